@@ -1,0 +1,173 @@
+"""Ticks -> 1-second bars. Pure; the only owner of the bar boundary.
+
+A bar covers ``[ts_open, ts_open + 1 s)`` by event time. Its content depends on the ticks and
+their order alone, never on how they were grouped into batches or on the wall clock: it is final
+once a tick at least ``grace`` past its end has been seen. A tick that comes after that is
+late: marked and counted, never applied. A second without trades carries the last close with
+volume 0.
+
+Sums run strictly in tick order (``ufunc.at``), so that any batching gives the same bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.ticks import AFTER_GAP, LATE, NS_PER_S, Ticks
+
+BAR = np.dtype(
+    [
+        ("ts_open", "<i8"),  # ns, UTC
+        ("open", "<f8"),  # quote currency, as high, low, close
+        ("high", "<f8"),
+        ("low", "<f8"),
+        ("close", "<f8"),
+        ("volume", "<f8"),  # base currency
+        ("signed_volume", "<f8"),  # base currency bought less sold by takers
+        ("notional", "<f8"),  # quote currency, sum of price x size
+        ("trades", "<i8"),
+        ("gap", "<i8"),  # 1: trades are missing in this bar or between it and the one before
+        ("final_seq", "<i8"),  # the bar is known once this many ticks have been seen
+    ]
+)
+
+Bars = NDArray[np.void]
+
+# A longer silence is taken as a break in the series, not filled with carried bars.
+MAX_CARRY_S = 24 * 3600
+
+
+class BarBuilder:
+    """Fold one symbol's ticks, batch by batch, into bars.
+
+    Args:
+        grace_ns: how far past a bar's end a tick must be to make the bar final.
+        seq: the seq of the first tick that will be seen.
+
+    >>> from streaming.ticks import make_ticks
+    >>> ticks = make_ticks(3)
+    >>> ticks["ts_event"] = [5_000_000_000, 5_900_000_000, 6_000_000_000]
+    >>> ticks["price"], ticks["size"] = [5.0, 4.0, 6.0], 1.0
+    >>> bars = BarBuilder().update(ticks)
+    >>> bars[["open", "low", "close", "volume", "final_seq"]].tolist()
+    [(5.0, 4.0, 4.0, 2.0, 3)]
+    """
+
+    def __init__(self, grace_ns: int = 0, seq: int = 0) -> None:
+        self.grace_ns = grace_ns
+        self._seq = seq
+
+        # Bars that may still change, consecutive seconds; the last close before them.
+        self._open = np.zeros(0, BAR)
+        self._newest_ts = -1  # the latest event time seen, ns
+        self._last_close = 0.0
+
+    def update(self, ticks: Ticks) -> Bars:
+        """Add ticks, mark the late ones in place, and return the bars now final.
+
+        Args:
+            ticks: ``(n,)`` of dtype ``TICK``, in the venue's order; ``flags`` is changed.
+        """
+        if len(ticks) == 0:
+            return np.zeros(0, BAR)
+        newest = np.maximum.accumulate(np.maximum(ticks["ts_event"], self._newest_ts))
+        jumps = np.flatnonzero(np.diff(newest, prepend=self._newest_ts) > MAX_CARRY_S * NS_PER_S)
+        if self._newest_ts < 0:
+            jumps = jumps[jumps > 0]  # the first tick of all starts the series
+        done = [
+            self._fold(part, part_newest)
+            for part, part_newest in zip(
+                np.split(ticks, jumps), np.split(newest, jumps), strict=True
+            )
+        ]
+        return np.concatenate(done)
+
+    def forming(self) -> Bars:
+        """Return a copy of the bars that are not final yet, oldest first."""
+        return _carry(self._open.copy(), self._last_close)
+
+    def _fold(self, ticks: Ticks, newest: NDArray[np.int64]) -> Bars:
+        """Fold ticks without a long silence inside (one before them is allowed)."""
+        if len(ticks) == 0:
+            return np.zeros(0, BAR)
+        broken = self._close_series(int(newest[0]))
+        second = ticks["ts_event"] // NS_PER_S
+        boundary = (newest - self.grace_ns) // NS_PER_S  # seconds below are final
+        first = int(self._open["ts_open"][0]) // NS_PER_S if len(self._open) else int(second[0])
+        late = second < np.maximum(boundary, first)
+        ticks["flags"][late] |= LATE
+        self._grow(first, int(newest[-1]) // NS_PER_S)
+        self._add(ticks[~late], (second - first)[~late])
+        self._mark_gaps(ticks, newest)
+        self._newest_ts = int(newest[-1])
+        n_final = max(0, int(boundary[-1]) - first)
+        final = _carry(self._open[:n_final], self._last_close)
+        final["final_seq"] = (
+            self._seq + 1 + np.searchsorted(boundary, first + np.arange(n_final), side="right")
+        )
+        self._open = self._open[n_final:].copy()
+        self._last_close = float(final["close"][-1]) if n_final else self._last_close
+        self._seq += len(ticks)
+        return np.concatenate([broken, final])
+
+    def _close_series(self, ts: int) -> Bars:
+        """Make the open bars final if ``ts`` comes after too long a silence to carry over."""
+        if self._newest_ts < 0 or ts - self._newest_ts <= MAX_CARRY_S * NS_PER_S:
+            return np.zeros(0, BAR)
+        final = self.forming()
+        final["final_seq"] = self._seq + 1
+        self._open = np.zeros(1, BAR)
+        self._open["ts_open"], self._open["gap"] = ts // NS_PER_S * NS_PER_S, 1
+        return final
+
+    def _grow(self, first: int, last: int) -> None:
+        """Have an open bar for each second from ``first`` to ``last``."""
+        grown = np.zeros(last - first + 1, BAR)
+        grown["ts_open"] = np.arange(first, last + 1) * NS_PER_S
+        grown[: len(self._open)] = self._open
+        self._open = grown
+
+    def _add(self, ticks: Ticks, at: NDArray[np.int64]) -> None:
+        """Apply ticks to the open bars ``at`` (indices into ``_open``), in order."""
+        bars, price, size = self._open, ticks["price"], ticks["size"]
+        opened, first_tick = np.unique(at, return_index=True)
+        fresh = bars["trades"][opened] == 0
+        for name in ("open", "high", "low"):
+            bars[name][opened[fresh]] = price[first_tick[fresh]]
+        np.maximum.at(bars["high"], at, price)
+        np.minimum.at(bars["low"], at, price)
+        bars["close"][at] = price  # repeated indices: the last one stays
+        np.add.at(bars["volume"], at, size)
+        np.add.at(bars["signed_volume"], at, size * ticks["side"])
+        np.add.at(bars["notional"], at, price * size)
+        np.add.at(bars["trades"], at, 1)
+
+    def _mark_gaps(self, ticks: Ticks, newest: NDArray[np.int64]) -> None:
+        """Flag every bar in which trades may be missing: from the last tick before to this."""
+        first = int(self._open["ts_open"][0]) // NS_PER_S
+        for i in np.flatnonzero(ticks["flags"] & AFTER_GAP):
+            before = int(newest[i - 1]) if i else self._newest_ts
+            here = int(newest[i]) // NS_PER_S - first
+            since = max(before // NS_PER_S - first, 0) if before >= 0 else here
+            self._open["gap"][since : here + 1] = 1
+
+
+def bars_of(ticks: Ticks, *, grace_ns: int = 0) -> Bars:
+    """Return all bars of ``ticks``, the last one as far as it has formed.
+
+    The one-shot form of ``BarBuilder``, for tests, tapes and the page's forming bar.
+    """
+    builder = BarBuilder(grace_ns)
+    final = builder.update(ticks.copy())
+    return np.concatenate([final, builder.forming()])
+
+
+def _carry(bars: Bars, last_close: float) -> Bars:
+    """Give bars without trades the close of the bar before them, in place."""
+    traded = bars["trades"] > 0
+    at = np.maximum.accumulate(np.where(traded, np.arange(len(bars)), -1))
+    close = np.where(at >= 0, bars["close"][at], last_close) if len(bars) else bars["close"]
+    for name in ("open", "high", "low", "close"):
+        bars[name][~traded] = close[~traded]
+    return bars

@@ -1,0 +1,90 @@
+"""The settings of the stream: what the exchange and the feed need to know."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from streaming.errors import KnobError
+from streaming.knobs import Knobs, knob
+
+SOURCES = "sim, sim:<market>, tape:PATH or binance"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StreamConfig(Knobs):
+    """Where ticks come from and how they are kept."""
+
+    source: str = knob("sim", f"where ticks come from: {SOURCES}")
+    symbols: str = knob("BTCUSDT", "markets to follow, separated by commas")
+    venue_ws: str = knob("", "the venue's websocket address, if not the public one")
+    venue_rest: str = knob("", "the venue's REST address, if not the public one")
+    channel: str = knob(
+        "trade",
+        "each trade, or trades aggregated by taker order (cheaper to repair)",
+        choices=("trade", "aggTrade"),
+    )
+    speed: float = knob(
+        1.0, "market seconds a second, of a simulated market or a tape", low=0.01, high=1000
+    )
+    tick_cache: int = knob(54_000, "ticks kept a symbol: 15 min at 60/s", low=100, high=10_000_000)
+    bar_ring: int = knob(86_400, "1-s bars kept a symbol: 24 h", unit="s", low=600, high=10_000_000)
+    grace_ms: int = knob(
+        0,
+        "how far past its end a tick must be to make a bar final; one symbol comes in order",
+        unit="ms",
+        low=0,
+        high=60_000,
+    )
+    backfill_seconds: int = knob(
+        900,
+        "history fetched from the venue before the first streamed trade, so that models need not"
+        " wait for their windows to fill",
+        unit="s",
+        low=0,
+        high=86_400,
+    )
+    stale_seconds: float = knob(
+        60.0,
+        "silence after which an open connection counts as dead; thin markets pause for a minute",
+        unit="s",
+        low=1,
+        high=3600,
+    )
+    segment_seconds: float = knob(
+        60.0,
+        "how often the tape gets a new Parquet segment; 0 records none",
+        unit="s",
+        low=0,
+        high=3600,
+    )
+    seed: int = knob(0, "seed of every random generator", low=0, high=2**31 - 1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        kind, _, rest = self.source.partition(":")
+        if kind not in ("sim", "tape", "binance") or (kind == "tape") != bool(
+            rest if kind != "sim" else False
+        ):
+            raise KnobError(f"source: got {self.source!r}; allowed: {SOURCES}")
+        for symbol in self.symbol_list:
+            if not re.fullmatch(r"[A-Z0-9_-]{2,30}", symbol):
+                raise KnobError(
+                    f"symbols: got {symbol!r}; allowed: names such as BTCUSDT, separated by commas"
+                )
+        if len(set(self.symbol_list)) != len(self.symbol_list):
+            raise KnobError(f"symbols: got {self.symbols!r}; allowed: each symbol once")
+        for name, schemes in (("venue_ws", ("ws", "wss")), ("venue_rest", ("http", "https"))):
+            value = getattr(self, name)
+            if value and not re.match(rf"({'|'.join(schemes)})://[^/]+", value):
+                raise KnobError(f"{name}: got {value!r}; allowed: {schemes[0]}://HOST[:PORT]")
+
+    @property
+    def symbol_list(self) -> list[str]:
+        """The symbols, one an element."""
+        return [symbol.strip().upper() for symbol in self.symbols.split(",")]
+
+    @property
+    def plays_locally(self) -> bool:
+        """Whether the built-in exchange is the venue."""
+        return self.source.partition(":")[0] in ("sim", "tape")

@@ -1,0 +1,32 @@
+"""Everything ``streaming`` raises, and what its caller should do about it.
+
+StreamingError
+├── KnobError      a setting is wrong: show the line, exit with code 2
+├── TapeError      a tape cannot be read: show the line, exit with code 2
+├── RingError      a ring file is another version's or in use: stop, say which file
+└── RepairError    the venue would not give the missing trades: mark the gap, go on
+
+A bad message raises nothing: it is dropped and counted by reason (``venues``).
+"""
+
+from __future__ import annotations
+
+
+class StreamingError(Exception):
+    """Base class of every error raised on purpose by ``streaming``."""
+
+
+class KnobError(StreamingError):
+    """A setting is unknown, of the wrong type, or out of range."""
+
+
+class TapeError(StreamingError):
+    """A recorded tape is missing, of an unknown format, or damaged."""
+
+
+class RingError(StreamingError):
+    """A ring file has another layout, or another process writes it."""
+
+
+class RepairError(StreamingError):
+    """The venue's REST interface did not give the trades asked for."""

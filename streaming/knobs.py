@@ -1,0 +1,124 @@
+"""Frozen config records whose fields are knobs: help, unit, bounds and default in one place.
+
+Command-line flags, MLproject parameters and MLflow params derive from the fields, so that a
+default lives once. A wrong value is one line: the field, the value, what is allowed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+from streaming.errors import KnobError
+
+
+def knob(
+    default: Any,
+    help: str,
+    *,
+    unit: str = "",
+    low: float = -math.inf,
+    high: float = math.inf,
+    choices: Sequence[str] = (),
+) -> Any:
+    """Declare one field of a config record.
+
+    Args:
+        default: also gives the type: str, int, float or bool.
+        help: one line, what the knob does and why the default.
+        unit: of a number, for the help text.
+        low: the smallest value allowed.
+        high: the largest value allowed.
+        choices: all values allowed of a text, if it is one of a few.
+    """
+    metadata = {"help": help, "unit": unit, "low": low, "high": high, "choices": tuple(choices)}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Knobs:
+    """Base of the config records.
+
+    Raises:
+        KnobError: if a field has the wrong type or is out of its bounds.
+    """
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = _typed(field, getattr(self, field.name))
+            _check(field, value)
+            object.__setattr__(self, field.name, value)
+
+    @classmethod
+    def from_args(cls, argv: Sequence[str] | None = None) -> Self:
+        """Parse ``--name value`` flags, one a field; print one line and exit 2 if wrong."""
+        parser = _Parser(description=cls.__doc__, allow_abbrev=False)
+        for field in dataclasses.fields(cls):
+            parser.add_argument(f"--{field.name}", default=field.default, help=_help(field))
+        try:
+            return cls(**vars(parser.parse_args(argv)))
+        except KnobError as e:
+            parser.error(str(e))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read the record that ``save`` wrote; fields of a larger record are left out."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**{name: value for name, value in values.items() if name in names})
+
+    def save(self, path: Path) -> None:
+        """Write the record as JSON."""
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=1), encoding="utf-8")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message}", file=sys.stderr)  # noqa: T201  (an entry point's last word)
+        raise SystemExit(2)
+
+
+def _help(field: dataclasses.Field[Any]) -> str:
+    meta = field.metadata
+    unit = f" [{meta['unit']}]" if meta["unit"] else ""
+    text = f"{meta['help']}{unit}{_allowed(field)} (default: {field.default!r})"
+    return text.replace("%", "%%")
+
+
+def _allowed(field: dataclasses.Field[Any]) -> str:
+    meta = field.metadata
+    if meta["choices"]:
+        return f", one of {', '.join(meta['choices'])}"
+    if meta["low"] == -math.inf and meta["high"] == math.inf:
+        return ""
+    return f", {meta['low']:g} to {meta['high']:g}"
+
+
+def _typed(field: dataclasses.Field[Any], value: Any) -> Any:
+    kind = type(field.default)
+    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    try:
+        if kind is bool:
+            return {"true": True, "1": True, "false": False, "0": False}[str(value).lower()]
+        return kind(value)
+    except (KeyError, TypeError, ValueError):
+        names = {int: "a whole number", float: "a number", bool: "true or false"}
+        wanted = names.get(kind, "text")
+        raise KnobError(
+            f"{field.name}: expected {wanted}{_allowed(field)}; got {value!r}"
+        ) from None
+
+
+def _check(field: dataclasses.Field[Any], value: Any) -> None:
+    meta = field.metadata
+    if meta["choices"] and value not in meta["choices"]:
+        raise KnobError(f"{field.name}: got {value!r}; allowed: {', '.join(meta['choices'])}")
+    if isinstance(value, int | float) and not meta["low"] <= value <= meta["high"]:
+        raise KnobError(f"{field.name}: got {value!r}; allowed{_allowed(field)[1:]}")

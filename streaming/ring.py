@@ -1,0 +1,163 @@
+"""A bounded array in a memory-mapped file: one writer, any number of reading processes.
+
+    | header, 1 page: layout, counters, stats | row 0 | row 1 | ... | row capacity - 1 |
+
+Rows are numbered from 0 for ever (their *seq*); row ``seq`` lies in slot ``seq % capacity``.
+The writer first raises ``reserved``, then writes the rows, then raises ``committed``. A
+reader copies rows below ``committed`` and then looks at ``reserved`` again: what the writer
+may have overwritten meanwhile is cut off, so a torn row is never returned. Each counter is
+one aligned 8-byte word and is stored in program order, which x86-64 keeps visible in order.
+The file outlives a killed process: pages of a shared mapping belong to the kernel.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.errors import RingError
+
+PAGE = 4096
+STATS_AT = 512
+MAGIC = b"tickloop"
+VERSION = 1
+
+HEADER = np.dtype(
+    [
+        ("magic", "S8"),
+        ("version", "<i8"),
+        ("itemsize", "<i8"),
+        ("capacity", "<i8"),
+        ("reserved", "<i8"),
+        ("committed", "<i8"),
+    ]
+)
+
+NO_STATS = np.dtype([("unused", "<i8")])
+
+
+class Rows(NamedTuple):
+    """A copy of consecutive rows; ``rows[i]`` has seq ``first + i``."""
+
+    first: int
+    rows: NDArray[np.void]
+
+
+class Ring:
+    """Read side of a ring file.
+
+    Args:
+        path: an existing ring file.
+        dtype: of one row.
+        stats: dtype of the record of counters kept in the header.
+
+    Raises:
+        RingError: if the file was made with another layout.
+        FileNotFoundError: if there is no such file (the writer has not started yet).
+    """
+
+    _mode: Literal["r", "r+"] = "r"
+
+    def __init__(self, path: Path, dtype: np.dtype[np.void], stats: np.dtype[np.void] = NO_STATS):
+        self.path = path
+        self._raw = np.memmap(path, np.uint8, self._mode)
+        self._header = self._raw[: HEADER.itemsize].view(HEADER)[0]
+        self._check(dtype)
+        self.capacity = int(self._header["capacity"])
+        self._rows = self._raw[PAGE:].view(dtype)
+        self.stats = self._raw[STATS_AT : STATS_AT + stats.itemsize].view(stats)[0]
+
+    def _check(self, dtype: np.dtype[np.void]) -> None:
+        header = self._header
+        found = (bytes(header["magic"]), int(header["version"]), int(header["itemsize"]))
+        wanted = (MAGIC, VERSION, dtype.itemsize)
+        if found != wanted:
+            raise RingError(
+                f"{self.path}: expected (magic, version, bytes a row) {wanted}, found {found}; "
+                "it is not a ring of this version: move it away"
+            )
+
+    def __len__(self) -> int:
+        """Rows that can be read now."""
+        return self.committed - self.oldest
+
+    @property
+    def committed(self) -> int:
+        """The seq that the next row will get; all below are written."""
+        return int(self._header["committed"])
+
+    @property
+    def oldest(self) -> int:
+        """The lowest seq that is still whole."""
+        return max(0, int(self._header["reserved"]) - self.capacity)
+
+    def read(self, start: int = 0, stop: int | None = None) -> Rows:
+        """Copy rows ``start`` (included) to ``stop`` (excluded), as far as they are there."""
+        stop = self.committed if stop is None else min(stop, self.committed)
+        start = min(max(start, self.oldest), stop)
+        slots = np.arange(start, stop) % self.capacity
+        rows = self._rows[slots]
+        lost = min(max(0, self.oldest - start), len(rows))
+        return Rows(start + lost, rows[lost:])
+
+    def tail(self, n: int) -> Rows:
+        """Copy the newest ``n`` rows, or as many as there are."""
+        return self.read(self.committed - n)
+
+
+class RingWriter(Ring):
+    """The one writer of a ring file; makes the file if it is missing.
+
+    Raises:
+        RingError: if another process writes the file, or its layout differs.
+    """
+
+    _mode = "r+"
+
+    def __init__(
+        self,
+        path: Path,
+        dtype: np.dtype[np.void],
+        capacity: int,
+        stats: np.dtype[np.void] = NO_STATS,
+    ):
+        if STATS_AT + stats.itemsize > PAGE:
+            raise RingError(f"{path}: {stats.itemsize} bytes of stats do not fit the header page")
+        if not path.exists():
+            _make_file(path, dtype, capacity)
+        self._lock = path.open("rb")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            raise RingError(f"{path}: another process writes this ring; end it first") from e
+        super().__init__(path, dtype, stats)
+
+    def append(self, rows: NDArray[np.void]) -> int:
+        """Write ``rows`` and return the seq of the first; more than fit keep the newest."""
+        first = self.committed
+        stop = first + len(rows)
+        kept = rows[-self.capacity :]
+        self._header["reserved"] = max(stop, int(self._header["reserved"]))
+        self._rows[np.arange(stop - len(kept), stop) % self.capacity] = kept
+        self._header["committed"] = stop
+        return first
+
+    def close(self) -> None:
+        """Give up the write lock; the file stays."""
+        self._lock.close()
+
+
+def _make_file(path: Path, dtype: np.dtype[np.void], capacity: int) -> None:
+    """Make the file under another name first: a reader never sees half a header."""
+    header = np.zeros(1, HEADER)
+    header[0] = (MAGIC, VERSION, dtype.itemsize, capacity, 0, 0)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
+        file.write(header.tobytes())
+        file.truncate(PAGE + capacity * dtype.itemsize)
+    os.replace(file.name, path)

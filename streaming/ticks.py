@@ -1,0 +1,54 @@
+"""The tick: one executed trade, the record every later stage is built from.
+
+    socket -> decoder -> ticks -> cache -> bars -> features -> DataModule -> model
+
+Ticks travel as structured numpy arrays of dtype ``TICK``, in the venue's order:
+
+    id         the venue's trade id, + 1 a trade and symbol
+    ts_event   when the venue matched the trade   | int nanoseconds,
+    ts_init    when this process received it      | Unix epoch, UTC
+    price      quote currency per one unit of base currency, > 0
+    size       base currency, > 0
+    side       the taker's: +1 bought, -1 sold, 0 unknown
+    flags      ``REPAIRED`` fetched by REST, not streamed
+               ``AFTER_GAP`` trades are missing between this tick and the one before
+               ``LATE`` its bar was final already, so no bar counts it
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+TICK = np.dtype(
+    [
+        ("id", "<i8"),
+        ("ts_event", "<i8"),
+        ("ts_init", "<i8"),
+        ("price", "<f8"),
+        ("size", "<f8"),
+        ("side", "i1"),
+        ("flags", "u1"),
+    ],
+    align=True,
+)
+
+REPAIRED, AFTER_GAP, LATE = 1, 2, 4
+
+BUY, SELL, UNKNOWN = 1, -1, 0
+
+NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
+NS_PER_US = 1_000
+
+# Nothing before the first bitcoin block was traded on the venues read here; an older
+# time is a wrong unit.
+OLDEST_TS = 1_230_768_000 * NS_PER_S  # 2009-01-01
+MAX_AHEAD_NS = 60 * NS_PER_S
+
+Ticks = NDArray[np.void]
+
+
+def make_ticks(n: int) -> Ticks:
+    """Return ``n`` zeroed ticks, ``(n,)`` of dtype ``TICK``."""
+    return np.zeros(n, TICK)
