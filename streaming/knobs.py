@@ -101,7 +101,7 @@ def _allowed(field: dataclasses.Field[Any]) -> str:
 
 
 def _typed(field: dataclasses.Field[Any], value: Any) -> Any:
-    kind = type(field.default)
+    kind: Any = type(field.default)
     if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
     try:

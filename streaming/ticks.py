@@ -13,6 +13,7 @@ Ticks travel as structured numpy arrays of dtype ``TICK``, in the venue's order:
     flags      ``REPAIRED`` fetched by REST, not streamed
                ``AFTER_GAP`` trades are missing between this tick and the one before
                ``LATE`` its bar was final already, so no bar counts it
+               ``VOID`` breaks an invariant: known to the sequencer, kept nowhere
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ TICK = np.dtype(
     align=True,
 )
 
-REPAIRED, AFTER_GAP, LATE = 1, 2, 4
+REPAIRED, AFTER_GAP, LATE, VOID = 1, 2, 4, 8
 
 BUY, SELL, UNKNOWN = 1, -1, 0
 

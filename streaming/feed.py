@@ -1,0 +1,355 @@
+"""The feed: the only socket to a venue, and the only writer of ticks and bars.
+
+    python -m streaming.feed SESSION_FOLDER
+
+    socket -> batch of frames -> decoder -> Ingest (a symbol each) -> rings
+                                               └ a hole -> REST -> Ingest
+
+Frames are gathered for a few ms and handled as one batch, which costs a fifth of handling
+each by itself. Reconnecting, the staleness watchdog and gap repair are tasks beside the reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+
+from streaming.backoff import ConnectBudget, full_jitter
+from streaming.cache import EVENT, ConnectionState, write_feed_events
+from streaming.clock import VenueClock, midpoint
+from streaming.config import StreamConfig
+from streaming.errors import RepairError, RingError
+from streaming.ingest import Ingest
+from streaming.process import end_with_parent
+from streaming.repair import fetch_before, fetch_range, get, on_this_machine
+from streaming.tape import TapeWriter
+from streaming.ticks import NS_PER_S
+from streaming.venues import Venue
+from streaming.venues.binance import Binance
+
+log = logging.getLogger(__name__)
+
+BATCH_SECONDS = 0.02
+MAX_BATCH = 2048
+MAX_QUEUE = 8192  # frames websockets may hold before it stops reading
+MAX_MESSAGE_BYTES = 4 * 2**20  # above this the connection is closed (1009)
+
+# The backoff starts anew only after a connection that lived and carried trades: a server that
+# accepts and closes at once would otherwise be tried without end.
+PROVEN_SECONDS = 60.0
+CLOCK_SECONDS = 60.0
+END_OF_TAPE = "end of tape"
+
+
+class Feed:
+    """One venue's stream into the rings of a session.
+
+    Args:
+        config: the session's stream settings.
+        session: the session's folder.
+        venue: whose wire format to speak.
+    """
+
+    def __init__(self, config: StreamConfig, session: Path, venue: Venue) -> None:
+        self.config, self.venue = config, venue
+        self.ingests = {symbol: Ingest(session, symbol, config) for symbol in config.symbol_list}
+        self.tapes = [
+            TapeWriter(ingest.ticks, session / "tape", symbol)
+            for symbol, ingest in self.ingests.items()
+            if config.segment_seconds
+        ]
+        self._events = write_feed_events(session)
+        self._rng = random.Random()
+        self._frames: list[bytes] = []
+        self._stamps: list[int] = []
+        self._flush_due = False
+        self._repairs: dict[str, asyncio.Task[None]] = {}
+        self._last_data = time.monotonic()
+        self._clock: VenueClock | None = None
+        self._socket: ClientConnection | None = None
+
+    async def run(self) -> None:
+        """Stream until cancelled, or until the tape has been played to its end."""
+        chores = [self._watch(), self._read_clock(), self._write_tape()]
+        tasks = [asyncio.create_task(chore) for chore in chores]
+        try:
+            await self._stay_connected()
+        finally:
+            for task in [*tasks, *self._repairs.values()]:
+                task.cancel()
+            await asyncio.gather(*tasks, *self._repairs.values(), return_exceptions=True)
+            self._flush()
+            self._finish()
+
+    def _finish(self) -> None:
+        """Close the files. What is held behind a hole was never acknowledged: it is asked for
+        again when the session goes on.
+        """
+        for tape in self.tapes:
+            tape.write_pending()
+        for ingest in self.ingests.values():
+            ingest.close()
+        self._events.close()
+
+    # ---- connection
+
+    async def _stay_connected(self) -> None:
+        budget, delays = ConnectBudget(), self._new_delays()
+        while True:
+            await asyncio.sleep(budget.wait(time.monotonic()))
+            budget.spend(time.monotonic())
+            started = time.monotonic()
+            seen = self._n_ticks()
+            reason = await self._connect_once()
+            if reason == END_OF_TAPE and self.config.plays_locally:
+                await self._drain_repairs()
+                self._say("the tape was played to its end")
+                self._set_state(ConnectionState.ENDED)
+                return
+            self._set_state(ConnectionState.RECONNECTING)
+            if time.monotonic() - started >= PROVEN_SECONDS and self._n_ticks() > seen:
+                delays = self._new_delays()
+            delay = next(delays)
+            self._count("reconnects")
+            self._say(f"connection lost ({reason}); next attempt in {delay:.1f} s")
+            await asyncio.sleep(delay)
+
+    async def _connect_once(self) -> str:
+        """Stream over one connection; return why it ended."""
+        url = self.venue.stream_url()
+        try:
+            async with connect(
+                url,
+                compression=None,
+                max_queue=MAX_QUEUE,
+                max_size=MAX_MESSAGE_BYTES,
+                open_timeout=10,
+                close_timeout=1,
+                proxy=None if on_this_machine(url) else True,
+            ) as self._socket:
+                self._say(f"connected to {url}")
+                self._set_state(ConnectionState.CONNECTED)
+                self._last_data = time.monotonic()
+                await self._read(self._socket)
+        except websockets.ConnectionClosed as e:
+            self._flush()
+            if e.rcvd is None and e.sent is not None and e.sent.code == 1009:
+                self._count_rejected(Counter({("", "oversized"): 1}))
+            return e.rcvd.reason if e.rcvd and e.rcvd.reason else str(e)
+        except websockets.InvalidStatus as e:
+            await asyncio.sleep(_retry_after(e))
+            return f"HTTP {e.response.status_code}"
+        except (OSError, TimeoutError, websockets.WebSocketException) as e:
+            return str(e) or type(e).__name__
+        raise AssertionError("unreachable: _read ends by an exception only")
+
+    async def _read(self, socket: ClientConnection) -> None:
+        """Gather frames; the loop is the hot path, so it only appends."""
+        recv, now = socket.recv, time.time_ns
+        loop = asyncio.get_running_loop()
+        frames, stamps = self._frames, self._stamps
+        while True:
+            frame = await recv(decode=False)
+            frames.append(frame)
+            stamps.append(now())
+            if not self._flush_due:
+                self._flush_due = True
+                loop.call_later(BATCH_SECONDS, self._flush)
+            if len(frames) >= MAX_BATCH:
+                self._flush()
+
+    def _flush(self) -> None:
+        """Handle the gathered frames."""
+        self._flush_due = False
+        if not self._frames:
+            return
+        decoded = self.venue.decode(self._frames, self._stamps)
+        newest = self._stamps[-1]
+        self._count("messages", len(self._frames))
+        self._last_data = time.monotonic()
+        self._frames.clear()
+        self._stamps.clear()
+        self._count_rejected(decoded.rejected)
+        for symbol, ticks in decoded.ticks.items():
+            self._take(symbol, self.ingests[symbol], ticks)
+        for ingest in self.ingests.values():
+            ingest.stats["last_message_ns"] = newest
+        if decoded.reconnect:
+            self._drop(decoded.reconnect)
+
+    def _take(self, symbol: str, ingest: Ingest, ticks: np.ndarray[Any, np.dtype[np.void]]) -> None:
+        ingest.push(ticks)
+        if self._clock is not None and len(ticks):
+            last = ticks[-1]
+            lag = self._clock.lag_us(int(last["ts_event"]), int(last["ts_init"]))
+            ingest.stats["lag_us"] += 0.1 * (lag - ingest.stats["lag_us"])
+        if len(ingest.sequencer.held) and symbol not in self._repairs:
+            work = self._repair(symbol, ingest) if ingest.sequencer.missing else self._begin(ingest)
+            self._repairs[symbol] = asyncio.create_task(self._tracked(symbol, work))
+
+    # ---- holes
+
+    async def _tracked(self, symbol: str, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        finally:
+            self._repairs.pop(symbol, None)
+
+    async def _begin(self, ingest: Ingest) -> None:
+        """Fetch the history from before the first trade, then let the stream go."""
+        first = ingest.sequencer.held[0]
+        since = int(first["ts_event"]) - self.config.backfill_seconds * NS_PER_S
+        most = self.config.tick_cache
+        try:
+            history = await fetch_before(self.venue, ingest.symbol, int(first["id"]), since, most)
+        except RepairError as e:
+            self._say(f"{ingest.symbol}: no history from the venue ({e})")
+            history = ingest.sequencer.held[:0]
+        ingest.begin(history)
+        if len(history):
+            self._say(f"{ingest.symbol}: {len(history)} trades of history fetched")
+        if ingest.sequencer.missing:
+            await self._repair(ingest.symbol, ingest)
+
+    async def _repair(self, symbol: str, ingest: Ingest) -> None:
+        """Fill holes until there is none; what the venue does not have becomes a gap."""
+        while (missing := ingest.sequencer.missing) is not None:
+            reason = "the venue does not have them"
+            try:
+                found = await fetch_range(self.venue, symbol, *missing)
+                ingest.fill(found)
+            except RepairError as e:
+                reason = str(e)
+                found = ingest.sequencer.held[:0]
+            if len(found):
+                self._say(f"{symbol}: {len(found)} missed trades fetched")
+            elif ingest.sequencer.missing == missing:
+                first, last = missing
+                ingest.give_up()
+                self._say(f"{symbol}: gap, trades {first} to {last} are missing ({reason})")
+
+    async def _drain_repairs(self) -> None:
+        while self._repairs:
+            await asyncio.wait(list(self._repairs.values()))
+
+    # ---- chores
+
+    async def _watch(self) -> None:
+        """Drop a connection that is open but silent: pings do not notice those."""
+        while True:
+            await asyncio.sleep(min(1.0, self.config.stale_seconds / 4))
+            silent = time.monotonic() - self._last_data
+            if self._socket is not None and silent > self.config.stale_seconds:
+                self._set_state(ConnectionState.STALE)
+                self._last_data = time.monotonic()
+                self._drop(f"silent for {silent:.0f} s")
+
+    def _drop(self, reason: str) -> None:
+        """End the connection without waiting for the other side; the loop makes a new one."""
+        if self._socket is not None:
+            self._say(f"dropping the connection: {reason}")
+            self._socket.transport.abort()
+
+    async def _read_clock(self) -> None:
+        """Keep an idea of the venue's clock, for the lag."""
+        while True:
+            sent = time.time_ns()
+            with contextlib.suppress(RepairError, ValueError):
+                venue_now = self.venue.parse_time(await get(self.venue.time_url()))
+                rate = self.config.speed if self.config.plays_locally else 1.0
+                self._clock = midpoint(sent, time.time_ns(), venue_now, rate)
+            await asyncio.sleep(CLOCK_SECONDS if self._clock else 1.0)
+
+    async def _write_tape(self) -> None:
+        """Write a segment now and then, and early if the ring would overwrite ticks."""
+        written = time.monotonic()
+        while self.tapes:
+            await asyncio.sleep(0.5)
+            due = time.monotonic() - written >= self.config.segment_seconds
+            for tape in self.tapes:
+                if due or tape.pending > self.config.tick_cache // 2:
+                    await asyncio.to_thread(tape.write_pending)
+            written = time.monotonic() if due else written
+
+    # ---- counters and events
+
+    def _new_delays(self) -> Iterator[float]:
+        return full_jitter(self._rng)
+
+    def _n_ticks(self) -> int:
+        return sum(ingest.ticks.committed for ingest in self.ingests.values())
+
+    def _set_state(self, state: ConnectionState) -> None:
+        for ingest in self.ingests.values():
+            ingest.stats["state"] = state
+
+    def _count(self, name: str, n: int = 1) -> None:
+        """Count what concerns the connection, not one symbol: kept with the first one."""
+        next(iter(self.ingests.values())).stats[name] += n
+
+    def _count_rejected(self, rejected: Counter[tuple[str, str]]) -> None:
+        for (symbol, reason), n in rejected.items():
+            if symbol:
+                self.ingests[symbol].stats[f"rejected_{reason}"] += n
+            else:
+                self._count(f"rejected_{reason}", n)
+
+    def _say(self, text: str) -> None:
+        log.info("%s", text)
+        event = np.zeros(1, EVENT)
+        event["ts"], event["text"] = time.time_ns(), text.encode()[:248]
+        self._events.append(event)
+
+
+def _retry_after(refusal: websockets.InvalidStatus) -> float:
+    """Return the seconds a venue that refuses us wants to be left alone, at most 5 min."""
+    if refusal.response.status_code not in (403, 418, 429, 451):
+        return 0.0
+    try:
+        return min(300.0, float(refusal.response.headers.get("Retry-After", "10")))
+    except ValueError:
+        return 10.0
+
+
+async def stream(session: Path) -> None:
+    """Run the feed of ``session`` until SIGTERM or SIGINT."""
+    config = StreamConfig.load(session / "config.json")
+    venue = Binance(
+        config.symbol_list,
+        channel=config.channel,
+        ws=config.venue_ws,
+        rest=config.venue_rest,
+    )
+    task = asyncio.create_task(Feed(config, session, venue).run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def main() -> None:
+    """Run as a process of a session."""
+    logging.basicConfig(level=logging.WARNING, format="feed: %(message)s")
+    end_with_parent()
+    try:
+        asyncio.run(stream(Path(sys.argv[1])))
+    except RingError as e:
+        sys.exit(f"feed: {e}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Trades fetched by REST: those missed, and the history from before the first one streamed.
+
+The only place that speaks HTTP to a venue. Blocking requests run in a thread, one at a time a
+symbol, so that the reader of the socket never waits for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import numpy as np
+
+from streaming.errors import RepairError
+from streaming.ticks import Ticks, make_ticks
+from streaming.venues import Venue
+
+PAGE = 1000
+TIMEOUT_S = 10.0
+MAX_REPLY_BYTES = 8 * 2**20
+
+# A larger hole is not filled: it would hold the stream back too long.
+MAX_REPAIR = 50_000
+
+# Binance bans addresses that go on after a 429; longer waits than this are not worth holding
+# the stream for.
+MAX_RETRY_AFTER_S = 5.0
+TRIES = 3
+
+
+async def get(url: str) -> bytes:
+    """Return the body of a GET.
+
+    Raises:
+        RepairError: if there is no answer, or none with status 200 after the retries.
+    """
+    for attempt in range(TRIES):
+        try:
+            return await asyncio.to_thread(_get, url)
+        except urllib.error.HTTPError as e:
+            wait = _retry_after(e)
+            if wait > MAX_RETRY_AFTER_S or attempt == TRIES - 1:
+                raise RepairError(f"{url}: HTTP {e.code} {e.reason}") from e
+            await asyncio.sleep(wait)
+        except (OSError, http.client.HTTPException) as e:
+            raise RepairError(f"{url}: {e}") from e
+    raise AssertionError("unreachable")
+
+
+def on_this_machine(url: str) -> bool:
+    """Whether ``url`` names a loopback address, which no proxy should be asked for."""
+    host = urllib.parse.urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _get(url: str) -> bytes:
+    no_proxy = [urllib.request.ProxyHandler({})] if on_this_machine(url) else []
+    with urllib.request.build_opener(*no_proxy).open(url, timeout=TIMEOUT_S) as reply:
+        body: bytes = reply.read(MAX_REPLY_BYTES)
+    return body
+
+
+def _retry_after(error: urllib.error.HTTPError) -> float:
+    """Return how many seconds to wait before another try; inf if there is no use in one."""
+    if error.code == 429 or error.code >= 500:
+        try:
+            return float(error.headers.get("Retry-After", "0.5"))
+        except ValueError:
+            return 0.5
+    return float("inf")
+
+
+async def fetch_range(venue: Venue, symbol: str, first: int, last: int) -> Ticks:
+    """Return the trades with ids ``first`` to ``last``, both included, that the venue has.
+
+    Raises:
+        RepairError: if the venue does not answer, or not in its documented format.
+    """
+    if last - first + 1 > MAX_REPAIR:
+        raise RepairError(
+            f"{symbol}: {last - first + 1} trades are missing, more than {MAX_REPAIR}"
+        )
+    pages = [make_ticks(0)]
+    while first <= last:
+        page = await _page(venue, symbol, first, min(PAGE, last - first + 1))
+        if len(page) == 0:
+            break
+        pages.append(page[page["id"] <= last])
+        first = int(page["id"].max()) + 1
+    return np.concatenate(pages)
+
+
+async def fetch_before(venue: Venue, symbol: str, before: int, since: int, most: int) -> Ticks:
+    """Return trades with ids below ``before``, back to event time ``since`` (ns).
+
+    Args:
+        venue: whose REST interface to ask.
+        symbol: the market.
+        before: the first id not wanted.
+        since: trades before this time are not wanted.
+        most: how many to fetch at most.
+
+    Raises:
+        RepairError: as ``fetch_range``.
+    """
+    pages = [make_ticks(0)]
+    while most > 0 and before > 0:
+        first = max(0, before - min(PAGE, most))
+        page = await _page(venue, symbol, first, before - first)
+        page = page[page["id"] < before]
+        if len(page) == 0:
+            break
+        pages.insert(0, page)
+        before, most = int(page["id"][0]), most - len(page)
+        if page["ts_event"].min() < since:
+            break
+    found = np.concatenate(pages)
+    return found[found["ts_event"] >= since]
+
+
+async def _page(venue: Venue, symbol: str, first: int, limit: int) -> Ticks:
+    """Return one page, sorted, without ids below ``first``."""
+    url = venue.history_url(symbol, first, limit)
+    body = await get(url)
+    try:
+        page = venue.parse_history(body, time.time_ns())
+    except ValueError as e:
+        raise RepairError(f"{url}: not a list of trades: {body[:100]!r}") from e
+    return np.sort(page[page["id"] >= first], order="id")

@@ -1,0 +1,147 @@
+"""One symbol's trades in id order, each once, with what is missing between them.
+
+    received ticks -> Sequencer -> ticks to keep, in id order
+                          └─ missing: ids to ask the venue for
+
+Pure. Venues number trades one by one, but do not promise it: a jump holds back what follows
+until the caller has either filled it or given up, which marks the next tick ``AFTER_GAP``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.ticks import AFTER_GAP, VOID, Ticks, make_ticks
+
+# So many old ids in rising order with new times, and nothing new between them, mean that the
+# venue has started to count again (Binance's testnet does so about monthly).
+RESTART_AFTER = 20
+
+# Void ticks remembered until their neighbours have come.
+VOID_KEPT = 1000
+
+
+class Sequencer:
+    """Order, dedupe and find gaps.
+
+    Void ticks count as received, so that a bad price is not taken for a lost trade; but they
+    never open a hole themselves, since their id may be as wrong as the rest.
+
+    Args:
+        last_id: id of the newest trade already kept; None if there is none yet.
+        wait_for_history: hold the first trades until ``begin`` has told where to start.
+    """
+
+    def __init__(self, last_id: int | None = None, *, wait_for_history: bool = False) -> None:
+        self.last_id = last_id
+        self.duplicates = 0
+        self.restarts = 0
+        self.held = make_ticks(0)  # held back until a hole is filled or given up
+        self._wait_for_history = wait_for_history and last_id is None
+        self._newest_ts = -1
+        self._void = make_ticks(0)
+        self._old = make_ticks(0)  # recent trades with old ids but new times
+
+    @property
+    def missing(self) -> tuple[int, int] | None:
+        """First and last id that must be filled or given up before anything is released."""
+        if self.last_id is None or not len(self.held):
+            return None
+        return self.last_id + 1, int(self.held["id"][0]) - 1
+
+    def push(self, ticks: Ticks) -> Ticks:
+        """Take trades as received; return those to keep now, in id order."""
+        void = ticks["flags"] & VOID != 0
+        if void.any():
+            self._void = np.concatenate([self._void, ticks[void]])[-VOID_KEPT:]
+            ticks = ticks[~void]
+        if self.last_id is not None:
+            ticks = self._drop_old(ticks)
+        if len(ticks):
+            self.held = self._unique(np.concatenate([self.held, ticks]))
+        return self._release()
+
+    def begin(self, history: Ticks) -> Ticks:
+        """Start with trades from before the first streamed one (maybe none)."""
+        self._wait_for_history = False
+        if len(self.held):
+            history = history[history["id"] < self.held["id"][0]]
+        return self.push(history)
+
+    def fill(self, ticks: Ticks) -> Ticks:
+        """Take what the venue still had of the missing trades."""
+        if self.missing is None:
+            return make_ticks(0)
+        first, last = self.missing
+        return self.push(ticks[(ticks["id"] >= first) & (ticks["id"] <= last)])
+
+    def give_up(self) -> Ticks:
+        """Take the hole as final: mark it and go on behind it."""
+        if self.missing is None:
+            return make_ticks(0)
+        self.held = self.held[np.argmax(self.held["flags"] & VOID == 0) :]
+        self.held["flags"][0] |= AFTER_GAP
+        self.last_id = int(self.held["id"][0]) - 1
+        return self._release()
+
+    def _unique(self, ticks: Ticks) -> Ticks:
+        """Sort by id and keep of each id the one received first."""
+        if (np.diff(ticks["id"]) > 0).all():
+            return ticks
+        _, first = np.unique(ticks["id"], return_index=True)
+        self.duplicates += len(ticks) - len(first)
+        return ticks[first]
+
+    def _release(self) -> Ticks:
+        """Hand out held trades up to the first hole."""
+        if self._wait_for_history or not len(self.held):
+            return make_ticks(0)
+        if self.last_id is None:
+            self.last_id = int(self.held["id"][0]) - 1
+        ticks = self._with_void(self.last_id)
+        holes = np.flatnonzero(np.diff(ticks["id"], prepend=self.last_id) != 1)
+        n = int(holes[0]) if len(holes) else len(ticks)
+        ready, self.held = ticks[:n], ticks[n:]
+        if n:
+            self.last_id = int(ready["id"][-1])
+            self._newest_ts = max(self._newest_ts, int(ready["ts_event"].max()))
+        kept: Ticks = ready[ready["flags"] & VOID == 0]
+        return kept
+
+    def _with_void(self, last_id: int) -> Ticks:
+        """Return the held trades and the void ones that lie between them."""
+        ids = self._void["id"]
+        between = (ids > last_id) & (ids < self.held["id"][-1])
+        if not between.any():
+            return self.held
+        usable = self._void[between]
+        self._void = self._void[ids >= self.held["id"][-1]]
+        ticks = np.concatenate([self.held, usable])
+        return ticks[np.unique(ticks["id"], return_index=True)[1]]
+
+    def _drop_old(self, ticks: Ticks) -> Ticks:
+        fresh: NDArray[np.bool] = ticks["id"] > self.last_id
+        if fresh.all():
+            return ticks
+        old = ticks[~fresh]
+        self.duplicates += len(old)
+        if fresh.any():
+            self._old = make_ticks(0)
+            return ticks[fresh]
+        self._old = np.concatenate([self._old, old[old["ts_event"] > self._newest_ts]])
+        rising = (np.diff(self._old["id"]) > 0).all()
+        if len(self._old) < RESTART_AFTER or not rising:
+            self._old = self._old if rising else make_ticks(0)
+            return ticks[:0]
+        return self._restart()
+
+    def _restart(self) -> Ticks:
+        """Follow the venue's new count from the first trade of it that was seen."""
+        ticks, self._old = self._old, make_ticks(0)
+        self.restarts += 1
+        self.duplicates -= len(ticks)
+        ticks["flags"][0] |= AFTER_GAP
+        self.last_id = int(ticks["id"][0]) - 1
+        self.held = make_ticks(0)
+        return ticks
