@@ -1,4 +1,4 @@
-"""The files of one symbol's stream: tick cache and bar ring, and the feed's events.
+"""The files of a session's stream: tick caches, bar rings, and events.
 
 <session>/BTCUSDT.ticks    the newest ticks, with the stream's counters in its header
 <session>/BTCUSDT.bars     final 1-s bars
@@ -73,6 +73,11 @@ def feed_events(session: Path) -> Ring:
     return Ring(session / "feed.events", EVENT)
 
 
+def supervisor_events(session: Path) -> Ring:
+    """Open the supervisor's events for reading."""
+    return Ring(session / "supervisor.events", EVENT)
+
+
 def write_tick_cache(session: Path, symbol: str, capacity: int) -> RingWriter:
     """Open or make a symbol's tick cache for writing."""
     return RingWriter(session / f"{symbol}.ticks", TICK, capacity, STATS)
@@ -86,3 +91,26 @@ def write_bar_ring(session: Path, symbol: str, capacity: int) -> RingWriter:
 def write_feed_events(session: Path) -> RingWriter:
     """Open or make the feed's events for writing."""
     return RingWriter(session / "feed.events", EVENT, EVENTS_KEPT)
+
+
+class Events:
+    """The one writer of a ring of events.
+
+    Args:
+        session: the session's folder.
+        writer: ``feed`` or ``supervisor``, the process that speaks.
+    """
+
+    def __init__(self, session: Path, writer: str) -> None:
+        self._ring = RingWriter(session / f"{writer}.events", EVENT, EVENTS_KEPT)
+
+    def say(self, text: str, ts: int) -> None:
+        """Append what happened at ``ts``, ns; a text too long for a row is cut."""
+        row = np.zeros(1, EVENT)
+        row["ts"] = ts
+        row["text"] = text.encode()[: EVENT["text"].itemsize].decode(errors="ignore").encode()
+        self._ring.append(row)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._ring.close()

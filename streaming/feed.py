@@ -23,12 +23,11 @@ from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from streaming.backoff import ConnectBudget, full_jitter
-from streaming.cache import EVENT, ConnectionState, write_feed_events
+from streaming.cache import ConnectionState, Events
 from streaming.clock import VenueClock, midpoint
 from streaming.config import StreamConfig
 from streaming.errors import RepairError, RingError
@@ -36,7 +35,7 @@ from streaming.ingest import Ingest
 from streaming.process import end_with_parent
 from streaming.repair import fetch_before, fetch_range, get, on_this_machine
 from streaming.tape import TapeWriter
-from streaming.ticks import NS_PER_S
+from streaming.ticks import NS_PER_S, Ticks
 from streaming.venues import Venue
 from streaming.venues.binance import Binance
 
@@ -71,7 +70,7 @@ class Feed:
             for symbol, ingest in self.ingests.items()
             if config.segment_seconds
         ]
-        self._events = write_feed_events(session)
+        self._events = Events(session, "feed")
         self._rng = random.Random()
         self._frames: list[bytes] = []
         self._stamps: list[int] = []
@@ -95,8 +94,10 @@ class Feed:
             self._finish()
 
     def _finish(self) -> None:
-        """Close the files. What is held behind a hole was never acknowledged: it is asked for
-        again when the session goes on.
+        """Close the files.
+
+        What is held behind a hole was never acknowledged: it is asked for again when the session
+        goes on.
         """
         for tape in self.tapes:
             tape.write_pending()
@@ -190,7 +191,7 @@ class Feed:
         if decoded.reconnect:
             self._drop(decoded.reconnect)
 
-    def _take(self, symbol: str, ingest: Ingest, ticks: np.ndarray[Any, np.dtype[np.void]]) -> None:
+    def _take(self, symbol: str, ingest: Ingest, ticks: Ticks) -> None:
         ingest.push(ticks)
         if self._clock is not None and len(ticks):
             last = ticks[-1]
@@ -309,9 +310,7 @@ class Feed:
 
     def _say(self, text: str) -> None:
         log.info("%s", text)
-        event = np.zeros(1, EVENT)
-        event["ts"], event["text"] = time.time_ns(), text.encode()[:248]
-        self._events.append(event)
+        self._events.say(text, time.time_ns())
 
 
 def _retry_after(refusal: websockets.InvalidStatus) -> float:

@@ -66,6 +66,8 @@ class Ring:
 
     def __init__(self, path: Path, dtype: np.dtype[np.void], stats: np.dtype[np.void] = NO_STATS):
         self.path = path
+        if (size := path.stat().st_size) < PAGE:
+            raise RingError(f"{path}: expected a ring file, found {size} bytes: move it away")
         self._raw = np.memmap(path, np.uint8, self._mode)
         self._header = self._raw[: HEADER.itemsize].view(HEADER)[0]
         self._check(dtype)
@@ -82,10 +84,16 @@ class Ring:
                 f"{self.path}: expected (magic, version, bytes a row) {wanted}, found {found}; "
                 "it is not a ring of this version: move it away"
             )
+        size = PAGE + int(header["capacity"]) * dtype.itemsize
+        if len(self._raw) != size:
+            raise RingError(
+                f"{self.path}: expected {size} bytes, found {len(self._raw)}; it was cut off:"
+                " move it away"
+            )
 
     def __len__(self) -> int:
         """Rows that can be read now."""
-        return self.committed - self.oldest
+        return max(0, self.committed - self.oldest)
 
     @property
     def committed(self) -> int:

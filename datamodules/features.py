@@ -1,0 +1,102 @@
+"""Bars -> feature rows. Row ``i`` is known when bar ``i + WARMUP`` closes, and never changes.
+
+    bars -> raw columns (T, 8) -> feature rows (T - 49, 8)
+
+``make_features`` runs on numpy arrays (training) and torch tensors (the exported model) and
+gives both the same bits (tests/datamodules/test_features.py).
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.indicators import TINY, change, lagged, rsi, sma
+from streaming.bars import Bars
+
+# Columns of a raw bar, the input of every exported model.
+RAW = ("open", "high", "low", "close", "volume", "signed_volume", "notional", "trades")
+
+# The slowest indicator, SMA 50, needs 49 bars before its first value.
+WARMUP = 49
+
+COLUMNS = {
+    "classic": ("open", "high", "low", "close", "volume", "sma_20", "sma_50", "rsi_14"),
+    "flow": (
+        "return",  # of the close, in units of its mean absolute value over 49 bars
+        "range",  # high less low, in the same units
+        "vwap_gap",  # VWAP of the bar against its close, in the same units
+        "sma_20_gap",  # close against SMA 20, in the same units
+        "imbalance",  # taker buys less sells over volume, -1 to 1
+        "imbalance_10",  # the same over 10 bars
+        "volume_ratio",  # volume against its SMA 20
+        "trades_ratio",  # trades against their SMA 20
+    ),
+}
+
+# Below this mean absolute return (0.0001 bp) a market counts as still.
+STILL = 1e-8
+
+
+def raw_columns(bars: Bars) -> NDArray[np.float64]:
+    """Return ``(T, 8)`` float64, the columns ``RAW`` of ``bars``."""
+    return np.stack([bars[name].astype(np.float64) for name in RAW], axis=1)
+
+
+def make_features(raw: Any, name: str, xp: ModuleType = np) -> Any:
+    """Build a feature set.
+
+    Args:
+        raw: ``(..., T, 8)`` float64, the columns ``RAW``, as numpy array or torch tensor.
+        name: a key of ``COLUMNS``.
+        xp: ``numpy`` or ``torch``, whichever ``raw`` is of.
+
+    Returns:
+        ``(..., T - 49, 8)`` float64. Row ``i`` is known when bar ``i + 49`` closes.
+
+    Raises:
+        ValueError: if there are 49 bars or fewer.
+    """
+    if raw.shape[-2] <= WARMUP:
+        raise ValueError(f"features need more than {WARMUP} bars, got {raw.shape[-2]}")
+    columns = {column: raw[..., i] for i, column in enumerate(RAW)}
+    series = {"classic": _classic, "flow": _flow}[name](columns)
+    n = raw.shape[-2] - WARMUP
+    return xp.stack([lagged(values, 0, n) for values in series], -1)
+
+
+def features_of(bars: Bars, name: str) -> NDArray[np.float64]:
+    """Return the feature rows ``(T - 49, 8)`` of ``bars``."""
+    rows: NDArray[np.float64] = make_features(raw_columns(bars), name)
+    return rows
+
+
+def _classic(bar: dict[str, Any]) -> list[Any]:
+    close = bar["close"]
+    averages = [sma(close, 20), sma(close, 50), rsi(close, 14)]
+    return [*(bar[name] for name in COLUMNS["classic"][:5]), *averages]
+
+
+def _flow(bar: dict[str, Any]) -> list[Any]:
+    close, volume = bar["close"], bar["volume"]
+    returns = change(close)
+    unit = sma(abs(returns), WARMUP) + STILL  # the mean absolute return
+    n = unit.shape[-1]
+    vwap = (bar["notional"] + TINY * close) / (volume + TINY)
+    gaps = [
+        returns,
+        (bar["high"] - bar["low"]) / close,
+        vwap / close - 1.0,
+        lagged(close, 0, n) / lagged(sma(close, 20), 0, n) - 1.0,
+    ]
+    signed = bar["signed_volume"]
+    ratios = [
+        signed / (volume + TINY),
+        sma(signed, 10) / (sma(volume, 10) + TINY),
+        lagged(volume, 0, n) / (lagged(sma(volume, 20), 0, n) + TINY),
+        lagged(bar["trades"], 0, n) / (lagged(sma(bar["trades"], 20), 0, n) + TINY),
+    ]
+    return [*(lagged(gap, 0, n) / unit for gap in gaps), *ratios]

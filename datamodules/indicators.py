@@ -1,0 +1,55 @@
+"""Technical indicators along the last axis, of numpy arrays and torch tensors alike.
+
+Only slicing and IEEE arithmetic are used: every value depends on a fixed number of inputs, in a
+fixed order of operations. So the value of a bar is the same bits whatever comes before or after
+it in the array, and the same in numpy (training) as in torch (the exported model).
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+# A numpy array or torch tensor (..., T): both have the operators used, and no common base class.
+Series: TypeAlias = Any
+
+# Keeps ratios finite where nothing moved; far below any price step or volume.
+TINY = 1e-12
+
+
+def lagged(x: Series, lag: int, n: int) -> Series:
+    """Return the ``n`` values that end ``lag`` places before the end."""
+    stop = x.shape[-1] - lag
+    return x[..., stop - n : stop]
+
+
+def sma(x: Series, length: int) -> Series:
+    """Return the simple moving average, ``(..., T)`` -> ``(..., T - length + 1)``."""
+    n = x.shape[-1] - length + 1
+    total = lagged(x, length - 1, n)
+    for lag in range(length - 2, -1, -1):
+        total = total + lagged(x, lag, n)
+    return total / length
+
+
+def change(x: Series) -> Series:
+    """Return the relative change, 0.01 = 1 %, ``(..., T)`` -> ``(..., T - 1)``."""
+    return x[..., 1:] / x[..., :-1] - 1.0
+
+
+def rsi(close: Series, length: int = 14) -> Series:
+    """Return the relative strength index with simple means, 0 to 100, 50 where nothing moved.
+
+    Simple instead of Wilder's recursive means: those remember the whole past, so that the same
+    bars would have other values after a restart.
+
+    Args:
+        close: ``(..., T)``, quote currency.
+        length: changes averaged.
+
+    Returns:
+        ``(..., T - length)``.
+    """
+    moved = close[..., 1:] - close[..., :-1]
+    gain = sma((abs(moved) + moved) / 2, length)
+    loss = sma((abs(moved) - moved) / 2, length)
+    return 100.0 * (gain + TINY / 2) / (gain + loss + TINY)

@@ -1,0 +1,39 @@
+"""What one cycle may learn from: everything known at its cut, nothing after it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from streaming.bars import Bars
+
+
+class Snapshot(NamedTuple):
+    """The market as known at a cut.
+
+    Attributes:
+        symbol: the market.
+        cycle: number of the cycle that learns, from 1.
+        cut: ticks seen; a bar is in if it was final by then.
+        bars: ``(T,)`` of dtype ``BAR``, consecutive final bars, oldest first.
+        seed: of the session; generators derive from (seed, learner, cycle).
+    """
+
+    symbol: str
+    cycle: int
+    cut: int
+    bars: Bars
+    seed: int
+
+    def rng(self, learner: str) -> np.random.Generator:
+        """Return the generator of one learner in this cycle, the same at every replay."""
+        return np.random.default_rng([self.seed, *learner.encode(), self.cycle])
+
+
+class NotEnoughBarsError(ValueError):
+    """A learner needs more bars than there are: try again next cycle."""
+
+    def __init__(self, have: int, need: int) -> None:
+        super().__init__(f"warming up {have}/{need} bars")
+        self.have, self.need = have, need

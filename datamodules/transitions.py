@@ -1,0 +1,72 @@
+"""Bars -> one-bar experiences for reinforcement learning. Pure; none crosses a gap.
+
+Prices do not react to us, so an experience has no action: what any position would have earned
+follows from the return. State ``i`` is the 10 bars that end with bar ``i + 9``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.features import WARMUP
+from datamodules.indicators import rsi
+from datamodules.windows import gap_free
+from streaming.bars import Bars
+
+LENGTH = 10
+STATE = ("close", "volume", "rsi_14")
+
+HOLD, BUY, SELL = 0, 1, 2
+ACTIONS = ("HOLD", "BUY", "SELL")
+
+BP = 1e4  # basis points in 1
+
+
+class Transitions(NamedTuple):
+    """Experiences, oldest first.
+
+    Attributes:
+        rows: ``(N, 11, 3)`` float64: the state is rows 0 to 9, the next state rows 1 to 10.
+        ret: ``(N,)`` float64, return of the bar that leads to the next state, bp.
+        ts: ``(N,)`` int64, open of that bar, ns.
+    """
+
+    rows: NDArray[np.float64]
+    ret: NDArray[np.float64]
+    ts: NDArray[np.int64]
+
+
+def state_rows(bars: Bars) -> NDArray[np.float64]:
+    """Return ``(T - 49, 3)`` float64, the columns ``STATE``; rows as those of the features."""
+    n = len(bars) - WARMUP
+    close = bars["close"]
+    return np.stack([close[-n:], bars["volume"][-n:], rsi(close)[-n:]], axis=1)
+
+
+def make_transitions(bars: Bars) -> Transitions:
+    """Build the experiences of one symbol.
+
+    Args:
+        bars: ``(T,)`` of dtype ``BAR``.
+
+    Returns:
+        ``T - 49 - 11`` experiences, fewer where gaps cut some out.
+
+    Raises:
+        ValueError: if there are 60 bars or fewer.
+    """
+    needed = WARMUP + LENGTH + 1
+    if len(bars) <= needed:
+        raise ValueError(f"experiences need more than {needed} bars, got {len(bars)}")
+    rows = state_rows(bars)
+    views = np.lib.stride_tricks.sliding_window_view(rows, LENGTH + 1, axis=0).transpose(0, 2, 1)
+    close = rows[:, 0]
+    ret = BP * (close[LENGTH:] / close[LENGTH - 1 : -1] - 1)
+    ts = bars["ts_open"][WARMUP + LENGTH :]
+    whole = gap_free(bars["gap"][WARMUP:], LENGTH + 1)
+    # The product's definition counts T - 60 experiences: the oldest is left out.
+    whole[0] = False
+    return Transitions(views[whole], ret[whole], ts[whole])

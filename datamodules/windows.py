@@ -1,0 +1,66 @@
+"""Feature rows -> windows with the label that the next bar brings. Pure; no window crosses a gap.
+
+Window ``i`` is rows ``i`` to ``i + 59``; its label is known when row ``i + 60`` is.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+LENGTH = 60
+
+
+class Windows(NamedTuple):
+    """Labelled windows.
+
+    Attributes:
+        x: ``(N, 60, F)`` float32, a view of the rows where no gap cuts windows out.
+        up: ``(N,)`` float32, 1 where the next close is above the window's last, else 0.
+        flat: ``(N,)`` bool, where it is neither above nor below: not learned from, not scored.
+    """
+
+    x: NDArray[np.float32]
+    up: NDArray[np.float32]
+    flat: NDArray[np.bool]
+
+
+def make_windows(
+    rows: NDArray[np.float32], close: NDArray[np.float64], gap: NDArray[np.int64]
+) -> Windows:
+    """Cut the windows of one symbol.
+
+    Args:
+        rows: ``(N, F)`` scaled features.
+        close: ``(N,)`` closes of the same bars.
+        gap: ``(N,)`` non-zero where trades are missing in the bar or just before it.
+
+    Returns:
+        ``N - 60`` windows, fewer where gaps cut some out.
+
+    Raises:
+        ValueError: if there are 60 rows or fewer.
+    """
+    if len(rows) <= LENGTH:
+        raise ValueError(f"windows need more than {LENGTH} rows, got {len(rows)}")
+    views = np.lib.stride_tricks.sliding_window_view(rows[:-1], LENGTH, axis=0)
+    x = views.transpose(0, 2, 1)  # (N, 60, F)
+    moved = close[LENGTH:] - close[LENGTH - 1 : -1]
+    windows = Windows(x, (moved > 0).astype(np.float32), moved == 0)
+    whole = gap_free(gap, LENGTH + 1)
+    if whole.all():
+        return windows
+    return Windows(windows.x[whole], windows.up[whole], windows.flat[whole])
+
+
+def gap_free(gap: NDArray[np.int64], length: int) -> NDArray[np.bool]:
+    """Tell which runs of ``length`` consecutive bars have no gap in or between them.
+
+    Returns:
+        ``(N - length + 1,)`` bool; ``[i]`` is about bars ``i`` to ``i + length - 1``.
+    """
+    before = np.concatenate([[0], np.cumsum(gap != 0)])
+    free: NDArray[np.bool] = before[length:] == before[:-length]
+    return free

@@ -1,0 +1,57 @@
+"""What can be asked of a running session, as tags ``control/<name>`` of its run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from trainers.cycle import Lane
+
+
+class RefusedError(ValueError):
+    """A control has an unknown name or a value out of range; nothing was changed."""
+
+
+def apply_control(name: str, value: str, lanes: list[Lane], stop: Callable[[], None]) -> str:
+    """Do what was asked of every symbol's learning; return what was done, in words.
+
+    Raises:
+        RefusedError: with the reason, if it was refused.
+    """
+    if name == "stop":
+        stop()
+        return "stopping"
+    if name in ("pause", "resume"):
+        for lane in lanes:
+            lane.paused = name == "pause"
+        return "training paused" if name == "pause" else "training resumed"
+    if name == "train_now":
+        for lane in lanes:
+            lane.wanted = True
+        return "a training cycle was asked for"
+    if name in ("learning_rate", "epsilon"):
+        number = _number(name, value, 0.0, 1.0)
+        learners = [seat.learner for lane in lanes for seat in lane.seats.values()]
+        changed = [learner.name for learner in learners if hasattr(learner, name)]
+        for learner in learners:
+            if hasattr(learner, name):
+                setattr(learner, name, number)
+        return f"{name} of {', '.join(changed) or 'no learner'} is now {number:g}"
+    if name == "confidence":
+        number = _number(name, value, 0.5, 1.0)
+        for lane in lanes:
+            for seat in lane.seats.values():
+                seat.scores.confidence = number
+        return f"confidence is now {number:g}"
+    allowed = "pause, resume, train_now, stop, learning_rate, epsilon, confidence"
+    raise RefusedError(f"control/{name}: unknown; allowed: {allowed}")
+
+
+def _number(name: str, value: str, low: float, high: float) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not low <= number <= high:
+        raise RefusedError(f"control/{name}: got {value!r}; allowed: {low:g} to {high:g}")
+    return number

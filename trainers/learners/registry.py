@@ -1,0 +1,76 @@
+"""Learners by name, or by import path."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+
+from streaming.errors import KnobError
+from trainers.config import SessionConfig
+from trainers.learners.learner import Learner
+
+# Import paths, so that naming a learner does not import torch.
+BUILT_IN = {
+    "cnn": "trainers.learners.cnn:CNN",
+    "dqn": "trainers.learners.dqn:DQN",
+}
+
+
+def make_learners(config: SessionConfig) -> dict[str, Learner]:
+    """Make every learner of ``config``, by its name.
+
+    Raises:
+        KnobError: if a name is unknown, an import path leads nowhere, what it leads to is not a
+            learner, or two have the same name.
+    """
+    learners: dict[str, Learner] = {}
+    for entry in config.learner_list:
+        learner = _make(entry, config)
+        if learner.name in learners:
+            raise KnobError(f"learners: two are named {learner.name!r}; allowed: each name once")
+        learners[learner.name] = learner
+    return learners
+
+
+def check_learners(config: SessionConfig) -> None:
+    """Raise ``KnobError`` if a learner of ``config`` cannot be found.
+
+    Built-in ones are not imported for it, which would take seconds.
+    """
+    for entry in config.learner_list:
+        if entry not in BUILT_IN:
+            _find(entry)
+
+
+def _find(entry: str) -> type:
+    path = BUILT_IN.get(entry, entry)
+    module_name, _, class_name = path.partition(":")
+    if not class_name:
+        known = ", ".join(BUILT_IN)
+        raise KnobError(f"learners: got {entry!r}; allowed: {known}, or module:Class")
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError) as e:
+        raise KnobError(f"learners: got {entry!r}, which cannot be imported ({e})") from e
+    if not inspect.isclass(found):
+        raise KnobError(f"learners: got {entry!r}; expected a class, found {found!r}")
+    return found
+
+
+def _make(entry: str, config: SessionConfig) -> Learner:
+    """Make one learner; its class may take the config or nothing."""
+    learner_class = _find(entry)
+    try:
+        inspect.signature(learner_class).bind(config)
+        learner = learner_class(config)
+    except TypeError:
+        learner = learner_class()
+    if not hasattr(learner, "name"):
+        learner.name = learner_class.__name__.lower()
+    if not hasattr(learner, "kind"):
+        learner.kind = "forecaster"
+    if not isinstance(learner, Learner):
+        raise KnobError(
+            f"learners: {entry!r} has no forecast(bars) and learn(snapshot), so it is not a learner"
+        )
+    return learner

@@ -1,0 +1,170 @@
+"""The main job: a market, its learners, MLflow and the page, as one session.
+
+    python -m trainers.session [--name value ...]
+
+    session ── exchange (source sim or tape), feed, trainer, page, MLflow's own UI
+
+Everything that can be wrong is looked at before anything starts: one line, exit code 2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from mlflow.tracking import MlflowClient
+
+from streaming.errors import StreamingError
+from streaming.exchange.sources import check_source
+from trainers.config import SessionConfig, session_folder
+from trainers.learners.registry import check_learners
+from trainers.supervisor import Child, Supervisor
+from trainers.tracking.runs import close_orphans, end_runs, start_session
+from trainers.tracking.store import EXPERIMENT, StoreError, ensure_store
+
+LOOPBACK = "127.0.0.1"
+
+
+class PortError(Exception):
+    """A port that the session needs is taken."""
+
+
+def check_port(knob: str, host: str, port: int) -> None:
+    """Raise ``PortError`` if ``port`` (0 = not wanted) cannot be listened on."""
+    if port == 0:
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as e:
+            raise PortError(
+                f"{knob}: port {port} on {host} cannot be used ({e.strerror}); "
+                f"allowed: a free port, or 0 for none"
+            ) from e
+
+
+def check(config: SessionConfig) -> None:
+    """Raise what is wrong with ``config``, without starting anything.
+
+    Raises:
+        StreamingError, PortError: one line each.
+    """
+    if config.page_port and config.page_host not in (LOOPBACK, "localhost", "::1"):
+        raise PortError(
+            f"page_host: got {config.page_host!r}; allowed: {LOOPBACK}, since the page has no "
+            "password yet"
+        )
+    check_learners(config)
+    if config.plays_locally:
+        check_source(config)
+    check_port("page_port", config.page_host, config.page_port)
+    check_port("mlflow_ui_port", LOOPBACK, config.mlflow_ui_port)
+
+
+def with_exchange(config: SessionConfig) -> SessionConfig:
+    """Give the built-in exchange a free port, if it is the venue."""
+    if not config.plays_locally:
+        return config
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        host = f"{LOOPBACK}:{probe.getsockname()[1]}"
+    return dataclasses.replace(config, venue_ws=f"ws://{host}", venue_rest=f"http://{host}")
+
+
+def children_of(config: SessionConfig, session: Path, uri: str) -> list[Child]:
+    """Return the processes that ``config`` asks for, in the order to start them."""
+    folder = str(session)
+    children = [
+        Child("feed", ["-m", "streaming.feed", folder]),
+        Child("trainer", ["-m", "trainers.trainer", folder]),
+    ]
+    if config.plays_locally:
+        children.insert(0, Child("exchange", ["-m", "streaming.exchange", folder]))
+    if config.page_port:
+        arguments = {
+            "session": session.name,
+            "page_host": config.page_host,
+            "page_port": str(config.page_port),
+        }
+        flags = [word for name, value in arguments.items() for word in (f"--{name}", value)]
+        children.append(Child("page", ["-m", "ui.app", *flags]))
+    if config.mlflow_ui_port and "://" in uri and not uri.startswith("http"):
+        # One worker: several answer 40 ms later each and take 3 GB (uvicorn#3149).
+        options = {"backend-store-uri": uri, "port": str(config.mlflow_ui_port), "workers": "1"}
+        flags = [word for name, value in options.items() for word in (f"--{name}", value)]
+        quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "UVICORN_LOG_LEVEL": "warning"}
+        children.append(Child("MLflow UI", ["-m", "mlflow", "ui", *flags], quiet))
+    return children
+
+
+class Announcer:
+    """Prints each address once something answers there."""
+
+    def __init__(self, addresses: dict[str, tuple[int, str]]) -> None:
+        self._waiting = addresses
+
+    def __call__(self) -> None:
+        for name, (port, url) in list(self._waiting.items()):
+            with socket.socket() as probe:
+                probe.settimeout(0.05)
+                if probe.connect_ex((LOOPBACK, port)) == 0:
+                    del self._waiting[name]
+                    print(f"{name:<10} {url}", flush=True)  # noqa: T201
+
+
+def addresses_of(config: SessionConfig, experiment: str) -> dict[str, tuple[int, str]]:
+    """Return what to announce: name -> (port, URL)."""
+    found = {}
+    if config.page_port:
+        found["page"] = (config.page_port, f"http://{LOOPBACK}:{config.page_port}")
+    if config.mlflow_ui_port:
+        # MLflow's UI opens in its GenAI view otherwise.
+        view = f"/#/experiments/{experiment}/runs?workflowType=machine_learning"
+        url = f"http://{LOOPBACK}:{config.mlflow_ui_port}{view}"
+        found["MLflow UI"] = (config.mlflow_ui_port, url)
+    return found
+
+
+def run(config: SessionConfig, root: Path) -> int:
+    """Run a session in the project at ``root``; return the exit code."""
+    check(config)
+    uri = ensure_store(root)
+    client = MlflowClient(uri)
+    close_orphans(client)
+    run_id = start_session(client, config, root)
+    session = session_folder(root, run_id)
+    session.mkdir(parents=True)
+    (session / "tape").mkdir()
+    resolved = with_exchange(config)
+    resolved.save(session / "config.json")
+    print(f"session    {run_id}  ({config.source}, {config.symbols})", flush=True)  # noqa: T201
+    supervisor = Supervisor(session, children_of(resolved, session, uri))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: supervisor.stop())
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    code = 1
+    try:
+        code = supervisor.run(Announcer(addresses_of(config, experiment.experiment_id)))
+    finally:
+        client.set_tag(run_id, "status_text", "ended" if code == 0 else f"ended with code {code}")
+        end_runs(client, run_id, "FINISHED" if code == 0 else "FAILED")
+    return code
+
+
+def main() -> None:
+    """Run from the command line."""
+    config = SessionConfig.from_args()
+    try:
+        sys.exit(run(config, Path.cwd()))
+    except (StreamingError, PortError, StoreError) as e:
+        print(f"tickloop: {e}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

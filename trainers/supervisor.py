@@ -1,0 +1,149 @@
+"""Keeps the processes of a session alive, and ends them together.
+
+Each process is one child in a process group of its own, so that Ctrl-C reaches the session
+alone, which then ends them in order. A child that dies is started again after a backoff, and
+that is an event; only the trainer's end is the session's end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from streaming.backoff import full_jitter
+from streaming.cache import Events
+
+POLL_SECONDS = 0.1
+GRACE_SECONDS = 3.5  # from SIGTERM to SIGKILL: a session ends within 5 s
+
+# A child that lived this long starts its backoff anew.
+PROVEN_SECONDS = 60.0
+
+
+class Child:
+    """One process and how to start it again.
+
+    Args:
+        name: for the events.
+        argv: arguments after the Python interpreter.
+        env: additions to the environment.
+    """
+
+    def __init__(self, name: str, argv: Sequence[str], env: dict[str, str] | None = None) -> None:
+        self.name = name
+        self._argv = [sys.executable, *argv]
+        self._env = {**os.environ, **(env or {})}
+        self._delays = self._new_delays()
+        self._started = 0.0
+        self._start_at = 0.0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process."""
+        self._started = time.monotonic()
+        self.process = subprocess.Popen(self._argv, env=self._env, start_new_session=True)
+
+    def ended(self) -> int | None:
+        """Return the exit code if the process has ended; negative after a signal."""
+        return self.process.poll() if self.process is not None else None
+
+    def restart_later(self) -> float:
+        """Forget the dead process; return the seconds until ``restart_if_due`` starts a new one."""
+        self.process = None
+        if time.monotonic() - self._started >= PROVEN_SECONDS:
+            self._delays = self._new_delays()
+        delay = next(self._delays)
+        self._start_at = time.monotonic() + delay
+        return delay
+
+    def restart_if_due(self) -> None:
+        """Start the process again once its backoff is over."""
+        if self.process is None and time.monotonic() >= self._start_at:
+            self.start()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process and those it started."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+
+    @staticmethod
+    def _new_delays() -> Iterator[float]:
+        return full_jitter(random.Random(), base=0.5, cap=15.0)
+
+
+class Supervisor:
+    """The children of one session.
+
+    Args:
+        session: the session's folder.
+        children: in the order to start them; the one named ``trainer`` decides the end.
+    """
+
+    def __init__(self, session: Path, children: Sequence[Child]) -> None:
+        self._children = children
+        self._events = Events(session, "supervisor")
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Ask for the end of the session."""
+        self._stopped = True
+
+    def run(self, on_tick: Callable[[], None]) -> int:
+        """Run until the trainer ends or ``stop`` is called; return the exit code.
+
+        Args:
+            on_tick: called about ten times a second.
+        """
+        try:
+            for child in self._children:
+                child.start()
+            while not self._stopped:
+                on_tick()
+                for child in self._children:
+                    code = self._look_after(child)
+                    if code is not None:
+                        return code
+                time.sleep(POLL_SECONDS)
+            return 0
+        finally:
+            self._end()
+
+    def _look_after(self, child: Child) -> int | None:
+        """Restart a child that died; return the exit code if that is the session's end."""
+        code = child.ended()
+        if code is None:
+            child.restart_if_due()
+            return None
+        if child.name == "trainer" or code == 2:
+            return code if code in (0, 2) else 1
+        if code == 0:
+            return None  # its work is done: the tape was played to its end
+        delay = child.restart_later()
+        how = f"signal {-code}" if code < 0 else f"code {code}"
+        self._say(f"the {child.name} ended ({how}); starting it again in {delay:.1f} s")
+        return None
+
+    def _end(self) -> None:
+        """End every child: first with SIGTERM, at last with SIGKILL."""
+        for child in self._children:
+            child.signal(signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_SECONDS
+        while time.monotonic() < deadline and any(
+            child.process is not None and child.ended() is None for child in self._children
+        ):
+            time.sleep(0.02)
+        for child in self._children:
+            child.signal(signal.SIGKILL)
+        self._events.close()
+
+    def _say(self, text: str) -> None:
+        self._events.say(text, time.time_ns())
+        print(text, flush=True)  # noqa: T201  (what the person who started the session reads)

@@ -1,0 +1,73 @@
+"""Model versions: exported as pt2 (no pickle), raw bars in, registered under an alias."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import warnings
+
+import mlflow
+import mlflow.pytorch
+import numpy as np
+from mlflow.tracking import MlflowClient
+from numpy.typing import NDArray
+from torch import nn
+
+CHALLENGER = "challenger"
+
+# What serving needs; inferring it would take MLflow six seconds.
+REQUIREMENTS = [
+    f"{name}=={importlib.metadata.version(name).partition('+')[0]}"
+    for name in ("mlflow", "torch", "numpy")
+]
+
+
+def model_name(symbol: str, learner: str) -> str:
+    """Return the registered model's name."""
+    return f"tickloop-{symbol.lower()}-{learner}"
+
+
+def log_version(
+    client: MlflowClient,
+    run_id: str,
+    *,
+    symbol: str,
+    learner: str,
+    module: nn.Module,
+    example: NDArray[np.float64],
+    step: int,
+) -> str:
+    """Log a model of a run, register it and make it the challenger; return its version.
+
+    Args:
+        client: of the store.
+        run_id: the learner's run.
+        symbol: the market.
+        learner: the learner's name.
+        module: in eval mode; raw bars ``(B, T, 8)`` float64 in, one tensor out.
+        example: ``(B, T, 8)`` real bars, B >= 2: a batch of one would be frozen into the export.
+        step: the cycle whose metrics belong to the version.
+    """
+    mlflow.set_tracking_uri(client.tracking_uri)
+    mlflow.set_registry_uri(client.tracking_uri)
+    experiment = client.get_run(run_id).info.experiment_id
+    logged = client.create_logged_model(experiment, name=learner, source_run_id=run_id)
+    _quiet()
+    mlflow.pytorch.log_model(
+        module,
+        name=learner,
+        input_example=example,
+        pip_requirements=REQUIREMENTS,
+        model_id=logged.model_id,
+        step=step,
+    )
+    name = model_name(symbol, learner)
+    version = mlflow.register_model(f"models:/{logged.model_id}", name).version
+    client.set_registered_model_alias(name, CHALLENGER, version)
+    return str(version)
+
+
+def _quiet() -> None:
+    """Registering prints to stderr what the session says in its own words."""
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")

@@ -1,0 +1,170 @@
+"""What a session has logged, read back from MLflow as plain data.
+
+    MLflow (SQLite, or a server) -> SessionReader -> page
+
+One ``get_run``, one ``search_runs`` and only the new points of a history: about 10 ms a look
+on SQLite, however long the session has run. Values that are not finite are left out: a metric
+is there and a number, or it is missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.utils.rest_utils import http_request_safe
+
+EXPERIMENT = "tickloop"
+LAST_STEP = 2**31 - 1
+SQLITE = "sqlite:///"
+HISTORY_INTERVAL = "/api/2.0/mlflow/metrics/get-history-bulk-interval"
+
+
+def tracking_uri(root: Path) -> str:
+    """Return the address of the store: the environment's, or MLflow's default in ``root``."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{root.absolute() / 'mlflow.db'}"
+
+
+class TrackingAwayError(Exception):
+    """MLflow did not answer: keep what was read before, show its age, try again later."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """One run as it is now."""
+
+    run_id: str
+    state: str  # MLflow's own: RUNNING, FINISHED, FAILED, KILLED
+    tags: dict[str, str]
+    metrics: dict[str, float]  # the newest value of each, finite
+    cycle: int | None  # the highest step of any metric
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Symbol and learner, of a learner's run."""
+        return self.tags.get("symbol", ""), self.tags.get("learner", "")
+
+
+class SessionReader:
+    """Reads the runs of sessions from one MLflow store; makes no store.
+
+    Args:
+        root: the project's root, where the store is if no environment variable names another.
+
+    Raises (all methods):
+        TrackingAwayError: if the store is missing, locked, unreachable, or lacks the run.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.uri = tracking_uri(root)
+        self._made: MlflowClient | None = None
+
+    def latest_session(self) -> str | None:
+        """Return the run id of the session started last, or None if there was none."""
+        with _answering():
+            client = self._client()
+            everywhere = [e.experiment_id for e in client.search_experiments()]
+            found = client.search_runs(
+                everywhere, "tags.kind = 'session'", max_results=1, order_by=["start_time DESC"]
+            )
+            return str(found[0].info.run_id) if found else None
+
+    def session_run(self, session: str) -> RunRecord:
+        """Return the session's own run."""
+        with _answering():
+            return _record(self._client().get_run(session))
+
+    def learner_runs(self, session: str) -> list[RunRecord]:
+        """Return the session's learner runs, ordered by symbol and learner."""
+        with _answering():
+            client = self._client()
+            experiment = client.get_experiment_by_name(EXPERIMENT)
+            if experiment is None:
+                return []
+            # A session id holds no quote: `ui.app` and MLflow allow letters and digits only.
+            wanted = f"tags.session = '{session}' and tags.kind = 'learner'"
+            runs = client.search_runs([experiment.experiment_id], wanted, max_results=500)
+            return sorted(map(_record, runs), key=lambda run: run.name)
+
+    def history(
+        self, run_id: str, key: str, *, after: int = -1, most: int = 1000
+    ) -> dict[int, float]:
+        """Return a metric's value by step, of the steps past ``after``.
+
+        Args:
+            run_id: the run.
+            key: the metric.
+            after: the last step already known.
+            most: points; of more, an even sample that keeps the first and the last.
+        """
+        with _answering():
+            read = self._history_rest if self.uri.startswith("http") else self._history_direct
+            points = read(run_id, key, after + 1, most)
+            return {step: value for step, value in points if math.isfinite(value)}
+
+    def ask(self, session: str, control: str, value: str) -> None:
+        """Ask the trainer for something by setting the tag ``control/<control>``."""
+        with _answering():
+            self._client().set_tag(session, f"control/{control}", value)
+
+    def _client(self) -> MlflowClient:
+        if self._made is None:
+            # Opening a missing SQLite store would make one, beside its owner's bootstrap.
+            path = self.uri.removeprefix(SQLITE)
+            if path != self.uri and not Path(path).exists():
+                raise TrackingAwayError(f"there is no MLflow store at {self.uri} yet")
+            self._made = MlflowClient(self.uri)
+        return self._made
+
+    def _history_direct(
+        self, run_id: str, key: str, start: int, most: int
+    ) -> list[tuple[int, float]]:
+        # MlflowClient offers whole histories only (0.6 s for 30,000 points); its store samples.
+        store = self._client()._tracking_client.store
+        points = store.get_metric_history_bulk_interval([run_id], key, most, start, LAST_STEP)
+        return [(int(point.step), float(point.value)) for point in points]
+
+    def _history_rest(
+        self, run_id: str, key: str, start: int, most: int
+    ) -> list[tuple[int, float]]:
+        # The REST store's own bulk read downloads the whole history first.
+        asked: dict[str, Any] = {
+            "run_ids": run_id,
+            "metric_key": key,
+            "start_step": start,
+            "end_step": LAST_STEP,
+            "max_results": most,
+        }
+        creds = self._client()._tracking_client.store.get_host_creds()
+        read: Callable[..., Any] = http_request_safe
+        answer = read(creds, HISTORY_INTERVAL, "GET", params=asked).json()
+        points = answer.get("metrics", [])
+        return [(int(point.get("step", 0)), float(point["value"])) for point in points]
+
+
+def _record(run: Run) -> RunRecord:
+    # The message form is the public way to a metric's step.
+    metrics = run.data.to_proto().metrics
+    return RunRecord(
+        run_id=run.info.run_id,
+        state=run.info.status,
+        tags=dict(run.data.tags),
+        metrics={m.key: m.value for m in metrics if math.isfinite(m.value)},
+        cycle=max((m.step for m in metrics), default=None),
+    )
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except (MlflowException, OSError) as e:  # requests' errors are OSErrors
+        raise TrackingAwayError(f"MLflow does not answer: {e}") from e

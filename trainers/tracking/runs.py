@@ -1,0 +1,143 @@
+"""The runs of a session: one for the session, one a symbol and learner, flat and tagged."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import psutil
+from mlflow.entities import Param, Run, RunStatus
+from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
+
+from trainers.config import SessionConfig
+from trainers.tracking.store import EXPERIMENT
+
+STACK = (
+    "mlflow", "torch", "pytorch-lightning", "numpy", "pandas", "scikit-learn", "websockets",
+    "gradio",
+)  # fmt: skip
+
+# Which process keeps a run alive: MLflow has no heartbeat of its own.
+OWNER = "tickloop.owner"
+
+
+def start_session(client: MlflowClient, config: SessionConfig, root: Path) -> str:
+    """Return the id of the session's run: the one `mlflow run` made, or a new one."""
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    if run_id is None:
+        run_id = _create(client, f"{config.source} {config.symbols}", {})
+    tags = {"kind": "session", "session": run_id, "symbol": config.symbols, **_provenance(root)}
+    _describe(client, run_id, config, {**tags, "status": "IDLE", "status_text": "starting"})
+    return run_id
+
+
+def start_learner(
+    client: MlflowClient, config: SessionConfig, session: str, symbol: str, learner: str
+) -> str:
+    """Return the id of a new run for one learner on one symbol."""
+    owner = client.get_run(session).data.tags.get(OWNER, "")
+    tags = {"kind": "learner", "session": session, "symbol": symbol, "learner": learner}
+    run_id = _create(client, f"{learner} {symbol}", {**tags, OWNER: owner})
+    _describe(client, run_id, config, {"status": "IDLE", "status_text": "warming up"})
+    return run_id
+
+
+def end_runs(client: MlflowClient, session: str, status: str) -> None:
+    """End every run of ``session`` that still runs, its own last."""
+    running = [run for run in runs_of(client, session) if run.info.status == "RUNNING"]
+    for run in sorted(running, key=lambda run: run.info.run_id == session):
+        client.set_terminated(run.info.run_id, status)
+
+
+def runs_of(client: MlflowClient, session: str) -> list[Run]:
+    """Return the runs of a session, in whichever experiments they are."""
+    return _search(client, f"tags.session = '{session}'")
+
+
+def close_orphans(client: MlflowClient) -> list[str]:
+    """Mark runs KILLED whose process on this machine is gone; return their ids."""
+    killed = RunStatus.to_string(RunStatus.KILLED)
+    orphans = []
+    for run in _search(client, "attributes.status = 'RUNNING'"):
+        owner = run.data.tags.get(OWNER, "")
+        if owner and not _may_live(owner):
+            client.set_tag(run.info.run_id, "status", "ERROR")
+            client.set_tag(run.info.run_id, "status_text", "its process was killed")
+            client.set_terminated(run.info.run_id, killed)
+            orphans.append(run.info.run_id)
+    return orphans
+
+
+def owner_of_this_process() -> str:
+    """Return host, process id and start time: a process id alone is used again."""
+    started = psutil.Process().create_time()
+    return f"{platform.node()} {os.getpid()} {started:.2f}"
+
+
+def _may_live(owner: str) -> bool:
+    host, pid, started = owner.rsplit(" ", 2)
+    if host != platform.node():
+        return True  # another machine's: not ours to judge
+    try:
+        return bool(abs(psutil.Process(int(pid)).create_time() - float(started)) < 1)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _search(client: MlflowClient, query: str) -> list[Run]:
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    found: list[Run] = []
+    token = None
+    while True:
+        page = client.search_runs(experiments, query, max_results=1000, page_token=token)
+        found.extend(page)
+        token = page.token
+        if not token:
+            return found
+
+
+def _create(client: MlflowClient, name: str, tags: dict[str, str]) -> str:
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None  # ensure_store has made it
+    run_id: str = client.create_run(
+        experiment.experiment_id,
+        tags={MLFLOW_RUN_NAME: name, MLFLOW_SOURCE_NAME: "trainers.session", **tags},
+    ).info.run_id
+    return run_id
+
+
+def _describe(
+    client: MlflowClient, run_id: str, config: SessionConfig, tags: dict[str, str]
+) -> None:
+    """Set tags and params; MLflow does not let the params that `mlflow run` set be changed."""
+    known = client.get_run(run_id).data.params
+    values = dataclasses.asdict(config).items()
+    params = [Param(name, str(value)) for name, value in values if name not in known]
+    client.log_batch(run_id, params=params)
+    for name, value in tags.items():
+        client.set_tag(run_id, name, value)
+
+
+def _provenance(root: Path) -> dict[str, str]:
+    tags = {OWNER: owner_of_this_process(), "version.python": platform.python_version()}
+    tags |= {f"version.{name}": importlib.metadata.version(name) for name in STACK}
+    commit = _git(root, "rev-parse", "HEAD")
+    if commit is not None:
+        tags[MLFLOW_GIT_COMMIT] = commit
+        tags["git.dirty"] = str(bool(_git(root, "status", "--porcelain"))).lower()
+    return tags
+
+
+def _git(root: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
