@@ -91,7 +91,8 @@ class BarBuilder:
         """Fold ticks without a long silence inside (one before them is allowed)."""
         if len(ticks) == 0:
             return np.zeros(0, BAR)
-        broken = self._close_series(int(newest[0]))
+        lost = bool(ticks["flags"][0] & AFTER_GAP)
+        broken = self._close_series(int(newest[0]), lost)
         second = ticks["ts_event"] // NS_PER_S
         boundary = (newest - self.grace_ns) // NS_PER_S  # seconds below are final
         first = int(self._open["ts_open"][0]) // NS_PER_S if len(self._open) else int(second[0])
@@ -111,12 +112,16 @@ class BarBuilder:
         self._seq += len(ticks)
         return np.concatenate([broken, final])
 
-    def _close_series(self, ts: int) -> Bars:
-        """Make the open bars final if ``ts`` comes after too long a silence to carry over."""
+    def _close_series(self, ts: int, lost: bool) -> Bars:
+        """Make the open bars final if ``ts`` comes after too long a silence to carry over.
+
+        ``lost``: trades are missing since the last tick, so its bar may lack some too.
+        """
         if self._newest_ts < 0 or ts - self._newest_ts <= MAX_CARRY_S * NS_PER_S:
             return np.zeros(0, BAR)
         final = self.forming()
         final["final_seq"] = self._seq + 1
+        final["gap"][-1] |= lost
         self._open = np.zeros(1, BAR)
         self._open["ts_open"], self._open["gap"] = ts // NS_PER_S * NS_PER_S, 1
         return final

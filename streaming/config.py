@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import urllib.parse
 
 from streaming.errors import KnobError
 from streaming.knobs import Knobs, knob
@@ -76,7 +77,7 @@ class StreamConfig(Knobs):
             raise KnobError(f"symbols: got {self.symbols!r}; allowed: each symbol once")
         for name, schemes in (("venue_ws", ("ws", "wss")), ("venue_rest", ("http", "https"))):
             value = getattr(self, name)
-            if value and not re.match(rf"({'|'.join(schemes)})://[^/]+", value):
+            if value and not _is_address(value, schemes):
                 raise KnobError(f"{name}: got {value!r}; allowed: {schemes[0]}://HOST[:PORT]")
 
     @property
@@ -88,3 +89,11 @@ class StreamConfig(Knobs):
     def plays_locally(self) -> bool:
         """Whether the built-in exchange is the venue."""
         return self.source.partition(":")[0] in ("sim", "tape")
+
+
+def _is_address(value: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(value)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        return False

@@ -30,7 +30,7 @@ from streaming.backoff import ConnectBudget, full_jitter
 from streaming.cache import ConnectionState, Events
 from streaming.clock import VenueClock, midpoint
 from streaming.config import StreamConfig
-from streaming.errors import RepairError, RingError
+from streaming.errors import KnobError, RepairError, RingError, TapeError
 from streaming.ingest import Ingest
 from streaming.process import end_with_parent
 from streaming.repair import fetch_before, fetch_range, get, on_this_machine
@@ -282,7 +282,7 @@ class Feed:
             due = time.monotonic() - written >= self.config.segment_seconds
             for tape in self.tapes:
                 if due or tape.pending > self.config.tick_cache // 2:
-                    await asyncio.to_thread(tape.write_pending)
+                    await _to_its_end(asyncio.to_thread(tape.write_pending))
             written = time.monotonic() if due else written
 
     # ---- counters and events
@@ -311,6 +311,16 @@ class Feed:
     def _say(self, text: str) -> None:
         log.info("%s", text)
         self._events.say(text, time.time_ns())
+
+
+async def _to_its_end(work: Coroutine[Any, Any, object]) -> None:
+    """Await ``work`` and let it end also when cancelled: its thread goes on all the same."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def _retry_after(refusal: websockets.InvalidStatus) -> float:
@@ -348,6 +358,9 @@ def main() -> None:
         asyncio.run(stream(Path(sys.argv[1])))
     except RingError as e:
         sys.exit(f"feed: {e}")
+    except (KnobError, TapeError) as e:
+        sys.stderr.write(f"feed: {e}\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,9 @@ class Ingest:
         self.sequencer = Sequencer(
             int(kept.rows["id"][-1]) if len(kept.rows) else None,
             wait_for_history=config.backfill_seconds > 0,
+            newest_ts=int(kept.rows["ts_event"].max(initial=-1)),
         )
+        self._duplicates = int(self.stats["duplicates"])  # of the processes before this one
         newest = self.bars.tail(1).rows
         self._newest_bar = int(newest["ts_open"][0]) if len(newest) else -1
         self._builder = BarBuilder(config.grace_ms * NS_PER_MS, kept.first)
@@ -50,13 +52,11 @@ class Ingest:
     def begin(self, history: Ticks) -> None:
         """Take the trades from before the first streamed one; there may be none."""
         self.stats["backfilled"] += len(history)
-        self._keep(self.sequencer.begin(history))
+        self._keep(self.sequencer.begin(history), count_repaired=False)
 
     def fill(self, repaired: Ticks) -> None:
         """Take what the venue still had of the missing trades."""
-        kept = self.sequencer.fill(repaired)
-        self.stats["repaired"] += int(np.count_nonzero(kept["flags"] & REPAIRED))
-        self._keep(kept)
+        self._keep(self.sequencer.fill(repaired))
 
     def give_up(self) -> tuple[int, int] | None:
         """Mark the hole as a gap; return its first and last id."""
@@ -72,11 +72,13 @@ class Ingest:
         self.ticks.close()
         self.bars.close()
 
-    def _keep(self, ticks: Ticks) -> None:
-        self.stats["duplicates"] = self.sequencer.duplicates
+    def _keep(self, ticks: Ticks, *, count_repaired: bool = True) -> None:
+        self.stats["duplicates"] = self._duplicates + self.sequencer.duplicates
         if len(ticks) == 0:
             return
         ticks = ticks.copy()
+        if count_repaired:
+            self.stats["repaired"] += int(np.count_nonzero(ticks["flags"] & REPAIRED))
         self._write_bars(ticks)
         self.stats["late"] += int(np.count_nonzero(ticks["flags"] & LATE))
         self.ticks.append(ticks)

@@ -107,8 +107,10 @@ def _typed(field: dataclasses.Field[Any], value: Any) -> Any:
     try:
         if kind is bool:
             return {"true": True, "1": True, "false": False, "0": False}[str(value).lower()]
+        if kind is int and isinstance(value, float) and not value.is_integer():
+            raise ValueError
         return kind(value)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         names = {int: "a whole number", float: "a number", bool: "true or false"}
         wanted = names.get(kind, "text")
         raise KnobError(
@@ -121,4 +123,4 @@ def _check(field: dataclasses.Field[Any], value: Any) -> None:
     if meta["choices"] and value not in meta["choices"]:
         raise KnobError(f"{field.name}: got {value!r}; allowed: {', '.join(meta['choices'])}")
     if isinstance(value, int | float) and not meta["low"] <= value <= meta["high"]:
-        raise KnobError(f"{field.name}: got {value!r}; allowed{_allowed(field)[1:]}")
+        raise KnobError(f"{field.name}: got {value!r}; allowed:{_allowed(field)[1:]}")

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import ipaddress
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from concurrent.futures import Future
 
 import numpy as np
 
@@ -40,10 +43,10 @@ async def get(url: str) -> bytes:
     """
     for attempt in range(TRIES):
         try:
-            return await asyncio.to_thread(_get, url)
+            return await _get_in_thread(url)
         except urllib.error.HTTPError as e:
             wait = _retry_after(e)
-            if wait > MAX_RETRY_AFTER_S or attempt == TRIES - 1:
+            if not wait <= MAX_RETRY_AFTER_S or attempt == TRIES - 1:
                 raise RepairError(f"{url}: HTTP {e.code} {e.reason}") from e
             await asyncio.sleep(wait)
         except (OSError, http.client.HTTPException) as e:
@@ -51,10 +54,28 @@ async def get(url: str) -> bytes:
     raise AssertionError("unreachable")
 
 
+async def _get_in_thread(url: str) -> bytes:
+    """Use a thread that nobody joins: the end of the process must not wait for a venue."""
+    reply: Future[bytes] = Future()
+    reply.set_running_or_notify_cancel()
+
+    def work() -> None:
+        try:
+            reply.set_result(_get(url))
+        except Exception as e:  # noqa: BLE001  (raised again where the reply is awaited)
+            reply.set_exception(e)
+
+    threading.Thread(target=work, name="rest", daemon=True).start()
+    return await asyncio.wrap_future(reply)
+
+
 def on_this_machine(url: str) -> bool:
     """Whether ``url`` names a loopback address, which no proxy should be asked for."""
     host = urllib.parse.urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _get(url: str) -> bytes:

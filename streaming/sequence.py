@@ -31,15 +31,23 @@ class Sequencer:
     Args:
         last_id: id of the newest trade already kept; None if there is none yet.
         wait_for_history: hold the first trades until ``begin`` has told where to start.
+        newest_ts: the latest event time already kept, ns; -1 if there is none yet.
     """
 
-    def __init__(self, last_id: int | None = None, *, wait_for_history: bool = False) -> None:
+    def __init__(
+        self,
+        last_id: int | None = None,
+        *,
+        wait_for_history: bool = False,
+        newest_ts: int = -1,
+    ) -> None:
         self.last_id = last_id
         self.duplicates = 0
         self.restarts = 0
         self.held = make_ticks(0)  # held back until a hole is filled or given up
         self._wait_for_history = wait_for_history and last_id is None
-        self._newest_ts = -1
+        self._newest_ts = newest_ts
+        self._after_gap = False  # a hole was given up; the next trade released is behind it
         self._void = make_ticks(0)
         self._old = make_ticks(0)  # recent trades with old ids but new times
 
@@ -80,8 +88,7 @@ class Sequencer:
         """Take the hole as final: mark it and go on behind it."""
         if self.missing is None:
             return make_ticks(0)
-        self.held = self.held[np.argmax(self.held["flags"] & VOID == 0) :]
-        self.held["flags"][0] |= AFTER_GAP
+        self._after_gap = True
         self.last_id = int(self.held["id"][0]) - 1
         return self._release()
 
@@ -107,6 +114,9 @@ class Sequencer:
             self.last_id = int(ready["id"][-1])
             self._newest_ts = max(self._newest_ts, int(ready["ts_event"].max()))
         kept: Ticks = ready[ready["flags"] & VOID == 0]
+        if self._after_gap and len(kept):
+            kept["flags"][0] |= AFTER_GAP
+            self._after_gap = False
         return kept
 
     def _with_void(self, last_id: int) -> Ticks:
@@ -121,8 +131,11 @@ class Sequencer:
         return ticks[np.unique(ticks["id"], return_index=True)[1]]
 
     def _drop_old(self, ticks: Ticks) -> Ticks:
+        if not len(ticks):
+            return ticks
         fresh: NDArray[np.bool] = ticks["id"] > self.last_id
         if fresh.all():
+            self._old = make_ticks(0)
             return ticks
         old = ticks[~fresh]
         self.duplicates += len(old)

@@ -147,12 +147,9 @@ class Lane:
             if self.cycle >= seat.rests_until:
                 self._train(seat, snapshot)
         self._log(cut, now)
-        step = int(self.config.cycle_seconds * NS_PER_S)
-        self._next_cut = max(self._next_cut, now - step) + step
+        self._next_cut = next_cut(self._next_cut, now, int(self.config.cycle_seconds * NS_PER_S))
         newest = int(self.ticks.tail(1).rows["ts_event"][-1])
-        if newest >= self._next_cut:  # training took longer than a cycle
-            self.overruns += 1
-            self._next_cut += (newest - self._next_cut) // step * step
+        self.overruns += newest >= self._next_cut  # training took longer than a cycle
 
     def _train(self, seat: Seat, snapshot: Snapshot) -> None:
         self._set_status(seat, "TRAINING", f"cycle {self.cycle}")
@@ -228,6 +225,22 @@ class Lane:
             **{name: float(stats[name]) for name in names},
             **rejected,
         }
+
+
+def next_cut(due: int, now: int, step: int) -> int:
+    """Return when the next cycle is due, ns of market time.
+
+    Cycles stay on a grid of ``step``; one asked for before its time moves nothing, and a silence
+    skips what would have been cuts without anything new.
+
+    Args:
+        due: when the cycle just run was due; 0 for the first, which starts the grid.
+        now: market time of its cut.
+        step: from one cycle to the next.
+    """
+    if due == 0:
+        return now + step
+    return due + ((now - due) // step + 1) * step if now >= due else due
 
 
 def wait_for_rings(session: Path, symbols: list[str], stopped: Any) -> bool:

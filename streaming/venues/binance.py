@@ -36,6 +36,9 @@ MAX_FRAME_BYTES = 64 * 1024
 # 13 digits are ms until the year 2286, 16 digits are us.
 US_FROM = 10**14
 
+# What msgspec raises: the second for JSON nested without end.
+UNREADABLE = (ValueError, RecursionError)
+
 Int = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
@@ -93,6 +96,9 @@ class _CombinedAgg(msgspec.Struct):
 
 class _Time(msgspec.Struct):
     serverTime: Int  # noqa: N815  (the venue's name)
+
+
+_TIME: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Time)
 
 
 class _Probe(msgspec.Struct):
@@ -158,14 +164,14 @@ class Binance:
 
     def parse_history(self, body: bytes, ts_init: int) -> Ticks:
         """Decode a reply of ``history_url``; rows that break an invariant are ``VOID``."""
-        rows: list[Row] = self._history.decode(body)
+        rows: list[Row] = _reply(self._history, body)
         ticks = _ticks(rows, [ts_init] * len(rows))
         ticks["flags"] = REPAIRED
         return _judge(ticks, "", Counter())
 
     def parse_time(self, body: bytes) -> int:
         """Return the venue's clock, ns."""
-        time: int = msgspec.json.decode(body, type=_Time).serverTime
+        time: int = _reply(_TIME, body).serverTime
         return time * (NS_PER_US if time >= US_FROM else NS_PER_MS)
 
     def decode(self, frames: Sequence[bytes], stamps: Sequence[int]) -> Decoded:
@@ -177,7 +183,7 @@ class Binance:
             if max(map(len, frames), default=0) > MAX_FRAME_BYTES:
                 raise ValueError
             events = [decode(frame).data for frame in frames]
-        except ValueError:  # one of them is not a trade: look at each
+        except UNREADABLE:  # one of them is not a trade: look at each
             events, stamps, reconnect = self._decode_each(frames, stamps, rejected)
         ticks = {}
         for symbol in self.symbols:
@@ -221,12 +227,19 @@ class Binance:
             return "oversized"
         try:
             return self._combined.decode(frame).data  # type: ignore[no-any-return]
-        except ValueError:
+        except UNREADABLE:
             pass
         try:
             return self._raw.decode(frame)  # type: ignore[no-any-return]
-        except ValueError:
+        except UNREADABLE:
             return _what_is(frame, self.channel)
+
+
+def _reply(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+    try:
+        return decoder.decode(body)
+    except RecursionError as e:
+        raise ValueError("nested too deep") from e
 
 
 def _what_is(frame: bytes, channel: str) -> str:
@@ -246,11 +259,11 @@ def _what_is(frame: bytes, channel: str) -> str:
 def _probe(frame: bytes) -> _Probe | None:
     try:
         return msgspec.json.decode(frame, type=_CombinedProbe).data
-    except ValueError:
+    except UNREADABLE:
         pass
     try:
         return msgspec.json.decode(frame, type=_Probe)
-    except ValueError:
+    except UNREADABLE:
         return None
 
 

@@ -18,6 +18,7 @@ logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
 
 # Batches are gathered by index in one go; loading them in worker processes would cost more.
 warnings.filterwarnings("ignore", ".*does not have many workers.*")
+warnings.filterwarnings("ignore", ".*LeafSpec.*is deprecated.*")
 warnings.filterwarnings("ignore", ".*`IterableDataset` has `__len__` defined.*")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import logging
 import warnings
@@ -9,6 +10,7 @@ import warnings
 import mlflow
 import mlflow.pytorch
 import numpy as np
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 from torch import nn
@@ -62,9 +64,15 @@ def log_version(
         step=step,
     )
     name = model_name(symbol, learner)
-    version = mlflow.register_model(f"models:/{logged.model_id}", name).version
+    with contextlib.suppress(MlflowException):  # it is there from the second version on
+        client.create_registered_model(name)
+    version = str(
+        client.create_model_version(
+            name, f"models:/{logged.model_id}", run_id, model_id=logged.model_id
+        ).version
+    )
     client.set_registered_model_alias(name, CHALLENGER, version)
-    return str(version)
+    return version
 
 
 def _quiet() -> None:

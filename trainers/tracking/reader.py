@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,11 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.rest_utils import http_request_safe
 
-EXPERIMENT = "tickloop"
+from trainers.tracking.store import EXPERIMENT, tracking_uri
+
 LAST_STEP = 2**31 - 1
 SQLITE = "sqlite:///"
 HISTORY_INTERVAL = "/api/2.0/mlflow/metrics/get-history-bulk-interval"
-
-
-def tracking_uri(root: Path) -> str:
-    """Return the address of the store: the environment's, or MLflow's default in ``root``."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{root.absolute() / 'mlflow.db'}"
 
 
 class TrackingAwayError(Exception):
@@ -108,7 +104,7 @@ class SessionReader:
         with _answering():
             read = self._history_rest if self.uri.startswith("http") else self._history_direct
             points = read(run_id, key, after + 1, most)
-            return {step: value for step, value in points if math.isfinite(value)}
+            return {step: value for step, value in points if _is_number(value)}
 
     def ask(self, session: str, control: str, value: str) -> None:
         """Ask the trainer for something by setting the tag ``control/<control>``."""
@@ -157,9 +153,14 @@ def _record(run: Run) -> RunRecord:
         run_id=run.info.run_id,
         state=run.info.status,
         tags=dict(run.data.tags),
-        metrics={m.key: m.value for m in metrics if math.isfinite(m.value)},
+        metrics={m.key: m.value for m in metrics if _is_number(m.value)},
         cycle=max((m.step for m in metrics), default=None),
     )
+
+
+def _is_number(value: float) -> bool:
+    # A SQL store keeps an infinity as the largest float.
+    return math.isfinite(value) and abs(value) < sys.float_info.max
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ a lock.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from pathlib import Path
@@ -22,6 +23,9 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
+
+# Its word on making the tables is not for the person who started a session.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 
 EXPERIMENT = "tickloop"
 LOCK_SECONDS = 60

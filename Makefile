@@ -1,0 +1,34 @@
+# The four verbs, the same here and in CI. Knobs of the main job: make ARGS="--speed 10".
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: main test check bench clean
+
+main: .venv/main
+	@exec $(BIN)/python -m trainers.session $(ARGS)
+
+test: .venv/dev
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/dev
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# Each stamp stands for an environment with what its list names.
+.venv/main: requirements.txt
+	@echo "Making the environment in .venv (a few minutes, once) ..."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/dev: .venv/main requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv .bench build
