@@ -120,12 +120,13 @@ class Feed:
                 self._say("the tape was played to its end")
                 self._set_state(ConnectionState.ENDED)
                 return
-            self._set_state(ConnectionState.RECONNECTING)
+            if self._socket is not None:
+                self._count("reconnects")
+                self._set_state(ConnectionState.RECONNECTING)
             if time.monotonic() - started >= PROVEN_SECONDS and self._n_ticks() > seen:
                 delays = self._new_delays()
             delay = next(delays)
-            self._count("reconnects")
-            self._say(f"connection lost ({reason}); next attempt in {delay:.1f} s")
+            self._say_lost(reason, delay)
             await asyncio.sleep(delay)
 
     async def _connect_once(self) -> str:
@@ -200,6 +201,13 @@ class Feed:
         if len(ingest.sequencer.held) and symbol not in self._repairs:
             work = self._repair(symbol, ingest) if ingest.sequencer.missing else self._begin(ingest)
             self._repairs[symbol] = asyncio.create_task(self._tracked(symbol, work))
+
+    def _say_lost(self, reason: str, delay: float) -> None:
+        """Tell why there is no connection; that our own exchange is still starting is no news."""
+        if self._socket is not None or not self.config.plays_locally:
+            what = "no connection" if self._socket is None else "connection lost"
+            self._say(f"{what} ({reason}); next attempt in {delay:.1f} s")
+        self._socket = None
 
     # ---- holes
 

@@ -45,6 +45,7 @@ async def get(url: str) -> bytes:
         try:
             return await _get_in_thread(url)
         except urllib.error.HTTPError as e:
+            e.close()
             wait = _retry_after(e)
             if not wait <= MAX_RETRY_AFTER_S or attempt == TRIES - 1:
                 raise RepairError(f"{url}: HTTP {e.code} {e.reason}") from e

@@ -1,0 +1,74 @@
+"""Run the exchange of a session: ``python -m streaming.exchange SESSION_FOLDER``."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from streaming.config import StreamConfig
+from streaming.errors import KnobError, StreamingError
+from streaming.exchange.server import Exchange
+from streaming.process import end_with_parent
+
+
+async def run(config: StreamConfig, folder: Path) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        StreamingError: if the config cannot be played.
+        OSError: if the port is in use.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with Exchange(config, folder) as exchange:
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopped, exchange.pacing}, return_when=asyncio.FIRST_COMPLETED)
+        if exchange.pacing.done():
+            exchange.pacing.result()  # raises what has ended it
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one session's exchange and return the exit code: 2 if it cannot be what is asked."""
+    end_with_parent()
+    logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    try:
+        if len(argv) != 1 or argv[0].startswith("-"):
+            raise KnobError("usage: python -m streaming.exchange SESSION_FOLDER")
+        config = _load(Path(argv[0]))
+        asyncio.run(run(config, Path(argv[0])))
+    except StreamingError as e:
+        print(e, file=sys.stderr)  # noqa: T201  (an entry point's last word)
+        return 2
+    except OSError as e:
+        if e.errno != errno.EADDRINUSE:
+            raise
+        print(f"venue_ws: {config.venue_ws} is in use; end its user", file=sys.stderr)  # noqa: T201
+        return 2
+    return 0
+
+
+def _load(folder: Path) -> StreamConfig:
+    """Read the session's config.
+
+    Raises:
+        KnobError: if there is none, or it names no port to listen on.
+    """
+    path = folder / "config.json"
+    try:
+        config = StreamConfig.load(path)
+    except (OSError, ValueError) as e:
+        raise KnobError(f"{path}: expected a session's config; {e}") from e
+    if not urlsplit(config.venue_ws).port:
+        raise KnobError(f"venue_ws: got {config.venue_ws!r}; expected ws://127.0.0.1:PORT")
+    return config
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

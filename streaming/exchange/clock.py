@@ -1,0 +1,54 @@
+"""The market's clock: how the exchange's time follows from ours. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from streaming.errors import KnobError
+
+# Where simulated time starts at any speed but 1: long enough ago never to be in the future.
+LONG_AGO_NS = 1_704_067_200 * 10**9  # 2024-01-01
+
+
+@dataclasses.dataclass(frozen=True)
+class MarketClock:
+    """Market time = ``market_ns`` at our time ``wall_ns``, and ``speed`` ns for each of ours.
+
+    Kept in a file, so that an exchange that was killed goes on where the market would be.
+    """
+
+    wall_ns: int
+    market_ns: int
+    speed: float
+
+    def at(self, wall_ns: int) -> int:
+        """Return the market's time at our time ``wall_ns``, both ns since the Unix epoch."""
+        return self.market_ns + int((wall_ns - self.wall_ns) * self.speed)
+
+    def save(self, path: Path) -> None:
+        """Write the clock, whole or not at all."""
+        unfinished = path.with_suffix(".unfinished")
+        unfinished.write_bytes(msgspec.json.encode(self))
+        os.replace(unfinished, path)
+
+    @classmethod
+    def load(cls, path: Path, speed: float) -> Self | None:
+        """Read the clock that an earlier process started; None if there was none.
+
+        Raises:
+            KnobError: if it ran at another speed: its market would jump.
+        """
+        if not path.exists():
+            return None
+        clock = msgspec.json.decode(path.read_bytes(), type=cls)
+        if clock.speed != speed:
+            raise KnobError(
+                f"speed: the market of {path.parent} runs at {clock.speed:g}, got {speed:g}; keep"
+                " the speed, or start another session"
+            )
+        return clock

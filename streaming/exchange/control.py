@@ -1,0 +1,109 @@
+"""What a client asks for on its websocket: subscriptions and properties. Pure.
+
+Replies are Binance's, see web-socket-streams.md: ``{"result":null,"id":1}``, and for a wrong
+request a flat ``{"code":..,"msg":..}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from streaming.exchange.wire import Stream, stream_of
+
+METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
+MAX_STREAMS = 1024
+
+
+class _RequestError(Exception):
+    def __init__(self, code: int, msg: str, **more: Any) -> None:
+        super().__init__(msg)
+        self.reply = {"code": code, "msg": msg, **more}
+
+
+class Subscriptions:
+    """One connection's streams.
+
+    Args:
+        names: streams in the connection's path.
+        combined: whether events come in an envelope that names the stream.
+        unit_ns: of times.
+    """
+
+    def __init__(self, names: Iterable[str], *, combined: bool, unit_ns: int) -> None:
+        self.names = dict.fromkeys(name for name in names if "@" in name)
+        self.combined = combined
+        self.unit_ns = unit_ns
+
+    def streams(self) -> list[Stream]:
+        """Return what is sent for them; an unknown stream is silent, as at the venue."""
+        found = (
+            stream_of(name, combined=self.combined, unit_ns=self.unit_ns) for name in self.names
+        )
+        return [stream for stream in found if stream]
+
+    def receive(self, text: str | bytes) -> bytes:
+        """Carry out a request and return the reply."""
+        try:
+            request = _parse(text)
+            reply = {"result": self._carry_out(request), "id": request.get("id")}
+        except _RequestError as refused:
+            reply = refused.reply
+        return msgspec.json.encode(reply)
+
+    def _carry_out(self, request: dict[str, Any]) -> Any:
+        method, params = request["method"], request.get("params", [])
+        if method == "LIST_SUBSCRIPTIONS":
+            return list(self.names)
+        if not isinstance(params, list):
+            raise _RequestError(2, "Invalid request: invalid type, expected a sequence of `params`")
+        if method in ("SET_PROPERTY", "GET_PROPERTY"):
+            return self._property(method, params, request.get("id"))
+        if not all(isinstance(name, str) for name in params):
+            raise _RequestError(2, "Invalid request: invalid type, expected a string in `params`")
+        if method == "UNSUBSCRIBE":
+            for name in params:
+                self.names.pop(name, None)
+        elif len(self.names.keys() | set(params)) > MAX_STREAMS:
+            raise _RequestError(2, "Invalid request: too many parameters")
+        else:
+            self.names |= dict.fromkeys(params)
+        return None
+
+    def _property(self, method: str, params: list[Any], id: Any) -> Any:
+        if params[:1] != ["combined"]:
+            raise _RequestError(0, "Unknown property", id=id)
+        if len(params) > 2 - (method == "GET_PROPERTY"):
+            raise _RequestError(2, "Invalid request: too many parameters")
+        if method == "GET_PROPERTY":
+            return self.combined
+        if len(params) < 2 or not isinstance(params[1], bool):
+            raise _RequestError(1, "Invalid value type: expected Boolean")
+        self.combined = params[1]
+        return None
+
+
+def _parse(text: str | bytes) -> dict[str, Any]:
+    try:
+        request = msgspec.json.decode(text)
+    except (ValueError, RecursionError):
+        msg = "Invalid JSON: expected value at line 1 column 1"
+        raise _RequestError(3, msg) from None
+    if not isinstance(request, dict) or "method" not in request:
+        raise _RequestError(2, "Invalid request: missing field `method` at line 1 column 1")
+    if request["method"] not in METHODS:
+        known = ", ".join(f"`{method}`" for method in METHODS)
+        raise _RequestError(
+            2, f"Invalid request: unknown variant {request['method']}, expected one of {known}"
+        )
+    if not _is_id(request.get("id")):
+        raise _RequestError(2, "Invalid request: request ID must be an unsigned integer")
+    return request
+
+
+def _is_id(id: Any) -> bool:
+    if isinstance(id, str):
+        return id.isalnum() and len(id) <= 36
+    return id is None or (isinstance(id, int) and not isinstance(id, bool) and 0 <= id < 2**63)

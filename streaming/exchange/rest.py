@@ -1,0 +1,141 @@
+"""The REST side: a path and its query -> status and JSON, from what has happened so far. Pure.
+
+Error codes are Binance's, see errors.md of its spot API documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from streaming.exchange.trades import History, Trades
+from streaming.exchange.wire import agg_rows, trade_rows
+from streaming.ticks import NS_PER_MS
+
+MAX_LIMIT = 1000
+QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "EUR", "BTC", "ETH", "BNB")
+
+
+class RestError(Exception):
+    """What is wrong with a request, as the venue says it."""
+
+    def __init__(self, code: int, msg: str, status: int = 400) -> None:
+        super().__init__(msg)
+        self.status = status
+        self.body = msgspec.json.encode({"code": code, "msg": msg})
+
+
+class Rest:
+    """Answer GET requests.
+
+    Args:
+        histories: of each symbol, its trades so far.
+        market_ns: the market's clock.
+    """
+
+    def __init__(self, histories: Mapping[str, History], market_ns: Callable[[], int]) -> None:
+        self._histories = histories
+        self._market_ns = market_ns
+        self._paths: dict[str, Callable[[Mapping[str, str], int], Any]] = {
+            "ping": lambda query, unit_ns: {},
+            "time": lambda query, unit_ns: {"serverTime": self._market_ns() // unit_ns},
+            "exchangeInfo": self._exchange_info,
+            "trades": self._recent_trades,
+            "historicalTrades": self._historical_trades,
+            "aggTrades": self._agg_trades,
+        }
+
+    def get(self, path: str, query: Mapping[str, str], unit_ns: int) -> tuple[int, bytes]:
+        """Return status and JSON body of a request; times are in units of ``unit_ns``."""
+        try:
+            answer = self._paths.get(path.removeprefix("/api/v3/"))
+            if answer is None or not path.startswith("/api/v3/"):
+                raise RestError(-1000, f"Unknown path {path}.", 404)
+            return 200, msgspec.json.encode(answer(query, unit_ns))
+        except RestError as e:
+            return e.status, e.body
+
+    def _trades(self, query: Mapping[str, str]) -> Trades:
+        if not query.get("symbol"):
+            raise RestError(
+                -1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."
+            )
+        self._known(query["symbol"])
+        return self._histories[query["symbol"]].trades
+
+    def _known(self, symbol: str) -> None:
+        if symbol not in self._histories:
+            raise RestError(-1121, "Invalid symbol.")
+
+    def _recent_trades(self, query: Mapping[str, str], unit_ns: int) -> Any:
+        trades, limit = self._trades(query), _limit(query)
+        return trade_rows(trades[-limit:], unit_ns)
+
+    def _historical_trades(self, query: Mapping[str, str], unit_ns: int) -> Any:
+        if "fromId" not in query:
+            return self._recent_trades(query, unit_ns)
+        trades, limit = self._trades(query), _limit(query)
+        # A recorded tape may repeat ids, so this looks at all of them.
+        found = np.flatnonzero(trades["id"] >= _number(query, "fromId"))[:limit]
+        return trade_rows(trades[found], unit_ns)
+
+    def _agg_trades(self, query: Mapping[str, str], unit_ns: int) -> Any:
+        timed = "startTime" in query or "endTime" in query
+        if "fromId" in query and timed:
+            raise RestError(-1128, "Combination of optional parameters invalid.")
+        trades, limit = self._trades(query), _limit(query)
+        trades = trades[trades["closes"]]
+        ms = trades["ts_event"] // NS_PER_MS
+        wanted = (trades["agg_id"] >= _number(query, "fromId", 0)) & (
+            (ms >= _number(query, "startTime", 0)) & (ms <= _number(query, "endTime", 1 << 62))
+        )
+        found = np.flatnonzero(wanted)
+        oldest_first = "fromId" in query or "startTime" in query
+        return agg_rows(trades[found[:limit] if oldest_first else found[-limit:]], unit_ns)
+
+    def _exchange_info(self, query: Mapping[str, str], unit_ns: int) -> Any:
+        symbols = [query["symbol"]] if "symbol" in query else list(self._histories)
+        for symbol in symbols:
+            self._known(symbol)
+        return {
+            "timezone": "UTC",
+            "serverTime": self._market_ns() // unit_ns,
+            "rateLimits": [],
+            "exchangeFilters": [],
+            "symbols": [_symbol_info(symbol) for symbol in symbols],
+        }
+
+
+def _symbol_info(symbol: str) -> dict[str, Any]:
+    quote = next((quote for quote in QUOTES if symbol.endswith(quote) and symbol != quote), "")
+    return {
+        "symbol": symbol,
+        "status": "TRADING",
+        "baseAsset": symbol.removesuffix(quote).rstrip("-_"),
+        "quoteAsset": quote,
+        "isSpotTradingAllowed": True,
+        "orderTypes": [],
+        "filters": [],
+        "permissions": ["SPOT"],
+    }
+
+
+def _limit(query: Mapping[str, str]) -> int:
+    return min(max(_number(query, "limit", 500), 1), MAX_LIMIT)
+
+
+def _number(query: Mapping[str, str], name: str, default: int | None = None) -> int:
+    text = query.get(name, default)
+    try:
+        number = int(str(text))
+    except ValueError:
+        number = -1
+    if not 0 <= number < 2**63:
+        raise RestError(
+            -1100,
+            f"Illegal characters found in parameter '{name}'; legal range is '^[0-9]{{1,20}}$'.",
+        )
+    return number

@@ -1,0 +1,106 @@
+"""The session's own tape: Parquet segments of consecutive ring rows, one symbol a file.
+
+``{symbol}-{first}-{stop}.parquet`` holds the rows with seq ``first`` to ``stop - 1``. A segment
+gets its name only once it is whole, so that what has the name can be read, also after a crash.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+
+from streaming.errors import TapeError
+from streaming.ring import Ring
+from streaming.ticks import TICK, Ticks
+
+logger = logging.getLogger(__name__)
+
+NAME = re.compile(r"(?P<symbol>.+)-(?P<first>\d{12,})-(?P<stop>\d{12,})\.parquet")
+
+
+class Segment(NamedTuple):
+    """Rows ``first`` (included) to ``stop`` (excluded) of one symbol's tick ring."""
+
+    first: int
+    stop: int
+    path: Path
+
+
+def write_segment(folder: Path, symbol: str, first_seq: int, ticks: Ticks) -> Path:
+    """Write ``ticks``, ``(n,)`` of dtype ``TICK``, as one segment and return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{symbol}-{first_seq:012d}-{first_seq + len(ticks):012d}.parquet"
+    columns = {name: np.ascontiguousarray(ticks[name]) for name in TICK.names or ()}
+    # One writer a symbol: what a crash has left under this name is overwritten.
+    unfinished = folder / f"{symbol}.unfinished"
+    pa.parquet.write_table(pa.table(columns), unfinished, compression="zstd")
+    os.replace(unfinished, path)
+    return path
+
+
+def segments(folder: Path, symbol: str) -> list[Segment]:
+    """Return a symbol's segments, oldest first; none if there is no such folder."""
+    found = []
+    for path in folder.glob("*.parquet"):
+        if (match := NAME.fullmatch(path.name)) and match["symbol"] == symbol:
+            found.append(Segment(int(match["first"]), int(match["stop"]), path))
+    return sorted(found)
+
+
+def segment_symbol(path: Path) -> str:
+    """Return the symbol in a segment's name, else the name without its ending."""
+    match = NAME.fullmatch(path.name)
+    return match["symbol"] if match else path.stem
+
+
+class TapeWriter:
+    """Write a tick ring to segments; after a restart, go on where the last segment ends.
+
+    The ring is the buffer: what it still holds is not lost with the process.
+
+    Args:
+        ring: the symbol's ticks.
+        folder: of the segments; made if missing.
+        symbol: of the ring.
+
+    Raises:
+        TapeError: if the folder's segments are of another ring.
+    """
+
+    def __init__(self, ring: Ring, folder: Path, symbol: str) -> None:
+        self.ring, self.folder, self.symbol = ring, folder, symbol
+        written = segments(folder, symbol)
+
+        # The seq of the first row that is not in a segment yet.
+        self.next_seq = written[-1].stop if written else ring.oldest
+        if self.next_seq > ring.committed:
+            raise TapeError(
+                f"{folder}: expected segments of {ring.path}, which ends at row {ring.committed};"
+                f" they go on to row {self.next_seq}: move the folder away"
+            )
+
+    @property
+    def pending(self) -> int:
+        """Rows that are not in a segment yet."""
+        return self.ring.committed - self.next_seq
+
+    def write_pending(self) -> Path | None:
+        """Write the rows not written yet as one segment; None if there are none."""
+        first, rows = self.ring.read(self.next_seq)
+        if len(rows) == 0:
+            return None
+        if first > self.next_seq:
+            logger.warning(
+                "%s: rows %d to %d were overwritten before they were on tape",
+                self.symbol, self.next_seq, first - 1,
+            )  # fmt: skip
+        path = write_segment(self.folder, self.symbol, first, rows)
+        self.next_seq = first + len(rows)
+        return path

@@ -1,0 +1,317 @@
+"""What every venue's decoder must do; each venue brings its own messages.
+
+``fixtures/<venue>.jsonl`` has one message a line, in the venue's documented format, with what
+must come of it: a tick, a reason for rejecting it, a wish to reconnect, or nothing (a reply
+to our own request). All are received at ``RECEIVED``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streaming.cache import REJECTED
+from streaming.ticks import NS_PER_S, REPAIRED, VOID, Ticks
+from streaming.venues import Venue
+from streaming.venues.binance import Binance
+
+RECEIVED = 1_704_067_201 * NS_PER_S  # 2024-01-01 00:00:01 UTC
+FIXTURES = Path(__file__).parent / "fixtures"
+CAPTURES = Path(__file__).parents[3] / "shared" / "tapes" / "wire"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One venue as the contract sees it."""
+
+    venue: str
+    make: Callable[[str], Venue]  # from a channel
+    lines: list[dict] = field(repr=False)
+    history: bytes  # a REST reply of two trades, 41 good and 42 void
+    time: bytes  # a REST reply with the clock at RECEIVED
+    symbols: tuple[str, ...] = ("BNBBTC", "ETHUSDT")
+
+
+def load(venue: str) -> list[dict]:
+    text = (FIXTURES / f"{venue}.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+CASES = [
+    Case(
+        "binance",
+        lambda channel: Binance(("BNBBTC", "ETHUSDT"), channel=channel),
+        load("binance"),
+        history=b'[{"id":41,"price":"4.00000100","qty":"12.00000000","quoteQty":"48.000012",'
+        b'"time":1499865549590,"isBuyerMaker":true,"isBestMatch":true},'
+        b'{"id":42,"price":"0.0","qty":"0.0","quoteQty":"0","time":1499865549591,'
+        b'"isBuyerMaker":false,"isBestMatch":true,"new":{}}]',
+        time=b'{"serverTime":1704067201000}',
+    )
+]
+LINES = [
+    pytest.param(case, line, id=f"{case.venue}: {line['name']}")
+    for case in CASES
+    for line in case.lines
+]
+venues = pytest.mark.parametrize("case", CASES, ids=lambda case: case.venue)
+
+
+def frame_of(line: dict) -> bytes:
+    """The message as a venue sends it: compact, or as the line says."""
+    if "text" in line:
+        return line["text"].encode()
+    return json.dumps(line["frame"], separators=(",", ":")).encode()
+
+
+def kept(ticks: dict[str, Ticks]) -> dict[str, list]:
+    """The usable ticks by symbol, as tuples."""
+    usable = {symbol: rows[rows["flags"] & VOID == 0].tolist() for symbol, rows in ticks.items()}
+    return {symbol: rows for symbol, rows in usable.items() if rows}
+
+
+@pytest.mark.parametrize(("case", "line"), LINES)
+def test_a_message_becomes_what_its_fixture_says(case, line):
+    venue = case.make(line.get("channel", "trade"))
+    decoded = venue.decode([frame_of(line)], [RECEIVED])
+    tick = line.get("tick")
+    assert list(kept(decoded.ticks)) == ([line["symbol"]] if tick else [])
+    if tick:
+        (row,) = decoded.ticks[line["symbol"]]
+        assert {name: row[name].item() for name in tick} == tick
+        assert (row["ts_init"], row["flags"]) == (RECEIVED, 0)
+    reason = line.get("rejected")
+    assert decoded.rejected == (Counter({tuple(reason): 1}) if reason else Counter())
+    assert bool(decoded.reconnect) == line.get("reconnect", False)
+
+
+@venues
+def test_the_fixtures_reject_for_every_reason_there_is(case):
+    reasons = {line["rejected"][1] for line in case.lines if "rejected" in line}
+    assert reasons | {"oversized"} == set(REJECTED)
+
+
+@pytest.mark.parametrize(("case", "line"), LINES)
+def test_a_message_does_not_harm_its_neighbours(case, line):
+    channel = line.get("channel", "trade")
+    venue = case.make(channel)
+    good = next(
+        other
+        for other in case.lines
+        if "tick" in other and other.get("channel", "trade") == channel
+    )
+    alone = venue.decode([frame_of(good)] * 2, [RECEIVED, RECEIVED + 1])
+    between = venue.decode(
+        [frame_of(good), frame_of(line), frame_of(good)], [RECEIVED, RECEIVED, RECEIVED + 1]
+    )
+    around = kept(between.ticks)[good["symbol"]]
+    if line.get("symbol") == good["symbol"]:
+        del around[1]
+    assert around == kept(alone.ticks)[good["symbol"]]
+    assert between.rejected.total() == ("rejected" in line)
+
+
+@pytest.mark.parametrize(
+    ("case", "line"), [p for p in LINES if p.values[1].get("rejected", [""])[0]]
+)
+def test_a_tick_that_breaks_an_invariant_goes_on_marked_void_with_its_id(case, line):
+    ticks = case.make("trade").decode([frame_of(line)], [RECEIVED]).ticks
+    (row,) = ticks[line["rejected"][0]]
+    assert (row["id"], row["flags"]) == (1, VOID)
+
+
+@venues
+@given(st.data())
+@settings(deadline=None)  # the machine may be busy
+def test_decoding_is_the_same_for_any_batching(case, data):
+    trades = [line for line in case.lines if line.get("channel", "trade") == "trade"]
+    drawn = data.draw(st.lists(st.sampled_from(trades), max_size=30))
+    frames = [frame_of(line) for line in drawn]
+    stamps = [RECEIVED + i for i in range(len(frames))]
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(frames)), max_size=6)))
+    venue = case.make("trade")
+    whole = venue.decode(frames, stamps)
+    bounds = [0, *cuts, len(frames)]
+    ticks: dict[str, list] = {}
+    rejected: Counter[tuple[str, str]] = Counter()
+    reconnect = False
+    for start, stop in pairwise(bounds):
+        part = venue.decode(frames[start:stop], stamps[start:stop])
+        for symbol, rows in part.ticks.items():
+            ticks.setdefault(symbol, []).extend(map(repr, rows.tolist()))  # nan != nan
+        rejected += part.rejected
+        reconnect |= bool(part.reconnect)
+    assert ticks == {
+        symbol: [repr(row) for row in rows.tolist()] for symbol, rows in whole.ticks.items()
+    }
+    assert rejected == whole.rejected
+    assert reconnect == bool(whole.reconnect)
+    n_void = sum(int((rows["flags"] & VOID != 0).sum()) for rows in whole.ticks.values())
+    assert n_void == sum(n for (symbol, _), n in rejected.items() if symbol)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["e", "s", "t", "a", "p", "q", "T", "m", "data", "result", "code"]),
+            inner,
+            max_size=8,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@venues
+@pytest.mark.parametrize("channel", ["trade", "aggTrade"])
+@given(junk=st.lists(st.binary(max_size=60) | JSON.map(lambda x: json.dumps(x).encode())))
+@settings(deadline=None)  # the machine may be busy
+def test_no_bytes_make_it_raise(case, channel, junk):
+    decoded = case.make(channel).decode(junk, [RECEIVED] * len(junk))
+    assert not kept(decoded.ticks) or any(b"BNBBTC" in f or b"ETHUSDT" in f for f in junk)
+    assert decoded.rejected.total() <= len(junk)
+
+
+@venues
+@given(st.data())
+@settings(deadline=None)  # the machine may be busy
+def test_a_damaged_message_never_raises_and_never_breaks_an_invariant(case, data):
+    frame = bytearray(frame_of(data.draw(st.sampled_from(case.lines))))
+    for _ in range(data.draw(st.integers(1, 3))):
+        if frame:
+            frame[data.draw(st.integers(0, len(frame) - 1))] = data.draw(st.integers(0, 255))
+    decoded = case.make("trade").decode([bytes(frame)], [RECEIVED])
+    for rows in decoded.ticks.values():
+        usable = rows[rows["flags"] & VOID == 0]
+        assert (np.isfinite(usable["price"]) & (usable["price"] > 0)).all()
+        assert (np.isfinite(usable["size"]) & (usable["size"] > 0)).all()
+        assert (usable["ts_event"] <= RECEIVED + 60 * NS_PER_S).all()
+
+
+@venues
+@pytest.mark.parametrize(
+    "head", [b"", b'{"e":"trade","x":', b'{"data":', b'{"result":', b'{"data":{"e":"trade","x":']
+)
+@pytest.mark.parametrize("nest", [b"[", b'{"a":'])
+def test_a_frame_nested_without_end_is_malformed(case, head, nest):
+    frame = head + nest * (60_000 // len(nest))
+    decoded = case.make("trade").decode([frame], [RECEIVED])
+    assert decoded.rejected == Counter({("", "malformed"): 1})
+
+
+@venues
+def test_a_frame_much_larger_than_a_trade_is_oversized(case):
+    good = next(line for line in case.lines if "tick" in line)
+    large = frame_of(good) + b" " * 70_000
+    decoded = case.make("trade").decode([frame_of(good), large], [RECEIVED] * 2)
+    assert decoded.rejected == Counter({("", "oversized"): 1})
+    assert len(kept(decoded.ticks)[good["symbol"]]) == 1
+
+
+@venues
+def test_no_frames_are_no_ticks(case):
+    decoded = case.make("trade").decode([], [])
+    assert (decoded.ticks, decoded.rejected.total(), decoded.reconnect) == ({}, 0, "")
+
+
+@venues
+def test_a_rest_reply_becomes_repaired_ticks_and_keeps_void_ones_known(case):
+    ticks = case.make("trade").parse_history(case.history, RECEIVED)
+    assert ticks["id"].tolist() == [41, 42]
+    assert ticks["flags"].tolist() == [REPAIRED, REPAIRED | VOID]
+    assert ticks["ts_init"].tolist() == [RECEIVED] * 2
+    assert (ticks["price"][0], ticks["size"][0], ticks["side"][0]) == (4.000001, 12.0, -1)
+    assert ticks["ts_event"][0] == 1499865549590000000
+
+
+def test_binance_aggregated_rest_trades_have_the_aggregate_id():
+    body = b'[{"a":26129,"p":"0.01633102","q":"4.70443515","f":27781,"l":27790,'
+    body += b'"T":1498793709153,"m":false,"M":true}]'
+    (row,) = Binance(("BNBBTC",), channel="aggTrade").parse_history(body, RECEIVED)
+    assert (row["id"], row["price"], row["side"]) == (26129, 0.01633102, 1)
+
+
+@venues
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"null",
+        b"[1]",
+        b'{"code":-1121}',
+        b'[{"x":' + b"[" * 50_000,
+        b'{"x":' + b"[" * 50_000,
+    ],
+    ids=lambda body: body[:20].decode(),
+)
+def test_a_rest_reply_that_is_none_is_a_value_error(case, body):
+    venue = case.make("trade")
+    with pytest.raises(ValueError):  # noqa: PT011  (any text)
+        venue.parse_history(body, RECEIVED)
+    with pytest.raises(ValueError):  # noqa: PT011
+        venue.parse_time(body)
+
+
+@venues
+def test_the_clock_is_read_in_ns(case):
+    assert case.make("trade").parse_time(case.time) == RECEIVED
+
+
+def test_binance_addresses_follow_the_documentation():
+    venue = Binance(("BNBBTC", "ETHUSDT"), ws="ws://here:1/", rest="http://there:2/")
+    assert venue.stream_url() == "ws://here:1/stream?streams=bnbbtc@trade/ethusdt@trade"
+    assert venue.history_url("ETHUSDT", 7, 9) == (
+        "http://there:2/api/v3/historicalTrades?symbol=ETHUSDT&fromId=7&limit=9"
+    )
+    agg = Binance(("BNBBTC",), channel="aggTrade")
+    assert agg.stream_url() == "wss://stream.binance.com:9443/stream?streams=bnbbtc@aggTrade"
+    assert agg.history_url("BNBBTC", 7, 9).startswith("https://api.binance.com/api/v3/aggTrades?")
+
+
+def read_capture(name: str) -> list[str]:
+    path = CAPTURES / name
+    if not path.exists():
+        pytest.skip(f"needs {path}")
+    return gzip.decompress(path.read_bytes()).decode().splitlines()
+
+
+def test_binance_trades_captured_in_2024_decode_completely():
+    lines = [line.split(" ", 1) for line in read_capture("binance_trade_20240808.txt.gz")]
+    frames = [text.encode() for _, text in lines]
+    decoded = Binance(("BTCUSDT", "ETHUSDT")).decode(frames, [int(stamp) for stamp, _ in lines])
+    assert decoded.rejected.total() == 0
+    assert sum(map(len, decoded.ticks.values())) == len(lines)
+    for symbol, ticks in decoded.ticks.items():
+        assert (np.diff(ticks["id"]) == 1).all()
+        mine = [json.loads(text)["data"] for _, text in lines if f'"s":"{symbol}"' in text]
+        assert ticks["price"].tolist() == [float(trade["p"]) for trade in mine]
+        assert (ticks["ts_event"] // 10**6).tolist() == [trade["T"] for trade in mine]
+        assert (ticks["side"] < 0).tolist() == [trade["m"] for trade in mine]
+
+
+def test_binance_aggtrades_captured_in_2021_decode_completely():
+    rows = [line.split("\t") for line in read_capture("binance_aggtrade_2021.tsv.gz")]
+    received = [(float(time), text) for time, kind, text in rows if kind == "R"]
+    symbols = tuple(sorted({re.search(r'"s":"(\w+)"', text)[1] for _, text in received}))
+    stamps = [int(time * 1e9) for time, _ in received]
+    frames = [text.encode() for _, text in received]
+    decoded = Binance(symbols, channel="aggTrade").decode(frames, stamps)
+    trades = sum('"e":"aggTrade"' in text for _, text in received)
+    assert sum(map(len, decoded.ticks.values())) == trades > 0
+    assert decoded.rejected.total() == len(received) - trades
+    assert not any((ticks["flags"] & VOID).any() for ticks in decoded.ticks.values())
+    assert all((np.diff(ticks["id"]) == 1).all() for ticks in decoded.ticks.values())

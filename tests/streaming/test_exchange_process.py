@@ -1,0 +1,90 @@
+"""The exchange as a process of its own: starts, ends, and what it says if it cannot start."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from streaming.config import StreamConfig
+
+COMMAND = [sys.executable, "-m", "streaming.exchange"]
+TIMEOUT_S = 20
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def session(folder: Path, port: int, **knobs: str) -> Path:
+    config = StreamConfig(venue_ws=f"ws://127.0.0.1:{port}", backfill_seconds=60, **knobs)
+    config.save(folder / "config.json")
+    return folder
+
+
+def wait_until_up(port: int) -> None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            opener.open(f"http://127.0.0.1:{port}/api/v3/ping", timeout=1).close()
+            return
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly_within_a_second(tmp_path: Path, port: int, number: int) -> None:
+    process = subprocess.Popen([*COMMAND, session(tmp_path, port)], stderr=subprocess.PIPE)
+    try:
+        wait_until_up(port)
+        sent = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(TIMEOUT_S) == 0
+        assert time.monotonic() - sent < 1
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def ask(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+
+def test_what_cannot_be_started_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        cases = [
+            ((), "usage"),
+            (("--help",), "usage"),
+            ((tmp_path / "nowhere",), "config.json"),
+            ((session(tmp_path, port),), "in use"),
+            ((session(_made(tmp_path / "a"), port, source="sim:moon"),), "source"),
+            ((session(_made(tmp_path / "b"), port, source="tape:/none.csv"),), "/none.csv"),
+        ]
+        for arguments, says in cases:
+            done = ask(*arguments)
+            assert (done.returncode, done.stdout) == (2, ""), done.stderr
+            assert says in done.stderr
+            assert done.stderr.count("\n") == 1
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder

@@ -1,0 +1,373 @@
+"""The exchange on its socket: streams, REST and faults, as a client sees them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from streaming.config import StreamConfig
+from streaming.errors import KnobError, TapeError
+from streaming.exchange import Exchange, check_source, server
+from streaming.tape import write_segment
+from streaming.ticks import NS_PER_MS, NS_PER_S, make_ticks
+
+TIMEOUT_S = 10
+START = 1_700_000_000 * NS_PER_S
+
+
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(TIMEOUT_S):
+            await scenario()
+
+    asyncio.run(limited())
+
+
+def sim(**knobs: Any) -> StreamConfig:
+    return StreamConfig(**{"source": "sim", "speed": 50.0, "backfill_seconds": 60, **knobs})
+
+
+def tape(folder: Path, n: int = 40, *, step_ms: int = 10, **knobs: Any) -> StreamConfig:
+    """A config that plays ``n`` trades, ids 0 to n - 1, one each ``step_ms``."""
+    ticks = make_ticks(n)
+    ticks["id"] = np.arange(n)
+    ticks["ts_event"] = START + np.arange(n) * step_ms * NS_PER_MS
+    ticks["price"], ticks["size"], ticks["side"] = 100 + 0.5 * ticks["id"], 1.0, 1
+    write_segment(folder / "tape", "BTCUSDT", 0, ticks)
+    return StreamConfig(source=f"tape:{folder / 'tape'}", **{"speed": 10.0, **knobs})
+
+
+@contextlib.asynccontextmanager
+async def client(exchange: Exchange, path: str) -> AsyncIterator[ClientConnection]:
+    url = f"ws://127.0.0.1:{exchange.port}{path}"
+    # A full queue would keep the client from seeing the answer to its own close.
+    async with connect(url, proxy=None, max_queue=None) as ws:
+        yield ws
+
+
+async def get(exchange: Exchange, path: str) -> Any:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    url = f"http://127.0.0.1:{exchange.port}{path}"
+    reply = await asyncio.to_thread(opener.open, url, timeout=TIMEOUT_S)
+    return json.loads(reply.read())
+
+
+async def events(ws: ClientConnection, n: int) -> list[dict[str, Any]]:
+    return [json.loads(await ws.recv()) for _ in range(n)]
+
+
+async def to_the_end(ws: ClientConnection) -> tuple[list[int], int | None, str | None]:
+    """Trade ids until the connection is closed, and how it was."""
+    ids = []
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            ids.append(json.loads(await ws.recv())["t"])
+    return ids, ws.close_code, ws.close_reason
+
+
+def contiguous(ids: list[int]) -> bool:
+    return ids == list(range(ids[0], ids[0] + len(ids)))
+
+
+def test_a_raw_stream_sends_every_trade_once_in_order(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            Exchange(sim(), tmp_path) as exchange,
+            client(exchange, "/ws/btcusdt@trade") as ws,
+        ):
+            assert contiguous([event["t"] for event in await events(ws, 200)])
+
+    run(scenario)
+
+
+def test_a_combined_stream_names_the_stream_of_each_event(tmp_path: Path) -> None:
+    path = "/stream?streams=btcusdt@trade/ethusdt@aggTrade"
+
+    async def scenario() -> None:
+        config = sim(symbols="BTCUSDT,ETHUSDT")
+        async with Exchange(config, tmp_path) as exchange, client(exchange, path) as ws:
+            found = await events(ws, 200)
+            seen = {(event["stream"], event["data"]["e"]) for event in found}
+            assert seen == {("btcusdt@trade", "trade"), ("ethusdt@aggTrade", "aggTrade")}
+
+    run(scenario)
+
+
+def test_aggregates_of_the_stream_and_of_rest_are_the_same(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            Exchange(sim(), tmp_path) as exchange,
+            client(exchange, "/ws/btcusdt@aggTrade") as ws,
+        ):
+            streamed = await events(ws, 100)
+            first = streamed[0]["a"]
+            rows = await get(exchange, f"/api/v3/aggTrades?symbol=BTCUSDT&fromId={first}&limit=100")
+            assert [{key: event[key] for key in rows[0]} for event in streamed] == rows
+            pairs = zip(rows[1:], rows, strict=False)
+            assert all(row["f"] == before["l"] + 1 for row, before in pairs)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("path", ["/ws", "/ws/0"])
+def test_a_client_may_subscribe_after_connecting(tmp_path: Path, path: str) -> None:
+    async def scenario() -> None:
+        async with Exchange(sim(), tmp_path) as exchange, client(exchange, path) as ws:
+            await ws.send('{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}')
+            assert (await events(ws, 1)) == [{"result": None, "id": 1}]
+            assert contiguous([event["t"] for event in await events(ws, 20)])
+
+    run(scenario)
+
+
+def test_a_market_has_a_past_that_joins_the_stream_without_a_hole(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            Exchange(sim(), tmp_path) as exchange,
+            client(exchange, "/ws/btcusdt@trade") as ws,
+        ):
+            first = (await events(ws, 1))[0]["t"]
+            assert first > 500
+            past = await get(
+                exchange, f"/api/v3/historicalTrades?symbol=BTCUSDT&fromId={first - 500}&limit=501"
+            )
+            assert [row["id"] for row in past] == list(range(first - 500, first + 1))
+
+    run(scenario)
+
+
+def test_rest_has_no_trade_from_the_future(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Exchange(sim(), tmp_path) as exchange:
+            newest = (await get(exchange, "/api/v3/trades?symbol=BTCUSDT&limit=1"))[0]["time"]
+            assert newest <= (await get(exchange, "/api/v3/time"))["serverTime"]
+
+    run(scenario)
+
+
+def test_a_market_at_speed_1_shows_our_time(tmp_path: Path) -> None:
+    now = START + 123 * NS_PER_MS
+
+    async def scenario() -> None:
+        async with Exchange(sim(speed=1.0), tmp_path, wall_ns=lambda: now) as exchange:
+            assert (await get(exchange, "/api/v3/time"))["serverTime"] == now // NS_PER_MS
+
+    run(scenario)
+
+
+def test_a_restarted_market_goes_on_where_it_would_be(tmp_path: Path) -> None:
+    async def past(wall_ns: int) -> list[dict[str, Any]]:
+        async with Exchange(sim(), tmp_path, wall_ns=lambda: wall_ns) as exchange:
+            return await get(exchange, "/api/v3/trades?symbol=BTCUSDT&limit=1000")
+
+    async def scenario() -> None:
+        before, after = await past(START), await past(START + NS_PER_S // 4)
+        ids = [row["id"] for row in after]
+        assert before[-1]["id"] < ids[-1] < before[-1]["id"] + 800
+        both = ids.index(before[-1]["id"])
+        assert before[-both - 1 :] == after[: both + 1]
+
+    run(scenario)
+
+
+def test_another_speed_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    Exchange(sim(), tmp_path)
+    with pytest.raises(KnobError, match="speed"):
+        Exchange(sim(speed=2.0), tmp_path)
+
+
+def test_a_tape_waits_for_its_listener_and_ends_with_a_clean_close(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Exchange(tape(tmp_path), tmp_path) as exchange:
+            assert await get(exchange, "/api/v3/trades?symbol=BTCUSDT") == []
+            async with client(exchange, "/ws") as idle, client(exchange, "/ws/btcusdt@trade") as ws:
+                assert await to_the_end(ws) == (list(range(40)), 1000, "end of tape")
+                assert idle.close_code is None
+            async with client(exchange, "/ws/btcusdt@trade") as ws:
+                assert await to_the_end(ws) == ([], 1000, "end of tape")
+            rows = await get(exchange, "/api/v3/historicalTrades?symbol=BTCUSDT&fromId=0")
+            assert [row["id"] for row in rows] == list(range(40))
+
+    run(scenario)
+
+
+def test_a_restarted_tape_goes_on_with_what_is_due(tmp_path: Path) -> None:
+    """At speed 10 and a trade each 10 ms of market time, 20 ms of ours are 20 trades."""
+    now = START
+
+    async def scenario() -> None:
+        nonlocal now
+        async with (
+            Exchange(tape(tmp_path), tmp_path, wall_ns=lambda: now) as exchange,
+            client(exchange, "/ws/btcusdt@trade") as ws,
+        ):
+            assert (await events(ws, 1))[0]["t"] == 0
+        now += 20 * NS_PER_MS
+        async with (
+            Exchange(tape(tmp_path), tmp_path, wall_ns=lambda: now) as exchange,
+            client(exchange, "/ws/btcusdt@trade") as ws,
+        ):
+            past = await get(exchange, "/api/v3/trades?symbol=BTCUSDT")
+            assert [row["id"] for row in past] == list(range(21))
+            now += 10 * NS_PER_MS
+            assert (await events(ws, 1))[0]["t"] == 21
+
+    run(scenario)
+
+
+def test_drop_closes_for_a_restart(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            Exchange(sim(), tmp_path) as exchange,
+            client(exchange, "/ws/btcusdt@trade") as ws,
+        ):
+            await get(exchange, "/sim/fault?kind=drop")
+            assert (await to_the_end(ws))[1] == 1012
+
+    run(scenario)
+
+
+def test_abort_cuts_the_connection_without_a_close(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            Exchange(sim(), tmp_path) as exchange,
+            client(exchange, "/ws/btcusdt@trade") as ws,
+        ):
+            exchange.faults.abort()
+            assert (await to_the_end(ws))[1] == 1006
+
+    run(scenario)
+
+
+def test_a_stalled_exchange_is_mute_but_answers_pings_while_trades_go_on(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            Exchange(sim(), tmp_path) as exchange,
+            client(exchange, "/ws/btcusdt@trade") as ws,
+        ):
+            await events(ws, 1)
+            await get(exchange, "/sim/fault?kind=stall&seconds=0.3")
+            await (await ws.ping())
+            ids = [event["t"] for event in await events(ws, 300)]
+            jumps = np.flatnonzero(np.diff(ids) > 1)
+            assert len(jumps) == 1
+            missed = ids[jumps[0]] + 1
+            row = f"/api/v3/historicalTrades?symbol=BTCUSDT&fromId={missed}&limit=1"
+            assert (await get(exchange, row))[0]["id"] == missed
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("kind", "in_rest"), [("skip", True), ("lose", False)])
+def test_skipped_trades_are_in_rest_and_lost_ones_nowhere(tmp_path, kind, in_rest) -> None:
+    async def scenario() -> None:
+        async with Exchange(tape(tmp_path), tmp_path) as exchange:
+            await get(exchange, f"/sim/fault?kind={kind}&count=3")
+            async with client(exchange, "/ws/btcusdt@trade") as ws:
+                assert (await to_the_end(ws))[0] == list(range(3, 40))
+            rows = await get(exchange, "/api/v3/historicalTrades?symbol=BTCUSDT&fromId=0")
+            assert [row["id"] for row in rows] == list(range(0 if in_rest else 3, 40))
+
+    run(scenario)
+
+
+def test_raw_text_is_sent_as_it_is(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Exchange(sim(), tmp_path) as exchange, client(exchange, "/ws") as ws:
+            await get(exchange, "/sim/fault?kind=raw&text=not%20JSON")
+            assert await ws.recv() == "not JSON"
+
+    run(scenario)
+
+
+def test_requests_are_refused_as_often_as_asked(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Exchange(sim(), tmp_path) as exchange:
+            await get(exchange, "/sim/fault?kind=refuse&status=429&count=2&retry_after=3")
+            with pytest.raises(InvalidStatus) as refused:
+                await client(exchange, "/ws").__aenter__()
+            assert refused.value.response.headers["Retry-After"] == "3"
+            with pytest.raises(urllib.error.HTTPError, match="429"):
+                await get(exchange, "/api/v3/ping")
+            assert await get(exchange, "/api/v3/ping") == {}
+
+    run(scenario)
+
+
+def test_a_market_can_be_ended(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            Exchange(sim(), tmp_path) as exchange,
+            client(exchange, "/ws/btcusdt@trade") as ws,
+        ):
+            await get(exchange, "/sim/fault?kind=end")
+            assert (await to_the_end(ws))[1:] == (1000, "end of tape")
+
+    run(scenario)
+
+
+def test_an_unknown_fault_names_the_known_ones(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Exchange(sim(), tmp_path) as exchange:
+            with pytest.raises(urllib.error.HTTPError) as wrong:
+                await get(exchange, "/sim/fault?kind=fire")
+            assert b"drop, abort, stall" in wrong.value.read()
+
+    run(scenario)
+
+
+def test_a_client_that_does_not_read_is_disconnected(tmp_path, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(server, "MAX_UNSENT_BYTES", 100_000)
+
+    async def scenario() -> None:
+        async with (
+            Exchange(sim(), tmp_path) as exchange,
+            client(exchange, "/ws/btcusdt@trade") as ws,
+        ):
+            await events(ws, 1)
+            ws.transport.pause_reading()
+            while exchange.clients:
+                exchange.faults.raw("x" * 500_000)
+                await asyncio.sleep(0.01)
+            ws.transport.resume_reading()
+            await ws.wait_closed()
+            assert (ws.close_code, ws.close_reason) == (1008, "too slow")
+
+    run(scenario)
+    assert "too slow" in caplog.text
+
+
+def test_a_client_that_does_not_read_does_not_delay_the_end(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        exchange = Exchange(sim(), tmp_path)
+        async with exchange, client(exchange, "/ws/btcusdt@trade") as ws:
+            await events(ws, 1)
+            ws.transport.pause_reading()
+            async with asyncio.timeout(1):
+                await exchange.__aexit__()
+            ws.transport.abort()
+
+    run(scenario)
+
+
+def test_a_source_that_cannot_be_played_is_said_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(KnobError, match="source: got 'sim:moon'; known markets: default"):
+        check_source(StreamConfig(source="sim:moon"))
+    with pytest.raises(TapeError, match="there is no such file"):
+        check_source(StreamConfig(source=f"tape:{tmp_path / 'none'}"))
+    config = tape(tmp_path, symbols="ETHUSDT")
+    with pytest.raises(TapeError, match="ETHUSDT is not on this tape; it has: BTCUSDT"):
+        check_source(config)
+    for config in (sim(), tape(tmp_path), StreamConfig(source="binance")):
+        check_source(config)
