@@ -62,6 +62,7 @@ class SessionReader:
     def __init__(self, root: Path) -> None:
         self.uri = tracking_uri(root)
         self._made: MlflowClient | None = None
+        self._experiment: str | None = None
 
     def latest_session(self) -> str | None:
         """Return the run id of the session started last, or None if there was none."""
@@ -82,12 +83,14 @@ class SessionReader:
         """Return the session's learner runs, ordered by symbol and learner."""
         with _answering():
             client = self._client()
-            experiment = client.get_experiment_by_name(EXPERIMENT)
-            if experiment is None:
-                return []
+            if self._experiment is None:
+                found = client.get_experiment_by_name(EXPERIMENT)
+                if found is None:
+                    return []
+                self._experiment = found.experiment_id
             # A session id holds no quote: `ui.app` and MLflow allow letters and digits only.
             wanted = f"tags.session = '{session}' and tags.kind = 'learner'"
-            runs = client.search_runs([experiment.experiment_id], wanted, max_results=500)
+            runs = client.search_runs([self._experiment], wanted, max_results=500)
             return sorted(map(_record, runs), key=lambda run: run.name)
 
     def history(

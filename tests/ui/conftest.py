@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from page_world import Page, World, typical
+from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Page as Tab
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A session in its 24th cycle, its stream running."""
+    world = World(tmp_path_factory.mktemp("busy"))
+    world.runs = typical(world)
+    world.stream().live()
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="session")
+def page(busy: World) -> Iterator[Page]:
+    page = Page(busy)
+    yield page
+    page.kill()
+
+
+@pytest.fixture(scope="session")
+def new(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A session of two symbols that has only just begun: no rings, no learner has a run."""
+    world = World(tmp_path_factory.mktemp("new"), symbols="BTCUSDT,ETHUSDT")
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="session")
+def new_page(new: World) -> Iterator[Page]:
+    page = Page(new)
+    yield page
+    page.kill()
+
+
+def new_tab(browser: Browser, address: str, **options: Any) -> Tab:
+    """Open a tab; it collects its ``faults``: errors and foreign requests."""
+    options.setdefault("viewport", {"width": 1440, "height": 900})
+    tab = browser.new_context(**options).new_page()
+    tab.set_default_timeout(15_000)
+    tab.faults = []
+    tab.on("console", lambda m: m.type == "error" and tab.faults.append(m.text))
+    tab.on("pageerror", lambda error: tab.faults.append(str(error)))
+    tab.on("request", lambda r: local(r.url, address) or tab.faults.append(r.url))
+    tab.goto(address)
+    tab.wait_for_selector('[data-k="link"][data-s="LIVE"]')
+    return tab
+
+
+@pytest.fixture
+def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
+    tabs = []
+
+    def open_tab(address: str, **options: Any) -> Tab:
+        tabs.append(new_tab(browser, address, **options))
+        return tabs[-1]
+
+    yield open_tab
+    for tab in tabs:
+        tab.context.close()
+
+
+@pytest.fixture(scope="session")
+def tab(browser: Browser, page: Page) -> Iterator[Tab]:
+    """A tab on the busy session, shared by the tests that only look."""
+    tab = new_tab(browser, page.address)
+    yield tab
+    tab.context.close()
+
+
+def local(url: str, address: str) -> bool:
+    return url.startswith((address.split("#")[0], "data:", "blob:"))
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    folder = Path(__file__).parents[2] / "build" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,233 @@
+"""A session without its trainer: real rings fed by a thread, real runs in a real store."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import functools
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Metric, RunTag
+
+from streaming.bars import BarBuilder
+from streaming.cache import (
+    EVENT,
+    ConnectionState,
+    write_bar_ring,
+    write_feed_events,
+    write_tick_cache,
+)
+from streaming.ticks import NS_PER_S, Ticks, make_ticks
+from trainers.config import SessionConfig, session_folder
+
+ROOT = Path(__file__).parents[2]
+TICKS_A_SECOND = 20
+T = TypeVar("T")
+
+
+def walk(n: int, start_ns: int, first_id: int, price: float, rng: np.random.Generator) -> Ticks:
+    """Ticks of a random walk, evenly spaced, cents as the price step."""
+    ticks = make_ticks(n)
+    ticks["id"] = first_id + np.arange(n)
+    ticks["ts_event"] = start_ns + np.arange(n) * (NS_PER_S // TICKS_A_SECOND)
+    ticks["ts_init"] = ticks["ts_event"] + 3_000_000
+    ticks["price"] = np.round(price + np.cumsum(rng.normal(0, 1.5, n)), 2)
+    ticks["size"] = np.round(rng.uniform(0.001, 0.5, n), 5)
+    ticks["side"] = rng.choice([-1, 1], n)
+    return ticks
+
+
+@functools.cache
+def empty_store() -> Path:
+    """A store without runs, made once: making one takes seconds."""
+    path = Path(tempfile.mkdtemp()) / "mlflow.db"
+    atexit.register(shutil.rmtree, path.parent)
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+class Stream:
+    """Writes one symbol's rings: history first, then live if asked."""
+
+    def __init__(self, folder: Path, symbol: str, price: float) -> None:
+        self.rng = np.random.default_rng(len(symbol))
+        self.cache = write_tick_cache(folder, symbol, 54_000)
+        self.bars = write_bar_ring(folder, symbol, 86_400)
+        self.builder = BarBuilder()
+        self.price, self.sent, self.at = price, 0, 0
+        self.stop, self.thread = threading.Event(), threading.Thread(target=self._run, daemon=True)
+
+    def history(self, seconds: int) -> None:
+        self.at = time.time_ns() // NS_PER_S * NS_PER_S - seconds * NS_PER_S
+        self.feed(seconds * TICKS_A_SECOND)
+
+    def feed(self, n: int) -> None:
+        ticks = walk(n, self.at, self.sent + 1, self.price, self.rng)
+        self.bars.append(self.builder.update(ticks))
+        self.cache.append(ticks)
+        self.price, self.sent = float(ticks["price"][-1]), self.sent + n
+        self.at = int(ticks["ts_event"][-1]) + NS_PER_S // TICKS_A_SECOND
+        stats = self.cache.stats
+        stats["state"], stats["last_message_ns"] = ConnectionState.CONNECTED, time.time_ns()
+        stats["lag_us"] = 3000 + 500 * self.rng.random()
+
+    def live(self) -> None:
+        self.thread.start()
+
+    def _run(self) -> None:
+        while not self.stop.wait(0.1):
+            due = (time.time_ns() - self.at) * TICKS_A_SECOND // NS_PER_S
+            if due > 0:
+                self.feed(int(due))
+
+    def close(self) -> None:
+        self.stop.set()
+        if self.thread.is_alive():
+            self.thread.join()
+        self.cache.close()
+        self.bars.close()
+
+
+class World:
+    """One project root with one session in it; what its trainer would log is logged by hand."""
+
+    def __init__(self, root: Path, *, symbols: str = "BTCUSDT", learners: str = "cnn,dqn") -> None:
+        self.root, self.streams = root, {}
+        self.uri = f"sqlite:///{root / 'mlflow.db'}"
+        shutil.copy(empty_store(), root / "mlflow.db")
+        self.client = MlflowClient(self.uri)
+        self.experiment = self.client.create_experiment("tickloop", str(root / "mlruns"))
+        self.run_id = self.run({"kind": "session", "status": "IDLE"})
+        self.client.set_tag(self.run_id, "session", self.run_id)
+        self.config = SessionConfig(symbols=symbols, learners=learners)
+        self.folder = session_folder(root, self.run_id)
+        self.folder.mkdir(parents=True)
+        self.config.save(self.folder / "config.json")
+
+    def run(self, tags: dict[str, str]) -> str:
+        return self.client.create_run(self.experiment, tags=tags).info.run_id
+
+    def learner(self, name: str, symbol: str = "BTCUSDT", status: str = "IDLE") -> str:
+        about = {"kind": "learner", "session": self.run_id, "symbol": symbol, "learner": name}
+        return self.run({**about, "status": status, "status_text": ""})
+
+    def log(self, run_id: str, cycle: int, **metrics: float) -> None:
+        now = int(time.time() * 1000)
+        named = {name.replace("__", "/"): value for name, value in metrics.items()}
+        self.client.log_batch(run_id, [Metric(k, v, now, cycle) for k, v in named.items()])
+
+    def tag(self, run_id: str, **tags: str) -> None:
+        self.client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+
+    def events(self, *texts: str) -> None:
+        now = time.time()
+        rows = [{"ts": now - len(texts) + i, "text": text} for i, text in enumerate(texts)]
+        self.tag(self.run_id, events=json.dumps(rows))
+
+    def stream(self, symbol: str = "BTCUSDT", seconds: int = 960, price: float = 64_000) -> Stream:
+        made = self.streams[symbol] = Stream(self.folder, symbol, price)
+        made.history(seconds)
+        return made
+
+    def feed_says(self, text: str) -> None:
+        ring = write_feed_events(self.folder)
+        row = np.zeros(1, EVENT)
+        row["ts"], row["text"] = time.time_ns(), text
+        ring.append(row)
+        ring.close()
+
+    def close(self) -> None:
+        for stream in self.streams.values():
+            stream.close()
+
+
+def typical(world: World, cycles: int = 24) -> dict[str, str]:
+    """Log what a session of so many cycles has logged; returns the learners' run ids."""
+    runs = {name: world.learner(name) for name in ("cnn", "dqn")}
+    rng = np.random.default_rng(7)
+    for cycle in range(1, cycles + 1):
+        world.log(
+            runs["cnn"], cycle, train__accuracy=0.61, train__loss=0.6729, train__epochs=2 * cycle,
+            train__learning_rate=0.001, live__scored=30 * cycle,
+            live__accuracy=0.542 + 0.01 * rng.normal() * (cycle < cycles),
+        )  # fmt: skip
+        world.log(
+            runs["dqn"], cycle, train__average_reward=-0.0312, train__episodes=4 * cycle,
+            train__epsilon=0.0797, train__memory_size=850 + 30 * cycle, live__scored=30 * cycle,
+            live__win_rate=0.481 + 0.01 * rng.normal() * (cycle < cycles),
+        )  # fmt: skip
+        world.log(world.run_id, cycle, stream__ticks=18_000, stream__bars=900)
+    world.tag(runs["cnn"], status="TRAINING", status_text=f"cycle {cycles}: 1,791 windows")
+    world.tag(world.run_id, status="TRAINING", status_text="training")
+    world.events(*(f"cycle {cycle} done in 0.8 s" for cycle in range(cycles - 5, cycles + 1)))
+    return runs
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Page:
+    """The page's process."""
+
+    def __init__(self, world: World, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.log = world.root / "page.log"
+        env = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
+        env |= {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": world.uri}
+        command = [sys.executable, "-m", "ui.app", "--session", world.run_id]
+        command += ["--page_port", str(self.port)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=world.root, env=env, stdout=log, stderr=log
+            )
+        self.wait()
+
+    def wait(self, seconds: float = 30) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            assert self.process.poll() is None, self.log.read_text()
+            with contextlib.suppress(OSError, urllib.error.URLError):
+                urllib.request.urlopen(self.address + "/live/static/live.css", timeout=2).close()
+                return
+            time.sleep(0.05)
+        raise TimeoutError(self.log.read_text())
+
+    def end(self) -> tuple[int, float]:
+        """Return the exit code and the seconds it took."""
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(10)
+        return code, time.monotonic() - began
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+
+
+def apart(run: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine in a thread of its own: Playwright's loop has this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, run()).result()

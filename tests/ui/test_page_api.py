@@ -1,0 +1,131 @@
+"""The four functions, called as a program would, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from page_world import Page, World
+
+NAMES = (
+    "get_tick_cache_for_training",
+    "get_one_second_bars",
+    "send_training_data_to_models",
+    "training_status",
+)
+
+
+@pytest.fixture(scope="module")
+def client(page: Page) -> Client:
+    return Client(page.address, verbose=False)
+
+
+def post(page: Page, name: str, *data: Any, **headers: str) -> Any:
+    request = urllib.request.Request(
+        f"{page.address}/gradio_api/run/{name}",
+        json.dumps({"data": data}).encode(),
+        {"Content-Type": "application/json", **headers},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.loads(answer.read(), parse_constant=pytest.fail)["data"][0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_name_answers_without_arguments(client: Client, page: Page, name: str) -> None:
+    by_client, by_post = client.predict(api_name=f"/{name}"), post(page, name)
+    assert type(by_client) is type(by_post)
+    assert by_client
+    assert by_post
+
+
+def test_tick_cache_is_the_ring_s(busy: World, client: Client) -> None:
+    ticks = client.predict("BTCUSDT", 50, api_name="/get_tick_cache_for_training")
+    cache = busy.streams["BTCUSDT"].cache
+    first = ticks[0]["trade_id"]
+    there = cache.read(first - 1, first + 49).rows  # ids count from 1, seqs from 0
+    assert [t["trade_id"] for t in ticks] == there["id"].tolist()
+    assert [t["price"] for t in ticks] == there["price"].tolist()
+    assert [t["ts_event"] for t in ticks] == there["ts_event"].tolist()
+    assert {t["side"] for t in ticks} == {"buy", "sell"}
+    assert set(ticks[0]) == {"trade_id", "price", "size", "side", "ts_event", "ts_init"}
+
+
+def test_no_limit_is_the_whole_cache(busy: World, page: Page) -> None:
+    ticks = post(page, "get_tick_cache_for_training")
+    assert len(ticks) >= 960 * 20
+    assert ticks[0]["trade_id"] == 1
+
+
+def test_bars_carry_their_averages(busy: World, page: Page) -> None:
+    bars = post(page, "get_one_second_bars", "", 120)
+    assert len(bars) == 120
+    there = busy.streams["BTCUSDT"].bars
+    closes = {
+        int(row["ts_open"]) // 10**9: float(row["close"])
+        for row in there.tail(there.committed).rows
+    }
+    at = bars[-5]["time"]
+    assert bars[-5]["close"] == closes[at]
+    for window in (20, 50):
+        mean = sum(closes[at - back] for back in range(window)) / window
+        assert bars[-5][f"sma_{window}"] == pytest.approx(mean, abs=1e-4)
+    everything = post(page, "get_one_second_bars", "", 0)
+    assert everything[0]["sma_20"] is None
+    assert len(everything) >= 960
+
+
+def test_status_has_the_metrics_of_mlflow(busy: World, client: Client) -> None:
+    status = client.predict(api_name="/training_status")
+    assert status["session"] == busy.run_id
+    assert status["cycle"] == 24
+    cnn = status["learners"]["BTCUSDT"]["cnn"]
+    assert cnn["status"] == "TRAINING"
+    assert cnn["metrics"]["live/accuracy"] == 0.542
+    assert status["events"][-1]["text"] == "cycle 24 done in 0.8 s"
+    assert status["stream"]["connection"] == "CONNECTED"
+    assert status["stream"]["metrics"]["stream/bars"] == 900
+
+
+def test_sending_asks_for_a_cycle_and_counts(busy: World, client: Client) -> None:
+    answer = client.predict(api_name="/send_training_data_to_models")
+    assert busy.client.get_run(busy.run_id).data.tags["control/train_now"] == "1"
+    busy.client.delete_tag(busy.run_id, "control/train_now")
+    bars = answer["bars"]
+    assert answer["requested"] is True
+    assert bars >= 959
+    assert answer["feature_rows"] == bars - 49
+    assert answer["windows"] == bars - 49 - 60
+    assert answer["experiences"] == bars - 49 - 11
+
+
+def test_counts_of_a_young_session_are_not_negative(new: World, new_page: Page) -> None:
+    answer = post(new_page, "send_training_data_to_models", "ETHUSDT")
+    assert min(answer["feature_rows"], answer["windows"], answer["experiences"]) >= 0
+
+
+def test_unknown_symbol_names_the_known_ones(client: Client, page: Page) -> None:
+    with pytest.raises(AppError, match="'DOGE'; allowed: BTCUSDT"):
+        client.predict("DOGE", api_name="/get_one_second_bars")
+    with pytest.raises(urllib.error.HTTPError) as failed:
+        post(page, "get_one_second_bars", "DOGE")
+    assert "allowed: BTCUSDT" in failed.value.read().decode()
+
+
+def test_negative_limit_is_refused(client: Client) -> None:
+    with pytest.raises(AppError, match="limit: got -1"):
+        client.predict("", -1, api_name="/get_tick_cache_for_training")
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example"}, {"Origin": "null"}]
+)
+def test_another_site_s_write_is_refused(page: Page, headers: dict[str, str]) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        post(page, "training_status", **headers)
+    assert refused.value.code == 403
+    assert "Access-Control-Allow-Origin" not in refused.value.headers

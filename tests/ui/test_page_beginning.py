@@ -1,0 +1,130 @@
+"""A page from the first second on, and through restarts. The order of the tests is the story."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from page_world import Page, World
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
+from test_page_reading import LAST_ROW, said
+
+OpenTab = Callable[..., Tab]
+RANGE = "Tickloop.candles.chart.timeScale().getVisibleRange()"
+
+
+def test_waits_in_words_for_a_stream(
+    new: World, new_page: Page, open_tab: OpenTab, screenshots: Path
+) -> None:
+    tab = open_tab(new_page.address)
+    assert said(tab, "price") == "waiting for the stream"
+    assert said(tab, "stream.ticks") == "waiting for the stream"
+    for name, words in {"CNN": "not trained yet", "DQN": "not trained yet"}.items():
+        card = tab.get_by_role("region", name=name)
+        expect(card).to_contain_text("warming up 0/500 ticks")
+        expect(card).to_contain_text(words)
+        expect(card.locator(".chip")).to_have_text("WAITING")
+    expect(tab.locator("#mini-empty")).to_have_text("no cycle scored yet")
+    expect(tab.locator("#events")).to_have_text("no events yet")
+    tab.screenshot(path=screenshots / "waiting.png")
+    expect(tab.locator("#legend")).to_have_text("no bars yet")
+    assert tab.faults == []
+
+
+def test_stream_appears_and_warms_up(new: World, new_page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(new_page.address)
+    stream = new.stream("BTCUSDT", seconds=15)
+    new.stream("ETHUSDT", seconds=80, price=3_000)
+    expect(tab.get_by_role("region", name="CNN")).to_contain_text("warming up 300/500 ticks")
+    expect(tab.locator("#legend")).to_contain_text("SMA 20 needs more bars")
+    stream.feed(200)
+    expect(tab.get_by_role("region", name="DQN")).to_contain_text("waiting for the first cycle")
+    assert tab.faults == []
+
+
+def test_feed_s_words_are_events(new: World, new_page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(new_page.address)
+    new.feed_says("connection lost: trying again in 1 s")
+    expect(tab.locator("#events span")).to_have_text(["connection lost: trying again in 1 s"])
+
+
+def test_symbol_is_switched_and_kept_over_a_reload(
+    new: World, new_page: Page, open_tab: OpenTab
+) -> None:
+    tab = open_tab(new_page.address)
+    assert float(said(tab, "price").replace(",", "")) > 50_000
+    tab.get_by_label("Symbol").select_option("ETHUSDT")
+    tab.wait_for_function(f"{LAST_ROW}[4] < 5000")
+    assert float(said(tab, "price").replace(",", "")) < 5_000
+    tab.reload()
+    tab.wait_for_function(f"window.Tickloop?.candles && {LAST_ROW}?.[4] < 5000")
+    assert tab.get_by_label("Symbol").input_value() == "ETHUSDT"
+
+
+def test_learner_without_trades_and_one_with_an_error(
+    new: World, new_page: Page, open_tab: OpenTab
+) -> None:
+    tab = open_tab(new_page.address)
+    cnn, dqn = new.learner("cnn", status="ERROR"), new.learner("dqn")
+    new.tag(cnn, status_text="ValueError: loss is not finite")
+    new.log(cnn, 1, train__loss=float("nan"), train__accuracy=0.5)
+    new.log(dqn, 1, train__episodes=0, live__scored=12)
+    card = tab.get_by_role("region", name="DQN")
+    expect(card).to_contain_text("no trades yet")
+    card = tab.get_by_role("region", name="CNN")
+    expect(card).to_contain_text("no bars scored yet")
+    expect(card.locator("dd").nth(1)).to_have_text("not trained yet")
+    expect(card.locator(".chip")).to_have_text("ERROR")
+    expect(card).to_contain_text("ValueError: loss is not finite")
+
+
+def test_generic_card_of_another_learner(new: World, new_page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(new_page.address)
+    run = new.learner("majority")
+    new.log(run, 1, live__accuracy=0.513, live__scored=40, live__log_loss=0.7)
+    card = tab.get_by_role("region", name="majority")
+    expect(card).to_contain_text("51.3 %")
+    expect(card).to_contain_text("40 bars scored")
+    expect(card).to_contain_text("live/log_loss")
+
+
+def test_open_tab_survives_a_restart_of_the_page(
+    new: World, new_page: Page, open_tab: OpenTab
+) -> None:
+    tab = open_tab(new_page.address)
+    new.streams["BTCUSDT"].feed(6000)  # five minutes, so that there is something to zoom into
+    tab.wait_for_function("Tickloop.candles.rows.size > 300")
+    tab.evaluate("window.kept = document.querySelector('#chart canvas')")
+    tab.evaluate("Tickloop.candles.chart.timeScale().scrollToPosition(-100, false)")
+    tab.wait_for_function("Tickloop.candles.chart.timeScale().scrollPosition() < -50")
+    before = tab.evaluate(RANGE)
+    code, seconds = new_page.end()
+    assert (code, seconds < 1) == (0, True)
+    expect(tab.locator('[data-k="link"]')).to_have_text("RECONNECTING")
+    again = Page(new, new_page.port)
+    try:
+        expect(tab.locator('[data-k="link"]')).to_have_text("LIVE")
+        new.streams["BTCUSDT"].feed(200)
+        shown = new.streams["BTCUSDT"].bars.tail(1).rows["ts_open"][0] // 1_000_000_000
+        tab.wait_for_function(f"{LAST_ROW}[0] >= {shown}")
+        assert tab.evaluate(RANGE) == before
+        assert tab.evaluate("kept.isConnected")
+        assert tab.locator(".toast-wrap .toast-body").count() == 0
+    finally:
+        again.kill()
+
+
+def test_prices_go_on_while_mlflow_is_away(busy: World, page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(page.address)
+    with sqlite3.connect(busy.root / "mlflow.db", isolation_level=None) as database:
+        database.execute("begin exclusive")  # readers get "database is locked"
+        away = re.compile(r"MLflow does not answer: metrics are \d+ s old")
+        expect(tab.locator("#notice")).to_have_text(away, timeout=15_000)
+        expect(tab.get_by_role("region", name="CNN")).to_contain_text("54.2 %")
+        newest = tab.evaluate(LAST_ROW)[0]
+        tab.wait_for_function(f"{LAST_ROW}[0] > {newest}")
+        database.execute("rollback")
+    expect(tab.locator("#notice")).to_be_empty(timeout=10_000)

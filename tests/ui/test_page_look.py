@@ -1,0 +1,100 @@
+"""Themes, contrast, a phone, and the screenshots in build/screenshots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from page_world import Page
+from playwright.sync_api import Page as Tab
+
+OpenTab = Callable[..., Tab]
+PHONE = {"width": 390, "height": 844}
+
+# Contrast of each visible text with the nearest background behind it (WCAG 2.1).
+LOW_CONTRAST = """
+() => {
+  const channels = (text) => text.match(/[\\d.]+/g).map(Number);
+  const behind = (node) => {
+    for (; node; node = node.parentElement) {
+      const found = channels(getComputedStyle(node).backgroundColor);
+      if (found.length === 3 || found[3] > 0.99) return found;
+    }
+    return [255, 255, 255];
+  };
+  const light = ([r, g, b]) => {
+    const part = (v) => ((v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  };
+  const nodes = [...document.querySelectorAll("#bar *, .card *, #legend *, #tools *")];
+  return nodes.filter((node) => [...node.childNodes].some((c) => c.nodeType === 3 && c.data.trim()))
+    .map((node) => {
+      const [a, b] = [light(channels(getComputedStyle(node).color)), light(behind(node))];
+      return [node.textContent, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
+    })
+    .filter(([, ratio]) => ratio < 4.5);
+}
+"""
+IS_DARK = "document.body.classList.contains('dark')"
+CHART_BACKGROUND = "Tickloop.candles.chart.options().layout.background.color"
+STATUSES = ("TRAINING", "IDLE", "ERROR", "PAUSED", "STALE", "RECONNECTING", "CONNECTED")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_first_theme_is_the_system_s_and_reads_well(
+    page: Page, open_tab: OpenTab, screenshots: Path, scheme: str
+) -> None:
+    tab = open_tab(page.address, color_scheme=scheme)
+    tab.wait_for_function(f"{IS_DARK} === {str(scheme == 'dark').lower()}")
+    tab.screenshot(path=screenshots / f"desktop_{scheme}.png")
+    for status in STATUSES:
+        tab.evaluate(
+            "(s) => document.querySelectorAll('.chip').forEach((c) => c.dataset.s = s)", status
+        )
+        assert tab.evaluate(LOW_CONTRAST) == []
+
+
+def test_toggled_theme_is_remembered(page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(page.address, color_scheme="light")
+    light = tab.evaluate(CHART_BACKGROUND)
+    tab.get_by_role("button", name="Switch between light and dark").click()
+    assert tab.evaluate(IS_DARK)
+    tab.wait_for_function(f"{CHART_BACKGROUND} !== '{light}'")
+    tab.reload()
+    tab.wait_for_selector('[data-s="LIVE"]')
+    tab.wait_for_function(IS_DARK)
+    assert tab.evaluate(CHART_BACKGROUND) != light
+
+
+def test_desktop_is_seventy_thirty_and_fits(tab: Tab) -> None:
+    left, right = (tab.locator(f"#{name}").bounding_box() for name in ("left", "right"))
+    assert abs(left["width"] / (left["width"] + right["width"]) - 0.7) < 0.01
+    assert tab.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    assert tab.evaluate("right.scrollHeight <= right.clientHeight"), "the panel has to be scrolled"
+
+
+def test_phone_has_one_column_and_no_sideways_scroll(
+    page: Page, open_tab: OpenTab, screenshots: Path
+) -> None:
+    tab = open_tab(page.address, viewport=PHONE, color_scheme="dark")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    chart, panel = (tab.locator(f"#{name}").bounding_box() for name in ("left", "right"))
+    assert panel["y"] >= chart["y"] + chart["height"]
+    assert abs(panel["width"] - chart["width"]) < 2
+    tab.screenshot(path=screenshots / "phone.png", full_page=True)
+
+
+def test_chart_frame_does_not_grow(tab: Tab) -> None:
+    frame = tab.locator("#chart-frame")
+    before = frame.bounding_box()
+    tab.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert frame.bounding_box() == before
+    assert before["height"] < 900
+
+
+def test_controls_have_names(tab: Tab) -> None:
+    for name in ("Stream", "CNN", "DQN", "Last events"):
+        assert tab.get_by_role("region", name=name).count() == 1
+    assert tab.get_by_role("group", name="Range of the chart").count() == 1
+    assert tab.get_by_role("img", name="One-second candles with volume").count() == 1

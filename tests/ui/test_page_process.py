@@ -1,0 +1,118 @@
+"""The process: one line and code 2 for a wrong knob; its socket; what it loads and sends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gradio import Blocks
+from page_world import ROOT, Page, World, apart
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from streaming.errors import KnobError
+from ui.app import PageConfig, open_session
+from ui.page import IDLE_SECONDS, calm
+from ui.routes import CHART_FILE, chart_folder
+
+CHART_SHA256 = "c0992580867c4912cc9385b3c2728315bcc1a76c7f1087dca908430fccdf31d7"
+
+
+def start(cwd: Path, *flags: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "ui.app", *flags],
+        cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+def test_port_in_use_is_one_line_and_code_2(busy: World, page: Page) -> None:
+    code, said = start(busy.root, "--session", busy.run_id, "--page_port", str(page.port))
+    assert (code, said.count("\n")) == (2, 1), said
+    assert f"page_port: cannot listen on 127.0.0.1:{page.port}" in said
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "trader.lan"])
+def test_page_is_for_this_machine_only(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        PageConfig.from_args(["--page_host", host])
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"page_host: got '{host}'; allowed: 127.0.0.1, ::1 or localhost" in said
+
+
+def test_session_must_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(KnobError, match=r"got '\.\./\.\./etc'; allowed: last, or"):
+        PageConfig(session="../../etc")
+    with pytest.raises(KnobError, match="cannot tell which is the last one"):
+        open_session(tmp_path, "last")
+    with pytest.raises(KnobError, match="got 'abc'; there is no"):
+        open_session(tmp_path, "abc")
+    assert not (tmp_path / "mlflow.db").exists(), "looking for a session must not make a store"
+
+
+def test_last_session_is_found(monkeypatch: pytest.MonkeyPatch, busy: World) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", busy.uri)
+    session = open_session(busy.root, "last")
+    assert session.run_id == busy.run_id
+    assert list(session.markets) == ["BTCUSDT"]
+
+
+def test_chart_script_is_the_one_that_was_tried() -> None:
+    script = (chart_folder() / CHART_FILE).read_bytes()
+    assert hashlib.sha256(script).hexdigest() == CHART_SHA256
+
+
+def test_gradio_s_queue_is_calmed() -> None:
+    with Blocks() as blocks:
+        pass
+    blocks.queue()
+    assert blocks._queue.sleep_when_free < IDLE_SECONDS, "Gradio calmed down: drop ui.page.calm"
+    calm(blocks)
+    assert blocks._queue.sleep_when_free == IDLE_SECONDS
+
+
+def test_torch_is_not_loaded(page: Page) -> None:
+    assert "libtorch" not in Path(f"/proc/{page.process.pid}/maps").read_text()
+
+
+def test_socket_refuses_other_sites(page: Page) -> None:
+    async def ask() -> None:
+        address = page.address.replace("http", "ws") + "/live/ws"
+        with pytest.raises(InvalidStatus, match="403"):
+            await connect(address, origin="http://evil.example")
+
+    apart(ask)
+
+
+def test_viewer_costs_under_200_bytes_a_second(page: Page) -> None:
+    """Counted on the wire, with frames compressed as a browser asks for."""
+
+    async def listen() -> tuple[dict, float, list[dict]]:
+        address = page.address.replace("http", "ws") + "/live/ws"
+        async with connect(address) as socket:
+            whole = json.loads(await socket.recv())
+            await socket.recv()
+            received, feed = 0, socket.protocol.receive_data
+
+            def count(data: bytes) -> None:
+                nonlocal received
+                received += len(data)
+                feed(data)
+
+            socket.protocol.receive_data = count
+            deltas = [json.loads(await socket.recv()) for _ in range(6)]
+            return whole, received / 6, deltas
+
+    whole, bytes_a_second, deltas = apart(listen)
+    assert bytes_a_second < 200
+    assert len(whole["rows"]) == 900
+    assert all(1 <= len(delta["rows"]) <= 4 for delta in deltas)
+    assert not any("cards" in delta or "symbol" in delta for delta in deltas)

@@ -1,0 +1,142 @@
+"""What a person reads on the page of a running session, and that it moves without flicker."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+from page_world import Page, World
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
+
+LAST_ROW = "[...Tickloop.candles.rows.values()].pop()"
+RANGE = "Tickloop.candles.chart.timeScale().getVisibleLogicalRange()"
+OpenTab = Callable[..., Tab]
+
+
+def said(tab: Tab, key: str) -> str:
+    return tab.locator(f'[data-k="{key}"]').first.inner_text()
+
+
+def wait_for_bars(tab: Tab, bars: int) -> None:
+    tab.wait_for_function(
+        f"{LAST_ROW}[0] >= {tab.evaluate(LAST_ROW)[0] + bars}", timeout=10_000 + 1000 * bars
+    )
+
+
+def test_price_is_the_last_tick_s(busy: World, tab: Tab) -> None:
+    shown = float(said(tab, "price").replace(",", ""))
+    recent = busy.streams["BTCUSDT"].cache.tail(100).rows["price"]
+    assert shown in recent
+
+
+def test_counts_are_the_rings(busy: World, tab: Tab) -> None:
+    ticks = int(said(tab, "stream.ticks").split()[0].replace(",", ""))
+    assert 0 <= busy.streams["BTCUSDT"].cache.committed - ticks < 100
+    bars = int(said(tab, "stream.bars").replace(",", ""))
+    assert 0 <= busy.streams["BTCUSDT"].bars.committed - bars < 5
+    assert said(tab, "stream.rate") == "20.0"
+    assert said(tab, "stream.status") == "CONNECTED"
+
+
+def test_cards_say_which_accuracy_it_is(tab: Tab) -> None:
+    cnn = tab.get_by_role("region", name="CNN")
+    expect(cnn).to_contain_text(re.compile(r"Live accuracy \(test-then-train\)\s*54\.2 %"))
+    expect(cnn).to_contain_text("720 bars scored")
+    expect(cnn).to_contain_text(re.compile(r"Train accuracy \(seen data\)\s*61\.0 %"))
+    expect(cnn).to_contain_text("0.6729")
+    expect(cnn.locator(".chip")).to_have_text("TRAINING")
+    dqn = tab.get_by_role("region", name="DQN")
+    for text in ("48.1 %", "-0.0312", "96", "0.0797", "1,570"):
+        expect(dqn).to_contain_text(text)
+
+
+def test_last_five_events_newest_first(tab: Tab) -> None:
+    texts = tab.locator("#events span").all_inner_texts()
+    assert texts == [f"cycle {n} done in 0.8 s" for n in (24, 23, 22, 21, 20)]
+
+
+def test_mini_chart_has_every_cycle(tab: Tab) -> None:
+    assert tab.evaluate("Tickloop.link.mini.accuracy.data().length") == 24
+    assert tab.evaluate("Tickloop.link.mini.winRate.data().at(-1).value") == 48.1
+    expect(tab.locator('[data-k="cycle"]')).to_have_text("By cycle, now 24")
+
+
+def test_candles_move_in_the_same_node(tab: Tab) -> None:
+    tab.evaluate("window.kept = [...document.querySelectorAll('#chart canvas, .card')]")
+    before = tab.evaluate("Tickloop.candles.candles.data().length")
+    wait_for_bars(tab, 2)
+    assert tab.evaluate("Tickloop.candles.candles.data().length") >= before + 2
+    assert tab.evaluate("kept.length > 4 && kept.every((node) => node.isConnected)")
+
+
+def test_forming_bar_ends_at_the_price(tab: Tab) -> None:
+    tab.wait_for_function(
+        f"{LAST_ROW}[4].toFixed(2) === "
+        "document.querySelector('[data-k=price]').textContent.replace(',', '')"
+    )
+    assert time.time() - tab.evaluate(LAST_ROW)[0] < 4
+
+
+def test_deltas_agree_with_a_new_snapshot(tab: Tab, page: Page, open_tab: OpenTab) -> None:
+    wait_for_bars(tab, 3)
+    rows = tab.evaluate("[...Tickloop.candles.rows.values()].slice(-30, -2)")
+    fresh = open_tab(page.address).evaluate("Object.fromEntries(Tickloop.candles.rows)")
+    assert [fresh[str(row[0])] for row in rows] == rows
+
+
+def test_zoom_stays_while_bars_come(page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(page.address)
+    tab.mouse.move(500, 400)
+    tab.mouse.wheel(0, -600)
+    tab.mouse.down()
+    tab.mouse.move(800, 400, steps=5)
+    tab.mouse.up()
+    tab.wait_for_function("Tickloop.candles.chart.timeScale().scrollPosition() < -5")
+    before = tab.evaluate(RANGE)
+    wait_for_bars(tab, 3)
+    assert tab.evaluate(RANGE) == before
+
+
+def test_range_buttons_show_their_minutes(tab: Tab) -> None:
+    for name, bars in {"1m": 60, "5m": 300, "15m": 900}.items():
+        tab.get_by_role("button", name=name, exact=True).click()
+        tab.wait_for_function(f"((r) => Math.abs(r.to - r.from - {bars}) < 8)({RANGE})")
+    tab.mouse.move(300, 400)
+    tab.mouse.down()
+    tab.mouse.move(700, 400, steps=5)
+    tab.mouse.up()
+    tab.get_by_role("button", name="Live").click()
+    tab.wait_for_function("Tickloop.candles.chart.timeScale().scrollPosition() > 0")
+
+
+def test_markup_is_shown_as_text(busy: World, tab: Tab) -> None:
+    markup = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>'
+    name = "<b>mine</b>"
+    run = busy.learner(name)
+    busy.tag(run, status_text=markup)
+    before = busy.client.get_run(busy.run_id).data.tags["events"]
+    busy.events(markup)
+    try:
+        expect(tab.locator("#events span").first).to_have_text(markup)
+        card = tab.get_by_role("region", name=name)
+        expect(card).to_contain_text(markup)
+        expect(card).to_contain_text("no bars scored yet")
+        assert tab.evaluate("window.hit") is None
+        assert tab.locator("#events img, #cards img, #cards b").count() == 0
+    finally:
+        busy.client.delete_run(run)
+        busy.tag(busy.run_id, events=before)
+    expect(card).to_have_count(0)
+
+
+def test_new_cycle_arrives_without_a_reload(busy: World, tab: Tab) -> None:
+    busy.log(busy.runs["dqn"], 24, train__epsilon=0.0512)
+    expect(tab.get_by_role("region", name="DQN")).to_contain_text("0.0512")
+    busy.log(busy.runs["dqn"], 24, train__epsilon=0.0797)
+
+
+def test_nothing_foreign_is_asked_and_nothing_fails(tab: Tab) -> None:
+    wait_for_bars(tab, 2)
+    assert tab.faults == []

@@ -1,0 +1,142 @@
+"""What is shown, decided without a browser: words, differences, the forming bar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from page_world import Stream, apart
+
+from streaming.bars import BarBuilder, bars_of
+from streaming.ticks import NS_PER_S, make_ticks
+from trainers.config import SessionConfig
+from trainers.tracking.reader import RunRecord
+from ui.hub import Hub, Viewer
+from ui.market import Counters, Market
+from ui.metrics import Event, Metrics
+from ui.views import Picture, changes, picture
+from ui.words import CARDS, duration, plain
+
+COUNTERS = Counters(
+    connection="CONNECTED", ticks=700, bars=40, ticks_per_second=None, span_seconds=40.0, gaps=2,
+    repaired=140, late=0, reconnects=1, rejected=0, lag_ms=None, silent_seconds=0.5,
+)  # fmt: skip
+
+
+def look(counters: Counters | None = COUNTERS, metrics: Metrics | None = None) -> Picture:
+    return picture(SessionConfig(), "BTCUSDT", [], counters, metrics or Metrics(), [])
+
+
+def learned(**metrics: float) -> Metrics:
+    named = {name.replace("__", "/"): value for name, value in metrics.items()}
+    run = RunRecord("r", "RUNNING", {"symbol": "BTCUSDT", "learner": "cnn"}, named, 1)
+    return Metrics(learners={"BTCUSDT": {"cnn": run, "dqn": run}})
+
+
+@pytest.mark.parametrize("counters", [None, COUNTERS])
+def test_what_is_not_known_is_words_not_numbers(counters: Counters | None) -> None:
+    texts = look(counters).texts
+    learner = {k: text for k, text in texts.items() if k.startswith(("cnn.", "dqn."))}
+    assert not [text for text in learner.values() if text in ("0", "0.0 %", "-", "nan")]
+    assert texts["stream.lag"] in ("waiting for the stream", "not measured yet")
+    assert texts["notice"] == "waiting for MLflow"
+
+
+def test_zero_that_was_logged_is_shown() -> None:
+    texts = look(metrics=learned(live__win_rate=0.0, train__episodes=0.0)).texts
+    assert texts["dqn.live/win_rate"] == "0.0 %"
+    assert texts["dqn.train/episodes"] == "0"
+
+
+def test_silent_stream_is_stale_whatever_its_last_word() -> None:
+    silent = Counters(**{**vars(COUNTERS), "silent_seconds": 61.0})
+    assert look(silent).texts["stream.status"] == "STALE"
+    assert look().texts["stream.gaps"] == "2 not repaired, 140 ticks repaired"
+
+
+def test_ended_session_says_so() -> None:
+    ended = RunRecord("r", "KILLED", {}, {}, None)
+    texts = look(metrics=Metrics(read_at=1e12, session=ended)).texts
+    assert texts["notice"] == "this session has ended (KILLED)"
+
+
+def test_same_event_from_feed_and_session_is_shown_once() -> None:
+    session = RunRecord("r", "RUNNING", {"events": '[{"ts": 7.2, "text": "gap"}, 5]'}, {}, None)
+    broken = Metrics(session=session)
+    assert broken.events == []
+    session.tags["events"] = '[{"ts": 7.2, "text": "gap"}, {"ts": 9, "text": "done"}]'
+    shown = picture(SessionConfig(), "BTCUSDT", [], None, broken, [Event(7.1999, "gap")])
+    assert shown.events == [(9.0, "done"), (7.2, "gap")]
+
+
+def test_changes_applied_to_the_old_picture_give_the_new() -> None:
+    old = Picture(
+        {"a": "1", "b": "2"}, [], [(1.0, "x")], {1: [1, 5], 2: [2, 6]}, {1: (0.5, None)}, 2
+    )
+    new = Picture(
+        {"a": "1", "b": "3"}, [], [(1.0, "x")], {2: [2, 7], 3: [3, 8]}, {1: (0.5, 0.4)}, 2
+    )
+    assert changes(old, new) == {
+        "texts": {"b": "3"},
+        "rows": [[2, 7], [3, 8]],
+        "cycles": [[1, 0.5, 0.4]],
+    }
+    assert changes(new, new) == {}
+
+
+def test_new_cards_come_with_all_their_texts() -> None:
+    before, after = look(), look(metrics=learned(live__accuracy=0.5))
+    after.cards.append({"id": "mine", "title": "mine", "lines": []})
+    assert changes(before, after)["texts"] == after.texts
+
+
+def test_slow_viewer_starts_again_from_a_whole_picture() -> None:
+    async def run() -> list[str | None]:
+        hub = Hub(lambda symbol: Picture({"n": str(next(numbers))}, [], [], {}, {}, 0), ["A"])
+        numbers = iter(range(100))
+        slow: Viewer = hub.join("A")
+        for _ in range(3):
+            hub.publish("A")
+        hub.close()
+        return [slow.queue.get_nowait() for _ in range(slow.queue.qsize())]
+
+    assert apart(run) == [None]
+
+
+def test_forming_bar_and_carried_seconds(tmp_path: Path) -> None:
+    stream = Stream(tmp_path, "BTCUSDT", 100.0)
+    stream.at = 1_700_000_000 * NS_PER_S
+    stream.feed(70)  # three bars and a half, at 20 a second
+    market = Market(tmp_path, "BTCUSDT")
+    expected = bars_of(stream.cache.tail(70).rows)
+    assert [row[0] for row in market.rows(10)] == (expected["ts_open"] // NS_PER_S).tolist()
+    assert market.rows(10)[-1][4] == expected["close"][-1]
+    assert len(market.rows(10)) == stream.bars.committed + 1
+    late = make_ticks(1)  # the feed wrote this tick, and not yet the bars it made final
+    late["ts_event"], late["price"], late["size"] = stream.at + 3 * NS_PER_S, 101.0, 1.0
+    stream.cache.append(late)
+    times = [row[0] for row in market.rows(10)]
+    assert times == list(range(times[0], times[-1] + 1))
+    assert market.rows(10)[-1][4] == 101.0
+    stream.close()
+
+
+def test_forming_bars_while_the_feed_waits_for_late_ticks(tmp_path: Path) -> None:
+    grace = NS_PER_S // 2
+    stream = Stream(tmp_path, "BTCUSDT", 100.0)
+    stream.builder = BarBuilder(grace)
+    stream.at = 1_700_000_000 * NS_PER_S
+    for _ in range(9):
+        stream.feed(9)
+        rows = Market(tmp_path, "BTCUSDT", grace).rows(100)
+        if stream.bars.committed:
+            expected = bars_of(stream.cache.tail(500).rows, grace_ns=grace)
+            assert [row[4] for row in rows] == expected["close"].tolist()
+            assert [row[8] for row in rows] == expected["trades"].tolist()
+    stream.close()
+
+
+def test_words() -> None:
+    assert [duration(s) for s in (42, 600, 10_800)] == ["42 s", "10.0 min", "3.0 h"]
+    assert [plain(v) for v in (0.001, 12.3456, 1234.5)] == ["0.001", "12.35", "1,234"]
+    assert all(line.unknown for card in CARDS.values() for line in card.lines)

@@ -1,0 +1,113 @@
+"""Reading sessions back from MLflow: SQLite and server must say the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from page_world import World, free_port, typical
+
+from trainers.tracking.reader import SessionReader, TrackingAwayError
+from ui.metrics import Poller
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = World(tmp_path_factory.mktemp("reader"))
+    world.runs = typical(world, cycles=5)
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="module")
+def server(world: World) -> Iterator[str]:
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", world.uri]
+    command += ["--port", str(port), "--workers", "1"]
+    env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (world.root / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env=env, stdout=log, stderr=log, cwd=world.root, start_new_session=True
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        end = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(address + "/health", timeout=1).close()
+                break
+            except OSError:
+                assert time.monotonic() < end
+                time.sleep(0.1)
+        yield address
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(20)
+
+
+def reader(monkeypatch: pytest.MonkeyPatch, uri: str) -> SessionReader:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    return SessionReader(Path("nowhere"))
+
+
+def test_direct_and_by_server_are_the_same(
+    monkeypatch: pytest.MonkeyPatch, world: World, server: str
+) -> None:
+    direct, rest = reader(monkeypatch, world.uri), reader(monkeypatch, server)
+    assert direct.latest_session() == rest.latest_session() == world.run_id
+    assert direct.session_run(world.run_id) == rest.session_run(world.run_id)
+    assert direct.learner_runs(world.run_id) == rest.learner_runs(world.run_id)
+    cnn = world.runs["cnn"]
+    for after in (-1, 3, 5):
+        points = direct.history(cnn, "live/scored", after=after)
+        assert points == rest.history(cnn, "live/scored", after=after)
+        assert points == {cycle: 30.0 * cycle for cycle in range(after + 1, 6) if cycle}
+
+
+def test_run_has_names_steps_and_finite_metrics(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    run = world.learner("odd", symbol="AAA")
+    world.log(run, 7, train__loss=float("inf"), train__accuracy=0.5, live__pnl_bps=float("nan"))
+    record = reader(monkeypatch, world.uri).learner_runs(world.run_id)[0]
+    assert record.name == ("AAA", "odd")
+    assert record.metrics == {"train/accuracy": 0.5}
+    assert record.cycle == 7
+    world.client.delete_run(run)
+
+
+def test_poller_asks_for_new_points_only(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    source = reader(monkeypatch, world.uri)
+    poller, asked = Poller(source, world.run_id), []
+    read = source.history
+    monkeypatch.setattr(
+        source, "history", lambda *a, after: asked.append(after) or read(*a, after=after)
+    )
+    poller.look()
+    poller.look()
+    assert asked == [-1, -1]
+    assert list(poller.metrics.cycles["BTCUSDT"]) == [1, 2, 3, 4, 5]
+    world.log(world.runs["cnn"], 6, live__accuracy=0.6)
+    poller.look()
+    assert asked == [-1, -1, 5]
+    assert poller.metrics.cycles["BTCUSDT"][6] == (0.6, None)
+
+
+def test_missing_store_is_away_and_is_not_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = reader(monkeypatch, f"sqlite:///{tmp_path}/mlflow.db")
+    with pytest.raises(TrackingAwayError, match="no MLflow store"):
+        source.latest_session()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_run_is_away(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    with pytest.raises(TrackingAwayError, match="does not answer"):
+        reader(monkeypatch, world.uri).session_run("0" * 32)

@@ -1,0 +1,124 @@
+"""The page's API: four named functions for ``gradio_client`` and plain POST.
+
+Each argument has a default; an empty symbol is the session's first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from trainers.tracking.reader import RunRecord, TrackingAwayError
+from ui.market import Market, tick_record
+from ui.session import Session
+
+COLUMNS = ("time", "open", "high", "low", "close", "volume", "sma_20", "sma_50", "trades")
+FEATURE_WARMUP = 49  # bars before the first feature row
+WINDOW = 60  # bars the CNN looks at, and the label lies one after
+STATE_AND_STEP = 11  # bars the DQN looks at, and the one it steps to
+
+
+class Api:
+    """The functions, bound to one session.
+
+    Raises (all of them):
+        gr.Error: for an unknown symbol, naming the known ones.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def get_tick_cache_for_training(self, symbol: str = "", limit: int = 0) -> list:  # type: ignore[type-arg]  # Gradio reads the bare type
+        """Return the newest ``limit`` ticks of the cache, newest last; 0 returns all."""
+        return [tick_record(tick) for tick in self._market(symbol).ticks(_limit(limit))]
+
+    def get_one_second_bars(self, symbol: str = "", limit: int = 900) -> list:  # type: ignore[type-arg]
+        """Return the newest ``limit`` 1-s bars, newest last, the forming one included."""
+        rows = self._market(symbol).rows(_limit(limit) or self.session.config.bar_ring)
+        return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+
+    def send_training_data_to_models(self, symbol: str = "") -> dict:  # type: ignore[type-arg]
+        """Ask for a training cycle now; return how much there is to learn from."""
+        market = self._market(symbol)
+        self._ask_for_cycle()
+        counters = market.counters()
+        ticks, bars = (counters.ticks, counters.bars) if counters else (0, 0)
+        rows = max(0, bars - FEATURE_WARMUP)
+        return {
+            "requested": True,
+            "ticks": ticks,
+            "bars": bars,
+            "feature_rows": rows,
+            "windows": max(0, rows - WINDOW),
+            "experiences": max(0, rows - STATE_AND_STEP),
+        }
+
+    def training_status(self) -> dict:  # type: ignore[type-arg]
+        """Return the state of the stream (first symbol's, and by symbol) and of each learner."""
+        metrics = self.session.poller.metrics
+        run = metrics.session
+        stream = {name: _stream(market) for name, market in self.session.markets.items()}
+        return {
+            "session": self.session.run_id,
+            "state": run.state if run else "UNKNOWN",
+            "stream": {
+                **next(iter(stream.values())),
+                "symbols": stream,
+                "metrics": dict(run.metrics) if run else {},
+            },
+            "learners": {
+                symbol: {name: _learner(run) for name, run in runs.items()}
+                for symbol, runs in metrics.learners.items()
+            },
+            "events": [dataclasses.asdict(event) for event in metrics.events],
+            "cycle": metrics.cycle,
+            "metrics_age_seconds": metrics.age,
+        }
+
+    def functions(self) -> list[Callable[..., Any]]:
+        """Return all of them; each one's name is its address."""
+        return [
+            self.get_tick_cache_for_training,
+            self.get_one_second_bars,
+            self.send_training_data_to_models,
+            self.training_status,
+        ]
+
+    def _market(self, symbol: str) -> Market:
+        try:
+            return self.session.market(symbol)
+        except KeyError as e:
+            raise gr.Error(str(e.args[0]), print_exception=False) from e
+
+    def _ask_for_cycle(self) -> None:
+        poller, run_id = self.session.poller, self.session.run_id
+        try:
+            state = poller.reader.session_run(run_id).state
+            if state != "RUNNING":
+                raise gr.Error(f"session {run_id} has ended ({state})", print_exception=False)
+            poller.reader.ask(run_id, "train_now", "1")
+        except TrackingAwayError as e:
+            raise gr.Error(f"not requested: {e}", print_exception=False) from e
+
+
+def _limit(limit: int) -> int:
+    if limit < 0:
+        raise gr.Error(f"limit: got {limit}; allowed: 0 (all) or more", print_exception=False)
+    return int(limit)
+
+
+def _stream(market: Market) -> dict[str, Any]:
+    counters = market.counters()
+    return dataclasses.asdict(counters) if counters else {"connection": "WAITING"}
+
+
+def _learner(run: RunRecord) -> dict[str, Any]:
+    return {
+        "status": run.tags.get("status"),
+        "status_text": run.tags.get("status_text"),
+        "metrics": dict(run.metrics),
+        "run_id": run.run_id,
+    }

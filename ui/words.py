@@ -1,0 +1,99 @@
+"""How the page writes numbers: what is not known yet is said in words, never as 0."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+UNTRAINED = "not trained yet"
+UNSCORED = "no bars scored yet"
+NO_TRADES = "no trades yet"
+
+
+def percent(value: float) -> str:
+    """Write a fraction: 0.5421 is ``54.2 %``."""
+    return f"{100 * value:.1f} %"
+
+
+def count(value: float) -> str:
+    """Write a whole number: ``17,890``."""
+    return f"{value:,.0f}"
+
+
+def signed(value: float) -> str:
+    """Write a number with its sign: ``+0.0891``."""
+    return f"{value:+.3g}"
+
+
+def plain(value: float) -> str:
+    """Write a number as short as it stays clear: ``0.001``, ``1,234``."""
+    return f"{value:,.4g}" if abs(value) < 1000 else count(value)
+
+
+def decimals(value: float) -> str:
+    """Write four decimals: ``0.6859``."""
+    return f"{value:.4f}"
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time: ``42 s``, ``14.9 min``, ``3.1 h``."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One metric on a card."""
+
+    key: str  # of the metric in MLflow
+    label: str
+    write: Callable[[float], str]
+    unknown: str = UNTRAINED
+
+    def of(self, metrics: Mapping[str, float]) -> str:
+        """Return the metric in words."""
+        value = metrics.get(self.key)
+        return self.unknown if value is None else self.write(value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """One learner's card: the first line is its headline."""
+
+    title: str
+    lines: tuple[Line, ...]
+
+
+LIVE_ACCURACY = Line("live/accuracy", "Live accuracy (test-then-train)", percent, UNSCORED)
+
+CARDS = {
+    "cnn": Card(
+        "CNN",
+        (
+            LIVE_ACCURACY,
+            Line("train/accuracy", "Train accuracy (seen data)", percent),
+            Line("train/loss", "Train loss", decimals),
+            Line("train/epochs", "Epochs", count),
+            Line("train/learning_rate", "Learning rate", plain),
+        ),
+    ),
+    "dqn": Card(
+        "DQN",
+        (
+            Line("live/win_rate", "Live win rate (test-then-train)", percent, NO_TRADES),
+            Line("train/average_reward", "Average reward", signed),
+            Line("train/episodes", "Episodes", count),
+            Line("train/epsilon", "Epsilon", decimals),
+            Line("train/memory_size", "Replay size", count),
+        ),
+    ),
+}
+
+
+def card_of(learner: str, metrics: Mapping[str, float]) -> Card:
+    """Return the card of a learner; one that is not known here shows what it logs."""
+    if learner in CARDS:
+        return CARDS[learner]
+    others = sorted(set(metrics) - {"live/accuracy", "live/scored"})
+    return Card(learner, (LIVE_ACCURACY, *(Line(key, key, plain) for key in others[:8])))
