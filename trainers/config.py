@@ -37,7 +37,7 @@ class SessionConfig(StreamConfig):
     confidence: float = knob(
         0.65, "probability from which a forecast is a trade signal", low=0.5, high=1
     )
-    fee_bps: float = knob(10.0, "cost of one trade, of its value", unit="bp", low=0, high=1000)
+    fee_bps: float = knob(1.0, "cost of one trade, of its value", unit="bp", low=0, high=1000)
 
     cnn_learning_rate: float = knob(1e-3, "AdamW step size of the CNN", low=1e-7, high=1)
     cnn_epochs: int = knob(2, "passes over the windows a cycle", low=1, high=1000)

@@ -11,42 +11,21 @@ market's: the event time of the newest tick.
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
-import traceback
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from datamodules.snapshot import NotEnoughBarsError, Snapshot
+from datamodules.snapshot import Snapshot
 from streaming.bars import Bars
 from streaming.cache import REJECTED, ConnectionState, bar_ring, tick_cache
 from streaming.ticks import NS_PER_S
 from trainers.config import SessionConfig
-from trainers.learners.learner import Learner, as_forecast
+from trainers.learners.learner import Learner
 from trainers.scoring.scores import Scores
+from trainers.seat import Seat
 from trainers.tracking.tracker import Tracker
-
-log = logging.getLogger(__name__)
-
-# After n errors in a row a learner rests 2^(n-1) - 1 cycles, at most this many.
-LONGEST_REST = 32
-
-
-@dataclass
-class Seat:
-    """A learner at work: its run, its scores, how it is doing."""
-
-    learner: Learner
-    run_id: str
-    scores: Scores
-    errors: int = 0
-    rests_until: int = 0  # the cycle in which it is tried again
-    report: dict[str, float] = field(default_factory=dict)
-    status: str = "IDLE"
-    status_text: str = "warming up"
 
 
 class Lane:
@@ -72,7 +51,10 @@ class Lane:
         self.ticks, self.ring = tick_cache(session, symbol), bar_ring(session, symbol)
         self.seats = {
             name: Seat(
-                learner, run_id, Scores(confidence=config.confidence, fee_bps=config.fee_bps)
+                learner,
+                run_id,
+                Scores(confidence=config.confidence, fee_bps=config.fee_bps),
+                tracker,
             )
             for name, (learner, run_id) in learners.items()
         }
@@ -81,6 +63,7 @@ class Lane:
         self.wanted = False  # a cycle was asked for by hand
         self.paused = False
         self._bars: Bars = self.ring.read(0, 0).rows
+        self._rate = 0.0  # ticks a second up to the last cut
         self._next_bar = 0  # seq of the next bar to read
         self._next_cut = 0  # market time, ns
         self._last_cut = (0, 0)  # ticks seen, market time ns
@@ -89,6 +72,11 @@ class Lane:
     def n_ticks(self) -> int:
         """Ticks received since the session began."""
         return self.ticks.committed
+
+    @property
+    def n_bars(self) -> int:
+        """Final bars read since the session began."""
+        return self._next_bar
 
     @property
     def ended(self) -> bool:
@@ -126,17 +114,8 @@ class Lane:
         self._bars = np.concatenate([self._bars, rows])
         for seat in self.seats.values():
             for i in range(known, len(self._bars)):
-                self._test(seat, self._bars[: i + 1])
+                seat.test(self._bars[: i + 1], self.cycle)
         self._bars = self._bars[-self.config.history_bars :]
-
-    def _test(self, seat: Seat, bars: Bars) -> None:
-        newest = bars[-1]
-        close = float(newest["close"])
-        seat.scores.label(close, gap=bool(newest["gap"]))
-        try:
-            seat.scores.forecast(as_forecast(seat.learner.forecast(bars)), close)
-        except Exception as e:  # noqa: BLE001  (a learner's own code: it must stop no other)
-            self._failed(seat, e)
 
     # ---- train
 
@@ -144,59 +123,23 @@ class Lane:
         self.cycle += 1
         snapshot = Snapshot(self.symbol, self.cycle, cut, self._bars, self.config.seed)
         for seat in self.seats.values():
-            if self.cycle >= seat.rests_until:
-                self._train(seat, snapshot)
-        self._log(cut, now)
+            seat.train(snapshot)
+            seat.log(self.cycle)
+        self.tracker.event(self.words())
+        self._rate = self._ticks_per_second(cut, now)
+        self._last_cut = (cut, now)
         self._next_cut = next_cut(self._next_cut, now, int(self.config.cycle_seconds * NS_PER_S))
         newest = int(self.ticks.tail(1).rows["ts_event"][-1])
         self.overruns += newest >= self._next_cut  # training took longer than a cycle
 
-    def _train(self, seat: Seat, snapshot: Snapshot) -> None:
-        self._set_status(seat, "TRAINING", f"cycle {self.cycle}")
-        started = time.perf_counter()
-        try:
-            report = dict(seat.learner.learn(snapshot) or {})
-        except NotEnoughBarsError as e:
-            self._set_status(seat, "IDLE", str(e))
-            return
-        except Exception as e:  # noqa: BLE001  (a learner's own code: it must stop no other)
-            self._failed(seat, e)
-            return
-        seat.errors, seat.rests_until = 0, 0
-        seat.report = report | {"seconds": time.perf_counter() - started}
-        self._set_status(seat, "IDLE", f"learned in cycle {self.cycle}")
+    # ---- say
 
-    def _failed(self, seat: Seat, error: Exception) -> None:
-        if seat.rests_until > self.cycle:
-            return  # its forecasts fail with every bar until it is tried again
-        seat.errors += 1
-        seat.rests_until = self.cycle + min(2 ** (seat.errors - 1), LONGEST_REST)
-        seat.report = {}
-        name = seat.learner.name
-        log.error("%s %s failed", self.symbol, name, exc_info=error)
-        text = f"{type(error).__name__}: {error}"
-        self._set_status(seat, "ERROR", f"{text}; next try in cycle {seat.rests_until}")
-        trace = "".join(traceback.format_exception(error))[-7000:]
-        self.tracker.log(seat.run_id, self.cycle, tags={"traceback": trace})
-        self.tracker.event(f"{self.symbol} {name} failed: {text}"[:300])
-
-    # ---- log
-
-    def _set_status(self, seat: Seat, status: str, text: str) -> None:
-        seat.status, seat.status_text = status, text
-        tags = {"status": status, "status_text": text[:500]}
-        self.tracker.log(seat.run_id, self.cycle, tags=tags)
-
-    def _log(self, cut: int, now: int) -> None:
-        for seat in self.seats.values():
-            train = {f"train/{name}": float(value) for name, value in seat.report.items()}
-            self.tracker.log(seat.run_id, self.cycle, {**train, **seat.scores.metrics()})
-        self.tracker.event(f"{self.symbol} cycle {self.cycle}: {self._summary()}")
-        self._rate = self._ticks_per_second(cut, now)
-        self._last_cut = (cut, now)
-
-    def _summary(self) -> str:
-        return ", ".join(f"{name} {seat.status_text}" for name, seat in self.seats.items())
+    def words(self) -> str:
+        """Say in one line what the last cycle came to."""
+        whose = f"{self.symbol} " if len(self.config.symbol_list) > 1 else ""
+        return f"{whose}cycle {self.cycle}  |  " + "  |  ".join(
+            seat.words() for seat in self.seats.values()
+        )
 
     def _ticks_per_second(self, cut: int, now: int) -> float:
         """Return the rate since the last cut, or of the whole cache before the first."""

@@ -1,6 +1,6 @@
 """Write MLproject from the config record, so that no default lives twice.
 
-    python -m trainers.mlproject > MLproject
+python -m trainers.mlproject > MLproject
 """
 
 from __future__ import annotations

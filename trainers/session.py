@@ -96,8 +96,15 @@ def children_of(config: SessionConfig, session: Path, uri: str) -> list[Child]:
         # One worker: several answer 40 ms later each and take 3 GB (uvicorn#3149).
         options = {"backend-store-uri": uri, "port": str(config.mlflow_ui_port), "workers": "1"}
         flags = [word for name, value in options.items() for word in (f"--{name}", value)]
-        quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "UVICORN_LOG_LEVEL": "warning"}
-        children.append(Child("MLflow UI", ["-m", "mlflow", "ui", *flags], quiet))
+        children.append(
+            Child(
+                "MLflow UI",
+                ["-m", "mlflow", "ui", *flags],
+                env={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+                patience=0.5,  # it keeps nothing, and takes seconds to say goodbye
+                log=session / "mlflow-ui.log",
+            )
+        )
     return children
 
 

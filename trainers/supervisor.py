@@ -21,7 +21,7 @@ from streaming.backoff import full_jitter
 from streaming.cache import Events
 
 POLL_SECONDS = 0.1
-GRACE_SECONDS = 3.5  # from SIGTERM to SIGKILL: a session ends within 5 s
+PATIENCE_SECONDS = 2.5  # from SIGTERM to SIGKILL: a session ends within 5 s
 
 # A child that lived this long starts its backoff anew.
 PROVEN_SECONDS = 60.0
@@ -34,10 +34,21 @@ class Child:
         name: for the events.
         argv: arguments after the Python interpreter.
         env: additions to the environment.
+        patience: seconds it is given to end by itself.
+        log: where its output goes; None lets it speak to the person who started the session.
     """
 
-    def __init__(self, name: str, argv: Sequence[str], env: dict[str, str] | None = None) -> None:
-        self.name = name
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        env: dict[str, str] | None = None,
+        patience: float = PATIENCE_SECONDS,
+        log: Path | None = None,
+    ) -> None:
+        self.name, self.patience = name, patience
+        self._log = log
         self._argv = [sys.executable, *argv]
         self._env = {**os.environ, **(env or {})}
         self._delays = self._new_delays()
@@ -48,7 +59,11 @@ class Child:
     def start(self) -> None:
         """Start the process."""
         self._started = time.monotonic()
-        self.process = subprocess.Popen(self._argv, env=self._env, start_new_session=True)
+        with contextlib.ExitStack() as stack:
+            out = stack.enter_context(self._log.open("ab")) if self._log else None
+            self.process = subprocess.Popen(
+                self._argv, env=self._env, stdout=out, stderr=out, start_new_session=True
+            )
 
     def ended(self) -> int | None:
         """Return the exit code if the process has ended; negative after a signal."""
@@ -135,13 +150,14 @@ class Supervisor:
         """End every child: first with SIGTERM, at last with SIGKILL."""
         for child in self._children:
             child.signal(signal.SIGTERM)
-        deadline = time.monotonic() + GRACE_SECONDS
-        while time.monotonic() < deadline and any(
-            child.process is not None and child.ended() is None for child in self._children
-        ):
+        started = time.monotonic()
+        waiting = [child for child in self._children if child.process is not None]
+        while waiting:
             time.sleep(0.02)
-        for child in self._children:
-            child.signal(signal.SIGKILL)
+            for child in list(waiting):
+                if child.ended() is not None or time.monotonic() - started >= child.patience:
+                    child.signal(signal.SIGKILL)  # also what it started itself
+                    waiting.remove(child)
         self._events.close()
 
     def _say(self, text: str) -> None:

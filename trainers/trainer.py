@@ -26,8 +26,9 @@ from streaming.process import end_with_parent
 from streaming.ring import Ring
 from trainers.config import SessionConfig
 from trainers.controls import RefusedError, apply_control
-from trainers.cycle import Lane, Seat, wait_for_rings
+from trainers.cycle import Lane, wait_for_rings
 from trainers.learners.registry import make_learners
+from trainers.seat import Seat
 from trainers.tracking.models import log_version
 from trainers.tracking.runs import start_learner
 from trainers.tracking.store import tracking_uri
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 
 LOOP_SECONDS = 0.05
 PROGRESS_SECONDS = 2.0
-CLOSE_SECONDS = 2.5
+CLOSE_SECONDS = 1.5
 
 
 class Trainer:
@@ -166,7 +167,9 @@ class Trainer:
             )
             tags = {"status": "IDLE", "status_text": text}
             self.tracker.log(self.session.name, lane.cycle, totals, tags)
-        _say(cycle_line(lane))
+        ticks, bars = lane.n_ticks, lane.n_bars
+        seconds = sum(seat.report.get("seconds", 0.0) for seat in lane.seats.values())
+        _say(f"{lane.words()}  |  {ticks:,} ticks, {bars:,} bars, trained {seconds:.1f} s")
 
     def _show_progress(self) -> None:
         """Say how far the wait for the first cycle has come."""
@@ -179,32 +182,6 @@ class Trainer:
         _say(f"gathering ticks for the first cycle: {found}")
         text = f"warming up {min(lane.n_ticks for lane in waiting)}/{need} ticks"
         self.tracker.log(self.session.name, 0, tags={"status": "IDLE", "status_text": text})
-
-
-def cycle_line(lane: Lane) -> str:
-    """Say in one line what a cycle has learned."""
-    stream = lane.stream_metrics()
-    head = (
-        f"cycle {lane.cycle:>3}  {lane.symbol}  "
-        f"{stream['ticks']:,.0f} ticks {stream['bars']:,.0f} bars"
-    )
-    return "  |  ".join([head, *(_seat_words(seat) for seat in lane.seats.values())])
-
-
-def _seat_words(seat: Seat) -> str:
-    name, live = seat.learner.name, seat.scores.metrics()
-    if seat.status == "ERROR" or not seat.report:
-        return f"{name}: {seat.status_text}"
-    words = [f"loss {seat.report['loss']:.4f}"] if "loss" in seat.report else []
-    if "live/accuracy" in live:
-        words.append(f"live accuracy {live['live/accuracy']:.1%} of {live['live/scored']:.0f}")
-    elif seat.learner.kind == "forecaster":
-        words.append("nothing scored yet")
-    if "live/win_rate" in live:
-        words.append(f"win rate {live['live/win_rate']:.0%} of {live['live/trades']:.0f} trades")
-    elif seat.learner.kind == "agent":
-        words.append("no trades yet")
-    return f"{name}: {', '.join(words)} ({seat.report['seconds']:.1f} s)"
 
 
 def _say(text: str) -> None:

@@ -28,14 +28,15 @@ class WindowNet(nn.Module):
     def __init__(self, n_features: int, channels: int = 24) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv1d(n_features, channels, 5, stride=2),  # (B, C, 28)
+            # Lengths that leave no remainder: a strided layer would drop the newest bars.
+            nn.Conv1d(n_features, channels, 4, stride=2),  # (B, C, 29)
             nn.GELU(),
-            nn.Conv1d(channels, channels, 5, stride=2),  # (B, C, 12)
+            nn.Conv1d(channels, channels, 5, stride=2),  # (B, C, 13)
             nn.GELU(),
             nn.Flatten(),
-            nn.LayerNorm(channels * 12),
+            nn.LayerNorm(channels * 13),
         )
-        self.head = nn.Linear(channels * 12, 1)
+        self.head = nn.Linear(channels * 13, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
