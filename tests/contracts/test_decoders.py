@@ -212,13 +212,14 @@ def test_a_frame_nested_without_end_is_malformed(case, head, nest):
     assert decoded.rejected == Counter({("", "malformed"): 1})
 
 
-@venues
-def test_a_frame_much_larger_than_a_trade_is_oversized(case):
-    good = next(line for line in case.lines if "tick" in line)
-    large = frame_of(good) + b" " * 70_000
-    decoded = case.make("trade").decode([frame_of(good), large], [RECEIVED] * 2)
+@pytest.mark.parametrize(("case", "line"), [p for p in LINES if "tick" in p.values[1]])
+def test_a_frame_much_larger_than_a_trade_is_oversized_whatever_it_holds(case, line):
+    frame = frame_of(line)
+    decoded = case.make(line.get("channel", "trade")).decode(
+        [frame, frame + b" " * 70_000], [RECEIVED] * 2
+    )
     assert decoded.rejected == Counter({("", "oversized"): 1})
-    assert len(kept(decoded.ticks)[good["symbol"]]) == 1
+    assert len(kept(decoded.ticks)[line["symbol"]]) == 1
 
 
 @venues

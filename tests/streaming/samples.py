@@ -37,7 +37,7 @@ def run_of_ids(first: int, stop: int) -> Ticks:
 
 
 @st.composite
-def markets(draw, *, max_size: int = 60, long_silences: bool = True, disorder: bool = True):
+def markets(draw, *, max_size: int = 40, long_silences: bool = True, disorder: bool = True):
     """Ticks of one symbol in order of receipt: silences, disorder in time, gap marks."""
     n = draw(st.integers(1, max_size))
     ticks = make_ticks(n)

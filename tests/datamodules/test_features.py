@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datamodules.features import COLUMNS, RAW, WARMUP, features_of, make_features, raw_columns
+from datamodules.indicators import change, rsi, sma
+from tests.datamodules.samples import bars_from, markets, random_bars
+
+SETS = pytest.mark.parametrize("name", COLUMNS)
+
+
+@SETS
+@settings(deadline=None, max_examples=20)
+@given(bars=markets())
+def test_features_of_the_first_bars_are_the_first_features_of_all_bars(name, bars):
+    rows = features_of(bars, name)
+    for t in range(WARMUP + 1, len(bars) + 1):
+        early = features_of(bars[:t], name)
+        assert early.tobytes() == rows[: t - WARMUP].tobytes(), t
+
+
+@SETS
+@settings(deadline=None, max_examples=40)
+@given(bars=markets(high=160), data=st.data())
+def test_a_row_depends_on_its_bar_and_the_49_before_it_alone(name, bars, data):
+    rows = features_of(bars, name)
+    i = data.draw(st.integers(0, len(rows) - 1))
+    assert features_of(bars[i : i + WARMUP + 1], name).tobytes() == rows[i].tobytes()
+
+
+@SETS
+@settings(deadline=None, max_examples=40)
+@given(bars=markets(high=160))
+def test_torch_gives_the_bits_that_numpy_gives(name, bars):
+    raw = raw_columns(bars)
+    in_torch = make_features(torch.from_numpy(raw), name, torch)
+    assert in_torch.numpy().tobytes() == make_features(raw, name).tobytes()
+
+
+@SETS
+@settings(deadline=None, max_examples=40)
+@given(bars=markets(low=60), size=st.integers(1, 5))
+def test_a_batch_gives_the_bits_of_its_single_series(name, bars, size):
+    raw = raw_columns(bars)
+    t = len(raw) - size + 1
+    batch = np.stack([raw[i : i + t] for i in range(size)])  # (B, T, 8)
+    singly = np.stack([make_features(series, name) for series in batch])
+    assert singly.shape == (size, t - WARMUP, 8)
+    assert make_features(batch, name).tobytes() == singly.tobytes()
+    in_torch = make_features(torch.from_numpy(batch), name, torch)
+    assert in_torch.numpy().tobytes() == singly.tobytes()
+
+
+def test_classic_columns_are_prices_volume_and_pandas_indicators():
+    bars = random_bars(400)
+    frame = pd.DataFrame(features_of(bars, "classic"), columns=COLUMNS["classic"])
+    for name in ("open", "high", "low", "close", "volume"):
+        assert frame[name].tolist() == bars[name][WARMUP:].tolist()
+    close = pd.Series(bars["close"])
+    gain = close.diff().clip(lower=0).rolling(14).mean()
+    loss = (-close.diff()).clip(lower=0).rolling(14).mean()
+    wanted = {
+        "sma_20": close.rolling(20).mean(),
+        "sma_50": close.rolling(50).mean(),
+        "rsi_14": 100 * gain / (gain + loss),
+    }
+    for name, series in wanted.items():
+        np.testing.assert_allclose(frame[name], series[WARMUP:], rtol=1e-9)
+
+
+def test_flow_columns_agree_with_pandas():
+    bars = random_bars(400, flat=0.0)
+    frame = pd.DataFrame(features_of(bars, "flow"), columns=COLUMNS["flow"])
+    bar = pd.DataFrame({name: bars[name] for name in RAW})
+    returns = bar["close"].pct_change()
+    unit = returns.abs().rolling(49).mean()
+    wanted = {
+        "return": returns / unit,
+        "range": (bar["high"] - bar["low"]) / bar["close"] / unit,
+        "vwap_gap": (bar["notional"] / bar["volume"] / bar["close"] - 1) / unit,
+        "sma_20_gap": (bar["close"] / bar["close"].rolling(20).mean() - 1) / unit,
+        "imbalance": bar["signed_volume"] / bar["volume"],
+        "imbalance_10": bar["signed_volume"].rolling(10).sum() / bar["volume"].rolling(10).sum(),
+        "volume_ratio": bar["volume"] / bar["volume"].rolling(20).mean(),
+        "trades_ratio": bar["trades"] / bar["trades"].rolling(20).mean(),
+    }
+    for name, series in wanted.items():
+        np.testing.assert_allclose(frame[name], series[WARMUP:], rtol=1e-3, atol=1e-6, err_msg=name)
+
+
+def test_indicators_by_hand():
+    assert sma(np.array([1.0, 2.0, 6.0, 4.0]), 2).tolist() == [1.5, 4.0, 5.0]
+    assert change(np.array([2.0, 3.0, 1.5])).tolist() == [0.5, -0.5]
+    up_down = np.array([10.0, 13.0, 12.0])  # gained 3, lost 1
+    assert rsi(up_down, 2) == pytest.approx([75.0])
+
+
+@pytest.mark.parametrize("closes, wanted", [(range(1, 17), 100), (range(17, 1, -1), 0)])
+def test_rsi_of_a_market_that_goes_one_way_is_at_the_end_of_its_scale(closes, wanted):
+    assert rsi(np.array(closes, float)) == pytest.approx(wanted, abs=1e-9)
+
+
+def test_rsi_of_a_still_market_is_one_half():
+    assert rsi(np.full(20, 7.0)).tolist() == [50.0] * 6
+
+
+@SETS
+@pytest.mark.parametrize("close", [1e-8, 1.0, 1e6])
+@pytest.mark.parametrize("volume", [0.0, 1e-8, 1e9])
+def test_still_and_empty_bars_give_finite_features(name, close, volume):
+    bars = bars_from(np.full(120, close), volume)
+    assert np.isfinite(features_of(bars, name)).all()
+
+
+@SETS
+@settings(deadline=None, max_examples=40)
+@given(bars=markets())
+def test_features_are_finite(name, bars):
+    assert np.isfinite(features_of(bars, name)).all()
+
+
+@SETS
+def test_a_single_move_after_stillness_stays_finite_and_an_empty_bar_is_neutral(name):
+    bars = bars_from(np.r_[np.full(99, 100.0), 101.0], np.r_[np.ones(60), np.zeros(40)])
+    rows = features_of(bars, name)
+    assert np.isfinite(rows).all()
+    if name == "flow":
+        empty = dict(zip(COLUMNS["flow"], rows[-2], strict=True))
+        assert empty["return"] == empty["imbalance"] == empty["volume_ratio"] == 0
+        assert empty["vwap_gap"] == pytest.approx(0, abs=1e-6)
+
+
+@SETS
+@pytest.mark.parametrize("n", [1, WARMUP])
+def test_too_few_bars_are_refused_with_both_numbers(name, n):
+    with pytest.raises(ValueError, match=f"more than 49 bars, got {n}"):
+        features_of(random_bars(n), name)
+
+
+def test_raw_columns_are_those_named():
+    bars = random_bars(5)
+    raw = raw_columns(bars)
+    assert raw.shape == (5, len(RAW))
+    assert raw.dtype == np.float64
+    for i, name in enumerate(RAW):
+        assert raw[:, i].tolist() == bars[name].tolist()

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from mlflow.tracking import MlflowClient
+
+from trainers.tracking.store import ensure_store
+
+
+@pytest.fixture(autouse=True)
+def _as_in_the_trainer():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.set_num_threads(before)
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch):
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory):
+    """A project folder with an MLflow store, made once: making one takes a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        folder = tmp_path_factory.mktemp("project")
+        ensure_store(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def client(root):
+    return MlflowClient(f"sqlite:///{root / 'mlflow.db'}")

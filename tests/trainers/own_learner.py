@@ -1,0 +1,46 @@
+"""Learners as a user would write them, named by import path."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class UpShare:
+    """Says how often the market went up in what it has learned from."""
+
+    name, kind = "up_share", "forecaster"
+
+    def __init__(self, config):
+        self.learning_rate = 0.5
+        self.share = None
+
+    def forecast(self, bars):
+        if self.share is None or len(bars) < 2 or bars["gap"][-1]:
+            return None
+        return float(self.share)
+
+    def learn(self, snapshot):
+        up = float(np.mean(np.diff(snapshot.bars["close"]) > 0))
+        before = up if self.share is None else self.share
+        self.share = before + self.learning_rate * (up - before)
+        return {"share": self.share}
+
+    def state_dict(self):
+        return {"share": self.share}
+
+    def load_state_dict(self, state):
+        self.share = state["share"]
+
+
+class Smallest:
+    """The two methods and nothing else; its name and kind are given to it."""
+
+    def forecast(self, bars):
+        return 0.5
+
+    def learn(self, snapshot):
+        return None
+
+
+class NoLearner:
+    """Lacks the methods."""

@@ -1,0 +1,120 @@
+"""A session without processes: real rings, a real MLflow store, ticks pushed by the test."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from datamodules.snapshot import NotEnoughBarsError
+from streaming.ingest import Ingest
+from streaming.ticks import NS_PER_S, make_ticks
+from trainers.config import SessionConfig
+from trainers.cycle import Lane
+from trainers.tracking.runs import start_learner, start_session
+from trainers.tracking.tracker import Tracker
+
+START = 1_700_000_000 * NS_PER_S
+SYMBOL = "BTCUSDT"
+
+
+class Spy:
+    """Writes down what it is asked, and the newest bar it was shown."""
+
+    kind = "forecaster"
+
+    def __init__(self, name="spy", says=0.9, need=0):
+        self.name, self.says, self.need = name, says, need
+        self.calls = []  # (what, open of the newest bar in s after START, bars)
+        self.cuts = []
+
+    def forecast(self, bars):
+        self.calls.append(("forecast", second(bars), len(bars)))
+        return self.says
+
+    def learn(self, snapshot):
+        self.calls.append(("learn", second(snapshot.bars), len(snapshot.bars)))
+        self.cuts.append(snapshot.cut)
+        if len(snapshot.bars) < self.need:
+            raise NotEnoughBarsError(len(snapshot.bars), self.need)
+        return {"loss": 0.5}
+
+    def learned(self):
+        return [newest for what, newest, _ in self.calls if what == "learn"]
+
+
+class Failing(Spy):
+    """Raises in ``where`` while ``fails`` is set."""
+
+    def __init__(self, where, name="failing"):
+        super().__init__(name)
+        self.where, self.fails, self.tried = where, True, []
+
+    def forecast(self, bars):
+        if self.where == "forecast" and self.fails:
+            raise RuntimeError("no forecast today")
+        return super().forecast(bars)
+
+    def learn(self, snapshot):
+        self.tried.append(snapshot.cycle)
+        if self.where == "learn" and self.fails:
+            raise RuntimeError("no lesson today")
+        return super().learn(snapshot)
+
+
+def second(bars):
+    return (int(bars["ts_open"][-1]) - START) // NS_PER_S
+
+
+class World:
+    """One symbol's lane over rings that ``market`` fills."""
+
+    def __init__(self, root, client, tmp_path, *learners, **knobs):
+        quick = {"backfill_seconds": 0, "cycle_seconds": 10, "min_ticks": 20, "seed": 1}
+        self.config = SessionConfig(**{**quick, **knobs})
+        self.client = client
+        self.ingest = Ingest(tmp_path, SYMBOL, self.config)
+        self.session = start_session(client, self.config, root)
+        self.runs = {
+            learner.name: start_learner(client, self.config, self.session, SYMBOL, learner.name)
+            for learner in learners
+        }
+        self.tracker = Tracker(client, self.session)
+        self.lane = Lane(
+            self.config,
+            tmp_path,
+            SYMBOL,
+            {learner.name: (learner, self.runs[learner.name]) for learner in learners},
+            self.tracker,
+        )
+        self.seconds = 0
+
+    def market(self, seconds):
+        """Go on by so many seconds, a tick in each."""
+        ticks = make_ticks(seconds)
+        at = self.seconds + np.arange(seconds)
+        ticks["id"] = at + 1
+        ticks["ts_event"] = ticks["ts_init"] = START + at * NS_PER_S
+        ticks["price"] = 100 + at % 3
+        ticks["size"], ticks["side"] = 1.0, 1
+        self.ingest.push(ticks)
+        self.seconds += seconds
+
+    def run(self, seconds):
+        """Go on second by second; return the seconds in which a cycle ran."""
+        ran = []
+        for _ in range(seconds):
+            self.market(1)
+            if self.lane.advance():
+                ran.append(self.seconds)
+        return ran
+
+    def seat(self, name):
+        return self.lane.seats[name]
+
+    def logged(self, name):
+        """The run of a learner, once everything has been delivered."""
+        assert self.tracker.close(20)
+        return self.client.get_run(self.runs[name]).data
+
+    def close(self):
+        self.tracker.close(1)
+        self.ingest.close()
