@@ -3,7 +3,7 @@
     python -m streaming.feed SESSION_FOLDER
 
     socket -> batch of frames -> decoder -> Ingest (a symbol each) -> rings
-                                               └ a hole -> REST -> Ingest
+                                               └ held back -> Mender -> REST -> Ingest
 
 Frames are gathered for a few ms and handled as one batch, which costs a fifth of handling
 each by itself. Reconnecting, the staleness watchdog and gap repair are tasks beside the reader.
@@ -32,10 +32,11 @@ from streaming.clock import VenueClock, midpoint
 from streaming.config import StreamConfig
 from streaming.errors import KnobError, RepairError, RingError, TapeError
 from streaming.ingest import Ingest
+from streaming.mend import Mender
 from streaming.process import end_with_parent
-from streaming.repair import fetch_before, fetch_range, get, on_this_machine
+from streaming.repair import get, on_this_machine
 from streaming.tape import TapeWriter
-from streaming.ticks import NS_PER_S, Ticks
+from streaming.ticks import Ticks
 from streaming.venues import Venue
 from streaming.venues.binance import Binance
 
@@ -75,30 +76,38 @@ class Feed:
         self._frames: list[bytes] = []
         self._stamps: list[int] = []
         self._flush_due = False
-        self._repairs: dict[str, asyncio.Task[None]] = {}
+        self._menders = {
+            symbol: Mender(venue, ingest, config, self._say)
+            for symbol, ingest in self.ingests.items()
+        }
         self._last_data = time.monotonic()
         self._clock: VenueClock | None = None
         self._socket: ClientConnection | None = None
 
     async def run(self) -> None:
         """Stream until cancelled, or until the tape has been played to its end."""
-        chores = [self._watch(), self._read_clock(), self._write_tape()]
-        tasks = [asyncio.create_task(chore) for chore in chores]
+        work = [self._stay_connected(), self._watch(), self._read_clock(), self._write_tape()]
+        tasks = [asyncio.create_task(part) for part in work]
         try:
-            await self._stay_connected()
+            # A chore that fails (a full disk, say) must not leave the stream without it.
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            for task in [*tasks, *self._repairs.values()]:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, *self._repairs.values(), return_exceptions=True)
-            self._flush()
-            self._finish()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._finish()
 
-    def _finish(self) -> None:
-        """Close the files.
+    async def _finish(self) -> None:
+        """Take what was received, and close the files.
 
         What is held behind a hole was never acknowledged: it is asked for again when the session
         goes on.
         """
+        self._flush()
+        for mender in self._menders.values():
+            await mender.cancel()
         for tape in self.tapes:
             tape.write_pending()
         for ingest in self.ingests.values():
@@ -116,7 +125,8 @@ class Feed:
             seen = self._n_ticks()
             reason = await self._connect_once()
             if reason == END_OF_TAPE and self.config.plays_locally:
-                await self._drain_repairs()
+                for mender in self._menders.values():
+                    await mender.settle()
                 self._say("the tape was played to its end")
                 self._set_state(ConnectionState.ENDED)
                 return
@@ -198,9 +208,7 @@ class Feed:
             last = ticks[-1]
             lag = self._clock.lag_us(int(last["ts_event"]), int(last["ts_init"]))
             ingest.stats["lag_us"] += 0.1 * (lag - ingest.stats["lag_us"])
-        if len(ingest.sequencer.held) and symbol not in self._repairs:
-            work = self._repair(symbol, ingest) if ingest.sequencer.missing else self._begin(ingest)
-            self._repairs[symbol] = asyncio.create_task(self._tracked(symbol, work))
+        self._menders[symbol].look()
 
     def _say_lost(self, reason: str, delay: float) -> None:
         """Tell why there is no connection; that our own exchange is still starting is no news."""
@@ -208,51 +216,6 @@ class Feed:
             what = "no connection" if self._socket is None else "connection lost"
             self._say(f"{what} ({reason}); next attempt in {delay:.1f} s")
         self._socket = None
-
-    # ---- holes
-
-    async def _tracked(self, symbol: str, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        finally:
-            self._repairs.pop(symbol, None)
-
-    async def _begin(self, ingest: Ingest) -> None:
-        """Fetch the history from before the first trade, then let the stream go."""
-        first = ingest.sequencer.held[0]
-        since = int(first["ts_event"]) - self.config.backfill_seconds * NS_PER_S
-        most = self.config.tick_cache
-        try:
-            history = await fetch_before(self.venue, ingest.symbol, int(first["id"]), since, most)
-        except RepairError as e:
-            self._say(f"{ingest.symbol}: no history from the venue ({e})")
-            history = ingest.sequencer.held[:0]
-        ingest.begin(history)
-        if len(history):
-            self._say(f"{ingest.symbol}: {len(history)} trades of history fetched")
-        if ingest.sequencer.missing:
-            await self._repair(ingest.symbol, ingest)
-
-    async def _repair(self, symbol: str, ingest: Ingest) -> None:
-        """Fill holes until there is none; what the venue does not have becomes a gap."""
-        while (missing := ingest.sequencer.missing) is not None:
-            reason = "the venue does not have them"
-            try:
-                found = await fetch_range(self.venue, symbol, *missing)
-                ingest.fill(found)
-            except RepairError as e:
-                reason = str(e)
-                found = ingest.sequencer.held[:0]
-            if len(found):
-                self._say(f"{symbol}: {len(found)} missed trades fetched")
-            elif ingest.sequencer.missing == missing:
-                first, last = missing
-                ingest.give_up()
-                self._say(f"{symbol}: gap, trades {first} to {last} are missing ({reason})")
-
-    async def _drain_repairs(self) -> None:
-        while self._repairs:
-            await asyncio.wait(list(self._repairs.values()))
 
     # ---- chores
 
@@ -285,7 +248,7 @@ class Feed:
     async def _write_tape(self) -> None:
         """Write a segment now and then, and early if the ring would overwrite ticks."""
         written = time.monotonic()
-        while self.tapes:
+        while True:
             await asyncio.sleep(0.5)
             due = time.monotonic() - written >= self.config.segment_seconds
             for tape in self.tapes:
