@@ -98,17 +98,15 @@ class CNN:
 
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
         config = self._config
+        rng = snapshot.rng(self.name)
         data = CNNDataModule(
-            snapshot,
-            features=config.features,
-            batch_size=config.cnn_batch_size,
-            rng=snapshot.rng(self.name),
+            snapshot, features=config.features, batch_size=config.cnn_batch_size, rng=rng
         )
         if data.windows.flat.all():
             return {"windows": 0.0}  # nothing moved: nothing to learn from
         module = self._module
         module.learning_rate = self.learning_rate
-        fit(module, data, epochs=config.cnn_epochs)
+        fit(module, data, seed=int(rng.integers(2**63)), epochs=config.cnn_epochs)
         self.serving = Forecaster(
             copy.deepcopy(module.net),
             data.scaler,

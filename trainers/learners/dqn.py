@@ -151,7 +151,7 @@ class DQN:
             module.values.unit.fill_(_typical_move(data.transitions))
         module.learning_rate, module.loss_sum = self.learning_rate, 0.0
         before = module.updates
-        fit(module, data)
+        fit(module, data, seed=int(rng.integers(2**63)))
         self.serving = Agent(copy.deepcopy(module.values), fee_bps=config.fee_bps).eval()
         report = {
             "loss": module.loss_sum / (module.updates - before),

@@ -43,8 +43,13 @@ class ContinualModule(pl.LightningModule):
         self.optimizer_state = self.trainer.optimizers[0].state_dict()
 
 
-def fit(module: ContinualModule, data: pl.LightningDataModule, *, epochs: int = 1) -> None:
-    """Train ``module`` in place for ``epochs`` passes over ``data``."""
+def fit(
+    module: ContinualModule, data: pl.LightningDataModule, *, seed: int, epochs: int = 1
+) -> None:
+    """Train ``module`` in place for ``epochs`` passes over ``data``.
+
+    ``seed`` decides what torch draws (dropout); its generator is left as it was.
+    """
     trainer = pl.Trainer(
         max_epochs=epochs,
         accelerator="cpu",
@@ -52,7 +57,9 @@ def fit(module: ContinualModule, data: pl.LightningDataModule, *, epochs: int = 
         barebones=True,
     )
     module.train()
-    trainer.fit(module, datamodule=data)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        trainer.fit(module, datamodule=data)
     module.eval()
     module.trainer = None  # a copy of the module must not copy it
 
