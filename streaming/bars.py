@@ -99,7 +99,8 @@ class BarBuilder:
         late = second < np.maximum(boundary, first)
         ticks["flags"][late] |= LATE
         self._grow(first, int(newest[-1]) // NS_PER_S)
-        self._add(ticks[~late], (second - first)[~late])
+        at = second - first
+        self._add(*((ticks[~late], at[~late]) if late.any() else (ticks, at)))
         self._mark_gaps(ticks, newest)
         self._newest_ts = int(newest[-1])
         n_final = max(0, int(boundary[-1]) - first)
@@ -136,13 +137,16 @@ class BarBuilder:
     def _add(self, ticks: Ticks, at: NDArray[np.int64]) -> None:
         """Apply ticks to the open bars ``at`` (indices into ``_open``), in order."""
         bars, price, size = self._open, ticks["price"], ticks["size"]
-        opened, first_tick = np.unique(at, return_index=True)
-        fresh = bars["trades"][opened] == 0
+        first_tick = np.full(len(bars), -1)
+        first_tick[at[::-1]] = np.arange(
+            len(at) - 1, -1, -1
+        )  # repeated indices: the last one stays
+        fresh = (bars["trades"] == 0) & (first_tick >= 0)
         for name in ("open", "high", "low"):
-            bars[name][opened[fresh]] = price[first_tick[fresh]]
+            bars[name][fresh] = price[first_tick[fresh]]
         np.maximum.at(bars["high"], at, price)
         np.minimum.at(bars["low"], at, price)
-        bars["close"][at] = price  # repeated indices: the last one stays
+        bars["close"][at] = price
         np.add.at(bars["volume"], at, size)
         np.add.at(bars["signed_volume"], at, size * ticks["side"])
         np.add.at(bars["notional"], at, price * size)

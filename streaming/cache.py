@@ -88,11 +88,6 @@ def write_bar_ring(session: Path, symbol: str, capacity: int) -> RingWriter:
     return RingWriter(session / f"{symbol}.bars", BAR, capacity)
 
 
-def write_feed_events(session: Path) -> RingWriter:
-    """Open or make the feed's events for writing."""
-    return RingWriter(session / "feed.events", EVENT, EVENTS_KEPT)
-
-
 class Events:
     """The one writer of a ring of events.
 

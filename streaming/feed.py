@@ -5,7 +5,7 @@
     socket -> batch of frames -> decoder -> Ingest (a symbol each) -> rings
                                                └ held back -> Mender -> REST -> Ingest
 
-Frames are gathered for a few ms and handled as one batch, which costs a fifth of handling
+Frames are gathered for some ms and handled as one batch, which costs a fifth of handling
 each by itself. Reconnecting, the staleness watchdog and gap repair are tasks beside the reader.
 """
 
@@ -19,9 +19,8 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
@@ -42,8 +41,8 @@ from streaming.venues.binance import Binance
 
 log = logging.getLogger(__name__)
 
-BATCH_SECONDS = 0.02
-MAX_BATCH = 2048
+BATCH_SECONDS = 0.05
+MAX_BATCH = 4096
 MAX_QUEUE = 8192  # frames websockets may hold before it stops reading
 MAX_MESSAGE_BYTES = 4 * 2**20  # above this the connection is closed (1009)
 
@@ -76,17 +75,18 @@ class Feed:
         self._frames: list[bytes] = []
         self._stamps: list[int] = []
         self._flush_due = False
+        self._told: set[str] = set()  # reasons of dropped messages that were told once
         self._menders = {
             symbol: Mender(venue, ingest, config, self._say)
             for symbol, ingest in self.ingests.items()
         }
-        self._last_data = time.monotonic()
+        self._last_data = self._tape_written = time.monotonic()
         self._clock: VenueClock | None = None
         self._socket: ClientConnection | None = None
 
     async def run(self) -> None:
         """Stream until cancelled, or until the tape has been played to its end."""
-        work = [self._stay_connected(), self._watch(), self._read_clock(), self._write_tape()]
+        work = [self._stay_connected(), self._watch(), self._read_clock()]
         tasks = [asyncio.create_task(part) for part in work]
         try:
             # A chore that fails (a full disk, say) must not leave the stream without it.
@@ -199,6 +199,7 @@ class Feed:
             self._take(symbol, self.ingests[symbol], ticks)
         for ingest in self.ingests.values():
             ingest.stats["last_message_ns"] = newest
+        self._write_tapes()
         if decoded.reconnect:
             self._drop(decoded.reconnect)
 
@@ -245,16 +246,18 @@ class Feed:
                 self._clock = midpoint(sent, time.time_ns(), venue_now, rate)
             await asyncio.sleep(CLOCK_SECONDS if self._clock else 1.0)
 
-    async def _write_tape(self) -> None:
-        """Write a segment now and then, and early if the ring would overwrite ticks."""
-        written = time.monotonic()
-        while True:
-            await asyncio.sleep(0.5)
-            due = time.monotonic() - written >= self.config.segment_seconds
-            for tape in self.tapes:
-                if due or tape.pending > self.config.tick_cache // 2:
-                    await _to_its_end(asyncio.to_thread(tape.write_pending))
-            written = time.monotonic() if due else written
+    def _write_tapes(self) -> None:
+        """Write segments now and then, and early if the ring would overwrite ticks.
+
+        Done between two batches and not in a thread: it takes some ms, and a burst must not run
+        ahead of its tape.
+        """
+        now = time.monotonic()
+        due = now - self._tape_written >= self.config.segment_seconds
+        self._tape_written = now if due else self._tape_written
+        for tape in self.tapes:
+            if due or tape.pending > self.config.tick_cache // 2:
+                tape.write_pending()
 
     # ---- counters and events
 
@@ -274,6 +277,9 @@ class Feed:
 
     def _count_rejected(self, rejected: Counter[tuple[str, str]]) -> None:
         for (symbol, reason), n in rejected.items():
+            if reason not in self._told:
+                self._told.add(reason)
+                self._say(f"dropped a message of the venue: {reason}; further ones are counted")
             if symbol:
                 self.ingests[symbol].stats[f"rejected_{reason}"] += n
             else:
@@ -282,16 +288,6 @@ class Feed:
     def _say(self, text: str) -> None:
         log.info("%s", text)
         self._events.say(text, time.time_ns())
-
-
-async def _to_its_end(work: Coroutine[Any, Any, object]) -> None:
-    """Await ``work`` and let it end also when cancelled: its thread goes on all the same."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise
 
 
 def _retry_after(refusal: websockets.InvalidStatus) -> float:

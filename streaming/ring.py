@@ -72,7 +72,7 @@ class Ring:
         self._header = self._raw[: HEADER.itemsize].view(HEADER)[0]
         self._check(dtype)
         self.capacity = int(self._header["capacity"])
-        self._rows = self._raw[PAGE:].view(dtype)
+        self._rows = np.asarray(self._raw[PAGE:]).view(dtype)
         self.stats = self._raw[STATS_AT : STATS_AT + stats.itemsize].view(stats)[0]
 
     def _check(self, dtype: np.dtype[np.void]) -> None:
@@ -109,14 +109,20 @@ class Ring:
         """Copy rows ``start`` (included) to ``stop`` (excluded), as far as they are there."""
         stop = self.committed if stop is None else min(stop, self.committed)
         start = min(max(start, self.oldest), stop)
-        slots = np.arange(start, stop) % self.capacity
-        rows = self._rows[slots]
+        rows = np.concatenate([self._rows[part] for part in self._slots(start, stop)])
         lost = min(max(0, self.oldest - start), len(rows))
         return Rows(start + lost, rows[lost:])
 
     def tail(self, n: int) -> Rows:
         """Copy the newest ``n`` rows, or as many as there are."""
         return self.read(self.committed - n)
+
+    def _slots(self, start: int, stop: int) -> list[slice]:
+        """Return where rows ``start`` to ``stop`` lie: in one piece, or in two around the end."""
+        first = start % self.capacity
+        before_end = min(stop - start, self.capacity - first)
+        after = stop - start - before_end
+        return [slice(first, first + before_end), slice(0, after)]
 
 
 class RingWriter(Ring):
@@ -152,7 +158,8 @@ class RingWriter(Ring):
         stop = first + len(rows)
         kept = rows[-self.capacity :]
         self._header["reserved"] = max(stop, int(self._header["reserved"]))
-        self._rows[np.arange(stop - len(kept), stop) % self.capacity] = kept
+        for part in self._slots(stop - len(kept), stop):
+            self._rows[part], kept = kept[: part.stop - part.start], kept[part.stop - part.start :]
         self._header["committed"] = stop
         return first
 

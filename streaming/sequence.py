@@ -67,7 +67,9 @@ class Sequencer:
         if self.last_id is not None:
             ticks = self._drop_old(ticks)
         if len(ticks):
-            self.held = self._unique(np.concatenate([self.held, ticks]))
+            if len(self.held):
+                ticks = np.concatenate([self.held, ticks])
+            self.held = self._unique(ticks)
         return self._release()
 
     def begin(self, history: Ticks) -> Ticks:
@@ -113,7 +115,8 @@ class Sequencer:
         if n:
             self.last_id = int(ready["id"][-1])
             self._newest_ts = max(self._newest_ts, int(ready["ts_event"].max()))
-        kept: Ticks = ready[ready["flags"] & VOID == 0]
+        void = ready["flags"] & VOID != 0
+        kept: Ticks = ready[~void] if void.any() else ready
         if self._after_gap and len(kept):
             kept["flags"][0] |= AFTER_GAP
             self._after_gap = False
@@ -121,6 +124,8 @@ class Sequencer:
 
     def _with_void(self, last_id: int) -> Ticks:
         """Return the held trades and the void ones that lie between them."""
+        if not len(self._void):
+            return self.held
         ids = self._void["id"]
         between = (ids > last_id) & (ids < self.held["id"][-1])
         if not between.any():

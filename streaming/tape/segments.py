@@ -10,11 +10,12 @@ import logging
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
+from numpy.typing import NDArray
 
 from streaming.errors import TapeError
 from streaming.ring import Ring
@@ -37,12 +38,18 @@ def write_segment(folder: Path, symbol: str, first_seq: int, ticks: Ticks) -> Pa
     """Write ``ticks``, ``(n,)`` of dtype ``TICK``, as one segment and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{symbol}-{first_seq:012d}-{first_seq + len(ticks):012d}.parquet"
-    columns = {name: np.ascontiguousarray(ticks[name]) for name in TICK.names or ()}
+    columns = {name: _column(np.ascontiguousarray(ticks[name])) for name in TICK.names or ()}
     # One writer a symbol: what a crash has left under this name is overwritten.
     unfinished = folder / f"{symbol}.unfinished"
     pa.parquet.write_table(pa.table(columns), unfinished, compression="zstd")
     os.replace(unfinished, path)
     return path
+
+
+def _column(values: NDArray[Any]) -> pa.Array:
+    """Return ``values`` as Arrow sees them; `pa.array` would import pandas into the feed."""
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
 def segments(folder: Path, symbol: str) -> list[Segment]:

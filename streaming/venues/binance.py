@@ -16,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.ticks import (
+    BUY,
     MAX_AHEAD_NS,
     NS_PER_MS,
     NS_PER_US,
     OLDEST_TS,
     REPAIRED,
+    SELL,
+    UNKNOWN,
     VOID,
     Ticks,
     make_ticks,
@@ -42,7 +45,7 @@ UNREADABLE = (ValueError, RecursionError)
 Int = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
-class Trade(msgspec.Struct, rename={"id": "t", "time": "T", "price": "p", "size": "q"}):
+class Trade(msgspec.Struct, gc=False, rename={"id": "t", "time": "T", "price": "p", "size": "q"}):
     """One `trade` event; ``m`` is null where the taker's side is not known."""
 
     e: str
@@ -54,7 +57,9 @@ class Trade(msgspec.Struct, rename={"id": "t", "time": "T", "price": "p", "size"
     m: bool | None
 
 
-class AggTrade(msgspec.Struct, rename={"id": "a", "time": "T", "price": "p", "size": "q"}):
+class AggTrade(
+    msgspec.Struct, gc=False, rename={"id": "a", "time": "T", "price": "p", "size": "q"}
+):
     """One `aggTrade` event: the trades of one taker order."""
 
     e: str
@@ -86,11 +91,11 @@ class RestAggTrade(msgspec.Struct, rename={"id": "a", "time": "T", "price": "p",
     m: bool | None
 
 
-class _Combined(msgspec.Struct):
+class _Combined(msgspec.Struct, gc=False):
     data: Trade
 
 
-class _CombinedAgg(msgspec.Struct):
+class _CombinedAgg(msgspec.Struct, gc=False):
     data: AggTrade
 
 
@@ -185,21 +190,34 @@ class Binance:
             events = [decode(frame).data for frame in frames]
         except UNREADABLE:  # one of them is not a trade: look at each
             events, stamps, reconnect = self._decode_each(frames, stamps, rejected)
-        ticks = {}
-        for symbol in self.symbols:
-            mine = [event.s == symbol and event.e == self.channel for event in events]
-            kept, kept_stamps = events, stamps
-            if not all(mine):
-                kept = [event for event, ok in zip(events, mine, strict=True) if ok]
-                kept_stamps = [stamp for stamp, ok in zip(stamps, mine, strict=True) if ok]
-            if kept:
-                ticks[symbol] = _judge(_ticks(kept, kept_stamps), symbol, rejected)
-        for event in events:
+        ticks = {
+            symbol: _judge(_ticks(mine, mine_stamps), symbol, rejected)
+            for symbol, (mine, mine_stamps) in self._by_symbol(events, stamps, rejected).items()
+        }
+        return Decoded(ticks, rejected, reconnect)
+
+    def _by_symbol(
+        self,
+        events: Sequence[Event],
+        stamps: Sequence[int],
+        rejected: Counter[tuple[str, str]],
+    ) -> dict[str, tuple[Sequence[Event], Sequence[int]]]:
+        """Sort trades by symbol and count the foreign ones; the usual case is all of one."""
+        n, symbol = len(events), self.symbols[0]
+        kinds, names = [event.e for event in events], [event.s for event in events]
+        if kinds.count(self.channel) == n and names.count(symbol) == n:
+            return {symbol: (events, stamps)} if n else {}
+        found: dict[str, tuple[list[Event], list[int]]] = {}
+        for event, stamp in zip(events, stamps, strict=True):
             if event.e != self.channel:
                 rejected["", "not_trade"] += 1
             elif event.s not in self.symbols:
                 rejected["", "foreign_symbol"] += 1
-        return Decoded(ticks, rejected, reconnect)
+            else:
+                mine, mine_stamps = found.setdefault(event.s, ([], []))
+                mine.append(event)
+                mine_stamps.append(stamp)
+        return dict(found)
 
     def _decode_each(
         self,
@@ -277,12 +295,9 @@ def _ticks(rows: Sequence[Row], stamps: Sequence[int]) -> Ticks:
     ms = np.minimum(time, 9 * 10**12) * NS_PER_MS
     ticks["ts_event"] = np.where(time >= US_FROM, time * NS_PER_US, ms)
     ticks["ts_init"] = stamps
-    ticks["side"] = [_side(row.m) for row in rows]
+    maker = np.array([row.m for row in rows], np.float64)  # is the buyer the maker? NaN: unknown
+    ticks["side"] = np.where(np.isnan(maker), UNKNOWN, np.where(maker > 0, SELL, BUY))
     return ticks
-
-
-def _side(buyer_is_maker: bool | None) -> int:
-    return 0 if buyer_is_maker is None else -1 if buyer_is_maker else 1
 
 
 def _faults(ticks: Ticks) -> Iterable[tuple[str, NDArray[np.bool]]]:

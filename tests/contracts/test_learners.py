@@ -310,18 +310,24 @@ def test_a_snapshot_cut_to_pieces_by_gaps_is_no_error(path):
         make(path).learn(snapshot_of(pieces))
 
 
+def weights(learner):
+    """What training steps move."""
+    if not hasattr(learner, "export"):
+        return bits(learner.state_dict())
+    return [bits(weight) for weight in learner.export()[0].parameters()]
+
+
 @EVERY
 def test_the_learning_rate_set_is_the_one_used_and_reported(path):
     learner = learned(path)
-    learner.learn(snapshot_of(BARS, cycle=2))
-    said = answers(learner)
+    before = weights(learner)
     learner.learning_rate = 0.0
-    report = learner.learn(snapshot_of(BARS, cycle=3))
-    assert answers(learner) == said
+    report = learner.learn(snapshot_of(BARS, cycle=2))
+    assert weights(learner) == before
     assert report.get("learning_rate", 0.0) == 0.0
     learner.learning_rate = 0.01
-    learner.learn(snapshot_of(BARS[:240], cycle=4))
-    assert answers(learner) != said
+    learner.learn(snapshot_of(BARS[:240], cycle=3))
+    assert weights(learner) != before
 
 
 def test_unknown_learners_are_refused_with_what_is_known():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 
 import numpy as np
@@ -18,15 +19,20 @@ STEP = 30
 
 
 @pytest.fixture
-def make(root, client, tmp_path):
+def make(tmp_path):
     with contextlib.ExitStack() as stack:
 
         def made(*learners, **knobs):
-            world = World(root, client, tmp_path, *learners, **knobs)
+            world = World(tmp_path, *learners, **knobs)
             stack.callback(world.close)
             return world
 
         yield made
+
+
+@pytest.fixture
+def make_logged(make, root, client):
+    return functools.partial(make, root=root, client=client)
 
 
 # ---- the grid
@@ -199,9 +205,9 @@ def test_a_gap_takes_the_label_of_the_forecast_before_it(make):
 
 
 @pytest.mark.parametrize("where", ["learn", "forecast"])
-def test_a_learner_that_raises_turns_error_with_traceback_and_the_other_goes_on(make, where):
+def test_a_learner_that_raises_turns_error_with_traceback_and_the_other_goes_on(make_logged, where):
     failing, spy = Failing(where), Spy()
-    world = make(failing, spy)
+    world = make_logged(failing, spy)
     assert world.run(40) == [20, 30, 40]
     if where == "forecast":
         world.run(2)  # a cycle of learning between, then it fails again
@@ -308,8 +314,8 @@ def test_a_learner_that_waits_for_bars_says_how_many(make):
     assert seat.status_text == "learned in cycle 4"
 
 
-def test_a_cycle_logs_what_was_learned_and_scored_at_its_step(make):
-    world = make(Spy())
+def test_a_cycle_logs_what_was_learned_and_scored_at_its_step(make_logged):
+    world = make_logged(Spy())
     world.run(40)
     data = world.logged("spy")
     assert data.metrics["train/loss"] == 0.5

@@ -54,9 +54,9 @@ def test_the_loss_is_that_of_the_bellman_equation_worked_out_by_hand(cost):
 def test_costs_and_the_target_network_matter_to_the_loss():
     module = module_with()
     x, x_next, ret = torch.randn(64, 30), torch.randn(64, 30), torch.randn(64)
-    losses = [float(module.td_loss(x, ret, x_next, cost)) for cost in (0.0, 0.3)]
+    losses = [module.td_loss(x, ret, x_next, cost).item() for cost in (0.0, 0.3)]
     module.target.load_state_dict(module.values.net.state_dict())
-    assert len({*losses, float(module.td_loss(x, ret, x_next, 0.0))}) == 3
+    assert len({*losses, module.td_loss(x, ret, x_next, 0.0).item()}) == 3
 
 
 def test_only_the_online_network_is_trained():

@@ -29,10 +29,8 @@ from mlflow.entities import Metric, RunTag
 
 from streaming.bars import BarBuilder
 from streaming.cache import (
-    EVENT,
     ConnectionState,
     write_bar_ring,
-    write_feed_events,
     write_tick_cache,
 )
 from streaming.ticks import NS_PER_S, Ticks, make_ticks
@@ -146,13 +144,6 @@ class World:
         made = self.streams[symbol] = Stream(self.folder, symbol, price)
         made.history(seconds)
         return made
-
-    def feed_says(self, text: str) -> None:
-        ring = write_feed_events(self.folder)
-        row = np.zeros(1, EVENT)
-        row["ts"], row["text"] = time.time_ns(), text
-        ring.append(row)
-        ring.close()
 
     def close(self) -> None:
         for stream in self.streams.values():

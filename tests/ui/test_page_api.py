@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
-from page_world import Page, World
+
+from tests.ui.page_world import Page, World
 
 NAMES = (
     "get_tick_cache_for_training",

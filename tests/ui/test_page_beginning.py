@@ -7,10 +7,11 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from page_world import Page, World
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 from test_page_reading import LAST_ROW, said
+
+from tests.ui.page_world import Page, World
 
 OpenTab = Callable[..., Tab]
 RANGE = "Tickloop.candles.chart.timeScale().getVisibleRange()"
@@ -43,12 +44,6 @@ def test_stream_appears_and_warms_up(new: World, new_page: Page, open_tab: OpenT
     stream.feed(200)
     expect(tab.get_by_role("region", name="DQN")).to_contain_text("waiting for the first cycle")
     assert tab.faults == []
-
-
-def test_feed_s_words_are_events(new: World, new_page: Page, open_tab: OpenTab) -> None:
-    tab = open_tab(new_page.address)
-    new.feed_says("connection lost: trying again in 1 s")
-    expect(tab.locator("#events span")).to_have_text(["connection lost: trying again in 1 s"])
 
 
 def test_symbol_is_switched_and_kept_over_a_reload(

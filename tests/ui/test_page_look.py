@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from page_world import Page
 from playwright.sync_api import Page as Tab
+
+from tests.ui.page_world import Page
 
 OpenTab = Callable[..., Tab]
 PHONE = {"width": 390, "height": 844}

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from gradio import Blocks
-from page_world import ROOT, Page, World, apart
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from streaming.errors import KnobError
+from tests.ui.page_world import ROOT, Page, World, apart
 from ui.app import PageConfig, open_session
 from ui.page import IDLE_SECONDS, calm
 from ui.routes import CHART_FILE, chart_folder

@@ -6,9 +6,10 @@ import re
 import time
 from collections.abc import Callable
 
-from page_world import Page, World
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
+
+from tests.ui.page_world import Page, World
 
 LAST_ROW = "[...Tickloop.candles.rows.values()].pop()"
 RANGE = "Tickloop.candles.chart.timeScale().getVisibleLogicalRange()"

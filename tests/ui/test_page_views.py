@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from page_world import Stream, apart
 
 from streaming.bars import BarBuilder, bars_of
 from streaming.ticks import NS_PER_S, make_ticks
+from tests.ui.page_world import Stream, apart
 from trainers.config import SessionConfig
 from trainers.tracking.reader import RunRecord
 from ui.hub import Hub, Viewer
 from ui.market import Counters, Market
-from ui.metrics import Event, Metrics
+from ui.metrics import Metrics
 from ui.views import Picture, changes, picture
 from ui.words import CARDS, duration, plain
 
@@ -24,7 +24,7 @@ COUNTERS = Counters(
 
 
 def look(counters: Counters | None = COUNTERS, metrics: Metrics | None = None) -> Picture:
-    return picture(SessionConfig(), "BTCUSDT", [], counters, metrics or Metrics(), [])
+    return picture(SessionConfig(), "BTCUSDT", [], counters, metrics or Metrics())
 
 
 def learned(**metrics: float) -> Metrics:
@@ -60,12 +60,12 @@ def test_ended_session_says_so() -> None:
     assert texts["notice"] == "this session has ended (KILLED)"
 
 
-def test_same_event_from_feed_and_session_is_shown_once() -> None:
+def test_events_are_shown_newest_first_and_a_broken_tag_shows_none() -> None:
     session = RunRecord("r", "RUNNING", {"events": '[{"ts": 7.2, "text": "gap"}, 5]'}, {}, None)
     broken = Metrics(session=session)
     assert broken.events == []
     session.tags["events"] = '[{"ts": 7.2, "text": "gap"}, {"ts": 9, "text": "done"}]'
-    shown = picture(SessionConfig(), "BTCUSDT", [], None, broken, [Event(7.1999, "gap")])
+    shown = picture(SessionConfig(), "BTCUSDT", [], None, broken)
     assert shown.events == [(9.0, "done"), (7.2, "gap")]
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from page_world import World, free_port, typical
 
+from tests.ui.page_world import World, free_port, typical
 from trainers.tracking.reader import SessionReader, TrackingAwayError
 from ui.metrics import Poller
 

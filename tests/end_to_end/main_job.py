@@ -1,0 +1,128 @@
+"""The main job as a process of its own, in a folder of its own, and what a test asks of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import psutil
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from streaming.exchange.markets import MARKETS, trades
+from streaming.tape import write_segment
+from streaming.ticks import NS_PER_S, Ticks
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 120.0
+T = TypeVar("T")
+
+
+def wait_for(found: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
+    """Return ``found()`` once it is true."""
+    deadline = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
+        time.sleep(0.1)
+    return value
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def market_ticks(seconds: int, seed: int = 0) -> Ticks:
+    """Return so many seconds of the default market."""
+    chunks = trades(MARKETS["default"], seed, "BTCUSDT", 1_704_067_200 * NS_PER_S)
+    return np.concatenate([next(chunks) for _ in range(seconds)])
+
+
+def write_tape(folder: Path, ticks: Ticks, symbol: str = "BTCUSDT") -> Path:
+    folder.mkdir()
+    return write_segment(folder, symbol, 0, ticks)
+
+
+def environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    # Programs of the environment (mlflow runs "python") before others of the same name.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
+    return {**kept, "PYTHONPATH": str(ROOT), "PATH": path}
+
+
+class MainJob:
+    """``python -m trainers.session`` with some knobs; ended at the end of the ``with``."""
+
+    def __init__(self, folder: Path, *argv: str, **knobs: Any) -> None:
+        self.folder = folder
+        defaults = {"page_port": 0, "mlflow_ui_port": 0}
+        flags = [word for name, value in {**defaults, **knobs}.items()
+                 for word in (f"--{name}", str(value))]  # fmt: skip
+        self.argv = [sys.executable, "-m", "trainers.session", *argv, *flags]
+
+    def __enter__(self) -> MainJob:
+        self.process = subprocess.Popen(
+            self.argv,
+            cwd=self.folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            for process in self.processes():
+                process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(f"sqlite:///{self.folder / 'mlflow.db'}")
+
+    def processes(self) -> list[psutil.Process]:
+        """Return the session's process and all it started."""
+        parent = psutil.Process(self.process.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def finish(self, seconds: float = PATIENCE) -> str:
+        """Wait for the end; return what was printed."""
+        out, _ = self.process.communicate(timeout=seconds)
+        return out
+
+    def interrupt(self) -> tuple[str, float, list[psutil.Process]]:
+        """Press Ctrl-C; return the output, the seconds to the end, and who is still alive."""
+        before = self.processes()
+        started = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        out = self.finish(30)
+        took = time.monotonic() - started
+        return out, took, [process for process in before if process.is_running()]
+
+    def session_folder(self) -> Path:
+        """Return the session's folder, once it is there."""
+        sessions = self.folder / "mlruns" / "sessions"
+        found = wait_for(lambda: list(sessions.glob("*/config.json")), "the session's folder")
+        return found[0].parent
+
+    def runs(self) -> dict[str, Run]:
+        """Return the session's runs: its own as ``session``, the others by learner."""
+        self.session_folder()  # before it is there the store may be in the making
+        client = self.client
+        experiments = [e.experiment_id for e in client.search_experiments()]
+        found = client.search_runs(experiments, "tags.session != ''")
+        return {run.data.tags.get("learner", "session"): run for run in found}

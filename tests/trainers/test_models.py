@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+
+from datamodules.features import raw_columns
+from tests.datamodules.samples import random_bars, snapshot_of
+from trainers.config import SessionConfig
+from trainers.learners.registry import make_learners
+from trainers.tracking.models import log_version, model_name
+from trainers.tracking.runs import start_learner, start_session
+
+BARS = random_bars(300, seed=6)
+NAMES = pytest.mark.parametrize("name", ["cnn", "dqn"])
+
+
+class Logged:
+    """Both learners, trained, logged and registered once for all tests here."""
+
+    def __init__(self, root, client):
+        config = SessionConfig(dqn_updates=50)
+        self.learners = make_learners(config)
+        session = start_session(client, config, root)
+        self.runs, self.versions = {}, {}
+        for name, learner in self.learners.items():
+            learner.learn(snapshot_of(BARS))
+            self.runs[name] = start_learner(client, config, session, "BTCUSDT", name)
+            self.versions[name] = self.log(client, name)
+
+    def log(self, client, name):
+        module, n_bars = self.learners[name].export()
+        raw = raw_columns(BARS[: n_bars + 1])
+        return log_version(
+            client,
+            self.runs[name],
+            symbol="BTCUSDT",
+            learner=name,
+            module=module,
+            example=np.stack([raw[:-1], raw[1:]]),
+            step=3,
+        )
+
+    def raw(self, name, t):
+        return raw_columns(BARS[t - self.learners[name].export()[1] : t])[None]
+
+    def check(self, name, t, said):
+        """See that a model version said what the learner says."""
+        answer = self.learners[name].forecast(BARS[:t])
+        if name == "cnn":
+            assert said[0] == np.float32(answer)
+        else:
+            assert (int(said[2] or said[3]), (said[0], said[1])) == answer
+
+
+@pytest.fixture(scope="module")
+def logged(root, client):
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"):
+            patch.delenv(name, raising=False)
+        return Logged(root, client)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server(logged, client, tmp_path_factory):
+    """`mlflow models serve` of the CNN, started first since it takes seconds; port, process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["models", "serve", "-m", "models:/tickloop-btcusdt-cnn@challenger",
+               "--env-manager", "local", "-p", str(port), "-w", "1"]  # fmt: skip
+    environment = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": client.tracking_uri,
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    folder = tmp_path_factory.mktemp("serving")
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", *command], env=environment, cwd=folder,
+            stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    yield port, process
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait(20)
+
+
+@NAMES
+def test_a_version_is_registered_under_the_market_and_learner_as_challenger(logged, client, name):
+    assert model_name("BTCUSDT", name) == f"tickloop-btcusdt-{name}"
+    version = client.get_model_version_by_alias(f"tickloop-btcusdt-{name}", "challenger")
+    assert str(version.version) == logged.versions[name] == "1"
+    assert version.run_id == logged.runs[name]
+
+
+@NAMES
+def test_a_version_is_a_pt2_without_any_pickle_and_names_what_it_needs(
+    logged, client, name, monkeypatch
+):
+    mlflow.set_tracking_uri(client.tracking_uri)
+    found = mlflow.artifacts.download_artifacts(f"models:/tickloop-btcusdt-{name}@challenger")
+    files = [path for path in Path(found).rglob("*") if path.is_file()]
+    assert [path for path in files if path.suffix == ".pt2"]
+    assert not [path for path in files if path.suffix in (".pth", ".pkl", ".pickle", ".pt")]
+    needed = (Path(found) / "requirements.txt").read_text().split()
+    assert sorted(line.partition("==")[0] for line in needed) == ["mlflow", "numpy", "torch"]
+    assert "torch==2.13.0" in needed
+
+
+@NAMES
+def test_a_version_loaded_by_alias_without_pickle_says_what_the_learner_says(
+    logged, client, name, monkeypatch
+):
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    mlflow.set_tracking_uri(client.tracking_uri)
+    mlflow.set_registry_uri(client.tracking_uri)
+    model = mlflow.pyfunc.load_model(f"models:/tickloop-btcusdt-{name}@challenger")
+    for t in range(150, 300, 25):
+        logged.check(name, t, model.predict(logged.raw(name, t))[0])
+    together = np.concatenate([logged.raw(name, t) for t in (150, 175, 200)])
+    for said, t in zip(model.predict(together), (150, 175, 200), strict=True):
+        answer = model.predict(logged.raw(name, t))[0]
+        np.testing.assert_allclose(said, answer, rtol=1e-4, atol=1e-5)
+
+
+def test_the_next_version_of_a_name_takes_the_alias(logged, client):
+    version = logged.log(client, "dqn")
+    alias = client.get_model_version_by_alias("tickloop-btcusdt-dqn", "challenger")
+    assert version == str(alias.version) == "2"
+    client.set_registered_model_alias("tickloop-btcusdt-dqn", "challenger", "1")
+
+
+def ask(port, raw):
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/invocations",
+        json.dumps({"inputs": raw.tolist()}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)["predictions"]
+
+
+def wait_until_served(port, process):
+    for _ in range(600):
+        assert process.poll() is None
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise AssertionError("not served within a minute")
+
+
+def test_mlflow_serves_the_registered_cnn(logged, server):
+    port, process = server
+    wait_until_served(port, process)
+    for t in (150, 250):
+        (said,) = ask(port, logged.raw("cnn", t))
+        logged.check("cnn", t, np.float32(said))
+    assert len(ask(port, np.concatenate([logged.raw("cnn", t) for t in (150, 151, 152)]))) == 3

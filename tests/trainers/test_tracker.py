@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import sqlite3
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from trainers.tracking.tracker import EVENTS_KEPT, TAG_CHARS, Tracker
+
+DEADLINE = 20
+
+
+def eventually(true, seconds=DEADLINE):
+    """Wait until ``true()``, at most so long."""
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.02)
+    return true()
+
+
+class Recorder:
+    """MLflow's REST endpoint for log-batch; writes down what comes."""
+
+    def __init__(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.batches = []
+        self.client = MlflowClient(f"http://127.0.0.1:{self.port}")
+
+    def start(self):
+        batches = self.batches
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.path.endswith("runs/log-batch"):
+                    batches.append(body)
+                self.answer({})
+
+            def do_GET(self):
+                info = {"run_id": "r", "experiment_id": "0", "status": "RUNNING"}
+                self.answer({"run": {"info": info, "data": {}}})
+
+            def answer(self, body):
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(json.dumps(body).encode())
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def run(client):
+    experiment = client.get_experiment_by_name("tickloop").experiment_id
+    return client.create_run(experiment).info.run_id
+
+
+@pytest.fixture
+def tracker(client, run):
+    made = Tracker(client, run)
+    yield made
+    made.close(5)
+
+
+def test_one_log_is_one_batch_and_their_order_is_kept_though_the_store_comes_late(caplog):
+    store = Recorder()
+    tracker = Tracker(store.client, "r")
+    for step in range(5):
+        tracker.log("r", step, {"a": step, "b": -step}, {"status": f"cycle {step}"})
+    assert eventually(lambda: "does not answer" in caplog.text)
+    assert not tracker.close(0)
+    store.start()
+    try:
+        assert tracker.close(DEADLINE)
+    finally:
+        store.stop()
+    found = [
+        (batch["metrics"][0]["step"], {m["key"]: m["value"] for m in batch["metrics"]},
+         batch["tags"])
+        for batch in store.batches
+    ]  # fmt: skip
+    assert found == [
+        (step, {"a": step, "b": -step}, [{"key": "status", "value": f"cycle {step}"}])
+        for step in range(5)
+    ]
+
+
+def test_logging_never_waits_for_a_store_that_is_away():
+    tracker = Tracker(Recorder().client, "r")
+    started = time.perf_counter()
+    for step in range(1000):
+        tracker.log("r", step, {"a": 1.0})
+    assert time.perf_counter() - started < 0.5
+    assert not tracker.close(0.05)
+
+
+def test_what_was_logged_while_another_process_locked_the_store_is_delivered(root, run, client):
+    locked = MlflowClient(f"sqlite:///{root / 'mlflow.db'}?timeout=0.1")
+    tracker = Tracker(locked, run)
+    with contextlib.closing(sqlite3.connect(root / "mlflow.db")) as other:
+        other.execute("begin immediate")
+        for step in range(3):
+            tracker.log(run, step, {"a": step})
+        assert not tracker.close(0.5)
+        other.rollback()
+    assert tracker.close(DEADLINE)
+    assert [(m.step, m.value) for m in client.get_metric_history(run, "a")] == [
+        (0, 0), (1, 1), (2, 2),
+    ]  # fmt: skip
+
+
+def test_metrics_and_tags_reach_the_run_at_their_step(tracker, client, run):
+    tracker.log(run, 7, {"train/loss": 0.25}, {"status": "IDLE"})
+    assert tracker.close(DEADLINE)
+    data = client.get_run(run).data
+    assert data.metrics == {"train/loss": 0.25}
+    assert data.tags["status"] == "IDLE"
+    assert client.get_metric_history(run, "train/loss")[0].step == 7
+    assert tracker.write_seconds > 0
+
+
+def events_of(client, run):
+    return json.loads(client.get_run(run).data.tags["events"])
+
+
+def test_the_last_twenty_events_are_kept_with_their_times(tracker, client, run):
+    for i in range(EVENTS_KEPT + 5):
+        tracker.event(f"event {i}", ts=float(i))
+    assert tracker.close(DEADLINE)
+    assert events_of(client, run) == [
+        {"ts": float(i), "text": f"event {i}"} for i in range(5, EVENTS_KEPT + 5)
+    ]
+
+
+def test_events_too_long_for_a_tag_lose_the_oldest_first(tracker, client, run):
+    for i in range(EVENTS_KEPT):
+        tracker.event(f"{i} " + "x" * 1000)
+    assert tracker.close(DEADLINE)
+    found = [event["text"].split()[0] for event in events_of(client, run)]
+    assert len(client.get_run(run).data.tags["events"]) <= TAG_CHARS
+    assert found == [str(i) for i in range(EVENTS_KEPT - len(found), EVENTS_KEPT)]
+    assert len(found) == TAG_CHARS // 1040
+
+
+def test_controls_are_taken_once_and_cleared(tracker, client, run):
+    client.set_tag(run, "control/epsilon", "0.5")
+    client.set_tag(run, "uncontrolled", "stays")
+    assert tracker.controls.get(timeout=DEADLINE) == ("epsilon", "0.5")
+    assert eventually(lambda: "control/epsilon" not in client.get_run(run).data.tags)
+    client.set_tag(run, "control/pause", "")
+    assert tracker.controls.get(timeout=DEADLINE) == ("pause", "")
+    assert tracker.controls.empty()
+    assert client.get_run(run).data.tags["uncontrolled"] == "stays"
+
+
+POISON = pytest.mark.xfail(
+    strict=True, reason="Tracker._deliver retries for ever what the store refuses for good"
+)
+
+
+@POISON
+@pytest.mark.parametrize("poison", ["bad name", "deleted run"])
+def test_what_the_store_refuses_for_good_does_not_hold_up_the_rest(client, run, poison):
+    if poison == "bad name":
+        other, name = run, "accuracy in %"
+    else:
+        other = client.create_run(client.get_run(run).info.experiment_id).info.run_id
+        client.delete_run(other)
+        name = "a"
+    tracker = Tracker(client, run)
+    tracker.log(other, 1, {name: 1.0})
+    tracker.log(run, 1, {"after": 2.0})
+    assert tracker.close(1.5)
+    assert client.get_run(run).data.metrics["after"] == 2.0
