@@ -33,7 +33,11 @@ class SessionConfig(StreamConfig):
         "cnn,dqn",
         "learners separated by commas, by name or as module:Class; none records the stream only",
     )
-    features: str = knob("flow", "the CNN's input columns; flow scored better on the real tapes", choices=FEATURE_SETS)
+    features: str = knob(
+        "flow",
+        "the CNN's input columns; flow scored better on the real tapes",
+        choices=FEATURE_SETS,
+    )
     confidence: float = knob(
         0.65, "probability from which a forecast is a trade signal", low=0.5, high=1
     )
@@ -48,7 +52,9 @@ class SessionConfig(StreamConfig):
     dqn_updates: int = knob(200, "gradient steps a cycle", low=1, high=100_000)
     dqn_batch_size: int = knob(64, "transitions an update", low=1, high=100_000)
     dqn_gamma: float = knob(0.95, "discount factor a bar", low=0, high=0.9999)
-    dqn_tau: float = knob(0.01, "Polyak step of the target network an update", low=0, high=1)
+    dqn_tau: float = knob(
+        0.4, "Polyak step of the target network, made every 50 updates", low=0, high=1
+    )
     dqn_memory: int = knob(100_000, "transitions kept for replay", low=100, high=10**8)
     dqn_epsilon_decay: float = knob(
         0.9, "factor on epsilon (chance of a random action in a training episode) a cycle",

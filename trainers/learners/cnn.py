@@ -30,6 +30,7 @@ class CNNModule(ContinualModule):
 
     def __init__(self, net: nn.Module, *, learning_rate: float, weight_decay: float) -> None:
         super().__init__()
+        self.automatic_optimization = False  # one step of Lightning makes several updates
         self.net = net
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.epochs = 0  # passes made in all cycles
@@ -42,14 +43,17 @@ class CNNModule(ContinualModule):
     def on_train_epoch_start(self) -> None:
         self._sums.zero_()
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        x, up = batch
-        logits = self(x)  # (B,)
-        loss = F.binary_cross_entropy_with_logits(logits, up)
-        with torch.no_grad():
-            hits = ((logits > 0) == (up > 0)).sum()
-            self._sums += torch.stack([loss * len(up), hits, torch.tensor(len(up))])
-        return loss
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, torch.optim.Optimizer)
+        for x, up in batch:
+            logits = self(x)  # (B,)
+            loss = F.binary_cross_entropy_with_logits(logits, up)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation here
+            optimizer.step()
+            hits = ((logits.detach() > 0) == (up > 0)).sum()
+            self._sums += torch.stack([loss.detach() * len(up), hits, torch.tensor(len(up))])
 
     def on_train_epoch_end(self) -> None:
         self.epochs += 1

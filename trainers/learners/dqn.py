@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -41,7 +40,7 @@ class DQNModule(ContinualModule):
         values: the network W.
         learning_rate: Adam step size.
         gamma: discount factor a bar.
-        tau: Polyak step of the target network an update.
+        tau: Polyak step of the target network a stack of updates.
         fee_bps: cost of a change of position.
     """
 
@@ -59,43 +58,44 @@ class DQNModule(ContinualModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         rows, ret = batch  # (K, B, 11, 3), (K, B)
-        unit = self.values.unit
         state = self.values.normalise(rows[:, :, :-1])  # (K, B, 30)
-        next_state = self.values.normalise(rows[:, :, 1:])
-        ret = ret / unit
-        cost = float(self.fee_bps / unit)
-        optimizer = self.optimizers()
-        assert isinstance(optimizer, LightningOptimizer)
-        for x, r, x_next in zip(state, ret, next_state, strict=True):
-            loss = self.td_loss(x, r, x_next, cost)
+        target = self.td_target(self.values.normalise(rows[:, :, 1:]), ret / self.values.unit)
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, torch.optim.Optimizer)
+        losses = []
+        for x, y in zip(state, target, strict=True):
+            loss = F.smooth_l1_loss(self.values.net(x), y)
             optimizer.zero_grad()
-            self.manual_backward(loss)
-            nn.utils.clip_grad_norm_(self.values.net.parameters(), 10.0)
+            loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation here
             optimizer.step()
-            self._follow()
-            self.loss_sum += float(loss.detach())
-        self.updates += len(ret)
+            losses.append(loss.detach())
+        self._follow()
+        self.loss_sum += float(torch.stack(losses).sum())
+        self.updates += len(losses)
 
-    def td_loss(self, x: Tensor, ret: Tensor, x_next: Tensor, cost: float) -> Tensor:
-        """Return the Huber loss of the one-step error of both positions.
+    @torch.no_grad()
+    def td_target(self, next_state: Tensor, ret: Tensor) -> Tensor:
+        """Return what both positions are worth by what follows, for a whole stack at once.
+
+        The networks are those of the stack's start, so that targets hold still for its updates.
 
         Args:
-            x: ``(B, 30)`` normalised states.
-            ret: ``(B,)`` returns of the next bar, in units of ``values.unit``.
-            x_next: ``(B, 30)`` normalised next states.
-            cost: of a change of position, in the same units.
+            next_state: ``(K, B, 30)`` normalised.
+            ret: ``(K, B)`` returns of the next bar, in units of ``values.unit``.
+
+        Returns:
+            ``(K, B, 2)``, of being out and of being in.
         """
-        worth = self.values.net(x)  # (B, 2)
-        with torch.no_grad():
-            # The online network picks the next position, the target network prices it.
-            gain = self.values.net(x_next).diff(dim=1).squeeze(1)  # (B,), of in over out
-            out, into = self.target(x_next).unbind(1)
-            after_out = torch.where(gain > cost, into - cost, out)
-            after_in = torch.where(gain < -cost, out - cost, into)
-            target = torch.stack([self.gamma * after_out, ret + self.gamma * after_in], 1)
-        return F.smooth_l1_loss(worth, target)
+        cost = float(self.fee_bps / self.values.unit)
+        # The online network picks the next position, the target network prices it.
+        gain = self.values.net(next_state).diff(dim=-1).squeeze(-1)  # (K, B), of in over out
+        out, into = self.target(next_state).unbind(-1)
+        after_out = torch.where(gain > cost, into - cost, out)
+        after_in = torch.where(gain < -cost, out - cost, into)
+        return torch.stack([self.gamma * after_out, ret + self.gamma * after_in], -1)
 
     def _follow(self) -> None:
+        """Move the target network, once a stack of updates."""
         online: list[Tensor] = list(self.values.net.parameters())
         target: list[Tensor] = list(self.target.parameters())
         with torch.no_grad():

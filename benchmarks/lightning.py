@@ -1,0 +1,143 @@
+"""A cycle of the CNN and of the DQN through Lightning, against bare PyTorch loops.
+
+Both sides start from the same learner, warmed up by a cycle, make the same updates with the same
+batches, and must end with the same weights. The bare loops leave out what only a learner
+does (the version that serves, the DQN's playing of an episode).
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from benchmarks.market import bars_for
+from benchmarks.measuring import interleave, median, one_thread, seconds
+from benchmarks.table import Row
+from datamodules.cnn_datamodule import CNNDataModule
+from datamodules.dqn_datamodule import DQNDataModule
+from datamodules.snapshot import Snapshot
+from trainers.config import SessionConfig
+from trainers.learners.cnn import CNN
+from trainers.learners.dqn import DQN
+
+BARS = 3600
+STEP = 30  # bars from one cycle to the next
+ROUNDS = 7
+
+
+def bare_cnn(learner: CNN, snapshot: Snapshot, config: SessionConfig) -> nn.Module:
+    """Train the network of ``learner`` for one cycle."""
+    net, rng = learner._module.net, snapshot.rng("cnn")
+    optimizer = torch.optim.AdamW(
+        net.parameters(), lr=config.cnn_learning_rate, weight_decay=config.cnn_weight_decay,
+        fused=True,
+    )  # fmt: skip
+    optimizer.load_state_dict(learner._module.optimizer_state)
+    data = CNNDataModule(
+        snapshot, features=config.features, batch_size=config.cnn_batch_size,
+        rng=rng,
+    )  # fmt: skip
+    torch.manual_seed(int(rng.integers(2**63)))  # dropout draws from torch's own generator
+    net.train()
+    for _ in range(config.cnn_epochs):
+        total = 0.0
+        for x, up in itertools.chain.from_iterable(data.train_dataloader()):
+            loss = F.binary_cross_entropy_with_logits(net(x), up)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+    return net
+
+
+def bare_dqn(learner: DQN, snapshot: Snapshot, config: SessionConfig) -> nn.Module:
+    """Train the network of ``learner`` for one cycle: double Q, Polyak target."""
+    module = learner._module
+    values, target, rng = module.values, module.target, snapshot.rng("dqn")
+    optimizer = torch.optim.Adam(values.net.parameters(), lr=config.dqn_learning_rate, fused=True)
+    optimizer.load_state_dict(module.optimizer_state)
+    data = DQNDataModule(
+        snapshot, memory=learner.memory, updates=config.dqn_updates,
+        batch_size=config.dqn_batch_size, rng=rng,
+    )  # fmt: skip
+    torch.manual_seed(int(rng.integers(2**63)))
+    cost = float(config.fee_bps / values.unit)
+    total = 0.0
+    for rows, ret in data.train_dataloader():
+        state, following = values.normalise(rows[:, :, :-1]), values.normalise(rows[:, :, 1:])
+        with torch.no_grad():
+            gain = values.net(following).diff(dim=-1).squeeze(-1)
+            out, into = target(following).unbind(-1)
+            after_out = torch.where(gain > cost, into - cost, out)
+            after_in = torch.where(gain < -cost, out - cost, into)
+            wanted = torch.stack(
+                [config.dqn_gamma * after_out, ret / values.unit + config.dqn_gamma * after_in], -1
+            )
+        for x, y in zip(state, wanted, strict=True):
+            loss = F.smooth_l1_loss(values.net(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                list(target.parameters()), list(values.net.parameters()), config.dqn_tau
+            )
+    return values.net
+
+
+def compare(
+    make: Callable[[SessionConfig], Any],
+    bare: Callable[[Any, Snapshot, SessionConfig], nn.Module],
+    net_of: Callable[[Any], nn.Module],
+) -> tuple[float, float]:
+    """Return the seconds of a cycle: ours, bare; the weights must agree."""
+    config = SessionConfig()
+    bars = bars_for(BARS + STEP)
+    first = Snapshot("BTCUSDT", 1, 0, bars[:BARS], config.seed)
+    second = Snapshot("BTCUSDT", 2, 0, bars[STEP:], config.seed)
+    warm = make(config)
+    warm.learn(first)
+    _assert_equal(warm, bare, net_of, second, config)
+
+    def a_cycle() -> float:
+        learner = copy.deepcopy(warm)
+        return seconds(lambda: learner.learn(second))
+
+    def a_bare_cycle() -> float:
+        learner = copy.deepcopy(warm)
+        return seconds(lambda: bare(learner, second, config))
+
+    ours, theirs = interleave(ROUNDS, a_cycle, a_bare_cycle)
+    return median(ours), median(theirs)
+
+
+def _assert_equal(
+    warm: Any, bare: Any, net_of: Any, snapshot: Snapshot, config: SessionConfig
+) -> None:
+    learner = copy.deepcopy(warm)
+    learner.learn(snapshot)
+    trained = bare(copy.deepcopy(warm), snapshot, config)
+    before = net_of(warm).state_dict()
+    for name, weights in net_of(learner).state_dict().items():
+        assert torch.equal(weights, trained.state_dict()[name]), name
+        assert not torch.equal(weights, before[name]), name
+
+
+def run() -> list[Row]:
+    """Measure both learners."""
+    one_thread()
+    peer = "the same updates in a bare PyTorch loop, equal weights bit for bit"
+    rows = []
+    for name, found in (
+        ("CNN", compare(CNN, bare_cnn, lambda learner: learner._module.net)),
+        ("DQN", compare(DQN, bare_dqn, lambda learner: learner._module.values.net)),
+    ):
+        rows.append(Row(f"{name} cycle, Lightning", *found, "s", "<=", 1.3, peer))
+    return rows

@@ -1,0 +1,40 @@
+"""The least a feed can do: receive and decode, keep nothing.
+
+python -m benchmarks.peers.bare_loop URL N
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import msgspec
+from websockets.asyncio.client import connect
+
+from streaming.feed import MAX_MESSAGE_BYTES, MAX_QUEUE
+from streaming.venues.binance import Trade
+
+
+class Combined(msgspec.Struct):
+    """A frame of a combined stream."""
+
+    data: Trade
+
+
+async def main(url: str, n: int) -> None:
+    """Receive ``n`` trades over the connection the feed would make, then say so."""
+    decode = msgspec.json.Decoder(Combined, strict=False).decode
+    async with connect(
+        url, compression=None, max_queue=MAX_QUEUE, max_size=MAX_MESSAGE_BYTES, proxy=None
+    ) as socket:
+        print(json.dumps("connected"), flush=True)
+        last = 0
+        for _ in range(n):
+            last = decode(await socket.recv(decode=False)).data.id
+        print(json.dumps({"last_id": last}), flush=True)
+        await socket.wait_closed()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))

@@ -1,0 +1,124 @@
+"""Other processes of a comparison: started, spoken to by lines, and ended; only our own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import NotMeasuredError
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENTS = ROOT / ".bench"
+
+
+class Worker:
+    """A process that prints one line of JSON when it is ready and one for each line it is sent.
+
+    Args:
+        argv: arguments after the interpreter.
+        python: the interpreter, this one by default.
+    """
+
+    def __init__(self, argv: Sequence[str], python: Path | None = None) -> None:
+        self.name = " ".join(argv[:2])
+        self.process = subprocess.Popen(
+            [str(python or sys.executable), *argv],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        )
+        self.ready: Any = None
+
+    def send(self, line: str = "") -> None:
+        """Send one line."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.flush()
+
+    def receive(self, timeout: float) -> Any:
+        """Return the next line of JSON.
+
+        Raises:
+            NotMeasuredError: if none comes in time, or the process has ended.
+        """
+        assert self.process.stdout is not None
+        # Lines are one at a time, so nothing waits in the reader's own buffer.
+        if not select.select([self.process.stdout], [], [], timeout)[0]:
+            raise NotMeasuredError(f"{self.name}: no answer within {timeout:.0f} s")
+        line = self.process.stdout.readline()
+        if not line:
+            raise NotMeasuredError(f"{self.name} ended with code {self.process.wait(5)}")
+        return json.loads(line)
+
+    def ask(self, line: str = "", timeout: float = 120) -> Any:
+        """Send one line and return the answer."""
+        self.send(line)
+        return self.receive(timeout)
+
+    def close(self) -> None:
+        """End the process."""
+        end(self.process)
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+
+@contextlib.contextmanager
+def worker(
+    argv: Sequence[str], python: Path | None = None, timeout: float = 120
+) -> Iterator[Worker]:
+    """Start a worker, wait until it is ready, and end it afterwards."""
+    started = Worker(argv, python)
+    try:
+        started.ready = started.receive(timeout)
+        yield started
+    finally:
+        started.close()
+
+
+def end(process: subprocess.Popen[bytes], timeout: float = 5) -> None:
+    """End a process that we started: SIGTERM, then SIGKILL."""
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def environment(name: str, packages: Sequence[str]) -> Path:
+    """Return the interpreter of a peer's own environment, made on demand under ``.bench/``.
+
+    Raises:
+        NotMeasuredError: if it cannot be made (no network, no wheel).
+    """
+    folder = ENVIRONMENTS / name
+    python, stamp = folder / "bin" / "python", folder / "made-by-bench"
+    wanted = " ".join(packages)
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return python
+    print(f"  making the environment {folder} ({wanted}): minutes, once", flush=True)
+    started = time.monotonic()
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
+    for step in ([sys.executable, "-m", "venv", str(folder)], [str(python), *install]):
+        try:
+            done = subprocess.run(step, capture_output=True, text=True, timeout=1200)
+        except subprocess.TimeoutExpired as e:
+            raise NotMeasuredError(f"no environment {name}: pip took over 20 min") from e
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+            raise NotMeasuredError(f"no environment {name}: {last[:200]}")
+    stamp.write_text(wanted, encoding="utf-8")
+    print(f"  made in {time.monotonic() - started:.0f} s", flush=True)
+    return python

@@ -1,0 +1,73 @@
+"""DQN transitions learned a second, against Stable-Baselines3 on the same experiences.
+
+Counted are minibatch rows that went through a gradient step, over all the time it takes: ours
+with the data module, the replay buffer, Lightning and the playing of an episode; SB3's with its
+steps in the environment. That each of our rows teaches both positions and every action, and SB3's
+only the action taken, is not counted.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.market import bars_for
+from benchmarks.measuring import interleave, median, one_thread, seconds
+from benchmarks.processes import environment, worker
+from benchmarks.table import Row
+from datamodules.snapshot import Snapshot
+from datamodules.transitions import make_transitions
+from streaming.bars import Bars
+from trainers.config import SessionConfig
+from trainers.learners.dqn import DQN
+
+BARS = 3600
+STEP = 30  # bars from one cycle to the next
+ROUNDS = 5
+SB3_STEPS = 2000
+
+SCRIPT = "benchmarks/peers/sb3_dqn.py"
+
+
+class Cycles:
+    """Our DQN, learning cycle after cycle as in a session."""
+
+    def __init__(self, config: SessionConfig, bars: Bars) -> None:
+        self._config, self._bars = config, bars
+        self._learner = DQN(config)
+        self._cycle = 0
+        self.rate()  # warm up
+
+    def rate(self) -> float:
+        """Run a cycle; return the transitions learned a second."""
+        self._cycle += 1
+        bars = self._bars[STEP * (self._cycle - 1) :][:BARS]
+        snapshot = Snapshot("BTCUSDT", self._cycle, 0, bars, self._config.seed)
+        learned = self._config.dqn_updates * self._config.dqn_batch_size
+        return learned / seconds(lambda: self._learner.learn(snapshot))
+
+
+def run() -> list[Row]:
+    """Measure both."""
+    python = environment("sb3", ["torch==2.13.0", "stable-baselines3"])
+    one_thread()
+    config = SessionConfig()
+    bars = bars_for(BARS + STEP * (ROUNDS + 1))
+    cycles = Cycles(config, bars)
+    with tempfile.TemporaryDirectory(prefix="tickloop-bench-") as folder:
+        path = Path(folder) / "transitions.npz"
+        np.savez(path, **make_transitions(bars[:BARS])._asdict())
+        argv = [str(path), str(config.fee_bps), str(config.dqn_batch_size), str(SB3_STEPS)]
+        with worker([SCRIPT, *argv], python) as peer:
+            ours, theirs = interleave(ROUNDS, cycles.rate, peer.ask)
+            version = peer.ready
+    return [
+        Row(
+            "DQN: transitions learned", median(ours), median(one["rate"] for one in theirs), "/s",
+            ">=", 3, f"Stable-Baselines3 {version}: net 2x64, batch 64, one thread",
+            "SB3 with train_freq=1, gradient_steps=1; ours also learns every action from both "
+            "positions of each, not counted",
+        )
+    ]  # fmt: skip

@@ -1,0 +1,155 @@
+"""The whole system, one symbol: memory after BENCH_MINUTES minutes (default 10), and its end.
+
+Runs the real main job with page and MLflow UI in a folder of its own. BENCH_PAGE=0 leaves the
+page out.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from benchmarks.measuring import NotMeasuredError
+from benchmarks.processes import ROOT, end
+from benchmarks.table import Row
+
+LIMIT_GB = 8.0
+FAR_UNDER = 0.5  # of the limit
+END_SECONDS = 5.0
+SAMPLE_SECONDS = 5.0
+
+
+class Used(NamedTuple):
+    """Memory of one process, GB."""
+
+    name: str
+    rss: float
+    pss: float  # shared pages divided by those who share them
+
+
+def run() -> list[Row]:
+    """Run the main job, look at it, end it."""
+    minutes = float(os.environ.get("BENCH_MINUTES", "10"))
+    with tempfile.TemporaryDirectory(prefix="tickloop-bench-") as folder:
+        out = Path(folder) / "out.txt"
+        process = _start(Path(folder), out)
+        try:
+            memory, peak = _watch(process, minutes, out)
+            family = [psutil.Process(process.pid), *_children(process)]
+            took, code = _stop(process)
+        finally:
+            end(process)
+        left = _left(family)
+        said = out.read_text(encoding="utf-8", errors="replace")
+    cycles = sum(line.startswith("cycle") for line in said.splitlines())
+    assert cycles, f"no cycle in {minutes:g} min; it said:\n{said[-3000:]}"
+    assert code == 0, f"exit code {code} after SIGINT; it said:\n{said[-3000:]}"
+    assert not left, f"processes left: {left}"
+    parts = ", ".join(f"{used.name} {used.rss:.2f}" for used in memory)
+    pss = sum(used.pss for used in memory)
+    about = f"highest RSS sum in {minutes:g} min, {cycles} cycles"
+    return [
+        Row(
+            "whole system: memory", peak, LIMIT_GB, "GB", "<=", FAR_UNDER, "the budget",
+            f"{about}; at the end {parts}; PSS {pss:.2f}",
+        ),
+        Row(
+            "whole system: its end", took, END_SECONDS, "s", "<=", 1, "after SIGINT",
+            "exit code 0, no process left",
+        ),
+    ]  # fmt: skip
+
+
+def _start(folder: Path, out: Path) -> subprocess.Popen[bytes]:
+    """Start the main job as `make` does, with free ports."""
+    page, ui = _free_ports(2)
+    if os.environ.get("BENCH_PAGE") == "0":
+        page = 0
+    argv = ["-m", "trainers.session", "--page_port", str(page), "--mlflow_ui_port", str(ui)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"):
+        env.pop(name, None)
+    with out.open("wb") as file:
+        return subprocess.Popen(
+            [sys.executable, *argv], cwd=folder, env=env, stdout=file, stderr=file,
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def _free_ports(n: int) -> list[int]:
+    probes = [socket.socket() for _ in range(n)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def _watch(process: subprocess.Popen[bytes], minutes: float, out: Path) -> tuple[list[Used], float]:
+    """Look on; return the memory at the end, and the highest RSS sum."""
+    peak, memory = 0.0, []
+    deadline = time.monotonic() + 60 * minutes
+    while time.monotonic() < deadline:
+        time.sleep(min(SAMPLE_SECONDS, max(0.0, deadline - time.monotonic())))
+        if process.poll() is not None:
+            said = out.read_text(encoding="utf-8", errors="replace")
+            raise NotMeasuredError(f"the main job ended by itself: {said[-300:].strip()}")
+        memory = _memory([psutil.Process(process.pid), *_children(process)])
+        peak = max(peak, sum(used.rss for used in memory))
+    return memory, peak
+
+
+def _children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def _memory(processes: Sequence[psutil.Process]) -> list[Used]:
+    found = []
+    for process in processes:
+        try:
+            info = process.memory_full_info()
+            name = _name(process.cmdline())
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # it has just ended
+        found.append(Used(name, info.rss / 1e9, getattr(info, "pss", 0) / 1e9))
+    return found
+
+
+def _name(words: Sequence[str]) -> str:
+    if "-m" in words:
+        return words[words.index("-m") + 1]
+    text = " ".join(words)
+    return next((name for name in ("uvicorn", "huey", "spawn") if name in text), text[:20] or "?")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> tuple[float, int]:
+    """Press Ctrl-C; return the seconds until the end and the exit code."""
+    started = time.perf_counter()
+    process.send_signal(signal.SIGINT)
+    code = process.wait(30)
+    return time.perf_counter() - started, code
+
+
+def _left(family: Sequence[psutil.Process]) -> list[str]:
+    """Return what still runs of the job; these are ours, so they are ended."""
+    left = []
+    for process in family:
+        try:
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                left.append(f"{process.pid} {_name(process.cmdline())}")
+                process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    return left
