@@ -44,6 +44,7 @@ def bare_cnn(learner: CNN, snapshot: Snapshot, config: SessionConfig) -> nn.Modu
         rng=rng,
     )  # fmt: skip
     torch.manual_seed(int(rng.integers(2**63)))  # dropout draws from torch's own generator
+    net.fit_moments(data.rows)
     net.train()
     for _ in range(config.cnn_epochs):
         total = 0.0

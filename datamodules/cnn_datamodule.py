@@ -47,9 +47,9 @@ class CNNDataModule(pl.LightningDataModule):
             raise NotEnoughBarsError(len(bars), NEEDED)
         rows = features_of(bars, features)
         self.scaler: MinMaxScaler = fit_scaler(rows)
-        self.windows: Windows = make_windows(
-            scale(rows, self.scaler), bars["close"][WARMUP:], bars["gap"][WARMUP:]
-        )
+        scaled = scale(rows, self.scaler)
+        self.rows = torch.from_numpy(scaled)  # (N, F)
+        self.windows: Windows = make_windows(scaled, bars["close"][WARMUP:], bars["gap"][WARMUP:])
         self._batches = _Batches(self.windows, batch_size, rng)
 
     def train_dataloader(self) -> DataLoader[Batch]:

@@ -51,6 +51,8 @@ class DQNDataModule(pl.LightningDataModule):
             raise NotEnoughBarsError(len(snapshot.bars), NEEDED)
         self.transitions: Transitions = make_transitions(snapshot.bars)
         memory.add(self.transitions)
+        if len(memory) == 0:  # gaps have cut all of them out
+            raise NotEnoughBarsError(0, 1, "experiences without a gap")
         self._batches = _Stacks(memory, updates, batch_size, rng)
 
     def train_dataloader(self) -> DataLoader[Batch]:

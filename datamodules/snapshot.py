@@ -32,8 +32,8 @@ class Snapshot(NamedTuple):
 
 
 class NotEnoughBarsError(ValueError):
-    """A learner needs more bars than there are: try again next cycle."""
+    """A learner needs more bars than there are (or what is made of them): try next cycle."""
 
-    def __init__(self, have: int, need: int) -> None:
-        super().__init__(f"warming up {have}/{need} bars")
+    def __init__(self, have: int, need: int, what: str = "bars") -> None:
+        super().__init__(f"warming up {have}/{need} {what}")
         self.have, self.need = have, need

@@ -42,7 +42,7 @@ from streaming.venues.binance import Binance
 log = logging.getLogger(__name__)
 
 BATCH_SECONDS = 0.05
-MAX_BATCH = 4096
+MAX_BATCH = 2048
 MAX_QUEUE = 8192  # frames websockets may hold before it stops reading
 MAX_MESSAGE_BYTES = 4 * 2**20  # above this the connection is closed (1009)
 

@@ -49,7 +49,7 @@ class SessionConfig(StreamConfig):
     cnn_weight_decay: float = knob(0.1, "AdamW weight decay of the CNN", low=0, high=10)
 
     dqn_learning_rate: float = knob(1e-3, "Adam step size of the DQN", low=1e-7, high=1)
-    dqn_updates: int = knob(200, "gradient steps a cycle", low=1, high=100_000)
+    dqn_updates: int = knob(400, "gradient steps a cycle", low=1, high=100_000)
     dqn_batch_size: int = knob(64, "transitions an update", low=1, high=100_000)
     dqn_gamma: float = knob(0.95, "discount factor a bar", low=0, high=0.9999)
     dqn_tau: float = knob(

@@ -90,11 +90,12 @@ class Lane:
 
     def advance(self) -> bool:
         """Forecast what is new; run a cycle if it is due, and tell whether it was."""
-        cut = self.n_ticks
+        last = self.ticks.tail(1)
+        cut = last.first + len(last.rows)
         self._take_bars(cut)
         if self.paused or cut < self.config.min_ticks:
             return False
-        now = int(self.ticks.read(cut - 1, cut).rows["ts_event"][-1])
+        now = int(last.rows["ts_event"][-1])
         if now < self._next_cut and not self.wanted:
             return False
         self.wanted = False
@@ -112,6 +113,7 @@ class Lane:
         self._next_bar = new.first + len(rows)
         known = len(self._bars)
         self._bars = np.concatenate([self._bars, rows])
+        self._bars.flags.writeable = False  # all learners are handed the same
         for seat in self.seats.values():
             for i in range(known, len(self._bars)):
                 seat.test(self._bars[: i + 1], self.cycle)

@@ -56,23 +56,26 @@ class Seat:
         cycle = snapshot.cycle
         if cycle < self.rests_until:
             return
+        if self.rests_until == 0:
+            self.errors = 0  # a whole cycle without one, forecasts included
         self._set_status("TRAINING", f"cycle {cycle}", cycle)
         started = time.perf_counter()
         try:
-            report = dict(self.learner.learn(snapshot) or {})
+            found = self.learner.learn(snapshot) or {}
+            report = {str(name): float(value) for name, value in found.items()}
         except NotEnoughBarsError as e:
             self._set_status("IDLE", str(e), cycle)
             return
         except Exception as e:  # noqa: BLE001  (a learner's own code: it must stop no other)
             self._failed(e, cycle)
             return
-        self.errors, self.rests_until = 0, 0
+        self.rests_until = 0
         self.report = report | {"seconds": time.perf_counter() - started}
         self._set_status("IDLE", f"learned in cycle {cycle}", cycle)
 
     def log(self, cycle: int) -> None:
         """Log what the cycle came to."""
-        train = {f"train/{name}": float(value) for name, value in self.report.items()}
+        train = {f"train/{name}": value for name, value in self.report.items()}
         self._tracker.log(self.run_id, cycle, {**train, **self.scores.metrics()})
 
     def words(self) -> str:

@@ -36,7 +36,8 @@ def check_port(knob: str, host: str, port: int) -> None:
     """Raise ``PortError`` if ``port`` (0 = not wanted) cannot be listened on."""
     if port == 0:
         return
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -61,6 +62,11 @@ def check(config: SessionConfig) -> None:
     check_learners(config)
     if config.plays_locally:
         check_source(config)
+    if config.page_port and config.page_port == config.mlflow_ui_port:
+        raise PortError(
+            f"mlflow_ui_port: got {config.mlflow_ui_port}, which is page_port too; allowed: another"
+            " port, or 0 for none"
+        )
     check_port("page_port", config.page_host, config.page_port)
     check_port("mlflow_ui_port", LOOPBACK, config.mlflow_ui_port)
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streaming.cache import feed_events
-from streaming.ring import Ring
-from streaming.ticks import NS_PER_MS, NS_PER_S
+from streaming.ticks import NS_PER_MS
 from trainers.config import SessionConfig
 from ui.market import Market
-from ui.metrics import Event, Poller
-from ui.views import EVENTS_SHOWN, Picture, picture
+from ui.metrics import Poller
+from ui.views import Picture, picture
 
 ROWS_SHOWN = 900  # 15 min, the widest range button
 
@@ -29,7 +27,6 @@ class Session:
         self.run_id, self.folder, self.config, self.poller = run_id, folder, config, poller
         grace_ns = config.grace_ms * NS_PER_MS
         self.markets = {name: Market(folder, name, grace_ns) for name in config.symbol_list}
-        self._events: Ring | None = None
 
     def market(self, symbol: str = "") -> Market:
         """Return a symbol's market, the first one's if none is named.
@@ -51,17 +48,4 @@ class Session:
             market.rows(ROWS_SHOWN),
             market.counters(),
             self.poller.metrics,
-            self.feed_events(),
         )
-
-    def feed_events(self) -> list[Event]:
-        """Return what the feed said last, oldest first."""
-        try:
-            self._events = self._events or feed_events(self.folder)
-        except FileNotFoundError:
-            return []
-        rows = self._events.tail(EVENTS_SHOWN).rows
-        return [
-            Event(int(row["ts"]) / NS_PER_S, bytes(row["text"]).decode(errors="replace"))
-            for row in rows
-        ]

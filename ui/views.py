@@ -41,7 +41,6 @@ def picture(
     rows: list[list[Any]],
     counters: Counters | None,
     metrics: Metrics,
-    feed_events: list[Event],
 ) -> Picture:
     """Put one symbol's picture together."""
     learners = metrics.learners.get(symbol, {})
@@ -54,7 +53,7 @@ def picture(
     return Picture(
         texts=texts,
         cards=[_card(name, run) for name, run in shown.items()],
-        events=_events(metrics.events, feed_events),
+        events=_newest(metrics.events),
         rows={row[0]: row[:8] for row in rows},
         cycles=metrics.cycles.get(symbol, {}),
         decimals=price_decimals(rows),
@@ -160,8 +159,7 @@ def _learner(name: str, run: RunRecord | None, warming: str) -> Texts:
     }
 
 
-def _events(logged: list[Event], feed: list[Event]) -> list[tuple[float, str]]:
-    """Return the last events of the session and the feed, once each, newest first."""
-    once = {(round(event.ts), event.text): event for event in (*feed, *logged)}
-    newest = sorted(once.values(), key=lambda event: event.ts, reverse=True)[:EVENTS_SHOWN]
+def _newest(events: list[Event]) -> list[tuple[float, str]]:
+    """Return the session's last events, newest first."""
+    newest = sorted(events, key=lambda event: event.ts, reverse=True)[:EVENTS_SHOWN]
     return [(round(event.ts, 1), event.text) for event in newest]

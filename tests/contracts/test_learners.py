@@ -157,9 +157,6 @@ def test_the_same_start_and_snapshots_give_the_same_bits(path):
     assert made[0] == made[1]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="trainers/learners/lightning.py seeded(): torch takes 32 bits, all ', 3)'"
-)
 @BUILT
 @pytest.mark.parametrize("seeds", [(0, 1), (11234567, 21234567)])
 def test_another_seed_gives_other_weights(path, seeds):
@@ -179,12 +176,7 @@ def test_a_restored_learner_learns_on_to_the_bit(path):
     assert bits(restored.state_dict()) == bits(uninterrupted.state_dict())
 
 
-ALIASED = pytest.mark.xfail(
-    strict=True, reason="state_dict() hands out the tensors that the next fit changes in place"
-)
-
-
-@pytest.mark.parametrize("path", [*(pytest.param(path, marks=ALIASED) for path in BUILT_IN), OWN])
+@pytest.mark.parametrize("path", [*BUILT_IN, OWN])
 def test_a_state_once_taken_is_not_changed_by_learning_on(path):
     learner = learned(path)
     state = learner.state_dict()
@@ -298,12 +290,7 @@ def test_a_market_that_stands_still_is_no_error(path):
     as_forecast(learner.forecast(still))
 
 
-NO_EXPERIENCE = pytest.mark.xfail(
-    strict=True, reason="an empty replay buffer is a ValueError, so ERROR instead of warming up"
-)
-
-
-@pytest.mark.parametrize("path", ["cnn", pytest.param("dqn", marks=NO_EXPERIENCE), OWN])
+@pytest.mark.parametrize("path", ["cnn", "dqn", OWN])
 def test_a_snapshot_cut_to_pieces_by_gaps_is_no_error(path):
     pieces = bars_from(100 + np.arange(200) % 7, gaps=range(0, 200, 9))
     with contextlib.suppress(NotEnoughBarsError):  # waiting for bars is fine too
@@ -349,7 +336,7 @@ def test_a_class_without_the_methods_is_refused():
 
 def test_the_same_name_twice_is_refused():
     config = SessionConfig(learners=f"cnn,{BUILT_IN['cnn']}")
-    with pytest.raises(KnobError, match=r"^learners: two are named 'cnn'"):
+    with pytest.raises(KnobError, match=r"^learners: got '.*:CNN', a second 'cnn'; allowed"):
         make_learners(config)
 
 

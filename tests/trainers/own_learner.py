@@ -44,3 +44,10 @@ class Smallest:
 
 class NoLearner:
     """Lacks the methods."""
+
+
+class Unfinished(Smallest):
+    """Cannot be made."""
+
+    def __init__(self, config):
+        raise RuntimeError("no weights yet")

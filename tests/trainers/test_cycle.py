@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streaming.cache import ConnectionState, write_bar_ring, write_tick_cache
 from streaming.ticks import AFTER_GAP
-from tests.trainers.world import SYMBOL, Failing, Spy, World
+from tests.trainers.world import SYMBOL, Failing, Spy, World, second
 from trainers.cycle import next_cut, wait_for_rings
 from trainers.seat import LONGEST_REST
 
@@ -93,6 +93,24 @@ def test_bars_that_come_while_a_cycle_is_due_are_left_to_the_next(make):
     world.run(20)
     assert spy.cuts == [20]
     assert spy.learned() == [18]
+
+
+def test_a_bar_is_not_known_before_the_tick_that_made_it_final(make, monkeypatch):
+    spy = Spy()
+    world = make(spy)
+    world.run(20)
+    held = []
+    with monkeypatch.context() as patch:  # the feed writes bars first, then ticks
+        patch.setattr(world.ingest.ticks, "append", held.append)
+        world.market(5)
+    world.lane.wanted = True
+    assert world.lane.advance()
+    assert second(world.lane.ring.tail(1).rows) == 23
+    assert {newest for _, newest, _ in spy.calls} == set(range(19))
+    world.ingest.ticks.append(held[0])
+    world.lane.wanted = True
+    assert world.lane.advance()
+    assert spy.learned() == [18, 18, 23]
 
 
 def test_each_bar_is_forecast_once_and_before_anything_was_learned_from_it(make):
@@ -246,9 +264,6 @@ def test_the_longest_rest_is_bounded(make):
     assert np.diff(failing.tried).max() == LONGEST_REST
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Seat.train clears errors though forecasts fail: the rest never grows"
-)
 def test_a_learner_whose_forecasts_always_fail_rests_longer_each_time(make):
     failing = Failing("forecast")
     world = make(failing)
@@ -256,11 +271,6 @@ def test_a_learner_whose_forecasts_always_fail_rests_longer_each_time(make):
     assert len(failing.tried) <= 5
 
 
-REPORT = pytest.mark.xfail(strict=True, reason="Seat.log: float(value) outside the try")
-MUTATES = pytest.mark.xfail(strict=True, reason="Lane hands out its own bars, writeable")
-
-
-@REPORT
 def test_a_report_that_is_no_number_is_its_learners_error_alone(make):
     odd, spy = Spy("odd"), Spy()
     odd.learn = lambda snapshot: {"loss": "low"}
@@ -270,7 +280,6 @@ def test_a_report_that_is_no_number_is_its_learners_error_alone(make):
     assert len(spy.learned()) == 2
 
 
-@MUTATES
 def test_a_learner_that_writes_into_its_bars_changes_nothing_for_the_others(make):
     class Vandal(Spy):
         def forecast(self, bars):
@@ -348,9 +357,6 @@ def test_the_end_of_a_tape_and_what_came_after_the_last_cut_are_seen(make):
     assert world.lane.ended
 
 
-@pytest.mark.xfail(
-    strict=True, raises=IndexError, reason="Lane.advance: the tick of the cut may be overwritten"
-)
 def test_a_cache_that_overtakes_a_slow_forecast_does_not_end_the_training(make):
     spy = Spy()
     world = make(spy, tick_cache=100)

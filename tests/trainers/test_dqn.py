@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -26,44 +27,52 @@ def module_with(gamma=0.9, fee_bps=3.0, tau=0.25):
     return made
 
 
-def bellman(module, x, ret, x_next, cost):
-    """W(x, a) = a * ret + gamma * value of holding a afterwards, sample by sample."""
-    loss = 0.0
+def bellman(module, next_state, ret, cost):
+    """Worth of holding a = 0, 1: a * ret + gamma * value afterwards, sample by sample."""
     with torch.no_grad():
-        online, priced = module.values.net(x_next).double(), module.target(x_next).double()
-        worth = module.values.net(x).double()
-    for i in range(len(x)):
-        for position in (0, 1):
-            online_values = [float(online[i, a]) - cost * abs(a - position) for a in (0, 1)]
-            stay, go = online_values[position], online_values[1 - position]
-            best = 1 - position if go > stay else position
-            value = float(priced[i, best]) - cost * abs(best - position)
-            error = float(worth[i, position]) - position * float(ret[i]) - module.gamma * value
-            loss += 0.5 * error**2 if abs(error) < 1 else abs(error) - 0.5
-    return loss / (2 * len(x))
+        online, priced = module.values.net(next_state).double(), module.target(next_state).double()
+    worth = torch.zeros_like(online)
+    for k, b, position in itertools.product(*map(range, worth.shape)):
+        kept, left = (float(online[k, b, a]) for a in (position, 1 - position))
+        best = 1 - position if left - cost > kept else position
+        value = float(priced[k, b, best]) - cost * abs(best - position)
+        worth[k, b, position] = position * float(ret[k, b]) + module.gamma * value
+    return worth
 
 
-@pytest.mark.parametrize("cost", [0.0, 0.3, 100.0])
-def test_the_loss_is_that_of_the_bellman_equation_worked_out_by_hand(cost):
-    module = module_with()
-    x, x_next, ret = torch.randn(64, 30), torch.randn(64, 30), torch.randn(64)
-    loss = module.td_loss(x, ret, x_next, cost)
-    assert loss.item() == pytest.approx(bellman(module, x, ret, x_next, cost), rel=1e-5)
+@pytest.mark.parametrize("fee_bps", [0.0, 0.6, 200.0])
+def test_the_target_is_that_of_the_bellman_equation_worked_out_by_hand(fee_bps):
+    module = module_with(fee_bps=fee_bps)
+    module.values.unit.fill_(2.0)  # bp, so that costs are half as many units
+    next_state, ret = torch.randn(3, 32, 30), torch.randn(3, 32)
+    target = module.td_target(next_state, ret)
+    wanted = bellman(module, next_state, ret, cost=fee_bps / 2)
+    torch.testing.assert_close(target.double(), wanted, rtol=1e-5, atol=1e-6)
+    assert not target.requires_grad
 
 
-def test_costs_and_the_target_network_matter_to_the_loss():
-    module = module_with()
-    x, x_next, ret = torch.randn(64, 30), torch.randn(64, 30), torch.randn(64)
-    losses = [module.td_loss(x, ret, x_next, cost).item() for cost in (0.0, 0.3)]
+def test_costs_and_the_target_network_matter_to_the_target():
+    module, next_state, ret = module_with(fee_bps=0.0), torch.randn(1, 64, 30), torch.randn(1, 64)
+    free = module.td_target(next_state, ret)
+    module.fee_bps = 0.3
+    costly = module.td_target(next_state, ret)
+    assert (costly <= free).float().mean() > 0.5
+    assert (costly != free).any()
     module.target.load_state_dict(module.values.net.state_dict())
-    assert len({*losses, module.td_loss(x, ret, x_next, 0.0).item()}) == 3
+    assert (module.td_target(next_state, ret) != costly).any()
 
 
-def test_only_the_online_network_is_trained():
-    module = module_with()
-    module.td_loss(torch.randn(8, 30), torch.randn(8), torch.randn(8, 30), 0.1).backward()
-    assert all(p.grad is not None for p in module.values.net.parameters())
-    assert all(p.grad is None and not p.requires_grad for p in module.target.parameters())
+def test_the_target_network_moves_only_by_following_the_online_one():
+    bars = random_bars(200)
+    for tau, followed in ((0.0, False), (1.0, True)):
+        dqn = learner(dqn_tau=tau)
+        before = [p.clone() for p in dqn._module.target.parameters()]
+        dqn.learn(snapshot_of(bars))
+        target = list(dqn._module.target.parameters())
+        online = list(dqn._module.values.net.parameters())
+        assert all(torch.equal(a, b) for a, b in zip(target, before, strict=True)) != followed
+        assert all(torch.equal(a, b) for a, b in zip(target, online, strict=True)) == followed
+        assert not any(p.requires_grad for p in target)
 
 
 def test_the_target_follows_by_tau():

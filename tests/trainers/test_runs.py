@@ -122,7 +122,6 @@ def test_a_run_of_ours_that_has_ended_is_left_as_it_ended(client):
     assert client.get_run(run).info.status == "FINISHED"
 
 
-@pytest.mark.xfail(strict=True, reason="_may_live cannot read a tag of another form")
 def test_an_owner_tag_of_another_form_does_not_stop_a_session(client):
     run = new_run(client, **{OWNER: "me"})
     try:

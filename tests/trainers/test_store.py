@@ -116,9 +116,6 @@ def test_a_store_that_cannot_be_used_is_one_line_that_names_it(monkeypatch, tmp_
     assert "\n" not in str(e.value)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="_ensure_sqlite lets MLflow retry an unopenable file for 100 s"
-)
 def test_a_file_that_cannot_be_opened_is_known_at_once(tmp_path):
     # In a process of its own: MLflow holds a lock while it waits.
     code = (

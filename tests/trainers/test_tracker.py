@@ -169,12 +169,6 @@ def test_controls_are_taken_once_and_cleared(tracker, client, run):
     assert client.get_run(run).data.tags["uncontrolled"] == "stays"
 
 
-POISON = pytest.mark.xfail(
-    strict=True, reason="Tracker._deliver retries for ever what the store refuses for good"
-)
-
-
-@POISON
 @pytest.mark.parametrize("poison", ["bad name", "deleted run"])
 def test_what_the_store_refuses_for_good_does_not_hold_up_the_rest(client, run, poison):
     if poison == "bad name":

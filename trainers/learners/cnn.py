@@ -28,7 +28,7 @@ class CNNModule(ContinualModule):
         weight_decay: AdamW weight decay.
     """
 
-    def __init__(self, net: nn.Module, *, learning_rate: float, weight_decay: float) -> None:
+    def __init__(self, net: WindowNet, *, learning_rate: float, weight_decay: float) -> None:
         super().__init__()
         self.automatic_optimization = False  # one step of Lightning makes several updates
         self.net = net
@@ -85,7 +85,7 @@ class CNN:
         self.learning_rate = config.cnn_learning_rate
         self.serving: Forecaster | None = None
         net = seeded(
-            functools.partial(WindowNet, len(COLUMNS[config.features])), config.seed, len(self.name)
+            functools.partial(WindowNet, len(COLUMNS[config.features])), config.seed, self.name
         )
         self._module = CNNModule(
             net, learning_rate=self.learning_rate, weight_decay=config.cnn_weight_decay
@@ -110,6 +110,7 @@ class CNN:
             return {"windows": 0.0}  # nothing moved: nothing to learn from
         module = self._module
         module.learning_rate = self.learning_rate
+        module.net.fit_moments(data.rows)
         fit(module, data, seed=int(rng.integers(2**63)), epochs=config.cnn_epochs)
         self.serving = Forecaster(
             copy.deepcopy(module.net),
@@ -125,8 +126,8 @@ class CNN:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "module": self._module.state_dict(),
-            "optimizer": self._module.optimizer_state,
+            "module": copy.deepcopy(self._module.state_dict()),
+            "optimizer": copy.deepcopy(self._module.optimizer_state),
             "epochs": self._module.epochs,
             "learning_rate": self.learning_rate,
             "serving": copy.deepcopy(self.serving),

@@ -117,8 +117,7 @@ class DQN:
         self.episodes = 0
         self.memory = ReplayBuffer(config.dqn_memory)
         self.serving: Agent | None = None
-        values = seeded(ValueNet, config.seed, len(self.name))
-        assert isinstance(values, ValueNet)
+        values = seeded(ValueNet, config.seed, self.name)
         self._module = DQNModule(
             values,
             learning_rate=self.learning_rate,
@@ -192,8 +191,8 @@ class DQN:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "module": self._module.state_dict(),
-            "optimizer": self._module.optimizer_state,
+            "module": copy.deepcopy(self._module.state_dict()),
+            "optimizer": copy.deepcopy(self._module.optimizer_state),
             "updates": self._module.updates,
             "memory": self.memory.state_dict(),
             "episodes": self.episodes,

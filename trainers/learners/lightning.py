@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import nn
@@ -64,9 +66,14 @@ def fit(
     module.trainer = None  # a copy of the module must not copy it
 
 
-def seeded(make: Any, *seed: int) -> nn.Module:
-    """Return ``make()`` with weights drawn from ``seed`` alone; torch's own generator is kept."""
+Made = TypeVar("Made", bound=nn.Module)
+
+
+def seeded(make: Callable[[], Made], seed: int, learner: str) -> Made:
+    """Return ``make()`` with weights drawn from (seed, learner); torch's generator is kept."""
+    # torch takes 32 bits of its seed: mix them, so that no two seeds share those.
+    sequence = np.random.SeedSequence([seed, *learner.encode()])
+    mixed = sequence.generate_state(1)[0]
     with torch.random.fork_rng():
-        torch.manual_seed(int.from_bytes(bytes(str(seed), "utf-8"), "big") % 2**63)
-        module: nn.Module = make()
-    return module
+        torch.manual_seed(int(mixed))
+        return make()

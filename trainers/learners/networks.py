@@ -20,13 +20,16 @@ FORECASTER_BARS = WARMUP + LENGTH
 # Standard deviations beyond which a feature says no more.
 FAR = 5.0
 
+# Below this a feature did not move, and says nothing.
+SMALL = 1e-6
+
 
 class WindowNet(nn.Module):
     """A small CNN over a window, beside a linear view of its newest rows.
 
     ``(B, 60, F)`` -> logit of up ``(B,)``. About 1,000 weights and much dropout: an hour of 1-s
-    bars supports no more. Rows are standardised by running moments, which are a part of the version
-    and of the past alone. The head starts at 0: an untrained network says one half.
+    bars supports no more. Rows are standardised by moments that are a part of the version, fitted
+    on the past alone. The head starts at 0: an untrained network says one half.
 
     Args:
         n_features: F.
@@ -40,7 +43,10 @@ class WindowNet(nn.Module):
     ) -> None:
         super().__init__()
         self.newest = newest
-        self.moments = nn.BatchNorm1d(n_features, affine=False)
+        self.mean: Tensor
+        self.deviation: Tensor
+        self.register_buffer("mean", torch.zeros(n_features))
+        self.register_buffer("deviation", torch.ones(n_features))
         self.body = nn.Sequential(
             # Lengths that leave no remainder: a strided layer would drop the newest bars.
             nn.Conv1d(n_features, channels, 4, stride=2),  # (B, C, 29)
@@ -55,8 +61,13 @@ class WindowNet(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
+    def fit_moments(self, rows: Tensor) -> None:
+        """Take mean and standard deviation of the rows ``(N, F)`` to learn from."""
+        self.mean.copy_(rows.mean(0))
+        self.deviation.copy_(rows.std(0, correction=0).clip(min=SMALL))
+
     def forward(self, x: Tensor) -> Tensor:
-        x = self.moments(x.transpose(1, 2)).clip(-FAR, FAR)  # (B, F, 60)
+        x = ((x - self.mean) / self.deviation).clip(-FAR, FAR).transpose(1, 2)  # (B, F, 60)
         newest = x[:, :, -self.newest :].flatten(1)
         logit: Tensor = self.head(torch.cat([self.body(x), newest], 1)).squeeze(1)
         return logit

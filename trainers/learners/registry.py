@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Container
 
 from streaming.errors import KnobError
 from trainers.config import SessionConfig
@@ -26,20 +27,26 @@ def make_learners(config: SessionConfig) -> dict[str, Learner]:
     learners: dict[str, Learner] = {}
     for entry in config.learner_list:
         learner = _make(entry, config)
-        if learner.name in learners:
-            raise KnobError(f"learners: two are named {learner.name!r}; allowed: each name once")
+        _check_new(learner.name, learners, entry)
         learners[learner.name] = learner
     return learners
 
 
 def check_learners(config: SessionConfig) -> None:
-    """Raise ``KnobError`` if a learner of ``config`` cannot be found.
+    """Raise the ``KnobError`` that ``make_learners`` would raise.
 
     Built-in ones are not imported for it, which would take seconds.
     """
+    names: list[str] = []
     for entry in config.learner_list:
-        if entry not in BUILT_IN:
-            _find(entry)
+        name = entry if entry in BUILT_IN else _make(entry, config).name
+        _check_new(name, names, entry)
+        names.append(name)
+
+
+def _check_new(name: str, names: Container[str], entry: str) -> None:
+    if name in names:
+        raise KnobError(f"learners: got {entry!r}, a second {name!r}; allowed: each name once")
 
 
 def _find(entry: str) -> type:
@@ -50,8 +57,9 @@ def _find(entry: str) -> type:
         raise KnobError(f"learners: got {entry!r}; allowed: {known}, or module:Class")
     try:
         found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, ValueError) as e:
-        raise KnobError(f"learners: got {entry!r}, which cannot be imported ({e})") from e
+    except Exception as e:  # a module of the user's may raise anything
+        reason = f"{type(e).__name__}: {e}".splitlines()[0]
+        raise KnobError(f"learners: got {entry!r}, which cannot be imported ({reason})") from e
     if not inspect.isclass(found):
         raise KnobError(f"learners: got {entry!r}; expected a class, found {found!r}")
     return found

@@ -80,7 +80,10 @@ def owner_of_this_process() -> str:
 
 
 def _may_live(owner: str) -> bool:
-    host, pid, started = owner.rsplit(" ", 2)
+    try:
+        host, pid, started = owner.rsplit(" ", 2)
+    except ValueError:
+        return True  # not a tag of ours
     if host != platform.node():
         return True  # another machine's: not ours to judge
     try:

@@ -8,6 +8,7 @@ a lock.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -78,11 +79,13 @@ def _ensure_sqlite(path: Path, uri: str, artifacts: Path) -> None:
     artifacts.mkdir(parents=True, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("begin immediate")  # MLflow would try for 100 s to open the file
+            connection.rollback()
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)  # makes the schema
-        with sqlite3.connect(path) as connection:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.execute("pragma journal_mode=wal")  # readers do not wait for writers
-            connection.execute("pragma user_version = 1")  # fails on a read-only file
         _ensure_experiment(client, str(artifacts))
 
 

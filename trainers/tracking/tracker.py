@@ -31,6 +31,9 @@ RETRY_SECONDS = 1.0
 EVENTS_KEPT = 20
 TAG_CHARS = 7500  # MLflow cuts tags at 8000
 
+# What another try cannot cure: a bad name or value, a deleted run.
+REFUSED = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST")
+
 
 class _Batch(NamedTuple):
     run_id: str
@@ -50,6 +53,7 @@ class Tracker:
         self.client, self.session = client, session
         self.controls: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self.write_seconds = 0.0  # spent in writing to the store
+        self.refused = 0  # batches the store will never take
         self._queue: collections.deque[_Batch] = collections.deque()
         self._events: collections.deque[dict[str, object]] = collections.deque(maxlen=EVENTS_KEPT)
         self._wake = threading.Event()
@@ -108,7 +112,13 @@ class Tracker:
         while self._queue:
             batch = self._queue[0]
             started = time.perf_counter()
-            self.client.log_batch(batch.run_id, metrics=batch.metrics, tags=batch.tags)
+            try:
+                self.client.log_batch(batch.run_id, metrics=batch.metrics, tags=batch.tags)
+            except MlflowException as e:
+                if e.error_code not in REFUSED:
+                    raise
+                self.refused += 1
+                log.error("the MLflow store refused a batch of run %s: %s", batch.run_id, e)
             self.write_seconds += time.perf_counter() - started
             self._queue.popleft()
 

@@ -1,0 +1,81 @@
+"""What the README promises: its commands run, its length, its picture."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.main_job import MainJob, environment, market_ticks, write_tape
+from trainers.config import SessionConfig
+from trainers.mlproject import project
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LINES = README.splitlines()
+COMMANDS = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+]
+
+
+def test_it_is_short_and_starts_with_a_line_to_run():
+    assert len(LINES) <= 120
+    assert "make" in LINES[:30]
+
+
+def test_its_picture_is_there():
+    assert (ROOT / re.search(r"!\[.*?\]\((.*?)\)", README)[1]).stat().st_size > 20_000
+
+
+def test_its_links_lead_somewhere():
+    for target in re.findall(r"\]\(([\w/.-]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_main_verb_runs_the_session():
+    dry = subprocess.run(
+        ["make", "--dry-run", "main", "ARGS=--speed 10"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert "-m trainers.session --speed 10" in dry.stdout
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if "ARGS=" in c])
+def test_knobs_given_to_make_are_knobs(command):
+    words = shlex.split(re.search(r'ARGS="(.*)"', command)[1])
+    names = {word.removeprefix("--") for word in words if word.startswith("--")}
+    assert names <= set(SessionConfig.__dataclass_fields__)
+
+
+def test_the_tape_command_plays_a_tape(tmp_path):
+    tape = write_tape(tmp_path / "recorded", market_ticks(60))
+    with MainJob(tmp_path, source=f"tape:{tape}", speed=60, cycles=1) as job:
+        out = job.finish()
+    assert job.process.returncode == 0, out
+    assert re.search(r"^cycle 1 ", out, re.MULTILINE)
+
+
+def test_parameters_of_mlflow_run_are_parameters():
+    command = next(c for c in COMMANDS if c.startswith("mlflow run"))
+    names = set(re.findall(r"-P (\w+)=", command))
+    assert names <= set(project()["entry_points"]["main"]["parameters"])
+
+
+def test_entry_points_named_are_the_project_s():
+    named = set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE))
+    assert named == set(project()["entry_points"])
+
+
+def test_help_names_every_knob_with_its_default():
+    words = ["-m", "trainers.session", "--help"]
+    done = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    for name in SessionConfig.__dataclass_fields__:
+        assert f"--{name} " in done.stdout
