@@ -123,13 +123,13 @@ class Lane:
 
     def _run_cycle(self, cut: int, now: int) -> None:
         self.cycle += 1
+        self._rate = self._ticks_per_second(cut, now)
+        self._last_cut = (cut, now)
         snapshot = Snapshot(self.symbol, self.cycle, cut, self._bars, self.config.seed)
         for seat in self.seats.values():
             seat.train(snapshot)
             seat.log(self.cycle)
         self.tracker.event(self.words())
-        self._rate = self._ticks_per_second(cut, now)
-        self._last_cut = (cut, now)
         self._next_cut = next_cut(self._next_cut, now, int(self.config.cycle_seconds * NS_PER_S))
         newest = int(self.ticks.tail(1).rows["ts_event"][-1])
         self.overruns += newest >= self._next_cut  # training took longer than a cycle

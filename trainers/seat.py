@@ -58,25 +58,26 @@ class Seat:
             return
         if self.rests_until == 0:
             self.errors = 0  # a whole cycle without one, forecasts included
-        self._set_status("TRAINING", f"cycle {cycle}", cycle)
+        self.status, self.status_text = "TRAINING", f"cycle {cycle}"
+        self._tracker.log(self.run_id, cycle, tags=self._tags())
         started = time.perf_counter()
         try:
             found = self.learner.learn(snapshot) or {}
             report = {str(name): float(value) for name, value in found.items()}
         except NotEnoughBarsError as e:
-            self._set_status("IDLE", str(e), cycle)
+            self.status, self.status_text = "IDLE", str(e)
             return
         except Exception as e:  # noqa: BLE001  (a learner's own code: it must stop no other)
             self._failed(e, cycle)
             return
         self.rests_until = 0
         self.report = report | {"seconds": time.perf_counter() - started}
-        self._set_status("IDLE", f"learned in cycle {cycle}", cycle)
+        self.status, self.status_text = "IDLE", f"learned in cycle {cycle}"
 
     def log(self, cycle: int) -> None:
-        """Log what the cycle came to."""
+        """Log what the cycle came to, and the status after it."""
         train = {f"train/{name}": value for name, value in self.report.items()}
-        self._tracker.log(self.run_id, cycle, {**train, **self.scores.metrics()})
+        self._tracker.log(self.run_id, cycle, {**train, **self.scores.metrics()}, self._tags())
 
     def words(self) -> str:
         """Say how the learner is doing, for a line of a person's reading."""
@@ -100,11 +101,11 @@ class Seat:
         self.report = {}
         name, text = self.learner.name, f"{type(error).__name__}: {error}"[:300]
         log.error("%s failed", name, exc_info=error)
-        self._set_status("ERROR", f"{text}; next try in cycle {self.rests_until}", cycle)
+        self.status = "ERROR"
+        self.status_text = f"{text}; next try in cycle {self.rests_until}"
         trace = "".join(traceback.format_exception(error))[-TAG_CHARS:]
-        self._tracker.log(self.run_id, cycle, tags={"traceback": trace})
+        self._tracker.log(self.run_id, cycle, tags={**self._tags(), "traceback": trace})
         self._tracker.event(f"{name} failed: {text}")
 
-    def _set_status(self, status: str, text: str, cycle: int) -> None:
-        self.status, self.status_text = status, text
-        self._tracker.log(self.run_id, cycle, tags={"status": status, "status_text": text[:500]})
+    def _tags(self) -> dict[str, str]:
+        return {"status": self.status, "status_text": self.status_text[:500]}

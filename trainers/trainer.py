@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,9 @@ log = logging.getLogger(__name__)
 LOOP_SECONDS = 0.05
 PROGRESS_SECONDS = 2.0
 CLOSE_SECONDS = 1.5
+
+# How the symbols' stream metrics become the session's, where that is not their sum.
+OF_SYMBOLS: dict[str, Callable[[list[float]], float]] = {"lag_ms": max, "span_seconds": min}
 
 
 class Trainer:
@@ -158,10 +162,11 @@ class Trainer:
 
     def _report(self, lane: Lane) -> None:
         if lane is self.lanes[0]:
-            totals: dict[str, float] = {}
-            for metrics in (other.stream_metrics() for other in self.lanes if other.cycle):
-                for name, value in metrics.items():
-                    totals[f"stream/{name}"] = totals.get(f"stream/{name}", 0.0) + value
+            every = [other.stream_metrics() for other in self.lanes if other.cycle]
+            totals = {
+                f"stream/{name}": OF_SYMBOLS.get(name, sum)([metrics[name] for metrics in every])
+                for name in every[0]
+            }
             text = f"cycle {lane.cycle}" + (
                 f" of {self.config.cycles}" if self.config.cycles else ""
             )

@@ -187,7 +187,6 @@ def test_a_module_that_fails_while_it_is_imported_is_one_line(checks, tmp_path, 
     refused(checks("--learners", "half_written:Mine", *QUIET), "learners", "half_written:Mine")
 
 
-@pytest.mark.xfail(strict=True, reason="registry._make passes on what a constructor raises")
 def test_a_learner_that_cannot_be_made_is_one_line(checks):
     path = "tests.trainers.own_learner:Unfinished"
     refused(checks("--learners", path, *QUIET), "learners", path, "no weights yet")

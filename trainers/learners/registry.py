@@ -58,8 +58,10 @@ def _find(entry: str) -> type:
     try:
         found = getattr(importlib.import_module(module_name), class_name)
     except Exception as e:  # a module of the user's may raise anything
-        reason = f"{type(e).__name__}: {e}".splitlines()[0]
-        raise KnobError(f"learners: got {entry!r}, which cannot be imported ({reason})") from e
+        raise KnobError(
+            f"learners: got {entry!r}, which cannot be imported ({_short(e)}); "
+            f"allowed: {', '.join(BUILT_IN)}, or module:Class"
+        ) from e
     if not inspect.isclass(found):
         raise KnobError(f"learners: got {entry!r}; expected a class, found {found!r}")
     return found
@@ -69,10 +71,9 @@ def _make(entry: str, config: SessionConfig) -> Learner:
     """Make one learner; its class may take the config or nothing."""
     learner_class = _find(entry)
     try:
-        inspect.signature(learner_class).bind(config)
-        learner = learner_class(config)
-    except TypeError:
-        learner = learner_class()
+        learner = learner_class(config) if _takes(learner_class, config) else learner_class()
+    except Exception as e:  # a constructor of the user's may raise anything
+        raise KnobError(f"learners: got {entry!r}, which cannot be made ({_short(e)})") from e
     if not hasattr(learner, "name"):
         learner.name = learner_class.__name__.lower()
     if not hasattr(learner, "kind"):
@@ -82,3 +83,15 @@ def _make(entry: str, config: SessionConfig) -> Learner:
             f"learners: {entry!r} has no forecast(bars) and learn(snapshot), so it is not a learner"
         )
     return learner
+
+
+def _takes(learner_class: type, config: SessionConfig) -> bool:
+    try:
+        inspect.signature(learner_class).bind(config)
+    except TypeError:
+        return False
+    return True
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]

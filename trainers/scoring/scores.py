@@ -32,26 +32,31 @@ class Scores:
         self.flat = 0  # forecasts of bars that did not
         self.broken = 0  # forecasts whose label a gap took away
         self.log_loss_sum = 0.0
-        self._waiting: tuple[Forecast, float] | None = None  # and the close it was made at
+        self._waiting: Forecast | None = None
+        self._close: float | None = None  # of the last bar, from the first forecast on
 
     def label(self, close: float, *, gap: bool) -> None:
-        """Score the waiting forecast by the close of the bar it was about."""
-        if self._waiting is None:
+        """Score the waiting forecast by the close of the bar it was about.
+
+        The account goes on without forecasts too; over a gap it stays out of the market.
+        """
+        if self._close is None:
             return
-        forecast, before = self._waiting
-        self._waiting = None
+        forecast, before = self._waiting, self._close
+        self._waiting, self._close = None, close
         if gap:
-            self.broken += 1
+            self.account.trade(SELL)
+            self.broken += forecast is not None
             return
         self.account.earn(BP * (close / before - 1))
-        if forecast.probability is not None:
+        if forecast is not None and forecast.probability is not None:
             self._score(forecast.probability, close - before)
 
     def forecast(self, forecast: Forecast | None, close: float) -> None:
         """Write down a forecast made at ``close``, and trade on it."""
         if forecast is None:
             return
-        self._waiting = (forecast, close)
+        self._waiting, self._close = forecast, close
         self.account.trade(self.action(forecast))
 
     def action(self, forecast: Forecast) -> int:

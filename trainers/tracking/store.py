@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def tracking_uri(root: Path) -> str:
         return f"sqlite:///{root / 'mlflow.db'}"
     if uri.startswith("sqlite:///"):
         return f"sqlite:///{root / uri.removeprefix('sqlite:///')}"
-    if uri.partition("://")[0] in ("http", "https", "postgresql", "mysql", "mssql"):
+    if re.match(r"(https?|(postgresql|mysql|mssql)(\+\w+)?)://", uri):
         return uri
     raise StoreError(
         f"MLFLOW_TRACKING_URI: got {uri!r}; allowed: sqlite:///PATH, http://HOST, or a database"
