@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from datamodules.features import WARMUP
+from datamodules.indicators import sma
 from streaming.bars import Bars, bars_of
 from streaming.cache import ConnectionState, bar_ring, tick_cache
 from streaming.ring import Ring
 from streaming.ticks import BUY, LATE, NS_PER_S, SELL, Ticks, make_ticks
 
-WARMUP = 49  # bars before the first SMA 50
 RATE_BARS = 10
 SIDES = {BUY: "buy", SELL: "sell"}
 
@@ -153,7 +153,7 @@ def _means(close: NDArray[np.float64], window: int) -> list[float | None]:
     missing: list[float | None] = [None] * min(len(close), window - 1)
     if len(close) < window:
         return missing
-    return missing + [_short(mean) for mean in sliding_window_view(close, window).mean(1).tolist()]
+    return missing + [_short(mean) for mean in sma(close, window).tolist()]
 
 
 def _short(value: float) -> float:

@@ -13,7 +13,7 @@ import msgspec
 from websockets.asyncio.client import connect
 
 from streaming.feed import MAX_MESSAGE_BYTES, MAX_QUEUE
-from streaming.venues.binance import Trade
+from streaming.venues.binance_messages import Trade
 
 
 class Combined(msgspec.Struct):

@@ -1,34 +1,30 @@
-"""Binance spot: `@trade` and `@aggTrade` frames and REST replies -> ticks.
-
-Formats: Binance spot API documentation, web-socket-streams.md and rest-api.md. Keys not
-named here are ignored, since futures and newer API versions add some. ``m`` (is the buyer the
-maker?) true means that the taker sold. Times are ms, or us if the venue was asked for them.
-"""
+"""Binance spot: `@trade` and `@aggTrade` frames and REST replies -> ticks."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from streaming.ticks import (
-    BUY,
-    MAX_AHEAD_NS,
-    NS_PER_MS,
-    NS_PER_US,
-    OLDEST_TS,
-    REPAIRED,
-    SELL,
-    UNKNOWN,
-    VOID,
-    Ticks,
-    make_ticks,
-)
+from streaming.ticks import NS_PER_MS, NS_PER_US, REPAIRED, Ticks
 from streaming.venues import Decoded
+from streaming.venues.binance_messages import (
+    UNREADABLE,
+    US_FROM,
+    AggTrade,
+    Combined,
+    CombinedAgg,
+    Event,
+    RestAggTrade,
+    RestTrade,
+    Time,
+    Trade,
+    judge,
+    ticks_of,
+    what_is,
+)
 
 WS_PUBLIC = "wss://stream.binance.com:9443"
 REST_PUBLIC = "https://api.binance.com"
@@ -36,91 +32,7 @@ REST_PUBLIC = "https://api.binance.com"
 # A trade is about 200 bytes; what is much larger is not one.
 MAX_FRAME_BYTES = 64 * 1024
 
-# 13 digits are ms until the year 2286, 16 digits are us.
-US_FROM = 10**14
-
-# What msgspec raises: the second for JSON nested without end.
-UNREADABLE = (ValueError, RecursionError)
-
-Int = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-
-
-class Trade(msgspec.Struct, gc=False, rename={"id": "t", "time": "T", "price": "p", "size": "q"}):
-    """One `trade` event; ``m`` is null where the taker's side is not known."""
-
-    e: str
-    s: str
-    id: Int
-    price: float
-    size: float
-    time: Int
-    m: bool | None
-
-
-class AggTrade(
-    msgspec.Struct, gc=False, rename={"id": "a", "time": "T", "price": "p", "size": "q"}
-):
-    """One `aggTrade` event: the trades of one taker order."""
-
-    e: str
-    s: str
-    id: Int
-    price: float
-    size: float
-    time: Int
-    m: bool | None
-
-
-class RestTrade(msgspec.Struct, rename={"size": "qty", "m": "isBuyerMaker"}):
-    """One row of ``historicalTrades``."""
-
-    id: Int
-    price: float
-    size: float
-    time: Int
-    m: bool | None
-
-
-class RestAggTrade(msgspec.Struct, rename={"id": "a", "time": "T", "price": "p", "size": "q"}):
-    """One row of ``aggTrades``."""
-
-    id: Int
-    price: float
-    size: float
-    time: Int
-    m: bool | None
-
-
-class _Combined(msgspec.Struct, gc=False):
-    data: Trade
-
-
-class _CombinedAgg(msgspec.Struct, gc=False):
-    data: AggTrade
-
-
-class _Time(msgspec.Struct):
-    serverTime: Int  # noqa: N815  (the venue's name)
-
-
-_TIME: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Time)
-
-
-class _Probe(msgspec.Struct):
-    """Just enough of a frame to say what it is."""
-
-    e: str = ""
-    s: str = ""
-    result: Any = msgspec.UNSET
-    code: Any = msgspec.UNSET
-
-
-class _CombinedProbe(msgspec.Struct):
-    data: _Probe
-
-
-Event = Trade | AggTrade
-Row = Trade | AggTrade | RestTrade | RestAggTrade
+TIME: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Time)
 
 
 class Binance:
@@ -144,7 +56,7 @@ class Binance:
         self._rest = (rest or REST_PUBLIC).rstrip("/")
         agg = channel == "aggTrade"
         self._combined: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
-            _CombinedAgg if agg else _Combined, strict=False
+            CombinedAgg if agg else Combined, strict=False
         )
         self._raw: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
             AggTrade if agg else Trade, strict=False
@@ -169,14 +81,14 @@ class Binance:
 
     def parse_history(self, body: bytes, ts_init: int) -> Ticks:
         """Decode a reply of ``history_url``; rows that break an invariant are ``VOID``."""
-        rows: list[Row] = _reply(self._history, body)
-        ticks = _ticks(rows, [ts_init] * len(rows))
+        rows: list[RestTrade] | list[RestAggTrade] = _reply(self._history, body)
+        ticks = ticks_of(rows, [ts_init] * len(rows))
         ticks["flags"] = REPAIRED
-        return _judge(ticks, "", Counter())
+        return judge(ticks, "", Counter())
 
     def parse_time(self, body: bytes) -> int:
         """Return the venue's clock, ns."""
-        time: int = _reply(_TIME, body).serverTime
+        time: int = _reply(TIME, body).serverTime
         return time * (NS_PER_US if time >= US_FROM else NS_PER_MS)
 
     def decode(self, frames: Sequence[bytes], stamps: Sequence[int]) -> Decoded:
@@ -191,7 +103,7 @@ class Binance:
         except UNREADABLE:  # one of them is not a trade: look at each
             events, stamps, reconnect = self._decode_each(frames, stamps, rejected)
         ticks = {
-            symbol: _judge(_ticks(mine, mine_stamps), symbol, rejected)
+            symbol: judge(ticks_of(mine, mine_stamps), symbol, rejected)
             for symbol, (mine, mine_stamps) in self._by_symbol(events, stamps, rejected).items()
         }
         return Decoded(ticks, rejected, reconnect)
@@ -250,7 +162,7 @@ class Binance:
         try:
             return self._raw.decode(frame)  # type: ignore[no-any-return]
         except UNREADABLE:
-            return _what_is(frame, self.channel)
+            return what_is(frame, self.channel)
 
 
 def _reply(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
@@ -258,63 +170,3 @@ def _reply(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
         return decoder.decode(body)
     except RecursionError as e:
         raise ValueError("nested too deep") from e
-
-
-def _what_is(frame: bytes, channel: str) -> str:
-    """Name a frame that is not a trade."""
-    probe = _probe(frame)
-    if probe is None:
-        return "malformed"
-    if probe.e == "serverShutdown":
-        return probe.e
-    if probe.result is not msgspec.UNSET:
-        return ""
-    if probe.code is not msgspec.UNSET or (probe.e and probe.e != channel):
-        return "not_trade"
-    return "malformed"
-
-
-def _probe(frame: bytes) -> _Probe | None:
-    try:
-        return msgspec.json.decode(frame, type=_CombinedProbe).data
-    except UNREADABLE:
-        pass
-    try:
-        return msgspec.json.decode(frame, type=_Probe)
-    except UNREADABLE:
-        return None
-
-
-def _ticks(rows: Sequence[Row], stamps: Sequence[int]) -> Ticks:
-    ticks = make_ticks(len(rows))
-    ticks["id"] = [row.id for row in rows]
-    ticks["price"] = [row.price for row in rows]
-    ticks["size"] = [row.size for row in rows]
-    time = np.array([row.time for row in rows], np.int64)
-    # Past the year 2255 the ns would overflow: clip, the range check finds it all the same.
-    ms = np.minimum(time, 9 * 10**12) * NS_PER_MS
-    ticks["ts_event"] = np.where(time >= US_FROM, time * NS_PER_US, ms)
-    ticks["ts_init"] = stamps
-    maker = np.array([row.m for row in rows], np.float64)  # is the buyer the maker? NaN: unknown
-    ticks["side"] = np.where(np.isnan(maker), UNKNOWN, np.where(maker > 0, SELL, BUY))
-    return ticks
-
-
-def _faults(ticks: Ticks) -> Iterable[tuple[str, NDArray[np.bool]]]:
-    price, size, ts = ticks["price"], ticks["size"], ticks["ts_event"]
-    yield "bad_price", ~(np.isfinite(price) & (price > 0))
-    yield "bad_size", ~(np.isfinite(size) & (size > 0))
-    yield "bad_time", (ts < OLDEST_TS) | (ts > ticks["ts_init"] + MAX_AHEAD_NS)
-
-
-def _judge(ticks: Ticks, symbol: str, rejected: Counter[tuple[str, str]]) -> Ticks:
-    """Mark the ticks that break an invariant ``VOID`` and count them, one reason each.
-
-    They go on as far as the sequencer, which must know that their ids were not lost.
-    """
-    for reason, wrong in _faults(ticks):
-        new = wrong & (ticks["flags"] & VOID == 0)
-        if new.any():
-            rejected[symbol, reason] += int(np.count_nonzero(new))
-            ticks["flags"][new] |= VOID
-    return ticks

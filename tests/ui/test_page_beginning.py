@@ -9,9 +9,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
-from test_page_reading import LAST_ROW, said
 
 from tests.ui.page_world import Page, World
+from tests.ui.test_page_reading import LAST_ROW, said
 
 OpenTab = Callable[..., Tab]
 RANGE = "Tickloop.candles.chart.timeScale().getVisibleRange()"
