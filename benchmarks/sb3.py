@@ -55,19 +55,23 @@ def run() -> list[Row]:
     one_thread()
     config = SessionConfig()
     bars = bars_for(BARS + STEP * (ROUNDS + 1))
-    cycles = Cycles(config, bars)
+    rows = []
     with tempfile.TemporaryDirectory(prefix="tickloop-bench-") as folder:
         path = Path(folder) / "transitions.npz"
         np.savez(path, **make_transitions(bars[:BARS])._asdict())
-        argv = [str(path), str(config.fee_bps), str(config.dqn_batch_size), str(SB3_STEPS)]
-        with worker([SCRIPT, *argv], python) as peer:
-            ours, theirs = interleave(ROUNDS, cycles.rate, peer.ask)
-            version = peer.ready
-    return [
-        Row(
-            "DQN: transitions learned", median(ours), median(one["rate"] for one in theirs), "/s",
-            ">=", 3, f"Stable-Baselines3 {version}: net 2x64, batch 64, one thread",
-            "SB3 with train_freq=1, gradient_steps=1; ours also learns every action from both "
-            "positions of each, not counted",
-        )
-    ]  # fmt: skip
+        for train_freq in (4, 1):
+            argv = [str(path), str(config.fee_bps), str(config.dqn_batch_size), str(SB3_STEPS)]
+            cycles = Cycles(config, bars)
+            with worker([SCRIPT, *argv, str(train_freq)], python) as peer:
+                ours, theirs = interleave(ROUNDS, cycles.rate, peer.ask)
+                version = peer.ready
+            rows.append(
+                Row(
+                    "DQN: transitions learned", median(ours),
+                    median(one["rate"] for one in theirs), "/s", ">=", 3,
+                    f"Stable-Baselines3 {version}, train_freq={train_freq}"
+                    f"{' (its default)' * (train_freq == 4)}: net 2x64, batch 64, one thread",
+                    "ours also learns every action from both positions of each, not counted",
+                )
+            )  # fmt: skip
+    return rows

@@ -1,9 +1,9 @@
 """Stable-Baselines3's DQN on the trading environment; run in SB3's own environment.
 
-python benchmarks/peers/sb3_dqn.py TRANSITIONS.npz FEE_BPS BATCH STEPS
+python benchmarks/peers/sb3_dqn.py TRANSITIONS.npz FEE_BPS BATCH STEPS TRAIN_FREQ
 
-One gradient step an environment step, the highest ratio of learning to stepping that SB3's own
-settings speak of (default: one in four). A line on stdin is one round of STEPS.
+TRAIN_FREQ is SB3's: environment steps a gradient step (its default is 4). A line on stdin is one
+round of STEPS.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from datamodules.trading_env import TradingEnv
 from datamodules.transitions import Transitions
 
 
-def main(path: str, fee_bps: float, batch: int, steps: int) -> None:
+def main(path: str, fee_bps: float, batch: int, steps: int, train_freq: int) -> None:
     """Answer each line with the transitions learned a second."""
     torch.set_num_threads(1)
     with np.load(path) as data:
@@ -40,7 +40,7 @@ def main(path: str, fee_bps: float, batch: int, steps: int) -> None:
         batch_size=batch,
         gamma=0.95,
         learning_starts=100,
-        train_freq=1,
+        train_freq=train_freq,
         gradient_steps=1,
         seed=0,
         device="cpu",
@@ -56,4 +56,4 @@ def main(path: str, fee_bps: float, batch: int, steps: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))
