@@ -20,7 +20,6 @@ LENGTH = 10
 STATE = ("close", "volume", "rsi_14")
 
 HOLD, BUY, SELL = 0, 1, 2
-ACTIONS = ("HOLD", "BUY", "SELL")
 
 BP = 1e4  # basis points in 1
 
