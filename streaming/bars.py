@@ -7,9 +7,15 @@ late: marked and counted, never applied. A second without trades carries the las
 volume 0.
 
 Sums run strictly in tick order (``ufunc.at``), so that any batching gives the same bits.
+
+Where the venue does not tell the taker's side, the tick rule does: a trade above the one before
+it was bought, one below it sold, one at the same price was as the one before.
+Source: C. Lee and M. Ready, Inferring trade direction from intraday data (1991).
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +35,8 @@ BAR = np.dtype(
         ("trades", "<i8"),
         ("gap", "<i8"),  # 1: trades are missing in this bar or between it and the one before
         ("final_seq", "<i8"),  # the bar is known once this many ticks have been seen
+        ("bid", "<f8"),  # price of the last trade that a taker sold, in this bar or before
+        ("ask", "<f8"),  # price of the last trade that a taker bought
     ]
 )
 
@@ -61,7 +69,8 @@ class BarBuilder:
         # Bars that may still change, consecutive seconds; the last close before them.
         self._open = np.zeros(0, BAR)
         self._newest_ts = -1  # the latest event time seen, ns
-        self._last_close = 0.0
+        self._last = np.zeros(1, BAR)  # the last final bar
+        self._last_price, self._last_side = 0.0, 0  # of the last tick applied
 
     def update(self, ticks: Ticks) -> Bars:
         """Add ticks, mark the late ones in place, and return the bars now final.
@@ -85,7 +94,7 @@ class BarBuilder:
 
     def forming(self) -> Bars:
         """Return a copy of the bars that are not final yet, oldest first."""
-        return _carry(self._open.copy(), self._last_close)
+        return _carry(self._open.copy(), self._last)
 
     def _fold(self, ticks: Ticks, newest: NDArray[np.int64]) -> Bars:
         """Fold ticks without a long silence inside (one before them is allowed)."""
@@ -104,12 +113,12 @@ class BarBuilder:
         self._mark_gaps(ticks, newest)
         self._newest_ts = int(newest[-1])
         n_final = max(0, int(boundary[-1]) - first)
-        final = _carry(self._open[:n_final], self._last_close)
+        final = _carry(self._open[:n_final], self._last)
         final["final_seq"] = (
             self._seq + 1 + np.searchsorted(boundary, first + np.arange(n_final), side="right")
         )
         self._open = self._open[n_final:].copy()
-        self._last_close = float(final["close"][-1]) if n_final else self._last_close
+        self._last = final[-1:].copy() if n_final else self._last
         self._seq += len(ticks)
         return np.concatenate([broken, final])
 
@@ -123,6 +132,7 @@ class BarBuilder:
         final = self.forming()
         final["final_seq"] = self._seq + 1
         final["gap"][-1] |= lost
+        self._last = final[-1:]
         self._open = np.zeros(1, BAR)
         self._open["ts_open"], self._open["gap"] = ts // NS_PER_S * NS_PER_S, 1
         return final
@@ -137,6 +147,7 @@ class BarBuilder:
     def _add(self, ticks: Ticks, at: NDArray[np.int64]) -> None:
         """Apply ticks to the open bars ``at`` (indices into ``_open``), in order."""
         bars, price, size = self._open, ticks["price"], ticks["size"]
+        side = self._taker_sides(ticks)
         first_tick = np.full(len(bars), -1)
         first_tick[at[::-1]] = np.arange(
             len(at) - 1, -1, -1
@@ -148,9 +159,22 @@ class BarBuilder:
         np.minimum.at(bars["low"], at, price)
         bars["close"][at] = price
         np.add.at(bars["volume"], at, size)
-        np.add.at(bars["signed_volume"], at, size * ticks["side"])
+        np.add.at(bars["signed_volume"], at, size * side)
         np.add.at(bars["notional"], at, price * size)
         np.add.at(bars["trades"], at, 1)
+        bars["bid"][at[side < 0]] = price[side < 0]
+        bars["ask"][at[side > 0]] = price[side > 0]
+
+    def _taker_sides(self, ticks: Ticks) -> NDArray[np.int64]:
+        """Return +1 bought or -1 sold for each tick; 0 before the first side or move."""
+        if len(ticks) == 0:
+            return np.zeros(0, np.int64)
+        before = self._last_price or ticks["price"][0]
+        moved = np.sign(np.diff(ticks["price"], prepend=before)).astype(np.int64)
+        told = np.where(ticks["side"] != 0, ticks["side"], moved)
+        side = _filled(told, self._last_side)
+        self._last_price, self._last_side = float(ticks["price"][-1]), int(side[-1])
+        return side
 
     def _mark_gaps(self, ticks: Ticks, newest: NDArray[np.int64]) -> None:
         """Flag every bar in which trades may be missing: from the last tick before to this."""
@@ -172,11 +196,24 @@ def bars_of(ticks: Ticks, *, grace_ns: int = 0) -> Bars:
     return np.concatenate([final, builder.forming()])
 
 
-def _carry(bars: Bars, last_close: float) -> Bars:
-    """Give bars without trades the close of the bar before them, in place."""
+def _carry(bars: Bars, last: Bars) -> Bars:
+    """Give bars without trades the close before them, and all the last bid and ask, in place.
+
+    ``last`` is the final bar before them, ``(1,)``, zeros if there is none: a side without a
+    trade in the first bar of all has that bar's close as its quote.
+    """
     traded = bars["trades"] > 0
-    at = np.maximum.accumulate(np.where(traded, np.arange(len(bars)), -1))
-    close = np.where(at >= 0, bars["close"][at], last_close) if len(bars) else bars["close"]
+    close = _filled(np.where(traded, bars["close"], 0.0), last["close"][0])
     for name in ("open", "high", "low", "close"):
         bars[name][~traded] = close[~traded]
+    for name in ("bid", "ask"):
+        bars[name] = _filled(bars[name], last[name][0] or close[:1])
     return bars
+
+
+def _filled(values: NDArray[Any], last: Any) -> NDArray[Any]:
+    """Return ``values`` with each 0 replaced by the value before it, ``last`` at the start."""
+    if len(values) == 0:
+        return values
+    at = np.maximum.accumulate(np.where(values != 0, np.arange(len(values)), -1))
+    return np.where(at >= 0, values[at], last)

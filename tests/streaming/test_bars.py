@@ -37,7 +37,8 @@ class OneByOne:
     def __init__(self, grace_ns):
         self.grace, self.newest, self.n = grace_ns, None, 0
         self.open, self.final, self.late = [], [], []
-        self.last_close = 0.0
+        self.last_close = self.bid = self.ask = 0.0
+        self.last_price, self.last_side = None, 0
 
     def see(self, tick):
         ts, gap = int(tick["ts_event"]), int(tick["flags"]) & AFTER_GAP
@@ -68,10 +69,16 @@ class OneByOne:
 
     def empty(self, second, gap):
         return {"second": second, "prices": [], "volume": 0.0, "signed_volume": 0.0,
-                "notional": 0.0, "gap": gap, "final_seq": 0}  # fmt: skip
+                "notional": 0.0, "gap": gap, "final_seq": 0, "bid": 0.0, "ask": 0.0}  # fmt: skip
 
     def apply(self, bar, tick):
         price, size, side = float(tick["price"]), float(tick["size"]), int(tick["side"])
+        if side == 0:  # the tick rule
+            last = price if self.last_price is None else self.last_price
+            side = 1 if price > last else -1 if price < last else self.last_side
+        self.last_price, self.last_side = price, side
+        if side:
+            bar["bid" if side < 0 else "ask"] = price
         bar["prices"].append(price)
         bar["volume"] += size
         bar["signed_volume"] += size * side
@@ -82,6 +89,9 @@ class OneByOne:
         bar["final_seq"] = self.n
         bar["carried"] = self.last_close
         self.last_close = bar["prices"][-1] if bar["prices"] else self.last_close
+        for name in ("bid", "ask"):  # where the first bar of all lacks one: its close
+            bar[name] = bar[name] or getattr(self, name) or self.last_close
+            setattr(self, name, bar[name])
         self.final.append(bar)
 
     def bars(self):
@@ -92,7 +102,7 @@ class OneByOne:
             row["open"], row["close"] = prices[0], prices[-1]
             row["high"], row["low"] = max(prices), min(prices)
             row["trades"] = len(bar["prices"])
-            for name in ("volume", "signed_volume", "notional", "gap", "final_seq"):
+            for name in ("volume", "signed_volume", "notional", "gap", "final_seq", "bid", "ask"):
                 row[name] = bar[name]
         return rows
 
@@ -207,9 +217,30 @@ def test_empty_seconds_carry_the_last_close_without_volume():
 
 def test_signed_volume_and_notional_follow_the_taker():
     ticks = ticks_at(0, 0.1, 0.2)
-    ticks["side"], ticks["size"], ticks["price"] = [1, -1, 0], [3, 1, 7], [10, 20, 30]
+    ticks["side"], ticks["size"], ticks["price"] = [1, -1, -1], [3, 1, 7], [10, 20, 30]
     bar = bars_of(ticks)[0]
-    assert (bar["volume"], bar["signed_volume"], bar["notional"]) == (11, 2, 260)
+    assert (bar["volume"], bar["signed_volume"], bar["notional"]) == (11, -5, 260)
+
+
+def test_where_the_side_is_unknown_the_tick_rule_tells_it():
+    ticks = ticks_at(0, 0.1, 0.2, 0.3, 0.4)
+    ticks["side"], ticks["size"] = 0, [1, 2, 4, 8, 16]
+    ticks["price"] = [10, 11, 11, 9, 9]
+    assert bars_of(ticks)["signed_volume"][0] == 2 + 4 - 8 - 16
+
+
+def test_bid_and_ask_are_the_last_prices_of_takers_selling_and_buying():
+    ticks = ticks_at(0, 0.1, 0.2, 1.5, 3.1)
+    ticks["side"], ticks["price"] = [-1, 1, 1, -1, 1], [10, 11, 12, 9, 13]
+    bars = bars_of(ticks)
+    assert bars["bid"].tolist() == [10, 9, 9, 9]
+    assert bars["ask"].tolist() == [12, 12, 12, 13]
+
+
+def test_before_the_first_trade_of_a_side_its_quote_is_the_first_close():
+    ticks = ticks_at(0, 1, 2)
+    ticks["side"], ticks["price"] = [1, 1, -1], [10, 11, 9]
+    assert bars_of(ticks)["bid"].tolist() == [10, 10, 9]
 
 
 @pytest.mark.parametrize("at", [[], [3]], ids=["one batch", "two batches"])

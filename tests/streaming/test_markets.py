@@ -10,18 +10,32 @@ import numpy as np
 import pytest
 
 from streaming.bars import bars_of
-from streaming.exchange.arrivals import ORDERS_PER_S
-from streaming.exchange.markets import FILLS, FIRST_ID, MARKETS, level, momentum, trades
+from streaming.config import StreamConfig
+from streaming.errors import KnobError
+from streaming.exchange.markets import MARKETS, trades
+from streaming.exchange.markets.arrivals import BLOCK_S, Arrivals
+from streaming.exchange.markets.default import leaning
+from streaming.exchange.markets.fills import FILLS, FIRST_ID, level
+from streaming.exchange.markets.hawkes import STEP, Hawkes
+from streaming.exchange.markets.market import SIGMA, STEPS, played
+from streaming.exchange.markets.registry import PROCESSES
+from streaming.exchange.sources import market_of
 from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks
 
+EACH = pytest.mark.parametrize("name", MARKETS)
 START = 1_704_067_200 * NS_PER_S
 SECONDS = 3600
 
 
 def chunks(
-    seconds: int = SECONDS, *, seed: int = 0, symbol: str = "BTCUSDT", start_ns: int = START
+    seconds: int = SECONDS,
+    *,
+    seed: int = 0,
+    symbol: str = "BTCUSDT",
+    start_ns: int = START,
+    name: str = "default",
 ) -> list[Ticks]:
-    return list(itertools.islice(trades(momentum, seed, symbol, start_ns), seconds))
+    return list(itertools.islice(trades(MARKETS[name], seed, symbol, start_ns), seconds))
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +75,8 @@ def test_another_seed_or_symbol_gives_other_trades(other) -> None:
 def test_another_process_draws_the_same_trades() -> None:
     code = (
         "import itertools, numpy as np; from streaming.exchange.markets import *;"
-        f"print(np.concatenate(list(itertools.islice(trades(momentum, 3, 'ETHUSDT', {START}), 90)"
-        "))['size'].tobytes().hex()[-64:])"
+        f"print(np.concatenate(list(itertools.islice(trades(MARKETS['default'], 3, 'ETHUSDT', "
+        f"{START}), 90)))['size'].tobytes().hex()[-64:])"
     )
     env = {"PYTHONHASHSEED": "7", "PYTHONPATH": "."}
     run = subprocess.run(
@@ -83,7 +97,7 @@ def test_prices_are_whole_ticks_near_the_symbol_s_level(ticks: Ticks) -> None:
 
 def test_trades_come_at_the_rate_of_the_process_and_in_bursts(hour: list[Ticks]) -> None:
     count = np.array([len(chunk) for chunk in hour])
-    assert count.mean() == pytest.approx(ORDERS_PER_S * FILLS, rel=0.05)
+    assert count.mean() == pytest.approx(Arrivals().orders_per_s * FILLS, rel=0.05)
     assert 25 <= count.mean() <= 30
     assert count.var() > 3 * count.mean()  # a Poisson process has 1
 
@@ -114,8 +128,108 @@ def test_the_next_second_can_be_known_a_little_but_not_well() -> None:
     assert np.diff(np.log(bars["close"])).std() == pytest.approx(0.33e-4, rel=0.1)
 
 
-def test_every_market_makes_moves_of_whole_blocks() -> None:
-    for market in MARKETS.values():
-        moves = next(market(np.random.default_rng(0)))
-        assert len(moves.returns) == 10 * len(moves.lean)
-        assert (np.abs(moves.lean) <= 1).all()
+def test_the_default_market_draws_what_it_always_drew() -> None:
+    ticks = np.concatenate(chunks(180))
+    assert len(ticks) == 4994
+    assert ticks["price"][[0, 1000, -1]].tolist() == [59522.08, 59537.01, 59479.26]
+    assert ticks["price"].sum() == pytest.approx(297308535.66, abs=0.005)
+    assert ticks["size"].sum() == pytest.approx(50.74345)
+    assert ticks["side"].sum(dtype=int) == 42
+
+
+def test_the_moves_of_the_default_market_are_whole_blocks() -> None:
+    moves = next(leaning(np.random.default_rng(0)))
+    assert len(moves.returns) == STEPS * len(moves.lean) == STEPS * BLOCK_S
+    assert (np.abs(moves.lean) <= 1).all()
+
+
+@EACH
+def test_every_market_s_ids_run_on_and_its_seconds_are_whole(name: str) -> None:
+    parts = chunks(150, name=name)
+    ticks = np.concatenate(parts)
+    assert ticks["id"].tolist() == list(range(FIRST_ID, FIRST_ID + len(ticks)))
+    assert (np.diff(ticks["ts_event"]) >= 0).all()
+    for i, part in enumerate(parts):
+        assert (part["ts_event"] // NS_PER_S == START // NS_PER_S + i).all()
+    assert (ticks["price"] > 0).all()
+
+
+@EACH
+def test_every_market_is_the_same_for_the_same_seed_and_no_other(name: str) -> None:
+    first, again, other = (np.concatenate(chunks(70, name=name, seed=s)) for s in (1, 1, 2))
+    assert all((first[field] == again[field]).all() for field in first.dtype.names or ())
+    assert not np.array_equal(first["price"], other["price"])
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_played_process_moves_as_it_was_drawn(name: str) -> None:
+    process = PROCESSES[name]
+    rng, same = np.random.default_rng(3), np.random.default_rng(3)
+    drawn = np.concatenate(list(itertools.islice(process.blocks(same.spawn(1)[0], BLOCK_S), 3)))
+    moves = list(itertools.islice(played(process)(rng), 3))
+    seconds = np.concatenate([part.returns.reshape(-1, STEPS).sum(axis=1) for part in moves])
+    assert seconds == pytest.approx(SIGMA * drawn, abs=1e-15)
+
+
+def test_the_mid_goes_inside_a_second_as_a_random_walk_does() -> None:
+    moves = itertools.islice(played(PROCESSES["martingale"])(np.random.default_rng(0)), 200)
+    steps = np.concatenate([part.returns for part in moves]) / SIGMA
+    assert steps.std() == pytest.approx(STEPS**-0.5, rel=0.01)
+    assert abs(np.corrcoef(steps[1:], steps[:-1])[0, 1]) < 0.01
+
+
+def same_share(seconds: list[Ticks]) -> float:
+    """How often the direction of a bar is that of the one before."""
+    move = np.sign(np.diff(bars_of(np.concatenate(seconds))["close"]))
+    return float(np.mean(move[1:] == move[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("martingale", 0.44, 0.50), ("ar1", 0.53, 0.60), ("signs", 0.53, 0.60),
+     ("momentum", 0.53, 0.60)],
+)  # fmt: skip
+def test_the_bars_of_a_market_move_as_its_process_does(name: str, low: float, high: float) -> None:
+    assert low < same_share(chunks(4 * SECONDS, name=name)) < high
+
+
+def test_the_bars_of_a_switch_go_on_for_an_hour_and_turn_in_the_next() -> None:
+    seconds = chunks(2 * SECONDS, name="switch")
+    assert 0.64 < same_share(seconds[:SECONDS]) < 0.72
+    assert 0.25 < same_share(seconds[SECONDS:]) < 0.37
+
+
+def test_each_order_of_hawkes_moves_the_mid_by_a_step_to_its_side() -> None:
+    rngs = (np.random.default_rng(seed) for seed in (0, 1))
+    block = next(Hawkes().blocks(*rngs))
+    assert len(block.mid) == len(block.side) + 1
+    assert np.diff(block.mid) == pytest.approx(STEP * block.side)
+    assert (block.at == np.arange(len(block.side))).all()
+    assert block.mid[0] == 0
+
+
+def test_the_mid_of_hawkes_moves_about_as_much_as_the_others() -> None:
+    bars = bars_of(np.concatenate(chunks(name="hawkes")))
+    assert 0.5 * SIGMA < np.diff(np.log(bars["close"])).std() < 2 * SIGMA
+
+
+@EACH
+def test_every_market_can_be_named_as_a_source(name: str) -> None:
+    assert market_of(StreamConfig(source=f"sim:{name}")) is MARKETS[name]
+
+
+def test_sim_alone_is_the_default_and_an_unknown_name_is_told_them_all() -> None:
+    assert market_of(StreamConfig(source="sim")) is MARKETS["default"]
+    with pytest.raises(KnobError, match=r"known markets: default, martingale, .*, hawkes$"):
+        market_of(StreamConfig(source="sim:moon"))
+
+
+@EACH
+def test_what_is_known_of_a_market_is_the_answer_of_its_process(name: str) -> None:
+    known = MARKETS[name].known
+    assert "\n" not in known
+    if name == "hawkes":
+        assert "accuracy 0.716, log-loss 0.561" in known
+        assert Hawkes().answer() == pytest.approx((0.716, 0.561), abs=0.002)
+    else:
+        assert PROCESSES["momentum" if name == "default" else name].answer().words in known

@@ -1,0 +1,92 @@
+"""A market to be played: taker orders and the mid they meet, block after block.
+
+process ─> returns of seconds ─> moves ─┬─> blocks
+                              orders ───┘
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from streaming.exchange.markets.arrivals import BLOCK_S, Arrivals
+from streaming.exchange.markets.process import Process
+
+STEPS = 10  # moves of the mid a second
+SIGMA = 0.3e-4  # the unit of a process's returns, as a log return of the mid
+
+
+class Moves(NamedTuple):
+    """One block of a mid that moves by itself.
+
+    Attributes:
+        returns: ``(BLOCK_S * STEPS,)`` log returns of the mid.
+        lean: ``(BLOCK_S,)`` how far taker sides lean, from -1 (sell) to +1 (buy).
+    """
+
+    returns: NDArray[np.float64]
+    lean: NDArray[np.float64]
+
+
+class Block(NamedTuple):
+    """``BLOCK_S`` seconds of a market: its taker orders, in time order, and the mid they meet.
+
+    Attributes:
+        mid: ``(k,)`` log of the mid relative to the end of the block before; the last is the end.
+        at: ``(n,)`` which of ``mid`` each order meets.
+        time: ``(n,)`` seconds since the block's start.
+        side: ``(n,)`` the taker's, +1 or -1.
+    """
+
+    mid: NDArray[np.float64]
+    at: NDArray[np.int64]
+    time: NDArray[np.float64]
+    side: NDArray[np.int8]
+
+
+@dataclasses.dataclass(frozen=True)
+class Market:
+    """What ``sim:NAME`` plays.
+
+    Attributes:
+        known: what can be known about it at best, one line.
+        blocks: yields its blocks for ever, from a generator for the mid and one for the orders.
+    """
+
+    known: str
+    blocks: Callable[[Generator, Generator], Iterator[Block]]
+
+
+def with_orders(
+    moves: Callable[[Generator], Iterator[Moves]],
+) -> Callable[[Generator, Generator], Iterator[Block]]:
+    """Return the blocks of a mid that moves by itself, and of the orders that come to it."""
+
+    def blocks(mid_rng: Generator, order_rng: Generator) -> Iterator[Block]:
+        for_mid, for_lean = itertools.tee(moves(mid_rng))
+        arrived = Arrivals().blocks(order_rng, (part.lean for part in for_lean))
+        for part, (time, side) in zip(for_mid, arrived, strict=True):
+            at = (time * 1000).astype(np.int64) * STEPS // 1000
+            yield Block(np.cumsum(part.returns), at, time, side)
+
+    return blocks
+
+
+def played(process: Process) -> Callable[[Generator], Iterator[Moves]]:
+    """Return a process as moves: inside its second, each return is reached by a Brownian bridge."""
+
+    def moves(rng: Generator) -> Iterator[Moves]:
+        returns_rng, bridge_rng = rng.spawn(2)
+        for returns in process.blocks(returns_rng, BLOCK_S):
+            noise = bridge_rng.normal(0, 1 / math.sqrt(STEPS), (BLOCK_S, STEPS))
+            noise += (returns / STEPS - noise.mean(axis=1))[:, None]
+            yield Moves(SIGMA * noise.ravel(), np.zeros(BLOCK_S))
+
+    return moves

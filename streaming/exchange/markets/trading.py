@@ -1,0 +1,120 @@
+"""The best trader of a known process that pays for each change of its position.
+
+    h(x) = E[return | x] + E[clip(h(x'), -c, c)]
+
+h(x) is what being in, rather than out, is worth in the state x: the next return, and then what is
+left of it, which is never more than the cost c of being on the other side. It is one equation in
+one variable, whatever the positions are: in if h > c, out if h < -c, else stay. Being clipped makes
+it a contraction as it stands, without a discount, so this is the optimum of the long-run average.
+
+Source: the Bellman equation of a reward linear in the position; the threshold rule is that of
+J. de Lataillade, C. Deremble, M. Potters and J.-P. Bouchaud, Optimal trading with linear costs
+(2012).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.exchange.markets.chain import Chain, Floats
+
+PRECISION = 1e-9  # of h
+MAX_ROUNDS = 20_000
+
+
+class Optimum(NamedTuple):
+    """The best trader. Money is in the unit of the returns.
+
+    Attributes:
+        per_bar: earned a bar less costs, in the long run.
+        turnover: change of position a bar, in the long run.
+        threshold: the expected return of the next bar above which it is in, and below minus which
+            out; infinite if trading never pays.
+    """
+
+    per_bar: float
+    turnover: float
+    threshold: float
+
+
+def optimum(
+    chain: Chain, mean: Floats, cost: float, positions: tuple[float, float] = (0.0, 1.0)
+) -> Optimum:
+    """Return the exact optimum of a process that is as likely to rise as to fall.
+
+    Being short adds nothing new then: positions (-1, 1) earn and turn over twice what (0, 1) do, by
+    the same threshold, and a third position in between is never taken.
+
+    Args:
+        chain: of what is known before each bar.
+        mean: ``(g,)`` the expected return of the next bar in each state; 0 on average, and h must
+            rise with it.
+        cost: of a change of position by 1.
+        positions: out and in.
+    """
+    worth = being_in(chain, mean, cost)
+    before, now = _share_in(chain, worth > cost, worth < -cost)
+    width = positions[1] - positions[0]
+    turnover = width * float(np.abs(now - before).sum())
+    earned = width * float(now @ mean)
+    return Optimum(earned - cost * turnover, turnover, _threshold(mean, worth, cost))
+
+
+def being_in(chain: Chain, mean: Floats, cost: float) -> Floats:
+    """Return h, ``(g,)``: what being in rather than out is worth in each state.
+
+    Raises:
+        ArithmeticError: if it takes too long, as when a state lasts for some 1,000 bars and more.
+    """
+    worth = mean
+    for _ in range(MAX_ROUNDS):
+        new = mean + chain.after @ np.clip(worth, -cost, cost)
+        if np.abs(new - worth).max() < PRECISION:
+            return new
+        worth = new
+    raise ArithmeticError(f"cost: got {cost}; the worth of a position does not settle")
+
+
+def _share_in(
+    chain: Chain, enter: NDArray[np.bool_], leave: NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """Return how often it is in, with each state: before it acts and after, ``(g,)`` each."""
+    now = np.where(enter, chain.stationary(), 0.0)
+    if enter.any():
+        # Who stays is in as often as the second before: a linear system.
+        stay = ~(enter | leave)
+        among = np.eye(int(stay.sum())) - chain.after[np.ix_(stay, stay)]
+        now[stay] = np.linalg.solve(among.T, (now @ chain.after)[stay])
+    return now @ chain.after, now
+
+
+def _threshold(mean: Floats, worth: Floats, cost: float) -> float:
+    """Return the mean at which the worth passes the cost."""
+    order = np.argsort(mean, kind="stable")
+    if worth.max() <= cost:
+        return math.inf
+    return float(np.interp(cost, worth[order], mean[order]))
+
+
+def play(mean: Floats, threshold: float, positions: tuple[float, float] = (0.0, 1.0)) -> Floats:
+    """Return the position ``(n,)`` in which the threshold rule holds each of ``(n,)`` bars.
+
+    Args:
+        mean: ``(n,)`` the expected return of each bar: ``Path.mean`` or ``Shown.signal``.
+        threshold: as in ``Optimum``.
+        positions: out and in; it starts out.
+    """
+    wanted = np.where(mean > threshold, 1, np.where(mean < -threshold, -1, 0))
+    last = np.maximum.accumulate(np.where(wanted != 0, np.arange(len(mean)), -1))
+    inside = (last >= 0) & (wanted[last] > 0)
+    return np.where(inside, positions[1], positions[0])
+
+
+def earned(held: Floats, returns: Floats, cost: float, start: float = 0.0) -> Floats:
+    """Return ``(n,)`` what positions earn in each bar, less the cost of their changes."""
+    result: Floats = held * returns - cost * np.abs(np.diff(held, prepend=start))
+    return result
