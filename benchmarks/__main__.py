@@ -15,7 +15,9 @@ from benchmarks.measuring import NotMeasuredError
 from benchmarks.processes import ROOT
 from benchmarks.table import Row, render, save
 
-NAMES = ("feed", "ccxt", "pipeline", "lightning", "sb3", "mlflow", "system")
+NAMES = (
+    "feed", "ccxt", "pipeline", "lightning", "sb3", "mlflow", "learning", "tapes", "system",
+)  # fmt: skip
 
 
 def measure(name: str) -> list[Row]:

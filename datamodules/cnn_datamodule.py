@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from sklearn.preprocessing import MinMaxScaler
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
@@ -26,20 +26,32 @@ NEEDED = WARMUP + LENGTH + 1
 
 
 class CNNDataModule(pl.LightningDataModule):
-    """Scale, cut and batch one snapshot; each epoch is a new permutation.
+    """Scale and cut one snapshot, then draw ``updates`` minibatches from all of it.
+
+    Attributes:
+        rows: ``(N, F)`` float32, scaled.
+        windows: all of them, flat ones too.
+        moved: ``(M,)`` int64, the windows to learn from: flat ones teach nothing.
 
     Args:
         snapshot: what is known at the cut.
         features: name of the feature set.
-        batch_size: windows a batch.
-        rng: source of the permutations.
+        updates: minibatches to draw.
+        batch_size: windows a minibatch.
+        rng: source of the draws.
 
     Raises:
         NotEnoughBarsError: if the snapshot has no whole window with a label.
     """
 
     def __init__(
-        self, snapshot: Snapshot, *, features: str, batch_size: int, rng: np.random.Generator
+        self,
+        snapshot: Snapshot,
+        *,
+        features: str,
+        updates: int,
+        batch_size: int,
+        rng: np.random.Generator,
     ) -> None:
         super().__init__()
         bars = snapshot.bars
@@ -47,35 +59,39 @@ class CNNDataModule(pl.LightningDataModule):
             raise NotEnoughBarsError(len(bars), NEEDED)
         rows = features_of(bars, features)
         self.scaler: MinMaxScaler = fit_scaler(rows)
-        scaled = scale(rows, self.scaler)
-        self.rows = torch.from_numpy(scaled)  # (N, F)
-        self.windows: Windows = make_windows(scaled, bars["close"][WARMUP:], bars["gap"][WARMUP:])
-        self._batches = _Batches(self.windows, batch_size, rng)
+        self.rows = scale(rows, self.scaler)
+        self.windows: Windows = make_windows(
+            self.rows, bars["close"][WARMUP:], bars["gap"][WARMUP:]
+        )
+        self.moved = np.flatnonzero(~self.windows.flat)
+        self._batches = _Batches(self.windows, self.moved, updates, batch_size, rng)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         return DataLoader(self._batches, batch_size=None)
 
 
 class _Batches(IterableDataset[Batch]):
-    """Whole batches by one gather each; flat windows teach nothing and are left out."""
+    """Minibatches by one gather each, drawn with replacement: old windows are replayed as new."""
 
-    def __init__(self, windows: Windows, batch_size: int, rng: np.random.Generator) -> None:
-        self._x = windows.x
-        self._up = torch.from_numpy(windows.up)
-        self._moved = np.flatnonzero(~windows.flat)
-        self._batch_size, self._rng = batch_size, rng
+    def __init__(
+        self,
+        windows: Windows,
+        moved: NDArray[np.int64],
+        updates: int,
+        batch_size: int,
+        rng: np.random.Generator,
+    ) -> None:
+        self._windows, self._moved = windows, moved
+        self._updates, self._batch_size, self._rng = updates, batch_size, rng
 
     def __len__(self) -> int:
-        return -(-len(self._moved) // (self._batch_size * STACK))
+        return -(-self._updates // STACK)
 
     def __iter__(self) -> Iterator[Batch]:
-        order = self._rng.permutation(self._moved)
-        minibatches = (
-            order[start : start + self._batch_size]
-            for start in range(0, len(order), self._batch_size)
-        )
-        while stack := list(itertools.islice(minibatches, STACK)):
+        x, up = self._windows.x, self._windows.up
+        for done in range(0, self._updates, STACK):
+            shape = (min(STACK, self._updates - done), self._batch_size)
             yield [
-                (torch.from_numpy(self._x[chosen]), self._up[torch.from_numpy(chosen)])
-                for chosen in stack
+                (torch.from_numpy(x[chosen]), torch.from_numpy(up[chosen]))
+                for chosen in self._rng.choice(self._moved, shape)
             ]

@@ -1,6 +1,6 @@
 """Bars -> feature rows. Row ``i`` is known when bar ``i + WARMUP`` closes, and never changes.
 
-    bars -> raw columns (T, 8) -> feature rows (T - 49, 8)
+    bars -> raw columns (T, 10) -> feature rows (T - 49, 8)
 
 ``make_features`` runs on numpy arrays (training) and torch tensors (the exported model) and
 gives both the same bits (tests/datamodules/test_features.py).
@@ -18,7 +18,9 @@ from datamodules.indicators import TINY, change, lagged, rsi, sma
 from streaming.bars import Bars
 
 # Columns of a raw bar, the input of every exported model.
-RAW = ("open", "high", "low", "close", "volume", "signed_volume", "notional", "trades")
+RAW = (
+    "open", "high", "low", "close", "volume", "signed_volume", "notional", "trades", "bid", "ask",
+)  # fmt: skip
 
 # The slowest indicator, SMA 50, needs 49 bars before its first value.
 WARMUP = 49
@@ -27,13 +29,13 @@ COLUMNS = {
     "classic": ("open", "high", "low", "close", "volume", "sma_20", "sma_50", "rsi_14"),
     "flow": (
         "return",  # of the close, in units of its mean absolute value over 49 bars
-        "range",  # high less low, in the same units
-        "vwap_gap",  # VWAP of the bar against its close, in the same units
-        "sma_20_gap",  # close against SMA 20, in the same units
+        "side",  # of the trade that made the close: 1 bought, -1 sold, 0 unknown
+        "bid_gap",  # the last bid against the close, in units of the mean absolute return
+        "ask_gap",  # the last ask, likewise
+        "vwap_gap",  # VWAP of the bar against its close, likewise
+        "sma_20_gap",  # close against SMA 20, likewise
         "imbalance",  # taker buys less sells over volume, -1 to 1
         "imbalance_10",  # the same over 10 bars
-        "volume_ratio",  # volume against its SMA 20
-        "trades_ratio",  # trades against their SMA 20
     ),
 }
 
@@ -42,7 +44,7 @@ STILL = 1e-8
 
 
 def raw_columns(bars: Bars) -> NDArray[np.float64]:
-    """Return ``(T, 8)`` float64, the columns ``RAW`` of ``bars``."""
+    """Return ``(T, 10)`` float64, the columns ``RAW`` of ``bars``."""
     return np.stack([bars[name].astype(np.float64) for name in RAW], axis=1)
 
 
@@ -50,7 +52,7 @@ def make_features(raw: Any, name: str, xp: ModuleType = np) -> Any:
     """Build a feature set.
 
     Args:
-        raw: ``(..., T, 8)`` float64, the columns ``RAW``, as numpy array or torch tensor.
+        raw: ``(..., T, 10)`` float64, the columns ``RAW``, as numpy array or torch tensor.
         name: a key of ``COLUMNS``.
         xp: ``numpy`` or ``torch``, whichever ``raw`` is of.
 
@@ -81,22 +83,22 @@ def _classic(bar: dict[str, Any]) -> list[Any]:
 
 
 def _flow(bar: dict[str, Any]) -> list[Any]:
-    close, volume = bar["close"], bar["volume"]
+    close, volume, signed = bar["close"], bar["volume"], bar["signed_volume"]
     returns = change(close)
     unit = sma(abs(returns), WARMUP) + STILL  # the mean absolute return
     n = unit.shape[-1]
+    one = close / close  # comparisons take their float type from it
     vwap = (bar["notional"] + TINY * close) / (volume + TINY)
     gaps = [
-        returns,
-        (bar["high"] - bar["low"]) / close,
+        bar["bid"] / close - 1.0,
+        bar["ask"] / close - 1.0,
         vwap / close - 1.0,
         lagged(close, 0, n) / lagged(sma(close, 20), 0, n) - 1.0,
     ]
-    signed = bar["signed_volume"]
-    ratios = [
+    return [
+        lagged(returns, 0, n) / unit,
+        (close == bar["ask"]) * one - (close == bar["bid"]) * one,
+        *(lagged(gap, 0, n) / unit for gap in gaps),
         signed / (volume + TINY),
         sma(signed, 10) / (sma(volume, 10) + TINY),
-        lagged(volume, 0, n) / (lagged(sma(volume, 20), 0, n) + TINY),
-        lagged(bar["trades"], 0, n) / (lagged(sma(bar["trades"], 20), 0, n) + TINY),
     ]
-    return [*(lagged(gap, 0, n) / unit for gap in gaps), *ratios]

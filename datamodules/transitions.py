@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from datamodules.features import WARMUP
 from datamodules.indicators import rsi
+from datamodules.quotes import BP
 from datamodules.windows import gap_free
 from streaming.bars import Bars
 
@@ -20,8 +21,6 @@ LENGTH = 10
 STATE = ("close", "volume", "rsi_14")
 
 HOLD, BUY, SELL = 0, 1, 2
-
-BP = 1e4  # basis points in 1
 
 
 class Transitions(NamedTuple):

@@ -20,11 +20,13 @@ class Windows(NamedTuple):
         x: ``(N, 60, F)`` float32, a view of the rows where no gap cuts windows out.
         up: ``(N,)`` float32, 1 where the next close is above the window's last, else 0.
         flat: ``(N,)`` bool, where it is neither above nor below: not learned from, not scored.
+        at: ``(N,)`` int64, the row that each window ends with.
     """
 
     x: NDArray[np.float32]
     up: NDArray[np.float32]
     flat: NDArray[np.bool]
+    at: NDArray[np.int64]
 
 
 def make_windows(
@@ -48,11 +50,12 @@ def make_windows(
     views = np.lib.stride_tricks.sliding_window_view(rows[:-1], LENGTH, axis=0)
     x = views.transpose(0, 2, 1)  # (N, 60, F)
     moved = close[LENGTH:] - close[LENGTH - 1 : -1]
-    windows = Windows(x, (moved > 0).astype(np.float32), moved == 0)
+    at = np.arange(LENGTH - 1, len(rows) - 1)
+    windows = Windows(x, (moved > 0).astype(np.float32), moved == 0, at)
     whole = gap_free(gap, LENGTH + 1)
     if whole.all():
         return windows
-    return Windows(windows.x[whole], windows.up[whole], windows.flat[whole])
+    return Windows(x[whole], windows.up[whole], windows.flat[whole], at[whole])
 
 
 def gap_free(gap: NDArray[np.int64], length: int) -> NDArray[np.bool]:

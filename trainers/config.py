@@ -14,6 +14,10 @@ from streaming.config import StreamConfig
 from streaming.errors import KnobError
 from streaming.knobs import knob
 
+# Of an account without discounts. Binance spot: 0.1 %, its public fee schedule; tapes are mostly
+# its. The simulated venue charges what the cheapest do, so that trading is not hopeless.
+TAKER_FEES_BPS = {"sim": 1.0, "tape": 10.0, "binance": 10.0}
+
 FEATURE_SETS = ("classic", "flow")
 
 
@@ -27,7 +31,7 @@ class SessionConfig(StreamConfig):
     cycles: int = knob(0, "end after so many cycles; 0 runs until stopped", low=0, high=10**9)
     min_ticks: int = knob(500, "ticks in the cache before the first cycle", low=1, high=10**7)
     history_bars: int = knob(
-        3600, "newest bars that a cycle may learn from", unit="s", low=200, high=86_400
+        14_400, "newest bars that a cycle may learn from: 4 h", unit="s", low=200, high=86_400
     )
     learners: str = knob(
         "cnn,dqn",
@@ -41,12 +45,17 @@ class SessionConfig(StreamConfig):
     confidence: float = knob(
         0.65, "probability from which a forecast is a trade signal", low=0.5, high=1
     )
-    fee_bps: float = knob(1.0, "cost of one trade, of its value", unit="bp", low=0, high=1000)
+    fee_bps: float = knob(
+        -1.0, "fee of one trade, of its value; -1 is the venue's taker fee", unit="bp",
+        low=-1, high=1000,
+    )  # fmt: skip
 
-    cnn_learning_rate: float = knob(3e-4, "AdamW step size of the CNN", low=1e-7, high=1)
-    cnn_epochs: int = knob(1, "passes over the windows a cycle", low=1, high=1000)
+    cnn_learning_rate: float = knob(1e-3, "AdamW step size of the CNN", low=1e-7, high=1)
+    cnn_updates: int = knob(4, "gradient steps of the CNN a cycle", low=1, high=100_000)
     cnn_batch_size: int = knob(256, "windows an update", low=1, high=100_000)
-    cnn_weight_decay: float = knob(0.1, "AdamW weight decay of the CNN", low=0, high=10)
+    cnn_weight_decay: float = knob(
+        3.0, "AdamW weight decay of the CNN: only what lasts is learned", low=0, high=100
+    )
 
     dqn_learning_rate: float = knob(1e-3, "Adam step size of the DQN", low=1e-7, high=1)
     dqn_updates: int = knob(400, "gradient steps a cycle", low=1, high=100_000)
@@ -68,6 +77,11 @@ class SessionConfig(StreamConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.fee_bps == -1:
+            fee = TAKER_FEES_BPS[self.source.partition(":")[0]]
+            object.__setattr__(self, "fee_bps", fee)  # the dataclass is frozen from here on
+        if self.fee_bps < 0:
+            raise KnobError(f"fee_bps: got {self.fee_bps:g}; allowed: 0 to 1000, or -1")
         if len(set(self.learner_list)) != len(self.learner_list):
             raise KnobError(f"learners: got {self.learners!r}; allowed: each learner once")
 

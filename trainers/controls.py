@@ -31,7 +31,7 @@ def apply_control(name: str, value: str, lanes: list[Lane], stop: Callable[[], N
         return "a training cycle was asked for"
     if name in ("learning_rate", "epsilon"):
         number = _number(name, value, 0.0, 1.0)
-        learners = [seat.learner for lane in lanes for seat in lane.seats.values()]
+        learners = [seat.learner for lane in lanes for seat in lane.learners]
         changed = [learner.name for learner in learners if hasattr(learner, name)]
         for learner in learners:
             if hasattr(learner, name):
@@ -40,8 +40,8 @@ def apply_control(name: str, value: str, lanes: list[Lane], stop: Callable[[], N
     if name == "confidence":
         number = _number(name, value, 0.5, 1.0)
         for lane in lanes:
-            for seat in lane.seats.values():
-                seat.scores.confidence = number
+            for seat in lane.seats:
+                seat.confidence = number
         return f"confidence is now {number:g}"
     allowed = "pause, resume, train_now, stop, learning_rate, epsilon, confidence"
     raise RefusedError(f"control/{name}: unknown; allowed: {allowed}")

@@ -1,31 +1,38 @@
 """One symbol's learning: forecast each bar, and every cycle score, cut, learn, log.
 
-    bar ring -> forecasts -> labels -> scores     test ...
+    bar ring -> forecasts -> ledger -> scores     test ...
     cut -> snapshot -> learners                   ... then train
 
-A bar is forecast, and the forecast before it scored, by the version that served when the bar
-came. A cycle learns only from bars that were final at its cut. The cycle's clock is the
-market's: the event time of the newest tick.
+A forecast is made when its bar is the newest, by the version that serves then, and written down
+before the next bar is there; where that was too late, the ledger says missed. A cycle learns only
+from bars that were final at its cut. The cycle's clock is the market's: the event time of the
+newest tick.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from datamodules.quotes import SPREAD_BARS, half_spread_bps, mids
 from datamodules.snapshot import Snapshot
 from streaming.bars import Bars
 from streaming.cache import REJECTED, ConnectionState, bar_ring, tick_cache
 from streaming.ticks import NS_PER_S
 from trainers.config import SessionConfig
-from trainers.learners.learner import Learner
-from trainers.scoring.scores import Scores
+from trainers.recording.ledger import Ledger
+from trainers.scoreboard import Scoreboard
+from trainers.scoring.ledger import FORECAST, MISSED, NO_ACTION, OUTCOME, Forecasts, Outcomes
 from trainers.seat import Seat
 from trainers.tracking.tracker import Tracker
+
+# Bars that a forecast's hash of its inputs covers: all that the built-in learners look at.
+HASHED_BARS = 110
 
 
 class Lane:
@@ -35,7 +42,8 @@ class Lane:
         config: the session's settings.
         session: the session's folder.
         symbol: the market.
-        learners: by name, each with the id of its run.
+        learners: those that the session is about.
+        baselines: what they are compared with.
         tracker: where metrics, status and events go.
     """
 
@@ -44,20 +52,16 @@ class Lane:
         config: SessionConfig,
         session: Path,
         symbol: str,
-        learners: dict[str, tuple[Learner, str]],
+        learners: list[Seat],
+        baselines: list[Seat],
         tracker: Tracker,
     ) -> None:
         self.config, self.symbol, self.tracker = config, symbol, tracker
         self.ticks, self.ring = tick_cache(session, symbol), bar_ring(session, symbol)
-        self.seats = {
-            name: Seat(
-                learner,
-                run_id,
-                Scores(confidence=config.confidence, fee_bps=config.fee_bps),
-                tracker,
-            )
-            for name, (learner, run_id) in learners.items()
-        }
+        self.learners, self.baselines = learners, baselines
+        self.seats = [*learners, *baselines]
+        self.ledger = Ledger(session, symbol, [seat.learner.name for seat in self.seats])
+        self.scoreboard = Scoreboard(self.ledger, learners, baselines, config.fee_bps)
         self.cycle = 0
         self.overruns = 0
         self.wanted = False  # a cycle was asked for by hand
@@ -105,19 +109,53 @@ class Lane:
     # ---- test
 
     def _take_bars(self, cut: int) -> None:
-        """Read the bars known at ``cut``; score and forecast at each of them."""
+        """Read the bars known at ``cut`` and write the ledger's rows of each."""
         new = self.ring.read(self._next_bar)
         rows = new.rows[new.rows["final_seq"] <= cut]
         if len(rows) == 0:
             return
         self._next_bar = new.first + len(rows)
-        known = len(self._bars)
-        self._bars = np.concatenate([self._bars, rows])
-        self._bars.flags.writeable = False  # all learners are handed the same
-        for seat in self.seats.values():
-            for i in range(known, len(self._bars)):
-                seat.test(self._bars[: i + 1], self.cycle)
-        self._bars = self._bars[-self.config.history_bars :]
+        known = np.concatenate([self._bars, rows])[-self.config.history_bars - len(rows) :]
+        known.flags.writeable = False  # all learners are handed the same
+        self._bars = known[-self.config.history_bars :]
+        if self.cycle == 0:
+            return  # nobody has learned yet, and these may be history from before the session
+        for end in range(len(known) - len(rows) + 1, len(known)):
+            self._write(known[:end], self._missed())
+        self._write(known, self._forecasts())
+
+    def _forecasts(self) -> Forecasts:
+        """Ask every learner about the bar after the newest."""
+        rows = np.zeros(len(self.seats), FORECAST)
+        rows["inputs"] = _digest(self._bars[-HASHED_BARS:])
+        for row, seat in zip(rows, self.seats, strict=True):
+            row["status"], said = seat.forecast(self._bars, self.cycle)
+            row["probability"] = np.nan if said.probability is None else said.probability
+            row["action"] = NO_ACTION if said.action is None else said.action
+            row["signal"], row["version"] = seat.signal(said), seat.version
+        if self.ring.committed > self._next_bar:
+            return self._missed()  # the label was there before the forecast was written
+        rows["latency_us"] = (time.time_ns() - self._known_at()) // 1000
+        return rows
+
+    def _missed(self) -> Forecasts:
+        rows = np.zeros(len(self.seats), FORECAST)
+        rows["status"], rows["probability"], rows["action"] = MISSED, np.nan, NO_ACTION
+        rows["version"] = [seat.version for seat in self.seats]
+        return rows
+
+    def _write(self, known: Bars, forecasts: Forecasts) -> None:
+        """Append the rows of the newest bar of ``known``."""
+        outcome = outcome_of(known[-SPREAD_BARS:])
+        forecasts["bar"], forecasts["gap"] = outcome["bar"], outcome["gap"]
+        forecasts["learner"] = np.arange(len(forecasts))
+        self.ledger.append(outcome, forecasts)
+
+    def _known_at(self) -> int:
+        """Return when the tick came that made the newest bar final, ns."""
+        seq = int(self._bars["final_seq"][-1]) - 1
+        rows = self.ticks.read(seq, seq + 1).rows
+        return int(rows["ts_init"][0]) if len(rows) else time.time_ns()
 
     # ---- train
 
@@ -126,8 +164,12 @@ class Lane:
         self._rate = self._ticks_per_second(cut, now)
         self._last_cut = (cut, now)
         snapshot = Snapshot(self.symbol, self.cycle, cut, self._bars, self.config.seed)
-        for seat in self.seats.values():
+        for seat in self.seats:
             seat.train(snapshot)
+            self._take_bars(self.ticks.committed)  # learning takes longer than some bars
+        for alarm in self.scoreboard.update():
+            self.tracker.event(alarm)
+        for seat in self.seats:
             seat.log(self.cycle)
         self.tracker.event(self.words())
         self._next_cut = next_cut(self._next_cut, now, int(self.config.cycle_seconds * NS_PER_S))
@@ -140,7 +182,7 @@ class Lane:
         """Say in one line what the last cycle came to."""
         whose = f"{self.symbol} " if len(self.config.symbol_list) > 1 else ""
         return f"{whose}cycle {self.cycle}  |  " + "  |  ".join(
-            seat.words() for seat in self.seats.values()
+            seat.words() for seat in self.learners
         )
 
     def _ticks_per_second(self, cut: int, now: int) -> float:
@@ -170,6 +212,20 @@ class Lane:
             **{name: float(stats[name]) for name in names},
             **rejected,
         }
+
+
+def outcome_of(bars: Bars) -> Outcomes:
+    """Return the ledger's row ``(1,)`` of the newest of ``bars``."""
+    newest = bars[-1]
+    row = np.zeros(1, OUTCOME)
+    row["bar"], row["close"], row["gap"] = newest["ts_open"], newest["close"], newest["gap"]
+    row["mid"], row["half_spread_bps"] = mids(bars)[-1], half_spread_bps(bars)[-1]
+    return row
+
+
+def _digest(bars: Bars) -> int:
+    """Return 64 bits that tell bars apart."""
+    return int.from_bytes(hashlib.blake2b(bars.tobytes(), digest_size=8).digest(), "little")
 
 
 def next_cut(due: int, now: int, step: int) -> int:

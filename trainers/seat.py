@@ -1,4 +1,4 @@
-"""A learner at work on one symbol: its run, its scores, how it is doing.
+"""A learner at work on one symbol: its run, what it says at each bar, how it is doing.
 
 Whatever a learner raises stops here: it becomes the status ERROR with its text and traceback, and
 the learner rests for 1, 2, 4, ... cycles before it is tried again. The others go on.
@@ -11,9 +11,10 @@ import time
 import traceback
 
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
+from datamodules.transitions import BUY, HOLD, SELL
 from streaming.bars import Bars
-from trainers.learners.learner import Learner, as_forecast
-from trainers.scoring.scores import Scores
+from trainers.learners.learner import Forecast, Learner, as_forecast
+from trainers.scoring.ledger import FAILED, MADE, SILENT
 from trainers.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -28,28 +29,41 @@ class Seat:
     Args:
         learner: who sits here.
         run_id: its MLflow run.
-        scores: what its forecasts came to.
+        confidence: probability from which a forecast is a trade signal.
         tracker: where status and metrics go.
+
+    Attributes:
+        version: the cycle in which the weights that forecast were learned; 0 before the first.
+        live: its scores, by metric name, of the last cycle.
     """
 
-    def __init__(self, learner: Learner, run_id: str, scores: Scores, tracker: Tracker) -> None:
-        self.learner, self.run_id, self.scores = learner, run_id, scores
+    def __init__(self, learner: Learner, run_id: str, confidence: float, tracker: Tracker) -> None:
+        self.learner, self.run_id, self.confidence = learner, run_id, confidence
         self.status, self.status_text = "IDLE", "warming up"
         self.errors = 0  # in a row
         self.rests_until = 0  # the cycle in which it is tried again
         self.report: dict[str, float] = {}  # of the last cycle, if it learned then
+        self.live: dict[str, float] = {}
+        self.version = 0
         self._tracker = tracker
 
-    def test(self, bars: Bars, cycle: int) -> None:
-        """Score the forecast of the newest of ``bars``, then make the next one."""
-        newest = bars[-1]
-        close = float(newest["close"])
-        self.scores.label(close, gap=bool(newest["gap"]))
+    def forecast(self, bars: Bars, cycle: int) -> tuple[int, Forecast]:
+        """Return the status of a ledger's row, and what the learner says after ``bars``."""
         try:
-            self.scores.forecast(as_forecast(self.learner.forecast(bars)), close)
+            said = as_forecast(self.learner.forecast(bars))
         except Exception as e:  # noqa: BLE001  (a learner's own code: it must stop no other)
             if self.rests_until <= cycle:  # else it fails with every bar until it has learned
                 self._failed(e, cycle)
+            return FAILED, Forecast()
+        return (SILENT, Forecast()) if said is None else (MADE, said)
+
+    def signal(self, forecast: Forecast) -> int:
+        """Return what a forecast says to do: 0 HOLD, 1 BUY, 2 SELL."""
+        if forecast.probability is None:
+            return forecast.action or HOLD
+        if forecast.probability >= self.confidence:
+            return BUY
+        return SELL if forecast.probability <= 1 - self.confidence else HOLD
 
     def train(self, snapshot: Snapshot) -> None:
         """Learn from a snapshot, unless the learner rests."""
@@ -70,18 +84,18 @@ class Seat:
         except Exception as e:  # noqa: BLE001  (a learner's own code: it must stop no other)
             self._failed(e, cycle)
             return
-        self.rests_until = 0
+        self.rests_until, self.version = 0, cycle
         self.report = report | {"seconds": time.perf_counter() - started}
         self.status, self.status_text = "IDLE", f"learned in cycle {cycle}"
 
     def log(self, cycle: int) -> None:
         """Log what the cycle came to, and the status after it."""
         train = {f"train/{name}": value for name, value in self.report.items()}
-        self._tracker.log(self.run_id, cycle, {**train, **self.scores.metrics()}, self._tags())
+        self._tracker.log(self.run_id, cycle, {**train, **self.live}, self._tags())
 
     def words(self) -> str:
         """Say how the learner is doing, for a line of a person's reading."""
-        name, live = self.learner.name, self.scores.metrics()
+        name, live = self.learner.name, self.live
         if self.status == "ERROR" or not self.report:
             return f"{name}: {self.status_text}"
         words = [f"loss {self.report['loss']:.4f}"] if "loss" in self.report else []
@@ -89,6 +103,8 @@ class Seat:
             words.append(f"live accuracy {live['live/accuracy']:.1%} of {live['live/scored']:.0f}")
         elif self.learner.kind == "forecaster":
             words.append("nothing scored yet")
+        if "live/edge_ci" in live:
+            words.append(f"edge {live['live/edge']:+.3f} ± {live['live/edge_ci']:.3f} nats")
         if "live/win_rate" in live:
             words.append(f"win rate {live['live/win_rate']:.0%} of {live['live/trades']:.0f}")
         elif self.learner.kind == "agent":

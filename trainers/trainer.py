@@ -28,7 +28,8 @@ from streaming.ring import Ring
 from trainers.config import SessionConfig
 from trainers.controls import RefusedError, apply_control
 from trainers.cycle import Lane, wait_for_rings
-from trainers.learners.registry import make_learners
+from trainers.learners.learner import Learner
+from trainers.learners.registry import make_baselines, make_learners
 from trainers.seat import Seat
 from trainers.tracking.models import log_version
 from trainers.tracking.runs import start_learner
@@ -93,14 +94,26 @@ class Trainer:
             log.error("the MLflow store did not take the last metrics in %s s", CLOSE_SECONDS)
 
     def _make_lane(self, symbol: str) -> Lane:
-        learners = {
-            name: (
-                learner,
-                start_learner(self.client, self.config, self.session.name, symbol, name),
-            )
-            for name, learner in make_learners(self.config).items()
-        }
-        return Lane(self.config, self.session, symbol, learners, self.tracker)
+        learners = make_learners(self.config)
+        baselines = make_baselines(self.config) if learners else {}
+        return Lane(
+            self.config,
+            self.session,
+            symbol,
+            [self._seat(symbol, learner, "learner") for learner in learners.values()],
+            [
+                self._seat(symbol, baseline, "baseline")
+                for name, baseline in baselines.items()
+                if name not in learners
+            ],
+            self.tracker,
+        )
+
+    def _seat(self, symbol: str, learner: Learner, kind: str) -> Seat:
+        run = start_learner(
+            self.client, self.config, self.session.name, symbol, learner.name, kind=kind
+        )
+        return Seat(learner, run, self.config.confidence, self.tracker)
 
     def _done(self) -> bool:
         if self.config.cycles and all(lane.cycle >= self.config.cycles for lane in self.lanes):
@@ -117,7 +130,7 @@ class Trainer:
 
     def _log_versions(self) -> None:
         for lane in self.lanes:
-            for seat in lane.seats.values():
+            for seat in lane.learners:
                 self._log_version(lane, seat)
 
     def _log_version(self, lane: Lane, seat: Seat) -> None:
@@ -173,7 +186,7 @@ class Trainer:
             tags = {"status": "IDLE", "status_text": text}
             self.tracker.log(self.session.name, lane.cycle, totals, tags)
         ticks, bars = lane.n_ticks, lane.n_bars
-        seconds = sum(seat.report.get("seconds", 0.0) for seat in lane.seats.values())
+        seconds = sum(seat.report.get("seconds", 0.0) for seat in lane.seats)
         _say(f"{lane.words()}  |  {ticks:,} ticks, {bars:,} bars, trained {seconds:.1f} s")
 
     def _show_progress(self) -> None:

@@ -21,6 +21,7 @@ def bars_from(close, volume=1.0, gaps=()) -> Bars:
     bars["open"] = np.concatenate([close[:1], close[:-1]])
     bars["high"] = np.maximum(bars["open"], close)
     bars["low"] = np.minimum(bars["open"], close)
+    bars["bid"] = bars["ask"] = close
     bars["volume"] = volume
     bars["notional"] = bars["volume"] * (bars["high"] + bars["low"]) / 2
     bars["trades"] = bars["volume"] > 0
@@ -51,7 +52,7 @@ def markets(draw, low: int = 50, high: int = 100) -> Bars:
     n, seed = draw(st.integers(low, high)), draw(st.integers(0, 2**32 - 1))
     bars = random_bars(n, seed, flat=draw(st.sampled_from([0.0, 0.3, 0.9, 1.0])))
     scale = draw(st.sampled_from([1e-6, 1e-3, 1.0, 100.0]))
-    for name in ("open", "high", "low", "close", "notional"):
+    for name in ("open", "high", "low", "close", "bid", "ask", "notional"):
         bars[name] *= scale
     return bars
 

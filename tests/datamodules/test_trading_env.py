@@ -11,7 +11,7 @@ from datamodules.trading_env import TradingEnv, observed
 from datamodules.transitions import BUY, HOLD, LENGTH, SELL, Transitions, make_transitions
 from streaming.bars import BAR
 from streaming.ticks import NS_PER_S
-from trainers.learners.networks import ValueNet
+from trainers.learners.agent import ValueNet
 
 FEE = 2.0
 

@@ -11,7 +11,7 @@ from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from trainers.config import SessionConfig
 from trainers.learners.cnn import CNN
 from trainers.learners.learner import Forecast
-from trainers.learners.networks import FORECASTER_BARS, WindowNet
+from trainers.learners.forecaster import FORECASTER_BARS, WindowNet
 from trainers.scoring.scores import Scores
 
 

@@ -13,7 +13,7 @@ from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from trainers.config import SessionConfig
 from trainers.learners.dqn import DQN, DQNModule
 from trainers.learners.learner import as_forecast
-from trainers.learners.networks import Agent, ValueNet
+from trainers.learners.agent import Agent, ValueNet
 from trainers.scoring.scores import Scores
 
 

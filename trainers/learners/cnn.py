@@ -6,24 +6,38 @@ import copy
 import functools
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from datamodules.cnn_datamodule import Batch, CNNDataModule
-from datamodules.features import COLUMNS, raw_columns
+from datamodules.features import raw_columns
 from datamodules.snapshot import Snapshot
+from datamodules.windows import gap_free
 from streaming.bars import Bars
 from trainers.config import SessionConfig
+from trainers.learners.forecaster import (
+    FORECASTER_BARS,
+    RECENT,
+    STEADY,
+    VIEW_ROWS,
+    VIEWS,
+    Forecaster,
+    WindowNet,
+)
 from trainers.learners.lightning import ContinualModule, fit, seeded
-from trainers.learners.networks import FORECASTER_BARS, Forecaster, WindowNet
+from trainers.learners.linear import fit_logistic
+from trainers.learners.mixing import trust_after
+
+RECENT_BARS = 600  # 10 minutes: half of what a turned market may take until it is known again
 
 
 class CNNModule(ContinualModule):
-    """Binary cross-entropy on the windows that moved.
+    """Binary cross-entropy of the deep view on windows that moved.
 
     Args:
-        net: ``(B, 60, F)`` -> logits ``(B,)``.
+        net: ``(B, 60, F)`` -> logits ``(B, 4)``, the deep view last.
         learning_rate: AdamW step size.
         weight_decay: AdamW weight decay.
     """
@@ -33,15 +47,14 @@ class CNNModule(ContinualModule):
         self.automatic_optimization = False  # one step of Lightning makes several updates
         self.net = net
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.epochs = 0  # passes made in all cycles
-        self._sums = torch.zeros(3)  # of the running epoch: loss, hits, windows
+        self.sums = torch.zeros(3)  # of this cycle: loss, hits, windows
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.net(x)
+        logits: Tensor = self.net(x)[:, -1]
         return logits
 
     def on_train_epoch_start(self) -> None:
-        self._sums.zero_()
+        self.sums.zero_()
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         optimizer = self.optimizers(use_pl_optimizer=False)
@@ -53,26 +66,12 @@ class CNNModule(ContinualModule):
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation here
             optimizer.step()
             hits = ((logits.detach() > 0) == (up > 0)).sum()
-            self._sums += torch.stack([loss.detach() * len(up), hits, torch.tensor(len(up))])
-
-    def on_train_epoch_end(self) -> None:
-        self.epochs += 1
+            self.sums += torch.stack([loss.detach() * len(up), hits, torch.tensor(len(up))])
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         return torch.optim.AdamW(
             self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
         )
-
-    def report(self) -> dict[str, float]:
-        """Return what the last epoch came to; accuracy on the very windows trained on."""
-        loss, hits, n = self._sums.tolist()
-        return {
-            "loss": loss / n,
-            "accuracy": hits / n,
-            "epochs": self.epochs,
-            "learning_rate": self.learning_rate,
-            "windows": n,
-        }
 
 
 class CNN:
@@ -83,10 +82,10 @@ class CNN:
     def __init__(self, config: SessionConfig) -> None:
         self._config = config
         self.learning_rate = config.cnn_learning_rate
+        self.epochs = 0.0  # how often a window of the history was drawn, in all cycles
         self.serving: Forecaster | None = None
-        net = seeded(
-            functools.partial(WindowNet, len(COLUMNS[config.features])), config.seed, self.name
-        )
+        self._served_from = 0  # open of the newest bar known to the serving version, ns
+        net = seeded(functools.partial(WindowNet, config.features), config.seed, self.name)
         self._module = CNNModule(
             net, learning_rate=self.learning_rate, weight_decay=config.cnn_weight_decay
         )
@@ -101,24 +100,76 @@ class CNN:
             return float(self.serving(raw)[0, 0])
 
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
-        config = self._config
+        config, module = self._config, self._module
         rng = snapshot.rng(self.name)
         data = CNNDataModule(
-            snapshot, features=config.features, batch_size=config.cnn_batch_size, rng=rng
+            snapshot,
+            features=config.features,
+            updates=config.cnn_updates,
+            batch_size=config.cnn_batch_size,
+            rng=rng,
         )
-        if data.windows.flat.all():
+        if len(data.moved) == 0:
             return {"windows": 0.0}  # nothing moved: nothing to learn from
-        module = self._module
+        self._weigh_views(snapshot.bars)
+        self._fit_views(data)
         module.learning_rate = self.learning_rate
-        module.net.fit_moments(data.rows)
-        fit(module, data, seed=int(rng.integers(2**63)), epochs=config.cnn_epochs)
+        fit(module, data, seed=int(rng.integers(2**63)))
         self.serving = Forecaster(
             copy.deepcopy(module.net),
             data.scaler,
             features=config.features,
             confidence=config.confidence,
         ).eval()
-        return module.report()
+        self._served_from = int(snapshot.bars["ts_open"][-1])
+        return self._report(len(data.moved))
+
+    def _weigh_views(self, bars: Bars) -> None:
+        """Judge the views by what the serving version said since it began to serve."""
+        if self.serving is None:
+            return
+        first = int(np.searchsorted(bars["ts_open"], self._served_from))  # its first forecast
+        part = bars[max(0, first + 1 - FORECASTER_BARS) :]
+        if len(part) <= FORECASTER_BARS:
+            return
+        raw = np.lib.stride_tricks.sliding_window_view(
+            raw_columns(part[:-1]), FORECASTER_BARS, axis=0
+        ).transpose(0, 2, 1)  # (n, 109, 10)
+        moved = part["close"][FORECASTER_BARS:] - part["close"][FORECASTER_BARS - 1 : -1]
+        scored = (moved != 0) & gap_free(part["gap"], FORECASTER_BARS + 1)
+        with torch.inference_mode():
+            said = self.serving.views(torch.from_numpy(raw[scored])).numpy()
+        net = self._module.net
+        trust = trust_after(net.log_trust.numpy(), said, moved[scored] > 0)
+        net.log_trust.copy_(torch.from_numpy(trust))
+
+    def _fit_views(self, data: CNNDataModule) -> None:
+        """Refit the moments and the linear views on the snapshot."""
+        net, moved = self._module.net, data.moved
+        net.fit_moments(torch.from_numpy(data.rows))
+        newest = data.windows.x[:, -VIEW_ROWS:][moved]
+        seen = net.seen(torch.from_numpy(newest)).double().numpy()
+        up, at = data.windows.up[moved] > 0, data.windows.at[moved]
+        since = {RECENT: len(data.rows) - RECENT_BARS, STEADY: 0}
+        for view, oldest in since.items():
+            found = fit_logistic(seen[at >= oldest], up[at >= oldest])
+            weights, bias = found or (np.zeros(seen.shape[1]), 0.0)
+            net.weights[view] = torch.from_numpy(weights)
+            net.bias[view] = bias
+
+    def _report(self, windows: int) -> dict[str, float]:
+        """Return what the cycle came to; accuracy on the very windows trained on."""
+        loss, hits, drawn = self._module.sums.tolist()
+        self.epochs += drawn / windows
+        trust = torch.softmax(self._module.net.log_trust, 0).tolist()
+        return {
+            "loss": loss / drawn,
+            "accuracy": hits / drawn,
+            "epochs": self.epochs,
+            "learning_rate": self.learning_rate,
+            "windows": float(windows),
+            **{f"trust_{view}": share for view, share in zip(VIEWS, trust, strict=True)},
+        }
 
     def export(self) -> tuple[nn.Module, int] | None:
         """Return the serving version and how many raw bars it takes, if there is one."""
@@ -128,14 +179,16 @@ class CNN:
         return {
             "module": copy.deepcopy(self._module.state_dict()),
             "optimizer": copy.deepcopy(self._module.optimizer_state),
-            "epochs": self._module.epochs,
+            "epochs": self.epochs,
             "learning_rate": self.learning_rate,
             "serving": copy.deepcopy(self.serving),
+            "served_from": self._served_from,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._module.load_state_dict(state["module"])
         self._module.optimizer_state = copy.deepcopy(state["optimizer"])
-        self._module.epochs = state["epochs"]
+        self.epochs = state["epochs"]
         self.learning_rate = state["learning_rate"]
         self.serving = copy.deepcopy(state["serving"])
+        self._served_from = state["served_from"]

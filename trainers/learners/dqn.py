@@ -25,8 +25,8 @@ from datamodules.snapshot import Snapshot
 from datamodules.transitions import LENGTH, Transitions
 from streaming.bars import Bars
 from trainers.config import SessionConfig
+from trainers.learners.agent import Agent, ValueNet
 from trainers.learners.lightning import ContinualModule, fit, seeded
-from trainers.learners.networks import Agent, ValueNet
 from trainers.scoring.account import Account
 
 # Raw bars an exported agent takes: its state and the warm-up of the RSI in it.

@@ -16,6 +16,19 @@ BUILT_IN = {
     "dqn": "trainers.learners.dqn:DQN",
 }
 
+# On in every session, in the same ledger.
+BASELINES = {
+    "majority": "trainers.learners.baselines:Majority",
+    "last_direction": "trainers.learners.baselines:LastDirection",
+    "reversal": "trainers.learners.baselines:Reversal",
+    "logistic": "trainers.learners.logistic:Logistic",
+    "canary": "trainers.learners.canary:Canary",
+    "flat": "trainers.learners.baselines:Flat",
+    "buy_and_hold": "trainers.learners.baselines:BuyAndHold",
+    "random": "trainers.learners.baselines:Random",
+}
+KNOWN = {**BUILT_IN, **BASELINES}
+
 
 def make_learners(config: SessionConfig) -> dict[str, Learner]:
     """Make every learner of ``config``, by its name.
@@ -32,6 +45,11 @@ def make_learners(config: SessionConfig) -> dict[str, Learner]:
     return learners
 
 
+def make_baselines(config: SessionConfig) -> dict[str, Learner]:
+    """Make what the learners of ``config`` are compared with, by name."""
+    return {name: _make(name, config) for name in BASELINES}
+
+
 def check_learners(config: SessionConfig) -> None:
     """Raise the ``KnobError`` that ``make_learners`` would raise.
 
@@ -39,7 +57,7 @@ def check_learners(config: SessionConfig) -> None:
     """
     names: list[str] = []
     for entry in config.learner_list:
-        name = entry if entry in BUILT_IN else _make(entry, config).name
+        name = entry if entry in KNOWN else _make(entry, config).name
         _check_new(name, names, entry)
         names.append(name)
 
@@ -50,17 +68,17 @@ def _check_new(name: str, names: Container[str], entry: str) -> None:
 
 
 def _find(entry: str) -> type:
-    path = BUILT_IN.get(entry, entry)
+    path = KNOWN.get(entry, entry)
     module_name, _, class_name = path.partition(":")
     if not class_name:
-        known = ", ".join(BUILT_IN)
+        known = ", ".join(KNOWN)
         raise KnobError(f"learners: got {entry!r}; allowed: {known}, or module:Class")
     try:
         found = getattr(importlib.import_module(module_name), class_name)
     except Exception as e:  # a module of the user's may raise anything
         raise KnobError(
             f"learners: got {entry!r}, which cannot be imported ({_short(e)}); "
-            f"allowed: {', '.join(BUILT_IN)}, or module:Class"
+            f"allowed: {', '.join(KNOWN)}, or module:Class"
         ) from e
     if not inspect.isclass(found):
         raise KnobError(f"learners: got {entry!r}; expected a class, found {found!r}")

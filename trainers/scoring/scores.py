@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 
-from datamodules.transitions import BP, BUY, HOLD, SELL
+from datamodules.quotes import BP
+from datamodules.transitions import BUY, HOLD, SELL
 from trainers.learners.learner import Forecast
 from trainers.scoring.account import Account
 

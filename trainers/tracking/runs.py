@@ -37,11 +37,17 @@ def start_session(client: MlflowClient, config: SessionConfig, root: Path) -> st
 
 
 def start_learner(
-    client: MlflowClient, config: SessionConfig, session: str, symbol: str, learner: str
+    client: MlflowClient,
+    config: SessionConfig,
+    session: str,
+    symbol: str,
+    learner: str,
+    *,
+    kind: str = "learner",
 ) -> str:
-    """Return the id of a new run for one learner on one symbol."""
+    """Return the id of a new run for one learner on one symbol; ``kind`` is learner or baseline."""
     owner = client.get_run(session).data.tags.get(OWNER, "")
-    tags = {"kind": "learner", "session": session, "symbol": symbol, "learner": learner}
+    tags = {"kind": kind, "session": session, "symbol": symbol, "learner": learner}
     run_id = _create(client, f"{learner} {symbol}", {**tags, OWNER: owner})
     _describe(client, run_id, config, {"status": "IDLE", "status_text": "warming up"})
     return run_id

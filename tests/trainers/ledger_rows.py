@@ -1,0 +1,46 @@
+"""Rows of a ledger, made from what a test is about."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from datamodules.transitions import HOLD
+from trainers.scoring.ledger import FORECAST, MADE, NO_ACTION, OUTCOME
+from trainers.scoring.moves import moves_of
+from trainers.scoring.scored import scored_of
+
+SECOND = 10**9
+
+
+def outcomes_of(closes, *, mids=None, gaps=(), half_spread_bps=0.0, bars=None):
+    """Outcomes of consecutive bars; ``gaps`` are indices of bars, ``bars`` are seconds."""
+    rows = np.zeros(len(closes), OUTCOME)
+    rows["bar"] = np.arange(len(closes)) * SECOND if bars is None else np.array(bars) * SECOND
+    rows["close"] = closes
+    rows["mid"] = closes if mids is None else mids
+    rows["half_spread_bps"] = half_spread_bps
+    rows["gap"][list(gaps)] = 1
+    return rows
+
+
+def forecasts_of(probabilities, *, signals=HOLD, status=MADE, learner=0, bars=None):
+    """Forecasts of consecutive bars, NaN for an agent's."""
+    rows = np.zeros(len(probabilities), FORECAST)
+    rows["bar"] = np.arange(len(rows)) * SECOND if bars is None else np.array(bars) * SECOND
+    rows["probability"], rows["signal"] = probabilities, signals
+    rows["status"], rows["learner"], rows["action"] = status, learner, NO_ACTION
+    return rows
+
+
+def score(closes, probabilities, *, signals=HOLD, status=MADE, **outcomes):
+    """Join one learner's forecasts with outcomes."""
+    rows = outcomes_of(closes, **outcomes)
+    forecasts = forecasts_of(probabilities, signals=signals, status=status)
+    forecasts["bar"] = rows["bar"]
+    return scored_of(moves_of(rows), forecasts, 0)
+
+
+def score_directions(up, probabilities):
+    """Join forecasts with bars that move by a thousandth of 1 up or down."""
+    closes = 1000 + np.concatenate([[0], np.cumsum(2.0 * np.asarray(up) - 1)]) / 1000
+    return score(closes, [*probabilities, np.nan])

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.trainers.ledger_rows import SECOND, forecasts_of, outcomes_of
+from trainers.recording.ledger import Ledger, read_ledger
+from trainers.recording.rows import PAGE, LedgerError
+from trainers.scoring.ledger import FORECAST, OUTCOME
+
+PROJECT = Path(__file__).parents[2]
+NAMES = ["cnn", "dqn", "majority"]
+
+# Appends bars for ever and says the number of each only when it is safe.
+WRITER = """
+import sys
+from pathlib import Path
+from tests.trainers.test_ledger import NAMES, bar_of
+from trainers.recording.ledger import Ledger
+ledger = Ledger(Path(sys.argv[1]), "BTC", NAMES)
+second = ledger.last_bar // 10**9 + 1
+while True:
+    ledger.append(*bar_of(second))
+    print(second, flush=True)
+    second += 1
+"""
+
+
+def bar_of(second):
+    """One bar: its outcome and a forecast of each learner, all told by its number."""
+    outcome = outcomes_of([100.0 + second], bars=[second])
+    forecasts = forecasts_of([second / 1e6] * len(NAMES), bars=[second] * len(NAMES))
+    forecasts["learner"], forecasts["version"] = range(len(NAMES)), second
+    return outcome, forecasts
+
+
+def expected(n):
+    bars = [bar_of(second) for second in range(n)]
+    return tuple(np.concatenate(rows) for rows in zip(*bars, strict=True))
+
+
+def write(folder, seconds, names=NAMES):
+    ledger = Ledger(folder, "BTC", names)
+    for second in seconds:
+        ledger.append(*bar_of(second))
+    return ledger
+
+
+def test_rows_have_no_byte_that_is_left_as_it_was():
+    for dtype, size in ((OUTCOME, 40), (FORECAST, 48)):
+        assert dtype.itemsize == size == sum(dtype[name].itemsize for name in dtype.names)
+        for name in dtype.names:
+            assert dtype.fields[name][1] % dtype[name].itemsize == 0, "aligned"
+
+
+def test_what_is_appended_is_there_in_memory_and_for_readers(tmp_path):
+    ledger = write(tmp_path, range(5))
+    outcomes, forecasts = expected(5)
+    for rows in ((ledger.outcomes(), ledger.forecasts()), read_ledger(tmp_path, "BTC")[1:]):
+        assert rows[0].tobytes() == outcomes.tobytes()
+        assert rows[1].tobytes() == forecasts.tobytes()
+    assert read_ledger(tmp_path, "BTC").names == NAMES
+    assert ledger.last_bar == 4 * SECOND
+
+
+def test_a_new_ledger_is_empty(tmp_path):
+    ledger = Ledger(tmp_path, "BTC", NAMES)
+    assert (ledger.last_bar, ledger.torn, len(ledger.outcomes()), len(ledger.forecasts())) == (
+        -1, 0, 0, 0,
+    )  # fmt: skip
+    assert [len(rows) for rows in read_ledger(tmp_path, "BTC")] == [3, 0, 0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["BTC.forecasts", "BTC.outcomes"]
+
+
+def test_it_goes_on_after_it_was_closed(tmp_path):
+    write(tmp_path, range(3)).close()
+    ledger = write(tmp_path, range(3, 7))
+    assert ledger.outcomes().tobytes() == expected(7)[0].tobytes()
+    assert read_ledger(tmp_path, "BTC").forecasts.tobytes() == expected(7)[1].tobytes()
+
+
+def test_rows_handed_out_stay_as_they_were_and_cannot_be_changed(tmp_path):
+    ledger = write(tmp_path, range(3))
+    before = ledger.forecasts()
+    for second in range(3, 100):
+        ledger.append(*bar_of(second))
+    assert before.tobytes() == expected(3)[1].tobytes()
+    with pytest.raises(ValueError, match="read-only"):
+        before["probability"] = 0.5
+
+
+@pytest.mark.parametrize("second", [4, 3])
+def test_a_bar_that_is_not_newer_is_refused(tmp_path, second):
+    ledger = write(tmp_path, range(5))
+    with pytest.raises(LedgerError, match="expected a bar after 4000000000, got"):
+        ledger.append(*bar_of(second))
+    ledger.close()
+    with pytest.raises(LedgerError, match="expected a bar after"):
+        Ledger(tmp_path, "BTC", NAMES).append(*bar_of(second))
+
+
+def test_forecasts_of_another_bar_are_refused_and_nothing_is_written(tmp_path):
+    ledger = write(tmp_path, range(5))
+    with pytest.raises(LedgerError, match=r"made at bar 5000000000, got some of \[6000000000\]"):
+        ledger.append(bar_of(5)[0], bar_of(6)[1])
+    assert (len(ledger.outcomes()), len(read_ledger(tmp_path, "BTC").outcomes)) == (5, 5)
+
+
+def test_a_bar_without_forecasts_is_a_bar(tmp_path):
+    ledger = write(tmp_path, range(2))
+    ledger.append(bar_of(2)[0], bar_of(2)[1][:0])
+    assert (len(ledger.outcomes()), len(ledger.forecasts())) == (3, 6)
+
+
+# ---- kills
+
+
+def test_a_killed_writer_loses_no_acknowledged_row(tmp_path):
+    acknowledged = set()
+    for kill in range(3):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)],
+            cwd=PROJECT, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        said = [writer.stdout.readline() for _ in range(40 + 77 * kill)]
+        os.kill(writer.pid, signal.SIGKILL)
+        said += writer.stdout.readlines()
+        writer.wait()
+        acknowledged |= {int(line) for line in said if line.endswith("\n")}
+        found = read_ledger(tmp_path, "BTC")
+        n = len(found.outcomes)
+        assert n - max(acknowledged) in (1, 2), "at most one bar was not acknowledged any more"
+        outcomes, forecasts = expected(n)
+        assert found.outcomes.tobytes() == outcomes.tobytes()
+        # A bar that was written but not acknowledged may lack its forecasts.
+        known = np.isin(forecasts["bar"], found.forecasts["bar"])
+        assert found.forecasts.tobytes() == forecasts[known].tobytes()
+        assert acknowledged <= set((found.forecasts["bar"] // SECOND).tolist())
+
+
+@pytest.mark.parametrize(
+    "name, n_outcomes, n_forecasts", [("outcomes", 4, 12), ("forecasts", 4, 11)]
+)
+def test_a_torn_last_row_is_not_read_and_cut_off_and_counted(
+    tmp_path, name, n_outcomes, n_forecasts
+):
+    write(tmp_path, range(4)).close()
+    path = tmp_path / f"BTC.{name}"
+    if name == "outcomes":
+        with path.open("ab") as file:
+            file.write(bar_of(4)[0].tobytes()[:-1])
+    else:
+        os.truncate(path, path.stat().st_size - 1)
+    found = read_ledger(tmp_path, "BTC")
+    assert (len(found.outcomes), len(found.forecasts)) == (n_outcomes, n_forecasts)
+    ledger = Ledger(tmp_path, "BTC", NAMES)
+    assert (ledger.torn, len(ledger.outcomes()), len(ledger.forecasts())) == (
+        1, n_outcomes, n_forecasts,
+    )  # fmt: skip
+    ledger.append(*bar_of(4))
+    ledger.close()
+    assert read_ledger(tmp_path, "BTC").outcomes.tobytes() == expected(5)[0].tobytes()
+    assert Ledger(tmp_path, "BTC", NAMES).torn == 0
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    ledger = write(tmp_path, range(4))
+    size = (tmp_path / "BTC.outcomes").stat().st_size
+    whole = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: whole(file, data[:7]))
+    with pytest.raises(LedgerError, match="expected to write 40 bytes, the disk took 7"):
+        ledger.append(*bar_of(4))
+    monkeypatch.undo()
+    assert (tmp_path / "BTC.outcomes").stat().st_size == size
+    ledger.append(*bar_of(4))
+    assert ledger.outcomes().tobytes() == expected(5)[0].tobytes()
+
+
+# ---- others
+
+
+def read_beside(folder, stop, answers):
+    """Read until told to stop; say how often it was, and what was wrong."""
+    reads, wrong = 0, 0
+    while not stop.is_set():
+        found = read_ledger(Path(folder), "BTC")
+        seconds = np.arange(len(found.outcomes))
+        wrong += not np.array_equal(found.outcomes["close"], 100.0 + seconds)
+        wrong += not np.array_equal(found.forecasts["version"] * SECOND, found.forecasts["bar"])
+        wrong += len(found.forecasts) > 3 * len(found.outcomes)
+        reads += 1
+    answers.put((reads, wrong))
+
+
+def test_a_reader_beside_the_writer_sees_whole_rows_only(tmp_path):
+    ledger = write(tmp_path, range(1))
+    processes = multiprocessing.get_context("fork")
+    stop, answers = processes.Event(), processes.Queue()
+    reader = processes.Process(target=read_beside, args=(str(tmp_path), stop, answers))
+    reader.start()
+    for second in range(1, 20_000):
+        ledger.append(*bar_of(second))
+    stop.set()
+    reads, wrong = answers.get(timeout=30)
+    reader.join()
+    assert reads > 0
+    assert wrong == 0
+
+
+def test_a_second_writer_is_refused(tmp_path):
+    ledger = write(tmp_path, range(1))
+    with pytest.raises(LedgerError, match="another process writes it; end that first"):
+        Ledger(tmp_path, "BTC", NAMES)
+    ledger.append(*bar_of(1))
+    ledger.close()
+    assert Ledger(tmp_path, "BTC", NAMES).last_bar == SECOND
+
+
+def test_other_learners_are_refused_and_the_lock_is_given_up(tmp_path):
+    write(tmp_path, range(1)).close()
+    with pytest.raises(LedgerError, match=r"expected the learners \['cnn'\], found \['cnn', 'dqn'"):
+        Ledger(tmp_path, "BTC", ["cnn"])
+    assert Ledger(tmp_path, "BTC", NAMES).last_bar == 0
+
+
+def test_the_lock_is_given_up_if_only_the_other_file_is_wrong(tmp_path):
+    (tmp_path / "BTC.forecasts").write_bytes(b"")
+    with pytest.raises(LedgerError):
+        Ledger(tmp_path, "BTC", NAMES)
+    (tmp_path / "BTC.forecasts").unlink()
+    assert Ledger(tmp_path, "BTC", NAMES).last_bar == -1
+
+
+def test_a_file_of_something_else_is_refused(tmp_path):
+    (tmp_path / "BTC.outcomes").write_bytes(b"PAR1" * 2000)
+    with pytest.raises(LedgerError, match=r"BTC.outcomes: expected a file that begins with .*PAR1"):
+        Ledger(tmp_path, "BTC", NAMES)
+    assert (tmp_path / "BTC.outcomes").stat().st_size == 8000, "left alone"
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"", b"tickloop ledger 1\n{}", b"tickloop ledger 2\n".ljust(PAGE)]
+)
+def test_a_header_that_is_cut_off_or_of_another_version_is_refused(tmp_path, wrong):
+    write(tmp_path, range(1)).close()
+    (tmp_path / "BTC.forecasts").write_bytes(wrong)
+    for opens in (lambda: Ledger(tmp_path, "BTC", NAMES), lambda: read_ledger(tmp_path, "BTC")):
+        with pytest.raises(LedgerError, match="not a ledger of this version: move it away"):
+            opens()
+
+
+def test_rows_of_another_layout_are_refused(tmp_path):
+    write(tmp_path, range(1)).close()
+    (tmp_path / "BTC.outcomes").rename(tmp_path / "ETH.forecasts")
+    (tmp_path / "BTC.forecasts").rename(tmp_path / "ETH.outcomes")
+    with pytest.raises(LedgerError, match=r"expected rows of .*close.*found .*learner"):
+        read_ledger(tmp_path, "ETH")
+
+
+def test_names_that_do_not_fit_the_header_are_refused(tmp_path):
+    with pytest.raises(LedgerError, match="give them shorter names"):
+        Ledger(tmp_path, "BTC", ["x" * 50] * 100)
+
+
+def test_there_is_nothing_to_read_before_the_writer_came(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_ledger(tmp_path, "BTC")

@@ -1,0 +1,163 @@
+"""An append-only file of fixed-size rows: one writer, any number of reading processes.
+
+    | header, 1 page: magic, version, JSON of the layout | row 0 | row 1 | ...
+
+Rows are handed over by one ``os.write`` and are in the page cache when it returns: they outlive
+a killed process, not a power cut. A writer killed inside it leaves a torn row at most, which the
+next writer cuts off and readers do not see.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.errors import StreamingError
+
+PAGE = 4096
+MAGIC = b"tickloop ledger "
+VERSION = 1
+
+Rows = NDArray[np.void]
+
+
+class LedgerError(StreamingError):
+    """A ledger is another session's or in use, or a bar does not follow: stop, say which file."""
+
+
+def read_names(path: Path, dtype: np.dtype[np.void]) -> list[str]:
+    """Return the learners' names from the header of a file of rows.
+
+    Raises:
+        LedgerError: if it is no such file, or one of other rows.
+        FileNotFoundError: if there is no such file (the writer has not started yet).
+    """
+    with path.open("rb") as file:
+        page = file.read(PAGE)
+    wanted = MAGIC + b"%d\n" % VERSION
+    if len(page) < PAGE or not page.startswith(wanted):
+        raise LedgerError(
+            f"{path}: expected a file that begins with {wanted!r}, found {page[: len(wanted)]!r}"
+            f" in {len(page)} bytes; it is not a ledger of this version: move it away"
+        )
+    layout = json.loads(page[len(wanted) :])
+    if layout["dtype"] != _fields(dtype):
+        raise LedgerError(
+            f"{path}: expected rows of {_fields(dtype)}, found {layout['dtype']};"
+            " it is not a ledger of this version: move it away"
+        )
+    return [str(name) for name in layout["learners"]]
+
+
+def read_rows(path: Path, dtype: np.dtype[np.void]) -> Rows:
+    """Return a copy of the whole rows written so far."""
+    return np.fromfile(path, dtype, offset=PAGE)
+
+
+class RowFile:
+    """The one writer of a file of rows; makes the file if it is missing.
+
+    Args:
+        path: the file.
+        dtype: of one row, without padding.
+        names: of the learners.
+
+    Raises:
+        LedgerError: if another process writes the file, or its layout or names differ.
+    """
+
+    def __init__(self, path: Path, dtype: np.dtype[np.void], names: Sequence[str]) -> None:
+        self.path = path
+        _make_file(path, dtype, names)
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND)
+        try:
+            self._check(dtype, list(names))
+            self.torn = self._cut_torn_row(dtype.itemsize)
+            rows = read_rows(path, dtype)
+        except BaseException:
+            self.close()
+            raise
+        self._rows, self._count = rows, len(rows)
+
+    @property
+    def rows(self) -> Rows:
+        """All rows so far, ``(n,)``, not to be written to."""
+        rows = self._rows[: self._count]
+        rows.flags.writeable = False
+        return rows
+
+    def append(self, rows: Rows) -> None:
+        """Write rows; they are safe from a kill of this process on return.
+
+        Raises:
+            LedgerError: if there is no room for them; the file is as it was.
+        """
+        data = rows.tobytes()
+        written = os.write(self._file, data)
+        if written != len(data):
+            os.ftruncate(self._file, os.fstat(self._file).st_size - written)
+            raise LedgerError(
+                f"{self.path}: expected to write {len(data)} bytes, the disk took {written}:"
+                " make room on it"
+            )
+        self._remember(rows)
+
+    def close(self) -> None:
+        """Give up the write lock; the file stays."""
+        os.close(self._file)
+
+    def _check(self, dtype: np.dtype[np.void], names: list[str]) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            raise LedgerError(f"{self.path}: another process writes it; end that first") from e
+        if (found := read_names(self.path, dtype)) != names:
+            raise LedgerError(
+                f"{self.path}: expected the learners {names}, found {found};"
+                " give the session the learners that it began with, or begin another"
+            )
+
+    def _cut_torn_row(self, itemsize: int) -> int:
+        """Cut off what a killed writer left of a last row; return how many rows that were."""
+        size = os.fstat(self._file).st_size
+        torn = (size - PAGE) % itemsize
+        os.ftruncate(self._file, size - torn)
+        return int(torn > 0)
+
+    def _remember(self, rows: Rows) -> None:
+        count = self._count + len(rows)
+        if count > len(self._rows):
+            grown = np.zeros(max(count, 2 * len(self._rows)), self._rows.dtype)
+            grown[: self._count] = self._rows[: self._count]
+            self._rows = grown
+        self._rows[self._count : count] = rows
+        self._count = count
+
+
+def _fields(dtype: np.dtype[np.void]) -> list[list[str]]:
+    return [[name, dtype[name].str] for name in dtype.names or ()]
+
+
+def _make_file(path: Path, dtype: np.dtype[np.void], names: Sequence[str]) -> None:
+    """Make the file under another name first: nobody ever sees half a header."""
+    layout = json.dumps({"dtype": _fields(dtype), "learners": list(names)})
+    page = (MAGIC + b"%d\n%s" % (VERSION, layout.encode())).ljust(PAGE - 1) + b"\n"
+    if len(page) > PAGE:
+        raise LedgerError(
+            f"{path}: the header has {PAGE} bytes, {len(names)} learners' names need {len(page)}:"
+            " give them shorter names"
+        )
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name) as file:
+        file.write(page)
+        file.flush()
+        # A link fails where a rename would replace the file of a writer that came first.
+        with contextlib.suppress(FileExistsError):
+            os.link(file.name, path)

@@ -1,0 +1,83 @@
+"""From the ledger to the scores of every learner: once a cycle, for one symbol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from trainers.recording.ledger import Ledger
+from trainers.scoring.edge import edges_of
+from trainers.scoring.evidence import judge_canary
+from trainers.scoring.metrics import scores_of
+from trainers.scoring.moves import moves_of
+from trainers.scoring.scored import Scored, scored_of
+from trainers.seat import Seat
+
+CANARY, MAJORITY = "canary", "majority"
+
+
+class Scoreboard:
+    """Keeps every seat's ``live`` scores.
+
+    Args:
+        ledger: of the symbol; its names are those of the seats, in this order.
+        learners: scored over all windows, with their edge over the best baseline.
+        baselines: scored over the session.
+        fee_bps: cost of a change of position besides half the spread.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        learners: Sequence[Seat],
+        baselines: Sequence[Seat],
+        fee_bps: float,
+    ) -> None:
+        self._ledger, self._fee_bps = ledger, fee_bps
+        self._learners, self._baselines = learners, baselines
+        self._alarmed = False
+
+    def update(self) -> Iterator[str]:
+        """Score what the ledger holds now; yield what somebody should be told."""
+        scored = self._scored()
+        rivals = {
+            seat.learner.name: scored[seat.learner.name]
+            for seat in self._baselines
+            if seat.learner.kind == "forecaster" and seat.learner.name != CANARY
+        }
+        for seat in self._learners:
+            name = seat.learner.name
+            seat.live = scores_of(scored[name], self._fee_bps)
+            for metric, edge in edges_of(scored[name], rivals).items():
+                seat.live[metric] = edge.saved.value
+                if edge.saved.half_width is not None:
+                    seat.live[f"{metric}_ci"] = edge.saved.half_width
+        for seat in self._baselines:
+            scores = scores_of(scored[seat.learner.name], self._fee_bps)
+            seat.live = {name: value for name, value in scores.items() if name.count("/") == 1}
+        self._match_turnover()
+        yield from self._watch_canary(scored)
+
+    def _scored(self) -> dict[str, Scored]:
+        moves, forecasts = moves_of(self._ledger.outcomes()), self._ledger.forecasts()
+        return {
+            seat.learner.name: scored_of(moves, forecasts, i)
+            for i, seat in enumerate([*self._learners, *self._baselines])
+        }
+
+    def _match_turnover(self) -> None:
+        """Have the random baseline trade as often as the first agent does."""
+        agents = [seat for seat in self._learners if seat.learner.kind == "agent"]
+        for seat in self._baselines:
+            if agents and hasattr(seat.learner, "turnover"):
+                seat.learner.turnover = agents[0].live.get("live/turnover", 0.0)
+
+    def _watch_canary(self, scored: dict[str, Scored]) -> Iterator[str]:
+        if self._alarmed or CANARY not in scored or MAJORITY not in scored:
+            return
+        verdict = judge_canary(scored[CANARY], scored[MAJORITY])
+        if verdict.alarm:
+            self._alarmed = True
+            yield (
+                f"the canary is off chance (log E {verdict.log_evidence:.1f} after {verdict.bars} "
+                "bars): labels leak, trust no score of this session"
+            )

@@ -1,0 +1,30 @@
+"""Calibration error: how far probabilities are from the frequencies that came. Pure.
+
+Bins hold equal counts, since most forecasts lie near one half; equal probabilities share a bin.
+Source: M. Naeini, G. Cooper and M. Hauskrecht, Obtaining well calibrated probabilities using
+Bayesian binning (2015).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainers.scoring.interval import Estimate, half_width
+from trainers.scoring.scored import Cases
+
+BINS = 10
+
+
+def calibration_error(cases: Cases) -> Estimate:
+    """Return the mean over the cases of |mean probability less share of ups| of their bin.
+
+    Chance alone makes it positive, by about 0.13 at 100 cases and 0.04 at 1,000, which the
+    interval does not take off: to first order the sign of each bin's error is taken as known.
+    """
+    error = cases.up - cases.probability
+    ordered = np.sort(cases.probability)
+    edges = ordered[len(ordered) * np.arange(1, BINS) // BINS]
+    bins = np.searchsorted(edges, cases.probability, side="right")
+    signs = np.sign(np.bincount(bins, error, BINS))
+    off = signs[bins] * error
+    return Estimate(float(off.mean()), half_width(off))

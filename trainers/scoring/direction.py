@@ -1,0 +1,81 @@
+"""How well a learner tells up from down, each score with its interval. Pure.
+
+All take the forecasts that are scored, ``n`` > 0 of them; a score that they do not allow is None.
+A probability of one half says nothing: it is right half of the time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainers.scoring.interval import Estimate, half_width, mean_of
+from trainers.scoring.scored import Cases
+
+Floats = NDArray[np.float64]
+
+# A forecast of 0 or 1 that is wrong would cost an infinite log-loss.
+SURE = 1e-6
+
+
+def accuracy(cases: Cases) -> Estimate:
+    """Return the share of right directions."""
+    return mean_of(_hits(_said(cases), cases.up))
+
+
+def log_loss(cases: Cases) -> Estimate:
+    """Return the mean of ``log_losses``, nats."""
+    return mean_of(log_losses(cases.probability, cases.up))
+
+
+def brier(cases: Cases) -> Estimate:
+    """Return the mean of ``brier_scores``, 0 to 1."""
+    return mean_of(brier_scores(cases.probability, cases.up))
+
+
+def log_losses(probability: Floats, up: Floats) -> Floats:
+    """Return less the logarithm of the probability of what came, ``(n,)``, nats."""
+    of_truth = np.where(up > 0, probability, 1 - probability)
+    losses: Floats = -np.log(np.clip(of_truth, SURE, 1 - SURE))
+    return losses
+
+
+def brier_scores(probability: Floats, up: Floats) -> Floats:
+    """Return the squared error of the probability, ``(n,)``: G. Brier (1950)."""
+    return np.square(probability - up)
+
+
+def mcc(cases: Cases) -> Estimate | None:
+    """Return Matthews' coefficient, the correlation of forecast and true direction (1975)."""
+    said, came = _said(cases), 2 * cases.up - 1
+    if np.ptp(said) == 0 or np.ptp(came) == 0:
+        return None
+    x, y = ((side - side.mean()) / side.std() for side in (said, came))
+    value = float((x * y).mean())
+    # Source: S. Devlin et al., Robust estimation with correlation coefficients, Biometrika (1975).
+    return Estimate(value, half_width(x * y - value * (x * x + y * y) / 2))
+
+
+def kappa(cases: Cases) -> Estimate | None:
+    """Return kappa-temporal: the share of no-change's errors that are not made.
+
+    No-change repeats the newest direction known; while there is none it says nothing.
+    Source: I. Zliobaite et al., Evaluation methods and decision theory for classification of
+    streaming data with temporal dependence, Machine Learning 98 (2015).
+    """
+    ours, repeated = _hits(_said(cases), cases.up), _hits(cases.before, cases.up)
+    p, p_nc = float(ours.mean()), float(repeated.mean())
+    if p_nc == 1:
+        return None
+    influence = (ours - p) / (1 - p_nc) + (repeated - p_nc) * (p - 1) / (1 - p_nc) ** 2
+    return Estimate((p - p_nc) / (1 - p_nc), half_width(influence))
+
+
+def _said(cases: Cases) -> Floats:
+    """Return the direction forecast: 1, -1, or 0 if none."""
+    return np.sign(cases.probability - 0.5)
+
+
+def _hits(said: Floats, up: Floats) -> Floats:
+    """Return 1 where the direction said came, 0 where the other did, 0.5 where none was said."""
+    return 0.5 + said * (up - 0.5)

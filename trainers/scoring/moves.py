@@ -1,0 +1,69 @@
+"""What became of each bar: how the next one moved, and whether that is known. Pure.
+
+All learners of a symbol are scored on the same moves. None crosses a gap in the stream.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.quotes import BP
+from streaming.ticks import NS_PER_S
+from trainers.scoring.ledger import Outcomes
+
+BAR_NS = NS_PER_S  # from one bar to the next
+
+
+class Moves(NamedTuple):
+    """Per bar ``t``, ``(T,)`` each, known when bar ``t + 1`` closes unless it says otherwise.
+
+    Attributes:
+        bar: int64, its open, ns; known at its own close, as the next two.
+        half_spread_bps: float64, bp of the mid.
+        direction: float64, of the newest bar up to ``t`` that moved: 1, -1; 0 if there is none.
+        moved: float64, close of bar ``t + 1`` less that of bar ``t``; 0 if broken or waiting.
+        ret_bps: float64, return of the mid from the one close to the other; 0 likewise.
+        broken: bool, a gap took the next bar away, or it is not the second after this one.
+        waiting: bool, the next bar is not there yet: the last row.
+    """
+
+    bar: NDArray[np.int64]
+    half_spread_bps: NDArray[np.float64]
+    direction: NDArray[np.float64]
+    moved: NDArray[np.float64]
+    ret_bps: NDArray[np.float64]
+    broken: NDArray[np.bool_]
+    waiting: NDArray[np.bool_]
+
+    def since(self, start: int) -> Moves:
+        """Return the bars from index ``start`` on."""
+        return Moves._make(column[start:] for column in self)
+
+
+def moves_of(outcomes: Outcomes) -> Moves:
+    """Return what became of the bars of a ledger.
+
+    Args:
+        outcomes: ``(T,)`` of dtype ``OUTCOME``, oldest first.
+    """
+    bar, mid = outcomes["bar"].copy(), outcomes["mid"]
+    waiting = np.arange(len(bar)) == len(bar) - 1
+    broken = np.zeros(len(bar), bool)
+    broken[:-1] = (outcomes["gap"][1:] != 0) | (np.diff(bar) != BAR_NS)
+    whole = ~(broken | waiting)
+    moved, ret_bps = np.zeros(len(bar)), np.zeros(len(bar))
+    moved[:-1] = np.diff(outcomes["close"])
+    ret_bps[:-1] = BP * (mid[1:] / mid[:-1] - 1)
+    moved, ret_bps = np.where(whole, moved, 0.0), np.where(whole, ret_bps, 0.0)
+    half_spread_bps = outcomes["half_spread_bps"].copy()
+    return Moves(bar, half_spread_bps, _direction(moved), moved, ret_bps, broken, waiting)
+
+
+def _direction(moved: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sign of the newest move before each row that is not 0."""
+    at = np.maximum.accumulate(np.where(moved != 0, np.arange(len(moved)), -1))
+    newest = np.where(at >= 0, np.sign(moved[at]), 0.0)
+    return np.concatenate([np.zeros(min(1, len(moved))), newest[:-1]])
