@@ -16,7 +16,8 @@ from benchmarks.processes import ROOT
 from benchmarks.table import Row, render, save
 
 NAMES = (
-    "feed", "ccxt", "pipeline", "lightning", "sb3", "mlflow", "learning", "tapes", "system",
+    "feed", "ccxt", "pipeline", "lightning", "sb3", "mlflow", "agent", "learning",
+    "plasticity", "tapes", "system",
 )  # fmt: skip
 
 

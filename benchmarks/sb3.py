@@ -56,6 +56,7 @@ def run() -> list[Row]:
     config = SessionConfig()
     bars = bars_for(BARS + STEP * (ROUNDS + 1))
     rows = []
+    alike = f"net 2x64, batch {config.dqn_batch_size}, one thread"
     with tempfile.TemporaryDirectory(prefix="tickloop-bench-") as folder:
         path = Path(folder) / "transitions.npz"
         np.savez(path, **make_transitions(bars[:BARS])._asdict())
@@ -70,7 +71,7 @@ def run() -> list[Row]:
                     "DQN: transitions learned", median(ours),
                     median(one["rate"] for one in theirs), "/s", ">=", 3,
                     f"Stable-Baselines3 {version}, train_freq={train_freq}"
-                    f"{' (its default)' * (train_freq == 4)}: net 2x64, batch 64, one thread",
+                    f"{' (its default)' * (train_freq == 4)}: {alike}",
                     "ours also learns every action from both positions of each, not counted",
                 )
             )  # fmt: skip

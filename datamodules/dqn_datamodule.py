@@ -1,4 +1,4 @@
-"""Experiences of a snapshot, added to the replay buffer, as stacks of minibatches."""
+"""Experiences of a snapshot, and the replay buffer's as stacks of minibatches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from datamodules.replay_buffer import ReplayBuffer
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
 from datamodules.transitions import LENGTH, Transitions, make_transitions
 
-Batch = tuple[Tensor, Tensor]  # (K, B, 11, 3) float64 rows, (K, B) float32 returns in bp
+Batch = tuple[Tensor, Tensor, Tensor]  # (K, B, D) states, (K, B, D) after, (K, B) returns
 
 NEEDED = WARMUP + LENGTH + 2
 
@@ -23,36 +23,31 @@ NEEDED = WARMUP + LENGTH + 2
 STACK = 50
 
 
+def transitions_of(snapshot: Snapshot) -> Transitions:
+    """Return the experiences of a snapshot.
+
+    Raises:
+        NotEnoughBarsError: if its bars are too few for one.
+    """
+    if len(snapshot.bars) < NEEDED:
+        raise NotEnoughBarsError(len(snapshot.bars), NEEDED)
+    return make_transitions(snapshot.bars)
+
+
 class DQNDataModule(pl.LightningDataModule):
-    """Fill the buffer from one snapshot, then draw ``updates`` minibatches from it.
+    """Draw ``updates`` minibatches from the replay buffer.
 
     Args:
-        snapshot: what is known at the cut.
-        memory: replay buffer that lives on from cycle to cycle.
+        memory: not empty.
         updates: minibatches to draw.
         batch_size: experiences a minibatch.
         rng: source of the draws.
-
-    Raises:
-        NotEnoughBarsError: if the snapshot has no whole experience.
     """
 
     def __init__(
-        self,
-        snapshot: Snapshot,
-        *,
-        memory: ReplayBuffer,
-        updates: int,
-        batch_size: int,
-        rng: np.random.Generator,
+        self, memory: ReplayBuffer, *, updates: int, batch_size: int, rng: np.random.Generator
     ) -> None:
         super().__init__()
-        if len(snapshot.bars) < NEEDED:
-            raise NotEnoughBarsError(len(snapshot.bars), NEEDED)
-        self.transitions: Transitions = make_transitions(snapshot.bars)
-        memory.add(self.transitions)
-        if len(memory) == 0:  # gaps have cut all of them out
-            raise NotEnoughBarsError(0, 1, "experiences without a gap")
         self._batches = _Stacks(memory, updates, batch_size, rng)
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -72,5 +67,5 @@ class _Stacks(IterableDataset[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         for done in range(0, self._updates, STACK):
             shape = (min(STACK, self._updates - done), self._batch_size)
-            rows, ret = self._memory.sample(self._rng, shape)
-            yield torch.from_numpy(rows), torch.from_numpy(ret.astype(np.float32))
+            state, after, ret = map(torch.from_numpy, self._memory.sample(self._rng, shape))
+            yield state, after, ret

@@ -2,68 +2,93 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.transitions import LENGTH, STATE, Transitions
+
+class Experiences(NamedTuple):
+    """What a value network learns from, oldest first; whatever its D inputs are.
+
+    Attributes:
+        state: ``(N, D)`` float32, known before a bar.
+        after: ``(N, D)`` float32, known after it.
+        ret: ``(N,)`` float32, return of that bar, in units of a typical move of its time.
+        ts: ``(N,)`` int64, rising: open of that bar, ns.
+    """
+
+    state: NDArray[np.float32]
+    after: NDArray[np.float32]
+    ret: NDArray[np.float32]
+    ts: NDArray[np.int64]
+
+
+Sample = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 
 class ReplayBuffer:
-    """A bounded memory of transitions; the oldest are overwritten.
+    """A bounded memory of experiences; the oldest are overwritten.
 
     Args:
-        capacity: transitions kept.
+        capacity: experiences kept.
+        width: D, inputs of the network.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, width: int) -> None:
         self.capacity = capacity
-        self._rows = np.zeros((capacity, LENGTH + 1, len(STATE)))
-        self._ret = np.zeros(capacity)
+        self._state = np.zeros((capacity, width), np.float32)
+        self._after = np.zeros((capacity, width), np.float32)
+        self._ret = np.zeros(capacity, np.float32)
         self._added = 0
-        self._newest = -1  # open of the newest bar added, ns
+        self.newest = -1  # open of the newest bar added, ns
 
     def __len__(self) -> int:
         return min(self._added, self.capacity)
 
-    def add(self, transitions: Transitions) -> int:
+    def add(self, experiences: Experiences) -> int:
         """Add those newer than the newest one here; return how many that were."""
-        new = transitions.ts > self._newest
-        rows, ret = transitions.rows[new], transitions.ret[new]
-        if len(ret) == 0:
+        new = experiences.ts > self.newest
+        n = int(new.sum())
+        if n == 0:
             return 0
-        kept = min(len(ret), self.capacity)
-        slots = np.arange(self._added + len(ret) - kept, self._added + len(ret)) % self.capacity
-        self._rows[slots], self._ret[slots] = rows[-kept:], ret[-kept:]
-        self._added += len(ret)
-        self._newest = int(transitions.ts[-1])
-        return len(ret)
+        kept = min(n, self.capacity)
+        slots = np.arange(self._added + n - kept, self._added + n) % self.capacity
+        self._state[slots] = experiences.state[new][-kept:]
+        self._after[slots] = experiences.after[new][-kept:]
+        self._ret[slots] = experiences.ret[new][-kept:]
+        self._added += n
+        self.newest = int(experiences.ts[-1])
+        return n
 
-    def sample(
-        self, rng: np.random.Generator, shape: tuple[int, ...]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def sample(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Sample:
         """Draw uniformly with replacement.
 
         Returns:
-            ``shape + (11, 3)`` rows and ``shape`` returns in bp, as in ``Transitions``.
+            ``shape + (D,)`` states, ``shape + (D,)`` states after, ``shape`` returns.
 
         Raises:
             ValueError: if there is nothing to draw from.
         """
         if len(self) == 0:
-            raise ValueError("the replay buffer is empty: add transitions before sampling")
+            raise ValueError("the replay buffer is empty: add experiences before sampling")
         drawn = rng.integers(0, len(self), shape)
-        return self._rows[drawn], self._ret[drawn]
+        return self._state[drawn], self._after[drawn], self._ret[drawn]
 
     def state_dict(self) -> dict[str, Any]:
         """Return what ``load_state_dict`` needs to go on as this one."""
         n = len(self)
-        rows, ret = self._rows[:n].copy(), self._ret[:n].copy()
-        return {"rows": rows, "ret": ret, "added": self._added, "newest": self._newest}
+        return {
+            "state": self._state[:n].copy(),
+            "after": self._after[:n].copy(),
+            "ret": self._ret[:n].copy(),
+            "added": self._added,
+            "newest": self.newest,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Become the buffer that ``state`` was taken from (of the same capacity)."""
         n = len(state["ret"])
-        self._rows[:n], self._ret[:n] = state["rows"], state["ret"]
-        self._added, self._newest = state["added"], state["newest"]
+        self._state[:n], self._after[:n] = state["state"], state["after"]
+        self._ret[:n] = state["ret"]
+        self._added, self.newest = state["added"], state["newest"]

@@ -28,7 +28,7 @@ class TradingEnv(gym.Env[Observation, np.int64]):
     """Be in (1) or out of (0) the market, bar by bar.
 
     Actions: 0 HOLD keeps the position, 1 BUY goes in, 2 SELL goes out. Reward, bp: the new
-    position times the return of the bar that follows, less ``fee_bps`` if the position changed.
+    position times the return of the bar that follows, less ``cost_bps`` if the position changed.
     Observation, ``(31,)`` float32 from -10 to 10, known when the newest bar of the state closes:
 
         0:10   close against the newest, in units of ``unit_bps``; oldest bar first
@@ -42,7 +42,7 @@ class TradingEnv(gym.Env[Observation, np.int64]):
 
     Args:
         transitions: experiences of one symbol, oldest first.
-        fee_bps: cost of a change of position, bp.
+        cost_bps: cost of a change of position, bp: fee and half-spread.
         unit_bps: a typical move of one bar, bp; by default the mean of those that moved.
 
     Raises:
@@ -53,13 +53,13 @@ class TradingEnv(gym.Env[Observation, np.int64]):
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  (declared so by Gymnasium)
 
     def __init__(
-        self, transitions: Transitions, *, fee_bps: float = 10.0, unit_bps: float | None = None
+        self, transitions: Transitions, *, cost_bps: float = 10.0, unit_bps: float | None = None
     ) -> None:
         rows, ret = transitions.rows, transitions.ret
         if len(ret) == 0:
             raise ValueError("an environment needs at least one transition, got none")
         self.unit_bps = _typical_move(ret) if unit_bps is None else unit_bps
-        self.fee_bps = fee_bps
+        self.cost_bps = cost_bps
         self._states = observed(rows[:, :-1], self.unit_bps)  # (N, 30)
         self._next_states = observed(rows[:, 1:], self.unit_bps)  # (N, 30)
         self._ret: list[float] = ret.tolist()
@@ -118,7 +118,7 @@ class TradingEnv(gym.Env[Observation, np.int64]):
             self._position = 1
         elif action == SELL:
             self._position = 0
-        cost = self.fee_bps if self._position != before else 0.0
+        cost = self.cost_bps if self._position != before else 0.0
         reward = self._position * self._ret[i] - cost
         truncated = self._last[i]
         self._at = i if truncated else i + 1

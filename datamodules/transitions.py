@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from datamodules.features import WARMUP
 from datamodules.indicators import rsi
-from datamodules.quotes import BP
+from datamodules.quotes import BP, mids
 from datamodules.windows import gap_free
 from streaming.bars import Bars
 
@@ -28,7 +28,8 @@ class Transitions(NamedTuple):
 
     Attributes:
         rows: ``(N, 11, 3)`` float64: the state is rows 0 to 9, the next state rows 1 to 10.
-        ret: ``(N,)`` float64, return of the bar that leads to the next state, bp.
+        ret: ``(N,)`` float64, return of the mid over the bar that leads to the next state, bp;
+            closes would count the bounce between bid and ask as a profit.
         ts: ``(N,)`` int64, open of that bar, ns.
     """
 
@@ -61,8 +62,8 @@ def make_transitions(bars: Bars) -> Transitions:
         raise ValueError(f"experiences need more than {needed} bars, got {len(bars)}")
     rows = state_rows(bars)
     views = np.lib.stride_tricks.sliding_window_view(rows, LENGTH + 1, axis=0).transpose(0, 2, 1)
-    close = rows[:, 0]
-    ret = BP * (close[LENGTH:] / close[LENGTH - 1 : -1] - 1)
+    mid = mids(bars)[WARMUP:]
+    ret = BP * (mid[LENGTH:] / mid[LENGTH - 1 : -1] - 1)
     ts = bars["ts_open"][WARMUP + LENGTH :]
     whole = gap_free(bars["gap"][WARMUP:], LENGTH + 1)
     # The product's definition counts T - 60 experiences: the oldest is left out.

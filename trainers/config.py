@@ -57,10 +57,10 @@ class SessionConfig(StreamConfig):
         3.0, "AdamW weight decay of the CNN: only what lasts is learned", low=0, high=100
     )
 
-    dqn_learning_rate: float = knob(1e-3, "Adam step size of the DQN", low=1e-7, high=1)
-    dqn_updates: int = knob(400, "gradient steps a cycle", low=1, high=100_000)
-    dqn_batch_size: int = knob(64, "transitions an update", low=1, high=100_000)
-    dqn_gamma: float = knob(0.95, "discount factor a bar", low=0, high=0.9999)
+    dqn_learning_rate: float = knob(3e-4, "AdamW step size of the DQN", low=1e-7, high=1)
+    dqn_updates: int = knob(100, "gradient steps a cycle", low=1, high=100_000)
+    dqn_batch_size: int = knob(256, "transitions an update", low=1, high=100_000)
+    dqn_gamma: float = knob(0.97, "discount factor a bar", low=0, high=0.9999)
     dqn_tau: float = knob(
         0.4, "Polyak step of the target network, made every 50 updates", low=0, high=1
     )

@@ -118,11 +118,13 @@ class Lane:
         known = np.concatenate([self._bars, rows])[-self.config.history_bars - len(rows) :]
         known.flags.writeable = False  # all learners are handed the same
         self._bars = known[-self.config.history_bars :]
-        if self.cycle == 0:
+        written = self.ledger.last_bar
+        if self.cycle == 0 and written < 0:
             return  # nobody has learned yet, and these may be history from before the session
-        for end in range(len(known) - len(rows) + 1, len(known)):
-            self._write(known[:end], self._missed())
-        self._write(known, self._forecasts())
+        for end in range(len(known) - len(rows) + 1, len(known) + 1):
+            if known["ts_open"][end - 1] > written:  # else by the trainer before this one
+                newest = end == len(known)
+                self._write(known[:end], self._forecasts() if newest else self._missed())
 
     def _forecasts(self) -> Forecasts:
         """Ask every learner about the bar after the newest."""
@@ -165,6 +167,8 @@ class Lane:
         self._last_cut = (cut, now)
         snapshot = Snapshot(self.symbol, self.cycle, cut, self._bars, self.config.seed)
         for seat in self.seats:
+            if seat in self.learners:  # a baseline is done before anyone could read it
+                seat.announce(self.cycle)
             seat.train(snapshot)
             self._take_bars(self.ticks.committed)  # learning takes longer than some bars
         for alarm in self.scoreboard.update():

@@ -14,6 +14,16 @@ from trainers.seat import Seat
 
 CANARY, MAJORITY = "canary", "majority"
 
+# What is kept of a baseline: enough to compare, since every metric a cycle costs half a
+# millisecond in MLflow's store. The ledger has the rest.
+OF_BASELINES = [
+    f"live/{name}"
+    for name in (
+        "scored", "missed", "accuracy", "accuracy_ci", "log_loss", "log_loss_ci", "brier", "auc",
+        "trades", "win_rate", "pnl_bps", "pnl_bps_ci", "gross_bps", "turnover",
+    )
+]  # fmt: skip
+
 
 class Scoreboard:
     """Keeps every seat's ``live`` scores.
@@ -21,7 +31,7 @@ class Scoreboard:
     Args:
         ledger: of the symbol; its names are those of the seats, in this order.
         learners: scored over all windows, with their edge over the best baseline.
-        baselines: scored over the session.
+        baselines: scored over the session, by fewer metrics.
         fee_bps: cost of a change of position besides half the spread.
     """
 
@@ -53,7 +63,7 @@ class Scoreboard:
                     seat.live[f"{metric}_ci"] = edge.saved.half_width
         for seat in self._baselines:
             scores = scores_of(scored[seat.learner.name], self._fee_bps)
-            seat.live = {name: value for name, value in scores.items() if name.count("/") == 1}
+            seat.live = {name: scores[name] for name in OF_BASELINES if name in scores}
         self._match_turnover()
         yield from self._watch_canary(scored)
 

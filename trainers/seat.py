@@ -65,6 +65,12 @@ class Seat:
             return BUY
         return SELL if forecast.probability <= 1 - self.confidence else HOLD
 
+    def announce(self, cycle: int) -> None:
+        """Say that the learner is about to learn, unless it rests."""
+        if cycle >= self.rests_until:
+            self.status, self.status_text = "TRAINING", f"cycle {cycle}"
+            self._tracker.log(self.run_id, cycle, tags=self._tags())
+
     def train(self, snapshot: Snapshot) -> None:
         """Learn from a snapshot, unless the learner rests."""
         cycle = snapshot.cycle
@@ -72,8 +78,6 @@ class Seat:
             return
         if self.rests_until == 0:
             self.errors = 0  # a whole cycle without one, forecasts included
-        self.status, self.status_text = "TRAINING", f"cycle {cycle}"
-        self._tracker.log(self.run_id, cycle, tags=self._tags())
         started = time.perf_counter()
         try:
             found = self.learner.learn(snapshot) or {}

@@ -25,6 +25,16 @@ def signed(value: float) -> str:
     return f"{value:+.3g}"
 
 
+def bps(value: float) -> str:
+    """Write basis points: ``+12.3 bp``."""
+    return f"{value:+.1f} bp"
+
+
+def nats(value: float) -> str:
+    """Write a difference of log-losses: ``+0.0123 nats``."""
+    return f"{value:+.4f} nats"
+
+
 def plain(value: float) -> str:
     """Write a number as short as it stays clear: ``0.001``, ``1,234``."""
     return f"{value:,.4g}" if abs(value) < 1000 else count(value)
@@ -52,9 +62,11 @@ class Line:
     unknown: str = UNTRAINED
 
     def of(self, metrics: Mapping[str, float]) -> str:
-        """Return the metric in words."""
-        value = metrics.get(self.key)
-        return self.unknown if value is None else self.write(value)
+        """Return the metric in words, with the half-width of its interval if that is known."""
+        value, width = metrics.get(self.key), metrics.get(f"{self.key}_ci")
+        if value is None:
+            return self.unknown
+        return self.write(value) + (f" ± {self.write(width).lstrip('+')}" if width else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +84,8 @@ CARDS = {
         "CNN",
         (
             LIVE_ACCURACY,
+            Line("live/edge", "Edge over the best baseline", nats, UNSCORED),
+            Line("live/break_even", "Break-even accuracy", percent, UNSCORED),
             Line("train/accuracy", "Train accuracy (seen data)", percent),
             Line("train/loss", "Train loss", decimals),
             Line("train/epochs", "Epochs", count),
@@ -82,6 +96,8 @@ CARDS = {
         "DQN",
         (
             Line("live/win_rate", "Live win rate (test-then-train)", percent, NO_TRADES),
+            Line("live/pnl_bps", "P&L net of costs", bps, UNSCORED),
+            Line("live/gross_bps", "P&L gross", bps, UNSCORED),
             Line("train/average_reward", "Average reward", signed),
             Line("train/episodes", "Episodes", count),
             Line("train/epsilon", "Epsilon", decimals),

@@ -1,6 +1,6 @@
 """Stable-Baselines3's DQN on the trading environment; run in SB3's own environment.
 
-python benchmarks/peers/sb3_dqn.py TRANSITIONS.npz FEE_BPS BATCH STEPS TRAIN_FREQ
+python benchmarks/peers/sb3_dqn.py TRANSITIONS.npz COST_BPS BATCH STEPS TRAIN_FREQ
 
 TRAIN_FREQ is SB3's: environment steps a gradient step (its default is 4). A line on stdin is one
 round of STEPS.
@@ -23,22 +23,22 @@ from datamodules.trading_env import TradingEnv
 from datamodules.transitions import Transitions
 
 
-def main(path: str, fee_bps: float, batch: int, steps: int, train_freq: int) -> None:
+def main(path: str, cost_bps: float, batch: int, steps: int, train_freq: int) -> None:
     """Answer each line with the transitions learned a second."""
     torch.set_num_threads(1)
     with np.load(path) as data:
         transitions = Transitions(data["rows"], data["ret"], data["ts"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        check_env(TradingEnv(transitions, fee_bps=fee_bps))
+        check_env(TradingEnv(transitions, cost_bps=cost_bps))
     model = DQN(
         "MlpPolicy",
-        TradingEnv(transitions, fee_bps=fee_bps),
+        TradingEnv(transitions, cost_bps=cost_bps),
         policy_kwargs={"net_arch": [64, 64]},
-        learning_rate=1e-3,
+        learning_rate=3e-4,
         buffer_size=100_000,
         batch_size=batch,
-        gamma=0.95,
+        gamma=0.97,
         learning_starts=100,
         train_freq=train_freq,
         gradient_steps=1,

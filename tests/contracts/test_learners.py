@@ -1,4 +1,4 @@
-"""The contract of every learner: the built-in ones, and one of a user given by import path."""
+"""The contract of every learner: built-in ones, baselines, and one of a user by import path."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from sklearn.base import BaseEstimator
 
 from datamodules.features import raw_columns
 from datamodules.snapshot import NotEnoughBarsError
@@ -16,10 +17,10 @@ from streaming.errors import KnobError
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from trainers.config import SessionConfig
 from trainers.learners.learner import Learner, as_forecast
-from trainers.learners.registry import BUILT_IN, make_learners
+from trainers.learners.registry import BASELINES, BUILT_IN, KNOWN, make_learners
 
 OWN = "tests.trainers.own_learner:UpShare"
-EVERY = pytest.mark.parametrize("path", [*BUILT_IN, OWN])
+EVERY = pytest.mark.parametrize("path", [*KNOWN, OWN])
 BUILT = pytest.mark.parametrize("path", BUILT_IN)
 BARS = random_bars(260, seed=5)
 
@@ -35,8 +36,8 @@ def _as_in_the_trainer():
 
 
 def make(path, **knobs):
-    quick = {"dqn_updates": 60, "cnn_epochs": 2, "cnn_batch_size": 64}
-    (learner,) = make_learners(SessionConfig(learners=path, **quick, **knobs)).values()
+    quick = {"dqn_updates": 60, "cnn_updates": 2, "cnn_batch_size": 64}
+    (learner,) = make_learners(SessionConfig(learners=path, **{**quick, **knobs})).values()
     return learner
 
 
@@ -54,6 +55,9 @@ def bits(value):
         return value.detach().numpy().tobytes()
     if isinstance(value, np.ndarray):
         return value.tobytes()
+    if isinstance(value, BaseEstimator):  # what it has been fitted to
+        numbers = (np.ndarray, np.number, int, float)
+        return bits({name: x for name, x in vars(value).items() if isinstance(x, numbers)})
     if isinstance(value, dict):
         return {name: bits(part) for name, part in value.items()}
     return [bits(part) for part in value] if isinstance(value, list | tuple) else repr(value)
@@ -133,7 +137,9 @@ def test_a_gap_in_the_newest_bar_silences_it(path):
     assert learner.forecast(bars) is None
 
 
-@pytest.mark.parametrize("path, reach", [("cnn", 108), ("dqn", 9)])
+@pytest.mark.parametrize(
+    "path, reach", [("cnn", 108), ("dqn", 9), ("logistic", 49), ("canary", 49)]
+)
 def test_a_gap_among_its_bars_silences_it_and_an_older_one_does_not(path, reach):
     learner = learned(path)
     bars = BARS.copy()
@@ -176,7 +182,7 @@ def test_a_restored_learner_learns_on_to_the_bit(path):
     assert bits(restored.state_dict()) == bits(uninterrupted.state_dict())
 
 
-@pytest.mark.parametrize("path", [*BUILT_IN, OWN])
+@EVERY
 def test_a_state_once_taken_is_not_changed_by_learning_on(path):
     learner = learned(path)
     state = learner.state_dict()
@@ -236,7 +242,7 @@ def test_the_version_that_forecasts_shares_no_weight_with_the_one_trained(path):
 
 @BUILT
 def test_the_version_that_forecasts_stays_while_the_next_one_is_trained(path, monkeypatch):
-    learner = learned(path)
+    learner = learned(path, cnn_updates=9)  # two steps of Lightning
     said, during = answers(learner), []
     module = type(learner._module)
     step = module.training_step
@@ -272,7 +278,7 @@ def test_the_exported_version_says_what_the_learner_says(path):
             assert answer == (int(buy or sell), (out, into))
 
 
-@BUILT
+@pytest.mark.parametrize("path", [*BUILT_IN, "logistic", "canary"])
 def test_it_waits_for_bars_without_a_change(path):
     learner = make(path)
     before = bits(learner.state_dict())
@@ -290,7 +296,7 @@ def test_a_market_that_stands_still_is_no_error(path):
     as_forecast(learner.forecast(still))
 
 
-@pytest.mark.parametrize("path", ["cnn", "dqn", OWN])
+@EVERY
 def test_a_snapshot_cut_to_pieces_by_gaps_is_no_error(path):
     pieces = bars_from(100 + np.arange(200) % 7, gaps=range(0, 200, 9))
     with contextlib.suppress(NotEnoughBarsError):  # waiting for bars is fine too
@@ -304,7 +310,7 @@ def weights(learner):
     return [bits(weight) for weight in learner.export()[0].parameters()]
 
 
-@EVERY
+@pytest.mark.parametrize("path", [*BUILT_IN, OWN])
 def test_the_learning_rate_set_is_the_one_used_and_reported(path):
     learner = learned(path)
     before = weights(learner)
@@ -315,6 +321,14 @@ def test_the_learning_rate_set_is_the_one_used_and_reported(path):
     learner.learning_rate = 0.01
     learner.learn(snapshot_of(BARS[:240], cycle=3))
     assert weights(learner) != before
+
+
+@pytest.mark.parametrize("path", BASELINES)
+def test_a_baseline_waits_for_its_first_bars_without_a_change(path):
+    learner = make(path)
+    with pytest.raises(NotEnoughBarsError, match=r"^warming up 1/\d+ bars$"):
+        learner.learn(snapshot_of(BARS[:1]))
+    assert learner.forecast(BARS) is None
 
 
 def test_unknown_learners_are_refused_with_what_is_known():

@@ -26,7 +26,11 @@ def thousand_bars():
 
 def cut(bars, features):
     data = CNNDataModule(
-        snapshot_of(bars), features=features, batch_size=256, rng=np.random.default_rng(0)
+        snapshot_of(bars),
+        features=features,
+        updates=1,
+        batch_size=256,
+        rng=np.random.default_rng(0),
     )
     return features_of(bars, features), data.windows, make_transitions(bars)
 
@@ -37,7 +41,7 @@ def test_a_thousand_ticks_give_951_rows_891_windows_and_940_experiences(features
     assert rows.shape == (951, 8)
     assert windows.x.shape == (891, 60, 8)
     assert windows.x.dtype == np.float32
-    assert windows.up.shape == windows.flat.shape == (891,)
+    assert windows.up.shape == windows.flat.shape == windows.at.shape == (891,)
     assert experiences.rows.shape == (940, 11, 3)
     assert experiences.ret.shape == experiences.ts.shape == (940,)
 

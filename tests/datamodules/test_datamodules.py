@@ -5,26 +5,31 @@ import pytest
 
 from datamodules.cnn_datamodule import STACK as CNN_STACK
 from datamodules.cnn_datamodule import CNNDataModule
-from datamodules.dqn_datamodule import STACK, DQNDataModule
+from datamodules.dqn_datamodule import STACK, DQNDataModule, transitions_of
 from datamodules.features import COLUMNS, features_of
 from datamodules.replay_buffer import ReplayBuffer
+from datamodules.scaling import scale
 from datamodules.snapshot import NotEnoughBarsError
 from tests.datamodules.samples import random_bars, snapshot_of
+from trainers.learners.dqn import experiences_of
 
 
-def cnn_data(bars, seed=0, batch_size=64, features="classic"):
+def cnn_data(bars, seed=0, updates=5, features="classic"):
     rng = np.random.default_rng(seed)
-    return CNNDataModule(snapshot_of(bars), features=features, batch_size=batch_size, rng=rng)
+    return CNNDataModule(
+        snapshot_of(bars), features=features, updates=updates, batch_size=64, rng=rng
+    )
 
 
 def dqn_data(bars, seed=0, updates=5, memory=None):
     rng = np.random.default_rng(seed)
-    memory = ReplayBuffer(1000) if memory is None else memory
-    return DQNDataModule(snapshot_of(bars), memory=memory, updates=updates, batch_size=16, rng=rng)
+    memory = ReplayBuffer(1000, 30) if memory is None else memory
+    memory.add(experiences_of(transitions_of(snapshot_of(bars)), 8.0))
+    return DQNDataModule(memory, updates=updates, batch_size=16, rng=rng)
 
 
 def epoch(data):
-    return [(x.numpy(), y.numpy()) for x, y in data.train_dataloader()]
+    return [tuple(part.numpy() for part in stack) for stack in data.train_dataloader()]
 
 
 def minibatches(data):
@@ -33,7 +38,7 @@ def minibatches(data):
 
 
 def as_bytes(batches):
-    return [(x.tobytes(), y.tobytes()) for x, y in batches]
+    return [tuple(part.tobytes() for part in batch) for batch in batches]
 
 
 def pairs(xs, ys):
@@ -41,20 +46,41 @@ def pairs(xs, ys):
 
 
 @pytest.mark.parametrize("features", COLUMNS)
-def test_an_epoch_has_each_moved_window_once_and_no_flat_one(features):
-    data = cnn_data(random_bars(900), features=features)
+def test_the_cnn_draws_from_all_moved_windows_and_no_flat_one(features):
+    data = cnn_data(random_bars(400), features=features, updates=60)
     windows = data.windows
     assert windows.flat.any()
-    for _ in range(2):
-        batches = minibatches(data)
-        moved = ~windows.flat
-        found = sorted(pair for xs, ys in batches for pair in pairs(xs, ys))
-        assert found == sorted(pairs(windows.x[moved], windows.up[moved]))
-        assert [len(x) for x, _ in batches[:-1]] == [64] * (len(batches) - 1)
-        assert -(-len(batches) // CNN_STACK) == len(data.train_dataloader()) > 1
+    assert data.moved.tolist() == np.flatnonzero(~windows.flat).tolist()
+    known = set(pairs(windows.x[data.moved], windows.up[data.moved]))
+    drawn = {pair for xs, ys in minibatches(data) for pair in pairs(xs, ys)}
+    assert drawn == known  # 60 x 64 draws leave out none of some 230
 
 
-def test_every_epoch_has_another_order():
+def test_the_cnn_draws_each_moved_window_about_as_often():
+    data = cnn_data(random_bars(300), updates=400)
+    at = {x.tobytes(): i for i, x in enumerate(data.windows.x)}
+    drawn = [at[x.tobytes()] for xs, _ in minibatches(data) for x in xs]
+    counts = np.bincount(drawn)[data.moved]
+    expected = 400 * 64 / len(data.moved)
+    assert ((counts - expected) ** 2 / expected).sum() < 1.5 * len(data.moved)  # chi squared
+    old, new = np.array_split(counts, 2)
+    assert old.mean() == pytest.approx(new.mean(), rel=0.05)
+
+
+@pytest.mark.parametrize("updates", [1, CNN_STACK, CNN_STACK + 1, 3 * CNN_STACK])
+def test_the_cnn_gets_as_many_minibatches_as_asked_in_stacks(updates):
+    data = cnn_data(random_bars(300), updates=updates)
+    stacks = list(data.train_dataloader())
+    assert len(stacks) == len(data.train_dataloader()) == -(-updates // CNN_STACK)
+    assert [len(stack) for stack in stacks[:-1]] == [CNN_STACK] * (len(stacks) - 1)
+    assert sum(map(len, stacks)) == updates
+    for x, up in (batch for stack in stacks for batch in stack):
+        assert x.shape == (64, 60, 8)
+        assert up.shape == (64,)
+        assert x.numpy().dtype == up.numpy().dtype == np.float32
+
+
+def test_reading_the_minibatches_again_gives_others():
     data = cnn_data(random_bars(300))
     assert as_bytes(minibatches(data)) != as_bytes(minibatches(data))
 
@@ -85,21 +111,21 @@ def test_the_scaler_knows_the_snapshot_and_nothing_else():
     rows = features_of(bars[:200], "classic")
     assert data.scaler.data_min_.tolist() == rows.min(axis=0).tolist()
     assert data.scaler.data_max_.tolist() == rows.max(axis=0).tolist()
+    assert data.rows.tobytes() == scale(rows, data.scaler).tobytes()
 
 
 @pytest.mark.parametrize("updates", [1, STACK, STACK + 1, 3 * STACK])
 def test_the_dqn_gets_as_many_minibatches_as_asked_in_stacks(updates):
     stacks = epoch(dqn_data(random_bars(200), updates=updates))
-    assert sum(len(rows) for rows, _ in stacks) == updates
-    for rows, ret in stacks:
-        assert rows.shape[1:] == (16, 11, 3)
-        assert rows.dtype == np.float64
-        assert ret.shape == rows.shape[:2]
-        assert ret.dtype == np.float32
+    assert sum(len(ret) for *_, ret in stacks) == updates
+    for state, after, ret in stacks:
+        assert state.shape == after.shape == (len(ret), 16, 30)
+        assert ret.shape == (len(ret), 16)
+        assert state.dtype == after.dtype == ret.dtype == np.float32
 
 
 def test_the_replay_memory_grows_by_what_is_new_in_each_snapshot():
-    bars, memory = random_bars(300), ReplayBuffer(1000)
+    bars, memory = random_bars(300), ReplayBuffer(1000, 30)
     for n, wanted in ((200, 140), (250, 190), (250, 190)):
         dqn_data(bars[:n], memory=memory)
         assert len(memory) == wanted

@@ -14,9 +14,27 @@ from tests.datamodules.samples import bars_from, markets, random_bars
 SETS = pytest.mark.parametrize("name", COLUMNS)
 
 
+def quoted(bars, seed=0, *, spread=1e-4):
+    """Give ``bars`` quotes up to ``spread`` away; each closes at its bid, its ask, or between."""
+    rng = np.random.default_rng(seed)
+    bars = bars.copy()
+    bars["bid"] = bars["close"] * (1 - spread * rng.random(len(bars)))
+    bars["ask"] = bars["close"] * (1 + spread * rng.random(len(bars)))
+    side = rng.choice([-1, 0, 1], len(bars), p=[0.4, 0.2, 0.4])
+    bars["bid"][side < 0] = bars["close"][side < 0]
+    bars["ask"][side > 0] = bars["close"][side > 0]
+    return bars
+
+
+@st.composite
+def quoted_markets(draw, **sizes):
+    spread = draw(st.sampled_from([0.0, 1e-6, 1e-2]))
+    return quoted(draw(markets(**sizes)), draw(st.integers(0, 99)), spread=spread)
+
+
 @SETS
 @settings(deadline=None, max_examples=20)
-@given(bars=markets())
+@given(bars=quoted_markets())
 def test_features_of_the_first_bars_are_the_first_features_of_all_bars(name, bars):
     rows = features_of(bars, name)
     for t in range(WARMUP + 1, len(bars) + 1):
@@ -26,7 +44,7 @@ def test_features_of_the_first_bars_are_the_first_features_of_all_bars(name, bar
 
 @SETS
 @settings(deadline=None, max_examples=40)
-@given(bars=markets(high=160), data=st.data())
+@given(bars=quoted_markets(high=160), data=st.data())
 def test_a_row_depends_on_its_bar_and_the_49_before_it_alone(name, bars, data):
     rows = features_of(bars, name)
     i = data.draw(st.integers(0, len(rows) - 1))
@@ -35,7 +53,7 @@ def test_a_row_depends_on_its_bar_and_the_49_before_it_alone(name, bars, data):
 
 @SETS
 @settings(deadline=None, max_examples=40)
-@given(bars=markets(high=160))
+@given(bars=quoted_markets(high=160))
 def test_torch_gives_the_bits_that_numpy_gives(name, bars):
     raw = raw_columns(bars)
     in_torch = make_features(torch.from_numpy(raw), name, torch)
@@ -44,7 +62,7 @@ def test_torch_gives_the_bits_that_numpy_gives(name, bars):
 
 @SETS
 @settings(deadline=None, max_examples=40)
-@given(bars=markets(low=60), size=st.integers(1, 5))
+@given(bars=quoted_markets(low=60), size=st.integers(1, 5))
 def test_a_batch_gives_the_bits_of_its_single_series(name, bars, size):
     raw = raw_columns(bars)
     t = len(raw) - size + 1
@@ -74,23 +92,40 @@ def test_classic_columns_are_prices_volume_and_pandas_indicators():
 
 
 def test_flow_columns_agree_with_pandas():
-    bars = random_bars(400, flat=0.0)
+    bars = quoted(random_bars(400, flat=0.0))
     frame = pd.DataFrame(features_of(bars, "flow"), columns=COLUMNS["flow"])
     bar = pd.DataFrame({name: bars[name] for name in RAW})
-    returns = bar["close"].pct_change()
+    close = bar["close"]
+    returns = close.pct_change()
     unit = returns.abs().rolling(49).mean()
     wanted = {
         "return": returns / unit,
-        "range": (bar["high"] - bar["low"]) / bar["close"] / unit,
-        "vwap_gap": (bar["notional"] / bar["volume"] / bar["close"] - 1) / unit,
-        "sma_20_gap": (bar["close"] / bar["close"].rolling(20).mean() - 1) / unit,
+        "side": pd.Series(np.select([close == bar["ask"], close == bar["bid"]], [1.0, -1.0])),
+        "bid_gap": (bar["bid"] / close - 1) / unit,
+        "ask_gap": (bar["ask"] / close - 1) / unit,
+        "vwap_gap": (bar["notional"] / bar["volume"] / close - 1) / unit,
+        "sma_20_gap": (close / close.rolling(20).mean() - 1) / unit,
         "imbalance": bar["signed_volume"] / bar["volume"],
         "imbalance_10": bar["signed_volume"].rolling(10).sum() / bar["volume"].rolling(10).sum(),
-        "volume_ratio": bar["volume"] / bar["volume"].rolling(20).mean(),
-        "trades_ratio": bar["trades"] / bar["trades"].rolling(20).mean(),
     }
+    assert list(wanted) == list(COLUMNS["flow"])
+    assert set(frame["side"]) == {-1.0, 0.0, 1.0}
     for name, series in wanted.items():
         np.testing.assert_allclose(frame[name], series[WARMUP:], rtol=1e-3, atol=1e-6, err_msg=name)
+
+
+def test_the_side_of_a_close_that_is_bid_and_ask_at_once_is_unknown():
+    bars = bars_from(100 + np.arange(60) % 2)
+    assert (bars["bid"] == bars["ask"]).all()
+    assert not features_of(bars, "flow")[:, COLUMNS["flow"].index("side")].any()
+
+
+def test_quotes_are_told_in_units_of_the_mean_absolute_return():
+    bars = bars_from(np.where(np.arange(60) % 2, 101.0, 100.0))  # moves of about 1 % each
+    bars["bid"], bars["ask"] = bars["close"] * 0.98, bars["close"] * 1.01
+    row = dict(zip(COLUMNS["flow"], features_of(bars, "flow")[-1], strict=True))
+    assert row["bid_gap"] == pytest.approx(-2, rel=0.01)
+    assert row["ask_gap"] == pytest.approx(1, rel=0.01)
 
 
 def test_indicators_by_hand():
@@ -119,7 +154,7 @@ def test_still_and_empty_bars_give_finite_features(name, close, volume):
 
 @SETS
 @settings(deadline=None, max_examples=40)
-@given(bars=markets())
+@given(bars=quoted_markets())
 def test_features_are_finite(name, bars):
     assert np.isfinite(features_of(bars, name)).all()
 
@@ -131,7 +166,8 @@ def test_a_single_move_after_stillness_stays_finite_and_an_empty_bar_is_neutral(
     assert np.isfinite(rows).all()
     if name == "flow":
         empty = dict(zip(COLUMNS["flow"], rows[-2], strict=True))
-        assert empty["return"] == empty["imbalance"] == empty["volume_ratio"] == 0
+        assert empty["return"] == empty["side"] == empty["imbalance"] == 0
+        assert empty["bid_gap"] == empty["ask_gap"] == 0
         assert empty["vwap_gap"] == pytest.approx(0, abs=1e-6)
 
 

@@ -11,9 +11,9 @@ from datamodules.trading_env import TradingEnv, observed
 from datamodules.transitions import BUY, HOLD, LENGTH, SELL, Transitions, make_transitions
 from streaming.bars import BAR
 from streaming.ticks import NS_PER_S
-from trainers.learners.agent import ValueNet
+from trainers.learners.agent import inputs_of
 
-FEE = 2.0
+COST = 2.0
 
 
 def market(n=120, seed=0, gap_at=None):
@@ -21,6 +21,7 @@ def market(n=120, seed=0, gap_at=None):
     bars = np.zeros(n, BAR)
     bars["ts_open"] = np.arange(n) * NS_PER_S
     bars["close"] = 100 * np.exp(np.cumsum(rng.normal(0, 1e-4, n)))
+    bars["bid"] = bars["ask"] = bars["close"]
     bars["volume"] = rng.lognormal(0, 1, n)
     if gap_at is not None:
         bars["gap"][gap_at] = 1
@@ -34,7 +35,7 @@ def transitions():
 
 @pytest.fixture
 def env(transitions):
-    return TradingEnv(transitions, fee_bps=FEE)
+    return TradingEnv(transitions, cost_bps=COST)
 
 
 def play(env, actions):
@@ -53,7 +54,7 @@ def test_rewards_are_the_return_while_in_the_market_less_a_fee_for_each_change(e
     env.reset(seed=0)
     rewards = [step[1] for step in play(env, [HOLD, BUY, HOLD, BUY, SELL, SELL])]
     ret = transitions.ret
-    assert rewards == pytest.approx([0, ret[1] - FEE, ret[2], ret[3], -FEE, 0])
+    assert rewards == pytest.approx([0, ret[1] - COST, ret[2], ret[3], -COST, 0])
 
 
 def test_the_position_is_the_last_number_seen(env):
@@ -104,7 +105,7 @@ def test_a_reset_takes_the_position_and_its_seed_starts_over(env):
 def test_an_episode_may_start_anywhere(env, transitions):
     seen, _ = env.reset(options={"start": 7})
     assert np.array_equal(seen[:-1], observed(transitions.rows[7:8, :-1], env.unit_bps)[0])
-    assert env.step(BUY)[1] == pytest.approx(transitions.ret[7] - FEE)
+    assert env.step(BUY)[1] == pytest.approx(transitions.ret[7] - COST)
 
 
 @pytest.mark.parametrize("start", [-1, 10_000])
@@ -126,9 +127,7 @@ def test_without_a_transition_there_is_no_environment():
 
 
 def test_it_is_seen_as_the_networks_of_the_dqn_see_it(transitions):
-    net = ValueNet()
-    net.unit.fill_(0.7)
-    theirs = net.normalise(torch.from_numpy(transitions.rows[:, :-1])).numpy()
+    theirs = inputs_of(torch.from_numpy(transitions.rows[:, :-1]), torch.tensor(0.7)).numpy()
     ours = observed(transitions.rows[:, :-1], 0.7)
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from datamodules.features import COLUMNS, WARMUP, features_of
+from datamodules.quotes import mids
 from datamodules.transitions import LENGTH, STATE, make_transitions, state_rows
 from tests.datamodules.samples import bars_from, gaps_of, markets, random_bars
 
@@ -13,13 +14,14 @@ N = 110
 
 def by_loop(bars):
     """(state and next state, return, time) of each experience, one at a time."""
+    mid = mids(bars)
     rows = features_of(bars, "classic")[:, [COLUMNS["classic"].index(name) for name in STATE]]
     found = []
     for i in range(1, len(rows) - LENGTH):  # the oldest is left out by the product's definition
         first, last = WARMUP + i, WARMUP + i + LENGTH
         if bars["gap"][first : last + 1].any():
             continue
-        before, after = bars["close"][last - 1], bars["close"][last]
+        before, after = mid[last - 1], mid[last]
         window = rows[i : i + LENGTH + 1]
         found.append((window.tolist(), 1e4 * (after / before - 1), int(bars["ts_open"][last])))
     return found
@@ -53,6 +55,14 @@ def test_the_return_is_that_of_the_bar_after_the_state():
     assert made.rows[0, :-1, 0].tolist() == [100.0] * 10
     assert made.rows[0, -1, 0] == 101.0
     assert made.ts.tolist() == [int(bars_from(close)["ts_open"][60])]
+
+
+def test_a_bounce_between_bid_and_ask_is_no_return():
+    bars = bars_from(np.where(np.arange(90) % 2 == 0, 99.0, 101.0))
+    bars["bid"], bars["ask"] = 99.0, 101.0
+    made = make_transitions(bars)
+    assert np.abs(np.diff(made.rows[:, -1, 0])).min() == 2.0  # the state shows closes
+    assert np.abs(made.ret).max() < 3.0  # bp, of 200: the spread is relative to either close
 
 
 def test_a_state_is_close_volume_and_the_rsi_of_the_features():

@@ -40,6 +40,7 @@ def test_windows_and_labels_agree_with_a_loop_wherever_the_gaps_are(gaps, closes
     assert [(int(i), float(up), bool(flat)) for i, up, flat in found] == wanted
     for x in windows.x:
         assert (np.diff(x[:, 0]) == 1).all()  # consecutive rows
+    assert windows.at.tolist() == windows.x[:, -1, 0].tolist()
 
 
 def test_labels_by_hand():
@@ -55,6 +56,7 @@ def test_the_label_is_the_row_after_the_window_and_no_window_lacks_one():
     windows = make_windows(rows_like(close), close, np.zeros(61, int))
     assert windows.x.shape == (1, LENGTH, 8)
     assert windows.x[0, -1, 0] == 59
+    assert windows.at.tolist() == [59]
     assert windows.up.tolist() == [1]
 
 
@@ -76,7 +78,7 @@ def test_windows_without_a_gap_are_views_of_the_rows():
 def test_gaps_everywhere_leave_no_window():
     windows = make_windows(rows_like(np.ones(N)), np.ones(N), np.ones(N, int))
     assert windows.x.shape == (0, LENGTH, 8)
-    assert len(windows.up) == len(windows.flat) == 0
+    assert len(windows.up) == len(windows.flat) == len(windows.at) == 0
 
 
 def test_too_few_rows_are_refused_with_both_numbers():

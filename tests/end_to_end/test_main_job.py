@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -20,8 +21,9 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import sync_playwright
 
-from streaming.cache import tick_cache
+from streaming.cache import bar_ring, tick_cache
 from streaming.tape import segments
+from streaming.ticks import NS_PER_S
 from tests.end_to_end.main_job import (
     ROOT,
     MainJob,
@@ -33,6 +35,14 @@ from tests.end_to_end.main_job import (
 )
 from tests.streaming.venue_server import VenueServer
 from tests.ui.conftest import CHROMIUM, FLAGS
+from trainers.config import TAKER_FEES_BPS
+from trainers.cycle import HASHED_BARS
+from trainers.learners.registry import BASELINES
+from trainers.recording.ledger import read_ledger
+from trainers.scoring.ledger import MISSED
+from trainers.scoring.metrics import scores_of
+from trainers.scoring.moves import moves_of
+from trainers.scoring.scored import scored_of
 
 SECONDS = 300
 
@@ -60,6 +70,11 @@ def test_a_tape_is_played_learned_from_and_shown(tmp_path, market):
         assert runs["dqn"].data.metrics["train/memory_size"] > 100
         live = runs["cnn"].data.metrics["live/accuracy"]
         assert 0 < live < 1
+        check_runs(runs)
+        check_rows(folder)
+        newest = bar_ring(folder, "BTCUSDT").tail(1).rows["ts_open"]
+        assert read_ledger(folder, "BTCUSDT").outcomes["bar"][-1] == newest
+        check_scores(folder, runs)
         api = Client(f"http://127.0.0.1:{port}", verbose=False)
         ticks = api.predict(api_name="/get_tick_cache_for_training")
         assert [tick["trade_id"] for tick in ticks] == market["id"].tolist()
@@ -76,6 +91,52 @@ def test_a_tape_is_played_learned_from_and_shown(tmp_path, market):
         assert took < 5
     assert {run.info.status for run in job.runs().values()} == {"FINISHED"}
     assert sum(stop - first for first, stop, _ in segments(folder / "tape", "BTCUSDT")) == len(kept)
+
+
+def check_runs(runs):
+    """Every learner and baseline has its run, with the scores that are logged of it."""
+    kinds = {name: run.data.tags["kind"] for name, run in runs.items()}
+    baselines = dict.fromkeys(BASELINES, "baseline")
+    assert len(baselines) == 8
+    assert kinds == {"session": "session", "cnn": "learner", "dqn": "learner", **baselines}
+    wanted = {"live/edge", "live/log_loss", "live/1h/accuracy", "live/accuracy_ci"}
+    assert wanted <= runs["cnn"].data.metrics.keys()
+    assert {"live/accuracy", "live/log_loss"} <= runs["majority"].data.metrics.keys()
+    assert "live/pnl_bps" in runs["buy_and_hold"].data.metrics
+
+
+def check_rows(folder):
+    """Every row was made of no later bar than its own, or says that it was missed."""
+    names, outcomes, forecasts = read_ledger(folder, "BTCUSDT")
+    assert names == ["cnn", "dqn", *BASELINES]
+    bars, ticks = bar_ring(folder, "BTCUSDT").read().rows, tick_cache(folder, "BTCUSDT").read().rows
+    at = {int(bar): i for i, bar in enumerate(bars["ts_open"])}
+    assert forecasts["bar"].tolist() == np.repeat(outcomes["bar"], len(names)).tolist()
+    assert (np.diff(outcomes["bar"]) == NS_PER_S).all()
+    spoken = forecasts[forecasts["status"] != MISSED]
+    assert len(spoken) > 100
+    for row in spoken:
+        i = at[int(row["bar"])]
+        seen = bars[max(0, i + 1 - HASHED_BARS) : i + 1].tobytes()
+        digest = hashlib.blake2b(seen, digest_size=8).digest()
+        assert int(row["inputs"]) == int.from_bytes(digest, "little")
+        if i + 1 < len(bars):  # by the clock too, but for how long the feed gathers ticks
+            known, label = ticks["ts_init"][bars["final_seq"][i : i + 2] - 1].tolist()
+            assert 0 <= row["latency_us"] * 1000 < label - known + NS_PER_S
+
+
+def check_scores(folder, runs):
+    """What is in MLflow is what the files say."""
+    names, outcomes, forecasts = read_ledger(folder, "BTCUSDT")
+    moves = moves_of(outcomes)
+    for i, name in enumerate(names):
+        metrics = runs[name].data.metrics
+        wanted = scores_of(scored_of(moves, forecasts, i), fee_bps=TAKER_FEES_BPS["tape"])
+        live = {key: metrics[key] for key in wanted if key in metrics}
+        assert live
+        assert live == {key: wanted[key] for key in live}
+        if name in ("cnn", "dqn"):
+            assert live.keys() == wanted.keys()
 
 
 def wait_for_all_learned(job, n_ticks):
@@ -164,6 +225,10 @@ def test_mlflow_run_of_the_default_market_trains_registers_and_ends(tmp_path):
     assert runs["session"].data.tags["session"] == runs["session"].info.run_id
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
     assert "live/accuracy" in runs["cnn"].data.metrics
+    assert {name for name, run in runs.items() if run.data.tags["kind"] == "baseline"} == {
+        *BASELINES
+    }
+    check_rows(job.session_folder())
     assert runs["cnn"].data.params["cycle_seconds"] == "30.0"
     history = job.client.get_metric_history(runs["cnn"].info.run_id, "train/loss")
     assert [point.step for point in history] == [1, 2]

@@ -1,18 +1,32 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
-from datamodules.features import COLUMNS, features_of
+from datamodules.features import COLUMNS, features_of, raw_columns
 from datamodules.scaling import scale
-from datamodules.windows import LENGTH
+from datamodules.windows import LENGTH, make_windows
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from trainers.config import SessionConfig
-from trainers.learners.cnn import CNN
+from trainers.learners.cnn import CNN, RECENT_BARS
+from trainers.learners.forecaster import (
+    FADING,
+    FORECASTER_BARS,
+    RECENT,
+    STEADY,
+    VIEW_ROWS,
+    VIEWS,
+    WindowNet,
+)
 from trainers.learners.learner import Forecast
-from trainers.learners.forecaster import FORECASTER_BARS, WindowNet
+from trainers.learners.linear import fit_logistic
+from trainers.learners.mixing import trust_after
 from trainers.scoring.scores import Scores
+
+EACH = pytest.mark.parametrize("features", COLUMNS)
 
 
 def learner(**knobs):
@@ -32,11 +46,22 @@ def trending(n):
     return bars_from(1000 + np.cumsum(moves - moves.mean()), rng.exponential(size=n))
 
 
+def scaler_of(cnn):
+    """The scaler inside the version that forecasts."""
+    scaler = type("Fitted", (), {})()
+    scaler.scale_, scaler.min_ = cnn.serving.scale.numpy(), cnn.serving.offset.numpy()
+    return scaler
+
+
+def trust_of(cnn):
+    return dict(zip(VIEWS, np.exp(cnn._module.net.log_trust.numpy()), strict=True))
+
+
 @pytest.mark.parametrize(
     "features, market, wanted", [("classic", alternating, 0.95), ("flow", trending, 0.8)]
 )
 def test_it_learns_a_plain_pattern_test_then_train(features, market, wanted):
-    bars, cnn = market(400), learner(features=features, cnn_epochs=12)
+    bars, cnn = market(400), learner(features=features)
     scores = Scores(confidence=0.65, fee_bps=0.0)
     for cycle, at in enumerate(range(250, 400, 30), 1):
         for t in range(at - 30, at):  # a forecast of bars not learned from yet
@@ -50,80 +75,204 @@ def test_it_learns_a_plain_pattern_test_then_train(features, market, wanted):
 
 
 def test_it_learns_nothing_from_a_coin():
-    bars, cnn = random_bars(700, seed=9, flat=0.0), learner(cnn_epochs=2)
+    bars, cnn = random_bars(700, seed=9, flat=0.0), learner()
     cnn.learn(snapshot_of(bars[:400]))
     said = np.array([cnn.forecast(bars[: t + 1]) for t in range(400, 699)])
     up = np.diff(bars["close"])[400:] > 0
     assert abs(np.mean((said > 0.5) == up) - 0.5) < 0.1
 
 
-@pytest.mark.parametrize("features", COLUMNS)
-def test_a_forecast_is_the_network_on_the_scaled_features(features):
+@EACH
+def test_a_forecast_is_the_trusted_mean_of_the_views_of_the_scaled_features(features):
     bars, cnn = random_bars(300), learner(features=features)
-    cnn.learn(snapshot_of(bars[:250]))
+    for cycle, t in ((1, 220), (2, 250)):
+        cnn.learn(snapshot_of(bars[:t], cycle=cycle))
     scaler_rows = features_of(bars[:250], features)
     low, high = scaler_rows.min(0), scaler_rows.max(0)
+    spread = np.where(high > low, high - low, 1.0)
     rows = features_of(bars, features)[-LENGTH:]
-    by_hand = torch.from_numpy(((rows - low) / (high - low)).clip(-1, 2).astype(np.float32))
+    by_hand = torch.from_numpy(((rows - low) / spread).clip(-1, 2).astype(np.float32))
     with torch.inference_mode():
-        wanted = torch.sigmoid(cnn.serving.net(by_hand[None]))
-    assert cnn.forecast(bars) == pytest.approx(float(wanted), abs=1e-5)
+        views = torch.sigmoid(cnn.serving.net(by_hand[None]))[0].tolist()
+    trust = [float(share) for share in trust_of(cnn).values()]
+    assert len({round(share, 6) for share in trust}) > 1  # one of them has earned more
+    wanted = sum(share * view for share, view in zip(trust, views, strict=True))
+    assert cnn.forecast(bars) == pytest.approx(wanted, abs=1e-5)
 
 
-@pytest.mark.parametrize("features", COLUMNS)
+@EACH
 def test_the_model_version_sees_the_bits_that_the_network_was_trained_on(features):
     bars, cnn = random_bars(300), learner(features=features)
     cnn.learn(snapshot_of(bars))
     seen = []
     cnn.serving.net.register_forward_hook(lambda module, args, output: seen.append(args[0]))
     cnn.forecast(bars)
-    scaler = type("Fitted", (), {})()
-    scaler.scale_, scaler.min_ = cnn.serving.scale.numpy(), cnn.serving.offset.numpy()
-    trained = scale(features_of(bars, features), scaler)[-LENGTH:]
+    trained = scale(features_of(bars, features), scaler_of(cnn))[-LENGTH:]
     assert seen[0][0].numpy().tobytes() == trained.tobytes()
 
 
-@pytest.mark.parametrize("features", COLUMNS)
-def test_the_first_version_standardises_by_the_moments_of_its_windows(features):
-    bars, cnn = random_bars(900), learner(features=features, cnn_batch_size=256, cnn_epochs=1)
+@EACH
+def test_a_version_standardises_by_the_moments_of_its_rows(features):
+    bars, cnn = random_bars(900), learner(features=features)
+    cnn.learn(snapshot_of(bars[:600]))
+    cnn.learn(snapshot_of(bars, cycle=2))
+    rows = scale(features_of(bars, features), scaler_of(cnn))
+    net = cnn.serving.net
+    np.testing.assert_allclose(net.mean.numpy(), rows.mean(axis=0), atol=1e-4)
+    deviation = rows.std(axis=0).clip(1e-6)
+    np.testing.assert_allclose(net.deviation.numpy(), deviation, rtol=1e-3, atol=1e-6)
+
+
+@EACH
+def test_the_linear_views_are_fitted_on_ten_minutes_and_on_all_of_the_history(features):
+    bars, cnn = random_bars(1500), learner(features=features)
     cnn.learn(snapshot_of(bars))
-    scaler = type("Fitted", (), {})()
-    scaler.scale_, scaler.min_ = cnn.serving.scale.numpy(), cnn.serving.offset.numpy()
-    rows = scale(features_of(bars, features), scaler)
-    deviation = cnn.serving.net.deviation.numpy()
-    np.testing.assert_allclose(deviation, rows.std(axis=0), rtol=0.3)
+    net = cnn.serving.net
+    rows = scale(features_of(bars, features), scaler_of(cnn))
+    windows = make_windows(rows, bars["close"][49:], bars["gap"][49:])
+    moved = ~windows.flat
+    x = net.seen(torch.from_numpy(windows.x.copy())).double().numpy()
+    since = {RECENT: len(rows) - RECENT_BARS, STEADY: 0}
+    for view, oldest in since.items():
+        chosen = moved & (windows.at >= oldest)
+        weights, bias = fit_logistic(x[chosen], windows.up[chosen] > 0)
+        np.testing.assert_allclose(net.weights[view].numpy(), weights, atol=1e-3)
+        assert float(net.bias[view]) == pytest.approx(bias, abs=1e-3)
+    assert not torch.equal(net.weights[RECENT], net.weights[STEADY])
 
 
-def test_an_untrained_network_says_one_half():
+def test_a_linear_view_sees_the_newest_row_and_ever_less_of_the_moves_before():
+    net = WindowNet("flow")
+    x = torch.rand(2, LENGTH, 8)
+    seen = net.seen(x)
+    assert torch.equal(seen, net.seen(x[:, -VIEW_ROWS:]))
+    assert seen[:, :8].tolist() == x[:, -1].tolist()
+    returns = x[:, :, COLUMNS["flow"].index("return")]
+    for lag, share in enumerate(FADING):
+        assert torch.allclose(seen[:, 8 + lag], share * returns[:, -2 - lag])
+    assert list(FADING) == sorted(FADING, reverse=True)
+
+
+@EACH
+def test_an_untrained_network_says_one_half_in_every_view(features):
+    net = WindowNet(features).eval()
+    assert torch.sigmoid(net(torch.rand(3, LENGTH, 8))).tolist() == [[0.5] * 4] * 3
+
+
+def test_the_deep_view_begins_as_the_steady_one():
+    net = WindowNet("flow").eval()
+    with torch.no_grad():
+        net.weights.normal_()
+        net.bias.normal_()
+        coin, recent, steady, deep = net(torch.rand(5, LENGTH, 8)).unbind(1)
+    assert not coin.any()
+    assert torch.equal(deep, steady)
+    assert not torch.equal(recent, steady)
+
+
+def test_what_is_descended_to_is_the_convolution_and_the_rest_is_fitted():
+    net = WindowNet("flow")
+    assert {name.partition(".")[0] for name, _ in net.named_parameters()} == {"body", "head"}
+    assert {name for name, _ in net.named_buffers()} == {
+        "mean", "deviation", "fading", "weights", "bias", "log_trust",
+    }  # fmt: skip
+
+
+def test_every_bar_of_the_window_reaches_the_convolution():
     torch.manual_seed(0)
-    assert torch.sigmoid(WindowNet(8).eval()(torch.rand(3, 60, 8))).tolist() == [0.5] * 3
+    net = WindowNet("flow").eval()
+    torch.nn.init.normal_(net.head.weight)
+    x = torch.rand(1, LENGTH, 8, requires_grad=True)
+    (net(x)[0, 3] - net(x)[0, 2]).square().backward()
+    assert (x.grad[0].abs().sum(1) > 0).all()
+
+
+def test_a_feature_far_out_says_no_more_than_one_at_the_edge():
+    net = WindowNet("flow").eval()
+    with torch.no_grad():
+        net.weights.fill_(1.0)
+    near, far = (torch.full((1, LENGTH, 8), value) for value in (4.0, 400.0))
+    assert net(near).tolist() == net(far).tolist()
+
+
+def test_trust_is_weighed_by_what_the_serving_version_said_of_bars_it_had_not_seen():
+    bars, cnn = random_bars(330), learner()
+    bars["gap"][120] = 1  # forgotten 108 bars later
+    cnn.learn(snapshot_of(bars[:200]))
+    serving, before = cnn.serving, cnn._module.net.log_trust.numpy().copy()
+    cnn.learn(snapshot_of(bars, cycle=2))
+    said, up = [], []
+    for t in range(199, 329):  # the first bar that it forecast is the newest it has learned from
+        close, after = bars["close"][t : t + 2]
+        window = bars[t + 1 - FORECASTER_BARS : t + 1]
+        if after != close and not bars["gap"][t + 1 - FORECASTER_BARS : t + 2].any():
+            with torch.inference_mode():
+                said.append(serving.views(torch.from_numpy(raw_columns(window)[None]))[0].numpy())
+            up.append(after > close)
+    assert 20 < len(up) < 110
+    wanted = np.exp(trust_after(before, np.array(said), np.array(up)))
+    np.testing.assert_allclose(np.exp(cnn._module.net.log_trust.numpy()), wanted, rtol=1e-5)
+    assert np.abs(wanted - 0.25).max() > 0.001
+
+
+def test_every_bar_counts_once_in_the_trust_however_often_it_learns():
+    bars, scored = random_bars(330, flat=0.0), []
+
+    def spied(log_trust, said, up):
+        scored.append(len(up))
+        return trust_after(log_trust, said, up)
+
+    cnn = learner()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainers.learners.cnn.trust_after", spied)
+        for cycle, t in enumerate((200, 230, 230, 231, 330), 1):
+            cnn.learn(snapshot_of(bars[:t], cycle=cycle))
+    moved = np.diff(bars["close"]) != 0  # [i] is about bar i + 1
+    assert sum(scored) == moved[199:].sum()
+
+
+def test_a_market_that_is_known_is_not_left_to_the_coin():
+    bars, cnn = trending(500), learner()
+    for cycle, t in enumerate(range(250, 501, 50), 1):
+        report = cnn.learn(snapshot_of(bars[:t], cycle=cycle))
+    assert trust_of(cnn)["coin"] < 0.001
+    assert report["trust_coin"] == pytest.approx(trust_of(cnn)["coin"])
 
 
 def test_a_signal_needs_the_confidence_asked_for():
-    bars, cnn = alternating(300), learner(cnn_epochs=15)
-    for cycle in (1, 2):
-        cnn.learn(snapshot_of(bars[:250], cycle=cycle))
+    bars, cnn = alternating(300), learner()
+    for cycle, t in enumerate((150, 200, 250), 1):
+        cnn.learn(snapshot_of(bars[:t], cycle=cycle))
     module, n_bars = cnn.export()
     assert n_bars == FORECASTER_BARS
-    raw = torch.from_numpy(
-        np.stack([[list(bar) for bar in window(bars, t)] for t in range(250, 300)])
-    )
-    for up, signal in module(raw).tolist():
+    columns = raw_columns(bars)
+    raw = torch.from_numpy(np.stack([columns[t - n_bars : t] for t in range(250, 300)]))
+    answers = module(raw).tolist()
+    for up, signal in answers:
         assert signal == (1 if up >= 0.65 else -1 if up <= 0.35 else 0)
-    assert {signal for _, signal in module(raw).tolist()} == {1, -1}
-
-
-def window(bars, t):
-    names = ["open", "high", "low", "close", "volume", "signed_volume", "notional", "trades"]
-    return bars[names][t - FORECASTER_BARS : t].tolist()
+    assert {signal for _, signal in answers} >= {1, -1}
 
 
 def test_its_report_counts_the_epochs_of_all_cycles_and_the_windows_of_this_one():
-    bars, cnn = random_bars(300), learner(cnn_epochs=3)
-    cnn.learn(snapshot_of(bars[:200]))
+    bars, cnn = random_bars(300), learner(cnn_updates=3)
+    first = cnn.learn(snapshot_of(bars[:200]))
     report = cnn.learn(snapshot_of(bars, cycle=2))
-    moved = np.diff(bars["close"])[108:] != 0
-    assert report["epochs"] == 6
-    assert report["windows"] == moved.sum()
+    moved = np.diff(bars["close"]) != 0
+    assert first["windows"] == moved[108:199].sum()
+    assert report["windows"] == moved[108:].sum()
+    drawn = 3 * 64
+    assert report["epochs"] == pytest.approx(drawn / first["windows"] + drawn / report["windows"])
     assert 0 <= report["accuracy"] <= 1
     assert report["loss"] > 0
+    assert math.fsum(report[f"trust_{view}"] for view in VIEWS) == pytest.approx(1)
+
+
+def test_a_recent_history_of_one_direction_leaves_the_recent_view_at_one_half():
+    rng = np.random.default_rng(0)
+    moves = np.r_[rng.normal(size=400), np.abs(rng.normal(size=RECENT_BARS + 80))]
+    cnn = learner()
+    cnn.learn(snapshot_of(bars_from(1000 + np.cumsum(moves))))
+    net = cnn.serving.net
+    assert not net.weights[RECENT].any()
+    assert not net.bias[RECENT].any()
+    assert net.weights[STEADY].any()

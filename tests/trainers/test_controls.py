@@ -7,20 +7,33 @@ import pytest
 from trainers.controls import RefusedError, apply_control
 
 
-def lane_of(*learners):
-    seats = {
-        learner.name: SimpleNamespace(learner=learner, scores=SimpleNamespace(confidence=0.65))
-        for learner in learners
-    }
-    return SimpleNamespace(paused=False, wanted=False, seats=seats)
+def lane_of(learners, baselines):
+    learners, baselines = (
+        [SimpleNamespace(learner=learner, confidence=0.65) for learner in some]
+        for some in (learners, baselines)
+    )
+    return SimpleNamespace(
+        paused=False,
+        wanted=False,
+        learners=learners,
+        baselines=baselines,
+        seats=[*learners, *baselines],
+    )
+
+
+def learners_of(lanes, name):
+    return [seat.learner for lane in lanes for seat in lane.seats if seat.learner.name == name]
 
 
 @pytest.fixture
 def lanes():
     return [
         lane_of(
-            SimpleNamespace(name="cnn", learning_rate=1e-3),
-            SimpleNamespace(name="dqn", learning_rate=1e-3, epsilon=1.0),
+            [
+                SimpleNamespace(name="cnn", learning_rate=1e-3),
+                SimpleNamespace(name="dqn", learning_rate=1e-3, epsilon=1.0),
+            ],
+            [SimpleNamespace(name="majority", learning_rate=1e-3)],
         )
         for _ in range(2)
     ]
@@ -50,20 +63,26 @@ def test_stop_stops(lanes):
 
 def test_the_learning_rate_is_set_of_each_learner_that_has_one(lanes):
     ask(lanes, "learning_rate", "0.01")
-    learners = [seat.learner for lane in lanes for seat in lane.seats.values()]
-    assert {learner.learning_rate for learner in learners} == {0.01}
+    learners = learners_of(lanes, "cnn") + learners_of(lanes, "dqn")
+    assert [learner.learning_rate for learner in learners] == [0.01] * 4
+
+
+def test_a_baseline_learns_as_it_always_does(lanes):
+    said, _ = ask(lanes, "learning_rate", "0.01")
+    assert "majority" not in said
+    assert {learner.learning_rate for learner in learners_of(lanes, "majority")} == {1e-3}
 
 
 def test_epsilon_is_set_of_the_learner_that_has_one(lanes):
     said, _ = ask(lanes, "epsilon", "0.25")
     assert said.startswith("epsilon of dqn")
-    assert {lane.seats["dqn"].learner.epsilon for lane in lanes} == {0.25}
-    assert not hasattr(lanes[0].seats["cnn"].learner, "epsilon")
+    assert [learner.epsilon for learner in learners_of(lanes, "dqn")] == [0.25, 0.25]
+    assert not any(hasattr(learner, "epsilon") for learner in learners_of(lanes, "cnn"))
 
 
-def test_the_confidence_is_that_of_every_score(lanes):
+def test_the_confidence_is_that_of_every_learner_and_baseline(lanes):
     ask(lanes, "confidence", "0.8")
-    assert {seat.scores.confidence for lane in lanes for seat in lane.seats.values()} == {0.8}
+    assert [seat.confidence for lane in lanes for seat in lane.seats] == [0.8] * 6
 
 
 @pytest.mark.parametrize(

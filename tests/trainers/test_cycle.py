@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streaming.cache import ConnectionState, write_bar_ring, write_tick_cache
 from streaming.ticks import AFTER_GAP
-from tests.trainers.world import SYMBOL, Failing, Spy, World, second
+from tests.trainers.world import SYMBOL, Failing, Spy, World, second, seconds_of
 from trainers.cycle import next_cut, wait_for_rings
 from trainers.seat import LONGEST_REST
 
@@ -106,11 +106,13 @@ def test_a_bar_is_not_known_before_the_tick_that_made_it_final(make, monkeypatch
     world.lane.wanted = True
     assert world.lane.advance()
     assert second(world.lane.ring.tail(1).rows) == 23
-    assert {newest for _, newest, _ in spy.calls} == set(range(19))
+    assert spy.calls == [("learn", 18, 19), ("learn", 18, 19)]
+    assert len(world.rows("spy")) == 0
     world.ingest.ticks.append(held[0])
     world.lane.wanted = True
     assert world.lane.advance()
     assert spy.learned() == [18, 18, 23]
+    assert seconds_of(world.rows("spy")) == [19, 20, 21, 22, 23]
 
 
 def test_each_bar_is_forecast_once_and_before_anything_was_learned_from_it(make):
@@ -118,7 +120,7 @@ def test_each_bar_is_forecast_once_and_before_anything_was_learned_from_it(make)
     world = make(spy)
     world.run(60)
     forecast = [newest for what, newest, _ in spy.calls if what == "forecast"]
-    assert forecast == list(range(59))
+    assert forecast == list(range(19, 59))  # before the first cycle nobody has learned
     learned_until = -1
     for what, newest, _ in spy.calls:
         if what == "learn":
@@ -127,12 +129,23 @@ def test_each_bar_is_forecast_once_and_before_anything_was_learned_from_it(make)
             assert newest > learned_until
 
 
-def test_a_backlog_is_forecast_before_the_cycle_learns(make):
+def test_of_a_backlog_only_the_newest_bar_is_forecast_and_that_before_the_cycle_learns(make):
+    spy = Spy()
+    world = make(spy)
+    world.run(20)
+    world.market(15)
+    assert world.lane.advance()
+    assert [(what, newest) for what, newest, _ in spy.calls[1:]] == [
+        ("forecast", 33), ("learn", 33),
+    ]  # fmt: skip
+
+
+def test_history_is_learned_from_and_not_forecast(make):
     spy = Spy()
     world = make(spy)
     world.market(45)
     assert world.lane.advance()
-    assert [what for what, *_ in spy.calls] == ["forecast"] * 44 + ["learn"]
+    assert spy.calls == [("learn", 43, 44)]
 
 
 def test_scores_of_a_cycle_are_those_of_the_version_from_before(make):
@@ -145,15 +158,15 @@ def test_scores_of_a_cycle_are_those_of_the_version_from_before(make):
     world = make(spy, min_ticks=30)
     world.run(90)
     # Closes go 100, 101, 102, 100, ...: up twice, down once.
-    scores = world.seat("spy").scores
-    hits = 0
+    hits = []
     forecasts = [newest for what, newest, _ in spy.calls if what == "forecast"]
     for newest in forecasts[:-1]:
         cycles = sum(cut - 2 < newest for cut in spy.cuts)  # learned before this forecast
         said_up = cycles % 2 == 1
-        hits += said_up == ((newest + 1) % 3 != 0)
-    assert scores.scored == len(forecasts) - 1 == 88
-    assert scores.hits == hits
+        hits.append(said_up == ((newest + 1) % 3 != 0))
+    live = world.seat("spy").live
+    assert live["live/scored"] == len(hits) == 59
+    assert live["live/accuracy"] == pytest.approx(np.mean(hits))
 
 
 def test_history_is_bounded_and_forecasts_see_no_more_than_it(make):
@@ -161,15 +174,26 @@ def test_history_is_bounded_and_forecasts_see_no_more_than_it(make):
     world = make(spy, history_bars=200, min_ticks=250)
     world.run(280)
     assert {n for what, _, n in spy.calls if what == "learn"} == {200}
-    assert max(n for what, _, n in spy.calls if what == "forecast") == 201
+    assert {n for what, _, n in spy.calls if what == "forecast"} == {200}
 
 
 def test_a_lane_that_is_paused_forecasts_and_does_not_learn(make):
     spy = Spy()
     world = make(spy)
+    world.run(20)
     world.lane.paused = True
     assert world.run(40) == []
-    assert {what for what, *_ in spy.calls} == {"forecast"}
+    assert [what for what, *_ in spy.calls] == ["learn"] + ["forecast"] * 40
+    world.lane.paused = False
+    assert world.lane.advance()
+
+
+def test_a_lane_that_is_paused_from_the_start_neither_learns_nor_forecasts(make):
+    spy = Spy()
+    world = make(spy)
+    world.lane.paused = True
+    assert world.run(40) == []
+    assert spy.calls == []
     world.lane.paused = False
     assert world.lane.advance()
 
@@ -213,10 +237,11 @@ def test_a_gap_takes_the_label_of_the_forecast_before_it(make):
     world.ingest._keep = with_gap
     world.run(1)
     world.ingest._keep = keep
-    world.run(10)
-    scores = world.seat("spy").scores
-    assert scores.broken == 2  # trades may be missing in the bar before the gap and the one after
-    assert scores.scored == 35 - 1 - 2
+    world.run(14)
+    live = world.seat("spy").live
+    # Trades may be missing in the bar before the gap and the one after.
+    assert live["live/broken"] == 2
+    assert live["live/scored"] == len(range(19, 39)) - 1 - 2
 
 
 # ---- learners that fail
@@ -240,7 +265,7 @@ def test_a_learner_that_raises_turns_error_with_traceback_and_the_other_goes_on(
     assert f"failing failed: RuntimeError: {text}" in events
     other = world.client.get_run(world.runs["spy"]).data
     assert other.tags["status"] == "IDLE"
-    assert other.metrics["live/scored"] > 30
+    assert other.metrics["live/scored"] == 19
 
 
 def test_it_is_tried_again_after_1_2_4_cycles_and_recovers(make):
@@ -305,7 +330,7 @@ def test_a_learner_that_writes_into_its_bars_changes_nothing_for_the_others(make
 
 def test_an_answer_that_is_no_forecast_is_an_error_of_its_learner(make):
     world = make(Spy("liar", says=1.5), Spy())
-    world.run(15)
+    world.run(21)
     assert world.seat("liar").status == "ERROR"
     assert "probability from 0 to 1, got 1.5" in world.seat("liar").status_text
     assert world.seat("spy").status == "IDLE"
@@ -329,9 +354,9 @@ def test_a_cycle_logs_what_was_learned_and_scored_at_its_step(make_logged):
     data = world.logged("spy")
     assert data.metrics["train/loss"] == 0.5
     assert data.metrics["train/seconds"] >= 0
-    assert data.metrics["live/scored"] == 38
+    assert data.metrics["live/scored"] == 19
     history = world.client.get_metric_history(world.runs["spy"], "live/scored")
-    assert [(point.step, point.value) for point in history] == [(1, 18), (2, 28), (3, 38)]
+    assert [(point.step, point.value) for point in history] == [(1, 0), (2, 9), (3, 19)]
     assert data.tags["status"] == "IDLE"
     assert data.tags["status_text"] == "learned in cycle 3"
 

@@ -1,65 +1,63 @@
 from __future__ import annotations
 
 import copy
-import itertools
 
 import numpy as np
 import pytest
 import torch
 
-from datamodules.features import WARMUP
+from benchmarks.agent import null_turnover, signal_share
+from datamodules.dqn_datamodule import transitions_of
 from datamodules.transitions import BUY, HOLD, SELL
+from streaming.exchange.markets.chain import gaussian
+from streaming.exchange.markets.signal import Signal
+from streaming.exchange.markets.trading import being_in
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from trainers.config import SessionConfig
-from trainers.learners.dqn import DQN, DQNModule
-from trainers.learners.learner import as_forecast
-from trainers.learners.agent import Agent, ValueNet
-from trainers.scoring.scores import Scores
+from trainers.learners.agent import Agent, ValueNet, inputs_of
+from trainers.learners.dqn import DQN, DQNModule, Evidence, experiences_of, held_by, typical_move
 
 
-def module_with(gamma=0.9, fee_bps=3.0, tau=0.25):
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def module_with(gamma=0.9, cost=3.0, tau=0.25):
     torch.manual_seed(4)
-    made = DQNModule(ValueNet(), learning_rate=1e-3, gamma=gamma, tau=tau, fee_bps=fee_bps)
-    made.target = copy.deepcopy(ValueNet().net).requires_grad_(False)  # not the online one's
+    made = DQNModule(ValueNet(), learning_rate=1e-3, gamma=gamma, tau=tau, cost=cost)
+    made.target = copy.deepcopy(ValueNet()).requires_grad_(False)  # not the online one's
     with torch.no_grad():
-        for net in (made.values.net, made.target):
-            net[-1].weight.mul_(10)  # values far enough apart for costs to matter
+        for net in (made.net, made.target):
+            net[-2].weight.mul_(10)  # worth far enough from 0 for costs to matter
     return made
 
 
-def bellman(module, next_state, ret, cost):
-    """Worth of holding a = 0, 1: a * ret + gamma * value afterwards, sample by sample."""
+@pytest.mark.parametrize("cost", [0.0, 0.3, 100.0])
+def test_the_target_is_the_difference_of_the_bellman_equations_of_in_and_out(cost):
+    module, after, ret = module_with(cost=cost), torch.randn(3, 32, 30), torch.randn(3, 32)
+    target = module.td_target(after, ret)
     with torch.no_grad():
-        online, priced = module.values.net(next_state).double(), module.target(next_state).double()
-    worth = torch.zeros_like(online)
-    for k, b, position in itertools.product(*map(range, worth.shape)):
-        kept, left = (float(online[k, b, a]) for a in (position, 1 - position))
-        best = 1 - position if left - cost > kept else position
-        value = float(priced[k, b, best]) - cost * abs(best - position)
-        worth[k, b, position] = position * float(ret[k, b]) + module.gamma * value
-    return worth
-
-
-@pytest.mark.parametrize("fee_bps", [0.0, 0.6, 200.0])
-def test_the_target_is_that_of_the_bellman_equation_worked_out_by_hand(fee_bps):
-    module = module_with(fee_bps=fee_bps)
-    module.values.unit.fill_(2.0)  # bp, so that costs are half as many units
-    next_state, ret = torch.randn(3, 32, 30), torch.randn(3, 32)
-    target = module.td_target(next_state, ret)
-    wanted = bellman(module, next_state, ret, cost=fee_bps / 2)
-    torch.testing.assert_close(target.double(), wanted, rtol=1e-5, atol=1e-6)
+        later = module.target(after).double()  # worth of in; that of out is 0
+    # The best next position, sample by sample, from in and from out.
+    from_in, from_out = later.clip(min=-cost), (later - cost).clip(min=0)
+    wanted = ret + module.gamma * (from_in - from_out)
+    torch.testing.assert_close(target.double(), wanted, rtol=1e-5, atol=1e-5)
     assert not target.requires_grad
 
 
-def test_costs_and_the_target_network_matter_to_the_target():
-    module, next_state, ret = module_with(fee_bps=0.0), torch.randn(1, 64, 30), torch.randn(1, 64)
-    free = module.td_target(next_state, ret)
-    module.fee_bps = 0.3
-    costly = module.td_target(next_state, ret)
-    assert (costly <= free).float().mean() > 0.5
-    assert (costly != free).any()
-    module.target.load_state_dict(module.values.net.state_dict())
-    assert (module.td_target(next_state, ret) != costly).any()
+def test_the_exact_worth_is_the_target_of_itself():
+    market = Signal()
+    chain = gaussian(market.carry, market._news_sd)
+    worth = being_in(chain, chain.states, 1.0)
+    module = module_with(gamma=1.0, cost=1.0)
+    module.target = torch.nn.Identity()
+    after = torch.from_numpy(worth)
+    left = module.td_target(after, torch.zeros(len(worth), dtype=torch.float64)).numpy()
+    assert chain.states + chain.after @ left == pytest.approx(worth, abs=1e-6)
 
 
 def test_the_target_network_moves_only_by_following_the_online_one():
@@ -69,7 +67,7 @@ def test_the_target_network_moves_only_by_following_the_online_one():
         before = [p.clone() for p in dqn._module.target.parameters()]
         dqn.learn(snapshot_of(bars))
         target = list(dqn._module.target.parameters())
-        online = list(dqn._module.values.net.parameters())
+        online = list(dqn._module.net.parameters())
         assert all(torch.equal(a, b) for a, b in zip(target, before, strict=True)) != followed
         assert all(torch.equal(a, b) for a, b in zip(target, online, strict=True)) == followed
         assert not any(p.requires_grad for p in target)
@@ -77,39 +75,66 @@ def test_the_target_network_moves_only_by_following_the_online_one():
 
 def test_the_target_follows_by_tau():
     module = module_with(tau=0.25)
-    online = [p.detach().clone() for p in module.values.net.parameters()]
+    online = [p.detach().clone() for p in module.net.parameters()]
     before = [p.clone() for p in module.target.parameters()]
     module._follow()
     for target, was, goal in zip(module.target.parameters(), before, online, strict=True):
         torch.testing.assert_close(target, was + 0.25 * (goal - was))
 
 
-@pytest.mark.parametrize(
-    "gain, wanted", [(5.0, (BUY, HOLD)), (2.0, (HOLD, HOLD)), (-2.0, (HOLD, HOLD)), (-5.0, (0, 2))]
-)
-def test_the_agent_changes_its_position_only_for_more_than_the_cost(gain, wanted):
-    values = ValueNet()
+def agent_worth(worth, **about):
+    net = ValueNet()
     with torch.no_grad():
-        values.net[-1].weight.zero_()
-        values.net[-1].bias.copy_(torch.tensor([0.0, gain / 2]))
-    values.unit.fill_(2.0)
-    decided = Agent(values, fee_bps=3.0).decide(torch.rand(1, 10, 3, dtype=torch.float64) + 1)
-    assert decided[0].tolist() == [0.0, gain, *wanted]
-    assert wanted[1] in (HOLD, SELL)
+        net[-2].weight.zero_()
+        net[-2].bias.fill_(worth / 2)
+    return Agent(net, unit_bps=2.0, cost_bps=3.0, **about)
+
+
+@pytest.mark.parametrize(
+    "worth, wanted", [(5.0, (BUY, HOLD)), (2.0, (HOLD, HOLD)), (-2.0, (HOLD, HOLD)), (-5.0, (0, 2))]
+)
+def test_the_agent_changes_its_position_only_for_more_than_the_cost(worth, wanted):
+    states = torch.rand(1, 10, 3, dtype=torch.float64) + 1
+    decided = agent_worth(worth, proven=True).decide(states)
+    assert decided[0].tolist() == [0.0, worth, *wanted]
+    # As long as nothing is proven it stays out, or leaves, whatever it thinks.
+    decided = agent_worth(worth, proven=False).decide(states)
+    assert decided[0].tolist() == [0.0, worth, HOLD, SELL]
 
 
 def test_states_are_free_of_price_level_and_volume_unit():
-    values, state = ValueNet(), torch.rand(4, 10, 3, dtype=torch.float64) + 50
+    state, unit = torch.rand(4, 10, 3, dtype=torch.float64) + 50, torch.tensor(1.0)
     other = state * torch.tensor([1000.0, 7.0, 1.0], dtype=torch.float64)
-    torch.testing.assert_close(values.normalise(state), values.normalise(other))
+    torch.testing.assert_close(inputs_of(state, unit), inputs_of(other, unit))
 
 
 def test_a_state_without_volume_or_move_is_finite():
-    assert torch.isfinite(ValueNet()(torch.zeros(1, 10, 3) + torch.tensor([9.0, 0, 50]))).all()
+    still = torch.zeros(1, 10, 3) + torch.tensor([9.0, 0, 50])
+    assert torch.isfinite(inputs_of(still, torch.tensor(1.0))).all()
+
+
+def test_noise_is_no_evidence_and_a_little_signal_is():
+    rng = np.random.default_rng(0)
+    worth, noise = rng.normal(size=(2, 3000)).astype(np.float32)
+    for ret, proven in ((noise, False), (-worth + noise, False), (0.2 * worth + noise, True)):
+        evidence = Evidence()
+        for part in range(0, 3000, 30):
+            evidence.add(worth[part : part + 30], ret[part : part + 30])
+        assert evidence.proven is proven
+
+
+def test_evidence_is_forgotten():
+    evidence, one = Evidence(), np.ones(3000, np.float32)
+    assert not evidence.proven
+    evidence.add(one, one)
+    assert evidence.proven
+    for _ in range(3):
+        evidence.add(one, -one)
+    assert not evidence.proven
 
 
 def learner(**knobs):
-    return DQN(SessionConfig(learners="dqn", **{"dqn_updates": 100, **knobs}))
+    return DQN(SessionConfig(learners="dqn", **{"dqn_updates": 100, "fee_bps": 1.0, **knobs}))
 
 
 def test_epsilon_falls_by_its_factor_to_its_floor_and_can_be_set():
@@ -123,7 +148,7 @@ def test_epsilon_falls_by_its_factor_to_its_floor_and_can_be_set():
 
 
 def test_epsilon_decides_how_training_episodes_are_played_and_nothing_else():
-    greedy, random = learner(dqn_updates=5, fee_bps=1.0), learner(dqn_updates=5, fee_bps=1.0)
+    greedy, random = learner(dqn_updates=5), learner(dqn_updates=5)
     greedy.epsilon = 0.0
     bars = random_bars(200)
     rewards = [dqn.learn(snapshot_of(bars))["average_reward"] for dqn in (greedy, random)]
@@ -131,10 +156,9 @@ def test_epsilon_decides_how_training_episodes_are_played_and_nothing_else():
     assert greedy.forecast(bars) == random.forecast(bars)
 
 
-def test_an_untrained_greedy_episode_earns_what_its_actions_earn():
-    dqn = learner(dqn_updates=1, fee_bps=1000.0)
-    dqn.epsilon = 0.0
-    assert dqn.learn(snapshot_of(random_bars(200)))["average_reward"] == 0.0  # never in
+def test_a_position_is_what_the_last_order_left():
+    actions = np.array([HOLD, SELL, BUY, HOLD, BUY, SELL, HOLD, BUY])
+    assert held_by(actions).tolist() == [0, 0, 1, 1, 1, 0, 0, 1]
 
 
 def test_counters_go_on_from_cycle_to_cycle():
@@ -144,18 +168,36 @@ def test_counters_go_on_from_cycle_to_cycle():
     assert (report["updates"], report["episodes"], report["memory_size"]) == (120, 2, 140)
 
 
-def live_scores(dqn, bars, start, step):
-    """Test, then train: forecast ``step`` bars, then learn from them."""
-    scores = Scores(confidence=0.65, fee_bps=dqn._config.fee_bps)
-    for cycle, at in enumerate(range(start, len(bars), step), 1):
-        dqn.learn(snapshot_of(bars[:at], cycle=cycle))
-        if cycle < 4:
-            continue
-        for t in range(at, min(at + step, len(bars))):
-            close = float(bars["close"][t])
-            scores.label(close, gap=False)
-            scores.forecast(as_forecast(dqn.forecast(bars[: t + 1])), close)
-    return scores
+def test_the_spread_is_a_part_of_the_cost():
+    bars, dqn = random_bars(200), learner(dqn_updates=1)
+    bars["ask"] = bars["close"] * 1.0006
+    dqn.learn(snapshot_of(bars))
+    assert dqn.serving.cost_bps.item() == pytest.approx(1.0 + 3.0, rel=1e-3)
+
+
+def test_the_unit_follows_the_market_and_experiences_keep_that_of_their_time():
+    close = 100 * np.exp(np.cumsum(np.r_[np.full(800, 1e-4), np.full(700, 1e-3)]))
+    bars, dqn = bars_from(close), learner(dqn_updates=1)
+    dqn.learn(snapshot_of(bars[:800]))
+    assert dqn.unit_bps == pytest.approx(1.0, rel=1e-3)
+    dqn.learn(snapshot_of(bars, cycle=2))
+    assert dqn.unit_bps == pytest.approx(10.0, rel=1e-3)
+    *_, ret = dqn.memory.sample(np.random.default_rng(0), (500,))
+    assert ret == pytest.approx(1.0, rel=1e-3)
+
+
+def test_a_market_that_stands_still_keeps_the_unit():
+    assert typical_move(np.zeros(9), 0.7) == 0.7
+
+
+def test_experiences_are_those_after_a_time_as_the_agent_sees_them():
+    transitions = transitions_of(snapshot_of(random_bars(120)))
+    every = experiences_of(transitions, 8.0)
+    late = experiences_of(transitions, 8.0, after=int(transitions.ts[9]))
+    assert late.ts.tolist() == transitions.ts[10:].tolist()
+    assert late.state.tobytes() == every.state[10:].tobytes()
+    assert every.after[:-1].tobytes() == every.state[1:].tobytes()
+    assert every.ret == pytest.approx(transitions.ret / 8.0, rel=1e-6)
 
 
 def waves(n):
@@ -163,27 +205,26 @@ def waves(n):
     rng = np.random.default_rng(1)
     up = np.arange(n) // 5 % 2 == 0
     moves = np.where(up, 20.0, -20.0) + rng.normal(size=n)
-    return bars_from(100 * np.exp(np.cumsum(moves) / 1e4), rng.exponential(size=n))
+    return bars_from(100 * np.exp(np.cumsum(moves) / 1e4), rng.exponential(size=n)), moves
 
 
 def test_it_learns_to_trade_a_strong_signal():
-    scores = live_scores(learner(fee_bps=2.0, dqn_gamma=0.9, dqn_updates=200), waves(500), 200, 50)
-    best = scores.account.bars / 10 * (5 * 20 - 2 * 2)  # in for each rise, both costs paid
-    assert scores.account.pnl_bps > 0.7 * best
-    assert scores.account.win_rate > 0.9
+    bars, moves = waves(500)
+    dqn, actions = learner(fee_bps=2.0), []
+    for cycle, at in enumerate(range(200, 500, 30), 1):
+        dqn.learn(snapshot_of(bars[:at], cycle=cycle))
+        actions += [dqn.forecast(bars[:t])[0] for t in range(at, min(at + 30, 500))]
+    held = held_by(np.array(actions))
+    earned = held * moves[200:] - 2.0 * np.abs(np.diff(held, prepend=0))
+    assert earned[100:].sum() > 0.7 * 20 * (5 * 20 - 2 * 2)  # 20 waves, in for each rise
 
 
-def test_it_learns_to_stay_out_of_a_martingale_that_costs_more_than_it_moves():
-    bars = random_bars(500, seed=2, flat=0.0)  # 8 bp a bar
-    dqn = learner(fee_bps=40.0)
-    # Brought into the market's unit, it starts with an opinion; learning must take it away.
-    dqn.learn(snapshot_of(bars[:100]))
-    with torch.no_grad():
-        dqn._module.values.net[-1].bias.copy_(torch.tensor([0.0, 20.0]))
-    dqn._module.target.load_state_dict(dqn._module.values.net.state_dict())
-    dqn.learn(snapshot_of(bars[:101], cycle=2))
-    assert dqn.forecast(bars)[0] == BUY
-    scores = live_scores(dqn, bars, WARMUP + 150, 30)
-    assert scores.account.bars > 100
-    actions = [dqn.forecast(bars[:t])[0] for t in range(300, 500)]
-    assert np.mean(np.array(actions) == HOLD) > 0.9
+def test_it_earns_most_of_what_the_best_trader_of_a_known_signal_does():
+    assert signal_share(0, bars=5400, cycle=180).later > 0.8
+
+
+@pytest.mark.parametrize("half_spread", [0.0, 0.5])
+def test_it_leaves_a_martingale_alone(half_spread):
+    found = null_turnover(2, half_spread=half_spread)
+    assert found.turnover < 0.01
+    assert not found.ends_in

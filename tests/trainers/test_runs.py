@@ -63,6 +63,14 @@ def test_a_learner_run_tells_whose_it_is_and_every_knob(root, client):
     assert {run.info.run_id, session} == {found.info.run_id for found in runs_of(client, session)}
 
 
+def test_a_baselines_run_is_told_from_a_learners(root, client):
+    config = SessionConfig()
+    session = start_session(client, config, root)
+    run = start_learner(client, config, session, "BTCUSDT", "majority", kind="baseline")
+    tags = client.get_run(run).data.tags
+    assert (tags["kind"], tags["learner"], tags["session"]) == ("baseline", "majority", session)
+
+
 def test_the_run_that_mlflow_made_is_the_sessions_and_its_params_stay(root, client, monkeypatch):
     given = client.create_run("0").info.run_id  # `mlflow run` uses experiment Default
     client.log_param(given, "speed", "10")  # as typed; the config record says 10.0

@@ -12,6 +12,7 @@ import pytest
 
 import trainers.session
 from trainers.config import SessionConfig, session_folder
+from trainers.learners.registry import BASELINES, BUILT_IN
 from trainers.session import (
     PortError,
     addresses_of,
@@ -76,7 +77,8 @@ WRONG = [
     ("min_ticks", "0", "1 to 1e+07"),
     ("history_bars", "10", "200 to 86400"),
     ("confidence", "0.4", "0.5 to 1"),
-    ("fee_bps", "-1", "0 to 1000"),
+    ("fee_bps", "-0.5", "0 to 1000, or -1"),
+    ("fee_bps", "-2", "-1 to 1000"),
     ("seed", "-1", "0 to "),
     ("cnn_learning_rate", "0", "1e-07 to 1"),
     ("dqn_gamma", "1", "0 to 0.9999"),
@@ -92,7 +94,8 @@ WRONG = [
     ("symbols", "BTCUSDT,btcusdt", "each symbol once"),
     ("venue_ws", "http://x", "ws://HOST"),
     ("venue_rest", "ws://x", "http://HOST"),
-    ("learners", "lstm", "cnn, dqn, or module:Class"),
+    ("learners", "lstm", "cnn, dqn, majority, "),
+    ("learners", "lstm", ", random, or module:Class"),
     ("learners", "cnn,cnn", "each learner once"),
     ("learners", "json:dumps", "expected a class"),
     ("learners", "no.such.module:X", "cannot be imported"),
@@ -227,11 +230,26 @@ def test_the_command_line_refuses_in_one_line_with_exit_code_2(tmp_path):
         timeout=60,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "tickloop: learners: got 'lstm'; allowed: cnn, dqn, or module:Class\n"
+    known = ", ".join([*BUILT_IN, *BASELINES])
+    assert done.stderr == f"tickloop: learners: got 'lstm'; allowed: {known}, or module:Class\n"
     nothing_left(tmp_path)
 
 
 # ---- pure parts
+
+
+@pytest.mark.parametrize(
+    "source, fee_bps", [("sim", 1), ("sim:momentum", 1), ("tape:x", 10), ("binance", 10)]
+)
+def test_the_fee_is_the_venues_unless_one_is_given(source, fee_bps):
+    assert SessionConfig(source=source).fee_bps == fee_bps
+    assert SessionConfig(source=source, fee_bps=0).fee_bps == 0
+    assert SessionConfig(source=source, fee_bps=2.5).fee_bps == 2.5
+
+
+def test_a_session_reads_back_the_fee_it_was_given(tmp_path):
+    SessionConfig(source="binance").save(tmp_path / "config.json")
+    assert SessionConfig.load(tmp_path / "config.json").fee_bps == 10
 
 
 def test_a_free_port_and_no_port_are_fine():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from datamodules.snapshot import NotEnoughBarsError
@@ -9,6 +11,8 @@ from streaming.ingest import Ingest
 from streaming.ticks import NS_PER_S, make_ticks
 from trainers.config import SessionConfig
 from trainers.cycle import Lane
+from trainers.recording.ledger import read_ledger
+from trainers.seat import Seat
 from trainers.tracking.runs import start_learner, start_session
 from trainers.tracking.tracker import Tracker
 
@@ -65,13 +69,16 @@ def second(bars):
 
 
 class Silent:
-    """Takes what is logged and keeps nothing: most tests look at the lane itself."""
+    """Takes what is logged and keeps the events: most tests look at the lane itself."""
+
+    def __init__(self):
+        self.events = []
 
     def log(self, run_id, step, metrics=None, tags=None):
         assert all(isinstance(value, float) for value in (metrics or {}).values())
 
     def event(self, text, ts=None):
-        pass
+        self.events.append(text)
 
     def close(self, timeout):
         pass
@@ -80,12 +87,12 @@ class Silent:
 class World:
     """One symbol's lane over rings that ``market`` fills; logs to MLflow if given a client."""
 
-    def __init__(self, folder, *learners, root=None, client=None, **knobs):
+    def __init__(self, folder, *learners, baselines=(), root=None, client=None, **knobs):
         quick = {"backfill_seconds": 0, "cycle_seconds": 10, "min_ticks": 20, "seed": 1}
         self.config = SessionConfig(**{**quick, **knobs})
-        self.client = client
+        self.folder, self.client = folder, client
         self.ingest = Ingest(folder, SYMBOL, self.config)
-        self.runs = {learner.name: learner.name for learner in learners}
+        self.runs = {learner.name: learner.name for learner in (*learners, *baselines)}
         self.tracker = Silent()
         if client is not None:
             self.session = start_session(client, self.config, root)
@@ -94,16 +101,32 @@ class World:
                 for name in self.runs
             }
             self.tracker = Tracker(client, self.session)
-        seated = {learner.name: (learner, self.runs[learner.name]) for learner in learners}
-        self.lane = Lane(self.config, folder, SYMBOL, seated, self.tracker)
+        self.lane = self.make_lane(learners, baselines)
         self.seconds = 0
 
+    def make_lane(self, *seated):
+        """A lane of learners and baselines."""
+        seats = [
+            [
+                Seat(learner, self.runs[learner.name], self.config.confidence, self.tracker)
+                for learner in some
+            ]
+            for some in seated
+        ]
+        return Lane(self.config, self.folder, SYMBOL, *seats, self.tracker)
+
+    def reopen(self, *learners):
+        """Go on in another lane, as a trainer does that was started again."""
+        self.lane.ledger.close()
+        self.lane = self.make_lane(learners, ())
+
     def market(self, seconds):
-        """Go on by so many seconds, a tick in each."""
+        """Go on by so many seconds, a tick in each; they are received now."""
         ticks = make_ticks(seconds)
         at = self.seconds + np.arange(seconds)
         ticks["id"] = at + 1
-        ticks["ts_event"] = ticks["ts_init"] = START + at * NS_PER_S
+        ticks["ts_event"] = START + at * NS_PER_S
+        ticks["ts_init"] = time.time_ns()
         ticks["price"] = 100 + at % 3
         ticks["size"], ticks["side"] = 1.0, 1
         self.ingest.push(ticks)
@@ -119,7 +142,13 @@ class World:
         return ran
 
     def seat(self, name):
-        return self.lane.seats[name]
+        (found,) = (seat for seat in self.lane.seats if seat.learner.name == name)
+        return found
+
+    def rows(self, name):
+        """What the ledger's files hold of a learner."""
+        names, _, forecasts = read_ledger(self.folder, SYMBOL)
+        return forecasts[forecasts["learner"] == names.index(name)]
 
     def logged(self, name):
         """The run of a learner, once everything has been delivered."""
@@ -128,4 +157,10 @@ class World:
 
     def close(self):
         self.tracker.close(1)
+        self.lane.ledger.close()
         self.ingest.close()
+
+
+def seconds_of(rows):
+    """The bars of a ledger's rows, in s after START."""
+    return ((rows["bar"] - START) // NS_PER_S).tolist()

@@ -1,4 +1,4 @@
-"""The networks of the agent. Shapes: B batch, T bars."""
+"""The networks of the agent. Shapes: B batch, T bars, D inputs."""
 
 from __future__ import annotations
 
@@ -9,52 +9,49 @@ from datamodules.features import RAW
 from datamodules.indicators import rsi
 from datamodules.transitions import BUY, LENGTH, SELL, STATE
 
+WIDTH = LENGTH * len(STATE)  # inputs of the product's agent
 
-class ValueNet(nn.Module):
-    """``(B, 10, 3)`` states -> ``(B, 2)``: worth of being out of and in the market, less costs.
 
-    States come raw (close, volume, RSI) and are made free of price level and volume unit here:
-    closes as distance from the newest in units of ``unit``, volume over its mean, RSI from -1 to 1.
+class ValueNet(nn.Sequential):
+    """``(..., D)`` -> ``(...)``: what being in rather than out of the market is worth, in units.
+
+    Args:
+        width: D.
+        hidden: neurons of both hidden layers.
     """
 
-    unit: Tensor  # bp, a typical move of one bar
-
-    def __init__(self, hidden: int = 64) -> None:
-        super().__init__()
-        self.register_buffer("unit", torch.ones(()))
-        self.net = nn.Sequential(
-            nn.Linear(LENGTH * len(STATE), hidden),
+    def __init__(self, width: int = WIDTH, hidden: int = 64) -> None:
+        super().__init__(
+            nn.Linear(width, hidden),
             nn.ReLU(),
             nn.Linear(hidden, hidden),
             nn.ReLU(),
-            nn.Linear(hidden, 2),
+            nn.Linear(hidden, 1),
+            nn.Flatten(-2),
         )
-
-    def forward(self, state: Tensor) -> Tensor:
-        values: Tensor = self.net(self.normalise(state))
-        return values
-
-    def normalise(self, state: Tensor) -> Tensor:
-        """Return ``(..., 30)`` float32 inputs of ``net``; needs doing once an experience."""
-        close, volume, strength = state.unbind(-1)  # (..., 10)
-        moves = (close / close[..., -1:] - 1) * 1e4 / self.unit
-        volume = volume / (volume.mean(-1, keepdim=True) + 1e-12) - 1
-        inputs = torch.cat([moves, volume, strength / 50 - 1], -1)
-        return inputs.clip(-10, 10).float()
 
 
 class Agent(nn.Module):
     """The whole DQN version: raw bars in, the action from either position out.
 
     Args:
-        values: ``(B, 10, 3)`` raw states -> values in units of ``values.unit``.
-        fee_bps: cost of a change of position.
+        net: worth of being in.
+        unit_bps: a typical move of one bar, the unit of the network's inputs and worth.
+        cost_bps: of a change of position: fee and half-spread.
+        proven: whether its worth has told returns that it had not learned. As long as it has
+            not, the agent stays out: there is a risk, and nothing known that would pay for it.
     """
 
-    def __init__(self, values: ValueNet, *, fee_bps: float) -> None:
+    unit: Tensor
+    cost_bps: Tensor
+    proven: Tensor
+
+    def __init__(self, net: ValueNet, *, unit_bps: float, cost_bps: float, proven: bool) -> None:
         super().__init__()
-        self.values = values
-        self.fee_bps = fee_bps
+        self.net = net
+        self.register_buffer("unit", torch.tensor(unit_bps))
+        self.register_buffer("cost_bps", torch.tensor(cost_bps))
+        self.register_buffer("proven", torch.tensor(proven))
 
     def forward(self, raw: Tensor) -> Tensor:
         """Decide on the next bar.
@@ -63,18 +60,37 @@ class Agent(nn.Module):
             raw: ``(B, T, 8)`` float64, ``T >= 24``, the columns ``RAW`` of the newest bars.
 
         Returns:
-            ``(B, 4)`` float32: values of being out and in, bp; action if out, action if in
-            (0 HOLD or 1 BUY; 0 HOLD or 2 SELL).
+            ``(B, 4)`` float32: worth of being out (0: all is relative to it) and of being in, bp;
+            action if out, action if in (0 HOLD or 1 BUY; 0 HOLD or 2 SELL).
         """
         return self.decide(state_of(raw))
 
     def decide(self, state: Tensor) -> Tensor:
         """As ``forward``, from raw states ``(B, 10, 3)``."""
-        values = self.values(state) * self.values.unit  # (B, 2), bp
-        gain = values[:, 1] - values[:, 0]
-        buy = BUY * (gain > self.fee_bps).float()
-        sell = SELL * (gain < -self.fee_bps).float()
-        return torch.cat([values, torch.stack([buy, sell], 1)], 1)
+        worth: Tensor = self.net(inputs_of(state, self.unit)) * self.unit  # (B,), bp
+        buy = BUY * ((worth > self.cost_bps) & self.proven)
+        sell = SELL * ((worth < -self.cost_bps) | ~self.proven)
+        return torch.stack([torch.zeros_like(worth), worth, buy.float(), sell.float()], 1)
+
+
+def inputs_of(state: Tensor, unit: Tensor) -> Tensor:
+    """Make states free of price level, volume unit and volatility.
+
+    Closes become distances from the newest in typical moves, volume is over its mean, RSI from -1
+    to 1; far moves are cut at 10.
+
+    Args:
+        state: ``(..., 10, 3)`` close (quote currency), volume (base currency), RSI (0 to 100).
+        unit: a typical move of one bar, bp.
+
+    Returns:
+        ``(..., 30)`` float32.
+    """
+    close, volume, strength = state.unbind(-1)  # (..., 10)
+    moves = (close / close[..., -1:] - 1) * 1e4 / unit
+    volume = volume / (volume.mean(-1, keepdim=True) + 1e-12) - 1
+    inputs = torch.cat([moves, volume, strength / 50 - 1], -1)
+    return inputs.clip(-10, 10).float()
 
 
 def state_of(raw: Tensor) -> Tensor:

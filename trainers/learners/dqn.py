@@ -1,70 +1,85 @@
 """Deep Q-learning where every bar teaches all actions from all positions, as one learner.
 
-Prices do not react to us, so Q(x, p, a) = -cost * |a - p| + W(x, a): the network learns W, the
-worth of being out of (a = 0) or in (a = 1) the market, and the position p needs no input. Target
-network: Mnih et al. 2015; double Q: van Hasselt et al. 2016; learning from what every action
-would have brought: Sinclair et al. 2023 (exogenous MDPs). BUY goes in, SELL out, HOLD stays.
-There is no end of an episode in a market: values are always bootstrapped.
+Prices do not react to us, so Q(x, p, a) = -c |a - p| + a h(x) + V(x), and one number is learned:
+h, what being in rather than out of the market is worth in a state x,
+
+    h(x) = E[return] + gamma E[clip(h(x'), -c, c)],
+
+since what is left of it in the next state is never more than the cost c of changing over. There is
+no maximum in it and so no over-estimation, which double Q-learning is for; the position needs no
+input, and Q of all actions from all positions follows. BUY goes in, SELL out, HOLD stays.
+
+    transitions --inputs--> experiences --> ValueLearner (evidence, memory, DQNModule) --> Agent
+
+Target network: Mnih et al. 2015; learning from what every action would have brought: Sinclair et
+al. 2023 (exogenous MDPs). A market has no end: values are always bootstrapped.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from datamodules.dqn_datamodule import Batch, DQNDataModule
+from datamodules.dqn_datamodule import Batch, DQNDataModule, transitions_of
 from datamodules.features import raw_columns
-from datamodules.replay_buffer import ReplayBuffer
-from datamodules.snapshot import Snapshot
-from datamodules.transitions import LENGTH, Transitions
+from datamodules.quotes import SPREAD_BARS, half_spread_bps
+from datamodules.replay_buffer import Experiences, ReplayBuffer
+from datamodules.snapshot import NotEnoughBarsError, Snapshot
+from datamodules.transitions import BUY, LENGTH, SELL, Transitions
 from streaming.bars import Bars
 from trainers.config import SessionConfig
-from trainers.learners.agent import Agent, ValueNet
+from trainers.learners.agent import WIDTH, Agent, ValueNet, inputs_of
 from trainers.learners.lightning import ContinualModule, fit, seeded
-from trainers.scoring.account import Account
 
 # Raw bars an exported agent takes: its state and the warm-up of the RSI in it.
 AGENT_BARS = LENGTH + 14
 
+# AdamW's. Noise is most of a market: without it, a martingale is traded in 20 bars of 100.
+WEIGHT_DECAY = 1.0
+
+# Newest experiences that tell a typical move: enough to know it to 5 %, soon over a change.
+UNIT_BARS = 600
+
 
 class DQNModule(ContinualModule):
-    """Double DQN over stacks of minibatches.
+    """Regression of h on its own target, over stacks of minibatches. Money is in units.
 
     Args:
-        values: the network W.
-        learning_rate: Adam step size.
+        net: h.
+        learning_rate: AdamW step size.
         gamma: discount factor a bar.
         tau: Polyak step of the target network a stack of updates.
-        fee_bps: cost of a change of position.
+        cost: of a change of position; may be set anew.
     """
 
     def __init__(
-        self, values: ValueNet, *, learning_rate: float, gamma: float, tau: float, fee_bps: float
+        self, net: ValueNet, *, learning_rate: float, gamma: float, tau: float, cost: float = 1.0
     ) -> None:
         super().__init__()
         self.automatic_optimization = False  # one step of Lightning makes many updates
-        self.values = values
-        self.target = copy.deepcopy(values.net).requires_grad_(False)
+        self.net = net
+        self.target = copy.deepcopy(net).requires_grad_(False)
         self.learning_rate = learning_rate
-        self.gamma, self.tau, self.fee_bps = gamma, tau, fee_bps
+        self.gamma, self.tau, self.cost = gamma, tau, cost
         self.updates = 0
         self.loss_sum = 0.0
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        rows, ret = batch  # (K, B, 11, 3), (K, B)
-        state = self.values.normalise(rows[:, :, :-1])  # (K, B, 30)
-        target = self.td_target(self.values.normalise(rows[:, :, 1:]), ret / self.values.unit)
+        state, after, ret = batch
+        target = self.td_target(after, ret)
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, torch.optim.Optimizer)
         losses = []
         for x, y in zip(state, target, strict=True):
-            loss = F.smooth_l1_loss(self.values.net(x), y)
+            # Squared: returns have heavy tails, and their mean is wanted, not their median.
+            loss = F.mse_loss(self.net(x), y)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation here
             optimizer.step()
@@ -74,39 +89,126 @@ class DQNModule(ContinualModule):
         self.updates += len(losses)
 
     @torch.no_grad()
-    def td_target(self, next_state: Tensor, ret: Tensor) -> Tensor:
-        """Return what both positions are worth by what follows, for a whole stack at once.
+    def td_target(self, after: Tensor, ret: Tensor) -> Tensor:
+        """Return what being in is worth by what follows, for a whole stack at once.
 
-        The networks are those of the stack's start, so that targets hold still for its updates.
+        The target network is that of the stack's start, so targets hold still for its updates.
 
         Args:
-            next_state: ``(K, B, 30)`` normalised.
-            ret: ``(K, B)`` returns of the next bar, in units of ``values.unit``.
+            after: ``(K, B, D)`` inputs of the next state.
+            ret: ``(K, B)`` returns of the next bar.
 
         Returns:
-            ``(K, B, 2)``, of being out and of being in.
+            ``(K, B)``.
         """
-        cost = float(self.fee_bps / self.values.unit)
-        # The online network picks the next position, the target network prices it.
-        gain = self.values.net(next_state).diff(dim=-1).squeeze(-1)  # (K, B), of in over out
-        out, into = self.target(next_state).unbind(-1)
-        after_out = torch.where(gain > cost, into - cost, out)
-        after_in = torch.where(gain < -cost, out - cost, into)
-        return torch.stack([self.gamma * after_out, ret + self.gamma * after_in], -1)
+        left: Tensor = self.target(after).clip(-self.cost, self.cost)
+        return ret + self.gamma * left
 
     def _follow(self) -> None:
         """Move the target network, once a stack of updates."""
-        online: list[Tensor] = list(self.values.net.parameters())
+        online: list[Tensor] = list(self.net.parameters())
         target: list[Tensor] = list(self.target.parameters())
         with torch.no_grad():
             torch._foreach_lerp_(target, online, self.tau)
 
     def make_optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.values.net.parameters(), lr=self.learning_rate, fused=True)
+        return torch.optim.AdamW(
+            self.net.parameters(), lr=self.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
+        )
+
+
+class Evidence:
+    """Whether the worth of states tells returns that were not yet learned when it was computed.
+
+    A network finds something in any noise. t = sum(h r) / sqrt(sum(h^2 r^2)) is about standard
+    normal if there is nothing to be found. Older bars count less, half as much after 3,000.
+    """
+
+    PROVEN = 2.0
+    HALF_LIFE = 3000
+
+    def __init__(self) -> None:
+        self.gain, self.square = 0.0, 0.0
+
+    @property
+    def proven(self) -> bool:
+        """Tell whether t > 2."""
+        return self.gain > self.PROVEN * math.sqrt(self.square)
+
+    def add(self, worth: NDArray[np.float32], ret: NDArray[np.float32]) -> None:
+        """Count ``(N,)`` new bars, in units."""
+        earned = worth.astype(np.float64) * ret
+        kept = 0.5 ** (len(ret) / self.HALF_LIFE)
+        self.gain = kept * self.gain + float(earned.sum())
+        self.square = kept * self.square + float((earned**2).sum())
+
+
+class ValueLearner:
+    """Test, then train, whatever the inputs are: the core of the DQN.
+
+    Args:
+        config: the ``dqn_`` knobs and the seed of the weights.
+        width: D, inputs of the network.
+    """
+
+    def __init__(self, config: SessionConfig, width: int) -> None:
+        self._config = config
+        self.memory = ReplayBuffer(config.dqn_memory, width)
+        self.evidence = Evidence()
+        self.module = DQNModule(
+            seeded(lambda: ValueNet(width), config.seed, DQN.name),
+            learning_rate=config.dqn_learning_rate,
+            gamma=config.dqn_gamma,
+            tau=config.dqn_tau,
+        )
+
+    def learn(self, new: Experiences, *, cost: float, rng: np.random.Generator) -> float:
+        """Score the network on new experiences, then learn from all; return the mean loss.
+
+        Args:
+            new: later than all before; may be none if there is something to remember.
+            cost: of a change of position, in units.
+            rng: of this cycle.
+        """
+        config, module = self._config, self.module
+        if module.updates:
+            self.evidence.add(self.worth(new.state), new.ret)
+        self.memory.add(new)
+        data = DQNDataModule(
+            self.memory, updates=config.dqn_updates, batch_size=config.dqn_batch_size, rng=rng
+        )
+        module.cost, module.loss_sum = cost, 0.0
+        before = module.updates
+        fit(module, data, seed=int(rng.integers(2**63)))
+        return module.loss_sum / (module.updates - before)
+
+    def worth(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return h ``(N,)`` of inputs ``(N, D)``, in units."""
+        with torch.inference_mode():
+            found: NDArray[np.float32] = self.module.net(torch.from_numpy(state)).numpy()
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what ``load_state_dict`` needs to go on as this one."""
+        return {
+            "module": copy.deepcopy(self.module.state_dict()),
+            "optimizer": copy.deepcopy(self.module.optimizer_state),
+            "updates": self.module.updates,
+            "memory": self.memory.state_dict(),
+            "evidence": (self.evidence.gain, self.evidence.square),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Become the one that ``state`` was taken from."""
+        self.module.load_state_dict(state["module"])
+        self.module.optimizer_state = copy.deepcopy(state["optimizer"])
+        self.module.updates = state["updates"]
+        self.memory.load_state_dict(state["memory"])
+        self.evidence.gain, self.evidence.square = state["evidence"]
 
 
 class DQN:
-    """The learner around ``DQNModule``; the version that acts is never the one trained."""
+    """The learner around ``ValueLearner``; the version that acts is never the one trained."""
 
     name, kind = "dqn", "agent"
 
@@ -115,16 +217,18 @@ class DQN:
         self.learning_rate = config.dqn_learning_rate
         self.epsilon = 1.0
         self.episodes = 0
-        self.memory = ReplayBuffer(config.dqn_memory)
+        self.unit_bps = 1.0
+        self.core = ValueLearner(config, WIDTH)
         self.serving: Agent | None = None
-        values = seeded(ValueNet, config.seed, self.name)
-        self._module = DQNModule(
-            values,
-            learning_rate=self.learning_rate,
-            gamma=config.dqn_gamma,
-            tau=config.dqn_tau,
-            fee_bps=config.fee_bps,
-        )
+
+    @property
+    def memory(self) -> ReplayBuffer:
+        """What is remembered."""
+        return self.core.memory
+
+    @property
+    def _module(self) -> DQNModule:
+        return self.core.module
 
     def forecast(self, bars: Bars) -> tuple[int, tuple[float, float]] | None:
         if self.serving is None or len(bars) < AGENT_BARS:
@@ -137,64 +241,58 @@ class DQN:
         return int(max(buy, sell)), (out, into)
 
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
-        config, module = self._config, self._module
+        config = self._config
+        transitions = transitions_of(snapshot)
+        if len(self.memory) == 0 and len(transitions.ret) == 0:  # gaps have cut all of them out
+            raise NotEnoughBarsError(0, 1, "experiences without a gap")
         rng = snapshot.rng(self.name)
-        data = DQNDataModule(
-            snapshot,
-            memory=self.memory,
-            updates=config.dqn_updates,
-            batch_size=config.dqn_batch_size,
-            rng=rng,
-        )
-        if self.episodes == 0:  # the unit is a part of the network: fixed once
-            module.values.unit.fill_(_typical_move(data.transitions))
-        module.learning_rate, module.loss_sum = self.learning_rate, 0.0
-        before = module.updates
-        fit(module, data, seed=int(rng.integers(2**63)))
-        self.serving = Agent(copy.deepcopy(module.values), fee_bps=config.fee_bps).eval()
+        self.unit_bps = typical_move(transitions.ret[-UNIT_BARS:], self.unit_bps)
+        cost_bps = config.fee_bps + float(half_spread_bps(snapshot.bars[-SPREAD_BARS:])[-1])
+        self._module.learning_rate = self.learning_rate
+        new = experiences_of(transitions, self.unit_bps, after=self.memory.newest)
+        loss = self.core.learn(new, cost=cost_bps / self.unit_bps, rng=rng)
+        self.serving = Agent(
+            copy.deepcopy(self._module.net),
+            unit_bps=self.unit_bps,
+            cost_bps=cost_bps,
+            proven=self.core.evidence.proven,
+        ).eval()
         report = {
-            "loss": module.loss_sum / (module.updates - before),
-            "average_reward": self._play(data.transitions, rng),
+            "loss": loss,
+            "average_reward": self._play(transitions, cost_bps, rng),
             "episodes": float(self.episodes),
             "epsilon": self.epsilon,
             "learning_rate": self.learning_rate,
             "memory_size": float(len(self.memory)),
-            "updates": float(module.updates),
+            "updates": float(self._module.updates),
         }
         self.epsilon = max(config.dqn_epsilon_min, self.epsilon * config.dqn_epsilon_decay)
         return report
 
-    def _play(self, transitions: Transitions, rng: np.random.Generator) -> float:
+    def _play(self, transitions: Transitions, cost_bps: float, rng: np.random.Generator) -> float:
         """Play the snapshot as one episode, epsilon-greedy; return the mean reward a bar, bp."""
-        account = Account(self._config.fee_bps)
-        for action, ret in zip(
-            self._actions(transitions, rng), transitions.ret.tolist(), strict=True
-        ):
-            account.trade(action)
-            account.earn(ret)
+        held = held_by(self._actions(transitions, rng))
+        changes = np.abs(np.diff(held, prepend=0))
         self.episodes += 1
-        return account.pnl_bps / max(1, len(transitions.ret))
+        return float(held @ transitions.ret - cost_bps * changes.sum()) / max(1, len(held))
 
-    def _actions(self, transitions: Transitions, rng: np.random.Generator) -> list[int]:
+    def _actions(self, transitions: Transitions, rng: np.random.Generator) -> NDArray[np.int64]:
         assert self.serving is not None
         states = torch.from_numpy(transitions.rows[:, :-1])
         with torch.inference_mode():
             greedy: NDArray[np.float32] = self.serving.decide(states)[:, 2:].amax(1).numpy()
         explore = rng.random(len(greedy)) < self.epsilon
         random = rng.integers(0, 3, len(greedy))
-        chosen: list[int] = np.where(explore, random, greedy).astype(int).tolist()
-        return chosen
+        return np.where(explore, random, greedy).astype(np.int64)
 
-    def export(self) -> tuple[nn.Module, int] | None:
+    def export(self) -> tuple[Agent, int] | None:
         """Return the serving version and how many raw bars it takes, if there is one."""
         return None if self.serving is None else (self.serving, AGENT_BARS)
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "module": copy.deepcopy(self._module.state_dict()),
-            "optimizer": copy.deepcopy(self._module.optimizer_state),
-            "updates": self._module.updates,
-            "memory": self.memory.state_dict(),
+            **self.core.state_dict(),
+            "unit_bps": self.unit_bps,
             "episodes": self.episodes,
             "epsilon": self.epsilon,
             "learning_rate": self.learning_rate,
@@ -202,16 +300,30 @@ class DQN:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._module.load_state_dict(state["module"])
-        self._module.optimizer_state = copy.deepcopy(state["optimizer"])
-        self._module.updates = state["updates"]
-        self.memory.load_state_dict(state["memory"])
+        self.core.load_state_dict(state)
+        self.unit_bps = state["unit_bps"]
         self.episodes, self.epsilon = state["episodes"], state["epsilon"]
         self.learning_rate = state["learning_rate"]
         self.serving = copy.deepcopy(state["serving"])
 
 
-def _typical_move(transitions: Transitions) -> float:
-    """Return the mean absolute return of the bars that moved, bp; 1 if none did."""
-    moved = np.abs(transitions.ret[transitions.ret != 0])
-    return float(moved.mean()) if len(moved) else 1.0
+def experiences_of(transitions: Transitions, unit_bps: float, *, after: int = -1) -> Experiences:
+    """Return the transitions of bars that opened later than ``after`` (ns) as inputs, in units."""
+    new = transitions.ts > after
+    rows, unit = torch.from_numpy(transitions.rows[new]), torch.tensor(unit_bps)
+    state, following = (inputs_of(part, unit).numpy() for part in (rows[:, :-1], rows[:, 1:]))
+    ret = (transitions.ret[new] / unit_bps).astype(np.float32)
+    return Experiences(state, following, ret, transitions.ts[new])
+
+
+def held_by(actions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the position ``(N,)``, 0 or 1, that each of ``(N,)`` actions leads to, from 0 on."""
+    moves = np.isin(actions, (BUY, SELL))
+    last = np.maximum.accumulate(np.where(moves, np.arange(len(actions)), -1))
+    return np.where(last >= 0, actions[last] == BUY, False).astype(np.int64)
+
+
+def typical_move(ret: NDArray[np.float64], default: float) -> float:
+    """Return the mean absolute return of the bars that moved, bp; ``default`` if none did."""
+    moved = np.abs(ret[ret != 0])
+    return float(moved.mean()) if len(moved) else default

@@ -4,7 +4,7 @@
     SYMBOL.forecasts  one row a bar and learner
 
 The outcome of a bar is written before the forecasts made at its close, so that a kill between
-the two leaves a bar without forecasts, never forecasts without their bar.
+the two leaves a bar that lacks forecasts, never forecasts without their bar.
 """
 
 from __future__ import annotations

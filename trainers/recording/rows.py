@@ -3,8 +3,8 @@
     | header, 1 page: magic, version, JSON of the layout | row 0 | row 1 | ...
 
 Rows are handed over by one ``os.write`` and are in the page cache when it returns: they outlive
-a killed process, not a power cut. A writer killed inside it leaves a torn row at most, which the
-next writer cuts off and readers do not see.
+a killed process, not a power cut. A writer killed inside it, where the rows cross a page, leaves
+some of them, the last one perhaps torn: the next writer cuts that off and readers do not see it.
 """
 
 from __future__ import annotations
