@@ -23,7 +23,7 @@ FIELDS = dataclasses.fields(SessionConfig)
 # Numbers that count things, or have no unit.
 UNITLESS = {
     "speed", "tick_cache", "seed", "cycles", "min_ticks", "confidence", "cnn_learning_rate",
-    "cnn_epochs", "cnn_batch_size", "cnn_weight_decay", "dqn_learning_rate", "dqn_updates",
+    "cnn_updates", "cnn_batch_size", "cnn_weight_decay", "dqn_learning_rate", "dqn_updates",
     "dqn_batch_size", "dqn_gamma", "dqn_tau", "dqn_memory", "dqn_epsilon_decay",
     "dqn_epsilon_min", "page_port", "mlflow_ui_port",
 }  # fmt: skip

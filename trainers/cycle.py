@@ -4,9 +4,9 @@
     cut -> snapshot -> learners                   ... then train
 
 A forecast is made when its bar is the newest, by the version that serves then, and written down
-before the next bar is there; where that was too late, the ledger says missed. A cycle learns only
-from bars that were final at its cut. The cycle's clock is the market's: the event time of the
-newest tick.
+before the next bar is there; where that was too late, the ledger says missed. A cycle learns from
+bars that were final at its cut and no others. The cycle's clock is the market's: the event time of
+the newest tick.
 """
 
 from __future__ import annotations

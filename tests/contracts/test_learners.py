@@ -25,16 +25,6 @@ BUILT = pytest.mark.parametrize("path", BUILT_IN)
 BARS = random_bars(260, seed=5)
 
 
-@pytest.fixture(autouse=True)
-def _as_in_the_trainer():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    yield
-    torch.set_num_threads(before)
-    torch.use_deterministic_algorithms(False)
-
-
 def make(path, **knobs):
     quick = {"dqn_updates": 60, "cnn_updates": 2, "cnn_batch_size": 64}
     (learner,) = make_learners(SessionConfig(learners=path, **{**quick, **knobs})).values()

@@ -1,20 +1,9 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from mlflow.tracking import MlflowClient
 
 from trainers.tracking.store import ensure_store
-
-
-@pytest.fixture(autouse=True)
-def _as_in_the_trainer():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    yield
-    torch.set_num_threads(before)
-    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture(autouse=True)

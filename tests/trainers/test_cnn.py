@@ -10,6 +10,7 @@ from datamodules.features import COLUMNS, features_of, raw_columns
 from datamodules.scaling import scale
 from datamodules.windows import LENGTH, make_windows
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
+from tests.trainers.ledger_rows import score
 from trainers.config import SessionConfig
 from trainers.learners.cnn import CNN, RECENT_BARS
 from trainers.learners.forecaster import (
@@ -21,10 +22,10 @@ from trainers.learners.forecaster import (
     VIEWS,
     WindowNet,
 )
-from trainers.learners.learner import Forecast
 from trainers.learners.linear import fit_logistic
 from trainers.learners.mixing import trust_after
-from trainers.scoring.scores import Scores
+from trainers.prequential import prequential
+from trainers.scoring.direction import accuracy
 
 EACH = pytest.mark.parametrize("features", COLUMNS)
 
@@ -61,17 +62,12 @@ def trust_of(cnn):
     "features, market, wanted", [("classic", alternating, 0.95), ("flow", trending, 0.8)]
 )
 def test_it_learns_a_plain_pattern_test_then_train(features, market, wanted):
-    bars, cnn = market(400), learner(features=features)
-    scores = Scores(confidence=0.65, fee_bps=0.0)
-    for cycle, at in enumerate(range(250, 400, 30), 1):
-        for t in range(at - 30, at):  # a forecast of bars not learned from yet
-            close = float(bars["close"][t])
-            scores.label(close, gap=False)
-            probability = cnn.forecast(bars[: t + 1]) if cycle > 2 else None
-            scores.forecast(None if probability is None else Forecast(probability), close)
-        cnn.learn(snapshot_of(bars[:at], cycle=cycle))
-    assert scores.scored > 80
-    assert scores.metrics()["live/accuracy"] > wanted
+    bars, config = market(400), SessionConfig(features=features, cnn_batch_size=64)
+    said = prequential(CNN(config), bars, config, start=250)
+    probabilities = [np.nan if one is None else one.probability for one in said[310:]]
+    cases = score(bars["close"][310:], probabilities).cases()
+    assert len(cases.up) > 80
+    assert accuracy(cases).value > wanted
 
 
 def test_it_learns_nothing_from_a_coin():

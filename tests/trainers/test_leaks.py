@@ -219,7 +219,7 @@ def verdict_on(bars):
     return judge_canary(canary, majority)
 
 
-@pytest.mark.parametrize("market", ["default", "momentum", "signs"])
+@pytest.mark.parametrize("market", ["default", "momentum", "switch"])
 def test_the_canary_is_at_chance_in_a_simulated_market(market):
     verdict = verdict_on(bars_of(market_ticks(market, 1000)))
     assert verdict.bars > 600
