@@ -14,7 +14,7 @@ from trainers.config import SessionConfig
 from trainers.tracking.reader import RunRecord
 from ui.market import Counters
 from ui.metrics import Event, Metrics
-from ui.words import CARDS, card_of, count, duration, signed
+from ui.words import CARDS, card_of, count, duration, percent, signed
 
 OLD_SECONDS = 6.0  # three looks at MLflow missed
 EVENTS_SHOWN = 5
@@ -149,14 +149,22 @@ def _learner(name: str, run: RunRecord | None, warming: str) -> Texts:
     metrics, tags = (run.metrics, run.tags) if run else ({}, {})
     headline, *others = card_of(name, metrics).lines
     known = headline.key in metrics
-    scored = metrics.get("live/scored")
     return {
         f"{name}.status": tags.get("status") or "WAITING",
         f"{name}.text": tags.get("status_text", ""),
         f"{name}.{headline.key}": headline.of(metrics) if known or not warming else warming,
-        f"{name}.note": f"{count(scored)} bars scored" if known and scored is not None else "",
+        f"{name}.note": _note(metrics) if known else "",
         **{f"{name}.{line.key}": line.of(metrics) for line in others},
     }
+
+
+def _note(metrics: dict[str, float]) -> str:
+    """Return how many bars a headline is of, and the accuracy that would pay for trading."""
+    scored, pays = metrics.get("live/scored"), metrics.get("live/break_even")
+    words = [f"{count(scored)} bars scored"] if scored is not None else []
+    if pays is not None:
+        words.append(f"break-even {percent(pays)}" if pays <= 1 else "no accuracy pays the costs")
+    return ", ".join(words)
 
 
 def _newest(events: list[Event]) -> list[tuple[float, str]]:

@@ -25,16 +25,6 @@ def signed(value: float) -> str:
     return f"{value:+.3g}"
 
 
-def bps(value: float) -> str:
-    """Write basis points: ``+12.3 bp``."""
-    return f"{value:+.1f} bp"
-
-
-def nats(value: float) -> str:
-    """Write a difference of log-losses: ``+0.0123 nats``."""
-    return f"{value:+.4f} nats"
-
-
 def plain(value: float) -> str:
     """Write a number as short as it stays clear: ``0.001``, ``1,234``."""
     return f"{value:,.4g}" if abs(value) < 1000 else count(value)
@@ -84,8 +74,6 @@ CARDS = {
         "CNN",
         (
             LIVE_ACCURACY,
-            Line("live/edge", "Edge over the best baseline", nats, UNSCORED),
-            Line("live/break_even", "Break-even accuracy", percent, UNSCORED),
             Line("train/accuracy", "Train accuracy (seen data)", percent),
             Line("train/loss", "Train loss", decimals),
             Line("train/epochs", "Epochs", count),
@@ -96,8 +84,6 @@ CARDS = {
         "DQN",
         (
             Line("live/win_rate", "Live win rate (test-then-train)", percent, NO_TRADES),
-            Line("live/pnl_bps", "P&L net of costs", bps, UNSCORED),
-            Line("live/gross_bps", "P&L gross", bps, UNSCORED),
             Line("train/average_reward", "Average reward", signed),
             Line("train/episodes", "Episodes", count),
             Line("train/epsilon", "Epsilon", decimals),

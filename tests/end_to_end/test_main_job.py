@@ -79,8 +79,12 @@ def test_a_tape_is_played_learned_from_and_shown(tmp_path, market):
         ticks = api.predict(api_name="/get_tick_cache_for_training")
         assert [tick["trade_id"] for tick in ticks] == market["id"].tolist()
         bars = api.predict(api_name="/get_one_second_bars")
-        status = api.predict(api_name="/training_status")
-        assert status["learners"]["BTCUSDT"]["cnn"]["metrics"]["live/accuracy"] == live
+
+        def shown():
+            status = api.predict(api_name="/training_status")
+            return status["learners"]["BTCUSDT"]["cnn"]["metrics"]["live/accuracy"] == live
+
+        wait_for(shown, "the page's look at MLflow after the last cycle")
         text = read_page(port)
         assert f"{100 * live:.1f} %" in text
         assert f"{bars[-1]['close']:,.2f}" in text
