@@ -36,10 +36,15 @@ RECENT_BARS = 600  # 10 minutes: half of what a turned market may take until it 
 class CNNModule(ContinualModule):
     """Binary cross-entropy of the deep view on windows that moved.
 
+    Weights are drawn back to what they began as, not to 0: after a day of decay to 0 the
+    convolutions were gone, and learned nothing new. The head begins at 0, so that what adds
+    nothing fades all the same. Source: S. Kumar, H. Marklund and B. Van Roy, Maintaining
+    plasticity in continual learning via regenerative regularization (2023).
+
     Args:
         net: ``(B, 60, F)`` -> logits ``(B, 4)``, the deep view last.
-        learning_rate: AdamW step size.
-        weight_decay: AdamW weight decay.
+        learning_rate: Adam step size.
+        weight_decay: share of the way back a step, in step sizes; decoupled, as AdamW's.
     """
 
     def __init__(self, net: WindowNet, *, learning_rate: float, weight_decay: float) -> None:
@@ -47,6 +52,8 @@ class CNNModule(ContinualModule):
         self.automatic_optimization = False  # one step of Lightning makes several updates
         self.net = net
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self._weights: list[Tensor] = list(net.parameters())
+        self._initial = [weight.detach().clone() for weight in self._weights]
         self.sums = torch.zeros(3)  # of this cycle: loss, hits, windows
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,13 +72,16 @@ class CNNModule(ContinualModule):
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation here
             optimizer.step()
+            self._draw_back()
             hits = ((logits.detach() > 0) == (up > 0)).sum()
             self.sums += torch.stack([loss.detach() * len(up), hits, torch.tensor(len(up))])
 
+    @torch.no_grad()
+    def _draw_back(self) -> None:
+        torch._foreach_lerp_(self._weights, self._initial, self.learning_rate * self.weight_decay)
+
     def make_optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
-            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
-        )
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
 
 
 class CNN:
