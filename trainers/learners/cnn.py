@@ -29,6 +29,7 @@ from trainers.learners.forecaster import (
 from trainers.learners.lightning import ContinualModule, fit, seeded
 from trainers.learners.linear import fit_logistic
 from trainers.learners.mixing import trust_after
+from trainers.recording.digest import digest
 
 RECENT_BARS = 600  # 10 minutes: half of what a turned market may take until it is known again
 
@@ -53,7 +54,7 @@ class CNNModule(ContinualModule):
         self.net = net
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self._weights: list[Tensor] = list(net.parameters())
-        self._initial = [weight.detach().clone() for weight in self._weights]
+        self.initial = [weight.detach().clone() for weight in self._weights]
         self.sums = torch.zeros(3)  # of this cycle: loss, hits, windows
 
     def forward(self, x: Tensor) -> Tensor:
@@ -78,7 +79,7 @@ class CNNModule(ContinualModule):
 
     @torch.no_grad()
     def _draw_back(self) -> None:
-        torch._foreach_lerp_(self._weights, self._initial, self.learning_rate * self.weight_decay)
+        torch._foreach_lerp_(self._weights, self.initial, self.learning_rate * self.weight_decay)
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
@@ -92,6 +93,8 @@ class CNN:
     def __init__(self, config: SessionConfig) -> None:
         self._config = config
         self.learning_rate = config.cnn_learning_rate
+        self.confidence = config.confidence  # of the signal in a model version
+        self.digests: dict[str, str] = {}  # of what the last cycle learned from
         self.epochs = 0.0  # how often a window of the history was drawn, in all cycles
         self.serving: Forecaster | None = None
         self._served_from = 0  # open of the newest bar known to the serving version, ns
@@ -121,6 +124,7 @@ class CNN:
         )
         if len(data.moved) == 0:
             return {"windows": 0.0}  # nothing moved: nothing to learn from
+        self.digests = {"features": digest(data.rows), "batches": digest(data.drawn)}
         self._weigh_views(snapshot.bars)
         self._fit_views(data)
         module.learning_rate = self.learning_rate
@@ -129,7 +133,7 @@ class CNN:
             copy.deepcopy(module.net),
             data.scaler,
             features=config.features,
-            confidence=config.confidence,
+            confidence=self.confidence,
         ).eval()
         self._served_from = int(snapshot.bars["ts_open"][-1])
         return self._report(len(data.moved))
@@ -188,17 +192,27 @@ class CNN:
     def state_dict(self) -> dict[str, Any]:
         return {
             "module": copy.deepcopy(self._module.state_dict()),
+            "initial": copy.deepcopy(self._module.initial),
             "optimizer": copy.deepcopy(self._module.optimizer_state),
             "epochs": self.epochs,
             "learning_rate": self.learning_rate,
-            "serving": copy.deepcopy(self.serving),
+            "confidence": self.confidence,
+            "serving": None if self.serving is None else copy.deepcopy(self.serving.state_dict()),
+            "serving_confidence": None if self.serving is None else self.serving.confidence,
             "served_from": self._served_from,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._module.load_state_dict(state["module"])
+        self._module.initial = copy.deepcopy(state["initial"])
         self._module.optimizer_state = copy.deepcopy(state["optimizer"])
         self.epochs = state["epochs"]
-        self.learning_rate = state["learning_rate"]
-        self.serving = copy.deepcopy(state["serving"])
+        self.learning_rate, self.confidence = state["learning_rate"], state["confidence"]
+        self.serving = None
+        if state["serving"] is not None:
+            features = self._config.features
+            self.serving = Forecaster(
+                WindowNet(features), None, features=features, confidence=state["serving_confidence"]
+            ).eval()
+            self.serving.load_state_dict(state["serving"])
         self._served_from = state["served_from"]

@@ -37,6 +37,7 @@ from streaming.bars import Bars
 from trainers.config import SessionConfig
 from trainers.learners.agent import WIDTH, Agent, ValueNet, inputs_of
 from trainers.learners.lightning import ContinualModule, fit, seeded
+from trainers.recording.digest import digest
 
 # Raw bars an exported agent takes: its state and the warm-up of the RSI in it.
 AGENT_BARS = LENGTH + 14
@@ -153,6 +154,7 @@ class ValueLearner:
 
     def __init__(self, config: SessionConfig, width: int) -> None:
         self._config = config
+        self.digests: dict[str, str] = {}  # of what the last cycle learned from
         self.memory = ReplayBuffer(config.dqn_memory, width)
         self.evidence = Evidence()
         self.module = DQNModule(
@@ -171,12 +173,14 @@ class ValueLearner:
             rng: of this cycle.
         """
         config, module = self._config, self.module
+        self.digests = {"features": digest(new.state, new.after, new.ret)}
         if module.updates:
             self.evidence.add(self.worth(new.state), new.ret)
         self.memory.add(new)
         data = DQNDataModule(
             self.memory, updates=config.dqn_updates, batch_size=config.dqn_batch_size, rng=rng
         )
+        self.digests["batches"] = digest(data.drawn)
         module.cost, module.loss_sum = cost, 0.0
         before = module.updates
         fit(module, data, seed=int(rng.integers(2**63)))
@@ -225,6 +229,11 @@ class DQN:
     def memory(self) -> ReplayBuffer:
         """What is remembered."""
         return self.core.memory
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Return hashes of what the last cycle learned from."""
+        return self.core.digests
 
     @property
     def _module(self) -> DQNModule:
@@ -296,7 +305,7 @@ class DQN:
             "episodes": self.episodes,
             "epsilon": self.epsilon,
             "learning_rate": self.learning_rate,
-            "serving": copy.deepcopy(self.serving),
+            "serving": None if self.serving is None else copy.deepcopy(self.serving.state_dict()),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -304,7 +313,10 @@ class DQN:
         self.unit_bps = state["unit_bps"]
         self.episodes, self.epsilon = state["episodes"], state["epsilon"]
         self.learning_rate = state["learning_rate"]
-        self.serving = copy.deepcopy(state["serving"])
+        self.serving = None
+        if state["serving"] is not None:
+            self.serving = Agent(ValueNet(), unit_bps=1.0, cost_bps=0.0, proven=False).eval()
+            self.serving.load_state_dict(state["serving"])
 
 
 def experiences_of(transitions: Transitions, unit_bps: float, *, after: int = -1) -> Experiences:
