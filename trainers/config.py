@@ -74,6 +74,11 @@ class SessionConfig(StreamConfig):
     )  # fmt: skip
     dqn_epsilon_min: float = knob(0.05, "where epsilon stops falling", low=0, high=1)
 
+    resume: str = knob(
+        "", "go on with a session: its run id, or last; its own settings stay, but for cycles"
+        " (in all) and the page's and MLflow UI's addresses",
+    )  # fmt: skip
+
     page_host: str = knob("127.0.0.1", "address the page listens on")
     page_port: int = knob(7860, "the page's port; 0 shows none", low=0, high=65_535)
     mlflow_ui_port: int = knob(5000, "port of MLflow's own UI; 0 starts none", low=0, high=65_535)

@@ -15,15 +15,21 @@ import socket
 import sys
 from pathlib import Path
 
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
 
 from streaming.errors import StreamingError
 from streaming.exchange.sources import check_source
 from trainers.config import SessionConfig, session_folder
 from trainers.learners.registry import check_learners
+from trainers.recording.files import CONFIG, JOURNAL, TAPE
+from trainers.recording.journal import Journal
+from trainers.resuming import resumed_config, session_to_resume
 from trainers.supervisor import Child, Supervisor
-from trainers.tracking.runs import close_orphans, end_runs, start_session
+from trainers.tracking.runs import close_orphans, end_runs, resume_session, start_session
 from trainers.tracking.store import EXPERIMENT, StoreError, ensure_store
+from trainers.tracking.uploads import leave_nothing_behind
 
 LOOPBACK = "127.0.0.1"
 
@@ -147,13 +153,12 @@ def run(config: SessionConfig, root: Path) -> int:
     check(config)
     uri = ensure_store(root)
     client = MlflowClient(uri)
-    close_orphans(client)
-    run_id = start_session(client, config, root)
+    for dead in close_orphans(client):
+        leave_nothing_behind(client, session_folder(root, dead))
+    run_id, config = _begin(client, config, root)
     session = session_folder(root, run_id)
-    session.mkdir(parents=True)
-    (session / "tape").mkdir()
     resolved = with_exchange(config)
-    resolved.save(session / "config.json")
+    resolved.save(session / CONFIG)
     print(f"session    {run_id}  ({config.source}, {config.symbols})", flush=True)  # noqa: T201
     supervisor = Supervisor(session, children_of(resolved, session, uri))
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -164,9 +169,39 @@ def run(config: SessionConfig, root: Path) -> int:
     try:
         code = supervisor.run(Announcer(addresses_of(config, experiment.experiment_id)))
     finally:
-        client.set_tag(run_id, "status_text", "ended" if code == 0 else f"ended with code {code}")
-        end_runs(client, run_id, "FINISHED" if code == 0 else "FAILED")
+        _finish(client, session, code)
     return code
+
+
+def _begin(client: MlflowClient, config: SessionConfig, root: Path) -> tuple[str, SessionConfig]:
+    """Make a session, or have one go on; return its run id and its settings."""
+    if config.resume:
+        run_id = session_to_resume(client, root, config.resume)
+        session = session_folder(root, run_id)
+        owned = Journal(session / JOURNAL)  # raises if the session runs
+        owned.close()
+        config = resumed_config(config, session)
+        check(config)
+        resume_session(client, run_id)
+        return run_id, config
+    run_id = start_session(client, config, root)
+    (session_folder(root, run_id) / TAPE).mkdir(parents=True)
+    return run_id, config
+
+
+def _finish(client: MlflowClient, session: Path, code: int) -> None:
+    """Give the store what it lacks of the session's record, and end its runs."""
+    try:
+        leave_nothing_behind(client, session)
+        text = "ended" if code == 0 else f"ended with code {code}"
+        client.set_tag(session.name, "status_text", text)
+        end_runs(client, session.name, "FINISHED" if code == 0 else "FAILED")
+    except (MlflowException, SQLAlchemyError, OSError) as e:
+        print(  # noqa: T201
+            f"the MLflow store does not answer ({str(e).splitlines()[0]}); what it lacks is kept in"
+            f" {session}, and is delivered when the next session starts",
+            file=sys.stderr,
+        )
 
 
 def main() -> None:

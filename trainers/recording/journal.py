@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()  # segments are noted by the thread that uploads them
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -95,8 +97,10 @@ class Journal:
 
     def write(self, do: str, **fields: Any) -> None:
         """Append an entry; it is safe from a kill of this process on return."""
-        os.write(self._file, msgspec.json.encode({"do": do, **fields}) + b"\n")
-        self.count += 1
+        line = msgspec.json.encode({"do": do, **fields}) + b"\n"
+        with self._lock:
+            os.write(self._file, line)
+            self.count += 1
 
     def close(self) -> None:
         """Give up the write lock; the file stays."""

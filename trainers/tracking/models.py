@@ -15,6 +15,10 @@ from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 from torch import nn
 
+from datamodules.features import raw_columns
+from trainers.cycle import Lane
+from trainers.seat import Seat
+
 CHALLENGER = "challenger"
 
 # What serving needs; inferring it would take MLflow six seconds.
@@ -79,3 +83,21 @@ def _quiet() -> None:
     """Registering prints to stderr what the session says in its own words."""
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")
+
+
+def register_of(client: MlflowClient, lane: Lane, seat: Seat) -> str | None:
+    """Register the version with which a seat forecasts; None if it has none to give."""
+    exported = getattr(seat.learner, "export", lambda: None)()
+    if exported is None:
+        return None
+    module, n_bars = exported
+    raw = raw_columns(lane.bars[-n_bars - 1 :])
+    return log_version(
+        client,
+        seat.run_id,
+        symbol=lane.symbol,
+        learner=seat.learner.name,
+        module=module,
+        example=np.stack([raw[:-1], raw[1:]]),
+        step=lane.cycle,
+    )

@@ -36,6 +36,27 @@ def start_session(client: MlflowClient, config: SessionConfig, root: Path) -> st
     return run_id
 
 
+def resume_session(client: MlflowClient, run_id: str) -> None:
+    """Have the runs of a session that has ended run again, kept alive by this process."""
+    for run in runs_of(client, run_id):
+        client.set_tag(run.info.run_id, OWNER, owner_of_this_process())
+        client.update_run(run.info.run_id, status="RUNNING")
+    tags = {"status": "IDLE", "status_text": "resuming"}
+    for name, value in tags.items():
+        client.set_tag(run_id, name, value)
+    launch = os.environ.get("MLFLOW_RUN_ID")
+    if launch is not None and launch != run_id:  # `mlflow run` has made one: it is no session
+        client.set_tag(launch, "kind", "resume")
+        client.set_tag(launch, "resume_of", run_id)
+
+
+def last_session(client: MlflowClient) -> str | None:
+    """Return the id of the newest session; None if there is none."""
+    found = _search(client, "tags.kind = 'session'")
+    newest = max(found, key=lambda run: run.info.start_time, default=None)
+    return None if newest is None else str(newest.info.run_id)
+
+
 def start_learner(
     client: MlflowClient,
     config: SessionConfig,
@@ -45,7 +66,13 @@ def start_learner(
     *,
     kind: str = "learner",
 ) -> str:
-    """Return the id of a new run for one learner on one symbol; ``kind`` is learner or baseline."""
+    """Return the id of the run of one learner on one symbol, a new one if there is none.
+
+    ``kind`` is learner, champion or baseline.
+    """
+    for run in runs_of(client, session):
+        if (run.data.tags.get("symbol"), run.data.tags.get("learner")) == (symbol, learner):
+            return str(run.info.run_id)  # a trainer was killed before it could write it down
     owner = client.get_run(session).data.tags.get(OWNER, "")
     tags = {"kind": kind, "session": session, "symbol": symbol, "learner": learner}
     run_id = _create(client, f"{learner} {symbol}", {**tags, OWNER: owner})
