@@ -81,7 +81,7 @@ class Lane:
         self.next_bar = 0
         self.bars: Bars = stream.bars(0, 0).rows
         self.stream_metrics: dict[str, float] = {}  # of the last cut
-        self.wall_ms = 0  # of the last cut
+        self.wall_ms = self.now = 0  # our time and the market's, ns, of the last cut
         self._next_cut = 0  # market time, ns
         self._last_cut = (0, 0)  # ticks seen, market time ns
         self._hashed_bar = -1  # the newest whose rows are in a cycle's hash, ns
@@ -182,7 +182,8 @@ class Lane:
 
     def run_cycle(self, cut: Cut) -> None:
         """Learn from what was known at a cut, score, log."""
-        self.cycle, self.wall_ms, self.wanted = cut.cycle, cut.wall_ms, False
+        self.cycle, self.wanted = cut.cycle, False
+        self.wall_ms, self.now = cut.wall_ms, cut.now
         self.stream_metrics = self._stream_metrics(cut)
         snapshot = Snapshot(self.symbol, self.cycle, cut.ticks, self.bars, self.config.seed)
         stages = {"ticks": self._ticks_digest(cut), "bars": digest(self.bars)}

@@ -30,9 +30,9 @@ def start_session(client: MlflowClient, config: SessionConfig, root: Path) -> st
     """Return the id of the session's run: the one `mlflow run` made, or a new one."""
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if run_id is None:
-        run_id = _create(client, f"{config.source} {config.symbols}", {})
+        run_id = create_run(client, f"{config.source} {config.symbols}", {})
     tags = {"kind": "session", "session": run_id, "symbol": config.symbols, **_provenance(root)}
-    _describe(client, run_id, config, {**tags, "status": "IDLE", "status_text": "starting"})
+    describe_run(client, run_id, config, {**tags, "status": "IDLE", "status_text": "starting"})
     return run_id
 
 
@@ -75,8 +75,8 @@ def start_learner(
             return str(run.info.run_id)  # a trainer was killed before it could write it down
     owner = client.get_run(session).data.tags.get(OWNER, "")
     tags = {"kind": kind, "session": session, "symbol": symbol, "learner": learner}
-    run_id = _create(client, f"{learner} {symbol}", {**tags, OWNER: owner})
-    _describe(client, run_id, config, {"status": "IDLE", "status_text": "warming up"})
+    run_id = create_run(client, f"{learner} {symbol}", {**tags, OWNER: owner})
+    describe_run(client, run_id, config, {"status": "IDLE", "status_text": "warming up"})
     return run_id
 
 
@@ -137,7 +137,8 @@ def _search(client: MlflowClient, query: str) -> list[Run]:
             return found
 
 
-def _create(client: MlflowClient, name: str, tags: dict[str, str]) -> str:
+def create_run(client: MlflowClient, name: str, tags: dict[str, str]) -> str:
+    """Return the id of a new run in the project's experiment."""
     experiment = client.get_experiment_by_name(EXPERIMENT)
     assert experiment is not None  # ensure_store has made it
     run_id: str = client.create_run(
@@ -147,7 +148,7 @@ def _create(client: MlflowClient, name: str, tags: dict[str, str]) -> str:
     return run_id
 
 
-def _describe(
+def describe_run(
     client: MlflowClient, run_id: str, config: SessionConfig, tags: dict[str, str]
 ) -> None:
     """Set tags and params; MLflow does not let the params that `mlflow run` set be changed."""
