@@ -74,6 +74,10 @@ class SessionConfig(StreamConfig):
     )  # fmt: skip
     dqn_epsilon_min: float = knob(0.05, "where epsilon stops falling", low=0, high=1)
 
+    parity: bool = knob(
+        True, "once its cycles are done, replay the session at low priority and tag it with what"
+        " came of it",
+    )  # fmt: skip
     resume: str = knob(
         "", "go on with a session: its run id, or last; its own settings stay, but for cycles"
         " (in all) and the page's and MLflow UI's addresses",

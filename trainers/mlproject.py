@@ -28,6 +28,7 @@ def project() -> dict[str, Any]:
         "entry_points": {
             "main": _entry(main, knobs),
             "record": _entry(main + off, {name: knobs[name] for name in RECORD}),
+            "replay": _entry("python -m trainers.replay", {"session": "last"}),
             "page": _entry("python -m ui.app", {"session": "last", "page_port": 7860}),
         },
     }
@@ -42,7 +43,7 @@ def _entry(command: str, defaults: dict[str, Any]) -> dict[str, Any]:
 
 
 def _type(default: Any) -> str:
-    return "float" if isinstance(default, int | float) else "string"
+    return "float" if type(default) in (int, float) else "string"
 
 
 if __name__ == "__main__":

@@ -112,16 +112,19 @@ class Supervisor:
     Args:
         session: the session's folder.
         children: in the order to start them; the end of the one named ``trainer`` is the end.
+
+    Attributes:
+        stopped: the end was asked for.
     """
 
     def __init__(self, session: Path, children: Sequence[Child]) -> None:
         self._children = children
         self._events = Events(session, "supervisor")
-        self._stopped = False
+        self.stopped = False
 
     def stop(self) -> None:
         """Ask for the end of the session."""
-        self._stopped = True
+        self.stopped = True
 
     def run(self, on_tick: Callable[[], None]) -> int:
         """Run until the trainer ends or ``stop`` is called; return the exit code.
@@ -132,7 +135,7 @@ class Supervisor:
         try:
             for child in self._children:
                 child.start()
-            while not self._stopped:
+            while not self.stopped:
                 on_tick()
                 for child in self._children:
                     code = self._look_after(child)

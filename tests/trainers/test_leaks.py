@@ -70,7 +70,7 @@ def play(folder, ticks, *names):
         at = (ticks["ts_event"] - BEGAN) // NS_PER_S
         for chunk in np.split(ticks, np.flatnonzero(np.diff(at)) + 1):
             world.ingest.push(chunk)
-            world.lane.advance()
+            world.advance()
         assert not [seat.status_text for seat in world.lane.seats if seat.status == "ERROR"]
     return read_ledger(folder, SYMBOL)
 
