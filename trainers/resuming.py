@@ -6,6 +6,7 @@ import dataclasses
 import re
 from pathlib import Path
 
+import psutil
 from mlflow.tracking import MlflowClient
 
 from streaming.errors import KnobError
@@ -16,6 +17,10 @@ from trainers.tracking.runs import last_session
 
 # What may be another than in the session's record; how many cycles there are in all is one of them.
 FREE = ("resume", "cycles", "page_host", "page_port", "mlflow_ui_port")
+
+LAST_SECONDS = 15.0  # that a session's processes have to end after it
+
+WORKERS = ("streaming.exchange", "streaming.feed", "trainers.trainer")
 
 ADDRESSES = ("venue_ws", "venue_rest")  # a venue may have moved
 
@@ -37,6 +42,26 @@ def session_to_resume(client: MlflowClient, root: Path, resume: str) -> str:
             f"allowed: last, or one of {', '.join(there[-5:]) or 'none yet'}"
         )
     return run_id
+
+
+def wait_for_the_last(session: Path) -> None:
+    """Wait until the processes that worked on a session are gone: of a killed one they end soon.
+
+    Raises:
+        KnobError: if they do not.
+    """
+    every = list(psutil.process_iter(["cmdline"]))
+    there = [process for process in every if _works_on(process, session)]
+    _, left = psutil.wait_procs(there, timeout=LAST_SECONDS)
+    if left:
+        raise KnobError(
+            f"resume: session {session.name} runs (process {left[0].pid}); end it first"
+        )
+
+
+def _works_on(process: psutil.Process, session: Path) -> bool:
+    words = process.info["cmdline"] or ()
+    return str(session) in words and any(module in words for module in WORKERS)
 
 
 def resumed_config(given: SessionConfig, session: Path) -> SessionConfig:

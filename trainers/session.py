@@ -27,9 +27,13 @@ from streaming.errors import StreamingError
 from streaming.exchange.sources import check_source
 from trainers.config import SessionConfig, session_folder
 from trainers.learners.registry import check_learners
-from trainers.recording.files import CONFIG, JOURNAL, TAPE
-from trainers.recording.journal import Journal
-from trainers.resuming import resumed_config, session_to_resume
+from trainers.recording.files import CONFIG, TAPE
+from trainers.resuming import (
+    LAST_SECONDS,
+    resumed_config,
+    session_to_resume,
+    wait_for_the_last,
+)
 from trainers.supervisor import POLL_SECONDS, Child, Supervisor
 from trainers.tracking.runs import close_orphans, end_runs, resume_session, start_session
 from trainers.tracking.store import EXPERIMENT, StoreError, ensure_store
@@ -115,7 +119,7 @@ def children_of(config: SessionConfig, session: Path, uri: str) -> list[Child]:
         children.append(
             Child(
                 "MLflow UI",
-                ["-m", "mlflow", "ui", *flags],
+                ["-m", "streaming.process", sys.executable, "-m", "mlflow", "ui", *flags],
                 env={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
                 patience=0.5,  # it keeps nothing, and takes seconds to say goodbye
                 log=session / "mlflow-ui.log",
@@ -154,7 +158,8 @@ def addresses_of(config: SessionConfig, experiment: str) -> dict[str, tuple[int,
 
 def run(config: SessionConfig, root: Path) -> int:
     """Run a session in the project at ``root``; return the exit code."""
-    check(config)
+    if not config.resume:
+        check(config)
     uri = ensure_store(root)
     client = MlflowClient(uri)
     for dead in close_orphans(client):
@@ -195,15 +200,28 @@ def _begin(client: MlflowClient, config: SessionConfig, root: Path) -> tuple[str
     if config.resume:
         run_id = session_to_resume(client, root, config.resume)
         session = session_folder(root, run_id)
-        owned = Journal(session / JOURNAL)  # raises if the session runs
-        owned.close()
+        wait_for_the_last(session)
         config = resumed_config(config, session)
-        check(config)
+        _check_patiently(config)
         resume_session(client, run_id)
         return run_id, config
     run_id = start_session(client, config, root)
     (session_folder(root, run_id) / TAPE).mkdir(parents=True)
     return run_id, config
+
+
+def _check_patiently(config: SessionConfig) -> None:
+    """Check; the page of a session that was killed just now leaves its port a moment later."""
+    deadline = time.monotonic() + LAST_SECONDS
+    while True:
+        try:
+            check(config)
+        except PortError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_SECONDS)
+        else:
+            return
 
 
 def _finish(client: MlflowClient, session: Path, code: int) -> None:

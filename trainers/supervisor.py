@@ -20,6 +20,7 @@ from pathlib import Path
 
 from streaming.backoff import full_jitter
 from streaming.cache import Events
+from streaming.process import PARENT
 
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 2.5  # from SIGTERM to SIGKILL: a session ends within 5 s
@@ -55,7 +56,7 @@ class Child:
         self.name, self.patience = name, patience
         self._log = log
         self._argv = [sys.executable, *argv]
-        self._env = {**os.environ, **(env or {})}
+        self._env = {**os.environ, **(env or {}), PARENT: str(os.getpid())}
         self._delays = self._new_delays()
         self._started = 0.0
         self._start_at = 0.0
