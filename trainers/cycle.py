@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from streaming.bars import Bars
 from streaming.cache import REJECTED, bar_ring, tick_cache
 from streaming.ticks import NS_PER_S
 from trainers.config import SessionConfig
+from trainers.contest import Contest
+from trainers.learners.champion import Model
 from trainers.recording.digest import digest
 from trainers.recording.ledger import Ledger
 from trainers.schedule import IDLE, Cut, End, LiveSchedule, Schedule, Taking
@@ -46,7 +49,7 @@ class Lane:
         stream: its ticks and bars.
         ledger: of the symbol; its names are those of the seats, in this order.
         learners: those that the session is about.
-        champions: frozen versions that forecast beside them.
+        contests: of those that have champions, which forecast beside them.
         baselines: what they are compared with.
         tracker: where metrics, status and events go.
         schedule: decides when things happen.
@@ -65,14 +68,15 @@ class Lane:
         stream: Stream,
         ledger: Ledger,
         learners: list[Seat],
-        champions: list[Seat],
+        contests: list[Contest],
         baselines: list[Seat],
         tracker: Log,
         schedule: Schedule,
     ) -> None:
         self.config, self.symbol, self.tracker = config, symbol, tracker
         self.stream, self.ledger, self.schedule = stream, ledger, schedule
-        self.learners, self.champions, self.baselines = learners, champions, baselines
+        self.learners, self.contests, self.baselines = learners, contests, baselines
+        champions = [contest.champion for contest in contests]
         self.seats = [*learners, *champions, *baselines]
         self.scoreboard = Scoreboard(ledger, [*learners, *champions], baselines, config.fee_bps)
         self.cycle = self.overruns = 0
@@ -188,7 +192,7 @@ class Lane:
         snapshot = Snapshot(self.symbol, self.cycle, cut.ticks, self.bars, self.config.seed)
         stages = {"ticks": self._ticks_digest(cut), "bars": digest(self.bars)}
         self._last_cut = (cut.ticks, cut.now)
-        for seat in self.seats:
+        for seat in (*self.learners, *self.baselines):
             if seat in self.learners:  # a baseline is done before anyone could read it
                 seat.announce(self.cycle)
             seat.train(snapshot)
@@ -196,6 +200,10 @@ class Lane:
             self.take_bars(self.stream.n_ticks, seat.learner.name)
         for alarm in self.scoreboard.update(self.newest_bar):
             self.tracker.event(alarm)
+        for contest in self.contests:
+            rivals = self.scoreboard.rivals(contest.challenger.learner.kind)
+            contest.judge(self.scoreboard.scored, rivals)
+            contest.challenger.live |= contest.metrics()
         self._end(cut, stages)
         for seat in self.seats:
             seat.log(self.cycle, cut.wall_ms)
@@ -265,11 +273,19 @@ class Lane:
         return {
             **{name: getattr(self, name) for name in STATE},
             "alarmed": self.scoreboard.alarmed,
+            "contests": {contest.name: contest.state_dict() for contest in self.contests},
             "seats": {seat.learner.name: seat.state_dict() for seat in self.seats},
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> list[str]:
-        """Become the lane that ``state`` was taken from; return who cannot be what it was."""
+    def load_state_dict(
+        self, state: dict[str, Any], models: Callable[[str, int], Model | None]
+    ) -> list[str]:
+        """Become the lane that ``state`` was taken from; return who cannot be what it was.
+
+        Args:
+            state: as ``state_dict`` returned it.
+            models: gives a learner's registered version, by name and version.
+        """
         for name in STATE:
             setattr(self, name, state[name])
         self.scoreboard.alarmed = state["alarmed"]
@@ -281,6 +297,9 @@ class Lane:
             for seat in self.seats
             if not seat.load_state_dict(seats[seat.learner.name])
         ]
+        for contest in self.contests:
+            known = state["contests"][contest.name]
+            contest.load_state_dict(known, models(contest.name, known["version"]))
         self.scoreboard.refresh(self.newest_bar)
         return forgetful
 

@@ -8,9 +8,12 @@ from typing import Protocol
 import torch
 
 from trainers.config import SessionConfig
+from trainers.contest import Contest
 from trainers.cycle import Lane
+from trainers.learners.champion import Champion, Model
 from trainers.learners.learner import Learner
 from trainers.learners.registry import make_baselines, make_learners
+from trainers.recording.journal import Entry
 from trainers.recording.ledger import Ledger
 from trainers.schedule import Schedule
 from trainers.seat import Log, Seat
@@ -65,9 +68,14 @@ def make_lane(
 
     compared = [one for name, one in baselines.items() if name not in learners]
     taught, rivals = seats(list(learners.values()), "learner"), seats(compared, "baseline")
-    champions: list[Seat] = []
+    contests = []
+    for seat in taught:
+        if speak := getattr(seat.learner, "speak", None):
+            champion = Champion(seat.learner.name, seat.learner.kind, speak)
+            contests.append(Contest(seat, seats([champion], "champion")[0], config.fee_bps))
+    champions = [contest.champion for contest in contests]
     ledger = open_ledger([seat.learner.name for seat in (*taught, *champions, *rivals)])
-    return Lane(config, symbol, stream, ledger, taught, champions, rivals, log, schedule)
+    return Lane(config, symbol, stream, ledger, taught, contests, rivals, log, schedule)
 
 
 def session_metrics(lanes: Sequence[Lane]) -> dict[str, float]:
@@ -77,3 +85,21 @@ def session_metrics(lanes: Sequence[Lane]) -> dict[str, float]:
         f"stream/{name}": OF_SYMBOLS.get(name, sum)([metrics[name] for metrics in every])
         for name in every[0]
     }
+
+
+class Loads(Protocol):
+    """Gives registered versions."""
+
+    def load(self, symbol: str, learner: str, version: int) -> Model | None:
+        """Return a version's program; None for version 0."""
+
+
+def install_again(lane: Lane, entry: Entry, versions: Loads) -> None:
+    """Have the version that a journal's entry names forecast as champion.
+
+    Raises:
+        StreamingError: if it cannot be had any more.
+    """
+    (contest,) = (one for one in lane.contests if one.name == entry["learner"])
+    model = versions.load(lane.symbol, contest.name, entry["version"])
+    contest.install(entry["version"], model, entry["challenge"], entry["after_bar"])

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from trainers.config import SessionConfig
+from trainers.promote import PromoteConfig
 
 # Parameters of the entry point that records a stream and learns nothing.
 RECORD = ("source", "symbols", "venue_ws", "venue_rest", "channel", "speed", "cycles", "seed")
@@ -29,6 +30,10 @@ def project() -> dict[str, Any]:
             "main": _entry(main, knobs),
             "record": _entry(main + off, {name: knobs[name] for name in RECORD}),
             "replay": _entry("python -m trainers.replay", {"session": "last"}),
+            "promote": _entry(
+                "python -m trainers.promote",
+                {field.name: field.default for field in dataclasses.fields(PromoteConfig)},
+            ),
             "page": _entry("python -m ui.app", {"session": "last", "page_port": 7860}),
         },
     }

@@ -27,13 +27,21 @@ from trainers.comparison import MetricsCheck, ReplayDiffersError, compare_stages
 from trainers.config import SessionConfig
 from trainers.controls import apply_control
 from trainers.cycle import Lane
-from trainers.lanes import RunOf, deterministic, make_lane, session_metrics
+from trainers.lanes import (
+    Loads,
+    RunOf,
+    deterministic,
+    install_again,
+    make_lane,
+    session_metrics,
+)
 from trainers.progress import Progress
 from trainers.recording.journal import Entry
 from trainers.recording.ledger import Ledger
 from trainers.recording.record import Record, read_record
 from trainers.schedule import Hashes, Latencies, RecordedSchedule, RecordEndsError, drive
 from trainers.side_by_side import side_by_side
+from trainers.tracking.champions import MODELS, Versions
 from trainers.tracking.replays import (
     SESSION,
     ReplayRuns,
@@ -66,6 +74,7 @@ class Replay:
         run_of: tells where each learner's metrics go.
         folder: for the ledgers of the replay.
         compare: takes each cycle's hashes.
+        versions: gives the versions that were champion.
     """
 
     def __init__(
@@ -76,8 +85,9 @@ class Replay:
         run_of: RunOf,
         folder: Path,
         compare: Any,
+        versions: Loads,
     ) -> None:
-        self.record, self.check = record, check
+        self.record, self.check, self._versions = record, check, versions
         symbols = config.symbol_list
         schedule = RecordedSchedule(
             record.entries,
@@ -120,10 +130,11 @@ class Replay:
         return self._progress.speed
 
     def _control(self, entry: Entry) -> None:
-        apply_control(entry["name"], entry["value"], list(self.lanes.values()), lambda: None)
+        if entry["name"] not in ("promote", "rollback"):  # what came of them is journaled
+            apply_control(entry["name"], entry["value"], list(self.lanes.values()), lambda: None)
 
     def _champion(self, entry: Entry) -> None:
-        raise NotImplementedError
+        install_again(self.lanes[entry["symbol"]], entry, self._versions)
 
     def _cycled(self, lane: Lane) -> None:
         if lane is next(iter(self.lanes.values())):
@@ -148,7 +159,8 @@ def replay(given: ReplayConfig, changes: dict[str, str], root: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="tickloop-replay-") as folder:
         code, text = 0, ""
         try:
-            run = Replay(record, config, check, run_of, Path(folder), compare)
+            versions = Versions(client, Path(folder) / MODELS)
+            run = Replay(record, config, check, run_of, Path(folder), compare, versions)
             run.run()
             text = f"identical: {run.cycles:,} cycles, {check.compared:,} metrics"
             if what_if:

@@ -45,6 +45,7 @@ class Scoreboard:
         self._ledger, self._fee_bps = ledger, fee_bps
         self._learners, self._baselines = learners, baselines
         self.alarmed = False  # the canary has been told of
+        self.scored: dict[str, Scored] = {}  # of everyone, by name, at the last update
 
     def update(self, until: int) -> Iterator[str]:
         """Score the ledger's rows up to a bar (ns); yield what somebody should be told.
@@ -52,18 +53,19 @@ class Scoreboard:
         A trainer that was killed may have left later ones, which are not known yet to the one
         that takes up its work.
         """
-        scored = self.refresh(until)
+        self.refresh(until)
         self._match_turnover()
-        yield from self._watch_canary(scored)
+        yield from self._watch_canary(self.scored)
 
-    def refresh(self, until: int) -> dict[str, Scored]:
+    def rivals(self, kind: str) -> dict[str, Scored]:
+        """Return the baselines of a kind by name, the canary left out."""
+        names = [seat.learner.name for seat in self._baselines if seat.learner.kind == kind]
+        return {name: self.scored[name] for name in names if name != CANARY}
+
+    def refresh(self, until: int) -> None:
         """Score the ledger's rows up to a bar (ns), and change nothing else."""
-        scored = self._scored(until)
-        rivals = {
-            seat.learner.name: scored[seat.learner.name]
-            for seat in self._baselines
-            if seat.learner.kind == "forecaster" and seat.learner.name != CANARY
-        }
+        self.scored = scored = self._scored(until)
+        rivals = self.rivals("forecaster")
         for seat in self._learners:
             name = seat.learner.name
             seat.live = scores_of(scored[name], self._fee_bps)
@@ -74,7 +76,6 @@ class Scoreboard:
         for seat in self._baselines:
             scores = scores_of(scored[seat.learner.name], self._fee_bps)
             seat.live = {name: scores[name] for name in OF_BASELINES if name in scores}
-        return scored
 
     def _scored(self, until: int) -> dict[str, Scored]:
         outcomes, forecasts = self._ledger.between(-1, until)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -104,13 +105,16 @@ class CNN:
         )
 
     def forecast(self, bars: Bars) -> float | None:
-        if self.serving is None or len(bars) < FORECASTER_BARS:
-            return None
-        if bars["gap"][1 - FORECASTER_BARS :].any():
+        return None if self.serving is None else self.speak(self.serving, bars)
+
+    @staticmethod
+    def speak(model: Callable[[Tensor], Tensor], bars: Bars) -> float | None:
+        """Ask a version about the bar after the newest."""
+        if len(bars) < FORECASTER_BARS or bars["gap"][1 - FORECASTER_BARS :].any():
             return None
         raw = torch.from_numpy(raw_columns(bars[-FORECASTER_BARS:])[None])
         with torch.inference_mode():
-            return float(self.serving(raw)[0, 0])
+            return float(model(raw)[0, 0])
 
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
         config, module = self._config, self._module

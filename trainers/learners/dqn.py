@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -240,13 +241,18 @@ class DQN:
         return self.core.module
 
     def forecast(self, bars: Bars) -> tuple[int, tuple[float, float]] | None:
-        if self.serving is None or len(bars) < AGENT_BARS:
-            return None
-        if bars["gap"][1 - LENGTH :].any():
+        return None if self.serving is None else self.speak(self.serving, bars)
+
+    @staticmethod
+    def speak(
+        model: Callable[[Tensor], Tensor], bars: Bars
+    ) -> tuple[int, tuple[float, float]] | None:
+        """Ask a version what to do over the bar after the newest."""
+        if len(bars) < AGENT_BARS or bars["gap"][1 - LENGTH :].any():
             return None
         raw = torch.from_numpy(raw_columns(bars[-AGENT_BARS:])[None])
         with torch.inference_mode():
-            out, into, buy, sell = self.serving(raw)[0].tolist()
+            out, into, buy, sell = model(raw)[0].tolist()
         return int(max(buy, sell)), (out, into)
 
     def learn(self, snapshot: Snapshot) -> dict[str, float]:

@@ -57,6 +57,14 @@ def last_session(client: MlflowClient) -> str | None:
     return None if newest is None else str(newest.info.run_id)
 
 
+def running_session(client: MlflowClient) -> str | None:
+    """Return the id of the newest session that runs; None if none does."""
+    found = _search(client, "tags.kind = 'session' and attributes.status = 'RUNNING'")
+    alive = [run for run in found if _may_live(run.data.tags.get(OWNER, ""))]
+    newest = max(alive, key=lambda run: run.info.start_time, default=None)
+    return None if newest is None else str(newest.info.run_id)
+
+
 def start_learner(
     client: MlflowClient,
     config: SessionConfig,

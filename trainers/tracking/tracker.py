@@ -23,6 +23,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
+from streaming.errors import StreamingError
 from trainers.tracking.outbox import Batch, Outbox
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Tracker:
         self.events: collections.deque[dict[str, object]] = collections.deque(maxlen=EVENTS_KEPT)
         self._outbox = Outbox(outbox)
         self._chores = chores
+        self._errands: collections.deque[Callable[[], object]] = collections.deque()
         self._asked: set[tuple[str, str]] = set()  # controls taken and not answered yet
         self._wake = threading.Event()
         self._closing = False
@@ -95,6 +97,11 @@ class Tracker:
         name, value = control
         self._put(Batch(self.session, 0, 0, {}, dict(tags), {CONTROL + name: value}))
 
+    def errand(self, work: Callable[[], object]) -> None:
+        """Have something done with the store by the tracker's thread, as soon as it answers."""
+        self._errands.append(work)
+        self._wake.set()
+
     def _put(self, batch: Batch) -> None:
         self._outbox.put(batch)
         self._wake.set()
@@ -116,12 +123,16 @@ class Tracker:
             self._wake.clear()
             try:
                 self._deliver()
+                self._run_errands()
                 if time.monotonic() - looked >= POLL_SECONDS and not self._closing:
                     looked = time.monotonic()
                     self._look_for_controls()
                     self._chores()
             except (MlflowException, SQLAlchemyError, OSError) as e:
                 log.warning("the MLflow store does not answer, will try again: %s", e)
+                time.sleep(RETRY_SECONDS)
+            except Exception:  # a chore's fault must not end the delivery of metrics
+                log.exception("work on the MLflow store failed")
                 time.sleep(RETRY_SECONDS)
 
     def _deliver(self) -> None:
@@ -132,6 +143,14 @@ class Tracker:
             self._outbox.delivered()
             for name, value in batch.clears.items():
                 self._asked.discard((name.removeprefix(CONTROL), value))
+
+    def _run_errands(self) -> None:
+        while self._errands:
+            try:
+                self._errands[0]()
+            except StreamingError as e:
+                log.warning("%s", e)
+            self._errands.popleft()
 
     def _look_for_controls(self) -> None:
         for name, value in self.client.get_run(self.session).data.tags.items():
