@@ -65,9 +65,9 @@ def candidates(session: Path) -> list[Path]:
 
 
 def start(session: Path, file: Path) -> subprocess.Popen[bytes]:
-    """Start the process for a file, at low priority."""
-    words = ["nice", "-n", "10", sys.executable, "-m", "trainers.candidate"]
-    return subprocess.Popen([*words, str(session), str(file)])
+    """Start the process for a file."""
+    words = [sys.executable, "-m", "trainers.candidate", str(session), str(file)]
+    return subprocess.Popen(words)
 
 
 def register(client: MlflowClient, session: Path, file: Path) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from trainers.config import SessionConfig
 from trainers.contest import Contest
@@ -31,8 +32,13 @@ class RunOf(Protocol):
 
 
 def deterministic() -> None:
-    """Have torch give the same bits each time: two threads gain nothing at these sizes."""
+    """Have the same bits each time, on one core or many: threads gain nothing at these sizes.
+
+    Those of scipy's BLAS wait for each other by spinning, which on a busy machine takes longer than
+    all they compute.
+    """
     torch.set_num_threads(1)
+    threadpool_limits(1)
     torch.use_deterministic_algorithms(True)
 
 

@@ -35,7 +35,7 @@ from trainers.tracking.runs import running_session
 from trainers.tracking.store import StoreError, ensure_store
 
 ACTIONS = ("promote", "rollback", "status")
-PATIENCE_S = 60.0  # for a session to register its learner as it is now
+PATIENCE_S = 180.0  # for a session to register its learner as it is now
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
