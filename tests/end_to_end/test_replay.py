@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
@@ -20,9 +21,14 @@ from tests.end_to_end.main_job import (
     wait_for,
     write_tape,
 )
+from trainers.learners.cnn import CNN
 from trainers.recording.journal import read_journal
+from trainers.recording.ledger import read_ledger
+from trainers.recording.record import read_record
+from trainers.scoring.ledger import MADE, MISSED, SILENT
+from trainers.tracking.champions import Versions
 
-CYCLES = 4
+CYCLES = 10
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +47,22 @@ def recorded(tmp_path_factory):
             return journal.exists() and journal.read_text().count('"do":"end"') >= cycles
 
         wait_for(lambda: ended(1), "the first cycle")
+        job.client.set_tag(session.name, "control/promote", "cnn")
         job.client.set_tag(session.name, "control/cnn_learning", "1")
         job.client.set_tag(session.name, "control/confidence", "0.55")
         job.client.set_tag(session.name, "control/learning_rate", "0.002")
         wait_for(lambda: journal.read_text().count('"do":"control"') >= 2, "both controls")
+        wait_for(lambda: '"version":1' in journal.read_text(), "the champion")
+        wait_for(lambda: ended(cycles_ended(journal) + 1), "a cycle with it")
         (trainer,) = (p for p in job.processes() if "trainers.trainer" in p.cmdline())
         trainer.kill()
         out = job.finish()
     assert job.process.returncode == 0, out
     return job, session, out
+
+
+def cycles_ended(journal):
+    return journal.read_text().count('"do":"end"')
 
 
 def replay(folder, *flags):
@@ -87,6 +100,38 @@ def test_controls_are_answered_and_the_refused_one_has_a_reason(recorded):
     assert results["cnn_learning"]["result"] == "refused"
     assert "unknown; allowed: pause" in results["cnn_learning"]["text"]
     assert not [name for name in tags if name.startswith("control/")]
+
+
+def test_a_champion_by_hand_forecasts_every_bar_from_then_on_as_the_registry_says(recorded):
+    job, session, _ = recorded
+    name = "tickloop-btcusdt-cnn"
+    version = job.client.get_model_version_by_alias(name, "champion")
+    told = [json.loads(version.tags[f"audit.{i}"]) for i in (1, 2)]
+    assert [(one["action"], one["by"]) for one in told] == [
+        ("register", "hand"),
+        ("promote", "hand"),
+    ]
+    assert job.runs()["cnn"].data.tags["champion"] == version.version
+    names, _, forecasts = read_ledger(session, "BTCUSDT")
+    rows = forecasts[forecasts["learner"] == names.index("cnn.champion")]
+    serving = rows[rows["version"] == int(version.version)]
+    assert len(serving) > 0
+    assert set(serving["status"].tolist()) <= {MADE, MISSED, SILENT}  # SILENT at the tape's gap
+    first = int(np.flatnonzero(rows["version"] == int(version.version))[0])
+    assert (rows["version"][first:] == int(version.version)).all()
+
+
+def test_the_champion_says_what_the_session_said_for_the_same_bars(recorded, tmp_path):
+    job, session, _ = recorded
+    record = read_record(session)
+    bars = record.stream("BTCUSDT").bars(0).rows
+    names, _, forecasts = read_ledger(session, "BTCUSDT")
+    rows = forecasts[forecasts["learner"] == names.index("cnn.champion")]
+    made = rows[(rows["status"] == MADE) & (rows["version"] == 1)]
+    model = Versions(job.client, tmp_path / "models").load("BTCUSDT", "cnn", 1)
+    for row in made[:: max(1, len(made) // 5)]:
+        known = bars[: np.searchsorted(bars["ts_open"], row["bar"], side="right")]
+        assert CNN.speak(model, known) == row["probability"]
 
 
 def test_what_was_killed_and_resumed_lacks_nothing(recorded):

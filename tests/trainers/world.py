@@ -10,7 +10,9 @@ from datamodules.snapshot import NotEnoughBarsError
 from streaming.ingest import Ingest
 from streaming.ticks import NS_PER_S, make_ticks
 from trainers.config import SessionConfig
+from trainers.contest import Contest
 from trainers.cycle import Lane
+from trainers.learners.champion import Champion
 from trainers.recording.journal import Journal
 from trainers.recording.ledger import Ledger, read_ledger
 from trainers.schedule import LiveSchedule
@@ -117,7 +119,15 @@ class World:
             for some in seated
         ]
         learners, baselines = seats
-        names = [seat.learner.name for seat in (*learners, *baselines)]
+        contests = []
+        for seat in learners:
+            if speak := getattr(seat.learner, "speak", None):
+                champion = Champion(seat.learner.name, seat.learner.kind, speak)
+                name = self.runs.setdefault(champion.name, champion.name)
+                rival = Seat(champion, name, self.config.confidence, self.tracker)
+                contests.append(Contest(seat, rival, self.config.fee_bps))
+        champions = [contest.champion for contest in contests]
+        names = [seat.learner.name for seat in (*learners, *champions, *baselines)]
         self.journal = Journal(self.folder / "journal.jsonl")
         self.live = LiveSchedule(self.journal)
         return Lane(
@@ -126,7 +136,7 @@ class World:
             LiveStream(self.folder, SYMBOL),
             Ledger(self.folder, SYMBOL, names),
             learners,
-            [],
+            contests,
             baselines,
             self.tracker,
             self.live,
@@ -142,7 +152,7 @@ class World:
         self.lane.ledger.close()
         self.journal.close()
         self.lane = self.make_lane(learners, ())
-        self.lane.load_state_dict(state)
+        self.lane.load_state_dict(state, lambda learner, version: None)
 
     def market(self, seconds):
         """Go on by so many seconds, a tick in each; they are received now."""
