@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.trainers.ledger_rows import score_directions
 from trainers.scoring.differences import by_brier
 from trainers.scoring.evidence import SIZES, Evidence, judge_canary
 
+relaxed = settings(deadline=None)  # the machine may be busy with others
 RUNS, PEEKS = 600, 2000
 DIFFERENCES = st.lists(
     st.tuples(st.floats(-1, 1), st.floats(0, 1)).map(lambda bar: (bar[0] * bar[1], bar[1])),
@@ -44,6 +45,7 @@ def size_of(bet, most):
     return min(bet, 0.9 / most) if most > 0 else bet
 
 
+@relaxed
 @given(DIFFERENCES)
 def test_it_is_the_money_of_a_gambler_who_stakes_it_bit_by_bit(bars):
     idle, wealth, path = 1.0, dict.fromkeys(SIZES, 0.0), [1.0]
@@ -60,6 +62,7 @@ def test_it_is_the_money_of_a_gambler_who_stakes_it_bit_by_bit(bars):
     assert np.exp(evidence.log_peak) == pytest.approx(max(path))
 
 
+@relaxed
 @given(DIFFERENCES, st.integers(0, 50))
 def test_how_bars_are_grouped_changes_no_bit(bars, cut):
     once, twice = evidence_of(bars), evidence_of(bars[:cut], bars[cut:])
@@ -68,6 +71,7 @@ def test_how_bars_are_grouped_changes_no_bit(bars, cut):
     )  # fmt: skip
 
 
+@relaxed
 @given(DIFFERENCES, st.integers(0, 50))
 def test_what_comes_later_changes_no_bit_of_the_path_before(bars, cut):
     better, most = np.array(bars).reshape(-1, 2).T
@@ -75,6 +79,7 @@ def test_what_comes_later_changes_no_bit_of_the_path_before(bars, cut):
     assert Evidence().bet(better, most)[:cut].tolist() == early.tolist()
 
 
+@relaxed
 @given(DIFFERENCES, CHANCE, CHANCE, CHANCE)
 def test_no_bar_adds_to_it_in_expectation_unless_ours_is_better(bars, p, q, lean):
     # Ours is not better if what comes is as likely as the mean of both says, or on q's side of it.

@@ -260,9 +260,9 @@ def test_a_canary_that_knows_the_labels_is_told_of_once(tmp_path):
     majority = make_baselines(SessionConfig())["majority"]
     world = World(tmp_path / "x", Spy(), baselines=[majority, Knowing("canary")])
     with contextlib.closing(world):
-        world.run(60)
+        world.run(30)
         assert off_chance(world.tracker.events) == []  # it needs more bars than that
-        world.run(240)
+        world.run(270)
         (told,) = off_chance(world.tracker.events)
     assert "labels leak" in told
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from datamodules.transitions import BUY, HOLD, SELL
 from streaming.exchange.markets.momentum import Momentum
 from tests.trainers.ledger_rows import score, score_directions
-from trainers.scoring.differences import by_profit
+from trainers.scoring.differences import by_brier, by_profit
 from trainers.scoring.promotion import judge_challenger, judge_champion
 
 N = 3600
+relaxed = settings(deadline=None)  # the machine may be busy with others
 FORECASTS = st.lists(
     st.tuples(st.integers(0, 1), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=80
 )
@@ -97,6 +98,7 @@ def test_one_that_is_worse_is_kept_out_and_told_so():
     assert "champion is better" in verdict.reason
 
 
+@relaxed
 @given(FORECASTS)
 def test_one_that_says_what_the_champion_says_is_never_promoted(rows):
     up, said, other = zip(*rows, strict=True)
@@ -109,6 +111,7 @@ def test_one_that_says_what_the_champion_says_is_never_promoted(rows):
     assert alone.bars_left is None
 
 
+@relaxed
 @given(st.integers(1, 10_000), st.floats(1e-6, 0.5))
 def test_each_challenger_has_to_show_more_than_the_one_before(k, alpha):
     market = score_directions([1], [0.5])
@@ -181,10 +184,15 @@ def test_one_that_a_baseline_is_proven_better_than_is_kept_out():
 
 
 def test_a_baseline_that_is_the_only_one_has_to_be_beaten_by_proof():
-    market = Market(6, worth=0)
-    challenger, champion = market.says(0.5), market.knows(0, noise=0.15)
-    shy = market.knows(0, noise=0.01)
-    assert judge_challenger(challenger, champion, {"shy": shy}, challenge=1).decision == "wait"
+    ahead = 0
+    for seed in range(5):
+        market = Market(seed, worth=0)
+        challenger, champion = market.says(0.5), market.knows(0, noise=0.15)
+        shy = market.knows(0, noise=0.01)
+        verdict = judge_challenger(challenger, champion, {"shy": shy}, challenge=1)
+        assert (verdict.decision, verdict.against) == ("wait", "shy")
+        ahead += by_brier(challenger, shy).gain.sum() > 0
+    assert ahead  # being ahead is not enough
 
 
 def test_a_baseline_that_missed_most_bars_is_not_judged_by():
@@ -209,7 +217,8 @@ def test_the_first_champion_has_to_be_proven_better_than_every_baseline():
     assert (early.decision, early.against) == ("wait", "good")
     assert late.decision == "promote"
     equal = market.baselines(good=challenger)
-    assert judge_challenger(challenger, None, equal, challenge=1).decision == "wait"
+    verdict = judge_challenger(challenger, None, equal, challenge=1)
+    assert (verdict.decision, verdict.against, verdict.bars_left) == ("wait", "good", None)
 
 
 def test_without_a_champion_noise_is_not_promoted():
@@ -260,23 +269,18 @@ def test_no_time_is_told_to_one_that_does_not_gain():
 
 
 def test_no_time_is_told_after_a_few_bars():
-    market = Market(11)
-    (verdict,) = judged(market.knows(11), market.knows(0), {}, [50], challenge=1)
-    assert verdict.bars_left is None
+    market = Market(1)
+    few, more = judged(market.knows(11), market.says(0.5), {}, [60, 61], challenge=1)
+    assert (few.bars, few.bars_left) == (59, None)
+    assert more.bars_left > 0
 
 
-def test_the_time_told_is_about_what_it_takes():
-    told, took = [], []
-    for seed in range(12):
-        market = Market(seed, n=2 * N)
-        challenger, champion = market.knows(11), market.knows(6)
-        at_500, *later = judged(challenger, champion, {}, range(500, 2 * N, 150), challenge=1)
-        done = next((v.bars for v in later if v.decision == "promote"), None)
-        if at_500.bars_left and done:
-            told.append(at_500.bars_left)
-            took.append(done - 500)
-    assert len(told) >= 6
-    assert 0.4 <= np.median(told) / np.median(took) <= 2.5
+def test_the_time_told_is_what_it_takes_at_an_even_pace():
+    ours, other = (score_directions(np.ones(600), np.full(600, p)) for p in (0.53, 0.5))
+    looks = range(70, 600)
+    early, *later = judged(ours, other, {}, looks, challenge=1)
+    took = next(verdict.bars for verdict in later if verdict.decision == "promote") - early.bars
+    assert early.bars_left == pytest.approx(took, rel=0.1)
 
 
 def test_the_time_told_is_that_of_the_slowest():
@@ -380,7 +384,7 @@ def test_an_agent_that_loses_to_being_flat_is_rolled_back():
 # ---- the record
 
 
-@settings(max_examples=50)
+@relaxed
 @given(FORECASTS, st.integers(1, 10**6))
 def test_a_verdict_is_json_with_finite_numbers(rows, k):
     up, said, other = zip(*rows, strict=True)

@@ -68,16 +68,16 @@ class Evidence:
         """
         if len(better) == 0:
             return np.zeros(0)
-        sizes = np.minimum(SIZES, RISK / np.maximum(most, RISK / SIZES[-1])[:, None])
-        steps = np.log1p(better[:, None] * sizes)
-        growth = np.cumsum(np.concatenate([self._growth[None], steps]), axis=0)
+        # Rows are sizes, columns bars.
+        sizes = np.minimum(SIZES[:, None], RISK / np.maximum(most, RISK / SIZES[-1]))
+        steps = np.log1p(better * sizes)
+        growth = np.cumsum(np.concatenate([self._growth[:, None], steps], axis=1), axis=1)
         stakes, idle = _plan(self.bars, len(better))
-        placed = np.concatenate([self._staked[None], stakes[:, None] - growth[:-1]])
-        staked = np.logaddexp.accumulate(placed, axis=0)[1:]
-        wealth = np.logaddexp.reduce(growth[1:] + staked, axis=1) - math.log(len(SIZES))
-        path: Floats = np.logaddexp(wealth, idle)
+        placed = np.concatenate([self._staked[:, None], stakes - growth[:, :-1]], axis=1)
+        staked = np.logaddexp.accumulate(placed, axis=1)[:, 1:]
+        path: Floats = np.logaddexp(_log_mean(growth[:, 1:] + staked), idle)
         self.bars += len(better)
-        self._growth, self._staked = growth[-1], staked[-1]
+        self._growth, self._staked = growth[:, -1].copy(), staked[:, -1].copy()
         self.log_value = float(path[-1])
         self.log_peak = max(self.log_peak, float(path.max()))
         return path
@@ -105,6 +105,13 @@ def _plan(start: int, n: int) -> tuple[Floats, Floats]:
     idle = (1 - AT_ONCE) * PATIENCE / (PATIENCE + bar)
     stakes = np.where(bar == 0, AT_ONCE, idle / np.maximum(PATIENCE + bar - 1, 1))
     return np.log(stakes), np.log(idle)
+
+
+def _log_mean(logs: Floats) -> Floats:
+    """Return the logarithm of the mean over the first axis, given logarithms."""
+    top = logs.max(axis=0)
+    mean: Floats = np.log(np.exp(logs - top).mean(axis=0)) + top
+    return mean
 
 
 class Canary(NamedTuple):
