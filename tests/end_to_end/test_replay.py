@@ -28,14 +28,14 @@ from trainers.recording.record import read_record
 from trainers.scoring.ledger import MADE, MISSED, SILENT
 from trainers.tracking.champions import Versions
 
-CYCLES = 10
+CYCLES = 6
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
     """A session on a tape with a gap, in which controls were used and the trainer was killed."""
     folder = tmp_path_factory.mktemp("recorded")
-    ticks = market_ticks(1500)
+    ticks = market_ticks(3000)
     lost = (ticks["id"] > ticks["id"][3000]) & (ticks["id"] < ticks["id"][3100])
     write_tape(folder / "tape", ticks[~lost])
     source = f"tape:{folder / 'tape'}"
@@ -52,8 +52,11 @@ def recorded(tmp_path_factory):
         job.client.set_tag(session.name, "control/confidence", "0.55")
         job.client.set_tag(session.name, "control/learning_rate", "0.002")
         wait_for(lambda: journal.read_text().count('"do":"control"') >= 2, "both controls")
+        job.client.set_tag(session.name, "control/pause", "1")
         wait_for(lambda: '"version":1' in journal.read_text(), "the champion")
-        wait_for(lambda: ended(cycles_ended(journal) + 1), "a cycle with it")
+        job.client.set_tag(session.name, "control/resume", "1")
+        before = cycles_ended(journal)
+        wait_for(lambda: ended(before + 1), "a cycle with it")
         (trainer,) = (p for p in job.processes() if "trainers.trainer" in p.cmdline())
         trainer.kill()
         out = job.finish()
@@ -111,7 +114,7 @@ def test_a_champion_by_hand_forecasts_every_bar_from_then_on_as_the_registry_say
         ("register", "hand"),
         ("promote", "hand"),
     ]
-    assert job.runs()["cnn"].data.tags["champion"] == version.version
+    assert job.runs()["cnn"].data.tags["champion"] == str(version.version)
     names, _, forecasts = read_ledger(session, "BTCUSDT")
     rows = forecasts[forecasts["learner"] == names.index("cnn.champion")]
     serving = rows[rows["version"] == int(version.version)]
