@@ -15,6 +15,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
 
 from trainers.config import SessionConfig
+from trainers.recording.files import RECORD
 from trainers.tracking.store import EXPERIMENT
 
 STACK = (
@@ -33,7 +34,16 @@ def start_session(client: MlflowClient, config: SessionConfig, root: Path) -> st
         run_id = create_run(client, f"{config.source} {config.symbols}", {})
     tags = {"kind": "session", "session": run_id, "symbol": config.symbols, **_provenance(root)}
     describe_run(client, run_id, config, {**tags, "status": "IDLE", "status_text": "starting"})
+    client.log_text(run_id, installed(), f"{RECORD}/installed.txt")
+    if diff := _git(root, "diff", "HEAD"):
+        client.log_text(run_id, diff, f"{RECORD}/git.diff")
     return run_id
+
+
+def installed() -> str:
+    """Return every installed package with its version, a line each."""
+    found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
+    return "".join(f"{name}=={found[name]}\n" for name in sorted(found, key=str.lower))
 
 
 def resume_session(client: MlflowClient, run_id: str) -> None:
