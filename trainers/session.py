@@ -9,16 +9,21 @@ Everything that can be wrong is looked at before anything starts: one line, exit
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 import signal
 import socket
 import sys
+from collections.abc import MutableMapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mlflow.tracking import MlflowClient
 
 from streaming.errors import StreamingError
 from streaming.exchange.sources import check_source
+from trainers.access import Passwords, check_access
 from trainers.config import SessionConfig, session_folder
 from trainers.learners.registry import check_learners
 from trainers.supervisor import Child, Supervisor
@@ -48,17 +53,14 @@ def check_port(knob: str, host: str, port: int) -> None:
             ) from e
 
 
-def check(config: SessionConfig) -> None:
+def check(config: SessionConfig, passwords: Passwords) -> None:
     """Raise what is wrong with ``config``, without starting anything.
 
     Raises:
         StreamingError, PortError: one line each.
     """
-    if config.page_port and config.page_host not in (LOOPBACK, "localhost", "::1"):
-        raise PortError(
-            f"page_host: got {config.page_host!r}; allowed: {LOOPBACK}, since the page has no "
-            "password yet"
-        )
+    if config.page_port:
+        check_access(config.page_host, passwords)
     check_learners(config)
     if config.plays_locally:
         check_source(config)
@@ -71,6 +73,14 @@ def check(config: SessionConfig) -> None:
     check_port("mlflow_ui_port", LOOPBACK, config.mlflow_ui_port)
 
 
+def take_passwords(environ: MutableMapping[str, str]) -> Passwords:
+    """Take the page's passwords out of the environment: no other process has a use for them."""
+    passwords = Passwords.of(environ)
+    for name in passwords.environ:
+        del environ[name]
+    return passwords
+
+
 def with_exchange(config: SessionConfig) -> SessionConfig:
     """Give the built-in exchange a free port, if it is the venue."""
     if not config.plays_locally:
@@ -81,7 +91,9 @@ def with_exchange(config: SessionConfig) -> SessionConfig:
     return dataclasses.replace(config, venue_ws=f"ws://{host}", venue_rest=f"http://{host}")
 
 
-def children_of(config: SessionConfig, session: Path, uri: str) -> list[Child]:
+def children_of(
+    config: SessionConfig, session: Path, uri: str, passwords: Passwords
+) -> list[Child]:
     """Return the processes that ``config`` asks for, in the order to start them."""
     folder = str(session)
     children = [
@@ -95,9 +107,10 @@ def children_of(config: SessionConfig, session: Path, uri: str) -> list[Child]:
             "session": session.name,
             "page_host": config.page_host,
             "page_port": str(config.page_port),
+            "page_names": config.page_names,
         }
         flags = [word for name, value in arguments.items() for word in (f"--{name}", value)]
-        children.append(Child("page", ["-m", "ui.app", *flags]))
+        children.append(Child("page", ["-m", "ui.app", *flags], env=passwords.environ))
     if config.mlflow_ui_port and "://" in uri and not uri.startswith("http"):
         # One worker: several answer 40 ms later each and take 3 GB (uvicorn#3149).
         options = {"backend-store-uri": uri, "port": str(config.mlflow_ui_port), "workers": "1"}
@@ -117,34 +130,41 @@ def children_of(config: SessionConfig, session: Path, uri: str) -> list[Child]:
 class Announcer:
     """Prints each address once something answers there."""
 
-    def __init__(self, addresses: dict[str, tuple[int, str]]) -> None:
+    def __init__(self, addresses: dict[str, str]) -> None:
         self._waiting = addresses
 
     def __call__(self) -> None:
-        for name, (port, url) in list(self._waiting.items()):
-            with socket.socket() as probe:
-                probe.settimeout(0.05)
-                if probe.connect_ex((LOOPBACK, port)) == 0:
-                    del self._waiting[name]
-                    print(f"{name:<10} {url}", flush=True)  # noqa: T201
+        for name, url in list(self._waiting.items()):
+            parts = urlsplit(url)
+            with contextlib.suppress(OSError):
+                socket.create_connection((parts.hostname, parts.port), timeout=0.05).close()
+                del self._waiting[name]
+                print(f"{name:<10} {url}", flush=True)  # noqa: T201
 
 
-def addresses_of(config: SessionConfig, experiment: str) -> dict[str, tuple[int, str]]:
-    """Return what to announce: name -> (port, URL)."""
+def addresses_of(config: SessionConfig, experiment: str) -> dict[str, str]:
+    """Return what to announce: name -> URL."""
     found = {}
     if config.page_port:
-        found["page"] = (config.page_port, f"http://{LOOPBACK}:{config.page_port}")
+        found["page"] = f"http://{_reached_at(config.page_host)}:{config.page_port}"
     if config.mlflow_ui_port:
         # MLflow's UI opens in its GenAI view otherwise.
         view = f"/#/experiments/{experiment}/runs?workflowType=machine_learning"
-        url = f"http://{LOOPBACK}:{config.mlflow_ui_port}{view}"
-        found["MLflow UI"] = (config.mlflow_ui_port, url)
+        found["MLflow UI"] = f"http://{LOOPBACK}:{config.mlflow_ui_port}{view}"
     return found
+
+
+def _reached_at(host: str) -> str:
+    """Return where this machine reaches what listens on ``host``, as part of a URL."""
+    if host in ("", "0.0.0.0", "::"):
+        return LOOPBACK
+    return f"[{host}]" if ":" in host else host
 
 
 def run(config: SessionConfig, root: Path) -> int:
     """Run a session in the project at ``root``; return the exit code."""
-    check(config)
+    passwords = take_passwords(os.environ)
+    check(config, passwords)
     uri = ensure_store(root)
     client = MlflowClient(uri)
     close_orphans(client)
@@ -155,7 +175,7 @@ def run(config: SessionConfig, root: Path) -> int:
     resolved = with_exchange(config)
     resolved.save(session / "config.json")
     print(f"session    {run_id}  ({config.source}, {config.symbols})", flush=True)  # noqa: T201
-    supervisor = Supervisor(session, children_of(resolved, session, uri))
+    supervisor = Supervisor(session, children_of(resolved, session, uri, passwords))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: supervisor.stop())
     experiment = client.get_experiment_by_name(EXPERIMENT)

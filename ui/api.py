@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 
 from trainers.tracking.reader import RunRecord, TrackingAwayError
+from ui.access.calls import for_viewers
 from ui.market import Market, tick_record
 from ui.session import Session
 
@@ -31,10 +32,12 @@ class Api:
     def __init__(self, session: Session) -> None:
         self.session = session
 
+    @for_viewers
     def get_tick_cache_for_training(self, symbol: str = "", limit: int = 0) -> list:  # type: ignore[type-arg]  # Gradio reads the bare type
         """Return the newest ``limit`` ticks of the cache, newest last; 0 returns all."""
         return [tick_record(tick) for tick in self._market(symbol).ticks(_limit(limit))]
 
+    @for_viewers
     def get_one_second_bars(self, symbol: str = "", limit: int = 900) -> list:  # type: ignore[type-arg]
         """Return the newest ``limit`` 1-s bars, newest last, the forming one included."""
         rows = self._market(symbol).rows(_limit(limit) or self.session.config.bar_ring)
@@ -56,6 +59,7 @@ class Api:
             "experiences": max(0, rows - STATE_AND_STEP),
         }
 
+    @for_viewers
     def training_status(self) -> dict:  # type: ignore[type-arg]
         """Return the state of the stream (first symbol's, and by symbol) and of each learner."""
         metrics = self.session.poller.metrics

@@ -22,7 +22,8 @@ from starlette.responses import Response
 from ui.hub import Hub
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("chart.js", "panel.js", "live.js")
+SCRIPTS = ("chart.js", "panel.js", "live.js", "access.js")
+STYLES = ("live.css", "access.css")
 CHART_FILE = "lightweight-charts.standalone.production.js"
 
 
@@ -47,8 +48,8 @@ def head() -> str:
     """Return the page's scripts and styles, for its ``<head>``."""
     scripts = [("/live/chart", chart_folder() / CHART_FILE)]
     scripts += [("/live/static", STATIC / name) for name in SCRIPTS]
-    style = _versioned("/live/static", STATIC / "live.css")
-    links = [f'<link rel="stylesheet" href="{style}">']
+    styles = [_versioned("/live/static", STATIC / name) for name in STYLES]
+    links = [f'<link rel="stylesheet" href="{style}">' for style in styles]
     links += [f'<script src="{_versioned(*script)}"></script>' for script in scripts]
     return "\n".join(links)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import contextlib
 import functools
 import json
 import os
@@ -18,7 +17,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -179,16 +178,30 @@ def free_port() -> int:
 
 
 class Page:
-    """The page's process."""
+    """The page's process.
 
-    def __init__(self, world: World, port: int | None = None) -> None:
+    Args:
+        world: whose session it shows.
+        port: its port, a free one if none is given.
+        flags: more of its knobs.
+        env: more of its environment, such as passwords.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        port: int | None = None,
+        flags: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self.port = port or free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.log = world.root / "page.log"
-        env = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
+        own = ("MLFLOW_", "TICKLOOP_")
+        env = {k: v for k, v in os.environ.items() if not k.startswith(own)} | dict(env or {})
         env |= {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": world.uri}
         command = [sys.executable, "-m", "ui.app", "--session", world.run_id]
-        command += ["--page_port", str(self.port)]
+        command += ["--page_port", str(self.port), *flags]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=world.root, env=env, stdout=log, stderr=log
@@ -199,9 +212,13 @@ class Page:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             assert self.process.poll() is None, self.log.read_text()
-            with contextlib.suppress(OSError, urllib.error.URLError):
+            try:
                 urllib.request.urlopen(self.address + "/live/static/live.css", timeout=2).close()
                 return
+            except urllib.error.HTTPError:
+                return  # it answers, and asks who this is
+            except OSError:
+                pass
             time.sleep(0.05)
         raise TimeoutError(self.log.read_text())
 
