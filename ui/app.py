@@ -37,6 +37,7 @@ from ui.access.calls import may_view
 from ui.access.gate import guard
 from ui.access.login import add_login
 from ui.access.visitors import Visitors
+from ui.alerts.routes import add_alerts
 from ui.api import Api
 from ui.hub import Hub
 from ui.metrics import Poller
@@ -108,6 +109,7 @@ def build_app(session: Session, config: PageConfig, visitors: Visitors) -> FastA
     )
     add_login(app, visitors)
     add_routes(app, hub)
+    add_alerts(app, session.alerts)
     gr.mount_gradio_app(
         app,
         page,

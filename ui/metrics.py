@@ -13,6 +13,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from trainers.tracking.reader import RunRecord, SessionReader, TrackingAwayError
@@ -73,6 +74,11 @@ class Poller:
         self.reader, self.session = reader, session
         self.metrics = Metrics()
         self._history: dict[tuple[str, str], dict[int, float]] = {}
+        self._after: list[Callable[[], None]] = []
+
+    def after_each_look(self, work: Callable[[], None]) -> None:
+        """Have ``work`` done in the thread after every look, whether MLflow answered or not."""
+        self._after.append(work)
 
     def start(self) -> None:
         """Look now and every ``POLL_SECONDS`` from a thread of its own."""
@@ -81,16 +87,12 @@ class Poller:
     def _run(self) -> None:
         away = False
         while True:
-            try:
-                self.look()
-                away = False
-            except TrackingAwayError as e:
-                if not away:
-                    logger.warning("showing old metrics: %s", e)
-                away = True
-            except Exception:
-                # The edge of the thread: one look is lost, the page shows the metrics' age.
-                logger.exception("could not read the metrics")
+            error = _tried(self.look)
+            if error and not away:
+                logger.warning("showing old metrics: %s", error)
+            away = error is not None
+            for work in self._after:
+                _tried(work)
             time.sleep(POLL_SECONDS)
 
     def look(self) -> None:
@@ -122,6 +124,17 @@ class Poller:
         if run.cycle is not None and run.cycle > last and key in run.metrics:
             series |= self.reader.history(run.run_id, key, after=last)
         return series
+
+
+def _tried(work: Callable[[], Any]) -> TrackingAwayError | None:
+    try:
+        work()
+    except TrackingAwayError as e:
+        return e
+    except Exception:
+        # The edge of the thread: one look is lost, the page shows the metrics' age.
+        logger.exception("could not read the metrics")
+    return None
 
 
 def _events(text: str) -> list[Event]:
