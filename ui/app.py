@@ -1,8 +1,9 @@
 """The page's process: ``python -m ui.app --session RUN_ID``, run in the project's root.
 
-rings ─> Market ─┐
-MLflow ─> Poller ─┴─> Picture ─> Hub ─> one websocket a viewer
-                  └─> API (Gradio)
+rings, ledger ─┐
+MLflow ─ Poller ┴─> Session ─> Picture ─> Hub ─> one websocket a viewer
+                       ├─> answers to what one viewer asks (a cycle, two runs, a control)
+                       └─> API (Gradio)
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ from trainers.config import SessionConfig, session_folder
 from trainers.tracking.reader import SessionReader, TrackingAwayError
 from trainers.tracking.store import StoreError
 from ui.access import guard, is_loopback
+from ui.answers import add_answers
 from ui.api import Api
 from ui.hub import Hub
-from ui.metrics import Poller
 from ui.page import THEME, build_page
+from ui.poller import Poller
 from ui.routes import add_routes, head
 from ui.session import Session
 
@@ -97,6 +99,7 @@ def build_app(session: Session, config: PageConfig) -> FastAPI:
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     guard(app)
     add_routes(app, hub)
+    add_answers(app, session)
     gr.mount_gradio_app(
         app,
         build_page(Api(session)),

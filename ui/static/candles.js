@@ -1,0 +1,197 @@
+/* The chart: candles, averages, forecasts, volume. One chart lives as long as its tab: rows are set
+   once and then updated, so that nothing is drawn anew and the zoom stays. A row is ui/market.py's:
+   [time, open, high, low, close, volume, sma_20, sma_50, gap], time in unix seconds. */
+(function () {
+  "use strict";
+  const L = window.LightweightCharts;
+  const Tickloop = (window.Tickloop = window.Tickloop || {});
+  const { colour, look } = Tickloop;
+  const KEPT_ROWS = 960; // at the live edge
+  const MOST_ROWS = 1200; // then it is cut to those
+  const MOST_ROWS_AWAY = 7200; // while someone looks at older bars
+  const RIGHT_BARS = 4; // empty space right of the newest bar
+  const [PRICE, STRIP, VOLUME] = [0, 1, 2]; // panes
+
+  const candle = ([time, open, high, low, close]) => ({ time, open, high, low, close });
+  const point = (time, value) => (value === null ? { time } : { time, value });
+  const volume = ([time, open, , , close, value]) => ({
+    time,
+    value,
+    color: colour(close >= open ? "up-soft" : "down-soft"),
+  });
+
+  class Candles {
+    constructor(frame, openCycle) {
+      this.rows = new Map();
+      this.symbol = null;
+      this.decimals = 2;
+      this.legend = frame.querySelector("#legend");
+      this.chart = L.createChart(frame.querySelector("#chart"), {
+        autoSize: true,
+        rightPriceScale: { borderVisible: false },
+        timeScale: {
+          timeVisible: true,
+          secondsVisible: true,
+          borderVisible: false,
+          rightOffset: RIGHT_BARS,
+        },
+        crosshair: { mode: L.CrosshairMode.Normal },
+      });
+      this.addSeries();
+      this.strip = new Tickloop.Strip(this.chart, STRIP, frame.querySelector("#strip-legend"));
+      const legend = frame.querySelector("#marks-legend");
+      this.marks = new Tickloop.Marks(this.chart, this.candles, legend, openCycle);
+      this.recolour();
+      this.listen(frame);
+    }
+
+    addSeries() {
+      const plain = { priceLineVisible: false, lastValueVisible: false };
+      const line = { ...plain, lineWidth: 2, crosshairMarkerVisible: false };
+      this.candles = this.chart.addSeries(L.CandlestickSeries, { borderVisible: false });
+      this.sma20 = this.chart.addSeries(L.LineSeries, line);
+      this.sma50 = this.chart.addSeries(L.LineSeries, line);
+      this.gaps = new Tickloop.Gaps();
+      this.candles.attachPrimitive(this.gaps);
+      this.chart.addPane(true); // the strip's, there before anything is forecast
+      const format = { priceFormat: { type: "volume" } };
+      this.volume = this.chart.addSeries(L.HistogramSeries, { ...plain, ...format }, VOLUME);
+      const factors = { [PRICE]: 5, [STRIP]: 1.6, [VOLUME]: 1 };
+      this.chart.panes().forEach((pane, i) => pane.setStretchFactor(factors[i]));
+    }
+
+    listen(frame) {
+      this.chart.subscribeCrosshairMove((at) => {
+        this.hovered = at.time;
+        this.describe();
+        this.strip.describe(at.time);
+      });
+      for (const button of frame.querySelectorAll("[data-bars]")) {
+        button.onclick = () => this.show(button.dataset.bars);
+      }
+      const place = () => this.placeLegend(frame);
+      new ResizeObserver(place).observe(frame);
+    }
+
+    /* The strip's legend stands at the top of its pane. */
+    placeLegend(frame) {
+      requestAnimationFrame(() => {
+        const top = this.chart.panes()[STRIP].getHTMLElement()?.getBoundingClientRect().top;
+        const legend = frame.querySelector("#strip-legend");
+        if (top) legend.style.top = `${top - frame.getBoundingClientRect().top + 2}px`;
+      });
+    }
+
+    /* Take a whole picture: after a reconnect it continues what is here, zoom included. */
+    set({ symbol, rows = [], said = [], trades = [], marks = [] }) {
+      const first = rows.length ? rows[0][0] : Infinity;
+      const last = [...this.rows.keys()].pop();
+      const same = symbol === this.symbol;
+      const older = same && last >= first - 1 ? [...this.rows.values()] : [];
+      this.symbol = symbol;
+      this.replace([...older.filter((row) => row[0] < first), ...rows], same);
+      const start = [...this.rows.keys()][0] ?? Infinity;
+      this.strip.set(said, same, start);
+      this.marks.set(trades, marks, same, start);
+    }
+
+    replace(rows, keepZoom) {
+      const scale = this.chart.timeScale();
+      const away = keepZoom && this.away() ? scale.getVisibleRange() : null;
+      this.rows = new Map(rows.map((row) => [row[0], row]));
+      this.candles.setData(rows.map(candle));
+      this.volume.setData(rows.map(volume));
+      this.sma20.setData(rows.map((row) => point(row[0], row[6])));
+      this.sma50.setData(rows.map((row) => point(row[0], row[7])));
+      this.gaps.set(rows);
+      if (away && rows.length && away.to > rows[0][0]) scale.setVisibleRange(away);
+      this.describe();
+    }
+
+    /* Whether someone has scrolled to older bars. */
+    away() {
+      return this.chart.timeScale().scrollPosition() < 0;
+    }
+
+    update({ rows = [], said, trades, marks }) {
+      let last = [...this.rows.keys()].pop() ?? -Infinity;
+      for (const row of rows) {
+        const older = row[0] < last; // a bar of late trades, where the feed waits for them
+        if (older && !this.rows.has(row[0])) continue;
+        this.rows.set(row[0], row);
+        this.candles.update(candle(row), older);
+        this.volume.update(volume(row), older);
+        this.sma20.update(point(row[0], row[6]), older);
+        this.sma50.update(point(row[0], row[7]), older);
+        if (row[8]) this.gaps.add(row[0]);
+        last = Math.max(last, row[0]);
+      }
+      if (said) this.strip.update(said);
+      this.marks.update(trades, marks);
+      this.trim();
+      this.describe();
+    }
+
+    trim() {
+      if (this.rows.size <= (this.away() ? MOST_ROWS_AWAY : MOST_ROWS)) return;
+      this.replace([...this.rows.values()].slice(-KEPT_ROWS), true);
+      const first = [...this.rows.keys()][0];
+      this.strip.set([], true, first);
+      this.marks.set([], [], true, first);
+    }
+
+    setDecimals(decimals) {
+      this.decimals = decimals;
+      const priceFormat = { type: "price", precision: decimals, minMove: 10 ** -decimals };
+      for (const series of [this.candles, this.sma20, this.sma50]) series.applyOptions({ priceFormat });
+    }
+
+    setLearners(learners) {
+      this.strip.setLearners(learners);
+      this.marks.setLearners(learners);
+    }
+
+    setConfidence(confidence) {
+      this.strip.setConfidence(confidence);
+      this.marks.setConfidence(confidence);
+    }
+
+    /* Show the newest bars ("live": at the zoom there is). */
+    show(bars) {
+      const scale = this.chart.timeScale();
+      if (bars === "live") return scale.scrollToPosition(RIGHT_BARS, false);
+      scale.setVisibleLogicalRange({ from: this.rows.size - bars, to: this.rows.size + RIGHT_BARS });
+    }
+
+    /* Write the bar under the mouse, or the newest one, into the legend. */
+    describe() {
+      const row = this.rows.get(this.hovered) ?? [...this.rows.values()].pop();
+      const [text, sma20, sma50] = this.legend.children;
+      if (!row) {
+        text.textContent = "no bars yet";
+        sma20.textContent = sma50.textContent = "";
+        return;
+      }
+      const price = (value) => (value === null ? "needs more bars" : value.toFixed(this.decimals));
+      const clock = new Date(row[0] * 1000).toISOString().slice(11, 19);
+      const [open, high, low, close] = row.slice(1, 5).map(price);
+      const gap = row[8] ? "  GAP: trades are missing" : "";
+      text.textContent = `${clock} UTC  O ${open}  H ${high}  L ${low}  C ${close}  V ${row[5]}${gap}`;
+      sma20.textContent = `SMA 20 ${price(row[6])}`;
+      sma50.textContent = `SMA 50 ${price(row[7])}`;
+    }
+
+    recolour() {
+      const [up, down] = [colour("up"), colour("down")];
+      this.chart.applyOptions(look(true));
+      this.candles.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down });
+      this.sma20.applyOptions({ color: colour("a") });
+      this.sma50.applyOptions({ color: colour("b") });
+      this.volume.setData([...this.rows.values()].map(volume));
+      this.strip.recolour();
+      this.marks.recolour();
+    }
+  }
+
+  Tickloop.Candles = Candles;
+})();

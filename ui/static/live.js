@@ -1,0 +1,131 @@
+/* The page's one connection: messages of ui/hub.py in, charts and texts out. The first message of a
+   connection is whole (it names its symbol), each later one holds what changed. */
+(function () {
+  "use strict";
+  const Tickloop = (window.Tickloop = window.Tickloop || {});
+  const { byId } = Tickloop;
+  const SILENT_MS = 5000; // the server speaks every second
+  const HIDDEN_MS = 15000; // a tab nobody looks at needs no connection
+  const FIRST_RETRY_MS = 300;
+  const LAST_RETRY_MS = 2000;
+
+  class Link {
+    constructor(parts) {
+      Object.assign(this, parts, { retry: FIRST_RETRY_MS, socket: null });
+      [this.symbol] = Tickloop.address();
+      byId("symbols").onchange = (event) => this.watch(event.target.value);
+      document.addEventListener("visibilitychange", () => this.seen());
+      setInterval(() => this.socket && Date.now() - this.heard > SILENT_MS && this.lost(), 1000);
+      this.open();
+    }
+
+    open() {
+      clearTimeout(this.timer);
+      this.drop();
+      const address = location.origin.replace(/^http/, "ws") + "/live/ws?symbol=";
+      this.socket = new WebSocket(address + encodeURIComponent(this.symbol));
+      this.heard = Date.now();
+      this.socket.onmessage = (event) => this.take(JSON.parse(event.data));
+      this.socket.onclose = () => this.lost();
+    }
+
+    drop() {
+      if (!this.socket) return;
+      this.socket.onmessage = this.socket.onclose = null;
+      this.socket.close();
+      this.socket = null;
+    }
+
+    lost() {
+      this.drop();
+      if (document.hidden) return; // `seen` opens it again
+      this.panel.put("link", "RECONNECTING");
+      document.body.classList.add("tl-stale");
+      this.timer = setTimeout(() => this.open(), this.retry);
+      this.retry = Math.min(this.retry * 1.7, LAST_RETRY_MS);
+    }
+
+    seen() {
+      clearTimeout(this.hiding);
+      if (document.hidden) this.hiding = setTimeout(() => this.drop(), HIDDEN_MS);
+      else if (!this.socket) this.open();
+    }
+
+    watch(symbol) {
+      this.symbol = symbol;
+      Tickloop.setAddress({ symbol });
+      this.open();
+    }
+
+    take(message) {
+      this.heard = Date.now();
+      this.prepare(message);
+      if (message.symbol) this.begin(message);
+      else {
+        this.candles.update(message);
+        if (message.cycles) this.mini.add(message.cycles);
+      }
+      if (message.cards) this.panel.setCards(message.cards);
+      if (message.events) this.panel.setEvents(message.events);
+      this.evidence.take(message);
+      this.runs.take(message);
+      for (const [key, text] of Object.entries(message.texts ?? {})) this.put(key, text);
+      if ("running" in message) this.controls.setRunning(message.running);
+      if ("paused" in message) this.controls.setPaused(message.paused);
+    }
+
+    /* What charts and links have to know before they are drawn. */
+    prepare({ decimals, learners, confidence, mlflow }) {
+      if (decimals) this.candles.setDecimals(decimals);
+      if (learners) this.candles.setLearners(learners);
+      if (confidence) this.candles.setConfidence(confidence);
+      if (mlflow === undefined) return;
+      const port = typeof mlflow === "number" ? mlflow : null;
+      const here = port ? `${location.protocol}//${location.hostname}:${port}` : "";
+      Tickloop.mlflow = port === null ? mlflow : here;
+      byId("mlflow-note").textContent = Tickloop.mlflow ? "" : "MLflow's own UI does not run (mlflow_ui_port is 0)";
+    }
+
+    put(key, text) {
+      const [, control] = key.match(/^control\.(?!note)(.+)$/) ?? [];
+      if (control) this.controls.put(control, text);
+      else this.panel.put(key, text);
+    }
+
+    begin(message) {
+      const { symbol, symbols, cycles } = message;
+      this.retry = FIRST_RETRY_MS;
+      if (symbol !== this.candles.symbol) this.evidence.begin();
+      this.symbol = symbol;
+      document.body.classList.remove("tl-stale");
+      document.body.classList.add("tl-ready");
+      this.candles.set(message);
+      this.mini.set(cycles ?? []);
+      this.panel.put("link", "LIVE");
+      this.choices(symbol, symbols);
+    }
+
+    choices(symbol, symbols) {
+      const select = byId("symbols");
+      select.hidden = symbols.length < 2;
+      this.panel.put("symbol", select.hidden ? symbol : "");
+      select.replaceChildren(...symbols.map((name) => new Option(name, name, false, name === symbol)));
+    }
+  }
+
+  /* Begin, once; tells whether the page's parts are there. */
+  Tickloop.start = function () {
+    if (!byId("view-evidence")) return null;
+    if (Tickloop.link) return true;
+    const card = new Tickloop.CycleCard(() => Tickloop.candles.marks.cycles);
+    const candles = new Tickloop.Candles(byId("chart-frame"), (...at) => card.open(...at));
+    const [mini, panel, controls] = [new Tickloop.Mini(), new Tickloop.Panel(), new Tickloop.Controls()];
+    const [compare, evidence] = [new Tickloop.Compare(), new Tickloop.EvidenceView(panel)];
+    const runs = new Tickloop.RunsView(panel, controls, compare);
+    Tickloop.candles = candles;
+    Tickloop.followTheme([candles, mini, compare, evidence]);
+    Tickloop.tabs = new Tickloop.Tabs();
+    Tickloop.link = new Link({ candles, panel, mini, controls, evidence, runs });
+    return true;
+  };
+})();

@@ -1,0 +1,86 @@
+/* Texts by key, the learners' cards, the last events. */
+(function () {
+  "use strict";
+  const Tickloop = (window.Tickloop = window.Tickloop || {});
+  const { byId, element, place } = Tickloop;
+  const NUMBER = /^[-+\d]/; // what does not begin so is words: not known, or not yet
+
+  class Panel {
+    constructor() {
+      this.texts = new Map();
+      this.find();
+    }
+
+    find() {
+      this.places = new Map();
+      for (const node of document.querySelectorAll("[data-k]")) {
+        const key = node.dataset.k;
+        this.places.set(key, [...(this.places.get(key) ?? []), node]);
+        if (this.texts.has(key)) this.write(node, this.texts.get(key));
+      }
+    }
+
+    put(key, text) {
+      this.texts.set(key, text);
+      for (const node of this.places.get(key) ?? []) this.write(node, text);
+      if (key === "change") {
+        const direction = { "+": "up", "-": "down" }[text[0]] ?? "";
+        for (const node of this.places.get("price")) node.className = `price ${direction}`;
+      }
+    }
+
+    write(node, text) {
+      if (node.textContent !== text) node.textContent = text;
+      if (node.classList.contains("chip")) node.dataset.s = text;
+      else node.classList.toggle("words", !NUMBER.test(text));
+    }
+
+    setCards(cards) {
+      byId("cards").replaceChildren(...cards.map((card) => this.card(card)));
+      this.find();
+    }
+
+    card({ id, title, lines }) {
+      const section = element("section", undefined, "card");
+      section.setAttribute("aria-label", title);
+      const heading = element("h2", title);
+      heading.append(place("span", `${id}.status`, "chip"));
+      const [[key, label], ...others] = lines;
+      const headline = element("div", undefined, "headline");
+      const caption = element("span", label, "caption");
+      headline.append(caption, place("strong", key), place("span", `${id}.note`, "note"));
+      const pairs = element("div", undefined, "pairs");
+      for (const [each, name, wide] of others) pairs.append(this.pair(each, name, wide));
+      section.append(heading, headline, pairs, place("p", `${id}.text`, "foot"));
+      return section;
+    }
+
+    pair(key, label, wide) {
+      const pair = element("div", undefined, wide ? "wide" : "");
+      pair.append(element("span", label), place("b", key));
+      return pair;
+    }
+
+    /* A name, and words that may be long. */
+    sentence(key, label) {
+      const sentence = element("p", undefined, "sentence");
+      sentence.append(element("span", `${label}: `), place("b", key));
+      return sentence;
+    }
+
+    setEvents(events) {
+      const items = events.map(([ts, text]) => {
+        const at = new Date(ts * 1000);
+        const time = element("time", at.toISOString().slice(11, 19));
+        time.dateTime = at.toISOString();
+        const item = element("li");
+        item.append(time, element("span", text));
+        return item;
+      });
+      if (!items.length) items.push(element("li", "no events yet"));
+      byId("events").replaceChildren(...items);
+    }
+  }
+
+  Tickloop.Panel = Panel;
+})();
