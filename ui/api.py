@@ -16,7 +16,9 @@ from ui.access.calls import for_viewers
 from ui.market import Market, tick_record
 from ui.session import Session
 
-COLUMNS = ("time", "open", "high", "low", "close", "volume", "sma_20", "sma_50", "trades")
+COLUMNS = (
+    "time", "open", "high", "low", "close", "volume", "sma_20", "sma_50", "gap", "trades",
+)  # fmt: skip
 FEATURE_WARMUP = 49  # bars before the first feature row
 WINDOW = 60  # bars the CNN looks at, and the label lies one after
 STATE_AND_STEP = 11  # bars the DQN looks at, and the one it steps to

@@ -1,8 +1,9 @@
 """The page's process: ``python -m ui.app --session RUN_ID``, run in the project's root.
 
-rings ─> Market ─┐
-MLflow ─> Poller ─┴─> Picture ─> Hub ─> one websocket a viewer
-                  └─> API (Gradio)
+rings, ledger ─┐
+MLflow ─ Poller ┴─> Session ─> Picture ─> Hub ─> one websocket a viewer
+                       ├─> answers to what one viewer asks (a cycle, two runs, a control)
+                       └─> API (Gradio)
 """
 
 from __future__ import annotations
@@ -38,10 +39,11 @@ from ui.access.gate import guard
 from ui.access.login import add_login
 from ui.access.visitors import Visitors
 from ui.alerts.routes import add_alerts
+from ui.answers import add_answers
 from ui.api import Api
 from ui.hub import Hub
-from ui.metrics import Poller
 from ui.page import THEME, build_page
+from ui.poller import Poller
 from ui.routes import add_routes, head
 from ui.session import Session
 
@@ -109,6 +111,7 @@ def build_app(session: Session, config: PageConfig, visitors: Visitors) -> FastA
     )
     add_login(app, visitors)
     add_routes(app, hub)
+    add_answers(app, session)
     add_alerts(app, session.alerts)
     gr.mount_gradio_app(
         app,

@@ -28,7 +28,7 @@ def test_waits_in_words_for_a_stream(
         expect(card).to_contain_text("warming up 0/500 ticks")
         expect(card).to_contain_text(words)
         expect(card.locator(".chip")).to_have_text("WAITING")
-    expect(tab.locator("#mini-empty")).to_have_text("no cycle scored yet")
+    expect(tab.locator("#mini-frame .empty")).to_have_text("no cycle scored yet")
     expect(tab.locator("#events")).to_have_text("no events yet")
     tab.screenshot(path=screenshots / "waiting.png")
     expect(tab.locator("#legend")).to_have_text("no bars yet")
@@ -71,7 +71,7 @@ def test_learner_without_trades_and_one_with_an_error(
     expect(card).to_contain_text("no trades yet")
     card = tab.get_by_role("region", name="CNN")
     expect(card).to_contain_text("no bars scored yet")
-    expect(card.locator("dd").nth(1)).to_have_text("not trained yet")
+    expect(card.locator("b").nth(2)).to_have_text("not trained yet")
     expect(card.locator(".chip")).to_have_text("ERROR")
     expect(card).to_contain_text("ValueError: loss is not finite")
 

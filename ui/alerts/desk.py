@@ -17,6 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from trainers.tracking.registry import ModelRecord
 from ui.alerts.book import Book, BookFile, Firing, Memory, new_id
 from ui.alerts.facts import Facts, Series, events_of, facts_of
 from ui.alerts.rules import AT_ONCE, CHAMPION
@@ -31,11 +32,9 @@ SENDING, UNSENT, HELD_BACK = "sending", "shown here only", "held back: too many 
 TITLE = {"firing": "alert", "resolved": "alert is over", "test": "test"}
 TEST_TEXT = "Alerts reach this address."
 
-Champions = Mapping[tuple[str, str], str]
-
 
 @dataclasses.dataclass(frozen=True)
-class World:
+class Sources:
     """What the desk looks at; each is called anew at every look.
 
     Attributes:
@@ -44,7 +43,7 @@ class World:
         stale_seconds: silence after which a stream is STALE.
         metrics: what MLflow held at the last look.
         streams: the counters of each symbol's stream.
-        champions: (symbol, learner) -> version of its champion; None if not known.
+        models: the registered models; None if not known.
     """
 
     session: str
@@ -52,25 +51,25 @@ class World:
     stale_seconds: float
     metrics: Callable[[], Metrics]
     streams: Callable[[], Mapping[str, Counters | None]]
-    champions: Callable[[], Champions | None]
+    models: Callable[[], list[ModelRecord] | None]
 
 
-class Desk:
+class AlertDesk:
     """Alerts of one session.
 
     Args:
         path: of the file that keeps rules, address and history.
-        world: what to look at.
+        sources: what to look at.
         now: Unix seconds.
     """
 
-    def __init__(self, path: Path, world: World, now: Callable[[], float] = time.time) -> None:
-        self.world, self.sender = world, Sender()
+    def __init__(self, path: Path, sources: Sources, now: Callable[[], float] = time.time) -> None:
+        self.sources, self.sender = sources, Sender()
         self.revision = 0  # of what is shown
         self.broken = ""  # why there are no alerts, if there are none
         self.book = Book({})
-        self._file, self._now = BookFile(path, world.session), now
-        self._duty = FileLock(world.folder / "alerts.duty", thread_local=False, blocking=False)
+        self._file, self._now = BookFile(path, sources.session), now
+        self._duty = FileLock(sources.folder / "alerts.duty", thread_local=False, blocking=False)
         self._limits, self._lock = Limits(), threading.RLock()
         self._watch = Watch()
 
@@ -118,7 +117,7 @@ class Desk:
             OSError, ValueError: if the file cannot be used.
         """
         outcome: Future[str] = Future()
-        session, now = self.world.session, self._now()
+        session, now = self.sources.session, self._now()
         line = Firing(new_id(), now, session, "test", "test message", TEST_TEXT, SENDING)
         self.change(lambda book: book.with_history(line))
         self._send(line, outcome.set_result)
@@ -146,9 +145,9 @@ class Desk:
         return self._duty.is_locked
 
     def _hold(self, book: Book, now: float) -> None:
-        world = self.world
-        metrics, streams, champions = world.metrics(), world.streams(), world.champions()
-        facts = facts_of(metrics, streams, champions, world.stale_seconds)
+        sources = self.sources
+        metrics = sources.metrics()
+        facts = facts_of(metrics, sources.streams(), sources.models(), sources.stale_seconds)
         events = events_of(metrics, book.memory.heard)
         changes = self._watch.look(book.rules, facts, [event.text for event in events], now)
         lines = [self._line(change, now) for change in changes if _is_news(change)]
@@ -176,7 +175,7 @@ class Desk:
         if self.book.address:
             may = self._limits.allow(change.key.rule, time.monotonic())
             sent = SENDING if may else HELD_BACK
-        rule, session = change.rule.text, self.world.session
+        rule, session = change.rule.text, self.sources.session
         return Firing(new_id(), now, session, change.phase, rule, change.text, sent)
 
     def _keep(self, lines: list[Firing], memory: Memory) -> None:

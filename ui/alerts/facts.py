@@ -1,6 +1,6 @@
 """What is the case now, as far as it is known: what rules are held against.
 
-    Metrics, stream counters, champions -> facts_of -> {(symbol, who, what): value}
+    Metrics, stream counters, models -> facts_of -> {(symbol, who, what): value}
 
 A fact that is not known is not there: no rule becomes true or untrue by it. So nothing is said of
 metrics while MLflow is away, and nothing at all once the session has ended.
@@ -9,14 +9,15 @@ metrics while MLflow is away, and nothing at all once the session has ended.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from trainers.tracking.registry import PREFIX, ModelRecord
 from ui.alerts.rules import CHAMPION, SESSION, STATE, STATUS, STREAM, Value
+from ui.live.header import OLD_SECONDS
 from ui.market import Counters
 from ui.metrics import Event, Metrics
 
-OLD_SECONDS = 6.0  # three looks at MLflow missed
 NO_CHAMPION = "none"
 
 
@@ -39,7 +40,7 @@ Facts = dict[Series, Value]
 def facts_of(
     metrics: Metrics,
     streams: Mapping[str, Counters | None],
-    champions: Mapping[tuple[str, str], str] | None,
+    models: Iterable[ModelRecord] | None,
     stale_seconds: float,
 ) -> Facts:
     """Gather the facts.
@@ -47,7 +48,7 @@ def facts_of(
     Args:
         metrics: what MLflow held at the last look.
         streams: the counters of each symbol's stream.
-        champions: (symbol, learner) -> version of its champion; None if not known.
+        models: the registered models; None if not known.
         stale_seconds: silence after which a stream is STALE.
     """
     session = metrics.session
@@ -58,7 +59,9 @@ def facts_of(
         if counters is not None:
             found |= dict(_of_stream(symbol, counters, stale_seconds))
     if metrics.age is not None and metrics.age <= OLD_SECONDS:
-        found |= dict(_of_metrics(metrics, champions))
+        found |= dict(_of_metrics(metrics))
+        if models is not None:
+            found |= dict(_of_champions(metrics, models))
     return found
 
 
@@ -68,25 +71,16 @@ def events_of(metrics: Metrics, heard: float) -> list[Event]:
     return [event for event in metrics.events if running and event.ts > heard]
 
 
-def stream_status(counters: Counters, stale_seconds: float) -> str:
-    """Return the connection's state, or STALE if it is open but silent."""
-    silent = counters.silent_seconds or 0.0
-    stale = counters.connection == "CONNECTED" and silent > stale_seconds
-    return "STALE" if stale else counters.connection
-
-
 def _of_stream(
     symbol: str, counters: Counters, stale_seconds: float
 ) -> Iterator[tuple[Series, Value]]:
-    yield Series(symbol, STREAM, STATUS), stream_status(counters, stale_seconds)
+    yield Series(symbol, STREAM, STATUS), counters.status(stale_seconds)
     for name, value in dataclasses.asdict(counters).items():
         if isinstance(value, int | float):
             yield Series(symbol, STREAM, name), float(value)
 
 
-def _of_metrics(
-    metrics: Metrics, champions: Mapping[tuple[str, str], str] | None
-) -> Iterator[tuple[Series, Value]]:
+def _of_metrics(metrics: Metrics) -> Iterator[tuple[Series, Value]]:
     if metrics.session:
         yield Series("", SESSION, STATE), metrics.session.state
         for name, value in metrics.session.metrics.items():
@@ -95,8 +89,20 @@ def _of_metrics(
         for who, run in runs.items():
             if status := run.tags.get("status"):
                 yield Series(symbol, who, STATUS), status
-            if champions is not None:
-                version = champions.get((symbol, who), NO_CHAMPION)
-                yield Series(symbol, who, CHAMPION), version
             for name, value in run.metrics.items():
                 yield Series(symbol, who, name), value
+
+
+def _of_champions(
+    metrics: Metrics, models: Iterable[ModelRecord]
+) -> Iterator[tuple[Series, Value]]:
+    serving = {
+        model.name: str(version.version)
+        for model in models
+        for version in model.versions
+        if CHAMPION in version.aliases
+    }
+    for symbol, runs in metrics.learners.items():
+        for who in runs:
+            version = serving.get(f"{PREFIX}{symbol.lower()}-{who}", NO_CHAMPION)
+            yield Series(symbol, who, CHAMPION), version

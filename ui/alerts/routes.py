@@ -20,7 +20,7 @@ from fastapi import Body, FastAPI, HTTPException
 
 from streaming.errors import KnobError
 from ui.alerts.book import new_id
-from ui.alerts.desk import Desk
+from ui.alerts.desk import AlertDesk
 from ui.alerts.rules import Rule
 from ui.alerts.sender import SENT, check_address, masked
 from ui.alerts.view import choices, rule_view
@@ -30,7 +30,7 @@ NO_ADDRESS = "there is no address to send to"
 Fields = dict[str, Any]
 
 
-def add_alerts(app: FastAPI, desk: Desk) -> None:
+def add_alerts(app: FastAPI, desk: AlertDesk) -> None:
     """Serve the alerts of ``desk`` from ``app``."""
 
     @app.get("/live/alerts")
@@ -76,7 +76,7 @@ def add_alerts(app: FastAPI, desk: Desk) -> None:
         return {"sent": words == SENT, "outcome": words}
 
 
-def view(desk: Desk) -> Fields:
+def view(desk: AlertDesk) -> Fields:
     """Return everything about alerts but what is secret."""
     book, sender = desk.book, desk.sender
     return {
@@ -104,7 +104,7 @@ def rule_of(fields: Fields) -> Rule:
     return Rule(**fields)
 
 
-def _rule(desk: Desk, name: str) -> Rule:
+def _rule(desk: AlertDesk, name: str) -> Rule:
     if name not in desk.book.rules:
         raise HTTPException(404, f"{name}: there is no such rule")
     return desk.book.rules[name]

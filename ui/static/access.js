@@ -15,7 +15,7 @@
     const button = document.createElement("button");
     button.textContent = "Log out";
     form.append(name, button);
-    document.getElementById("bar").append(form);
+    document.querySelector("#bar .grow").append(form);
   }
 
   /* A lost connection may mean that this tab is not logged in any more (a page that restarts does
