@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from trainers.tracking.registry import ModelRecord
 from ui.alerts.book import Book, BookFile, Firing, Memory, new_id
 from ui.alerts.facts import Facts, Series, events_of, facts_of
-from ui.alerts.rules import AT_ONCE, CHAMPION
+from ui.alerts.rules import AT_ONCE, CHAMPION, STATUS
 from ui.alerts.sender import Limits, Message, Sender
 from ui.alerts.watch import Change, Key, State, Watch
 from ui.market import Counters
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 SENDING, UNSENT, HELD_BACK = "sending", "shown here only", "held back: too many messages"
 TITLE = {"firing": "alert", "resolved": "alert is over", "test": "test"}
+TEXT_CHARS = 300
 TEST_TEXT = "Alerts reach this address."
 
 
@@ -67,11 +68,11 @@ class AlertDesk:
         self.sources, self.sender = sources, Sender()
         self.revision = 0  # of what is shown
         self.broken = ""  # why there are no alerts, if there are none
-        self.book = Book({})
         self._file, self._now = BookFile(path, sources.session), now
         self._duty = FileLock(sources.folder / "alerts.duty", thread_local=False, blocking=False)
         self._limits, self._lock = Limits(), threading.RLock()
         self._watch = Watch()
+        self.book = self._read() or Book({})
 
     @property
     def states(self) -> dict[Key, State]:
@@ -175,8 +176,15 @@ class AlertDesk:
         if self.book.address:
             may = self._limits.allow(change.key.rule, time.monotonic())
             sent = SENDING if may else HELD_BACK
-        rule, session = change.rule.text, self.sources.session
-        return Firing(new_id(), now, session, change.phase, rule, change.text, sent)
+        rule, text = change.rule.text, change.text + self._why(change)
+        return Firing(new_id(), now, self.sources.session, change.phase, rule, text, sent)
+
+    def _why(self, change: Change) -> str:
+        """Return what a learner says of its status."""
+        symbol, who, what = change.series
+        run = self.sources.metrics().learners.get(symbol, {}).get(who)
+        said = run.tags.get("status_text", "") if run and what == STATUS else ""
+        return f": {said[:TEXT_CHARS]}" if said else ""
 
     def _keep(self, lines: list[Firing], memory: Memory) -> None:
         """Write down what a look came to; what cannot be written is still sent."""

@@ -13,7 +13,6 @@ import math
 
 from streaming.errors import KnobError
 from streaming.knobs import Knobs, knob
-from ui.words import duration
 
 ANY, STREAM, SESSION = "any", "stream", "session"
 STATUS, EVENT, CHAMPION, STATE = "status", "event", "champion", "state"
@@ -77,7 +76,7 @@ class Rule(Knobs):
         who = "any learner" if self.who == ANY else self.who
         value = f'"{self.value}"' if self.how == "says" else self.value
         words = [self.symbol, who, self.what, self.how, value]
-        length = f"for {duration(self.seconds)}" if self.seconds else ""
+        length = f"for {_length(self.seconds)}" if self.seconds else ""
         return " ".join(word for word in (*words, length) if word)
 
     @property
@@ -104,6 +103,14 @@ class Rule(Knobs):
             "<": number < threshold,
             "<=": number <= threshold,
         }[self.how]
+
+
+def _length(seconds: float) -> str:
+    """Write a length of time exactly: ``90 s``, ``10 min``, ``1 h``."""
+    for unit, name in ((3600, "h"), (60, "min")):
+        if seconds % unit == 0:
+            return f"{seconds / unit:g} {name}"
+    return f"{seconds:g} s"
 
 
 def hows(what: str) -> tuple[str, ...]:

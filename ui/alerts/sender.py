@@ -21,7 +21,7 @@ from ui.bucket import Bucket
 logger = logging.getLogger(__name__)
 logging.getLogger("apprise").propagate = False  # its words may quote the address
 
-SENT = "sent"
+SENT, UNSENT = "sent", "not sent: "
 MOST, MOST_SECONDS = 10, 60.0  # messages of all rules: ten, and one more a minute
 RULE_MOST, RULE_SECONDS = 2, 300.0  # of one rule: that it fires and that it is over
 
@@ -62,7 +62,7 @@ class Sender:
             except Exception as e:
                 # The edge of the thread: this message is lost, and it is said so.
                 logger.exception("could not send an alert")
-                outcome = f"not sent: {type(e).__name__}"
+                outcome = f"{UNSENT}{type(e).__name__}"
             self._count(outcome)
             try:
                 message.done(outcome)
@@ -75,7 +75,7 @@ class Sender:
             self.sent += 1
         else:
             self.failed += 1
-            self.last_failure = outcome
+            self.last_failure = outcome.removeprefix(UNSENT)
 
 
 class Limits:
@@ -124,12 +124,12 @@ def deliver(address: str, title: str, body: str) -> str:
     """Send one message; return what became of it, in words."""
     services = apprise.Apprise()
     if not services.add(address):
-        return "not sent: apprise does not know the address"
+        return f"{UNSENT}apprise does not know the address"
     with apprise.LogCapture(level=logging.WARNING) as log:  # type: ignore[no-untyped-call]
         # As text: a service that shows HTML is given it escaped.
         done = services.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT)
         said = log.getvalue()
-    return SENT if done else f"not sent: {_reason(said)}"
+    return SENT if done else f"{UNSENT}{_reason(said)}"
 
 
 def _reason(said: str) -> str:

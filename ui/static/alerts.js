@@ -84,11 +84,11 @@
 
     async add(event) {
       event.preventDefault();
-      const { who, what, how, value, length, unit } = this.form.elements;
-      const seconds = Number(length.value.replace(",", ".")) * Number(unit.value);
-      if (Number.isNaN(seconds)) return this.refuse(`For: got "${length.value}"; allowed: a number`);
+      const { who, what, how, value, stays, unit } = this.form.elements;
+      const seconds = Number(stays.value.replace(",", ".")) * Number(unit.value);
+      if (Number.isNaN(seconds)) return this.refuse(`For: got "${stays.value}"; allowed: a number`);
       const rule = { who: who.value, what: what.value, how: how.value, value: value.value || "0", seconds };
-      if (await this.ask(`${ADDRESS}/rules`, rule)) this.form.elements.value.value = length.value = "";
+      if (await this.ask(`${ADDRESS}/rules`, rule)) this.form.elements.value.value = stays.value = "";
     }
 
     /* Have something changed; tells whether it was. */
@@ -119,7 +119,7 @@
 
     offerWhats() {
       const { who } = this.form.elements;
-      byId("alert-whats").replaceChildren(...this.choices.what[who.value].map((name) => new Option(name)));
+      byId("alert-whats").replaceChildren(...this.choices.what[who.value].map((name) => new Option(name, name)));
       this.offerHows();
     }
 
@@ -133,9 +133,9 @@
     }
 
     hideUnused() {
-      const { how, value, length } = this.form.elements;
+      const { how, value, stays } = this.form.elements;
       value.closest("label").hidden = NO_VALUE.includes(how.value);
-      length.closest("label").hidden = AT_ONCE.includes(how.value);
+      stays.closest("label").hidden = AT_ONCE.includes(how.value);
     }
 
     /* ---- messages */
