@@ -27,7 +27,7 @@ from ui.picture import Picture
 
 logger = logging.getLogger(__name__)
 
-A_BAR = 64  # rows that hold a whole bar, of any session
+A_BAR = 64  # rows; no bar of any session has more
 
 
 class LedgerMarks:
@@ -100,7 +100,7 @@ class LedgerMarks:
         fresh = version > np.concatenate([[before], np.maximum(version, before)[:-1]])
         for i in np.flatnonzero(fresh)[-self._seconds :]:  # a cycle takes a second or more
             time = int(rows["bar"][i]) // NS_PER_S
-            self.cycles[int(version[i])] = [int(version[i]), time, _serving(rows[i : i + A_BAR])]
+            self.cycles[int(version[i])] = [int(version[i]), time, _serving(rows, int(i))]
 
     def _add_trades(self, new: LedgerRows) -> None:
         rows = new
@@ -133,10 +133,11 @@ class LedgerMarks:
         }
 
 
-def _serving(rows: Forecasts) -> int:
-    """Return the version of the first row that is the first learner's."""
-    found = rows["version"][rows["learner"] == 0][:1]
-    return int(found[0]) if len(found) else 0
+def _serving(rows: Forecasts, i: int) -> int:
+    """Return the first learner's version at the bar of row ``i``."""
+    near = rows[max(0, i - A_BAR) : i + A_BAR]
+    found = near["version"][(near["bar"] == rows["bar"][i]) & (near["learner"] == 0)]
+    return int(found[0]) if len(found) else int(rows["version"][i])
 
 
 def is_learner(name: str, named: Collection[str]) -> bool:
