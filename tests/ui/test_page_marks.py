@@ -45,7 +45,7 @@ def test_strip_shows_what_the_ledger_says_of_each_bar(busy: World, tab: Tab) -> 
     assert len(shown) >= 850
     assert all(row[1] == said[time] for time, row in shown.items())
     assert all(row[2] is None for row in shown.values()), "an agent gives no probability"
-    assert tab.evaluate(f"[...{CHART}.strip.series.keys()]") == [1]
+    assert tab.evaluate(f"[...{CHART}.strip.series.keys()]") == [1, 3], "CNN and its champion"
 
 
 def test_strip_has_its_band_and_one_half(tab: Tab) -> None:

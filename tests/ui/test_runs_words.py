@@ -9,12 +9,13 @@ import pytest
 from tests.ui.logged import PARITY, PROMOTED, VERDICT
 from trainers.tracking.reader import RunRecord
 from trainers.tracking.registry import ModelRecord, VersionRecord
-from ui.live.cards import CHAMPION_RUN, cards
+from ui.live.cards import cards
 from ui.live.controls import CONTROLS, confidence, controls
 from ui.metrics import Metrics
 from ui.runs.compare import metric_names, params_that_differ
 from ui.runs.table import audit_words, model_rows, run_rows
 from ui.verdicts import verdict_words
+from ui.words import CHAMPION_RUN
 
 
 def run(run_id: str = "r", state: str = "RUNNING", **tags: str) -> RunRecord:

@@ -24,6 +24,7 @@ from trainers.recording.tail import LedgerTail
 from trainers.scoring.ledger import MADE, Forecasts
 from ui.live.paper_trades import PaperTrades
 from ui.picture import Picture
+from ui.words import CHAMPION_RUN
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class LedgerMarks:
         self._tail = LedgerTail(folder, symbol)
         self._named, self._seconds = named, seconds
         self._last: LedgerRows | None = None  # the newest bar, which a gap may still end
-        self._trades: list[PaperTrades] = []
+        self._trades: dict[int, PaperTrades] = {}  # by place among the learners
         self.learners: list[str] = []
         self.said: dict[Any, list[Any]] = {}
         self.trades: dict[Any, list[Any]] = {}
@@ -74,7 +75,11 @@ class LedgerMarks:
         if not self.learners:
             # Learners stand before the baselines.
             self.learners = [name for name in new.names if is_learner(name, self._named)]
-            self._trades = [PaperTrades(new.names.index(name)) for name in self.learners]
+            self._trades = {
+                column: PaperTrades(new.names.index(name))
+                for column, name in enumerate(self.learners)
+                if not name.endswith(CHAMPION_RUN)
+            }
         self._add_said(new)
         self._add_cycles(new)
         self._add_trades(new)
@@ -110,7 +115,7 @@ class LedgerMarks:
                 np.concatenate([self._last.outcomes, new.outcomes]),
                 np.concatenate([self._last.forecasts, new.forecasts]),
             )
-        for column, trades in enumerate(self._trades):
+        for column, trades in self._trades.items():
             for time, side in trades.follow(rows.outcomes, rows.forecasts):
                 self.trades[time, column, side] = [time, column, side]
         newest = rows.outcomes[-1:]
