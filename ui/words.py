@@ -10,6 +10,7 @@ UNTRAINED = "not trained yet"
 UNSCORED = "no bars scored yet"
 NO_TRADES = "no trades yet"
 UNKNOWN = "not known yet"
+CHAMPION_RUN = ".champion"  # after a learner's name: its champion, frozen
 NOT_APPLICABLE = "—"  # what an agent or a baseline has no such score of
 
 

@@ -18,7 +18,7 @@ BASELINES = (
     "majority", "last_direction", "reversal", "logistic", "canary", "flat", "buy_and_hold",
     "random",
 )  # fmt: skip
-EVERYBODY = ("cnn", "dqn", *BASELINES)
+EVERYBODY = ("cnn", "dqn", "cnn.champion", *BASELINES)
 CYCLE_BARS = 30
 CONFIDENCE = 0.65
 # One that learned nothing in this cycle goes on serving the version before.

@@ -32,7 +32,7 @@ from streaming.cache import (
     write_bar_ring,
     write_tick_cache,
 )
-from streaming.ticks import NS_PER_S, Ticks, make_ticks
+from streaming.ticks import AFTER_GAP, NS_PER_S, Ticks, make_ticks
 from tests.ui.book import Book
 from trainers.config import SessionConfig, session_folder
 
@@ -73,6 +73,7 @@ class Stream:
         self.builder = BarBuilder()
         self.price, self.sent, self.at = price, 0, 0
         self.book: Book | None = None
+        self.losing = threading.Event()  # set: trades are missing before the next one
         self.stop, self.thread = threading.Event(), threading.Thread(target=self._run, daemon=True)
 
     def record(self, learners: Sequence[str]) -> None:
@@ -85,6 +86,9 @@ class Stream:
 
     def feed(self, n: int) -> None:
         ticks = walk(n, self.at, self.sent + 1, self.price, self.rng)
+        if self.losing.is_set():
+            ticks["flags"][0] |= AFTER_GAP
+            self.losing.clear()
         final = self.builder.update(ticks)
         self.bars.append(final)
         self.cache.append(ticks)

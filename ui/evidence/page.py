@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from trainers.scoring.evidence import CANARY_ALPHA
+from trainers.scoring.interval import Estimate
 from trainers.tracking.reader import RunRecord
 from ui.evidence.desk import Judged
 from ui.metrics import Metrics
 from ui.picture import Picture, Texts
 from ui.verdicts import verdict_words
 from ui.words import (
+    CHAMPION_RUN,
     NO_TRADES,
     NOT_APPLICABLE,
     UNKNOWN,
@@ -62,13 +63,14 @@ def evidence(symbol: str, metrics: Metrics, judged: Judged, learners: list[str])
         rows.append([name, "baseline" if baseline else "learner"])
     texts |= _canary(judged)
     ours = [name for name, kind in rows if kind == "learner"]
+    challengers = [name for name in ours if not name.endswith(CHAMPION_RUN)]
     for name in ours:
         texts |= _pays(name, runs.get(name), judged)
     by_cycle = metrics.cycles.get(symbol)
     return Picture(
         texts,
         {
-            "scores": {"rows": rows, "ours": ours},
+            "scores": {"rows": rows, "ours": ours, "judged": challengers},
             "curves": judged.curves,
             "costs": {name: _bars(judged, name) for name in ours if name in judged.costs},
         },
@@ -100,12 +102,11 @@ def _pays(name: str, run: RunRecord | None, judged: Judged) -> Texts:
     """Return what a learner's break-even panel says."""
     metrics = run.metrics if run else {}
     needed = Line("live/break_even", "", _needed, UNKNOWN).of(metrics)
-    reached = metrics.get("live/accuracy")
     costs = judged.costs.get(name)
     return {
         f"p.{name}.needed": needed,
         f"p.{name}.reached": Line("live/accuracy", "", percent, _no_accuracy(metrics)).of(metrics),
-        f"p.{name}.verdict": _verdict(reached, metrics),
+        f"p.{name}.verdict": _profit(costs) if is_agent(metrics) else _verdict(metrics),
         **{f"p.{name}.{times}": _money(costs[times] if costs else None) for times in range(3)},
         f"v.{name}": verdict_words(run.tags.get("verdict") if run else None),
     }
@@ -119,19 +120,31 @@ def _needed(value: float) -> str:
     return percent(value) if value <= 1 else "no accuracy pays the costs"
 
 
-def _verdict(reached: float | None, metrics: Mapping[str, float]) -> str:
+def _verdict(metrics: Mapping[str, float]) -> str:
     """Say in words how the accuracy reached stands to the one needed."""
-    needed, width = metrics.get("live/break_even"), metrics.get("live/accuracy_ci")
+    known = [metrics.get(f"live/{name}") for name in ("accuracy", "accuracy_ci", "break_even")]
+    reached, width, needed = known
     if reached is None or needed is None or width is None:
         return UNKNOWN
-    if reached - width > needed:
+    return _stands(reached - needed, width)
+
+
+def _profit(costs: list[Estimate] | None) -> str:
+    """Say in words how an agent's profit after costs stands to none."""
+    if not costs or costs[1].half_width is None:
+        return UNKNOWN
+    return _stands(costs[1].value, costs[1].half_width)
+
+
+def _stands(above: float, width: float) -> str:
+    if above - width > 0:
         return "pays: the whole interval is above"
-    if reached + width < needed:
+    if above + width < 0:
         return "does not pay: the whole interval is below"
     return "open: the interval holds both"
 
 
-def _money(estimate: Any) -> str:
+def _money(estimate: Estimate | None) -> str:
     if estimate is None:
         return NO_TRADES
     return Line("x", "", bp).of({"x": estimate.value, "x_ci": estimate.half_width or 0.0})

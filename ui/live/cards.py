@@ -10,10 +10,9 @@ from trainers.tracking.reader import RunRecord
 from ui.market import Counters
 from ui.metrics import Event, Metrics
 from ui.picture import Picture, Texts
-from ui.words import CARDS, UNKNOWN, card_of, count, is_agent, percent
+from ui.words import CARDS, CHAMPION_RUN, UNKNOWN, card_of, count, is_agent, percent
 
 EVENTS_SHOWN = 5
-CHAMPION_RUN = ".champion"  # after the learner's name: its champion, frozen
 
 Extra = Mapping[str, Mapping[str, float]]
 

@@ -24,10 +24,11 @@ from trainers.recording.tail import LedgerTail
 from trainers.scoring.ledger import MADE, Forecasts
 from ui.live.paper_trades import PaperTrades
 from ui.picture import Picture
+from ui.words import CHAMPION_RUN
 
 logger = logging.getLogger(__name__)
 
-A_BAR = 64  # rows that hold a whole bar, of any session
+A_BAR = 64  # rows; no bar of any session has more
 
 
 class LedgerMarks:
@@ -44,7 +45,7 @@ class LedgerMarks:
         self._tail = LedgerTail(folder, symbol)
         self._named, self._seconds = named, seconds
         self._last: LedgerRows | None = None  # the newest bar, which a gap may still end
-        self._trades: list[PaperTrades] = []
+        self._trades: dict[int, PaperTrades] = {}  # by place among the learners
         self.learners: list[str] = []
         self.said: dict[Any, list[Any]] = {}
         self.trades: dict[Any, list[Any]] = {}
@@ -74,7 +75,11 @@ class LedgerMarks:
         if not self.learners:
             # Learners stand before the baselines.
             self.learners = [name for name in new.names if is_learner(name, self._named)]
-            self._trades = [PaperTrades(new.names.index(name)) for name in self.learners]
+            self._trades = {
+                column: PaperTrades(new.names.index(name))
+                for column, name in enumerate(self.learners)
+                if not name.endswith(CHAMPION_RUN)
+            }
         self._add_said(new)
         self._add_cycles(new)
         self._add_trades(new)
@@ -100,7 +105,7 @@ class LedgerMarks:
         fresh = version > np.concatenate([[before], np.maximum(version, before)[:-1]])
         for i in np.flatnonzero(fresh)[-self._seconds :]:  # a cycle takes a second or more
             time = int(rows["bar"][i]) // NS_PER_S
-            self.cycles[int(version[i])] = [int(version[i]), time, _serving(rows[i : i + A_BAR])]
+            self.cycles[int(version[i])] = [int(version[i]), time, _serving(rows, int(i))]
 
     def _add_trades(self, new: LedgerRows) -> None:
         rows = new
@@ -110,7 +115,7 @@ class LedgerMarks:
                 np.concatenate([self._last.outcomes, new.outcomes]),
                 np.concatenate([self._last.forecasts, new.forecasts]),
             )
-        for column, trades in enumerate(self._trades):
+        for column, trades in self._trades.items():
             for time, side in trades.follow(rows.outcomes, rows.forecasts):
                 self.trades[time, column, side] = [time, column, side]
         newest = rows.outcomes[-1:]
@@ -133,10 +138,11 @@ class LedgerMarks:
         }
 
 
-def _serving(rows: Forecasts) -> int:
-    """Return the version of the first row that is the first learner's."""
-    found = rows["version"][rows["learner"] == 0][:1]
-    return int(found[0]) if len(found) else 0
+def _serving(rows: Forecasts, i: int) -> int:
+    """Return the first learner's version at the bar of row ``i``."""
+    near = rows[max(0, i - A_BAR) : i + A_BAR]
+    found = near["version"][(near["bar"] == rows["bar"][i]) & (near["learner"] == 0)]
+    return int(found[0]) if len(found) else int(rows["version"][i])
 
 
 def is_learner(name: str, named: Collection[str]) -> bool:

@@ -10,7 +10,6 @@
   class EvidenceView {
     constructor(panel) {
       this.panel = panel;
-      this.ours = [];
       this.edges = new Map();
       this.bets = new Map();
       this.edgeChart = new Tickloop.CycleChart("edges", (value) => value.toFixed(4));
@@ -34,20 +33,28 @@
       if (bets) this.setBets(bets);
     }
 
-    setScores({ rows, ours }) {
-      this.ours = ours;
+    setScores({ rows, ours, judged }) {
       const body = document.querySelector("#scores tbody");
-      body.replaceChildren(...rows.map(([name, kind]) => this.row(name, kind)));
+      const of = (kind) => rows.filter((row) => row[1] === kind).map(([name]) => this.row(name, kind));
+      const baselines = of("baseline");
+      body.replaceChildren(...of("learner"), ...(baselines.length ? [this.divider()] : []), ...baselines);
       byId("pays").replaceChildren(...ours.map((name) => this.pays(name)));
-      byId("verdicts").replaceChildren(...ours.map((name) => this.panel.sentence(`v.${name}`, name)));
+      byId("verdicts").replaceChildren(...judged.map((name) => this.panel.sentence(`v.${name}`, name)));
       this.panel.find();
+    }
+
+    divider() {
+      const row = element("tr", undefined, "divider");
+      const head = element("th", "baselines, always on in the same ledger");
+      head.colSpan = 2 + COLUMNS.length * Object.keys(WINDOWS).length;
+      row.append(head);
+      return row;
     }
 
     row(name, kind) {
       const row = element("tr", undefined, kind);
       const head = element("th", name);
       head.scope = "row";
-      if (kind === "baseline") head.append(element("span", "baseline", "tag"));
       row.append(head, place("td", `e.${name}.scored`, "n"));
       for (const column of COLUMNS) {
         for (const prefix of Object.keys(WINDOWS)) row.append(place("td", `e.${name}.${prefix}${column}`, "n"));

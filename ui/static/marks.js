@@ -105,7 +105,8 @@
     /* Say what the marks mean. */
     describe() {
       const { element } = Tickloop;
-      const traders = this.learners.map((name) => `${initial(name)} ${name}`).join(", ");
+      const who = [...new Set([...this.trades.values()].map((row) => row[1]))].sort();
+      const traders = who.map((i) => `${initial(this.learners[i])} ${this.learners[i]}`).join(", ");
       const at = `${Math.round(100 * this.confidence)} %`;
       const versions = [...new Set([...this.cycles.values()].map((row) => row[2]))];
       const named = versions.sort((a, b) => b - a).slice(0, VERSIONS_NAMED);
