@@ -13,7 +13,8 @@ import yaml
 
 from trainers.config import SessionConfig
 
-# Parameters of the entry point that records a stream and learns nothing.
+# Parameters of the entry points that only show a session, and only record a stream.
+PAGE = ("page_host", "page_port", "page_names")
 RECORD = ("source", "symbols", "venue_ws", "venue_rest", "channel", "speed", "cycles", "seed")
 
 
@@ -28,7 +29,7 @@ def project() -> dict[str, Any]:
         "entry_points": {
             "main": _entry(main, knobs),
             "record": _entry(main + off, {name: knobs[name] for name in RECORD}),
-            "page": _entry("python -m ui.app", {"session": "last", "page_port": 7860}),
+            "page": _entry("python -m ui.app", {"session": "last", **{n: knobs[n] for n in PAGE}}),
         },
     }
 

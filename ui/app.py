@@ -43,6 +43,7 @@ from ui.answers import add_answers
 from ui.api import Api
 from ui.hub import Hub
 from ui.page import THEME, build_page
+from ui.points.routes import add_points
 from ui.poller import Poller
 from ui.routes import add_routes, head
 from ui.session import Session
@@ -113,6 +114,7 @@ def build_app(session: Session, config: PageConfig, visitors: Visitors) -> FastA
     add_routes(app, hub)
     add_answers(app, session)
     add_alerts(app, session.alerts)
+    add_points(app, session.points)
     gr.mount_gradio_app(
         app,
         page,

@@ -22,6 +22,7 @@ from ui.live.header import header, price_decimals, stream
 from ui.live.ledger_marks import LedgerMarks
 from ui.market import Market
 from ui.picture import Picture, joined
+from ui.points.feed import Points
 from ui.poller import Poller
 from ui.runs.desk import RunsDesk
 
@@ -52,6 +53,8 @@ class Session:
         poller.after_each_look(self._judge)
         poller.after_each_look(lambda: self._runs.look(poller.metrics))
         poller.after_each_look(self.alerts.look)
+        self.points = Points(poller)
+        poller.after_each_look(self.points.look)
 
     def market(self, symbol: str = "") -> Market:
         """Return a symbol's market, the first one's if none is named.

@@ -6,6 +6,7 @@ Every request goes to a real server; what a person sees of it is in test_page_lo
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import re
@@ -224,11 +225,10 @@ def test_other_writes_of_a_viewer_are_refused(locked: Page, method: str) -> None
 
 @pytest.mark.parametrize("way", ["auth", "headers", "httpx_kwargs"])
 def test_gradio_client_logs_in(locked: Page, way: str) -> None:
-    basic = httpx.Request("GET", "http://x", headers=None)
-    basic = next(httpx.BasicAuth(*VIEWER).auth_flow(basic)).headers["authorization"]
+    basic = base64.b64encode(":".join(VIEWER).encode()).decode()
     options = {
         "auth": VIEWER,
-        "headers": {"Authorization": basic},
+        "headers": {"Authorization": f"Basic {basic}"},
         "httpx_kwargs": {"auth": VIEWER},
     }
     client = Client(locked.address, verbose=False, **{way: options[way]})

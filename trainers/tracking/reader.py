@@ -46,6 +46,7 @@ class RunRecord:
     params: dict[str, str] = dataclasses.field(default_factory=dict)
     started: float = 0.0  # unix seconds
     ended: float | None = None
+    steps: dict[str, int] = dataclasses.field(default_factory=dict)  # of each metric's value
 
     @property
     def name(self) -> tuple[str, str]:
@@ -116,7 +117,13 @@ class SessionReader:
             return [_record(run) for run in runs]
 
     def history(
-        self, run_id: str, key: str, *, after: int = -1, most: int = 1000
+        self,
+        run_id: str,
+        key: str,
+        *,
+        after: int = -1,
+        until: int = LAST_STEP,
+        most: int = 1000,
     ) -> dict[int, float]:
         """Return a metric's value by step, of the steps past ``after``.
 
@@ -124,11 +131,12 @@ class SessionReader:
             run_id: the run.
             key: the metric.
             after: the last step already known.
+            until: the last step wanted.
             most: points; of more, an even sample that keeps the first and the last.
         """
         with _answering():
             read = self._history_rest if self.uri.startswith("http") else self._history_direct
-            points = read(run_id, key, after + 1, most)
+            points = read(run_id, key, after + 1, most, until)
             return {step: value for step, value in points if _is_number(value)}
 
     def run(self, run_id: str) -> RunRecord:
@@ -201,6 +209,7 @@ def _record(run: Run) -> RunRecord:
         params=dict(run.data.params),
         started=(run.info.start_time or 0) / 1000,
         ended=run.info.end_time / 1000 if run.info.end_time else None,
+        steps={m.key: m.step for m in metrics if _is_number(m.value)},
     )
 
 
