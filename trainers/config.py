@@ -13,6 +13,7 @@ from pathlib import Path
 from streaming.config import StreamConfig
 from streaming.errors import KnobError
 from streaming.knobs import knob
+from trainers.access import host_names
 
 # Of an account without discounts. Binance spot: 0.1 %, its public fee schedule; tapes are mostly
 # its. The simulated venue charges what the cheapest do, so that trading is not hopeless.
@@ -83,8 +84,13 @@ class SessionConfig(StreamConfig):
         " (in all) and the page's and MLflow UI's addresses",
     )  # fmt: skip
 
-    page_host: str = knob("127.0.0.1", "address the page listens on")
+    page_host: str = knob(
+        "127.0.0.1", "address the page listens on; any that is not this machine's needs a password"
+    )
     page_port: int = knob(7860, "the page's port; 0 shows none", low=0, high=65_535)
+    page_names: str = knob(
+        "", "host names by which a proxy passes the page on, separated by commas"
+    )
     mlflow_ui_port: int = knob(5000, "port of MLflow's own UI; 0 starts none", low=0, high=65_535)
 
     def __post_init__(self) -> None:
@@ -94,6 +100,7 @@ class SessionConfig(StreamConfig):
             object.__setattr__(self, "fee_bps", fee)  # the dataclass is frozen from here on
         if self.fee_bps < 0:
             raise KnobError(f"fee_bps: got {self.fee_bps:g}; allowed: 0 to 1000, or -1")
+        host_names(self.page_names)
         if len(set(self.learner_list)) != len(self.learner_list):
             raise KnobError(f"learners: got {self.learners!r}; allowed: each learner once")
 

@@ -14,7 +14,8 @@ import yaml
 from trainers.config import SessionConfig
 from trainers.promote import PromoteConfig
 
-# Parameters of the entry point that records a stream and learns nothing.
+# Parameters of the entry points that only show a session, and only record a stream.
+PAGE = ("page_host", "page_port", "page_names")
 RECORD = ("source", "symbols", "venue_ws", "venue_rest", "channel", "speed", "cycles", "seed")
 
 
@@ -34,7 +35,7 @@ def project() -> dict[str, Any]:
                 "python -m trainers.promote",
                 {field.name: field.default for field in dataclasses.fields(PromoteConfig)},
             ),
-            "page": _entry("python -m ui.app", {"session": "last", "page_port": 7860}),
+            "page": _entry("python -m ui.app", {"session": "last", **{n: knobs[n] for n in PAGE}}),
         },
     }
 

@@ -16,7 +16,7 @@ from trainers.recording.journal import read_journal
 from trainers.tracking.runs import last_session
 
 # What may be another than in the session's record; how many cycles there are in all is one of them.
-FREE = ("resume", "cycles", "page_host", "page_port", "mlflow_ui_port")
+FREE = ("resume", "cycles", "page_host", "page_port", "page_names", "mlflow_ui_port")
 
 LAST_SECONDS = 15.0  # that a session's processes have to end after it
 

@@ -9,6 +9,7 @@ Everything that can be wrong is looked at before anything starts: one line, exit
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -16,8 +17,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -25,6 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from streaming.errors import StreamingError
 from streaming.exchange.sources import check_source
+from trainers.access import Passwords, check_access
 from trainers.config import SessionConfig, session_folder
 from trainers.learners.registry import check_learners
 from trainers.recording.files import CONFIG, TAPE
@@ -62,17 +65,14 @@ def check_port(knob: str, host: str, port: int) -> None:
             ) from e
 
 
-def check(config: SessionConfig) -> None:
+def check(config: SessionConfig, passwords: Passwords) -> None:
     """Raise what is wrong with ``config``, without starting anything.
 
     Raises:
         StreamingError, PortError: one line each.
     """
-    if config.page_port and config.page_host not in (LOOPBACK, "localhost", "::1"):
-        raise PortError(
-            f"page_host: got {config.page_host!r}; allowed: {LOOPBACK}, since the page has no "
-            "password yet"
-        )
+    if config.page_port:
+        check_access(config.page_host, passwords)
     check_learners(config)
     if config.plays_locally:
         check_source(config)
@@ -85,6 +85,14 @@ def check(config: SessionConfig) -> None:
     check_port("mlflow_ui_port", LOOPBACK, config.mlflow_ui_port)
 
 
+def take_passwords(environ: MutableMapping[str, str]) -> Passwords:
+    """Take the page's passwords out of the environment: no other process has a use for them."""
+    passwords = Passwords.of(environ)
+    for name in passwords.environ:
+        del environ[name]
+    return passwords
+
+
 def with_exchange(config: SessionConfig) -> SessionConfig:
     """Give the built-in exchange a free port, if it is the venue."""
     if not config.plays_locally:
@@ -95,7 +103,9 @@ def with_exchange(config: SessionConfig) -> SessionConfig:
     return dataclasses.replace(config, venue_ws=f"ws://{host}", venue_rest=f"http://{host}")
 
 
-def children_of(config: SessionConfig, session: Path, uri: str) -> list[Child]:
+def children_of(
+    config: SessionConfig, session: Path, uri: str, passwords: Passwords
+) -> list[Child]:
     """Return the processes that ``config`` asks for, in the order to start them."""
     folder = str(session)
     children = [
@@ -109,9 +119,10 @@ def children_of(config: SessionConfig, session: Path, uri: str) -> list[Child]:
             "session": session.name,
             "page_host": config.page_host,
             "page_port": str(config.page_port),
+            "page_names": config.page_names,
         }
         flags = [word for name, value in arguments.items() for word in (f"--{name}", value)]
-        children.append(Child("page", ["-m", "ui.app", *flags]))
+        children.append(Child("page", ["-m", "ui.app", *flags], env=passwords.environ))
     if config.mlflow_ui_port and "://" in uri and not uri.startswith("http"):
         # One worker: several answer 40 ms later each and take 3 GB (uvicorn#3149).
         options = {"backend-store-uri": uri, "port": str(config.mlflow_ui_port), "workers": "1"}
@@ -131,45 +142,52 @@ def children_of(config: SessionConfig, session: Path, uri: str) -> list[Child]:
 class Announcer:
     """Prints each address once something answers there."""
 
-    def __init__(self, addresses: dict[str, tuple[int, str]]) -> None:
+    def __init__(self, addresses: dict[str, str]) -> None:
         self._waiting = addresses
 
     def __call__(self) -> None:
-        for name, (port, url) in list(self._waiting.items()):
-            with socket.socket() as probe:
-                probe.settimeout(0.05)
-                if probe.connect_ex((LOOPBACK, port)) == 0:
-                    del self._waiting[name]
-                    print(f"{name:<10} {url}", flush=True)  # noqa: T201
+        for name, url in list(self._waiting.items()):
+            parts = urlsplit(url)
+            with contextlib.suppress(OSError):
+                socket.create_connection((parts.hostname, parts.port), timeout=0.05).close()
+                del self._waiting[name]
+                print(f"{name:<10} {url}", flush=True)  # noqa: T201
 
 
-def addresses_of(config: SessionConfig, experiment: str) -> dict[str, tuple[int, str]]:
-    """Return what to announce: name -> (port, URL)."""
+def addresses_of(config: SessionConfig, experiment: str) -> dict[str, str]:
+    """Return what to announce: name -> URL."""
     found = {}
     if config.page_port:
-        found["page"] = (config.page_port, f"http://{LOOPBACK}:{config.page_port}")
+        found["page"] = f"http://{_reached_at(config.page_host)}:{config.page_port}"
     if config.mlflow_ui_port:
         # MLflow's UI opens in its GenAI view otherwise.
         view = f"/#/experiments/{experiment}/runs?workflowType=machine_learning"
-        url = f"http://{LOOPBACK}:{config.mlflow_ui_port}{view}"
-        found["MLflow UI"] = (config.mlflow_ui_port, url)
+        found["MLflow UI"] = f"http://{LOOPBACK}:{config.mlflow_ui_port}{view}"
     return found
+
+
+def _reached_at(host: str) -> str:
+    """Return where this machine reaches what listens on ``host``, as part of a URL."""
+    if host in ("", "0.0.0.0", "::"):
+        return LOOPBACK
+    return f"[{host}]" if ":" in host else host
 
 
 def run(config: SessionConfig, root: Path) -> int:
     """Run a session in the project at ``root``; return the exit code."""
+    passwords = take_passwords(os.environ)
     if not config.resume:
-        check(config)
+        check(config, passwords)
     uri = ensure_store(root)
     client = MlflowClient(uri)
     for dead in close_orphans(client):
         leave_nothing_behind(client, session_folder(root, dead))
-    run_id, config = _begin(client, config, root)
+    run_id, config = _begin(client, config, root, passwords)
     session = session_folder(root, run_id)
     resolved = with_exchange(config)
     resolved.save(session / CONFIG)
     print(f"session    {run_id}  ({config.source}, {config.symbols})", flush=True)  # noqa: T201
-    supervisor = Supervisor(session, children_of(resolved, session, uri))
+    supervisor = Supervisor(session, children_of(resolved, session, uri, passwords))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: supervisor.stop())
     experiment = client.get_experiment_by_name(EXPERIMENT)
@@ -195,14 +213,16 @@ def check_parity(session: Path, stopped: Callable[[], bool]) -> None:
         os.killpg(process.pid, signal.SIGKILL)  # it has nothing to lose
 
 
-def _begin(client: MlflowClient, config: SessionConfig, root: Path) -> tuple[str, SessionConfig]:
+def _begin(
+    client: MlflowClient, config: SessionConfig, root: Path, passwords: Passwords
+) -> tuple[str, SessionConfig]:
     """Make a session, or have one go on; return its run id and its settings."""
     if config.resume:
         run_id = session_to_resume(client, root, config.resume)
         session = session_folder(root, run_id)
         wait_for_the_last(session)
         config = resumed_config(config, session)
-        _check_patiently(config)
+        _check_patiently(config, passwords)
         resume_session(client, run_id)
         return run_id, config
     run_id = start_session(client, config, root)
@@ -210,12 +230,12 @@ def _begin(client: MlflowClient, config: SessionConfig, root: Path) -> tuple[str
     return run_id, config
 
 
-def _check_patiently(config: SessionConfig) -> None:
+def _check_patiently(config: SessionConfig, passwords: Passwords) -> None:
     """Check; the page of a session that was killed just now leaves its port a moment later."""
     deadline = time.monotonic() + LAST_SECONDS
     while True:
         try:
-            check(config)
+            check(config, passwords)
         except PortError:
             if time.monotonic() > deadline:
                 raise

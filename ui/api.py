@@ -12,10 +12,13 @@ from typing import Any
 import gradio as gr
 
 from trainers.tracking.reader import RunRecord, TrackingAwayError
+from ui.access.calls import for_viewers
 from ui.market import Market, tick_record
 from ui.session import Session
 
-COLUMNS = ("time", "open", "high", "low", "close", "volume", "sma_20", "sma_50", "trades")
+COLUMNS = (
+    "time", "open", "high", "low", "close", "volume", "sma_20", "sma_50", "gap", "trades",
+)  # fmt: skip
 FEATURE_WARMUP = 49  # bars before the first feature row
 WINDOW = 60  # bars the CNN looks at, and the label lies one after
 STATE_AND_STEP = 11  # bars the DQN looks at, and the one it steps to
@@ -31,17 +34,44 @@ class Api:
     def __init__(self, session: Session) -> None:
         self.session = session
 
+    @for_viewers
     def get_tick_cache_for_training(self, symbol: str = "", limit: int = 0) -> list:  # type: ignore[type-arg]  # Gradio reads the bare type
-        """Return the newest ``limit`` ticks of the cache, newest last; 0 returns all."""
+        """Return the newest ticks of the cache, newest last.
+
+        Args:
+            symbol: the market, such as BTCUSDT; the session's first one if empty.
+            limit: how many ticks at most; 0 for all there are.
+
+        Returns:
+            a list of ticks: trade_id, price, size, side of the taker (buy, sell or unknown), and
+            ts_event and ts_init, when the venue matched it and when it came here, in ns UTC.
+        """
         return [tick_record(tick) for tick in self._market(symbol).ticks(_limit(limit))]
 
+    @for_viewers
     def get_one_second_bars(self, symbol: str = "", limit: int = 900) -> list:  # type: ignore[type-arg]
-        """Return the newest ``limit`` 1-s bars, newest last, the forming one included."""
+        """Return the newest one-second bars, newest last, the forming one included.
+
+        Args:
+            symbol: the market, such as BTCUSDT; the session's first one if empty.
+            limit: how many bars at most; 0 for all there are.
+
+        Returns:
+            a list of bars: time in unix seconds, open, high, low, close, volume, trades, the means
+            of 20 and 50 closes (null until there are so many), and whether trades are missing.
+        """
         rows = self._market(symbol).rows(_limit(limit) or self.session.config.bar_ring)
         return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
     def send_training_data_to_models(self, symbol: str = "") -> dict:  # type: ignore[type-arg]
-        """Ask for a training cycle now; return how much there is to learn from."""
+        """Ask for a training cycle now; where there are passwords, the operator's is needed.
+
+        Args:
+            symbol: the market whose data are counted; the session's first one if empty.
+
+        Returns:
+            how much there is to learn from: ticks, bars, feature_rows, windows, experiences.
+        """
         market = self._market(symbol)
         self._ask_for_cycle()
         counters = market.counters()
@@ -56,8 +86,15 @@ class Api:
             "experiences": max(0, rows - STATE_AND_STEP),
         }
 
+    @for_viewers
     def training_status(self) -> dict:  # type: ignore[type-arg]
-        """Return the state of the stream (first symbol's, and by symbol) and of each learner."""
+        """Return the state of the session, its stream and each learner.
+
+        Returns:
+            session, its state in MLflow, stream (the first symbol's, and each in symbols),
+            learners by symbol and name with status and newest metrics, the last events, the cycle,
+            and metrics_age_seconds since MLflow was read (null if never).
+        """
         metrics = self.session.poller.metrics
         run = metrics.session
         stream = {name: _stream(market) for name, market in self.session.markets.items()}

@@ -1,8 +1,9 @@
 """The page's process: ``python -m ui.app --session RUN_ID``, run in the project's root.
 
-rings ─> Market ─┐
-MLflow ─> Poller ─┴─> Picture ─> Hub ─> one websocket a viewer
-                  └─> API (Gradio)
+rings, ledger ─┐
+MLflow ─ Poller ┴─> Session ─> Picture ─> Hub ─> one websocket a viewer
+                       ├─> answers to what one viewer asks (a cycle, two runs, a control)
+                       └─> API (Gradio)
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import logging
 import os
 import re
@@ -28,17 +30,25 @@ from fastapi import FastAPI
 from streaming.errors import KnobError
 from streaming.knobs import Knobs, knob
 from streaming.process import end_with_parent
+from trainers.access import Passwords, check_access, host_names, is_loopback
 from trainers.config import SessionConfig, session_folder
 from trainers.tracking.reader import SessionReader, TrackingAwayError
 from trainers.tracking.store import StoreError
-from ui.access import guard, is_loopback
+from ui.access.calls import may_view
+from ui.access.gate import guard
+from ui.access.login import add_login
+from ui.access.visitors import Visitors
+from ui.alerts.routes import add_alerts
+from ui.answers import add_answers
 from ui.api import Api
 from ui.hub import Hub
-from ui.metrics import Poller
 from ui.page import THEME, build_page
+from ui.points.routes import add_points
+from ui.poller import Poller
 from ui.routes import add_routes, head
 from ui.session import Session
 
+ACCESS_FILE = Path("mlruns", "access.json")
 RUN_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")
 
 
@@ -49,14 +59,11 @@ class PageConfig(Knobs):
     session: str = knob("last", "run id of the session to show; last is the one started last")
     page_host: str = knob("127.0.0.1", "address the page listens on")
     page_port: int = knob(7860, "the page's port", low=1, high=65_535)
+    page_names: str = knob("", "host names by which a proxy passes the page on")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not is_loopback(self.page_host):
-            raise KnobError(
-                f"page_host: got {self.page_host!r}; allowed: 127.0.0.1, ::1 or localhost,"
-                " since the page has no access control yet"
-            )
+        host_names(self.page_names)
         if not RUN_ID.fullmatch(self.session):
             raise KnobError(f"session: got {self.session!r}; allowed: last, or an MLflow run id")
 
@@ -82,8 +89,9 @@ def open_session(root: Path, run_id: str) -> Session:
     return Session(run_id, folder, config, Poller(reader, run_id))
 
 
-def build_app(session: Session, config: PageConfig) -> FastAPI:
+def build_app(session: Session, config: PageConfig, visitors: Visitors) -> FastAPI:
     """Return the whole page as one ASGI application."""
+    page = build_page(Api(session))
     hub = Hub(session.picture, session.config.symbol_list)
 
     @contextlib.asynccontextmanager
@@ -95,11 +103,21 @@ def build_app(session: Session, config: PageConfig) -> FastAPI:
         hub.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    guard(app)
+    guard(
+        app,
+        visitors,
+        functools.partial(may_view, page),
+        local=is_loopback(config.page_host),
+        names=host_names(config.page_names),
+    )
+    add_login(app, visitors)
     add_routes(app, hub)
+    add_answers(app, session)
+    add_alerts(app, session.alerts)
+    add_points(app, session.points)
     gr.mount_gradio_app(
         app,
-        build_page(Api(session)),
+        page,
         path="/",
         server_name=config.page_host,
         server_port=config.page_port,
@@ -143,12 +161,15 @@ def main() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     try:
+        passwords = Passwords.of(os.environ)
+        check_access(config.page_host, passwords)
         session = open_session(Path.cwd(), config.session)
+        visitors = Visitors(passwords, Path.cwd() / ACCESS_FILE, f"tickloop_{config.page_port}")
         taken = listen(config)
     except (KnobError, StoreError) as e:
         print(f"ui.app: {e}", file=sys.stderr)  # noqa: T201  (an entry point's last word)
         raise SystemExit(2) from None
-    app = build_app(session, config)
+    app = build_app(session, config, visitors)
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     )

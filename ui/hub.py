@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from ui.views import Picture, changes
+from ui.picture import Picture, changes
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class Hub:
         self.look, self.symbols = look, symbols
         self.viewers: set[Viewer] = set()
         self._shown: dict[str, Picture] = {}
+        self._whole: dict[str, str] = {}  # encoded once for all who join between two messages
         self._closing = False
 
     def join(self, symbol: str) -> Viewer:
@@ -56,7 +57,7 @@ class Hub:
         viewer = Viewer(symbol if symbol in self.symbols else self.symbols[0])
         if viewer.symbol not in self._shown:
             self._shown[viewer.symbol] = self.look(viewer.symbol)
-        viewer.queue.put_nowait(None if self._closing else self._whole(viewer.symbol))
+        viewer.queue.put_nowait(None if self._closing else self._beginning(viewer.symbol))
         self.viewers.add(viewer)
         return viewer
 
@@ -65,6 +66,7 @@ class Hub:
         self.viewers.discard(viewer)
         if not any(other.symbol == viewer.symbol for other in self.viewers):
             self._shown.pop(viewer.symbol, None)
+            self._whole.pop(viewer.symbol, None)
 
     def close(self) -> None:
         """End every viewer's messages."""
@@ -89,18 +91,21 @@ class Hub:
         new = self.look(symbol)
         message = _encode(changes(self._shown[symbol], new))
         self._shown[symbol] = new
+        self._whole.pop(symbol, None)
         for viewer in self.viewers:
             if viewer.symbol != symbol:
                 continue
             if viewer.queue.full():  # too slow for changes: start again from a whole picture
                 viewer.clear()
-                viewer.queue.put_nowait(self._whole(symbol))
+                viewer.queue.put_nowait(self._beginning(symbol))
             else:
                 viewer.queue.put_nowait(message)
 
-    def _whole(self, symbol: str) -> str:
-        about = {"symbol": symbol, "symbols": self.symbols}
-        return _encode(about | changes(None, self._shown[symbol]))
+    def _beginning(self, symbol: str) -> str:
+        if symbol not in self._whole:
+            about = {"symbol": symbol, "symbols": self.symbols}
+            self._whole[symbol] = _encode(about | changes(None, self._shown[symbol]))
+        return self._whole[symbol]
 
 
 def _encode(message: dict[str, Any]) -> str:

@@ -2,10 +2,10 @@
 
     tick cache, bar ring -> Market -> chart rows, counters
 
-A chart row is ``[time, open, high, low, close, volume, sma_20, sma_50, trades]``: time in unix
-seconds, prices in quote currency, volume in base currency; an average is None until there are
-bars enough. Averages are taken over a fixed window of closes each, so that a row has the same
-value whenever and by whomever it is read.
+A chart row is ``[time, open, high, low, close, volume, sma_20, sma_50, gap, trades]``: time in
+unix seconds, prices in quote currency, volume in base currency; an average is None until there are
+bars enough; gap is 1 where trades may be missing. Averages are taken over a fixed window of closes
+each, so that a row has the same value whenever and by whomever it is read.
 """
 
 from __future__ import annotations
@@ -46,6 +46,12 @@ class Counters:
     rejected: int
     lag_ms: float | None
     silent_seconds: float | None  # since the last message
+
+    def status(self, stale_seconds: float) -> str:
+        """Return the connection's state, or STALE if it is open but silent."""
+        silent = self.silent_seconds or 0.0
+        stale = self.connection == "CONNECTED" and silent > stale_seconds
+        return "STALE" if stale else self.connection
 
 
 class Market:
@@ -89,6 +95,7 @@ class Market:
             [_short(volume) for volume in bars["volume"].tolist()],
             _means(bars["close"], 20),
             _means(bars["close"], 50),
+            bars["gap"].tolist(),
             bars["trades"].tolist(),
         ]
         return [list(row) for row in zip(*columns, strict=True)][-limit:]

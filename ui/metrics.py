@@ -1,6 +1,6 @@
-"""The page's copy of what MLflow holds, refreshed by one thread for all viewers.
+"""The page's copy of what MLflow holds.
 
-    SessionReader -> Poller (every 2 s) -> Metrics (a frozen picture) -> views, API
+    SessionReader -> Poller's thread -> Metrics (a frozen picture) -> everything that is shown
 
 If MLflow is away, the last picture stays, and its age tells how old it is.
 """
@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import math
-import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 
-from trainers.tracking.reader import RunRecord, SessionReader, TrackingAwayError
+from trainers.tracking.reader import RunRecord, SessionReader
 
-logger = logging.getLogger(__name__)
+Runs = dict[str, dict[str, RunRecord]]  # symbol -> learner -> its run
+Rows = dict[Any, list[Any]]  # by key, see ui.picture
 
-POLL_SECONDS = 2.0
 CHARTED = {"cnn": "live/accuracy", "dqn": "live/win_rate"}
+NO_RIVAL = "canary"  # a baseline that is not there to be beaten
 CYCLES_KEPT = 1000
-
-Cycles = dict[int, tuple[float | None, float | None]]  # cycle -> accuracy, win rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,13 +33,30 @@ class Event:
 
 
 @dataclasses.dataclass(frozen=True)
+class ByCycle:
+    """One symbol's metrics over cycles, as rows of the page's charts.
+
+    Attributes:
+        scores: ``[cycle, CNN's accuracy, DQN's win rate, best baseline's accuracy]``.
+        edges: ``[learner, cycle, edge, half-width or None]``.
+        bets: ``[learner, cycle, log E, its threshold or None]``.
+    """
+
+    scores: Rows
+    edges: Rows
+    bets: Rows
+
+
+@dataclasses.dataclass(frozen=True)
 class Metrics:
     """What MLflow held at ``read_at`` (seconds of the monotonic clock; None: never read)."""
 
     read_at: float | None = None
     session: RunRecord | None = None
-    learners: dict[str, dict[str, RunRecord]] = dataclasses.field(default_factory=dict)
-    cycles: dict[str, Cycles] = dataclasses.field(default_factory=dict)
+    learners: Runs = dataclasses.field(default_factory=dict)
+    champions: Runs = dataclasses.field(default_factory=dict)
+    baselines: Runs = dataclasses.field(default_factory=dict)
+    cycles: dict[str, ByCycle] = dataclasses.field(default_factory=dict)
 
     @property
     def age(self) -> float | None:
@@ -60,9 +75,14 @@ class Metrics:
         """The session's last events, oldest first; what is not an event is left out."""
         return _events(self.session.tags.get("events", "[]")) if self.session else []
 
+    def runs(self, symbol: str) -> dict[str, RunRecord]:
+        """Return all runs of a symbol by learner: learners, champions, baselines."""
+        kinds = (self.learners, self.champions, self.baselines)
+        return {name: run for kind in kinds for name, run in kind.get(symbol, {}).items()}
 
-class Poller:
-    """Keeps ``metrics`` fresh from a daemon thread.
+
+class MetricsReader:
+    """Reads a session's metrics; of histories only what is new.
 
     Args:
         reader: of the store.
@@ -71,57 +91,81 @@ class Poller:
 
     def __init__(self, reader: SessionReader, session: str) -> None:
         self.reader, self.session = reader, session
-        self.metrics = Metrics()
         self._history: dict[tuple[str, str], dict[int, float]] = {}
+        self._read: dict[tuple[str, str], int | None] = {}  # up to which cycle of the run
 
-    def start(self) -> None:
-        """Look now and every ``POLL_SECONDS`` from a thread of its own."""
-        threading.Thread(target=self._run, name="mlflow-poller", daemon=True).start()
-
-    def _run(self) -> None:
-        away = False
-        while True:
-            try:
-                self.look()
-                away = False
-            except TrackingAwayError as e:
-                if not away:
-                    logger.warning("showing old metrics: %s", e)
-                away = True
-            except Exception:
-                # The edge of the thread: one look is lost, the page shows the metrics' age.
-                logger.exception("could not read the metrics")
-            time.sleep(POLL_SECONDS)
-
-    def look(self) -> None:
+    def read(self) -> Metrics:
         """Read everything once.
 
         Raises:
-            TrackingAwayError: if MLflow does not answer; ``metrics`` is unchanged.
+            TrackingAwayError: if MLflow does not answer.
         """
         session = self.reader.session_run(self.session)
-        learners: dict[str, dict[str, RunRecord]] = {}
+        kinds: dict[str, Runs] = {"learner": {}, "champion": {}, "baseline": {}}
         for run in self.reader.learner_runs(self.session):
             symbol, learner = run.name
-            learners.setdefault(symbol, {})[learner] = run
-        cycles = {symbol: self._cycles(runs) for symbol, runs in learners.items()}
-        self.metrics = Metrics(time.monotonic(), session, learners, cycles)
+            if (kind := run.tags.get("kind", "")) in kinds:
+                kinds[kind].setdefault(symbol, {})[learner] = run
+        learners, champions, baselines = kinds.values()
+        cycles = {
+            symbol: self._by_cycle(
+                runs | champions.get(symbol, {}), runs, baselines.get(symbol, {})
+            )
+            for symbol, runs in learners.items()
+        }
+        return Metrics(time.monotonic(), session, learners, champions, baselines, cycles)
 
-    def _cycles(self, runs: dict[str, RunRecord]) -> Cycles:
-        """Accuracy and win rate by cycle; reads only what is new."""
+    def _by_cycle(
+        self,
+        scored: dict[str, RunRecord],
+        learners: dict[str, RunRecord],
+        baselines: dict[str, RunRecord],
+    ) -> ByCycle:
         accuracy, win_rate = (
-            self._series(runs[learner], key) if learner in runs else {}
+            self._series(learners[learner], key) if learner in learners else {}
             for learner, key in CHARTED.items()
         )
+        rivals = [run for name, run in baselines.items() if name != NO_RIVAL]
+        best = _best([self._series(run, CHARTED["cnn"]) for run in rivals])
         known = sorted({*accuracy, *win_rate})[-CYCLES_KEPT:]
-        return {cycle: (accuracy.get(cycle), win_rate.get(cycle)) for cycle in known}
+        scores = {c: [c, accuracy.get(c), win_rate.get(c), best.get(c)] for c in known}
+        return ByCycle(
+            {cycle: [_short(value) for value in row] for cycle, row in scores.items()},
+            self._pairs(scored, "live/edge", "live/edge_ci"),
+            self._pairs(learners, "promotion/log_e", "promotion/log_threshold"),
+        )
+
+    def _pairs(self, runs: dict[str, RunRecord], key: str, beside: str) -> Rows:
+        """Return rows of one metric, and another of the same cycle beside it."""
+        rows: Rows = {}
+        for name, run in runs.items():
+            values, others = self._series(run, key), self._series(run, beside)
+            for cycle in sorted(values)[-CYCLES_KEPT:]:
+                pair = [_short(values[cycle]), _short(others.get(cycle))]
+                rows[name, cycle] = [name, cycle, *pair]
+        return rows
 
     def _series(self, run: RunRecord, key: str) -> dict[int, float]:
-        series = self._history.setdefault((run.run_id, key), {})
-        last = max(series, default=-1)
-        if run.cycle is not None and run.cycle > last and key in run.metrics:
-            series |= self.reader.history(run.run_id, key, after=last)
+        of = (run.run_id, key)
+        series = self._history.setdefault(of, {})
+        if key in run.metrics and run.cycle != self._read.get(of):
+            series |= self.reader.history(run.run_id, key, after=max(series, default=-1))
+            self._read[of] = run.cycle
         return series
+
+
+def _best(series: Iterable[dict[int, float]]) -> dict[int, float]:
+    """Return the highest value of each cycle."""
+    best: dict[int, float] = {}
+    for values in series:
+        for cycle, value in values.items():
+            best[cycle] = max(value, best.get(cycle, -math.inf))
+    return best
+
+
+def _short(value: float | None) -> float | None:
+    """Four significant digits: more than a chart can show."""
+    return None if value is None else float(f"{value:.4g}") if value % 1 else value
 
 
 def _events(text: str) -> list[Event]:

@@ -1,28 +1,37 @@
 """What the page serves beside Gradio: the websocket and the static files.
 
 /live/ws?symbol=BTCUSDT     messages of ``ui.hub``
-/live/static/...            scripts and styles, ``?v=`` their hash, cached for ever
-/live/chart/...             lightweight-charts, out of the installed ``lwcharts`` package
+/live/page.js?v=HASH        lightweight-charts, out of the installed ``lwcharts`` package, and
+                            the scripts of ``ui/static``; cached for ever
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import gzip
 import hashlib
-from html import escape
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
-from fastapi.staticfiles import StaticFiles
 from starlette.responses import Response
 
 from ui.hub import Hub
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("chart.js", "panel.js", "live.js")
+STYLES = ("base.css", "live.css", "tables.css", "alerts.css", "access.css")
+SCRIPTS = (
+    "base.js", "shades.js", "strip.js", "marks.js", "candles.js", "cycle_chart.js", "card.js",
+    "panel.js", "controls.js", "tabs.js", "figures.js", "evidence.js", "compare.js", "runs.js",
+    "theme.js", "live.js", "alerts.js", "access.js",
+)  # fmt: skip
+SCRIPT = "/live/page.js"
+FOR_EVER = {
+    "Content-Encoding": "gzip",
+    "Cache-Control": "public, max-age=31536000, immutable",
+}
 CHART_FILE = "lightweight-charts.standalone.production.js"
 
 
@@ -34,34 +43,31 @@ def chart_folder() -> Path:
     return Path(spec.origin).parent / "vendor"
 
 
-class CachedFiles(StaticFiles):
-    """Files whose address changes with their content."""
+@functools.cache
+def script() -> bytes:
+    """Return all scripts as one: Gradio adds several to the page in no certain order."""
+    files = [chart_folder() / CHART_FILE, *(STATIC / name for name in SCRIPTS)]
+    return b"\n".join(path.read_bytes() for path in files)
 
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        return response
+
+@functools.cache
+def style() -> str:
+    """Return all styles as one, to stand in the page beside what they style: nothing moves."""
+    return "\n".join((STATIC / name).read_text("utf-8") for name in STYLES)
 
 
 def head() -> str:
-    """Return the page's scripts and styles, for its ``<head>``."""
-    scripts = [("/live/chart", chart_folder() / CHART_FILE)]
-    scripts += [("/live/static", STATIC / name) for name in SCRIPTS]
-    style = _versioned("/live/static", STATIC / "live.css")
-    links = [f'<link rel="stylesheet" href="{style}">']
-    links += [f'<script src="{_versioned(*script)}"></script>' for script in scripts]
-    return "\n".join(links)
-
-
-def _versioned(folder: str, path: Path) -> str:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    return escape(f"{folder}/{path.name}?v={digest}")
+    """Return what the page's ``<head>`` needs; the address changes with the content."""
+    return f'<script src="{SCRIPT}?v={hashlib.sha256(script()).hexdigest()[:12]}"></script>'
 
 
 def add_routes(app: FastAPI, hub: Hub) -> None:
     """Serve the files and the websocket from ``app``."""
-    app.mount("/live/static", CachedFiles(directory=STATIC))
-    app.mount("/live/chart", CachedFiles(directory=chart_folder()))
+    packed = gzip.compress(script())
+
+    @app.get(SCRIPT)
+    async def all_scripts() -> Response:
+        return Response(packed, media_type="text/javascript", headers=FOR_EVER)
 
     @app.websocket("/live/ws")
     async def live(socket: WebSocket, symbol: str = "") -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 import trainers.session
+from trainers.access import Passwords
 from trainers.config import SessionConfig, session_folder
 from trainers.learners.registry import BASELINES, BUILT_IN
 from trainers.session import (
-    PortError,
+    Announcer,
     addresses_of,
     check,
     check_port,
@@ -262,17 +263,12 @@ def test_the_page_may_listen_on_the_loopback_of_ip_6():
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
         pytest.skip("no IPv6 here")
-    check(SessionConfig(page_host="::1", page_port=int(free_port()), mlflow_ui_port=0))
-
-
-def test_the_page_is_not_shown_to_others():
-    config = SessionConfig(page_host="192.168.0.1", mlflow_ui_port=0)
-    with pytest.raises(PortError, match=r"^page_host: got '192.168.0.1'; allowed: 127.0.0.1"):
-        check(config)
+    config = SessionConfig(page_host="::1", page_port=int(free_port()), mlflow_ui_port=0)
+    check(config, Passwords())
 
 
 def names(config, uri="sqlite:///x.db"):
-    return [child.name for child in children_of(config, Path("s"), uri)]
+    return [child.name for child in children_of(config, Path("s"), uri, Passwords())]
 
 
 def test_a_session_is_the_processes_its_knobs_ask_for():
@@ -294,5 +290,29 @@ def test_the_built_in_exchange_gets_a_port_of_its_own():
 
 def test_addresses_are_those_of_what_is_shown():
     config = SessionConfig(page_port=7000, mlflow_ui_port=0)
-    assert addresses_of(config, "1") == {"page": (7000, "http://127.0.0.1:7000")}
-    assert "experiments/1/runs" in addresses_of(SessionConfig(), "1")["MLflow UI"][1]
+    assert addresses_of(config, "1") == {"page": "http://127.0.0.1:7000"}
+    assert "experiments/1/runs" in addresses_of(SessionConfig(), "1")["MLflow UI"]
+
+
+@pytest.mark.parametrize(
+    "host, address",
+    [
+        ("0.0.0.0", "http://127.0.0.1:7000"),
+        ("192.168.1.7", "http://192.168.1.7:7000"),
+        ("::1", "http://[::1]:7000"),
+    ],
+)
+def test_the_page_is_announced_where_it_answers(host, address):
+    config = SessionConfig(page_host=host, page_port=7000, mlflow_ui_port=0)
+    assert addresses_of(config, "1") == {"page": address}
+
+
+def test_an_address_is_announced_once_something_answers_there(capsys):
+    port = int(free_port())
+    announce = Announcer({"page": f"http://127.0.0.1:{port}"})
+    announce()
+    assert capsys.readouterr().out == ""
+    with socket.create_server(("127.0.0.1", port)):
+        announce()
+        announce()
+    assert capsys.readouterr().out == f"page       http://127.0.0.1:{port}\n"

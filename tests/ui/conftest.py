@@ -8,7 +8,9 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from playwright.sync_api import Page as Tab
 
-from tests.ui.page_world import Page, World, typical
+from tests.ui.book import EVERYBODY
+from tests.ui.logged import earlier_session, register, typical
+from tests.ui.page_world import Page, World
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -35,7 +37,9 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A session in its 24th cycle, its stream running."""
     world = World(tmp_path_factory.mktemp("busy"))
     world.runs = typical(world)
-    world.stream().live()
+    world.earlier = earlier_session(world)
+    register(world, world.runs["cnn"])
+    world.stream(ledger=EVERYBODY).live()
     yield world
     world.close()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import contextlib
 import functools
 import json
 import os
@@ -18,7 +17,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,7 +32,8 @@ from streaming.cache import (
     write_bar_ring,
     write_tick_cache,
 )
-from streaming.ticks import NS_PER_S, Ticks, make_ticks
+from streaming.ticks import AFTER_GAP, NS_PER_S, Ticks, make_ticks
+from tests.ui.book import Book
 from trainers.config import SessionConfig, session_folder
 
 ROOT = Path(__file__).parents[2]
@@ -66,12 +66,19 @@ class Stream:
     """Writes one symbol's rings: history first, then live if asked."""
 
     def __init__(self, folder: Path, symbol: str, price: float) -> None:
+        self.folder, self.symbol = folder, symbol
         self.rng = np.random.default_rng(len(symbol))
         self.cache = write_tick_cache(folder, symbol, 54_000)
         self.bars = write_bar_ring(folder, symbol, 86_400)
         self.builder = BarBuilder()
         self.price, self.sent, self.at = price, 0, 0
+        self.book: Book | None = None
+        self.losing = threading.Event()  # set: trades are missing before the next one
         self.stop, self.thread = threading.Event(), threading.Thread(target=self._run, daemon=True)
+
+    def record(self, learners: Sequence[str]) -> None:
+        """Have forecasts of ``learners`` written down for every bar from here on."""
+        self.book = Book(self.folder, self.symbol, learners)
 
     def history(self, seconds: int) -> None:
         self.at = time.time_ns() // NS_PER_S * NS_PER_S - seconds * NS_PER_S
@@ -79,8 +86,14 @@ class Stream:
 
     def feed(self, n: int) -> None:
         ticks = walk(n, self.at, self.sent + 1, self.price, self.rng)
-        self.bars.append(self.builder.update(ticks))
+        if self.losing.is_set():
+            ticks["flags"][0] |= AFTER_GAP
+            self.losing.clear()
+        final = self.builder.update(ticks)
+        self.bars.append(final)
         self.cache.append(ticks)
+        if self.book:
+            self.book.write(final)
         self.price, self.sent = float(ticks["price"][-1]), self.sent + n
         self.at = int(ticks["ts_event"][-1]) + NS_PER_S // TICKS_A_SECOND
         stats = self.cache.stats
@@ -102,6 +115,8 @@ class Stream:
             self.thread.join()
         self.cache.close()
         self.bars.close()
+        if self.book:
+            self.book.close()
 
 
 class World:
@@ -123,8 +138,10 @@ class World:
     def run(self, tags: dict[str, str]) -> str:
         return self.client.create_run(self.experiment, tags=tags).info.run_id
 
-    def learner(self, name: str, symbol: str = "BTCUSDT", status: str = "IDLE") -> str:
-        about = {"kind": "learner", "session": self.run_id, "symbol": symbol, "learner": name}
+    def learner(
+        self, name: str, symbol: str = "BTCUSDT", status: str = "IDLE", kind: str = "learner"
+    ) -> str:
+        about = {"kind": kind, "session": self.run_id, "symbol": symbol, "learner": name}
         return self.run({**about, "status": status, "status_text": ""})
 
     def log(self, run_id: str, cycle: int, **metrics: float) -> None:
@@ -140,36 +157,22 @@ class World:
         rows = [{"ts": now - len(texts) + i, "text": text} for i, text in enumerate(texts)]
         self.tag(self.run_id, events=json.dumps(rows))
 
-    def stream(self, symbol: str = "BTCUSDT", seconds: int = 960, price: float = 64_000) -> Stream:
+    def stream(
+        self,
+        symbol: str = "BTCUSDT",
+        seconds: int = 960,
+        price: float = 64_000,
+        ledger: Sequence[str] = (),
+    ) -> Stream:
         made = self.streams[symbol] = Stream(self.folder, symbol, price)
+        if ledger:
+            made.record(ledger)
         made.history(seconds)
         return made
 
     def close(self) -> None:
         for stream in self.streams.values():
             stream.close()
-
-
-def typical(world: World, cycles: int = 24) -> dict[str, str]:
-    """Log what a session of so many cycles has logged; returns the learners' run ids."""
-    runs = {name: world.learner(name) for name in ("cnn", "dqn")}
-    rng = np.random.default_rng(7)
-    for cycle in range(1, cycles + 1):
-        world.log(
-            runs["cnn"], cycle, train__accuracy=0.61, train__loss=0.6729, train__epochs=2 * cycle,
-            train__learning_rate=0.001, live__scored=30 * cycle,
-            live__accuracy=0.542 + 0.01 * rng.normal() * (cycle < cycles),
-        )  # fmt: skip
-        world.log(
-            runs["dqn"], cycle, train__average_reward=-0.0312, train__episodes=4 * cycle,
-            train__epsilon=0.0797, train__memory_size=850 + 30 * cycle, live__scored=30 * cycle,
-            live__win_rate=0.481 + 0.01 * rng.normal() * (cycle < cycles),
-        )  # fmt: skip
-        world.log(world.run_id, cycle, stream__ticks=18_000, stream__bars=900)
-    world.tag(runs["cnn"], status="TRAINING", status_text=f"cycle {cycles}: 1,791 windows")
-    world.tag(world.run_id, status="TRAINING", status_text="training")
-    world.events(*(f"cycle {cycle} done in 0.8 s" for cycle in range(cycles - 5, cycles + 1)))
-    return runs
 
 
 def free_port() -> int:
@@ -179,16 +182,30 @@ def free_port() -> int:
 
 
 class Page:
-    """The page's process."""
+    """The page's process.
 
-    def __init__(self, world: World, port: int | None = None) -> None:
+    Args:
+        world: whose session it shows.
+        port: its port, a free one if none is given.
+        flags: more of its knobs.
+        env: more of its environment, such as passwords.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        port: int | None = None,
+        flags: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self.port = port or free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.log = world.root / "page.log"
-        env = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
+        own = ("MLFLOW_", "TICKLOOP_")
+        env = {k: v for k, v in os.environ.items() if not k.startswith(own)} | dict(env or {})
         env |= {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": world.uri}
         command = [sys.executable, "-m", "ui.app", "--session", world.run_id]
-        command += ["--page_port", str(self.port)]
+        command += ["--page_port", str(self.port), *flags]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=world.root, env=env, stdout=log, stderr=log
@@ -199,9 +216,13 @@ class Page:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             assert self.process.poll() is None, self.log.read_text()
-            with contextlib.suppress(OSError, urllib.error.URLError):
-                urllib.request.urlopen(self.address + "/live/static/live.css", timeout=2).close()
+            try:
+                urllib.request.urlopen(self.address + "/live/page.js", timeout=2).close()
                 return
+            except urllib.error.HTTPError:
+                return  # it answers, and asks who this is
+            except OSError:
+                pass
             time.sleep(0.05)
         raise TimeoutError(self.log.read_text())
 

@@ -59,8 +59,10 @@ def test_last_five_events_newest_first(tab: Tab) -> None:
 
 
 def test_mini_chart_has_every_cycle(tab: Tab) -> None:
-    assert tab.evaluate("Tickloop.link.mini.accuracy.data().length") == 24
-    assert tab.evaluate("Tickloop.link.mini.winRate.data().at(-1).value") == 48.1
+    lines = "Tickloop.link.mini.chart.lines"
+    assert tab.evaluate(f"{lines}.get('accuracy').series.data().length") == 24
+    assert tab.evaluate(f"{lines}.get('win rate').series.data().at(-1).value") == 48.1
+    assert tab.evaluate(f"{lines}.get('baseline').series.data().length") == 24
     expect(tab.locator('[data-k="cycle"]')).to_have_text("By cycle, now 24")
 
 

@@ -12,10 +12,12 @@ from tests.ui.page_world import Stream, apart
 from trainers.config import SessionConfig
 from trainers.tracking.reader import RunRecord
 from ui.hub import Hub, Viewer
+from ui.live.cards import cards, newest
+from ui.live.header import header, stream
 from ui.market import Counters, Market
 from ui.metrics import Metrics
-from ui.views import Picture, changes, picture
-from ui.words import CARDS, duration, plain
+from ui.picture import Picture, changes, joined
+from ui.words import CARDS, bp, clock, duration, plain
 
 COUNTERS = Counters(
     connection="CONNECTED", ticks=700, bars=40, ticks_per_second=None, span_seconds=40.0, gaps=2,
@@ -24,7 +26,9 @@ COUNTERS = Counters(
 
 
 def look(counters: Counters | None = COUNTERS, metrics: Metrics | None = None) -> Picture:
-    return picture(SessionConfig(), "BTCUSDT", [], counters, metrics or Metrics())
+    config, metrics = SessionConfig(), metrics or Metrics()
+    first = Picture({**header([], metrics), **stream(counters, config)})
+    return joined(first, cards(config, "BTCUSDT", counters, metrics, {}))
 
 
 def learned(**metrics: float) -> Metrics:
@@ -65,34 +69,34 @@ def test_events_are_shown_newest_first_and_a_broken_tag_shows_none() -> None:
     broken = Metrics(session=session)
     assert broken.events == []
     session.tags["events"] = '[{"ts": 7.2, "text": "gap"}, {"ts": 9, "text": "done"}]'
-    shown = picture(SessionConfig(), "BTCUSDT", [], None, broken)
-    assert shown.events == [(9.0, "done"), (7.2, "gap")]
+    assert newest(broken.events) == [(9.0, "done"), (7.2, "gap")]
 
 
 def test_changes_applied_to_the_old_picture_give_the_new() -> None:
-    old = Picture(
-        {"a": "1", "b": "2"}, [], [(1.0, "x")], {1: [1, 5], 2: [2, 6]}, {1: (0.5, None)}, 2
-    )
-    new = Picture(
-        {"a": "1", "b": "3"}, [], [(1.0, "x")], {2: [2, 7], 3: [3, 8]}, {1: (0.5, 0.4)}, 2
-    )
-    assert changes(old, new) == {
-        "texts": {"b": "3"},
-        "rows": [[2, 7], [3, 8]],
-        "cycles": [[1, 0.5, 0.4]],
-    }
+    old = Picture({"a": "1", "b": "2"}, {"n": [1], "m": 1}, {"rows": {1: [1, 5], 2: [2, 6]}})
+    new = Picture({"a": "1", "b": "3"}, {"n": [1], "m": 2}, {"rows": {2: [2, 7], 3: [3, 8]}})
+    assert changes(old, new) == {"texts": {"b": "3"}, "m": 2, "rows": [[2, 7], [3, 8]]}
     assert changes(new, new) == {}
+    assert changes(None, new) == {
+        "texts": new.texts, "n": [1], "m": 2, "rows": [[2, 7], [3, 8]],
+    }  # fmt: skip
 
 
-def test_new_cards_come_with_all_their_texts() -> None:
-    before, after = look(), look(metrics=learned(live__accuracy=0.5))
-    after.cards.append({"id": "mine", "title": "mine", "lines": []})
+@pytest.mark.parametrize("layout", ["cards", "scores"])
+def test_new_places_come_with_all_texts(layout: str) -> None:
+    before = Picture({"a": "1", "b": "2"}, {layout: ["x"]})
+    after = Picture({"a": "1", "b": "3"}, {layout: ["x", "y"]})
     assert changes(before, after)["texts"] == after.texts
+
+
+def test_what_is_false_or_empty_is_sent_as_well() -> None:
+    before, after = Picture(whole={"running": True}), Picture(whole={"running": False})
+    assert changes(before, after) == {"running": False}
 
 
 def test_slow_viewer_starts_again_from_a_whole_picture() -> None:
     async def run() -> list[str | None]:
-        hub = Hub(lambda symbol: Picture({"n": str(next(numbers))}, [], [], {}, {}, 0), ["A"])
+        hub = Hub(lambda symbol: Picture({"n": str(next(numbers))}), ["A"])
         numbers = iter(range(100))
         slow: Viewer = hub.join("A")
         for _ in range(3):
@@ -101,6 +105,22 @@ def test_slow_viewer_starts_again_from_a_whole_picture() -> None:
         return [slow.queue.get_nowait() for _ in range(slow.queue.qsize())]
 
     assert apart(run) == [None]
+
+
+def test_who_joins_between_two_messages_gets_what_the_others_have() -> None:
+    async def run() -> list[str | None]:
+        numbers = iter(range(100))
+        hub = Hub(lambda symbol: Picture({"n": str(next(numbers))}), ["A"])
+        first = hub.join("A")
+        hub.publish("A")
+        later = [hub.join("A") for _ in range(2)]
+        assert first.queue.get_nowait() != later[0].queue.get_nowait()
+        return [first.queue.get_nowait(), later[1].queue.get_nowait()]
+
+    delta, whole = apart(run)
+    assert '"n":"1"' in (delta or "")
+    assert '"n":"1"' in (whole or "")
+    assert '"symbol":"A"' in (whole or "")
 
 
 def test_forming_bar_and_carried_seconds(tmp_path: Path) -> None:
@@ -132,11 +152,13 @@ def test_forming_bars_while_the_feed_waits_for_late_ticks(tmp_path: Path) -> Non
         if stream.bars.committed:
             expected = bars_of(stream.cache.tail(500).rows, grace_ns=grace)
             assert [row[4] for row in rows] == expected["close"].tolist()
-            assert [row[8] for row in rows] == expected["trades"].tolist()
+            assert [row[9] for row in rows] == expected["trades"].tolist()
     stream.close()
 
 
 def test_words() -> None:
     assert [duration(s) for s in (42, 600, 10_800)] == ["42 s", "10.0 min", "3.0 h"]
     assert [plain(v) for v in (0.001, 12.3456, 1234.5)] == ["0.001", "12.35", "1,234"]
+    assert [bp(v) for v in (12.34, -1234.5)] == ["+12.3 bp", "-1,234 bp"]
+    assert clock(1_700_000_000) == "2023-11-14 22:13"
     assert all(line.unknown for card in CARDS.values() for line in card.lines)

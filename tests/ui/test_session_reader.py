@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.ui.page_world import World, free_port, typical
+from tests.ui.logged import typical
+from tests.ui.page_world import World, free_port
 from trainers.tracking.reader import SessionReader, TrackingAwayError
-from ui.metrics import Poller
+from ui.poller import Poller
 
 
 @pytest.fixture(scope="module")
@@ -87,16 +88,18 @@ def test_poller_asks_for_new_points_only(monkeypatch: pytest.MonkeyPatch, world:
     poller, asked = Poller(source, world.run_id), []
     read = source.history
     monkeypatch.setattr(
-        source, "history", lambda *a, after: asked.append(after) or read(*a, after=after)
+        source, "history", lambda *a, after: asked.append((*a, after)) or read(*a, after=after)
     )
     poller.look()
     poller.look()
-    assert asked == [-1, -1]
-    assert list(poller.metrics.cycles["BTCUSDT"]) == [1, 2, 3, 4, 5]
+    assert len(set(asked)) == len(asked), "read twice"
+    assert list(poller.metrics.cycles["BTCUSDT"].scores) == [1, 2, 3, 4, 5]
+    asked.clear()
     world.log(world.runs["cnn"], 6, live__accuracy=0.6)
     poller.look()
-    assert asked == [-1, -1, 5]
-    assert poller.metrics.cycles["BTCUSDT"][6] == (0.6, None)
+    assert {after for _, _, after in asked} == {5}
+    assert {run for run, _, _ in asked} == {world.runs["cnn"]}
+    assert poller.metrics.cycles["BTCUSDT"].scores[6] == [6, 0.6, None, None]
 
 
 def test_missing_store_is_away_and_is_not_made(

@@ -42,7 +42,7 @@ def read_ledger(folder: Path, symbol: str) -> LedgerRows:
         LedgerError: if a file is not of this version.
         FileNotFoundError: if there is no ledger (the writer has not started yet).
     """
-    outcomes_file, forecasts_file = _files(folder, symbol)
+    outcomes_file, forecasts_file = ledger_files(folder, symbol)
     read_names(outcomes_file, OUTCOME)
     names = read_names(forecasts_file, FORECAST)
     forecasts = read_rows(forecasts_file, FORECAST)
@@ -66,7 +66,7 @@ class Ledger:
     """
 
     def __init__(self, folder: Path, symbol: str, names: Sequence[str]) -> None:
-        outcomes_file, forecasts_file = _files(folder, symbol)
+        outcomes_file, forecasts_file = ledger_files(folder, symbol)
         self._names = list(names)
         self._outcomes = RowFile(outcomes_file, OUTCOME, names)
         try:
@@ -157,5 +157,6 @@ class Ledger:
         self._forecasts.close()
 
 
-def _files(folder: Path, symbol: str) -> tuple[Path, Path]:
+def ledger_files(folder: Path, symbol: str) -> tuple[Path, Path]:
+    """Return where outcomes and forecasts of a symbol are."""
     return folder / f"{symbol}.outcomes", folder / f"{symbol}.forecasts"

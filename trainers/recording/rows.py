@@ -57,9 +57,9 @@ def read_names(path: Path, dtype: np.dtype[np.void]) -> list[str]:
     return [str(name) for name in layout["learners"]]
 
 
-def read_rows(path: Path, dtype: np.dtype[np.void]) -> Rows:
-    """Return a copy of the whole rows written so far."""
-    return np.fromfile(path, dtype, offset=PAGE)
+def read_rows(path: Path, dtype: np.dtype[np.void], start: int = 0) -> Rows:
+    """Return a copy of the whole rows written so far, from row ``start`` on."""
+    return np.fromfile(path, dtype, offset=PAGE + start * dtype.itemsize)
 
 
 class RowFile:

@@ -22,6 +22,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.rest_utils import http_request_safe
 
+from trainers.tracking.model_reader import ModelRecord, read_models
 from trainers.tracking.store import EXPERIMENT, tracking_uri
 
 LAST_STEP = 2**31 - 1
@@ -42,6 +43,10 @@ class RunRecord:
     tags: dict[str, str]
     metrics: dict[str, float]  # the newest value of each, finite
     cycle: int | None  # the highest step of any metric
+    params: dict[str, str] = dataclasses.field(default_factory=dict)
+    started: float = 0.0  # unix seconds
+    ended: float | None = None
+    steps: dict[str, int] = dataclasses.field(default_factory=dict)  # of each metric's value
 
     @property
     def name(self) -> tuple[str, str]:
@@ -65,22 +70,42 @@ class SessionReader:
         self._experiment: str | None = None
 
     def latest_session(self) -> str | None:
-        """Return the run id of the session started last, or None if there was none."""
+        """Return the run id of the session started last, or None if there was none.
+
+        A replay is no session of its own.
+        """
+        sessions = (run for run in self.sessions() if "replay_of" not in run.tags)
+        return next((run.run_id for run in sessions), None)
+
+    def sessions(self, most: int = 50) -> list[RunRecord]:
+        """Return the newest sessions and replays, newest first."""
         with _answering():
             client = self._client()
             everywhere = [e.experiment_id for e in client.search_experiments()]
             found = client.search_runs(
-                everywhere, "tags.kind = 'session'", max_results=1, order_by=["start_time DESC"]
+                everywhere, "tags.kind = 'session'", max_results=most, order_by=["start_time DESC"]
             )
-            return str(found[0].info.run_id) if found else None
+            return [_record(run) for run in found]
 
     def session_run(self, session: str) -> RunRecord:
         """Return the session's own run."""
-        with _answering():
-            return _record(self._client().get_run(session))
+        return self.run(session)
 
     def learner_runs(self, session: str) -> list[RunRecord]:
-        """Return the session's learner runs, ordered by symbol and learner."""
+        """Return the runs of the session's learners, champions and baselines, by ``name``."""
+        # A session id holds no quote: `ui.app` and MLflow allow letters and digits only.
+        found = self._search(f"tags.session = '{session}' and tags.kind != 'session'")
+        return sorted(found, key=lambda run: run.name)
+
+    def newest_learner_runs(self, most: int = 300) -> list[RunRecord]:
+        """Return the newest runs of learners and champions, of whatever session."""
+        order = ["start_time DESC"]
+        learners = self._search("tags.kind = 'learner'", most, order)
+        return [*learners, *self._search("tags.kind = 'champion'", most, order)]
+
+    def _search(
+        self, wanted: str, most: int = 500, order: list[str] | None = None
+    ) -> list[RunRecord]:
         with _answering():
             client = self._client()
             if self._experiment is None:
@@ -88,13 +113,17 @@ class SessionReader:
                 if found is None:
                     return []
                 self._experiment = found.experiment_id
-            # A session id holds no quote: `ui.app` and MLflow allow letters and digits only.
-            wanted = f"tags.session = '{session}' and tags.kind = 'learner'"
-            runs = client.search_runs([self._experiment], wanted, max_results=500)
-            return sorted(map(_record, runs), key=lambda run: run.name)
+            runs = client.search_runs([self._experiment], wanted, max_results=most, order_by=order)
+            return [_record(run) for run in runs]
 
     def history(
-        self, run_id: str, key: str, *, after: int = -1, most: int = 1000
+        self,
+        run_id: str,
+        key: str,
+        *,
+        after: int = -1,
+        until: int = LAST_STEP,
+        most: int = 1000,
     ) -> dict[int, float]:
         """Return a metric's value by step, of the steps past ``after``.
 
@@ -102,12 +131,31 @@ class SessionReader:
             run_id: the run.
             key: the metric.
             after: the last step already known.
+            until: the last step wanted.
             most: points; of more, an even sample that keeps the first and the last.
         """
         with _answering():
             read = self._history_rest if self.uri.startswith("http") else self._history_direct
-            points = read(run_id, key, after + 1, most)
+            points = read(run_id, key, after + 1, most, until)
             return {step: value for step, value in points if _is_number(value)}
+
+    def run(self, run_id: str) -> RunRecord:
+        """Return any run."""
+        with _answering():
+            return _record(self._client().get_run(run_id))
+
+    def at(self, run_id: str, key: str, cycle: int) -> float | None:
+        """Return a metric's value in one cycle, None if it was not logged then."""
+        with _answering():
+            read = self._history_rest if self.uri.startswith("http") else self._history_direct
+            points = read(run_id, key, cycle, 1, cycle)
+            found = [value for step, value in points if step == cycle and _is_number(value)]
+            return found[-1] if found else None
+
+    def models(self) -> list[ModelRecord]:
+        """Return the registered models, by name."""
+        with _answering():
+            return read_models(self._client())
 
     def ask(self, session: str, control: str, value: str) -> None:
         """Ask the trainer for something by setting the tag ``control/<control>``."""
@@ -124,22 +172,22 @@ class SessionReader:
         return self._made
 
     def _history_direct(
-        self, run_id: str, key: str, start: int, most: int
+        self, run_id: str, key: str, start: int, most: int, end: int = LAST_STEP
     ) -> list[tuple[int, float]]:
         # MlflowClient offers whole histories only (0.6 s for 30,000 points); its store samples.
         store = self._client()._tracking_client.store
-        points = store.get_metric_history_bulk_interval([run_id], key, most, start, LAST_STEP)
+        points = store.get_metric_history_bulk_interval([run_id], key, most, start, end)
         return [(int(point.step), float(point.value)) for point in points]
 
     def _history_rest(
-        self, run_id: str, key: str, start: int, most: int
+        self, run_id: str, key: str, start: int, most: int, end: int = LAST_STEP
     ) -> list[tuple[int, float]]:
         # The REST store's own bulk read downloads the whole history first.
         asked: dict[str, Any] = {
             "run_ids": run_id,
             "metric_key": key,
             "start_step": start,
-            "end_step": LAST_STEP,
+            "end_step": end,
             "max_results": most,
         }
         creds = self._client()._tracking_client.store.get_host_creds()
@@ -158,6 +206,10 @@ def _record(run: Run) -> RunRecord:
         tags=dict(run.data.tags),
         metrics={m.key: m.value for m in metrics if _is_number(m.value)},
         cycle=max((m.step for m in metrics), default=None),
+        params=dict(run.data.params),
+        started=(run.info.start_time or 0) / 1000,
+        ended=run.info.end_time / 1000 if run.info.end_time else None,
+        steps={m.key: m.step for m in metrics if _is_number(m.value)},
     )
 
 

@@ -1,18 +1,19 @@
-/* The page's one connection: messages of ui/hub.py in, charts and panel out. The first message
-   of a connection is whole (it names its symbol), each later one holds what changed. */
+/* The page's one connection: messages of ui/hub.py in, charts and texts out. The first message of a
+   connection is whole (it names its symbol), each later one holds what changed. */
 (function () {
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
+  const { byId } = Tickloop;
   const SILENT_MS = 5000; // the server speaks every second
   const HIDDEN_MS = 15000; // a tab nobody looks at needs no connection
-  const FIRST_RETRY_MS = 500;
-  const LAST_RETRY_MS = 8000;
+  const FIRST_RETRY_MS = 300;
+  const LAST_RETRY_MS = 2000;
 
   class Link {
-    constructor(candles, panel, mini) {
-      Object.assign(this, { candles, panel, mini, retry: FIRST_RETRY_MS, socket: null });
-      this.symbol = decodeURIComponent(location.hash.slice(1));
-      document.getElementById("symbols").onchange = (event) => this.watch(event.target.value);
+    constructor(parts) {
+      Object.assign(this, parts, { retry: FIRST_RETRY_MS, socket: null });
+      [this.symbol] = Tickloop.address();
+      byId("symbols").onchange = (event) => this.watch(event.target.value);
       document.addEventListener("visibilitychange", () => this.seen());
       setInterval(() => this.socket && Date.now() - this.heard > SILENT_MS && this.lost(), 1000);
       this.open();
@@ -52,68 +53,79 @@
 
     watch(symbol) {
       this.symbol = symbol;
-      history.replaceState(null, "", "#" + encodeURIComponent(symbol));
+      Tickloop.setAddress({ symbol });
       this.open();
     }
 
     take(message) {
       this.heard = Date.now();
-      const { candles, panel, mini } = this;
+      this.prepare(message);
       if (message.symbol) this.begin(message);
-      if (message.decimals) candles.setDecimals(message.decimals);
-      if (!message.symbol && message.rows) candles.update(message.rows);
-      if (!message.symbol && message.cycles) mini.add(message.cycles);
-      if (message.cards) panel.setCards(message.cards);
-      if (message.events) panel.setEvents(message.events);
-      for (const [key, text] of Object.entries(message.texts ?? {})) panel.put(key, text);
+      else {
+        this.candles.update(message);
+        if (message.cycles) this.mini.add(message.cycles);
+      }
+      if (message.cards) this.panel.setCards(message.cards);
+      if (message.events) this.panel.setEvents(message.events);
+      this.evidence.take(message);
+      this.runs.take(message);
+      for (const [key, text] of Object.entries(message.texts ?? {})) this.put(key, text);
+      if ("running" in message) this.controls.setRunning(message.running);
+      if ("paused" in message) this.controls.setPaused(message.paused);
     }
 
-    begin({ symbol, symbols, rows, cycles }) {
+    /* What charts and links have to know before they are drawn. */
+    prepare({ decimals, learners, confidence, mlflow }) {
+      if (decimals) this.candles.setDecimals(decimals);
+      if (learners) this.candles.setLearners(learners);
+      if (confidence) this.candles.setConfidence(confidence);
+      if (mlflow === undefined) return;
+      const port = typeof mlflow === "number" ? mlflow : null;
+      const here = port ? `${location.protocol}//${location.hostname}:${port}` : "";
+      Tickloop.mlflow = port === null ? mlflow : here;
+      byId("mlflow-note").textContent = Tickloop.mlflow ? "" : "MLflow's own UI does not run (mlflow_ui_port is 0)";
+    }
+
+    put(key, text) {
+      const [, control] = key.match(/^control\.(?!note)(.+)$/) ?? [];
+      if (control) this.controls.put(control, text);
+      else this.panel.put(key, text);
+    }
+
+    begin(message) {
+      const { symbol, symbols, cycles } = message;
       this.retry = FIRST_RETRY_MS;
+      if (symbol !== this.candles.symbol) this.evidence.begin();
       this.symbol = symbol;
       document.body.classList.remove("tl-stale");
-      this.candles.set(symbol, rows ?? []);
+      document.body.classList.add("tl-ready");
+      this.candles.set(message);
       this.mini.set(cycles ?? []);
       this.panel.put("link", "LIVE");
       this.choices(symbol, symbols);
     }
 
     choices(symbol, symbols) {
-      const select = document.getElementById("symbols");
+      const select = byId("symbols");
       select.hidden = symbols.length < 2;
       this.panel.put("symbol", select.hidden ? symbol : "");
       select.replaceChildren(...symbols.map((name) => new Option(name, name, false, name === symbol)));
     }
   }
 
-  /* Dark or light: what was chosen here before, else what the system prefers (Gradio's doing). */
-  const theme = {
-    apply() {
-      const chosen = localStorage.getItem("tickloop-theme");
-      if (chosen) document.body.classList.toggle("dark", chosen === "dark");
-    },
-    toggle() {
-      const dark = !document.body.classList.contains("dark");
-      localStorage.setItem("tickloop-theme", dark ? "dark" : "light");
-      theme.apply();
-    },
-    follow(charts) {
-      theme.apply();
-      document.getElementById("theme").onclick = theme.toggle;
-      matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTimeout(theme.apply));
-      const recolour = () => charts.forEach((chart) => chart.recolour());
-      new MutationObserver(recolour).observe(document.body, { attributeFilter: ["class"] });
-    },
-  };
-
+  /* Begin, once; tells whether the page's parts are there. */
   Tickloop.start = function () {
-    const parts = ["bar", "chart", "mini", "cards", "events"];
-    if (!parts.every((id) => document.getElementById(id))) return requestAnimationFrame(Tickloop.start);
-    if (Tickloop.link) return;
-    const candles = new Tickloop.Candles(document.getElementById("chart-frame"));
-    const mini = new Tickloop.Mini();
-    theme.follow([candles, mini]);
+    if (!byId("view-evidence")) return null;
+    if (Tickloop.link) return true;
+    const card = new Tickloop.CycleCard(() => Tickloop.candles.marks.cycles);
+    const candles = new Tickloop.Candles(byId("chart-frame"), (...at) => card.open(...at));
+    const [mini, panel, controls] = [new Tickloop.Mini(), new Tickloop.Panel(), new Tickloop.Controls()];
+    const [compare, evidence] = [new Tickloop.Compare(), new Tickloop.EvidenceView(panel)];
+    const runs = new Tickloop.RunsView(panel, controls, compare);
     Tickloop.candles = candles;
-    Tickloop.link = new Link(candles, new Tickloop.Panel(), mini);
+    Tickloop.followTheme([candles, mini, compare, evidence]);
+    Tickloop.tabs = new Tickloop.Tabs();
+    Tickloop.link = new Link({ candles, panel, mini, controls, evidence, runs });
+    return true;
   };
 })();

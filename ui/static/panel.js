@@ -1,27 +1,13 @@
-/* Everything but the candles: texts by key, learner cards, the mini chart, the last events.
-   Names and texts come from runs and tags that anyone may have written: they are only ever
-   assigned to textContent, never parsed. */
+/* Texts by key, the learners' cards, the last events. */
 (function () {
   "use strict";
-  const L = window.LightweightCharts;
   const Tickloop = (window.Tickloop = window.Tickloop || {});
-
-  const element = (tag, text, className) => {
-    const made = document.createElement(tag);
-    if (text !== undefined) made.textContent = text;
-    if (className) made.className = className;
-    return made;
-  };
-
-  /* An element that shows the text of `key`. */
-  const place = (tag, key, className) => {
-    const made = element(tag, "", className);
-    made.dataset.k = key;
-    return made;
-  };
+  const { byId, element, place } = Tickloop;
+  const NUMBER = /^[-+\d]/; // what does not begin so is words: not known, or not yet
 
   class Panel {
     constructor() {
+      this.texts = new Map();
       this.find();
     }
 
@@ -30,23 +16,27 @@
       for (const node of document.querySelectorAll("[data-k]")) {
         const key = node.dataset.k;
         this.places.set(key, [...(this.places.get(key) ?? []), node]);
+        if (this.texts.has(key)) this.write(node, this.texts.get(key));
       }
     }
 
     put(key, text) {
-      for (const node of this.places.get(key) ?? []) {
-        if (node.textContent !== text) node.textContent = text;
-        if (node.classList.contains("chip")) node.dataset.s = text;
-        else node.classList.toggle("words", !/^[-+\d]/.test(text)); // not a number, or not yet
-      }
+      this.texts.set(key, text);
+      for (const node of this.places.get(key) ?? []) this.write(node, text);
       if (key === "change") {
         const direction = { "+": "up", "-": "down" }[text[0]] ?? "";
         for (const node of this.places.get("price")) node.className = `price ${direction}`;
       }
     }
 
+    write(node, text) {
+      if (node.textContent !== text) node.textContent = text;
+      if (node.classList.contains("chip")) node.dataset.s = text;
+      else node.classList.toggle("words", !NUMBER.test(text));
+    }
+
     setCards(cards) {
-      document.getElementById("cards").replaceChildren(...cards.map((card) => this.card(card)));
+      byId("cards").replaceChildren(...cards.map((card) => this.card(card)));
       this.find();
     }
 
@@ -59,10 +49,23 @@
       const headline = element("div", undefined, "headline");
       const caption = element("span", label, "caption");
       headline.append(caption, place("strong", key), place("span", `${id}.note`, "note"));
-      const list = element("dl");
-      for (const [each, name] of others) list.append(element("dt", name), place("dd", each));
-      section.append(heading, headline, list, place("p", `${id}.text`, "foot"));
+      const pairs = element("div", undefined, "pairs");
+      for (const [each, name, wide] of others) pairs.append(this.pair(each, name, wide));
+      section.append(heading, headline, pairs, place("p", `${id}.text`, "foot"));
       return section;
+    }
+
+    pair(key, label, wide) {
+      const pair = element("div", undefined, wide ? "wide" : "");
+      pair.append(element("span", label), place("b", key));
+      return pair;
+    }
+
+    /* A name, and words that may be long. */
+    sentence(key, label) {
+      const sentence = element("p", undefined, "sentence");
+      sentence.append(element("span", `${label}: `), place("b", key));
+      return sentence;
     }
 
     setEvents(events) {
@@ -74,58 +77,10 @@
         item.append(time, element("span", text));
         return item;
       });
-      document.getElementById("events").replaceChildren(...items);
-    }
-  }
-
-  /* Accuracy and win rate by cycle; the time axis counts cycles. */
-  class Mini {
-    constructor() {
-      this.chart = L.createChart(document.getElementById("mini"), {
-        autoSize: true,
-        rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.15, bottom: 0.1 } },
-        timeScale: {
-          borderVisible: false,
-          tickMarkFormatter: (cycle) => `#${cycle}`,
-          minBarSpacing: 0.2,
-        },
-        localization: { timeFormatter: (cycle) => `cycle ${cycle}` },
-        handleScroll: false,
-        handleScale: false,
-      });
-      const priceFormat = { type: "custom", formatter: (value) => `${value.toFixed(0)} %`, minMove: 1 };
-      const options = { lineWidth: 2, priceFormat, priceLineVisible: false };
-      this.accuracy = this.chart.addSeries(L.LineSeries, options);
-      this.winRate = this.chart.addSeries(L.LineSeries, options);
-      this.recolour();
-      this.set([]);
-    }
-
-    set(cycles) {
-      this.cycles = new Map();
-      this.add(cycles);
-    }
-
-    /* Cycles are few: each change sets them all. */
-    add(cycles) {
-      for (const [cycle, accuracy, winRate] of cycles) this.cycles.set(cycle, [accuracy, winRate]);
-      const points = (which) =>
-        [...this.cycles].map(([time, values]) =>
-          values[which] === null ? { time } : { time, value: 100 * values[which] }
-        );
-      this.accuracy.setData(points(0));
-      this.winRate.setData(points(1));
-      this.chart.timeScale().fitContent();
-      document.getElementById("mini-empty").hidden = this.cycles.size > 0;
-    }
-
-    recolour() {
-      this.chart.applyOptions(Tickloop.look(false));
-      this.accuracy.applyOptions({ color: Tickloop.colour("b") });
-      this.winRate.applyOptions({ color: Tickloop.colour("a") });
+      if (!items.length) items.push(element("li", "no events yet"));
+      byId("events").replaceChildren(...items);
     }
   }
 
   Tickloop.Panel = Panel;
-  Tickloop.Mini = Mini;
 })();

@@ -1,28 +1,16 @@
-/* The candles. One chart lives as long as its tab: rows are set once and then updated, so that
-   nothing is drawn anew and the zoom stays. A row is ui/market.py's:
-   [time, open, high, low, close, volume, sma_20, sma_50], time in unix seconds. */
+/* The chart: candles, averages, forecasts, volume. One chart lives as long as its tab: rows are set
+   once and then updated, so that nothing is drawn anew and the zoom stays. A row is ui/market.py's:
+   [time, open, high, low, close, volume, sma_20, sma_50, gap], time in unix seconds. */
 (function () {
   "use strict";
   const L = window.LightweightCharts;
   const Tickloop = (window.Tickloop = window.Tickloop || {});
-  const MOST_ROWS = 7200; // then the older half goes
+  const { colour, look } = Tickloop;
+  const KEPT_ROWS = 960; // at the live edge
+  const MOST_ROWS = 1200; // then it is cut to those
+  const MOST_ROWS_AWAY = 7200; // while someone looks at older bars
   const RIGHT_BARS = 4; // empty space right of the newest bar
-
-  const colour = (name) => getComputedStyle(document.body).getPropertyValue(`--tl-${name}`).trim();
-
-  /* What both charts share; colours come from live.css, where they are checked for contrast. */
-  Tickloop.look = (logo) => ({
-    layout: {
-      background: { color: colour("card") },
-      textColor: colour("muted"),
-      fontSize: 11,
-      fontFamily: "system-ui, sans-serif",
-      attributionLogo: logo,
-      panes: { separatorColor: colour("line") },
-    },
-    grid: { vertLines: { color: colour("grid") }, horzLines: { color: colour("grid") } },
-  });
-  Tickloop.colour = colour;
+  const [PRICE, STRIP, VOLUME] = [0, 1, 2]; // panes
 
   const candle = ([time, open, high, low, close]) => ({ time, open, high, low, close });
   const point = (time, value) => (value === null ? { time } : { time, value });
@@ -33,7 +21,7 @@
   });
 
   class Candles {
-    constructor(frame) {
+    constructor(frame, openCycle) {
       this.rows = new Map();
       this.symbol = null;
       this.decimals = 2;
@@ -50,14 +38,11 @@
         crosshair: { mode: L.CrosshairMode.Normal },
       });
       this.addSeries();
+      this.strip = new Tickloop.Strip(this.chart, STRIP, frame.querySelector("#strip-legend"));
+      const legend = frame.querySelector("#marks-legend");
+      this.marks = new Tickloop.Marks(this.chart, this.candles, legend, openCycle);
       this.recolour();
-      this.chart.subscribeCrosshairMove((at) => {
-        this.hovered = at.time;
-        this.describe();
-      });
-      for (const button of frame.querySelectorAll("[data-bars]")) {
-        button.onclick = () => this.show(button.dataset.bars);
-      }
+      this.listen(frame);
     }
 
     addSeries() {
@@ -66,36 +51,69 @@
       this.candles = this.chart.addSeries(L.CandlestickSeries, { borderVisible: false });
       this.sma20 = this.chart.addSeries(L.LineSeries, line);
       this.sma50 = this.chart.addSeries(L.LineSeries, line);
+      this.gaps = new Tickloop.Gaps();
+      this.candles.attachPrimitive(this.gaps);
+      this.chart.addPane(true); // the strip's, there before anything is forecast
       const format = { priceFormat: { type: "volume" } };
-      this.volume = this.chart.addSeries(L.HistogramSeries, { ...plain, ...format }, 1);
-      const [prices, volumes] = this.chart.panes();
-      prices.setStretchFactor(4);
-      volumes.setStretchFactor(1);
+      this.volume = this.chart.addSeries(L.HistogramSeries, { ...plain, ...format }, VOLUME);
+      const factors = { [PRICE]: 5, [STRIP]: 1.6, [VOLUME]: 1 };
+      this.chart.panes().forEach((pane, i) => pane.setStretchFactor(factors[i]));
+    }
+
+    listen(frame) {
+      this.chart.subscribeCrosshairMove((at) => {
+        this.hovered = at.time;
+        this.describe();
+        this.strip.describe(at.time);
+      });
+      for (const button of frame.querySelectorAll("[data-bars]")) {
+        button.onclick = () => this.show(button.dataset.bars);
+      }
+      const place = () => this.placeLegend(frame);
+      new ResizeObserver(place).observe(frame);
+    }
+
+    /* The strip's legend stands at the top of its pane. */
+    placeLegend(frame) {
+      requestAnimationFrame(() => {
+        const top = this.chart.panes()[STRIP].getHTMLElement()?.getBoundingClientRect().top;
+        const legend = frame.querySelector("#strip-legend");
+        if (top) legend.style.top = `${top - frame.getBoundingClientRect().top + 2}px`;
+      });
     }
 
     /* Take a whole picture: after a reconnect it continues what is here, zoom included. */
-    set(symbol, rows) {
+    set({ symbol, rows = [], said = [], trades = [], marks = [] }) {
       const first = rows.length ? rows[0][0] : Infinity;
       const last = [...this.rows.keys()].pop();
       const same = symbol === this.symbol;
       const older = same && last >= first - 1 ? [...this.rows.values()] : [];
       this.symbol = symbol;
       this.replace([...older.filter((row) => row[0] < first), ...rows], same);
+      const start = [...this.rows.keys()][0] ?? Infinity;
+      this.strip.set(said, same, start);
+      this.marks.set(trades, marks, same, start);
     }
 
     replace(rows, keepZoom) {
       const scale = this.chart.timeScale();
-      const away = keepZoom && scale.scrollPosition() < 0 ? scale.getVisibleRange() : null;
+      const away = keepZoom && this.away() ? scale.getVisibleRange() : null;
       this.rows = new Map(rows.map((row) => [row[0], row]));
       this.candles.setData(rows.map(candle));
       this.volume.setData(rows.map(volume));
       this.sma20.setData(rows.map((row) => point(row[0], row[6])));
       this.sma50.setData(rows.map((row) => point(row[0], row[7])));
+      this.gaps.set(rows);
       if (away && rows.length && away.to > rows[0][0]) scale.setVisibleRange(away);
       this.describe();
     }
 
-    update(rows) {
+    /* Whether someone has scrolled to older bars. */
+    away() {
+      return this.chart.timeScale().scrollPosition() < 0;
+    }
+
+    update({ rows = [], said, trades, marks }) {
       let last = [...this.rows.keys()].pop() ?? -Infinity;
       for (const row of rows) {
         const older = row[0] < last; // a bar of late trades, where the feed waits for them
@@ -105,16 +123,37 @@
         this.volume.update(volume(row), older);
         this.sma20.update(point(row[0], row[6]), older);
         this.sma50.update(point(row[0], row[7]), older);
+        if (row[8]) this.gaps.add(row[0]);
         last = Math.max(last, row[0]);
       }
-      if (this.rows.size > MOST_ROWS) this.replace([...this.rows.values()].slice(-MOST_ROWS / 2), true);
+      if (said) this.strip.update(said);
+      this.marks.update(trades, marks);
+      this.trim();
       this.describe();
+    }
+
+    trim() {
+      if (this.rows.size <= (this.away() ? MOST_ROWS_AWAY : MOST_ROWS)) return;
+      this.replace([...this.rows.values()].slice(-KEPT_ROWS), true);
+      const first = [...this.rows.keys()][0];
+      this.strip.set([], true, first);
+      this.marks.set([], [], true, first);
     }
 
     setDecimals(decimals) {
       this.decimals = decimals;
       const priceFormat = { type: "price", precision: decimals, minMove: 10 ** -decimals };
       for (const series of [this.candles, this.sma20, this.sma50]) series.applyOptions({ priceFormat });
+    }
+
+    setLearners(learners) {
+      this.strip.setLearners(learners);
+      this.marks.setLearners(learners);
+    }
+
+    setConfidence(confidence) {
+      this.strip.setConfidence(confidence);
+      this.marks.setConfidence(confidence);
     }
 
     /* Show the newest bars ("live": at the zoom there is). */
@@ -136,18 +175,21 @@
       const price = (value) => (value === null ? "needs more bars" : value.toFixed(this.decimals));
       const clock = new Date(row[0] * 1000).toISOString().slice(11, 19);
       const [open, high, low, close] = row.slice(1, 5).map(price);
-      text.textContent = `${clock} UTC  O ${open}  H ${high}  L ${low}  C ${close}  V ${row[5]}`;
+      const gap = row[8] ? "  GAP: trades are missing" : "";
+      text.textContent = `${clock} UTC  O ${open}  H ${high}  L ${low}  C ${close}  V ${row[5]}${gap}`;
       sma20.textContent = `SMA 20 ${price(row[6])}`;
       sma50.textContent = `SMA 50 ${price(row[7])}`;
     }
 
     recolour() {
       const [up, down] = [colour("up"), colour("down")];
-      this.chart.applyOptions(Tickloop.look(true));
+      this.chart.applyOptions(look(true));
       this.candles.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down });
       this.sma20.applyOptions({ color: colour("a") });
       this.sma50.applyOptions({ color: colour("b") });
       this.volume.setData([...this.rows.values()].map(volume));
+      this.strip.recolour();
+      this.marks.recolour();
     }
   }
 

@@ -1,0 +1,52 @@
+"""A service that takes messages: a real HTTP server, for apprise's json:// addresses."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import queue
+import threading
+from types import TracebackType
+from typing import Any
+
+
+class Inbox:
+    """Keeps what was posted to it.
+
+    Args:
+        code: with what it answers.
+    """
+
+    def __init__(self, code: int = 200) -> None:
+        self.code = code
+        self.messages: queue.Queue[dict[str, Any]] = queue.Queue()
+        inbox = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                inbox.messages.put({**json.loads(body), "path": self.path})
+                self.send_response(inbox.code)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"json://127.0.0.1:{self.server.server_port}/token-5eCr3t"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def next(self, seconds: float = 15.0) -> dict[str, Any]:
+        return self.messages.get(timeout=seconds)
+
+    def __enter__(self) -> Inbox:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.server.shutdown()
+        self.server.server_close()

@@ -1,0 +1,168 @@
+"""From the ledger to the chart's marks: each row once, the same account however one looks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datamodules.transitions import BUY, HOLD, SELL
+from streaming.ticks import NS_PER_S
+from trainers.recording.ledger import Ledger
+from trainers.recording.tail import LedgerTail
+from trainers.scoring.ledger import FORECAST, MADE, MISSED, NO_ACTION, OUTCOME
+from trainers.scoring.moves import moves_of
+from trainers.scoring.paper import paper_of
+from trainers.scoring.scored import scored_of
+from ui.live.ledger_marks import LedgerMarks
+from ui.live.paper_trades import BOUGHT, SOLD, PaperTrades
+
+START = 1_700_000_000
+NAMES = ["cnn", "dqn", "majority"]
+WORDS = {"B": BUY, "S": SELL, ".": HOLD}
+
+
+class Writer:
+    """Appends bars; each learner's signal by a letter: B, S or a dot."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger, self.at = Ledger(folder, "BTCUSDT", NAMES), START
+
+    def bar(
+        self,
+        signals: str = "...",
+        probability: float = 0.6,
+        *,
+        gap: bool = False,
+        version: tuple[int, ...] = (1, 1, 1),
+        status: int = MADE,
+    ) -> None:
+        outcome = np.zeros(1, OUTCOME)
+        outcome["bar"], outcome["close"], outcome["mid"] = self.at * NS_PER_S, 100.0, 100.0
+        outcome["gap"] = gap
+        rows = np.zeros(len(NAMES), FORECAST)
+        rows["bar"], rows["learner"], rows["status"] = self.at * NS_PER_S, range(3), status
+        rows["probability"] = [probability, np.nan, 0.5]
+        rows["action"], rows["version"] = NO_ACTION, version
+        rows["signal"] = [WORDS[letter] for letter in signals]
+        self.ledger.append(outcome, rows)
+        self.at += 1
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Writer:
+    return Writer(tmp_path)
+
+
+def marks(folder: Path) -> LedgerMarks:
+    return LedgerMarks(folder, "BTCUSDT", ["cnn", "dqn"], seconds=900)
+
+
+def test_tail_hands_out_each_row_once(tmp_path: Path, writer: Writer) -> None:
+    tail = LedgerTail(tmp_path, "BTCUSDT")
+    writer.bar()
+    assert [len(rows) for rows in tail.read()] == [3, 1, 3]
+    assert [len(rows) for rows in tail.read()[1:]] == [0, 0]
+    writer.bar()
+    writer.bar()
+    new = tail.read()
+    assert (len(new.outcomes), len(new.forecasts)) == (2, 6)
+    assert new.outcomes["bar"][0] == (START + 1) * NS_PER_S
+
+
+def test_no_ledger_yet_is_no_rows(tmp_path: Path) -> None:
+    tail = LedgerTail(tmp_path, "BTCUSDT")
+    assert len(tail.read().outcomes) == 0
+    Writer(tmp_path).bar()
+    assert len(tail.read().outcomes) == 1
+
+
+def test_forecast_stands_at_the_bar_that_it_is_about(tmp_path: Path, writer: Writer) -> None:
+    writer.bar(probability=0.61)
+    writer.bar(probability=0.9, status=MISSED)
+    shown = marks(tmp_path).look()
+    assert shown.whole == {"learners": ["cnn", "dqn"]}, "a baseline is no learner"
+    assert list(shown.keyed["said"].values()) == [[START + 1, 0.61, None]], "missed is not said"
+
+
+def test_trades_are_the_paper_account_s(tmp_path: Path, writer: Writer) -> None:
+    for signals in ("B..", "BB.", "..B", "S..", ".S.", "BBB", "..."):
+        writer.bar(signals)
+    rows = sorted(marks(tmp_path).look().keyed["trades"].values())
+    assert rows == [
+        [START, 0, BOUGHT],
+        [START + 1, 1, BOUGHT],
+        [START + 3, 0, SOLD],
+        [START + 4, 1, SOLD],
+        [START + 5, 0, BOUGHT],
+        [START + 5, 1, BOUGHT],
+    ]
+
+
+def test_gap_sells_what_was_held(tmp_path: Path, writer: Writer) -> None:
+    writer.bar("B..")
+    shown = marks(tmp_path)
+    shown.look()
+    writer.bar(gap=True)
+    rows = list(shown.look().keyed["trades"].values())
+    assert rows == [[START, 0, BOUGHT], [START, 0, SOLD]]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_account_followed_in_pieces_is_the_account_at_once(
+    tmp_path: Path, writer: Writer, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    pieces, shown = marks(tmp_path), []
+    for _ in range(120):
+        writer.bar("".join(rng.choice(list("BS...."), 3)), gap=bool(rng.random() < 0.1))
+        if rng.random() < 0.4:
+            pieces.look()
+    shown = sorted(pieces.look().keyed["trades"].values())
+    assert shown == sorted(marks(tmp_path).look().keyed["trades"].values())
+    rows = LedgerTail(tmp_path, "BTCUSDT").read()
+    for learner in (0, 1):
+        paper = paper_of(scored_of(moves_of(rows.outcomes), rows.forecasts, learner), 0.0)
+        mine = [row for row in shown if row[1] == learner]
+        assert sum(row[2] == SOLD for row in mine) == len(paper.closed)
+        assert len(mine) == int(paper.changes.sum())
+
+
+def test_cycle_stands_where_newer_weights_first_serve(tmp_path: Path, writer: Writer) -> None:
+    for version in ((1, 1, 1), (1, 1, 1), (2, 1, 1), (2, 2, 2), (2, 3, 3)):
+        writer.bar(version=version)
+    rows = list(marks(tmp_path).look().keyed["marks"].values())
+    assert rows == [[1, START, 1], [2, START + 2, 2], [3, START + 4, 2]]
+
+
+def test_marks_go_with_the_bars_that_the_chart_forgets(tmp_path: Path, writer: Writer) -> None:
+    writer.bar("B..")
+    shown = LedgerMarks(tmp_path, "BTCUSDT", ["cnn"], seconds=10)
+    shown.look()
+    for _ in range(30):
+        writer.bar()
+    kept = shown.look().keyed
+    assert min(kept["said"]) >= writer.at - 12
+    assert kept["trades"] == {}
+    assert list(kept["marks"]) == [1], "the version that serves is still told"
+
+
+def test_same_picture_is_not_changed_by_later_looks(tmp_path: Path, writer: Writer) -> None:
+    shown = marks(tmp_path)
+    writer.bar()
+    before = shown.look()
+    writer.bar()
+    after = shown.look()
+    assert len(before.keyed["said"]) + 1 == len(after.keyed["said"])
+
+
+def test_nothing_is_followed_without_bars() -> None:
+    empty = np.zeros(0, OUTCOME), np.zeros(0, FORECAST)
+    assert PaperTrades(0).follow(*empty) == []
+
+
+def test_file_of_another_kind_leaves_the_page_going(tmp_path: Path) -> None:
+    for name in ("outcomes", "forecasts"):
+        (tmp_path / f"BTCUSDT.{name}").write_bytes(b"something else")
+    assert marks(tmp_path).look().keyed == {"said": {}, "trades": {}, "marks": {}}

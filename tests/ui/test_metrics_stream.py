@@ -1,0 +1,312 @@
+"""The stream of points for programs: nothing missed, nothing twice, behind the same gate."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import dataclasses
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tests.ui.logged import typical
+from tests.ui.page_world import Page, World, apart
+from tests.ui.test_page_access import OPERATOR, PASSWORDS, VIEWER
+from trainers.tracking.reader import RunRecord, TrackingAwayError
+from ui.metrics import Metrics
+from ui.points import routes
+from ui.points.feed import BACKLOG, Listener, Points
+from ui.points.tail import Tail
+
+SESSION = RunRecord("s", "RUNNING", {"kind": "session", "status": "IDLE"}, {}, None)
+
+
+def run(cycle: int, status: str = "IDLE", **metrics: float) -> RunRecord:
+    tags = {
+        "kind": "learner", "symbol": "BTCUSDT", "learner": "cnn",
+        "status": status, "status_text": "",
+    }  # fmt: skip
+    steps = dict.fromkeys(metrics, cycle)
+    return RunRecord("r", "RUNNING", tags, metrics, cycle, steps=steps)
+
+
+def metrics(*runs: RunRecord) -> Metrics:
+    return Metrics(1.0, SESSION, {"BTCUSDT": {each.name[1]: each for each in runs}})
+
+
+def tail(history: Callable[..., dict[int, float]] | None = None) -> Tail:
+    return Tail("s", history or (lambda *_: pytest.fail("nothing between was missed")))
+
+
+def values(lines: list[dict]) -> list[tuple]:
+    return [(line["cycle"], line["metric"], line["value"]) for line in lines if "metric" in line]
+
+
+# ---- what is new
+
+
+def test_each_new_point_is_told_once() -> None:
+    follower = tail()
+    assert follower.look(metrics(run(1, loss=0.7))) == []
+    told = follower.look(metrics(run(2, loss=0.6)))
+    assert told == [
+        {"session": "s", "symbol": "BTCUSDT", "learner": "cnn", "kind": "learner",
+         "cycle": 2, "metric": "loss", "value": 0.6}
+    ]  # fmt: skip
+    assert follower.look(metrics(run(2, loss=0.6))) == []
+
+
+def test_cycles_between_two_looks_are_read() -> None:
+    asked = []
+
+    def history(*which: object) -> dict[int, float]:
+        asked.append(which)
+        return {2: 0.6, 3: 0.5, 4: 0.4}
+
+    follower = tail(history)
+    follower.look(metrics(run(1, loss=0.7)))
+    told = follower.look(metrics(run(4, loss=0.4)))
+    assert values(told) == [(2, "loss", 0.6), (3, "loss", 0.5), (4, "loss", 0.4)]
+    assert asked == [("r", "loss", 1)]
+
+
+def test_a_run_that_begins_later_is_told_from_its_first_cycle() -> None:
+    follower = tail(lambda *_: {1: 0.9, 2: 0.8})
+    follower.look(metrics())
+    assert values(follower.look(metrics(run(2, loss=0.8)))) == [(1, "loss", 0.9), (2, "loss", 0.8)]
+
+
+def test_a_look_that_fails_half_way_loses_nothing() -> None:
+    away = True
+
+    def history(*_: object) -> dict[int, float]:
+        if away:
+            raise TrackingAwayError("away")
+        return {2: 0.5, 3: 0.4}
+
+    follower = tail(history)
+    follower.look(metrics(run(1, accuracy=0.5, loss=0.7)))
+    later = run(3, accuracy=0.6, loss=0.4)
+    later = dataclasses.replace(later, steps={"accuracy": 2, "loss": 3})
+    with pytest.raises(TrackingAwayError):
+        follower.look(metrics(later))
+    away = False
+    told = values(follower.look(metrics(later)))
+    assert told == [(2, "accuracy", 0.6), (2, "loss", 0.5), (3, "loss", 0.4)]
+
+
+def test_a_status_that_changes_is_told() -> None:
+    follower = tail()
+    follower.look(metrics(run(1)))
+    (told,) = follower.look(metrics(run(1, status="TRAINING")))
+    assert (told["learner"], told["status"], told["cycle"]) == ("cnn", "TRAINING", 1)
+    assert follower.look(metrics(run(1, status="TRAINING"))) == []
+
+
+def test_a_listener_that_is_too_slow_is_told_so_and_let_go() -> None:
+    async def listen() -> tuple[int, object]:
+        listener = Listener({})
+        for i in range(BACKLOG + 1):
+            listener.put([str(i)])
+        await asyncio.sleep(0)
+        return listener.queue.qsize(), listener.queue.get_nowait()
+
+    assert apart(listen) == (1, None)
+
+
+def test_silence_is_filled_with_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "HEARTBEAT_SECONDS", 0.01)
+    points = Points.__new__(Points)
+    points._poller = type("Poller", (), {"metrics": metrics(run(7))})()
+
+    async def listen() -> dict:
+        found = routes._from(points, Listener({}), None)
+        return json.loads(await anext(found))
+
+    beat = apart(listen)
+    assert beat["cycle"] == 7
+    assert abs(beat["heartbeat"] - time.time()) < 5
+
+
+# ---- over the wire
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = World(tmp_path_factory.mktemp("stream"))
+    world.runs = typical(world, cycles=5)
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="module")
+def page(world: World) -> Iterator[Page]:
+    page = Page(world, env=PASSWORDS)
+    yield page
+    page.kill()
+
+
+def basic() -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(':'.join(VIEWER).encode()).decode()}"}
+
+
+async def by_socket(page: Page, query: str) -> AsyncIterator[dict]:
+    address = page.address.replace("http", "ws") + f"/live/metrics{query}"
+    async with connect(address, additional_headers=basic()) as socket:
+        async for message in socket:
+            yield json.loads(message)
+
+
+async def by_http(page: Page, query: str, accept: str = "*/*") -> AsyncIterator[dict]:
+    async for line in raw(page, query, accept):
+        yield json.loads(line)
+
+
+async def raw(page: Page, query: str, accept: str, **headers: str) -> AsyncIterator[str]:
+    async with (
+        httpx.AsyncClient(base_url=page.address, auth=VIEWER, timeout=20) as client,
+        client.stream(
+            "GET", f"/live/metrics{query}", headers={"Accept": accept, **headers}
+        ) as answer,
+    ):
+        assert answer.status_code == 200
+        async for line in answer.aiter_lines():
+            yield line
+
+
+async def first(found: AsyncIterator, wanted: Callable[..., bool], seconds: float = 20) -> list:
+    """Return everything up to the first that is wanted."""
+    kept = []
+    async with asyncio.timeout(seconds):
+        async for each in found:
+            kept.append(each)
+            if wanted(each):
+                break
+    await found.aclose()
+    return kept
+
+
+def point(line: dict, metric: str, cycle: int, learner: str | None = "cnn") -> bool:
+    return (line.get("metric"), line.get("cycle"), line.get("learner")) == (metric, cycle, learner)
+
+
+@pytest.mark.parametrize("way", [by_socket, by_http])
+def test_a_listener_gets_statuses_then_what_was_then_what_comes(
+    world: World, page: Page, way: Callable[..., AsyncIterator[dict]]
+) -> None:
+    newest = world.client.get_run(world.runs["cnn"]).data.metrics["train/epochs"]
+    cycle = 1 + max(
+        m.step for m in world.client.get_metric_history(world.runs["cnn"], "train/epochs")
+    )
+
+    async def listen() -> list[dict]:
+        found = way(page, "?since=0")
+        old = await first_of(found, lambda line: point(line, "train/epochs", cycle - 1))
+        world.log(world.runs["cnn"], cycle, train__epochs=newest + 2)
+        world.tag(world.runs["dqn"], status="ERROR", status_text="boom")
+        world.log(world.run_id, cycle, stream__overruns=1)
+        return old + await first(found, lambda line: line.get("status") == "ERROR")
+
+    lines = [line for line in apart(listen) if "heartbeat" not in line]
+    world.tag(world.runs["dqn"], status="IDLE", status_text="")
+    statuses = [line for line in lines[:20] if "status" in line]
+    assert lines[: len(statuses)] == statuses, "statuses come first"
+    assert {line["learner"] for line in statuses} >= {None, "cnn", "dqn"}
+    points = [line for line in lines if "metric" in line]
+    assert {line["session"] for line in points} == {world.run_id}
+    keys = [(p["learner"], p["kind"], p["metric"], p["cycle"]) for p in points]
+    assert len(set(keys)) == len(keys), "nothing comes twice"
+    for known in range(1, cycle + 1):
+        assert ("cnn", "learner", "train/epochs", known) in keys
+    assert (None, "session", "stream/overruns", cycle) in keys
+    assert (lines[-1]["learner"], lines[-1]["status_text"]) == ("dqn", "boom")
+
+
+async def first_of(found: AsyncIterator, wanted: Callable[..., bool]) -> list:
+    """As ``first``, of something that goes on afterwards."""
+    kept = []
+    async with asyncio.timeout(20):
+        while not kept or not wanted(kept[-1]):
+            kept.append(await anext(found))
+    return kept
+
+
+def test_since_a_cycle_only_what_came_after_it_is_sent(page: Page) -> None:
+    lines = apart(
+        lambda: first(by_http(page, "?since=3"), lambda line: point(line, "train/epochs", 5))
+    )
+    assert {line["cycle"] for line in lines if "metric" in line} >= {4, 5}
+    assert not [line for line in lines if "metric" in line and line["cycle"] <= 3]
+
+
+def test_events_have_the_cycle_as_their_id_and_go_on_from_the_last(page: Page) -> None:
+    def is_fifth(line: str) -> bool:
+        return line.startswith("data:") and point(json.loads(line[5:]), "train/epochs", 5)
+
+    lines = apart(
+        lambda: first(raw(page, "", "text/event-stream", **{"Last-Event-ID": "5"}), is_fifth)
+    )
+    told = [json.loads(line[5:]) for line in lines if line.startswith("data:")]
+    assert {line["cycle"] for line in told if "metric" in line} == {5}
+    assert lines[-2] == "id: 5"
+
+
+def test_the_stream_is_refused_to_nobody(page: Page) -> None:
+    async def ask() -> None:
+        with pytest.raises(InvalidStatus, match="401"):
+            await connect(page.address.replace("http", "ws") + "/live/metrics")
+
+    apart(ask)
+    assert httpx.get(page.address + "/live/metrics").status_code == 401
+
+
+@pytest.mark.parametrize("since", ["-1", "soon"])
+def test_since_is_a_cycle(page: Page, since: str) -> None:
+    answer = httpx.get(f"{page.address}/live/metrics?since={since}", auth=VIEWER)
+    assert answer.status_code == 422
+
+
+def test_a_stream_ends_when_its_visitor_logs_out(page: Page, world: World) -> None:
+    async def listen() -> str:
+        async with httpx.AsyncClient(base_url=page.address, timeout=20) as client:
+            await client.post("/login", data={"password": OPERATOR[1]})
+            async with client.stream("GET", "/live/metrics") as answer:
+                found = answer.aiter_lines()
+                assert "status" in json.loads(await anext(found))
+                await client.post("/logout")
+                world.log(world.runs["dqn"], 50, train__epsilon=0.1)
+                async with asyncio.timeout(10):
+                    return "\n".join([line async for line in found])
+
+    assert "train/epsilon" not in apart(listen)
+
+
+def test_those_who_leave_are_forgotten(page: Page) -> None:
+    """More than may listen at once, one after another; then too many at once."""
+
+    async def come_and_go() -> None:
+        for i in range(routes.MOST_LISTENERS + 10):
+            way = by_socket if i % 2 else by_http
+            await first(way(page, ""), lambda line: True)
+
+    apart(come_and_go)
+
+    async def crowd() -> int:
+        address = page.address.replace("http", "ws") + "/live/metrics"
+        sockets = []
+        for _ in range(routes.MOST_LISTENERS):
+            sockets.append(await connect(address, additional_headers=basic()))
+            await sockets[-1].recv()
+        refused = await connect(address, additional_headers=basic())
+        with pytest.raises(ConnectionClosed) as closed:
+            await refused.recv()
+        for socket in sockets:
+            await socket.close()
+        return closed.value.rcvd.code
+
+    assert apart(crowd) == routes.TOO_MANY

@@ -1,0 +1,109 @@
+"""The evidence tab, as a person reads it: MLflow's numbers and what the ledger adds to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
+
+from tests.ui.book import AGENTS, BASELINES
+from tests.ui.page_world import Page
+
+OpenTab = Callable[..., Tab]
+
+
+@pytest.fixture
+def shown(tab: Tab) -> Iterator[Tab]:
+    tab.get_by_role("tab", name="Evidence").click()
+    expect(tab.locator("#scores tbody tr")).to_have_count(4 + len(BASELINES))
+    yield tab
+    tab.get_by_role("tab", name="Live").click()
+
+
+def cells(tab: Tab, name: str) -> list[str]:
+    row = tab.locator("#scores tbody tr").filter(has=tab.get_by_role("rowheader", name=name))
+    return row.locator("td").all_inner_texts()
+
+
+def test_learner_s_scores_are_mlflow_s_over_three_windows(shown: Tab) -> None:
+    assert cells(shown, re.compile("^cnn$")) == [
+        "720",
+        *("55.1 ± 4.1", "55.1 ± 4.1", "54.2 ± 3.6"),
+        *("0.6859", "0.6859", "0.6871 ± 0.0040"),
+        *("+0.0051 ± 0.0093", "+0.0051 ± 0.0093", "+0.0042 ± 0.0112"),
+        *("-4.2", "-4.2", "-12.4 ± 9.1"),
+    ]
+
+
+def test_baselines_have_windows_from_the_ledger(shown: Tab) -> None:
+    accuracy = re.compile(r"\d\d\.\d ± \d+\.\d")
+    for name in set(BASELINES) - AGENTS:
+        row = cells(shown, re.compile(f"^{name}"))
+        assert all(accuracy.fullmatch(text) for text in row[1:3]), (name, row)
+        assert row[7:10] == ["—"] * 3, "a baseline has no edge over itself"
+    for name in AGENTS & set(BASELINES):
+        row = cells(shown, re.compile(f"^{name}"))
+        assert row[1:7] == ["—"] * 6
+        assert re.match(r"[-+]\d", row[12]), (name, row)
+
+
+def test_edge_and_its_interval_over_cycles(shown: Tab) -> None:
+    lines = "Tickloop.link.evidence.edgeChart.lines"
+    keys = set(shown.evaluate(f"[...{lines}.keys()]"))
+    assert {"cnn", "cnn above", "cnn below", "cnn.champion"} <= keys
+    assert shown.evaluate(f"{lines}.get('cnn above').series.data().length") == 24
+    expect(shown.locator("#edges-key")).to_have_text("cnncnn.champion")
+
+
+def test_bets_against_their_threshold(shown: Tab) -> None:
+    lines = "Tickloop.link.evidence.betChart.lines"
+    assert shown.evaluate(f"{lines}.get('cnn').series.data().at(-1).value") == 1.84
+    assert shown.evaluate(f"{lines}.get('cnn needed').series.data().at(-1).value") == 3
+    expect(shown.locator("#verdicts")).to_contain_text("cnn: wait: not enough evidence yet")
+    expect(shown.locator("#verdicts")).to_contain_text("dqn: not known yet")
+
+
+def test_calibration_has_a_dot_a_bin_that_tells_its_bars(shown: Tab) -> None:
+    assert shown.locator("#curves circle").count() == 10
+    expect(shown.locator("#curves circle title").first).to_have_text(
+        re.compile(r"said \d\d\.\d %, came \d\d\.\d %, \d+ bars")
+    )
+
+
+def test_break_even_says_needed_reached_and_what_costs_take(shown: Tab) -> None:
+    panel = shown.get_by_role("region", name="Break-even of cnn", exact=True)
+    expect(panel).to_contain_text(re.compile(r"accuracy needed\s*61\.8 %"))
+    expect(panel).to_contain_text(re.compile(r"accuracy reached\s*54\.2 % ± 3\.6 %"))
+    expect(panel).to_contain_text("does not pay: the whole interval is below")
+    money = [panel.locator(f'[data-k="p.cnn.{times}"]').inner_text() for times in range(3)]
+    free, once, twice = (float(text.split(" bp")[0].replace(",", "")) for text in money)
+    assert free > once > twice
+    assert panel.locator("rect").count() == 3
+    agent = shown.get_by_role("region", name="Break-even of dqn")
+    expect(agent).to_contain_text("an agent: it gives no probability")
+    expect(agent).to_contain_text(re.compile("does not pay|open: the interval"))
+
+
+def test_canary_is_at_chance_in_words(shown: Tab) -> None:
+    canary = shown.get_by_role("region", name="Canary")
+    expect(canary.locator(".chip")).to_have_text("AT CHANCE")
+    expect(canary).to_contain_text(re.compile(r"the alarm is at 6\.91\. [\d,]+ bars judged"))
+
+
+def test_charts_of_a_view_that_was_hidden_fill_it(shown: Tab) -> None:
+    shown.wait_for_function(
+        "(() => { const r = Tickloop.link.evidence.edgeChart.chart.timeScale()"
+        ".getVisibleLogicalRange(); return r.to - r.from < 40; })()"
+    )
+
+
+def test_pictures_of_the_view(page: Page, open_tab: OpenTab, screenshots: Path) -> None:
+    for scheme in ("light", "dark"):
+        tab = open_tab(page.address + "#BTCUSDT/evidence", color_scheme=scheme)
+        expect(tab.locator("#curves circle").first).to_be_visible()
+        tab.screenshot(path=screenshots / f"evidence_{scheme}.png", full_page=True)
+        assert tab.faults == []

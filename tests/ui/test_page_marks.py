@@ -1,0 +1,131 @@
+"""Forecasts, paper trades, cycles and gaps on the chart: they are the ledger's, and can be read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
+
+from streaming.ticks import NS_PER_S
+from tests.ui.book import LAZY_CYCLE
+from tests.ui.page_world import World
+from tests.ui.test_page_reading import wait_for_bars
+from trainers.recording.ledger import read_ledger
+
+OpenTab = Callable[..., Tab]
+CHART = "Tickloop.candles"
+MARKER = f"""
+(cycle) => {{
+  const marks = {CHART}.marks;
+  const frame = document.getElementById("chart").getBoundingClientRect();
+  const time = marks.cycles.get(cycle)[1];
+  return [
+    frame.x + {CHART}.chart.timeScale().timeToCoordinate(time),
+    frame.y + marks.edge.priceToCoordinate(0),
+  ];
+}}
+"""
+
+
+@pytest.fixture
+def card(tab: Tab) -> Tab:
+    yield tab.locator("#cycle-card")
+    tab.keyboard.press("Escape")
+
+
+def test_strip_shows_what_the_ledger_says_of_each_bar(busy: World, tab: Tab) -> None:
+    wait_for_bars(tab, 2)
+    shown = dict(tab.evaluate(f"[...{CHART}.strip.rows.values()].map((r) => [r[0], r])"))
+    names, _, forecasts = read_ledger(busy.folder, "BTCUSDT")
+    cnn = forecasts[forecasts["learner"] == names.index("cnn")]
+    said = {int(r["bar"]) // NS_PER_S + 1: round(float(r["probability"]), 4) for r in cnn}
+    assert len(shown) >= 850
+    assert all(row[1] == said[time] for time, row in shown.items())
+    assert all(row[2] is None for row in shown.values()), "an agent gives no probability"
+    assert tab.evaluate(f"[...{CHART}.strip.series.keys()]") == [1, 3], "CNN and its champion"
+
+
+def test_strip_has_its_band_and_one_half(tab: Tab) -> None:
+    lines = f"{CHART}.strip.lines.map(([line]) => line.options().price)"
+    assert tab.evaluate(lines) == [0.5, 0.65, pytest.approx(0.35)]
+    expect(tab.locator("#strip-legend")).to_have_text(
+        re.compile(r"cnn 0\.\d{3}.*band: no signal under 65 %")
+    )
+
+
+def test_forecasts_share_the_candles_time_axis(tab: Tab) -> None:
+    assert tab.evaluate(f"{CHART}.chart.panes().length") == 3
+    times = f"[...{CHART}.strip.rows.keys()].filter((t) => !{CHART}.rows.has(t)).length"
+    assert tab.evaluate(times) <= 1, "only the forecast about a bar without trades yet"
+
+
+def test_arrows_are_the_trades_of_both_learners(tab: Tab) -> None:
+    texts = tab.evaluate(f"{CHART}.marks.ofTrades.markers().map((m) => [m.shape, m.text])")
+    assert {tuple(text) for text in texts} == {
+        ("arrowUp", "C"), ("arrowDown", "C"), ("arrowUp", "D"), ("arrowDown", "D"),
+    }  # fmt: skip
+    assert len(texts) == tab.evaluate(f"{CHART}.marks.trades.size")
+    expect(tab.locator("#marks-legend")).to_contain_text(
+        "▲ buy ▼ sell on paper: C cnn, D dqn (at 65 %)"
+    )
+
+
+def test_cycles_have_the_colour_of_the_version_that_serves(tab: Tab) -> None:
+    cycles = dict(tab.evaluate(f"[...{CHART}.marks.cycles.values()].map((r) => [r[0], r[2]])"))
+    assert cycles[LAZY_CYCLE] == LAZY_CYCLE - 1
+    markers = tab.evaluate(f"{CHART}.marks.ofCycles.markers()")
+    colours = {int(m["text"]): m["color"] for m in markers}
+    assert colours[LAZY_CYCLE] == colours[LAZY_CYCLE - 1] != colours[LAZY_CYCLE + 1]
+    newest = max(cycles.values())
+    expect(tab.locator("#marks-legend")).to_contain_text(f"● {newest}")
+
+
+def test_click_on_a_cycle_opens_its_metrics(busy: World, tab: Tab, card: Tab) -> None:
+    tab.get_by_role("button", name="15m", exact=True).click()
+    cycle = 15
+    tab.wait_for_function(f"({MARKER})({cycle})[0] > 0")
+    x, y = tab.evaluate(MARKER, cycle)
+    tab.mouse.move(x, y)
+    tab.mouse.click(x, y)
+    expect(card).to_be_visible()
+    expect(card.get_by_role("heading", level=2)).to_have_text(f"Cycle {cycle}, version 15 serves")
+    expect(card).to_contain_text(re.compile(r"Epochs\s*30"))
+    expect(card).to_contain_text(re.compile(r"Episodes\s*60"))
+    link = card.get_by_role("link", name="run in MLflow").first
+    assert link.get_attribute("href") == f"http://127.0.0.1:5000/#/runs/{busy.runs['cnn']}"
+
+
+def test_cycle_card_by_keyboard(tab: Tab, card: Tab) -> None:
+    button = tab.get_by_role("button", name="Cycles")
+    button.focus()
+    tab.keyboard.press("Enter")
+    expect(card).to_be_visible()
+    expect(tab.get_by_role("button", name="Close")).to_be_focused()
+    newest = int(re.search(r"Cycle (\d+)", card.inner_text())[1])
+    card.get_by_role("button", name="Cycle before").press("Enter")
+    expect(card).to_contain_text(f"Cycle {newest - 1}")
+    tab.keyboard.press("Escape")
+    expect(card).to_be_hidden()
+    expect(button).to_be_focused()
+
+
+def test_cycle_that_logged_nothing_says_so(tab: Tab, card: Tab) -> None:
+    tab.get_by_role("button", name="Cycles").click()  # newer than what is logged
+    expect(card).to_contain_text("nothing logged in this cycle")
+
+
+def test_gap_is_shaded_and_named(busy: World, tab: Tab) -> None:
+    busy.streams["BTCUSDT"].losing.set()
+    tab.wait_for_function(f"{CHART}.gaps.ranges.length > 0")
+    time = tab.evaluate(f"{CHART}.gaps.ranges.at(-1)[0]")
+    wait_for_bars(tab, 2)
+    assert tab.evaluate(f"{CHART}.rows.get({time})[8]") == 1
+    x = tab.evaluate(
+        f"document.getElementById('chart').getBoundingClientRect().x"
+        f" + {CHART}.chart.timeScale().timeToCoordinate({time})"
+    )
+    tab.mouse.move(x, 300)
+    expect(tab.locator("#legend")).to_contain_text("GAP: trades are missing")

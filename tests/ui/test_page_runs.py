@@ -1,0 +1,87 @@
+"""Runs and models: what MLflow holds, two runs side by side, and what was decided about models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
+
+from tests.ui.logged import PARITY
+from tests.ui.page_world import Page, World
+
+OpenTab = Callable[..., Tab]
+
+
+@pytest.fixture
+def runs(tab: Tab) -> Iterator[Tab]:
+    tab.get_by_role("tab", name="Runs and models").click()
+    expect(tab.locator("#runs tr").first).to_be_visible()
+    yield tab
+    tab.get_by_role("tab", name="Live").click()
+
+
+def choose(tab: Tab, a: str, b: str) -> None:
+    tab.get_by_label("Run A").select_option(a)
+    tab.get_by_label("Run B").select_option(b)
+
+
+def test_sessions_are_listed_newest_first_with_their_learners(busy: World, runs: Tab) -> None:
+    rows = [text.split("\t") for text in runs.locator("#runs tr").all_inner_texts()]
+    assert [row[1] for row in rows[:4]] == ["session", "learner", "champion", "learner"]
+    assert rows[1][0] == "cnn BTCUSDT"
+    assert rows[1][4] == "54.2 % ± 3.6 %"
+    assert PARITY in rows[0][8]
+    assert rows[4][1] == "session"
+    assert "ran 15.5 min" in rows[4][8]
+    assert "parity not known yet" in rows[4][8]
+
+
+def test_every_run_leads_to_mlflow_s_own_page(busy: World, runs: Tab) -> None:
+    links = runs.locator("#runs a").evaluate_all("(links) => links.map((a) => a.href)")
+    assert f"http://127.0.0.1:5000/#/runs/{busy.runs['cnn']}" in links
+    assert f"http://127.0.0.1:5000/#/runs/{busy.earlier['session']}" in links
+    assert set(runs.locator("#runs a").evaluate_all("(l) => l.map((a) => a.rel)")) == {"noopener"}
+
+
+def test_two_runs_side_by_side(busy: World, runs: Tab) -> None:
+    choose(runs, busy.runs["cnn"], busy.earlier["cnn"])
+    expect(runs.locator("#compare-rows")).to_have_text(re.compile(r"seed\s*0\s*1"))
+    expect(runs.locator("#compare-params")).to_have_text("Parameters that differ (3 are the same)")
+    chart = "Tickloop.link.runs.compare.chart.lines"
+    runs.wait_for_function(f"{chart}.size === 2")
+    assert runs.evaluate(f"[...{chart}.values()].map((l) => l.series.data().length)") == [24, 30]
+    assert runs.get_by_label("Metric").input_value() == "live/accuracy"
+    runs.get_by_label("Metric").select_option("live/scored")
+    expect(runs.locator("#compare-key")).to_have_text("A: live/scored 720 B: live/scored 900 ")
+
+
+def test_runs_without_a_common_metric_can_be_compared(busy: World, runs: Tab) -> None:
+    choose(runs, busy.run_id, busy.runs["dqn"])
+    expect(runs.locator("#compare-params")).to_have_text("All 4 parameters are the same")
+    expect(runs.locator("#compare-key")).to_contain_text("not logged")
+
+
+def test_versions_have_their_aliases_and_audit_record(runs: Tab) -> None:
+    model = runs.get_by_role("region", name="Model tickloop-btcusdt-cnn")
+    texts = model.locator(".version").all_inner_texts()
+    assert [text.split()[1] for text in texts] == ["3", "2", "1"]
+    for text, alias in zip(texts, ("challenger", "champion", "previous"), strict=True):
+        assert alias in text
+    assert "promote by evidence in cycle 20" in texts[1]
+    assert "better than logistic (log E +3.21 against 3.00 needed" in texts[1]
+    expect(model).to_contain_text("wait: not enough evidence yet")
+    link = model.get_by_role("link", name="tickloop-btcusdt-cnn")
+    assert link.get_attribute("href") == "http://127.0.0.1:5000/#/models/tickloop-btcusdt-cnn"
+
+
+def test_view_stays_over_a_reload(page: Page, open_tab: OpenTab, screenshots: Path) -> None:
+    for scheme in ("light", "dark"):
+        tab = open_tab(page.address + "#BTCUSDT/runs", color_scheme=scheme)
+        expect(tab.locator("#runs tr").first).to_be_visible()
+        expect(tab.locator("#view-live")).to_be_hidden()
+        tab.screenshot(path=screenshots / f"runs_{scheme}.png", full_page=True)
+        assert tab.faults == []

@@ -1,0 +1,141 @@
+"""What must not move: layout, zoom, scroll, theme; and what must come back by itself."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, expect
+from playwright.sync_api import Page as Tab
+
+from tests.ui.book import EVERYBODY, Book
+from tests.ui.page_world import Page, World
+from tests.ui.test_page_reading import LAST_ROW, wait_for_bars
+
+OpenTab = Callable[..., Tab]
+
+SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) {
+    const where = entry.sources.map(({ node }) => node?.id || node?.className || node?.nodeName);
+    if (!entry.hadRecentInput) window.shifts.push([entry.value, where.join()]);
+  }
+}).observe({ type: "layout-shift", buffered: true });
+"""
+FOCUSABLE = """
+[...document.querySelectorAll(":is(.view:not([hidden]), #bar) :is(button, a, input, select)")]
+  .filter((node) => !node.disabled && node.offsetParent && node.tabIndex >= 0).length
+"""
+FOCUSED = """
+(() => {
+  const node = document.activeElement;
+  const style = getComputedStyle(node);
+  const name = node.id || node.dataset.bars || node.dataset.ask || node.name
+    || node.parentElement?.dataset?.ask || node.href || node.textContent;
+  return [name, style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2];
+})()
+"""
+STATE = """
+(() => {
+  const range = Tickloop.candles.chart.timeScale().getVisibleLogicalRange();
+  const panel = document.getElementById("right");
+  return [range.from, range.to, panel.scrollTop, document.body.classList.contains("dark")];
+})()
+"""
+
+
+@pytest.mark.parametrize("view", ["live", "runs", "evidence"])
+def test_nothing_shifts_while_the_page_is_painted(browser: Browser, page: Page, view: str) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    tab = context.new_page()
+    tab.add_init_script(SHIFTS)
+    tab.goto(f"{page.address}#BTCUSDT/{view}")
+    tab.wait_for_selector('[data-k="link"][data-s="LIVE"]')
+    wait_for_bars(tab, 2)
+    shifts = tab.evaluate("window.shifts")
+    ours = [size for size, where in shifts if "svelte" not in where]  # Gradio's own spinner
+    assert sum(ours) < 0.02, shifts
+    assert sum(size for size, _ in shifts) < 0.1, shifts
+    context.close()
+
+
+def test_zoom_scroll_and_theme_stay_as_they_were_put(page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(page.address, color_scheme="dark", viewport={"width": 1280, "height": 640})
+    tab.get_by_role("button", name="Switch between light and dark").click()
+    tab.mouse.move(400, 300)
+    tab.mouse.wheel(0, -400)
+    tab.mouse.down()
+    tab.mouse.move(650, 300, steps=4)
+    tab.mouse.up()
+    tab.evaluate("document.getElementById('right').scrollTop = 120")
+    tab.wait_for_function("Tickloop.candles.away()")
+    before = tab.evaluate(STATE)
+    assert before[2:] == [120, False]
+    wait_for_bars(tab, 4)
+    assert tab.evaluate(STATE) == before
+
+
+def test_every_control_is_reached_by_keyboard_and_shows_it(page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(page.address)
+    for view in ("Live", "Runs and models", "Evidence"):
+        tab.get_by_role("tab", name=view).click()
+        wanted = tab.evaluate(FOCUSABLE)
+        tab.evaluate("document.activeElement.blur()")
+        seen = {}
+        for _ in range(wanted + 8):
+            tab.keyboard.press("Tab")
+            name, ring = tab.evaluate(FOCUSED)
+            seen[name] = ring
+        assert all(seen[name] for name in seen if name and "Tickloop" not in name), seen
+        assert {"theme", f"tab-{view.split()[0].lower()}"} <= set(seen)
+    tab.get_by_role("tab", name="Evidence").focus()
+    tab.keyboard.press("ArrowRight")
+    expect(tab.get_by_role("tab", name="Live")).to_have_attribute("aria-selected", "true")
+
+
+def test_reduced_motion_has_none(page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(page.address, reduced_motion="reduce")
+    moving = "getComputedStyle(document.querySelector('%s')).transitionDuration"
+    for selector in ("#theme", ".card", "#tab-live"):
+        assert tab.evaluate(moving % selector) in ("0s", "")
+    assert (
+        tab.evaluate("document.getAnimations().filter((a) => a.playState === 'running').length")
+        == 0
+    )
+
+
+def test_trainer_restarted_under_an_open_tab(busy: World, tab: Tab) -> None:
+    stream = busy.streams["BTCUSDT"]
+    tab.evaluate("window.kept = document.querySelector('#chart canvas')")
+    stream.book.close()
+    stream.book = None  # the trainer is gone; the feed goes on
+    wait_for_bars(tab, 2)
+    stream.book = Book(busy.folder, "BTCUSDT", EVERYBODY)
+    stream.book.bars = 2000
+    said = tab.evaluate("[...Tickloop.candles.strip.rows.keys()].pop()")
+    tab.wait_for_function(
+        f"[...Tickloop.candles.strip.rows.keys()].pop() >= {said} + 3", timeout=8000
+    )
+    times = tab.evaluate("[...Tickloop.candles.rows.keys()]")
+    assert times == list(range(times[0], times[-1] + 1)), "candles are missing"
+    assert tab.evaluate("kept.isConnected")
+    assert tab.locator(".toast-wrap .toast-body").count() == 0
+
+
+def test_metrics_catch_up_after_mlflow_was_away(busy: World, page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(page.address)
+    epsilon = tab.get_by_role("region", name="DQN").locator('[data-k="dqn.train/epsilon"]')
+    with sqlite3.connect(busy.root / "mlflow.db", isolation_level=None) as database:
+        database.execute("begin exclusive")  # readers get "database is locked"
+        expect(tab.locator("#notice")).to_contain_text("MLflow does not answer", timeout=15_000)
+        expect(epsilon).to_have_text("0.0797")
+        newest = tab.evaluate(LAST_ROW)[0]
+        tab.wait_for_function(f"{LAST_ROW}[0] > {newest}")
+        database.execute("rollback")
+    busy.log(busy.runs["dqn"], 24, train__epsilon=0.0511)
+    expect(epsilon).to_have_text("0.0511", timeout=12_000)
+    expect(tab.locator("#notice")).to_be_empty()
+    busy.log(busy.runs["dqn"], 24, train__epsilon=0.0797)
+    expect(epsilon).to_have_text("0.0797")

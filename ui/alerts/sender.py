@@ -1,0 +1,139 @@
+"""Sends messages to the address that the user gave, in a thread: nobody waits for a network.
+
+An address often is the secret itself (a bot's token, a webhook's path). It is never shown again,
+only the kind of service; and of what went wrong only what cannot repeat it.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import re
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+import apprise
+
+from streaming.errors import KnobError
+from ui.bucket import Bucket
+
+logger = logging.getLogger(__name__)
+logging.getLogger("apprise").propagate = False  # its words may quote the address
+
+SENT, UNSENT = "sent", "not sent: "
+MOST, MOST_SECONDS = 10, 60.0  # messages of all rules: ten, and one more a minute
+RULE_MOST, RULE_SECONDS = 2, 300.0  # of one rule: that it fires and that it is over
+
+
+class Message(NamedTuple):
+    """A message, and whom to tell what became of it."""
+
+    address: str
+    title: str
+    body: str
+    done: Callable[[str], None]
+
+
+class Sender:
+    """One thread and its queue.
+
+    Attributes:
+        sent: messages that a service took, since the page began.
+        failed: messages that were not sent.
+        last_failure: why, of the newest one; empty if there was none.
+    """
+
+    def __init__(self) -> None:
+        self.sent = self.failed = 0
+        self.last_failure = ""
+        self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name="alerts-sender", daemon=True).start()
+
+    def send(self, message: Message) -> None:
+        """Queue a message."""
+        self._queue.put(message)
+
+    def _run(self) -> None:
+        while True:
+            message = self._queue.get()
+            try:
+                outcome = deliver(message.address, message.title, message.body)
+            except Exception as e:
+                # The edge of the thread: this message is lost, and it is said so.
+                logger.exception("could not send an alert")
+                outcome = f"{UNSENT}{type(e).__name__}"
+            self._count(outcome)
+            try:
+                message.done(outcome)
+            except Exception:
+                # The edge of the thread: the history goes on saying "sending".
+                logger.exception("could not note what became of an alert")
+
+    def _count(self, outcome: str) -> None:
+        if outcome == SENT:
+            self.sent += 1
+        else:
+            self.failed += 1
+            self.last_failure = outcome.removeprefix(UNSENT)
+
+
+class Limits:
+    """How many messages may be sent, of one rule and of all. Times are seconds of one clock."""
+
+    def __init__(self) -> None:
+        self._all = Bucket(MOST, MOST_SECONDS)
+        self._rules: dict[str, Bucket] = {}
+
+    def allow(self, rule: str, now: float) -> bool:
+        """Return whether a message of a rule may be sent now, and count it."""
+        own = self._rules.setdefault(rule, Bucket(RULE_MOST, RULE_SECONDS))
+        if own.wait(now) > 0 or self._all.wait(now) > 0:
+            return False
+        own.take(now)
+        self._all.take(now)
+        return True
+
+
+def check_address(address: str) -> None:
+    """Refuse what is no address of a service.
+
+    Raises:
+        KnobError: without repeating it.
+    """
+    if address and not apprise.Apprise().add(address):
+        raise KnobError(
+            "address: not known to apprise; allowed: such as json://HOST/PATH, ntfy://TOPIC or"
+            " mailto://USER:PASSWORD@HOST"
+        )
+
+
+def masked(address: str) -> str:
+    """Return which service an address is of, and nothing else of it.
+
+    >>> masked("json://user:secret@127.0.0.1/token")
+    'JSON (json://…)'
+    """
+    found = apprise.Apprise()
+    found.add(address)
+    kinds = [f"{each.service_name} ({address.partition('://')[0]}://…)" for each in found]
+    return ", ".join(kinds)
+
+
+def deliver(address: str, title: str, body: str) -> str:
+    """Send one message; return what became of it, in words."""
+    services = apprise.Apprise()
+    if not services.add(address):
+        return f"{UNSENT}apprise does not know the address"
+    with apprise.LogCapture(level=logging.WARNING) as log:  # type: ignore[no-untyped-call]
+        # As text: a service that shows HTML is given it escaped.
+        done = services.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT)
+        said = log.getvalue()
+    return SENT if done else f"{UNSENT}{_reason(said)}"
+
+
+def _reason(said: str) -> str:
+    """Return what kind of failure apprise logged: its own words may quote the address."""
+    if code := re.search(r"error=(\d{3})\b", said):
+        return f"the service answered {code[1]}"
+    return "no connection" if "onnection error" in said else "the service did not take it"

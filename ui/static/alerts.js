@@ -1,0 +1,197 @@
+/* The alerts: rules with their states, where messages go, what fired. The server says over the
+   page's connection that something is new; what it is, is fetched. */
+(function () {
+  "use strict";
+  const Tickloop = (window.Tickloop = window.Tickloop || {});
+  const { byId, element } = Tickloop;
+  const ADDRESS = "/live/alerts";
+  const AT_ONCE = ["rises", "changes", "says"];
+  const NO_VALUE = ["rises", "changes"];
+  const utc = (seconds) => new Date(seconds * 1000).toISOString();
+
+  const chip = (text) => {
+    const made = element("span", text, "chip");
+    made.dataset.s = text;
+    return made;
+  };
+
+  /* When something was, and that it is a time. */
+  const time = (seconds, text) => {
+    const made = element("time", text ?? utc(seconds).slice(0, 19).replace("T", " "));
+    made.dateTime = utc(seconds);
+    return made;
+  };
+
+  class AlertsView {
+    constructor() {
+      this.form = byId("rule");
+      this.form.onsubmit = (event) => this.add(event);
+      this.form.elements.who.onchange = () => this.offerWhats();
+      this.form.elements.what.oninput = () => this.offerHows();
+      this.form.elements.how.onchange = () => this.hideUnused();
+      byId("address").onsubmit = (event) => this.save(event);
+      byId("address-test").onclick = () => this.test();
+      byId("address-remove").onclick = () => this.setAddress("");
+      new MutationObserver(() => this.load()).observe(byId("alerts-revision"), { childList: true });
+      this.load();
+    }
+
+    async load() {
+      const found = await Tickloop.ask(ADDRESS);
+      if (found.error) return; // the page says itself that its connection is lost
+      byId("alerts-broken").hidden = !found.broken;
+      byId("alerts-broken").textContent = found.broken;
+      this.offer(found.choices);
+      const rules = found.rules.map((rule) => this.rule(rule));
+      if (!rules.length) rules.push(element("li", "no rules: nothing is watched", "none"));
+      byId("alert-rules").replaceChildren(...rules);
+      byId("alert-history").replaceChildren(...found.history.map((line) => this.line(line)));
+      byId("alert-none").hidden = found.history.length > 0;
+      this.showSending(found);
+    }
+
+    /* ---- rules */
+
+    rule(rule) {
+      const item = element("li");
+      item.dataset.rule = rule.id;
+      const about = element("span", rule.whose, "about");
+      if (rule.phase === "waiting") about.textContent = "nothing to compare with yet";
+      else if (rule.since && rule.phase !== "quiet") {
+        about.append(rule.whose ? " since " : "since ", time(rule.since, utc(rule.since).slice(11, 19)));
+      }
+      const buttons = element("span", undefined, "buttons for-operator");
+      buttons.append(this.toggle(rule), this.remover(rule));
+      item.append(chip(rule.phase), element("b", rule.text), about, buttons);
+      return item;
+    }
+
+    toggle(rule) {
+      const button = element("button", rule.on ? "Switch off" : "Switch on");
+      button.type = "button";
+      button.setAttribute("aria-label", `${button.textContent}: ${rule.text}`);
+      button.onclick = () => this.ask(`${ADDRESS}/rules/${rule.id}`, { on: !rule.on }, "PATCH");
+      return button;
+    }
+
+    remover(rule) {
+      const button = element("button", "Remove", "danger");
+      button.type = "button";
+      button.setAttribute("aria-label", `Remove: ${rule.text}`);
+      button.onclick = () => this.ask(`${ADDRESS}/rules/${rule.id}`, {}, "DELETE");
+      return button;
+    }
+
+    async add(event) {
+      event.preventDefault();
+      const { who, what, how, value, stays, unit } = this.form.elements;
+      const seconds = Number(stays.value.replace(",", ".")) * Number(unit.value);
+      if (Number.isNaN(seconds)) return this.refuse(`For: got "${stays.value}"; allowed: a number`);
+      const rule = { who: who.value, what: what.value, how: how.value, value: value.value || "0", seconds };
+      if (await this.ask(`${ADDRESS}/rules`, rule)) this.form.elements.value.value = stays.value = "";
+    }
+
+    /* Have something changed; tells whether it was. */
+    async ask(address, body, method) {
+      const answer = await Tickloop.ask(address, body, method);
+      this.refuse(answer.error ?? "");
+      if (!answer.error) await this.load();
+      return !answer.error;
+    }
+
+    refuse(text) {
+      byId("rule-error").textContent = text;
+    }
+
+    /* ---- what the form offers */
+
+    offer(choices) {
+      const first = !this.choices;
+      this.choices = choices;
+      const names = { any: "any learner", stream: "stream", session: "session" };
+      const { who, what } = this.form.elements;
+      const chosen = who.value || "any";
+      who.replaceChildren(...Object.keys(choices.what).map((name) => new Option(names[name] ?? name, name)));
+      who.value = choices.what[chosen] ? chosen : "any";
+      if (first) what.value = "live/edge";
+      this.offerWhats();
+    }
+
+    offerWhats() {
+      const { who } = this.form.elements;
+      byId("alert-whats").replaceChildren(...this.choices.what[who.value].map((name) => new Option(name, name)));
+      this.offerHows();
+    }
+
+    offerHows() {
+      const { what, how } = this.form.elements;
+      const hows = this.choices.how[what.value.trim()] ?? this.choices.how[""];
+      const chosen = how.value;
+      how.replaceChildren(...hows.map((name) => new Option(name, name)));
+      if (hows.includes(chosen)) how.value = chosen;
+      this.hideUnused();
+    }
+
+    hideUnused() {
+      const { how, value, stays } = this.form.elements;
+      value.closest("label").hidden = NO_VALUE.includes(how.value);
+      stays.closest("label").hidden = AT_ONCE.includes(how.value);
+    }
+
+    /* ---- messages */
+
+    showSending({ address, sending }) {
+      const service = byId("alerts-service");
+      service.textContent = address || "no address";
+      service.dataset.s = address ? "ON" : "OFF";
+      const [sent, failed] = [`${sending.sent} sent`, `${sending.failed} not sent`];
+      const counts = `${sent}, ${failed} since the page began`;
+      const none = "Alerts are shown here; give an address to have them sent as well.";
+      const newest = sending.last_failure ? `; the newest failure: ${sending.last_failure}` : "";
+      byId("alerts-sending").textContent = address ? counts + newest : none;
+      for (const id of ["address-test", "address-remove"]) byId(id).disabled = !address;
+    }
+
+    save(event) {
+      event.preventDefault();
+      const { address } = event.target.elements;
+      if (address.value.trim()) this.setAddress(address.value);
+      else this.say("type an address first");
+    }
+
+    async setAddress(address) {
+      const answer = await Tickloop.ask(`${ADDRESS}/address`, { address }, "PUT");
+      if (!answer.error) byId("address").reset();
+      this.say(answer.error ?? (address ? `saved: ${answer.address}` : "removed: alerts are only shown here"));
+      this.load();
+    }
+
+    async test() {
+      this.say("sending a test message …");
+      const answer = await Tickloop.ask(`${ADDRESS}/test`, {});
+      this.say(answer.error ?? `test message ${answer.outcome}`);
+      this.load();
+    }
+
+    say(text) {
+      byId("address-said").textContent = text;
+    }
+
+    /* ---- history */
+
+    line({ at, phase, rule, text, sent }) {
+      const row = element("tr");
+      const [when, state] = [element("td", undefined, "n"), element("td")];
+      when.append(time(at));
+      state.append(chip(phase));
+      row.append(when, state, element("td", rule), element("td", text), element("td", sent));
+      return row;
+    }
+  }
+
+  function start() {
+    if (!byId("view-alerts")) return requestAnimationFrame(start);
+    Tickloop.alerts = new AlertsView();
+  }
+  start();
+})();

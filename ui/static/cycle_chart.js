@@ -1,0 +1,104 @@
+/* Lines over training cycles; the time axis counts cycles. Each line has a key; `bound` draws the
+   two edges of its interval, or one threshold, as thin lines in the same colour. */
+(function () {
+  "use strict";
+  const L = window.LightweightCharts;
+  const Tickloop = (window.Tickloop = window.Tickloop || {});
+
+  class CycleChart {
+    constructor(id, format) {
+      const host = Tickloop.byId(id);
+      this.empty = host.parentElement.querySelector(".empty");
+      this.format = format;
+      this.lines = new Map();
+      this.chart = L.createChart(host, {
+        autoSize: true,
+        rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.15, bottom: 0.1 } },
+        timeScale: {
+          borderVisible: false,
+          tickMarkFormatter: (cycle) => `#${cycle}`,
+          minBarSpacing: 0.2,
+        },
+        localization: { timeFormatter: (cycle) => `cycle ${cycle}` },
+        handleScroll: false,
+        handleScale: false,
+      });
+      // A chart in a view that is not open has no width to fit its content to.
+      new ResizeObserver(() => this.chart.timeScale().fitContent()).observe(host);
+      this.recolour();
+    }
+
+    /* Show lines: each {key, points: Map of cycle to value, style, width, colour}. */
+    show(lines) {
+      const keys = new Set(lines.map((line) => line.key));
+      for (const [key, { series }] of this.lines) {
+        if (keys.has(key)) continue;
+        this.chart.removeSeries(series);
+        this.lines.delete(key);
+      }
+      for (const line of lines) this.line(line).setData(this.points(line.points));
+      this.chart.timeScale().fitContent();
+      this.empty.hidden = lines.some((line) => line.points.size > 0);
+    }
+
+    points(values) {
+      return [...values]
+        .sort(([a], [b]) => a - b)
+        .map(([time, value]) => (value === null ? { time } : { time, value }));
+    }
+
+    line({ key, colour, style = L.LineStyle.Solid, width = 2 }) {
+      if (!this.lines.has(key)) {
+        const series = this.chart.addSeries(L.LineSeries, {
+          lineWidth: width,
+          lineStyle: style,
+          priceLineVisible: false,
+          lastValueVisible: width > 1,
+          crosshairMarkerVisible: width > 1,
+          color: Tickloop.colour(`c${colour}`),
+          priceFormat: { type: "custom", formatter: this.format, minMove: 0.0001 },
+        });
+        this.lines.set(key, { series, colour });
+      }
+      return this.lines.get(key).series;
+    }
+
+    recolour() {
+      this.chart.applyOptions(Tickloop.look(false));
+      for (const { series, colour } of this.lines.values()) {
+        series.applyOptions({ color: Tickloop.colour(`c${colour}`) });
+      }
+    }
+  }
+
+  /* Accuracy, win rate and the best baseline's accuracy: rows [cycle, ...]. */
+  class Mini {
+    constructor() {
+      this.chart = new CycleChart("mini", (value) => `${value.toFixed(0)} %`);
+      this.set([]);
+    }
+
+    set(rows) {
+      this.rows = new Map();
+      this.add(rows);
+    }
+
+    add(rows) {
+      for (const row of rows) this.rows.set(row[0], row);
+      const of = (column) =>
+        new Map([...this.rows].map(([cycle, row]) => [cycle, row[column] === null ? null : 100 * row[column]]));
+      this.chart.show([
+        { key: "accuracy", points: of(1), colour: 0 },
+        { key: "win rate", points: of(2), colour: 1 },
+        { key: "baseline", points: of(3), colour: 2, style: L.LineStyle.Dashed },
+      ]);
+    }
+
+    recolour() {
+      this.chart.recolour();
+    }
+  }
+
+  Tickloop.CycleChart = CycleChart;
+  Tickloop.Mini = Mini;
+})();

@@ -1,0 +1,123 @@
+/* Sessions with their learners, and the registered models with what was decided about them.
+   A row of a run is ui/runs/table.py's: [id, session, start, name, kind, status, cycles, ...]. */
+(function () {
+  "use strict";
+  const Tickloop = (window.Tickloop = window.Tickloop || {});
+  const { byId, element, place } = Tickloop;
+  const [ID, SESSION, START, NAME, KIND, STATUS, CYCLES] = [0, 1, 2, 3, 4, 5, 6];
+  const TOP = ["session", "replay"];
+
+  class RunsView {
+    constructor(panel, controls, compare) {
+      Object.assign(this, { panel, controls, compare, rows: new Map() });
+    }
+
+    take({ runs, models }) {
+      if (runs) {
+        for (const row of runs) this.rows.set(row[ID], row);
+        this.list();
+      }
+      if (models) {
+        byId("models").replaceChildren(...models.map((model) => this.model(model)));
+        if (!models.length) byId("models").append(element("p", "no model registered yet", "none"));
+        this.panel.find();
+      }
+    }
+
+    /* Newest session first, each followed by its learners. */
+    sorted() {
+      const start = (row) => this.rows.get(row[SESSION])?.[START] ?? row[START];
+      const depth = (row) => (TOP.includes(row[KIND]) ? 0 : 1);
+      return [...this.rows.values()].sort(
+        (a, b) =>
+          start(b) - start(a) ||
+          (a[SESSION] < b[SESSION] ? -1 : a[SESSION] > b[SESSION] ? 1 : 0) ||
+          depth(a) - depth(b) ||
+          (a[NAME] < b[NAME] ? -1 : 1)
+      );
+    }
+
+    list() {
+      const sorted = this.sorted();
+      byId("runs").replaceChildren(...sorted.map((row) => this.row(row)));
+      this.compare.offer(sorted.map((row) => [row[ID], `${row[NAME]} · ${row[KIND]} ${row[ID].slice(0, 8)}`]));
+    }
+
+    row(row) {
+      const line = element("tr", undefined, TOP.includes(row[KIND]) ? "top" : "");
+      const head = element("th", row[NAME]);
+      head.scope = "row";
+      const status = element("span", row[STATUS], "chip");
+      status.dataset.s = row[STATUS];
+      const cell = element("td");
+      cell.append(status);
+      const link = element("td");
+      link.append(Tickloop.runLink(row[ID], row[ID].slice(0, 8)));
+      line.append(head, element("td", row[KIND]), cell, element("td", row[CYCLES], "n"));
+      for (const text of row.slice(CYCLES + 1, -1)) line.append(element("td", text, "n"));
+      line.append(element("td", row.at(-1), "about"), link);
+      return line;
+    }
+
+    model({ name, learner, versions }) {
+      const section = element("section", undefined, "model");
+      section.setAttribute("aria-label", `Model ${name}`);
+      const heading = element("h3");
+      heading.append(this.modelLink(name));
+      if (learner) heading.append(...this.decisions(name, learner));
+      section.append(heading);
+      if (learner) section.append(this.panel.sentence(`v.${learner}`, "verdict of the evidence"));
+      section.append(...versions.map((version) => this.version(version)));
+      return section;
+    }
+
+    modelLink(name) {
+      if (!Tickloop.mlflow) return element("span", name);
+      const link = element("a", name);
+      link.href = `${Tickloop.mlflow}/#/models/${encodeURIComponent(name)}`;
+      link.target = "_blank";
+      link.rel = "noopener";
+      return link;
+    }
+
+    decisions(name, learner) {
+      const buttons = { promote: "Promote challenger", rollback: "Roll back champion" };
+      return Object.entries(buttons).map(([control, text]) => {
+        const button = element("button", text);
+        button.type = "button";
+        button.dataset.ask = control;
+        button.setAttribute("aria-label", `${text} of ${name}`);
+        button.onclick = () => this.decide(control, text, name, learner);
+        return button;
+      });
+    }
+
+    /* Show the verdict and what it rests on before anything is changed by hand. */
+    async decide(control, text, name, learner) {
+      const verdict = this.panel.texts.get(`v.${learner}`) ?? "not known yet";
+      const words = `${name}. The verdict of the evidence is — ${verdict}. Doing it by hand is written into the audit record.`;
+      if (await Tickloop.confirm(`${text}?`, words, text)) {
+        this.controls.send(control, learner.slice(learner.indexOf(".") + 1));
+      }
+    }
+
+    version({ version, run, created, aliases, audit }) {
+      const entry = element("div", undefined, "version");
+      const head = element("p");
+      head.append(element("b", `version ${version}`));
+      for (const alias of aliases) {
+        const chip = element("span", alias, "chip");
+        chip.dataset.s = alias;
+        head.append(chip);
+      }
+      head.append(element("span", `registered ${created} UTC`), Tickloop.runLink(run, "run in MLflow"));
+      const record = element("ol");
+      record.append(...audit.map((text) => element("li", text)));
+      if (!audit.length) record.append(element("li", "no audit record yet", "none"));
+      entry.append(head, record);
+      return entry;
+    }
+  }
+
+  Tickloop.RunsView = RunsView;
+})();

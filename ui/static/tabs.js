@@ -1,0 +1,48 @@
+/* The views: arrow keys move between their tabs, the address keeps which one is open. */
+(function () {
+  "use strict";
+  const Tickloop = (window.Tickloop = window.Tickloop || {});
+
+  class Tabs {
+    constructor() {
+      this.tabs = [...document.querySelectorAll("#tabs [role=tab]")];
+      for (const tab of this.tabs) {
+        tab.onclick = () => this.open(tab);
+        tab.onkeydown = (event) => this.move(tab, event);
+      }
+      const [, view] = Tickloop.address();
+      const tab = this.tabs.find((each) => each.id === `tab-${view}`);
+      if (tab) this.open(tab);
+    }
+
+    open(tab) {
+      for (const each of this.tabs) {
+        const here = each === tab;
+        each.setAttribute("aria-selected", here);
+        each.tabIndex = here ? 0 : -1;
+        document.getElementById(each.getAttribute("aria-controls")).hidden = !here;
+      }
+      Tickloop.setAddress({ view: tab.id.replace("tab-", "") });
+    }
+
+    move(tab, event) {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      const count = this.tabs.length;
+      const next = this.tabs[(this.tabs.indexOf(tab) + step + count) % count];
+      next.focus();
+      this.open(next);
+    }
+  }
+
+  /* The address after the #: the symbol and the view. */
+  Tickloop.address = () => location.hash.slice(1).split("/").map(decodeURIComponent);
+
+  Tickloop.setAddress = ({ symbol, view }) => {
+    const [oldSymbol, oldView] = Tickloop.address();
+    const parts = [symbol ?? oldSymbol ?? "", view ?? oldView ?? "live"];
+    history.replaceState(null, "", "#" + parts.map(encodeURIComponent).join("/"));
+  };
+
+  Tickloop.Tabs = Tabs;
+})();
