@@ -102,14 +102,23 @@ def test_agent_is_compared_with_the_best_baseline(
     assert earned[judged.rivals["dqn"]] == best
 
 
-def test_canary_bet_bar_by_bar_is_the_trainer_s(
-    folder: Path, scored: dict[str, Scored], monkeypatch: pytest.MonkeyPatch
+def test_canary_bet_in_pieces_is_the_trainer_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(desk, "NEWEST_SECONDS", 0.0)
-    judge = Desk(folder, "BTCUSDT", ["cnn", "dqn"], FEE)
-    for cycle in range(3):
+    ticks = walk(600 * 20, 1_700_000_000 * NS_PER_S, 1, 64_000.0, np.random.default_rng(2))
+    bars = BarBuilder().update(ticks)
+    book, judge = Book(tmp_path, "BTCUSDT", EVERYBODY), Desk(tmp_path, "BTCUSDT", ["cnn"], FEE)
+    for cycle, piece in enumerate(np.array_split(bars, 4)):
+        book.write(piece)
         judge.look(cycle)
-    wanted = judge_canary(scored["canary"], scored["majority"])
+    book.close()
+    names, outcomes, forecasts = read_ledger(tmp_path, "BTCUSDT")
+    canary, majority = (
+        scored_of(moves_of(outcomes), forecasts, names.index(name))
+        for name in ("canary", "majority")
+    )
+    wanted = judge_canary(canary, majority)
     assert judge.judged.canary is not None
     assert judge.judged.canary[1:] == (pytest.approx(wanted.log_evidence), wanted.bars)
 
