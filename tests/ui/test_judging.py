@@ -17,6 +17,7 @@ from trainers.scoring.evidence import judge_canary
 from trainers.scoring.metrics import scores_of
 from trainers.scoring.moves import moves_of
 from trainers.scoring.scored import Cases, Scored, scored_of
+from trainers.tracking.reader import RunRecord
 from ui.evidence import desk
 from ui.evidence.desk import Desk, Judged
 from ui.evidence.judging import curve
@@ -123,6 +124,14 @@ def test_canary_bet_in_pieces_is_the_trainer_s(
     assert judge.judged.canary[1:] == (pytest.approx(wanted.log_evidence), wanted.bars)
 
 
+def test_market_in_which_no_accuracy_pays_says_so_without_an_interval() -> None:
+    found = {"live/break_even": 1.4, "live/break_even_ci": 0.3}
+    run = RunRecord("r", "RUNNING", {}, found, 1)
+    metrics = Metrics(learners={"BTCUSDT": {"cnn": run}})
+    texts = evidence("BTCUSDT", metrics, Judged(), ["cnn"]).texts
+    assert texts["p.cnn.needed"] == "no accuracy pays the costs"
+
+
 def test_ledger_is_judged_once_a_cycle(folder: Path) -> None:
     judge = Desk(folder, "BTCUSDT", ["cnn", "dqn"], FEE)
     judge.look(cycle=7)
@@ -137,4 +146,8 @@ def test_what_is_not_known_is_words_and_what_cannot_be_is_a_dash() -> None:
     assert texts["e.cnn.scored"] == "none yet"
     assert texts["p.cnn.needed"] == texts["v.cnn"] == texts["p.cnn.verdict"] == "not known yet"
     assert texts["canary.text"] == "no bars judged yet"
+    agent = evidence("BTCUSDT", Metrics(), Judged(agents=frozenset(["dqn"])), ["dqn"]).texts
+    assert agent["e.dqn.live/10m/accuracy"] == agent["e.dqn.scored"] == "—"
+    assert agent["e.dqn.live/pnl_bps"] == "none yet"
+    assert agent["p.dqn.reached"] == "an agent: it gives no probability"
     assert not [text for text in texts.values() if text in ("0", "0.0 %", "nan", "")]
