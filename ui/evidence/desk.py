@@ -15,7 +15,8 @@ import numpy as np
 
 from trainers.recording.rows import LedgerError
 from trainers.recording.tail import LedgerTail
-from trainers.scoring.evidence import Evidence, better_brier
+from trainers.scoring.differences import by_brier
+from trainers.scoring.evidence import Evidence
 from trainers.scoring.interval import Estimate
 from trainers.scoring.ledger import FORECAST, OUTCOME
 from trainers.scoring.metrics import named
@@ -42,6 +43,7 @@ class Judged:
         curves: by forecaster, see ``judging.curve``.
         costs: by learner, P&L at 0, 1 and 2 times the cost.
         canary: the bets that it knows something.
+        agents: who says what to do, and gives no probability.
     """
 
     metrics: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
@@ -49,6 +51,7 @@ class Judged:
     curves: dict[str, list[list[float]]] = dataclasses.field(default_factory=dict)
     costs: dict[str, list[Estimate]] = dataclasses.field(default_factory=dict)
     canary: tuple[float, float, int] | None = None  # log E now, its peak, bars
+    agents: frozenset[str] = frozenset()
 
 
 class Desk:
@@ -106,6 +109,7 @@ class Desk:
             {n: curve(scored[n].cases()) for n in ours if scored[n].scored.any()},
             {n: by_cost(papers[n].since(scored[n].first)) for n in ours if _began(scored[n])},
             self._watch_canary(scored),
+            frozenset(name for name in scored if is_agent(scored[name])),
         )
 
     def _compare(
@@ -127,8 +131,9 @@ class Desk:
     def _watch_canary(self, scored: Mapping[str, Scored]) -> tuple[float, float, int] | None:
         if CANARY not in scored or MAJORITY not in scored:
             return None
-        better = better_brier(scored[CANARY], scored[MAJORITY])
-        self._canary.bet(better[self._canary.bars :])  # bars mature in order
+        found = by_brier(scored[CANARY], scored[MAJORITY])
+        new = slice(self._canary.bars, None)  # bars mature in order
+        self._canary.bet(found.better[new], found.most[new])
         if not self._canary.bars:
             return None
         return self._canary.log_value, self._canary.log_peak, self._canary.bars
