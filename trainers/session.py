@@ -181,7 +181,7 @@ def run(config: SessionConfig, root: Path) -> int:
     uri = ensure_store(root)
     client = MlflowClient(uri)
     for dead in close_orphans(client):
-        leave_nothing_behind(client, session_folder(root, dead))
+        _give_store_the_rest(client, session_folder(root, dead))
     run_id, config = _begin(client, config, root, passwords)
     session = session_folder(root, run_id)
     resolved = with_exchange(config)
@@ -246,17 +246,24 @@ def _check_patiently(config: SessionConfig, passwords: Passwords) -> None:
 
 def _finish(client: MlflowClient, session: Path, code: int) -> None:
     """Give the store what it lacks of the session's record, and end its runs."""
-    try:
-        leave_nothing_behind(client, session)
+    if _give_store_the_rest(client, session):
         text = "ended" if code == 0 else f"ended with code {code}"
         client.set_tag(session.name, "status_text", text)
         end_runs(client, session.name, "FINISHED" if code == 0 else "FAILED")
-    except (MlflowException, SQLAlchemyError, OSError) as e:
+
+
+def _give_store_the_rest(client: MlflowClient, session: Path) -> bool:
+    """Give the store what it lacks of a session's record; tell whether it took it."""
+    try:
+        leave_nothing_behind(client, session)
+    except (StreamingError, MlflowException, SQLAlchemyError, OSError) as e:
         print(  # noqa: T201
-            f"the MLflow store does not answer ({str(e).splitlines()[0]}); what it lacks is kept in"
-            f" {session}, and is delivered when the next session starts",
+            f"the MLflow store lacks a part of session {session.name} ({str(e).splitlines()[0]});"
+            f" it is kept in {session}, and is delivered when the session is resumed",
             file=sys.stderr,
         )
+        return False
+    return True
 
 
 def main() -> None:

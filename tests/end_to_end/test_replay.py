@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import numpy as np
+import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
@@ -57,11 +58,18 @@ def recorded(tmp_path_factory):
         job.client.set_tag(session.name, "control/resume", "1")
         before = cycles_ended(journal)
         wait_for(lambda: ended(before + 1), "a cycle with it")
-        (trainer,) = (p for p in job.processes() if "trainers.trainer" in p.cmdline())
+        (trainer,) = (p for p in job.processes() if "trainers.trainer" in words_of(p))
         trainer.kill()
         out = job.finish()
     assert job.process.returncode == 0, out
     return job, session, out
+
+
+def words_of(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has ended
+        return []
 
 
 def cycles_ended(journal):
