@@ -40,7 +40,7 @@ from trainers.resuming import (
 from trainers.supervisor import POLL_SECONDS, Child, Supervisor
 from trainers.tracking.runs import close_orphans, end_runs, resume_session, start_session
 from trainers.tracking.store import EXPERIMENT, StoreError, ensure_store
-from trainers.tracking.uploads import leave_nothing_behind
+from trainers.tracking.uploads import leave_nothing_behind, undelivered
 
 LOOPBACK = "127.0.0.1"
 
@@ -180,8 +180,9 @@ def run(config: SessionConfig, root: Path) -> int:
         check(config, passwords)
     uri = ensure_store(root)
     client = MlflowClient(uri)
-    for dead in close_orphans(client):
-        _give_store_the_rest(client, session_folder(root, dead))
+    dead = [session_folder(root, run_id) for run_id in close_orphans(client)]
+    for left in {*dead, *undelivered(session_folder(root, ""))}:
+        _give_store_the_rest(client, left)
     run_id, config = _begin(client, config, root, passwords)
     session = session_folder(root, run_id)
     resolved = with_exchange(config)
@@ -259,7 +260,7 @@ def _give_store_the_rest(client: MlflowClient, session: Path) -> bool:
     except (StreamingError, MlflowException, SQLAlchemyError, OSError) as e:
         print(  # noqa: T201
             f"the MLflow store lacks a part of session {session.name} ({str(e).splitlines()[0]});"
-            f" it is kept in {session}, and is delivered when the session is resumed",
+            f" it is kept in {session}, and is delivered when the next session starts",
             file=sys.stderr,
         )
         return False

@@ -8,6 +8,7 @@ Segments are uploaded when they are whole, the rest when the session ends.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -17,7 +18,7 @@ from mlflow.tracking import MlflowClient
 
 from streaming.tape.segments import Segment, segment_symbol, segments
 from trainers.recording.files import CONFIG, JOURNAL, OUTBOX, RECORD, RUNS, TAPE
-from trainers.recording.journal import Journal
+from trainers.recording.journal import Journal, JournalError
 from trainers.tracking.outbox import Outbox
 from trainers.tracking.tracker import deliver
 
@@ -73,6 +74,17 @@ def upload_segment(client: MlflowClient, run_id: str, segment: Segment) -> str:
     )
     client.log_inputs(run_id, [DatasetInput(dataset)])
     return digest
+
+
+def undelivered(sessions: Path) -> list[Path]:
+    """Return the folders of sessions that MLflow lacks metrics of, and that no process works on."""
+    found = []
+    for outbox in sorted(sessions.glob(f"*/{OUTBOX}")):
+        if outbox.stat().st_size:
+            with contextlib.suppress(JournalError):  # a trainer is at work on it
+                Journal(outbox.with_name(JOURNAL)).close()
+                found.append(outbox.parent)
+    return found
 
 
 def leave_nothing_behind(client: MlflowClient, session: Path) -> None:
