@@ -42,7 +42,10 @@ def run() -> list[Row]:
     minutes = float(os.environ.get("BENCH_MINUTES", "10"))
     with tempfile.TemporaryDirectory(prefix="tickloop-bench-") as folder:
         out = Path(folder) / "out.txt"
-        process = _start(Path(folder), out)
+        page, ui = free_ports(2)
+        if os.environ.get("BENCH_PAGE") == "0":
+            page = 0
+        process = start_main_job(Path(folder), out, page_port=page, mlflow_ui_port=ui)
         try:
             memory, peak = _watch(process, minutes, out)
             family = [psutil.Process(process.pid), *_children(process)]
@@ -70,12 +73,11 @@ def run() -> list[Row]:
     ]  # fmt: skip
 
 
-def _start(folder: Path, out: Path) -> subprocess.Popen[bytes]:
-    """Start the main job as `make` does, with free ports."""
-    page, ui = _free_ports(2)
-    if os.environ.get("BENCH_PAGE") == "0":
-        page = 0
-    argv = ["-m", "trainers.session", "--page_port", str(page), "--mlflow_ui_port", str(ui)]
+def start_main_job(folder: Path, out: Path, **knobs: object) -> subprocess.Popen[bytes]:
+    """Start the main job as `make` does, in a folder of its own."""
+    argv = ["-m", "trainers.session"]
+    for name, value in knobs.items():
+        argv += [f"--{name}", str(value)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"):
         env.pop(name, None)
@@ -86,7 +88,8 @@ def _start(folder: Path, out: Path) -> subprocess.Popen[bytes]:
         )  # fmt: skip
 
 
-def _free_ports(n: int) -> list[int]:
+def free_ports(n: int) -> list[int]:
+    """Return ports that nobody listens on now."""
     probes = [socket.socket() for _ in range(n)]
     try:
         for probe in probes:

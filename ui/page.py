@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent / "parts"
 PARTS = ("bar", "live", "runs", "evidence", "alerts")
 
 # Gradio adds the script to the page while it makes this part: either may be there first.
-START = "(function start() { window.Tickloop?.start?.() ?? requestAnimationFrame(start); })()"
+START = "(function start() { window.Tickloop?.start?.() ?? setTimeout(start, 20); })()"
 
 THEME = gr.themes.Base(
     font=["system-ui", "Segoe UI", "Roboto", "sans-serif"],

@@ -14,7 +14,8 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from trainers.tracking.reader import SessionReader, TrackingAwayError
-from ui.metrics import Metrics, MetricsReader
+from ui.metrics import Metrics
+from ui.metrics_reader import MetricsReader
 
 logger = logging.getLogger(__name__)
 

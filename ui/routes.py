@@ -23,9 +23,9 @@ from ui.hub import Hub
 STATIC = Path(__file__).parent / "static"
 STYLES = ("base.css", "live.css", "tables.css", "alerts.css", "access.css")
 SCRIPTS = (
-    "base.js", "shades.js", "strip.js", "marks.js", "candles.js", "cycle_chart.js", "card.js",
-    "panel.js", "controls.js", "tabs.js", "figures.js", "evidence.js", "compare.js", "runs.js",
-    "theme.js", "live.js", "alerts.js", "access.js",
+    "base.js", "spinner.js", "shades.js", "strip.js", "marks.js", "candles.js", "cycle_chart.js",
+    "card.js", "panel.js", "controls.js", "tabs.js", "figures.js", "evidence.js", "compare.js",
+    "runs.js", "theme.js", "live.js", "alerts.js", "access.js",
 )  # fmt: skip
 SCRIPT = "/live/page.js"
 FOR_EVER = {

@@ -9,6 +9,7 @@ MLflow ─── Poller ──────┴─> alerts
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from streaming.ticks import NS_PER_MS
 from trainers.config import SessionConfig
@@ -77,7 +78,7 @@ class Session:
                 {
                     "decimals": price_decimals(rows),
                     "confidence": confidence(metrics.session, self.config.confidence),
-                    "mlflow": self._mlflow(),
+                    "mlflow": mlflow_ui(self.poller.reader.uri, self.config.mlflow_ui_port),
                 },
                 {"rows": {row[0]: row[:CHART_COLUMNS] for row in rows}},
             ),
@@ -103,14 +104,24 @@ class Session:
             models=lambda: self._runs.models,
         )
 
-    def _mlflow(self) -> int | str:
-        """Return where MLflow's own UI is: an address, or the port on this host; 0 if nowhere."""
-        uri = self.poller.reader.uri
-        return uri.rstrip("/") if uri.startswith("http") else self.config.mlflow_ui_port
-
     def _judge(self) -> None:
         """Judge every symbol's ledger; in the poller's thread."""
         metrics = self.poller.metrics
         for symbol, desk in self._desks.items():
             desk.look(metrics.cycle)
             self._evidence[symbol] = evidence(symbol, metrics, desk.judged, desk.learners)
+
+
+def mlflow_ui(uri: str, port: int) -> int | str:
+    """Return where MLflow's own UI is: an address, or its port on this host; 0 if nowhere.
+
+    >>> mlflow_ui("sqlite:////somewhere/mlflow.db", 5000)
+    5000
+    >>> mlflow_ui("https://me:secret@mlflow.lan/base/", 5000)
+    'https://mlflow.lan/base'
+    """
+    parts = urlsplit(uri)
+    if not parts.scheme.startswith("http"):
+        return port
+    host = parts.netloc.rpartition("@")[2]  # never the password that stands before it
+    return f"{parts.scheme}://{host}{parts.path}".rstrip("/")

@@ -17,6 +17,7 @@ from trainers.scoring.evidence import judge_canary
 from trainers.scoring.metrics import scores_of
 from trainers.scoring.moves import moves_of
 from trainers.scoring.scored import Cases, Scored, scored_of
+from trainers.tracking.reader import RunRecord
 from ui.evidence import desk
 from ui.evidence.desk import Desk, Judged
 from ui.evidence.judging import curve
@@ -102,16 +103,33 @@ def test_agent_is_compared_with_the_best_baseline(
     assert earned[judged.rivals["dqn"]] == best
 
 
-def test_canary_bet_bar_by_bar_is_the_trainer_s(
-    folder: Path, scored: dict[str, Scored], monkeypatch: pytest.MonkeyPatch
+def test_canary_bet_in_pieces_is_the_trainer_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(desk, "NEWEST_SECONDS", 0.0)
-    judge = Desk(folder, "BTCUSDT", ["cnn", "dqn"], FEE)
-    for cycle in range(3):
+    ticks = walk(600 * 20, 1_700_000_000 * NS_PER_S, 1, 64_000.0, np.random.default_rng(2))
+    bars = BarBuilder().update(ticks)
+    book, judge = Book(tmp_path, "BTCUSDT", EVERYBODY), Desk(tmp_path, "BTCUSDT", ["cnn"], FEE)
+    for cycle, piece in enumerate(np.array_split(bars, 4)):
+        book.write(piece)
         judge.look(cycle)
-    wanted = judge_canary(scored["canary"], scored["majority"])
+    book.close()
+    names, outcomes, forecasts = read_ledger(tmp_path, "BTCUSDT")
+    canary, majority = (
+        scored_of(moves_of(outcomes), forecasts, names.index(name))
+        for name in ("canary", "majority")
+    )
+    wanted = judge_canary(canary, majority)
     assert judge.judged.canary is not None
     assert judge.judged.canary[1:] == (pytest.approx(wanted.log_evidence), wanted.bars)
+
+
+def test_market_in_which_no_accuracy_pays_says_so_without_an_interval() -> None:
+    found = {"live/break_even": 1.4, "live/break_even_ci": 0.3}
+    run = RunRecord("r", "RUNNING", {}, found, 1)
+    metrics = Metrics(learners={"BTCUSDT": {"cnn": run}})
+    texts = evidence("BTCUSDT", metrics, Judged(), ["cnn"]).texts
+    assert texts["p.cnn.needed"] == "no accuracy pays the costs"
 
 
 def test_ledger_is_judged_once_a_cycle(folder: Path) -> None:
@@ -128,4 +146,8 @@ def test_what_is_not_known_is_words_and_what_cannot_be_is_a_dash() -> None:
     assert texts["e.cnn.scored"] == "none yet"
     assert texts["p.cnn.needed"] == texts["v.cnn"] == texts["p.cnn.verdict"] == "not known yet"
     assert texts["canary.text"] == "no bars judged yet"
+    agent = evidence("BTCUSDT", Metrics(), Judged(agents=frozenset(["dqn"])), ["dqn"]).texts
+    assert agent["e.dqn.live/10m/accuracy"] == agent["e.dqn.scored"] == "—"
+    assert agent["e.dqn.live/pnl_bps"] == "none yet"
+    assert agent["p.dqn.reached"] == "an agent: it gives no probability"
     assert not [text for text in texts.values() if text in ("0", "0.0 %", "nan", "")]

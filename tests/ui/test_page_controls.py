@@ -47,7 +47,7 @@ def answer(busy: World, name: str, **words: object) -> None:
 
 
 def state(tab: Tab, name: str) -> Locator:
-    return tab.locator(f'#asked [data-control="{name}"]')
+    return tab.locator(f'#controls [data-control="{name}"]')
 
 
 def test_request_and_its_answer_are_seen_by_every_viewer(busy: World, tab: Tab, other: Tab) -> None:
@@ -97,6 +97,7 @@ def test_promotion_shows_the_verdict_before_it_is_asked_for(busy: World, tab: Ta
     expect(dialog).to_contain_text("tickloop-btcusdt-cnn")
     assert asked(busy) == {}
     dialog.get_by_role("button", name="Promote challenger").click()
+    expect(tab.get_by_role("region", name="Models")).to_contain_text("Promoterequested cnn")
     tab.get_by_role("tab", name="Live").click()
     expect(state(tab, "promote")).to_have_text("Promoterequested cnn")
     assert asked(busy) == {"promote": "cnn"}

@@ -68,7 +68,7 @@ def test_bets_against_their_threshold(shown: Tab) -> None:
 
 
 def test_calibration_has_a_dot_a_bin_that_tells_its_bars(shown: Tab) -> None:
-    assert shown.locator("#curves circle").count() == 10
+    assert shown.locator("#curves circle").count() == 20, "ten of the CNN, ten of its champion"
     expect(shown.locator("#curves circle title").first).to_have_text(
         re.compile(r"said \d\d\.\d %, came \d\d\.\d %, \d+ bars")
     )

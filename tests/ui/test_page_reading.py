@@ -127,7 +127,7 @@ def test_markup_is_shown_as_text(busy: World, tab: Tab) -> None:
         expect(card).to_contain_text(markup)
         expect(card).to_contain_text("no bars scored yet")
         assert tab.evaluate("window.hit") is None
-        assert tab.locator("#events img, #cards img, #cards b").count() == 0
+        assert tab.locator("#events img, #cards img, #cards h2 b").count() == 0
     finally:
         busy.client.delete_run(run)
         busy.tag(busy.run_id, events=before)

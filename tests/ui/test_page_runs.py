@@ -30,6 +30,7 @@ def choose(tab: Tab, a: str, b: str) -> None:
 
 
 def test_sessions_are_listed_newest_first_with_their_learners(busy: World, runs: Tab) -> None:
+    expect(runs.locator("#runs tr")).to_have_count(6, timeout=20_000)
     rows = [text.split("\t") for text in runs.locator("#runs tr").all_inner_texts()]
     assert [row[1] for row in rows[:4]] == ["session", "learner", "champion", "learner"]
     assert rows[1][0] == "cnn BTCUSDT"

@@ -139,3 +139,19 @@ def test_metrics_catch_up_after_mlflow_was_away(busy: World, page: Page, open_ta
     expect(tab.locator("#notice")).to_be_empty()
     busy.log(busy.runs["dqn"], 24, train__epsilon=0.0797)
     expect(epsilon).to_have_text("0.0797")
+
+
+def test_nobody_asks_for_every_frame(browser: Browser, page: Page) -> None:
+    context = browser.new_context()
+    tab = context.new_page()
+    tab.add_init_script(
+        "window.asked = 0; const ask = window.requestAnimationFrame;"
+        "window.requestAnimationFrame = (draw) => { window.asked += 1; return ask(draw); };"
+    )
+    tab.goto(page.address)
+    tab.wait_for_selector('[data-k="link"][data-s="LIVE"]')
+    wait_for_bars(tab, 2)
+    before, newest = tab.evaluate(f"[window.asked, {LAST_ROW}[0]]")
+    tab.wait_for_function(f"{LAST_ROW}[0] >= {newest} + 3", polling=200)  # not by frames
+    assert tab.evaluate("window.asked") - before < 60, "180 would be every one"
+    context.close()

@@ -14,6 +14,7 @@ from ui.live.controls import CONTROLS, confidence, controls
 from ui.metrics import Metrics
 from ui.runs.compare import metric_names, params_that_differ
 from ui.runs.table import audit_words, model_rows, run_rows
+from ui.session import mlflow_ui
 from ui.verdicts import verdict_words
 from ui.words import CHAMPION_RUN
 
@@ -149,3 +150,11 @@ def test_comparison_names_params_that_differ_and_headline_metrics_first() -> Non
     b = RunRecord("b", "", {}, {"live/edge": 1.0, "b": 1.0}, 1, {"x": "1", "z": "3"})
     assert params_that_differ(a, b) == [["y", "2", "not set"], ["z", "not set", "3"]]
     assert metric_names(a, b) == ["live/edge", "b", "only"]
+
+
+def test_link_into_mlflow_never_tells_a_password() -> None:
+    assert mlflow_ui("https://me:secret@mlflow.lan:8443/base/", 5000) == (
+        "https://mlflow.lan:8443/base"
+    )
+    assert mlflow_ui("sqlite:////somewhere/mlflow.db", 5000) == 5000
+    assert mlflow_ui("postgresql://me:secret@host/db", 0) == 0

@@ -92,16 +92,24 @@ class SessionReader:
         return self.run(session)
 
     def learner_runs(self, session: str) -> list[RunRecord]:
-        """Return the runs of the session's learners, champions and baselines, by ``name``."""
-        # A session id holds no quote: `ui.app` and MLflow allow letters and digits only.
-        found = self._search(f"tags.session = '{session}' and tags.kind != 'session'")
-        return sorted(found, key=lambda run: run.name)
+        """Return the runs of the session's learners and champions, by ``name``."""
+        others = "tags.kind != 'session' and tags.kind != 'baseline'"
+        return self._runs_of(session, others)
+
+    def baseline_runs(self, session: str) -> list[RunRecord]:
+        """Return the runs of the session's baselines, by ``name``."""
+        return self._runs_of(session, "tags.kind = 'baseline'")
 
     def newest_learner_runs(self, most: int = 300) -> list[RunRecord]:
         """Return the newest runs of learners and champions, of whatever session."""
         order = ["start_time DESC"]
         learners = self._search("tags.kind = 'learner'", most, order)
         return [*learners, *self._search("tags.kind = 'champion'", most, order)]
+
+    def _runs_of(self, session: str, kind: str) -> list[RunRecord]:
+        # A session id holds no quote: `ui.app` and MLflow allow letters and digits only.
+        found = self._search(f"tags.session = '{session}' and {kind}")
+        return sorted(found, key=lambda run: run.name)
 
     def _search(
         self, wanted: str, most: int = 500, order: list[str] | None = None

@@ -42,6 +42,7 @@ class Judged:
         curves: by forecaster, see ``judging.curve``.
         costs: by learner, P&L at 0, 1 and 2 times the cost.
         canary: the bets that it knows something.
+        agents: who says what to do, and gives no probability.
     """
 
     metrics: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
@@ -49,6 +50,7 @@ class Judged:
     curves: dict[str, list[list[float]]] = dataclasses.field(default_factory=dict)
     costs: dict[str, list[Estimate]] = dataclasses.field(default_factory=dict)
     canary: tuple[float, float, int] | None = None  # log E now, its peak, bars
+    agents: frozenset[str] = frozenset()
 
 
 class Desk:
@@ -106,6 +108,7 @@ class Desk:
             {n: curve(scored[n].cases()) for n in ours if scored[n].scored.any()},
             {n: by_cost(papers[n].since(scored[n].first)) for n in ours if _began(scored[n])},
             self._watch_canary(scored),
+            frozenset(name for name in scored if is_agent(scored[name])),
         )
 
     def _compare(

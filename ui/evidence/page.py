@@ -22,7 +22,6 @@ from ui.words import (
     bp,
     count,
     decimals,
-    is_agent,
     nats,
     percent,
 )
@@ -59,7 +58,7 @@ def evidence(symbol: str, metrics: Metrics, judged: Judged, learners: list[str])
         run = runs.get(name)
         known = {**judged.metrics.get(name, {}), **(run.metrics if run else {})}
         baseline = name in metrics.baselines.get(symbol, {})
-        texts |= _scores(name, known, baseline)
+        texts |= _scores(name, known, baseline, agent=name in judged.agents)
         rows.append([name, "baseline" if baseline else "learner"])
     texts |= _canary(judged)
     ours = [name for name, kind in rows if kind == "learner"]
@@ -78,9 +77,8 @@ def evidence(symbol: str, metrics: Metrics, judged: Judged, learners: list[str])
     )
 
 
-def _scores(name: str, metrics: Mapping[str, float], baseline: bool) -> Texts:
+def _scores(name: str, metrics: Mapping[str, float], baseline: bool, *, agent: bool) -> Texts:
     """Return one row of the table: a text by window and column."""
-    agent = is_agent(metrics)
     texts = {}
     for prefix in WINDOWS:
         within = {key.removeprefix(prefix): v for key, v in metrics.items() if _in(key, prefix)}
@@ -101,23 +99,21 @@ def _in(key: str, prefix: str) -> bool:
 def _pays(name: str, run: RunRecord | None, judged: Judged) -> Texts:
     """Return what a learner's break-even panel says."""
     metrics = run.metrics if run else {}
-    needed = Line("live/break_even", "", _needed, UNKNOWN).of(metrics)
-    costs = judged.costs.get(name)
+    costs, agent = judged.costs.get(name), name in judged.agents
+    no_accuracy = "an agent: it gives no probability" if agent else UNSCORED
     return {
-        f"p.{name}.needed": needed,
-        f"p.{name}.reached": Line("live/accuracy", "", percent, _no_accuracy(metrics)).of(metrics),
-        f"p.{name}.verdict": _profit(costs) if is_agent(metrics) else _verdict(metrics),
+        f"p.{name}.needed": _needed(metrics),
+        f"p.{name}.reached": Line("live/accuracy", "", percent, no_accuracy).of(metrics),
+        f"p.{name}.verdict": _profit(costs) if agent else _verdict(metrics),
         **{f"p.{name}.{times}": _money(costs[times] if costs else None) for times in range(3)},
         f"v.{name}": verdict_words(run.tags.get("verdict") if run else None),
     }
 
 
-def _no_accuracy(metrics: Mapping[str, float]) -> str:
-    return "an agent: it gives no probability" if is_agent(metrics) else UNSCORED
-
-
-def _needed(value: float) -> str:
-    return percent(value) if value <= 1 else "no accuracy pays the costs"
+def _needed(metrics: Mapping[str, float]) -> str:
+    if metrics.get("live/break_even", 0.0) > 1:
+        return "no accuracy pays the costs"
+    return Line("live/break_even", "", percent, UNKNOWN).of(metrics)
 
 
 def _verdict(metrics: Mapping[str, float]) -> str:

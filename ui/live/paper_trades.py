@@ -59,8 +59,7 @@ class PaperTrades:
 
 
 def _after_a_start(outcomes: Outcomes) -> Outcomes:
-    """Put a bar before the first one, without a gap between: that is settled."""
+    """Put a bar before the first one. After a gap nothing is held, so it needs no care here."""
     rows = np.concatenate([outcomes[:1], outcomes])
     rows["bar"][0] -= NS_PER_S
-    rows["gap"][:2] = 0
     return rows

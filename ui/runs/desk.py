@@ -12,7 +12,7 @@ from ui.picture import Picture
 from ui.runs.table import model_rows, run_rows
 from ui.verdicts import verdict_words
 
-LOOK_SECONDS = 10.0
+LOOK_SECONDS = 15.0
 
 
 class RunsDesk:
@@ -45,7 +45,7 @@ class RunsDesk:
             for symbol, runs in metrics.learners.items()
             for name, run in runs.items()
         }
-        self.part = Picture(texts, {"models": models}, {"runs": rows})
+        self.part = Picture(texts, {"models": models, "run_ids": [*rows]}, {"runs": rows})
         self._at = time.monotonic()
 
     def _learners(self, metrics: Metrics) -> dict[str, str]:

@@ -4,8 +4,28 @@
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
 
-  /* Colours come from base.css, where they are held to WCAG's contrast. */
-  Tickloop.colour = (name) => getComputedStyle(document.body).getPropertyValue(`--tl-${name}`).trim();
+  /* Colours come from base.css, where they are held to WCAG's contrast. They are asked for with
+     every bar: the browser is asked once a theme. */
+  const colours = new Map();
+  Tickloop.colour = (name) => {
+    if (!colours.has(name)) {
+      const value = getComputedStyle(document.body).getPropertyValue(`--tl-${name}`);
+      colours.set(name, value.trim());
+    }
+    return colours.get(name);
+  };
+  Tickloop.forgetColours = () => colours.clear();
+
+  /* Do what a view has to, now if it is open, else once it is opened. */
+  const waiting = new Map(); // by view, the last work of each kind
+  Tickloop.whenOpen = (view, kind, work) => {
+    if (!Tickloop.byId(view).hidden) return work();
+    waiting.set(view, new Map(waiting.get(view)).set(kind, work));
+  };
+  Tickloop.opened = (view) => {
+    for (const work of waiting.get(view)?.values() ?? []) work();
+    waiting.delete(view);
+  };
   Tickloop.SERIES = 6; // colours c0 to c5
 
   Tickloop.element = (tag, text, className) => {

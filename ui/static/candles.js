@@ -6,8 +6,8 @@
   const L = window.LightweightCharts;
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { colour, look } = Tickloop;
-  const KEPT_ROWS = 960; // at the live edge
-  const MOST_ROWS = 1200; // then it is cut to those
+  const KEPT_ROWS = 930; // at the live edge
+  const MOST_ROWS = 1020; // then it is cut to those
   const MOST_ROWS_AWAY = 7200; // while someone looks at older bars
   const RIGHT_BARS = 4; // empty space right of the newest bar
   const [PRICE, STRIP, VOLUME] = [0, 1, 2]; // panes

@@ -74,7 +74,14 @@
     }
 
     list() {
-      const items = Object.keys(NAMES).flatMap((name) => {
+      for (const host of document.querySelectorAll(".asked")) {
+        const only = host.dataset.only?.split(" ") ?? Object.keys(NAMES);
+        host.replaceChildren(...this.items(only));
+      }
+    }
+
+    items(names) {
+      return names.flatMap((name) => {
         const text = this.errors.get(name) || this.states.get(name);
         if (!text) return [];
         const item = element("li");
@@ -82,10 +89,10 @@
         item.append(element("b", NAMES[name]), element("span", text, text.split(/[ :]/)[0]));
         return [item];
       });
-      byId("asked").replaceChildren(...items);
     }
 
-    setRunning(running) {
+    setRunning(running = this.running) {
+      this.running = running;
       const all = "button[data-ask], form[data-ask] button, form[data-ask] input";
       for (const node of document.querySelectorAll(all)) node.disabled = !running;
     }

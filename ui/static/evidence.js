@@ -27,10 +27,13 @@
 
     take({ scores, curves, costs, edges, bets }) {
       if (scores) this.setScores(scores);
-      if (curves) this.setCurves(curves);
-      if (costs) this.setCosts(costs);
-      if (edges) this.setEdges(edges);
-      if (bets) this.setBets(bets);
+      for (const row of edges ?? []) this.edges.set(`${row[0]}/${row[1]}`, row);
+      for (const row of bets ?? []) this.bets.set(`${row[0]}/${row[1]}`, row);
+      const soon = (what, work) => Tickloop.whenOpen("view-evidence", what, work);
+      if (curves) soon("curves", () => this.setCurves(curves));
+      if (costs) soon("costs", () => this.setCosts(costs));
+      if (edges) soon("edges", () => this.drawEdges());
+      if (bets) soon("bets", () => this.drawBets());
     }
 
     setScores({ rows, ours, judged }) {
@@ -92,8 +95,7 @@
       byId("curves-key").replaceChildren(...key(Object.keys(curves)));
     }
 
-    setEdges(rows) {
-      for (const row of rows) this.edges.set(`${row[0]}/${row[1]}`, row);
+    drawEdges() {
       const names = [...new Set([...this.edges.values()].map(([name]) => name))];
       const lines = names.flatMap((name, colour) => {
         const mine = [...this.edges.values()].filter(([owner]) => owner === name);
@@ -110,8 +112,7 @@
       byId("edges-key").replaceChildren(...key(names));
     }
 
-    setBets(rows) {
-      for (const row of rows) this.bets.set(`${row[0]}/${row[1]}`, row);
+    drawBets() {
       const names = [...new Set([...this.bets.values()].map(([name]) => name))];
       const lines = names.flatMap((name, colour) => {
         const mine = [...this.bets.values()].filter(([owner]) => owner === name);

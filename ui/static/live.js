@@ -115,8 +115,8 @@
 
   /* Begin, once; tells whether the page's parts are there. */
   Tickloop.start = function () {
-    if (!byId("view-evidence")) return null;
     if (Tickloop.link) return true;
+    if (!byId("view-evidence") || !Tickloop.stopSpinner()) return null;
     const card = new Tickloop.CycleCard(() => Tickloop.candles.marks.cycles);
     const candles = new Tickloop.Candles(byId("chart-frame"), (...at) => card.open(...at));
     const [mini, panel, controls] = [new Tickloop.Mini(), new Tickloop.Panel(), new Tickloop.Controls()];

@@ -74,7 +74,9 @@
         const time = element("time", at.toISOString().slice(11, 19));
         time.dateTime = at.toISOString();
         const item = element("li");
-        item.append(time, element("span", text));
+        const words = element("span", text);
+        words.title = text; // of a long one only the beginning is shown
+        item.append(time, words);
         return item;
       });
       if (!items.length) items.push(element("li", "no events yet"));

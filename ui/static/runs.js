@@ -9,18 +9,21 @@
 
   class RunsView {
     constructor(panel, controls, compare) {
-      Object.assign(this, { panel, controls, compare, rows: new Map() });
+      Object.assign(this, { panel, controls, compare, rows: new Map(), nodes: new Map(), changed: new Set() });
     }
 
-    take({ runs, models }) {
+    take({ runs, run_ids: ids, models }) {
+      if (ids) this.keep(new Set(ids));
       if (runs) {
         for (const row of runs) this.rows.set(row[ID], row);
-        this.list();
+        for (const row of runs) this.changed.add(row[ID]);
+        Tickloop.whenOpen("view-runs", "runs", () => this.draw());
       }
       if (models) {
         byId("models").replaceChildren(...models.map((model) => this.model(model)));
         if (!models.length) byId("models").append(element("p", "no model registered yet", "none"));
         this.panel.find();
+        this.controls.setRunning();
       }
     }
 
@@ -37,9 +40,30 @@
       );
     }
 
+    /* Forget runs that were deleted. */
+    keep(ids) {
+      for (const id of this.rows.keys()) {
+        if (ids.has(id)) continue;
+        this.nodes.get(id)?.remove();
+        for (const kept of [this.rows, this.nodes, this.changed]) kept.delete(id);
+      }
+    }
+
+    /* Make the rows that changed anew; the table and the choices only if there are more. */
+    draw() {
+      const known = [...this.changed].every((id) => this.nodes.has(id));
+      for (const id of this.changed) {
+        const node = this.row(this.rows.get(id));
+        this.nodes.get(id)?.replaceWith(node);
+        this.nodes.set(id, node);
+      }
+      this.changed.clear();
+      if (!known) this.list();
+    }
+
     list() {
       const sorted = this.sorted();
-      byId("runs").replaceChildren(...sorted.map((row) => this.row(row)));
+      byId("runs").replaceChildren(...sorted.map((row) => this.nodes.get(row[ID])));
       this.compare.offer(sorted.map((row) => [row[ID], `${row[NAME]} · ${row[KIND]} ${row[ID].slice(0, 8)}`]));
     }
 

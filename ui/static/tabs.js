@@ -22,6 +22,7 @@
         each.tabIndex = here ? 0 : -1;
         document.getElementById(each.getAttribute("aria-controls")).hidden = !here;
       }
+      Tickloop.opened(tab.getAttribute("aria-controls"));
       Tickloop.setAddress({ view: tab.id.replace("tab-", "") });
     }
 

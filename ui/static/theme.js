@@ -25,6 +25,7 @@
       const now = document.body.classList.contains("dark");
       if (now === dark) return; // another class of the body has changed
       dark = now;
+      Tickloop.forgetColours();
       for (const chart of charts) chart.recolour();
     };
     new MutationObserver(recolour).observe(document.body, { attributeFilter: ["class"] });

@@ -1,0 +1,172 @@
+"""The page under the real main job, against what it may cost; memory over BENCH_MINUTES (10).
+
+venue, feed, trainer, page  <-  a tab in headless Chromium, and 1, 30, 300 websockets
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import statistics
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from benchmarks.measuring import NotMeasuredError
+from benchmarks.processes import Worker, end, worker
+from benchmarks.system import free_ports, start_main_job
+from benchmarks.tab import LIVE, Tab, open_tab
+from benchmarks.table import Row
+
+WARM_SECONDS = 45.0  # the first cycle and its charts
+FULL = "Tickloop.candles.strip.rows.size >= 900"  # forecasts begin with the session
+FULL_SECONDS = 1200.0
+WATCH_SECONDS = 60.0
+CROWD_SECONDS = 30.0
+BACK_SECONDS = 60.0
+CROWDS = {30: 5.0, 300: 15.0}  # viewers -> percent of a core
+MS = 1_000_000  # ns
+
+
+def run() -> list[Row]:
+    """Start the main job, look at its page, end it."""
+    minutes = float(os.environ.get("BENCH_MINUTES", "10"))
+    with main_job() as (address, page), open_tab(address) as tab:
+        tab.page.wait_for_timeout(1000 * WARM_SECONDS)
+        return [
+            *_watched(tab, address),
+            *_crowds(address, page),
+            *_memory(tab, minutes),
+            *_restarted(tab, page),
+        ]
+
+
+@contextlib.contextmanager
+def main_job() -> Iterator[tuple[str, psutil.Process]]:
+    """Run the main job; give the page's address and process."""
+    port, _ = free_ports(2)
+    with tempfile.TemporaryDirectory(prefix="tickloop-bench-") as folder:
+        out = Path(folder) / "out.txt"
+        job = start_main_job(Path(folder), out, page_port=port, mlflow_ui_port=0)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_for(f"{address}/live/page.js")
+            yield address, _page_of(job.pid)
+        finally:
+            end(job, 10)
+
+
+def _watched(tab: Tab, address: str) -> list[Row]:
+    """Return latency, the main thread's load, and what stayed as it was put."""
+    seen = tab.watch(WATCH_SECONDS)
+    delays = _delays(seen["paints"], address)
+    put = tab.put()
+    tab.page.wait_for_timeout(1000 * WATCH_SECONDS)
+    same = tab.state() == put
+    tab.page.get_by_role("button", name="Live", exact=True).click()
+    p50, p95 = (statistics.quantiles(delays, n=100)[at - 1] for at in (50, 95))
+    note = f"p50 {p50:.2f} s of {len(delays):,} trades"
+    return [
+        _limit("page: trade at the venue to its price on screen, p95", p95, 1.1, "s", note),
+        _limit(
+            "page: main thread", seen["busy_ms"], 60, "ms/s", "CPU; 900 bars, 1 Hz, training beside"
+        ),
+        _limit("page: longest frame in 60 s", max(seen["longest_ms"], 1), 100, "ms", "1: under 50"),
+        _limit("page: zoom, scroll, theme changed in 60 s", 1 + (not same), 1, "", "1: unchanged"),
+    ]
+
+
+def _delays(paints: list[list[int]], address: str) -> list[float]:
+    """Return each trade's seconds from the venue's clock to the first paint that has it."""
+    request = urllib.request.Request(
+        f"{address}/gradio_api/run/get_tick_cache_for_training",
+        b'{"data": []}',
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        ticks = json.load(answer)["data"][0]
+    delays, shown = [], paints[0][0]
+    for count, at in paints[1:]:
+        delays += [at / 1000 - tick["ts_event"] / MS / 1000 for tick in ticks[shown:count]]
+        shown = count
+    return delays
+
+
+def _memory(tab: Tab, minutes: float) -> list[Row]:
+    """Return how heap and DOM grow once the chart is full, a quarter of an hour after the start."""
+    tab.page.wait_for_function(FULL, timeout=1000 * FULL_SECONDS, polling=1000)
+    heap, nodes = tab.memory()
+    tab.page.wait_for_timeout(60_000 * minutes)
+    later = tab.memory()
+    note = f"after {minutes:g} min, rubbish collected, from {heap:.1f} MB and {nodes:.0f} nodes"
+    return [
+        _limit("page: heap against the beginning", later[0] / heap, 1.1, "x", note),
+        _limit("page: DOM nodes against the beginning", later[1] / nodes, 1.1, "x", note),
+    ]
+
+
+def _crowds(address: str, page: psutil.Process) -> list[Row]:
+    """Return what viewers cost the page's process, and the wire."""
+    socket = address.replace("http", "ws") + "/live/ws"
+    with worker(["-m", "benchmarks.viewers", socket]) as viewers:
+        alone = _cpu(viewers, page, 1)
+        rows = [_limit("page: bytes a second and viewer", alone[0], 200, "B/s", "two cycles")]
+        for crowd, most in CROWDS.items():
+            _, share = _cpu(viewers, page, crowd)
+            note = f"and one tab; {alone[1]:.1f} % with 1"
+            rows.append(_limit(f"page: process at {crowd} viewers", share, most, "%", note))
+    return rows
+
+
+def _cpu(viewers: Worker, page: psutil.Process, crowd: int) -> tuple[float, float]:
+    """Return bytes a second and viewer, and the process's share of a core, percent."""
+    seconds = WATCH_SECONDS if crowd == 1 else CROWD_SECONDS
+    assert viewers.ask(f"{crowd} {seconds}") == "there"
+    time.sleep(2)  # the first pictures
+    before, began = page.cpu_times(), time.monotonic()
+    received = float(viewers.receive(seconds + 60))
+    after, took = page.cpu_times(), time.monotonic() - began
+    used = after.user + after.system - before.user - before.system
+    return received, 100 * used / took
+
+
+def _restarted(tab: Tab, page: psutil.Process) -> list[Row]:
+    """Kill the page; return how long the open tab takes to go on once it is back."""
+    page.kill()
+    began = time.monotonic()
+    tab.page.wait_for_selector('[data-s="RECONNECTING"]', state="attached", timeout=15_000)
+    address = tab.page.url.split("#")[0]
+    _wait_for(f"{address}live/page.js")
+    back = time.monotonic()
+    tab.page.wait_for_selector(LIVE, timeout=30_000)
+    live = time.monotonic()
+    times = tab.page.evaluate("[...Tickloop.candles.rows.keys()]")
+    whole = times == list(range(times[0], times[-1] + 1))
+    note = f"killed to live {live - began:.1f} s; candles {'whole' if whole else 'MISSING'}"
+    return [_limit("page: open tab goes on, page is back", live - back + 0.01, 5, "s", note)]
+
+
+def _limit(what: str, ours: float, most: float, unit: str, note: str) -> Row:
+    return Row(what, ours, most, unit, "<=", 1, "the limit", note)
+
+
+def _page_of(job: int) -> psutil.Process:
+    for process in psutil.Process(job).children(recursive=True):
+        if "ui.app" in process.cmdline():
+            return process
+    raise NotMeasuredError("the main job has no page")
+
+
+def _wait_for(address: str) -> None:
+    end_at = time.monotonic() + BACK_SECONDS
+    while time.monotonic() < end_at:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(address, timeout=2).close()
+            return
+        time.sleep(0.05)
+    raise NotMeasuredError(f"{address} did not answer in {BACK_SECONDS:.0f} s")
