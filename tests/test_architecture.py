@@ -36,6 +36,8 @@ OWNERS = {
     "sklearn": ("datamodules/", "trainers/learners/"),
     "gymnasium": ("datamodules/",),
     "pyarrow": ("streaming/tape/",),
+    "itsdangerous": ("ui/access/",),
+    "apprise": ("ui/alerts/",),
 }  # fmt: skip
 
 # Read the wall clock or sleep; the rest takes times as arguments.

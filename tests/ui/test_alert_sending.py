@@ -18,7 +18,7 @@ from tests.ui.test_page_views import COUNTERS
 from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord
 from ui.alerts.book import HISTORY_KEPT, MOST_RULES, BookFile, Firing, new_id
-from ui.alerts.desk import HELD_BACK, SENDING, UNSENT, AlertDesk, Sources
+from ui.alerts.desk import HELD_BACK, LOST, SENDING, UNSENT, AlertDesk, Sources
 from ui.alerts.rules import DEFAULTS, Rule
 from ui.alerts.sender import MOST, RULE_MOST, RULE_SECONDS, Limits, check_address, masked
 from ui.metrics import Metrics
@@ -258,6 +258,19 @@ def test_a_restart_says_nothing_twice_and_misses_nothing(market: Market, inbox: 
     until(lambda: sent(again) == ["sent"] * 3)
     assert "none to 2" in again.book.history[-1].text
     assert again.firing == 3
+
+
+def test_a_message_that_died_with_its_page_does_not_say_sending_for_ever(market: Market) -> None:
+    with Inbox() as inbox:
+        inbox.server.shutdown()
+        desk = ready(market, inbox.address, edge=EDGE_RULE)
+        market.edge = 1.0
+        market.look(desk)
+        assert sent(desk) == [SENDING]
+        desk._duty.release()
+        again = market.desk()
+        market.look(again)
+        assert sent(again) == [LOST]
 
 
 def test_of_two_pages_of_a_session_one_sends(market: Market, inbox: Inbox) -> None:

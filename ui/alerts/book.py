@@ -92,6 +92,11 @@ class Book:
         lines = [line for line in self.history if line.id == id]
         return self.with_history(*(dataclasses.replace(line, sent=sent) for line in lines))
 
+    def lost(self, session: str, sending: str, sent: str) -> Self:
+        """Return the book without messages of ``session`` that nobody sends any more."""
+        lines = [line for line in self.history if line.sent == sending and line.session == session]
+        return self.with_history(*(dataclasses.replace(line, sent=sent) for line in lines))
+
 
 class BookFile:
     """The file, as one session's page sees it.

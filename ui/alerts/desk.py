@@ -29,6 +29,7 @@ from ui.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 SENDING, UNSENT, HELD_BACK = "sending", "shown here only", "held back: too many messages"
+LOST = "not known: the page that sent it has ended"
 TITLE = {"firing": "alert", "resolved": "alert is over", "test": "test"}
 TEXT_CHARS = 300
 TEST_TEXT = "Alerts reach this address."
@@ -143,6 +144,7 @@ class AlertDesk:
         self._watch = Watch(memory.firing, dict(before))
         with contextlib.suppress(Timeout):
             self._duty.acquire()
+            self.change(lambda book: book.lost(self.sources.session, SENDING, LOST))
         return self._duty.is_locked
 
     def _hold(self, book: Book, now: float) -> None:
@@ -202,8 +204,10 @@ class AlertDesk:
 
     def _send(self, line: Firing, also: Callable[[str], None] = lambda _: None) -> None:
         def done(outcome: str) -> None:
-            self.change(lambda book: book.resent(line.id, outcome))
-            also(outcome)
+            try:
+                self.change(lambda book: book.resent(line.id, outcome))
+            finally:
+                also(outcome)
 
         title = f"Tickloop {TITLE[line.phase]}: {line.rule}"
         body = f"{line.text}\nsession {line.session}"
