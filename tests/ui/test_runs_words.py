@@ -40,6 +40,12 @@ def test_verdict_tells_its_evidence_and_what_is_missing() -> None:
     )
 
 
+def test_a_reason_that_has_its_numbers_is_not_followed_by_them_again() -> None:
+    reason = "not proven better than logistic: log E 0.55 of 3.69 after 198 bars"
+    text = json.dumps({**VERDICT, "reason": reason})
+    assert verdict_words(text) == f"wait: {reason}"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
