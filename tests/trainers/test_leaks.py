@@ -101,8 +101,11 @@ def cut(tmp_path_factory):
 
 
 def test_all_learners_and_baselines_forecast_and_the_cut_leaves_cycles_on_both_sides(whole, cut):
-    assert set(whole.names) == {"cnn", "dqn", *BASELINES}
+    silent = {"cnn.champion", "dqn.champion"}  # nobody was promoted
+    assert set(whole.names) == {"cnn", "dqn", *silent, *BASELINES}
     for i, name in enumerate(whole.names):
+        if name in silent:
+            continue
         rows = cut.forecasts[cut.forecasts["learner"] == i]
         assert (rows["status"] == MADE).sum() >= 30, name
         assert set(rows["version"].tolist()) == {1, 2, 3}, name
