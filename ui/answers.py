@@ -11,23 +11,17 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException
-from pydantic import BaseModel, StringConstraints
+from fastapi import Body, FastAPI, HTTPException, Query
 
 from trainers.tracking.reader import TrackingAwayError
 from ui.live.controls import CONTROLS, ENDED
 from ui.runs.compare import compare, cycle_card
 from ui.session import Session
 
-RunId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,128}$")]
+RunId = Annotated[str, Query(pattern=r"^[0-9A-Za-z_-]{1,128}$")]
+Name = Annotated[str, Body()]
+Value = Annotated[str, Body(max_length=100)]
 AWAY = 503
-
-
-class Control(BaseModel):
-    """A request for the trainer."""
-
-    name: str
-    value: Annotated[str, StringConstraints(max_length=100)] = "1"
 
 
 def add_answers(app: FastAPI, session: Session) -> None:
@@ -50,11 +44,11 @@ def add_answers(app: FastAPI, session: Session) -> None:
         return await ask(lambda: compare(reader, a, b, metric))
 
     @app.post("/live/control")
-    async def control(asked: Control) -> dict[str, bool]:
-        if asked.name not in CONTROLS:
-            raise HTTPException(422, f"{asked.name}: unknown; allowed: {', '.join(CONTROLS)}")
+    async def control(name: Name, value: Value = "1") -> dict[str, bool]:
+        if name not in CONTROLS:
+            raise HTTPException(422, f"{name}: unknown; allowed: {', '.join(CONTROLS)}")
         state = await ask(lambda: reader.session_run(session.run_id).state)
         if state != "RUNNING":
             raise HTTPException(409, ENDED)
-        await ask(lambda: reader.ask(session.run_id, asked.name, asked.value))
+        await ask(lambda: reader.ask(session.run_id, name, value))
         return {"requested": True}

@@ -53,6 +53,8 @@ def test_symbol_is_switched_and_kept_over_a_reload(
     tab.wait_for_function(f"{LAST_ROW}[4] < 5000")
     assert float(said(tab, "price").replace(",", "")) < 5_000
     tab.reload()
+    # The page's start takes back frames that were asked for before it: also a waiting test's.
+    tab.wait_for_selector('[data-k="link"][data-s="LIVE"]')
     tab.wait_for_function(f"window.Tickloop?.candles && {LAST_ROW}?.[4] < 5000")
     assert tab.get_by_label("Symbol").input_value() == "ETHUSDT"
 
