@@ -47,8 +47,7 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 
 def one_thread() -> None:
-    """Run torch as the trainer does: one thread, deterministic algorithms."""
-    import torch
+    """Compute as the trainer does: one thread, deterministic algorithms."""
+    from trainers.lanes import deterministic
 
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    deterministic()

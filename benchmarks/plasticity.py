@@ -129,6 +129,7 @@ def run() -> list[Row]:
     live, fresh = found.live_state, found.fresh_state
     note = (
         f"floor {found.floor:.4f}, ratio above it {found.excess_ratio:.2f}; "
+        f"the ratio of one that learns nothing would be {math.log(2) / found.fresh:.2f}; "
         f"before the task: dead units {live.dead:.0%} (fresh {fresh.dead:.0%}), "
         f"effective rank {live.rank:.1f} ({fresh.rank:.1f}), "
         f"weight norm {live.norm:.2f} ({fresh.norm:.2f})"

@@ -32,6 +32,7 @@ class CNNDataModule(pl.LightningDataModule):
         rows: ``(N, F)`` float32, scaled.
         windows: all of them, flat ones too.
         moved: ``(M,)`` int64, the windows to learn from: flat ones teach nothing.
+        drawn: ``(updates, batch_size)`` int64, the windows of each minibatch; empty if none moved.
 
     Args:
         snapshot: what is known at the cut.
@@ -64,34 +65,26 @@ class CNNDataModule(pl.LightningDataModule):
             self.rows, bars["close"][WARMUP:], bars["gap"][WARMUP:]
         )
         self.moved = np.flatnonzero(~self.windows.flat)
-        self._batches = _Batches(self.windows, self.moved, updates, batch_size, rng)
+        shape = (updates if len(self.moved) else 0, batch_size)
+        self.drawn: NDArray[np.int64] = rng.choice(self.moved, shape)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        return DataLoader(self._batches, batch_size=None)
+        return DataLoader(_Batches(self.windows, self.drawn), batch_size=None)
 
 
 class _Batches(IterableDataset[Batch]):
     """Minibatches by one gather each, drawn with replacement: old windows are replayed as new."""
 
-    def __init__(
-        self,
-        windows: Windows,
-        moved: NDArray[np.int64],
-        updates: int,
-        batch_size: int,
-        rng: np.random.Generator,
-    ) -> None:
-        self._windows, self._moved = windows, moved
-        self._updates, self._batch_size, self._rng = updates, batch_size, rng
+    def __init__(self, windows: Windows, drawn: NDArray[np.int64]) -> None:
+        self._windows, self._drawn = windows, drawn
 
     def __len__(self) -> int:
-        return -(-self._updates // STACK)
+        return -(-len(self._drawn) // STACK)
 
     def __iter__(self) -> Iterator[Batch]:
         x, up = self._windows.x, self._windows.up
-        for done in range(0, self._updates, STACK):
-            shape = (min(STACK, self._updates - done), self._batch_size)
+        for done in range(0, len(self._drawn), STACK):
             yield [
                 (torch.from_numpy(x[chosen]), torch.from_numpy(up[chosen]))
-                for chosen in self._rng.choice(self._moved, shape)
+                for chosen in self._drawn[done : done + STACK]
             ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -42,30 +43,31 @@ class DQNDataModule(pl.LightningDataModule):
         updates: minibatches to draw.
         batch_size: experiences a minibatch.
         rng: source of the draws.
+
+    Attributes:
+        drawn: ``(updates, batch_size)`` int64, the experiences of each minibatch.
     """
 
     def __init__(
         self, memory: ReplayBuffer, *, updates: int, batch_size: int, rng: np.random.Generator
     ) -> None:
         super().__init__()
-        self._batches = _Stacks(memory, updates, batch_size, rng)
+        self._memory = memory
+        self.drawn = memory.draw(rng, (updates, batch_size))
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        return DataLoader(self._batches, batch_size=None)
+        return DataLoader(_Stacks(self._memory, self.drawn), batch_size=None)
 
 
 class _Stacks(IterableDataset[Batch]):
-    def __init__(
-        self, memory: ReplayBuffer, updates: int, batch_size: int, rng: np.random.Generator
-    ) -> None:
-        self._memory, self._updates = memory, updates
-        self._batch_size, self._rng = batch_size, rng
+    def __init__(self, memory: ReplayBuffer, drawn: NDArray[np.int64]) -> None:
+        self._memory, self._drawn = memory, drawn
 
     def __len__(self) -> int:
-        return -(-self._updates // STACK)
+        return -(-len(self._drawn) // STACK)
 
     def __iter__(self) -> Iterator[Batch]:
-        for done in range(0, self._updates, STACK):
-            shape = (min(STACK, self._updates - done), self._batch_size)
-            state, after, ret = map(torch.from_numpy, self._memory.sample(self._rng, shape))
+        for done in range(0, len(self._drawn), STACK):
+            chosen = self._memory.take(self._drawn[done : done + STACK])
+            state, after, ret = map(torch.from_numpy, chosen)
             yield state, after, ret

@@ -61,18 +61,18 @@ class ReplayBuffer:
         self.newest = int(experiences.ts[-1])
         return n
 
-    def sample(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Sample:
-        """Draw uniformly with replacement.
-
-        Returns:
-            ``shape + (D,)`` states, ``shape + (D,)`` states after, ``shape`` returns.
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int64]:
+        """Draw experiences uniformly with replacement; return ``shape`` places for ``take``.
 
         Raises:
             ValueError: if there is nothing to draw from.
         """
         if len(self) == 0:
             raise ValueError("the replay buffer is empty: add experiences before sampling")
-        drawn = rng.integers(0, len(self), shape)
+        return rng.integers(0, len(self), shape)
+
+    def take(self, drawn: NDArray[np.int64]) -> Sample:
+        """Return ``(..., D)`` states, ``(..., D)`` states after and ``(...,)`` returns."""
         return self._state[drawn], self._after[drawn], self._ret[drawn]
 
     def state_dict(self) -> dict[str, Any]:

@@ -40,6 +40,10 @@ class Ingest:
             newest_ts=int(kept.rows["ts_event"].max(initial=-1)),
         )
         self._duplicates = int(self.stats["duplicates"])  # of the processes before this one
+        # A feed killed after it wrote bars and before their ticks had told nobody of those bars.
+        known = self.bars.read()
+        final = int(np.count_nonzero(known.rows["final_seq"] <= self.ticks.committed))
+        self.bars.take_back(known.first + final)
         newest = self.bars.tail(1).rows
         self._newest_bar = int(newest["ts_open"][0]) if len(newest) else -1
         self._builder = BarBuilder(config.grace_ms * NS_PER_MS, kept.first)

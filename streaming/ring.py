@@ -163,6 +163,10 @@ class RingWriter(Ring):
         self._header["committed"] = stop
         return first
 
+    def take_back(self, seq: int) -> None:
+        """Forget the rows from ``seq`` on, which no reader has been told of."""
+        self._header["committed"] = min(seq, self.committed)
+
     def close(self) -> None:
         """Give up the write lock; the file stays."""
         self._lock.close()

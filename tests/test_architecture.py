@@ -22,13 +22,17 @@ EACH = pytest.mark.parametrize("here", SOURCES)
 # A third-party package and where alone it may be imported.
 OWNERS = {
     "websockets": ("streaming/feed.py", "streaming/exchange/"),
-    "mlflow": ("trainers/tracking/", "trainers/session.py", "trainers/trainer.py"),
+    # Beside its owner, the entry points that make a client for it.
+    "mlflow": ("trainers/tracking/", "trainers/session.py", "trainers/resuming.py",
+               "trainers/trainer.py", "trainers/candidate.py", "trainers/promote.py",
+               "trainers/replay.py"),
     "gradio": ("ui/",),
     "fastapi": ("ui/",),
     "uvicorn": ("ui/",),
     "pytorch_lightning": ("datamodules/", "trainers/learners/"),
     "torch": ("datamodules/", "trainers/learners/", "trainers/tracking/models.py",
-              "trainers/trainer.py"),
+              "trainers/tracking/champions.py", "trainers/recording/checkpoint.py",
+              "trainers/lanes.py"),
     "sklearn": ("datamodules/", "trainers/learners/"),
     "gymnasium": ("datamodules/",),
     "pyarrow": ("streaming/tape/",),

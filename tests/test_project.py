@@ -80,7 +80,7 @@ def test_every_parameter_of_an_entry_point_is_used_in_its_command():
 def test_every_knob_has_a_help_line_and_numbers_have_a_unit_and_bounds(field):
     meta = field.metadata
     assert meta["help"].strip()
-    if isinstance(field.default, int | float):
+    if type(field.default) in (int, float):
         assert meta["unit"] or field.name in UNITLESS
         assert meta["low"] <= field.default <= meta["high"]
         assert meta["high"] < float("inf"), "bounds"

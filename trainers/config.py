@@ -51,11 +51,14 @@ class SessionConfig(StreamConfig):
         low=-1, high=1000,
     )  # fmt: skip
 
-    cnn_learning_rate: float = knob(1e-3, "AdamW step size of the CNN", low=1e-7, high=1)
+    cnn_learning_rate: float = knob(1e-3, "Adam step size of the CNN", low=1e-7, high=1)
     cnn_updates: int = knob(4, "gradient steps of the CNN a cycle", low=1, high=100_000)
     cnn_batch_size: int = knob(256, "windows an update", low=1, high=100_000)
     cnn_weight_decay: float = knob(
-        3.0, "AdamW weight decay of the CNN: only what lasts is learned", low=0, high=100
+        3.0,
+        "how hard the CNN is drawn back to its first weights: only what lasts is learned",
+        low=0,
+        high=100,
     )
 
     dqn_learning_rate: float = knob(3e-4, "AdamW step size of the DQN", low=1e-7, high=1)
@@ -71,6 +74,15 @@ class SessionConfig(StreamConfig):
         low=0, high=1,
     )  # fmt: skip
     dqn_epsilon_min: float = knob(0.05, "where epsilon stops falling", low=0, high=1)
+
+    parity: bool = knob(
+        True, "once its cycles are done, replay the session at low priority and tag it with what"
+        " came of it",
+    )  # fmt: skip
+    resume: str = knob(
+        "", "go on with a session: its run id, or last; its own settings stay, but for cycles"
+        " (in all) and the page's and MLflow UI's addresses",
+    )  # fmt: skip
 
     page_host: str = knob(
         "127.0.0.1", "address the page listens on; any that is not this machine's needs a password"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
+import time
 from collections.abc import Callable
 
 from trainers.cycle import Lane
+
+LOWEST_RATE = 1e-7  # a learner that does not learn is paused, not slow
 
 
 class RefusedError(ValueError):
@@ -30,7 +34,7 @@ def apply_control(name: str, value: str, lanes: list[Lane], stop: Callable[[], N
             lane.wanted = True
         return "a training cycle was asked for"
     if name in ("learning_rate", "epsilon"):
-        number = _number(name, value, 0.0, 1.0)
+        number = _number(name, value, LOWEST_RATE if name == "learning_rate" else 0.0, 1.0)
         learners = [seat.learner for lane in lanes for seat in lane.learners]
         changed = [learner.name for learner in learners if hasattr(learner, name)]
         for learner in learners:
@@ -39,12 +43,19 @@ def apply_control(name: str, value: str, lanes: list[Lane], stop: Callable[[], N
         return f"{name} of {', '.join(changed) or 'no learner'} is now {number:g}"
     if name == "confidence":
         number = _number(name, value, 0.5, 1.0)
-        for lane in lanes:
-            for seat in lane.seats:
-                seat.confidence = number
+        for seat in (seat for lane in lanes for seat in lane.seats):
+            seat.confidence = number
+            if hasattr(seat.learner, "confidence"):  # the signal of its model version
+                seat.learner.confidence = number
         return f"confidence is now {number:g}"
     allowed = "pause, resume, train_now, stop, learning_rate, epsilon, confidence"
     raise RefusedError(f"control/{name}: unknown; allowed: {allowed}")
+
+
+def control_result(value: str, cycle: int, result: str, text: str) -> str:
+    """Return what became of a control, as the value of the tag ``control_result/<name>``."""
+    found = {"value": value, "cycle": cycle, "result": result, "text": text, "ts": time.time()}
+    return json.dumps(found)
 
 
 def _number(name: str, value: str, low: float, high: float) -> float:

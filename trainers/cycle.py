@@ -1,7 +1,7 @@
 """One symbol's learning: forecast each bar, and every cycle score, cut, learn, log.
 
-    bar ring -> forecasts -> ledger -> scores     test ...
-    cut -> snapshot -> learners                   ... then train
+    bars -> forecasts -> ledger -> scores     test ...
+    cut -> snapshot -> learners               ... then train
 
 A forecast is made when its bar is the newest, by the version that serves then, and written down
 before the next bar is there; where that was too late, the ledger says missed. A cycle learns from
@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,18 @@ import numpy as np
 from datamodules.quotes import SPREAD_BARS, half_spread_bps, mids
 from datamodules.snapshot import Snapshot
 from streaming.bars import Bars
-from streaming.cache import REJECTED, ConnectionState, bar_ring, tick_cache
+from streaming.cache import REJECTED, bar_ring, tick_cache
 from streaming.ticks import NS_PER_S
 from trainers.config import SessionConfig
+from trainers.contest import Contest
+from trainers.learners.champion import Model
+from trainers.recording.digest import digest
 from trainers.recording.ledger import Ledger
+from trainers.schedule import IDLE, Cut, End, LiveSchedule, Schedule, Taking
 from trainers.scoreboard import Scoreboard
 from trainers.scoring.ledger import FORECAST, MISSED, NO_ACTION, OUTCOME, Forecasts, Outcomes
-from trainers.seat import Seat
-from trainers.tracking.tracker import Tracker
+from trainers.seat import Log, Seat
+from trainers.streams import Stream
 
 # Bars that a forecast's hash of its inputs covers: all that the built-in learners look at.
 HASHED_BARS = 110
@@ -40,105 +45,120 @@ class Lane:
 
     Args:
         config: the session's settings.
-        session: the session's folder.
         symbol: the market.
+        stream: its ticks and bars.
+        ledger: of the symbol; its names are those of the seats, in this order.
         learners: those that the session is about.
+        contests: of those that have champions, which forecast beside them.
         baselines: what they are compared with.
         tracker: where metrics, status and events go.
+        schedule: decides when things happen.
+
+    Attributes:
+        next_bar: seq of the next bar to take.
+        bars: the newest bars taken, as many as a cycle may learn from.
+        cycle: number of the cycle at hand or last run.
+        verified: rows that were in the ledger already, and are the same computed again.
     """
 
     def __init__(
         self,
         config: SessionConfig,
-        session: Path,
         symbol: str,
+        stream: Stream,
+        ledger: Ledger,
         learners: list[Seat],
+        contests: list[Contest],
         baselines: list[Seat],
-        tracker: Tracker,
+        tracker: Log,
+        schedule: Schedule,
     ) -> None:
         self.config, self.symbol, self.tracker = config, symbol, tracker
-        self.ticks, self.ring = tick_cache(session, symbol), bar_ring(session, symbol)
-        self.learners, self.baselines = learners, baselines
-        self.seats = [*learners, *baselines]
-        self.ledger = Ledger(session, symbol, [seat.learner.name for seat in self.seats])
-        self.scoreboard = Scoreboard(self.ledger, learners, baselines, config.fee_bps)
-        self.cycle = 0
-        self.overruns = 0
+        self.stream, self.ledger, self.schedule = stream, ledger, schedule
+        self.learners, self.contests, self.baselines = learners, contests, baselines
+        champions = [contest.champion for contest in contests]
+        self.seats = [*learners, *champions, *baselines]
+        self.scoreboard = Scoreboard(ledger, [*learners, *champions], baselines, config.fee_bps)
+        self.cycle = self.overruns = 0
         self.wanted = False  # a cycle was asked for by hand
         self.paused = False
-        self._bars: Bars = self.ring.read(0, 0).rows
-        self._rate = 0.0  # ticks a second up to the last cut
-        self._next_bar = 0  # seq of the next bar to read
+        self.next_bar = 0
+        self.bars: Bars = stream.bars(0, 0).rows
+        self.stream_metrics: dict[str, float] = {}  # of the last cut
+        self.wall_ms = self.now = 0  # our time and the market's, ns, of the last cut
         self._next_cut = 0  # market time, ns
         self._last_cut = (0, 0)  # ticks seen, market time ns
+        self._hashed_bar = -1  # the newest whose rows are in a cycle's hash, ns
 
     @property
-    def n_ticks(self) -> int:
-        """Ticks received since the session began."""
-        return self.ticks.committed
-
-    @property
-    def n_bars(self) -> int:
-        """Final bars read since the session began."""
-        return self._next_bar
-
-    @property
-    def ended(self) -> bool:
-        """Whether the tape was played to its end."""
-        return int(self.ticks.stats["state"]) == ConnectionState.ENDED
+    def newest_bar(self) -> int:
+        """The newest bar taken, ns; -1 before the first."""
+        return int(self.bars["ts_open"][-1]) if len(self.bars) else -1
 
     @property
     def has_new_bars(self) -> bool:
-        """Whether bars have come that no cycle has learned from."""
-        return self.ring.committed > self._next_bar or self._last_cut[0] < self.n_ticks
+        """Whether anything has come that no cycle has learned from."""
+        return self.stream.n_bars > self.next_bar or self._last_cut[0] < self.stream.n_ticks
 
-    def advance(self) -> bool:
+    def advance(self, live: LiveSchedule) -> bool:
         """Forecast what is new; run a cycle if it is due, and tell whether it was."""
-        last = self.ticks.tail(1)
-        cut = last.first + len(last.rows)
-        self._take_bars(cut)
-        if self.paused or cut < self.config.min_ticks:
+        last = self.stream.ticks(self.stream.n_ticks - 1)
+        ticks = last.first + len(last.rows)
+        self.take_bars(ticks)
+        if self.paused or ticks < self.config.min_ticks:
             return False
         now = int(last.rows["ts_event"][-1])
         if now < self._next_cut and not self.wanted:
             return False
-        self.wanted = False
-        self._run_cycle(cut, now)
+        self.run_cycle(live.cut(self, ticks, now))
         return True
 
     # ---- test
 
-    def _take_bars(self, cut: int) -> None:
-        """Read the bars known at ``cut`` and write the ledger's rows of each."""
-        new = self.ring.read(self._next_bar)
-        rows = new.rows[new.rows["final_seq"] <= cut]
-        if len(rows) == 0:
-            return
-        self._next_bar = new.first + len(rows)
-        known = np.concatenate([self._bars, rows])[-self.config.history_bars - len(rows) :]
-        known.flags.writeable = False  # all learners are handed the same
-        self._bars = known[-self.config.history_bars :]
-        written = self.ledger.last_bar
-        if self.cycle == 0 and written < 0:
-            return  # nobody has learned yet, and these may be history from before the session
-        for end in range(len(known) - len(rows) + 1, len(known) + 1):
-            if known["ts_open"][end - 1] > written:  # else by the trainer before this one
-                newest = end == len(known)
-                self._write(known[:end], self._forecasts() if newest else self._missed())
+    def take_bars(self, known: int, place: str = IDLE) -> None:
+        """Take the bars that ``known`` ticks have made final; write the ledger's rows of each.
 
-    def _forecasts(self) -> Forecasts:
-        """Ask every learner about the bar after the newest."""
+        Args:
+            known: ticks seen.
+            place: between cycles, or after which learner's training.
+        """
+        taking = self.schedule.taking(self, known, place)
+        if taking is None:
+            return
+        new = self.stream.bars(self.next_bar, taking.to)
+        self.next_bar = new.first + len(new.rows)
+        window = np.concatenate([self.bars, new.rows])[-self.config.history_bars - len(new.rows) :]
+        window.flags.writeable = False  # all learners are handed the same
+        self.bars = window[-self.config.history_bars :]
+        if self.cycle == 0:
+            # Nobody has learned yet, and these may be history from before the session.
+            self.schedule.took(self, taking._replace(asked=False), place)
+            return
+        for end in range(len(window) - len(new.rows) + 1, len(window)):
+            self._write(window[:end], self._missed())
+        asked, forecasts = self._forecasts(taking)
+        self._write(window, forecasts)
+        self.schedule.took(self, taking._replace(asked=asked), place)
+
+    def _forecasts(self, taking: Taking) -> tuple[bool, Forecasts]:
+        """Ask every learner about the bar after the newest, unless it is known to be too late.
+
+        Returns:
+            Whether they were in time, and the rows.
+        """
+        if taking.asked is False:
+            return False, self._missed()
         rows = np.zeros(len(self.seats), FORECAST)
-        rows["inputs"] = _digest(self._bars[-HASHED_BARS:])
+        rows["inputs"] = _digest(self.bars[-HASHED_BARS:])
         for row, seat in zip(rows, self.seats, strict=True):
-            row["status"], said = seat.forecast(self._bars, self.cycle)
+            row["status"], said = seat.forecast(self.bars, self.cycle)
             row["probability"] = np.nan if said.probability is None else said.probability
             row["action"] = NO_ACTION if said.action is None else said.action
             row["signal"], row["version"] = seat.signal(said), seat.version
-        if self.ring.committed > self._next_bar:
-            return self._missed()  # the label was there before the forecast was written
-        rows["latency_us"] = (time.time_ns() - self._known_at()) // 1000
-        return rows
+        if taking.asked is None and self.stream.n_bars > self.next_bar:
+            return False, self._missed()  # the label was there before the forecast was written
+        rows["latency_us"] = self.schedule.latency_us(self, self._known_at())
+        return True, rows
 
     def _missed(self) -> Forecasts:
         rows = np.zeros(len(self.seats), FORECAST)
@@ -147,38 +167,76 @@ class Lane:
         return rows
 
     def _write(self, known: Bars, forecasts: Forecasts) -> None:
-        """Append the rows of the newest bar of ``known``."""
+        """Append the rows of the newest bar of ``known``, or see that they are there already."""
         outcome = outcome_of(known[-SPREAD_BARS:])
         forecasts["bar"], forecasts["gap"] = outcome["bar"], outcome["gap"]
         forecasts["learner"] = np.arange(len(forecasts))
-        self.ledger.append(outcome, forecasts)
+        if not self.ledger.has(int(outcome["bar"][0])):
+            self.ledger.append(outcome, forecasts)
+        elif wrong := self.ledger.differs(outcome, forecasts):
+            self.tracker.event(f"{self.symbol}: computed again after a restart, {wrong}")
 
     def _known_at(self) -> int:
         """Return when the tick came that made the newest bar final, ns."""
-        seq = int(self._bars["final_seq"][-1]) - 1
-        rows = self.ticks.read(seq, seq + 1).rows
+        seq = int(self.bars["final_seq"][-1]) - 1
+        rows = self.stream.ticks(seq, seq + 1).rows
         return int(rows["ts_init"][0]) if len(rows) else time.time_ns()
 
     # ---- train
 
-    def _run_cycle(self, cut: int, now: int) -> None:
-        self.cycle += 1
-        self._rate = self._ticks_per_second(cut, now)
-        self._last_cut = (cut, now)
-        snapshot = Snapshot(self.symbol, self.cycle, cut, self._bars, self.config.seed)
-        for seat in self.seats:
+    def run_cycle(self, cut: Cut) -> None:
+        """Learn from what was known at a cut, score, log."""
+        self.cycle, self.wanted = cut.cycle, False
+        self.wall_ms, self.now = cut.wall_ms, cut.now
+        self.stream_metrics = self._stream_metrics(cut)
+        snapshot = Snapshot(self.symbol, self.cycle, cut.ticks, self.bars, self.config.seed)
+        stages = {"ticks": self._ticks_digest(cut), "bars": digest(self.bars)}
+        self._last_cut = (cut.ticks, cut.now)
+        for seat in (*self.learners, *self.baselines):
             if seat in self.learners:  # a baseline is done before anyone could read it
                 seat.announce(self.cycle)
             seat.train(snapshot)
-            self._take_bars(self.ticks.committed)  # learning takes longer than some bars
-        for alarm in self.scoreboard.update():
+            # Learning takes longer than some bars.
+            self.take_bars(self.stream.n_ticks, seat.learner.name)
+        for alarm in self.scoreboard.update(self.newest_bar):
             self.tracker.event(alarm)
+        for contest in self.contests:
+            rivals = self.scoreboard.rivals(contest.challenger.learner.kind)
+            contest.judge(self.scoreboard.scored, rivals)
+            contest.challenger.live |= contest.metrics()
+        self._end(cut, stages)
         for seat in self.seats:
-            seat.log(self.cycle)
-        self.tracker.event(self.words())
-        self._next_cut = next_cut(self._next_cut, now, int(self.config.cycle_seconds * NS_PER_S))
-        newest = int(self.ticks.tail(1).rows["ts_event"][-1])
-        self.overruns += newest >= self._next_cut  # training took longer than a cycle
+            seat.log(self.cycle, cut.wall_ms)
+        self.tracker.event(self.words(), cut.wall_ms / 1000)
+
+    def _end(self, cut: Cut, stages: dict[str, Any]) -> None:
+        """Have the schedule say what was measured, and write down what was computed."""
+        step = int(self.config.cycle_seconds * NS_PER_S)
+        self._next_cut = next_cut(self._next_cut, cut.now, step)
+        newest = self.stream.ticks(self.stream.n_ticks - 1).rows["ts_event"]
+        seconds = {seat.learner.name: seat.seconds for seat in self.seats if seat.report}
+        measured = End(seconds, bool(newest[-1] >= self._next_cut))
+        hashes = {
+            **stages,
+            "learners": {seat.learner.name: seat.digests() for seat in self.seats},
+            "forecasts": self._forecasts_digest(),
+        }
+        end = self.schedule.end(self, self.cycle, measured, hashes)
+        self.overruns += end.overran
+        self.stream_metrics["overruns"] = float(self.overruns)
+        for seat in self.seats:
+            seat.seconds = end.seconds.get(seat.learner.name, 0.0)
+
+    def _ticks_digest(self, cut: Cut) -> str:
+        rows = self.stream.ticks(self._last_cut[0], cut.ticks)
+        return digest(rows.first, rows.rows)
+
+    def _forecasts_digest(self) -> str:
+        """Return the hash of the ledger's rows since the cycle before, but for latencies."""
+        outcomes, forecasts = self.ledger.between(self._hashed_bar, self.newest_bar)
+        self._hashed_bar = self.newest_bar
+        columns = [name for name in FORECAST.names or () if name != "latency_us"]
+        return digest(outcomes, [forecasts[name] for name in columns])
 
     # ---- say
 
@@ -189,33 +247,66 @@ class Lane:
             seat.words() for seat in self.learners
         )
 
-    def _ticks_per_second(self, cut: int, now: int) -> float:
-        """Return the rate since the last cut, or of the whole cache before the first."""
+    def _stream_metrics(self, cut: Cut) -> dict[str, float]:
+        """Return the stream's state at a cut, without the prefix ``stream/``."""
         seen, since = self._last_cut
-        if since == 0:
-            oldest = self.ticks.read(0, cut)
-            seen, since = oldest.first, int(oldest.rows["ts_event"][0])
-        return (cut - seen) * NS_PER_S / max(now - since, 1)
-
-    def stream_metrics(self) -> dict[str, float]:
-        """Return the stream's state at the last cut, without the prefix ``stream/``."""
-        stats: Any = self.ticks.stats
-        span = self.ticks.read()
-        times = span.rows["ts_event"]
-        rejected = {f"rejected_{reason}": float(stats[f"rejected_{reason}"]) for reason in REJECTED}
+        if since == 0:  # the first cycle: the rate of the whole cache
+            seen, since = cut.oldest, cut.oldest_ts
+        rejected = {f"rejected_{reason}": cut.stats[f"rejected_{reason}"] for reason in REJECTED}
         names = ("gaps", "missing", "repaired", "backfilled", "late", "duplicates", "reconnects")
         return {
-            "ticks": float(self._last_cut[0]),
-            "cached": float(len(span.rows)),
-            "bars": float(self._next_bar),
-            "ticks_per_second": self._rate,
-            "span_seconds": float(times[-1] - times[0]) / NS_PER_S if len(times) else 0.0,
-            "lag_ms": float(stats["lag_us"]) / 1000,
-            "overruns": float(self.overruns),
+            "ticks": float(cut.ticks),
+            "cached": float(cut.ticks - cut.oldest),
+            "bars": float(self.next_bar),
+            "ticks_per_second": (cut.ticks - seen) * NS_PER_S / max(cut.now - since, 1),
+            "span_seconds": (cut.now - cut.oldest_ts) / NS_PER_S,
+            "lag_ms": cut.stats["lag_us"] / 1000,
             "rejected": sum(rejected.values()),
-            **{name: float(stats[name]) for name in names},
+            **{name: cut.stats[name] for name in names},
             **rejected,
         }
+
+    # ---- resume
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what ``load_state_dict`` needs to go on as this one, between two cycles."""
+        return {
+            **{name: getattr(self, name) for name in STATE},
+            "alarmed": self.scoreboard.alarmed,
+            "contests": {contest.name: contest.state_dict() for contest in self.contests},
+            "seats": {seat.learner.name: seat.state_dict() for seat in self.seats},
+        }
+
+    def load_state_dict(
+        self, state: dict[str, Any], models: Callable[[str, int], Model | None]
+    ) -> list[str]:
+        """Become the lane that ``state`` was taken from; return who cannot be what it was.
+
+        Args:
+            state: as ``state_dict`` returned it.
+            models: gives a learner's registered version, by name and version.
+        """
+        for name in STATE:
+            setattr(self, name, state[name])
+        self.scoreboard.alarmed = state["alarmed"]
+        self.bars = self.stream.bars(self.next_bar - self.config.history_bars, self.next_bar).rows
+        self.bars.flags.writeable = False
+        seats = state["seats"]
+        forgetful = [
+            seat.learner.name
+            for seat in self.seats
+            if not seat.load_state_dict(seats[seat.learner.name])
+        ]
+        for contest in self.contests:
+            known = state["contests"][contest.name]
+            contest.load_state_dict(known, models(contest.name, known["version"]))
+        self.scoreboard.refresh(self.newest_bar)
+        return forgetful
+
+
+# What a lane has besides its seats.
+STATE = ("cycle", "overruns", "wanted", "paused", "next_bar", "_next_cut", "_last_cut",
+         "_hashed_bar")  # fmt: skip
 
 
 def outcome_of(bars: Bars) -> Outcomes:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from trainers.config import SessionConfig
+from trainers.promote import PromoteConfig
 
 # Parameters of the entry points that only show a session, and only record a stream.
 PAGE = ("page_host", "page_port", "page_names")
@@ -29,6 +30,11 @@ def project() -> dict[str, Any]:
         "entry_points": {
             "main": _entry(main, knobs),
             "record": _entry(main + off, {name: knobs[name] for name in RECORD}),
+            "replay": _entry("python -m trainers.replay", {"session": "last"}),
+            "promote": _entry(
+                "python -m trainers.promote",
+                {field.name: field.default for field in dataclasses.fields(PromoteConfig)},
+            ),
             "page": _entry("python -m ui.app", {"session": "last", **{n: knobs[n] for n in PAGE}}),
         },
     }
@@ -43,7 +49,7 @@ def _entry(command: str, defaults: dict[str, Any]) -> dict[str, Any]:
 
 
 def _type(default: Any) -> str:
-    return "float" if isinstance(default, int | float) else "string"
+    return "float" if type(default) in (int, float) else "string"
 
 
 if __name__ == "__main__":

@@ -44,16 +44,28 @@ class Scoreboard:
     ) -> None:
         self._ledger, self._fee_bps = ledger, fee_bps
         self._learners, self._baselines = learners, baselines
-        self._alarmed = False
+        self.alarmed = False  # the canary has been told of
+        self.scored: dict[str, Scored] = {}  # of everyone, by name, at the last update
 
-    def update(self) -> Iterator[str]:
-        """Score what the ledger holds now; yield what somebody should be told."""
-        scored = self._scored()
-        rivals = {
-            seat.learner.name: scored[seat.learner.name]
-            for seat in self._baselines
-            if seat.learner.kind == "forecaster" and seat.learner.name != CANARY
-        }
+    def update(self, until: int) -> Iterator[str]:
+        """Score the ledger's rows up to a bar (ns); yield what somebody should be told.
+
+        A trainer that was killed may have left later ones, which are not known yet to the one
+        that takes up its work.
+        """
+        self.refresh(until)
+        self._match_turnover()
+        yield from self._watch_canary(self.scored)
+
+    def rivals(self, kind: str) -> dict[str, Scored]:
+        """Return the baselines of a kind by name, the canary left out."""
+        names = [seat.learner.name for seat in self._baselines if seat.learner.kind == kind]
+        return {name: self.scored[name] for name in names if name != CANARY}
+
+    def refresh(self, until: int) -> None:
+        """Score the ledger's rows up to a bar (ns), and change nothing else."""
+        self.scored = scored = self._scored(until)
+        rivals = self.rivals("forecaster")
         for seat in self._learners:
             name = seat.learner.name
             seat.live = scores_of(scored[name], self._fee_bps)
@@ -64,11 +76,10 @@ class Scoreboard:
         for seat in self._baselines:
             scores = scores_of(scored[seat.learner.name], self._fee_bps)
             seat.live = {name: scores[name] for name in OF_BASELINES if name in scores}
-        self._match_turnover()
-        yield from self._watch_canary(scored)
 
-    def _scored(self) -> dict[str, Scored]:
-        moves, forecasts = moves_of(self._ledger.outcomes()), self._ledger.forecasts()
+    def _scored(self, until: int) -> dict[str, Scored]:
+        outcomes, forecasts = self._ledger.between(-1, until)
+        moves = moves_of(outcomes)
         return {
             seat.learner.name: scored_of(moves, forecasts, i)
             for i, seat in enumerate([*self._learners, *self._baselines])
@@ -82,11 +93,11 @@ class Scoreboard:
                 seat.learner.turnover = agents[0].live.get("live/turnover", 0.0)
 
     def _watch_canary(self, scored: dict[str, Scored]) -> Iterator[str]:
-        if self._alarmed or CANARY not in scored or MAJORITY not in scored:
+        if self.alarmed or CANARY not in scored or MAJORITY not in scored:
             return
         verdict = judge_canary(scored[CANARY], scored[MAJORITY])
         if verdict.alarm:
-            self._alarmed = True
+            self.alarmed = True
             yield (
                 f"the canary is off chance (log E {verdict.log_evidence:.1f} after {verdict.bars} "
                 "bars): labels leak, trust no score of this session"

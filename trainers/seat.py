@@ -9,18 +9,42 @@ from __future__ import annotations
 import logging
 import time
 import traceback
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
 from datamodules.transitions import BUY, HOLD, SELL
 from streaming.bars import Bars
 from trainers.learners.learner import Forecast, Learner, as_forecast
+from trainers.recording.digest import digest
 from trainers.scoring.ledger import FAILED, MADE, SILENT
-from trainers.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
 LONGEST_REST = 32  # cycles
+
+# What a seat has besides its learner.
+STATE = ("version", "status", "status_text", "errors", "rests_until", "report", "seconds",
+         "confidence")  # fmt: skip
+
 TAG_CHARS = 7000  # of a traceback's end; MLflow cuts tags at 8000
+
+
+class Log(Protocol):
+    """Where metrics, status and events go: MLflow, by way of ``trainers.tracking.tracker``."""
+
+    def log(
+        self,
+        run_id: str,
+        step: int,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+        wall_ms: int | None = None,
+    ) -> None:
+        """Log metrics and tags of one run at a step."""
+
+    def event(self, text: str, ts: float | None = None) -> None:
+        """Tell what a person should know."""
 
 
 class Seat:
@@ -35,9 +59,10 @@ class Seat:
     Attributes:
         version: the cycle in which the weights that forecast were learned; 0 before the first.
         live: its scores, by metric name, of the last cycle.
+        seconds: that its last training took.
     """
 
-    def __init__(self, learner: Learner, run_id: str, confidence: float, tracker: Tracker) -> None:
+    def __init__(self, learner: Learner, run_id: str, confidence: float, tracker: Log) -> None:
         self.learner, self.run_id, self.confidence = learner, run_id, confidence
         self.status, self.status_text = "IDLE", "warming up"
         self.errors = 0  # in a row
@@ -45,6 +70,7 @@ class Seat:
         self.report: dict[str, float] = {}  # of the last cycle, if it learned then
         self.live: dict[str, float] = {}
         self.version = 0
+        self.seconds = 0.0
         self._tracker = tracker
 
     def forecast(self, bars: Bars, cycle: int) -> tuple[int, Forecast]:
@@ -89,13 +115,40 @@ class Seat:
             self._failed(e, cycle)
             return
         self.rests_until, self.version = 0, cycle
-        self.report = report | {"seconds": time.perf_counter() - started}
+        self.report, self.seconds = report, time.perf_counter() - started
         self.status, self.status_text = "IDLE", f"learned in cycle {cycle}"
 
-    def log(self, cycle: int) -> None:
-        """Log what the cycle came to, and the status after it."""
+    def metrics(self) -> dict[str, float]:
+        """Return what the last cycle came to."""
         train = {f"train/{name}": value for name, value in self.report.items()}
-        self._tracker.log(self.run_id, cycle, {**train, **self.live}, self._tags())
+        if train:
+            train["train/seconds"] = self.seconds
+        return {**train, **self.live}
+
+    def log(self, cycle: int, wall_ms: int) -> None:
+        """Log what the cycle came to, and the status after it."""
+        self._tracker.log(self.run_id, cycle, self.metrics(), self._tags(), wall_ms)
+
+    def digests(self) -> dict[str, str]:
+        """Return hashes of what the last cycle learned from and of what came of it."""
+        found: dict[str, str] = dict(getattr(self.learner, "digests", {}))
+        if hasattr(self.learner, "state_dict"):
+            found["weights"] = digest(self.learner.state_dict())
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what ``load_state_dict`` needs to go on as this one."""
+        learner = getattr(self.learner, "state_dict", lambda: None)()
+        return {**{name: getattr(self, name) for name in STATE}, "learner": learner}
+
+    def load_state_dict(self, state: dict[str, Any]) -> bool:
+        """Become the seat that ``state`` was taken from; tell whether its learner could."""
+        if state["learner"] is None:
+            return False
+        for name in STATE:
+            setattr(self, name, state[name])
+        self.learner.load_state_dict(state["learner"])  # type: ignore[attr-defined]  # Resumable
+        return True
 
     def words(self) -> str:
         """Say how the learner is doing, for a line of a person's reading."""

@@ -14,21 +14,33 @@ import dataclasses
 import os
 import signal
 import socket
+import subprocess
 import sys
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
 
 from streaming.errors import StreamingError
 from streaming.exchange.sources import check_source
 from trainers.access import Passwords, check_access
 from trainers.config import SessionConfig, session_folder
 from trainers.learners.registry import check_learners
-from trainers.supervisor import Child, Supervisor
-from trainers.tracking.runs import close_orphans, end_runs, start_session
+from trainers.recording.files import CONFIG, TAPE
+from trainers.resuming import (
+    LAST_SECONDS,
+    resumed_config,
+    session_to_resume,
+    wait_for_the_last,
+)
+from trainers.supervisor import POLL_SECONDS, Child, Supervisor
+from trainers.tracking.runs import close_orphans, end_runs, resume_session, start_session
 from trainers.tracking.store import EXPERIMENT, StoreError, ensure_store
+from trainers.tracking.uploads import leave_nothing_behind, undelivered
 
 LOOPBACK = "127.0.0.1"
 
@@ -118,7 +130,7 @@ def children_of(
         children.append(
             Child(
                 "MLflow UI",
-                ["-m", "mlflow", "ui", *flags],
+                ["-m", "streaming.process", sys.executable, "-m", "mlflow", "ui", *flags],
                 env={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
                 patience=0.5,  # it keeps nothing, and takes seconds to say goodbye
                 log=session / "mlflow-ui.log",
@@ -164,16 +176,17 @@ def _reached_at(host: str) -> str:
 def run(config: SessionConfig, root: Path) -> int:
     """Run a session in the project at ``root``; return the exit code."""
     passwords = take_passwords(os.environ)
-    check(config, passwords)
+    if not config.resume:
+        check(config, passwords)
     uri = ensure_store(root)
     client = MlflowClient(uri)
-    close_orphans(client)
-    run_id = start_session(client, config, root)
+    dead = [session_folder(root, run_id) for run_id in close_orphans(client)]
+    for left in {*dead, *undelivered(session_folder(root, ""))}:
+        _give_store_the_rest(client, left)
+    run_id, config = _begin(client, config, root, passwords)
     session = session_folder(root, run_id)
-    session.mkdir(parents=True)
-    (session / "tape").mkdir()
     resolved = with_exchange(config)
-    resolved.save(session / "config.json")
+    resolved.save(session / CONFIG)
     print(f"session    {run_id}  ({config.source}, {config.symbols})", flush=True)  # noqa: T201
     supervisor = Supervisor(session, children_of(resolved, session, uri, passwords))
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -184,9 +197,74 @@ def run(config: SessionConfig, root: Path) -> int:
     try:
         code = supervisor.run(Announcer(addresses_of(config, experiment.experiment_id)))
     finally:
-        client.set_tag(run_id, "status_text", "ended" if code == 0 else f"ended with code {code}")
-        end_runs(client, run_id, "FINISHED" if code == 0 else "FAILED")
+        _finish(client, session, code)
+    if code == 0 and resolved.parity and resolved.cycles and not supervisor.stopped:
+        check_parity(session, lambda: supervisor.stopped)
     return code
+
+
+def check_parity(session: Path, stopped: Callable[[], bool]) -> None:
+    """Replay a session that has ended, which tags it; the replay gives way to all other work."""
+    flags = ["--session", session.name, "--runs", "false"]
+    code = ["nice", "-n", "19", sys.executable, "-m", "trainers.replay", *flags]
+    process = subprocess.Popen(code, start_new_session=True)
+    while process.poll() is None and not stopped():
+        time.sleep(POLL_SECONDS)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)  # it has nothing to lose
+
+
+def _begin(
+    client: MlflowClient, config: SessionConfig, root: Path, passwords: Passwords
+) -> tuple[str, SessionConfig]:
+    """Make a session, or have one go on; return its run id and its settings."""
+    if config.resume:
+        run_id = session_to_resume(client, root, config.resume)
+        session = session_folder(root, run_id)
+        wait_for_the_last(session)
+        config = resumed_config(config, session)
+        _check_patiently(config, passwords)
+        resume_session(client, run_id)
+        return run_id, config
+    run_id = start_session(client, config, root)
+    (session_folder(root, run_id) / TAPE).mkdir(parents=True)
+    return run_id, config
+
+
+def _check_patiently(config: SessionConfig, passwords: Passwords) -> None:
+    """Check; the page of a session that was killed just now leaves its port a moment later."""
+    deadline = time.monotonic() + LAST_SECONDS
+    while True:
+        try:
+            check(config, passwords)
+        except PortError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_SECONDS)
+        else:
+            return
+
+
+def _finish(client: MlflowClient, session: Path, code: int) -> None:
+    """Give the store what it lacks of the session's record, and end its runs."""
+    if _give_store_the_rest(client, session):
+        text = "ended" if code == 0 else f"ended with code {code}"
+        client.set_tag(session.name, "status_text", text)
+        end_runs(client, session.name, "FINISHED" if code == 0 else "FAILED")
+
+
+def _give_store_the_rest(client: MlflowClient, session: Path) -> bool:
+    """Give the store what it lacks of a session's record; tell whether it took it."""
+    try:
+        leave_nothing_behind(client, session)
+    except (StreamingError, MlflowException, SQLAlchemyError, OSError) as e:
+        print(  # noqa: T201
+            f"the MLflow store lacks a part of session {session.name} ({str(e).splitlines()[0]});"
+            f" it is kept in {session}, and is delivered when the next session starts",
+            file=sys.stderr,
+        )
+        return False
+    return True
 
 
 def main() -> None:

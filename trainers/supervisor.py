@@ -2,7 +2,8 @@
 
 Each process is one child in a process group of its own, so that Ctrl-C reaches the session
 alone, which then ends them in order. A child that dies is started again after a backoff, and
-that is an event; only the trainer's end is the session's end.
+that is an event. The session ends when the trainer is done, when a child says that a setting is
+wrong (code 2), or when one fails by itself again and again.
 """
 
 from __future__ import annotations
@@ -19,12 +20,17 @@ from pathlib import Path
 
 from streaming.backoff import full_jitter
 from streaming.cache import Events
+from streaming.process import PARENT
 
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 2.5  # from SIGTERM to SIGKILL: a session ends within 5 s
 
 # A child that lived this long starts its backoff anew.
 PROVEN_SECONDS = 60.0
+
+# A child that raises so often, each time before it is proven, will raise for ever; one that is
+# killed is always started again.
+MOST_FAILURES = 6
 
 
 class Child:
@@ -50,10 +56,11 @@ class Child:
         self.name, self.patience = name, patience
         self._log = log
         self._argv = [sys.executable, *argv]
-        self._env = {**os.environ, **(env or {})}
+        self._env = {**os.environ, **(env or {}), PARENT: str(os.getpid())}
         self._delays = self._new_delays()
         self._started = 0.0
         self._start_at = 0.0
+        self._failures = 0
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -68,6 +75,12 @@ class Child:
     def ended(self) -> int | None:
         """Return the exit code if the process has ended; negative after a signal."""
         return self.process.poll() if self.process is not None else None
+
+    def hopeless(self, code: int) -> bool:
+        """Count a failure with an exit code; tell whether there is no use in another try."""
+        proven = time.monotonic() - self._started >= PROVEN_SECONDS
+        self._failures = 0 if proven or code < 0 else self._failures + 1
+        return self._failures >= MOST_FAILURES
 
     def restart_later(self) -> float:
         """Forget the dead process; return the seconds until ``restart_if_due`` starts a new one."""
@@ -99,17 +112,20 @@ class Supervisor:
 
     Args:
         session: the session's folder.
-        children: in the order to start them; the one named ``trainer`` decides the end.
+        children: in the order to start them; the end of the one named ``trainer`` is the end.
+
+    Attributes:
+        stopped: the end was asked for.
     """
 
     def __init__(self, session: Path, children: Sequence[Child]) -> None:
         self._children = children
         self._events = Events(session, "supervisor")
-        self._stopped = False
+        self.stopped = False
 
     def stop(self) -> None:
         """Ask for the end of the session."""
-        self._stopped = True
+        self.stopped = True
 
     def run(self, on_tick: Callable[[], None]) -> int:
         """Run until the trainer ends or ``stop`` is called; return the exit code.
@@ -120,7 +136,7 @@ class Supervisor:
         try:
             for child in self._children:
                 child.start()
-            while not self._stopped:
+            while not self.stopped:
                 on_tick()
                 for child in self._children:
                     code = self._look_after(child)
@@ -137,10 +153,13 @@ class Supervisor:
         if code is None:
             child.restart_if_due()
             return None
-        if child.name == "trainer" or code == 2:
-            return code if code in (0, 2) else 1
+        if code == 2 or (code == 0 and child.name == "trainer"):
+            return code
         if code == 0:
             return None  # its work is done: the tape was played to its end
+        if child.hopeless(code):
+            self._say(f"the {child.name} failed {MOST_FAILURES} times in a row; the session ends")
+            return 1
         delay = child.restart_later()
         how = f"signal {-code}" if code < 0 else f"code {code}"
         self._say(f"the {child.name} ended ({how}); starting it again in {delay:.1f} s")

@@ -3,47 +3,58 @@
     python -m trainers.trainer SESSION_FOLDER
 
 Reads the rings, learns, and logs to MLflow. Ends by itself after ``cycles`` cycles, on SIGTERM,
-or when its parent is gone.
+or when its parent is gone. Started again after a kill, it goes on from the last checkpoint and does
+once more what the journal has after it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import functools
+import json
 import logging
 import os
+import queue
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
 from mlflow.tracking import MlflowClient
 
-from datamodules.features import raw_columns
 from streaming.cache import feed_events, supervisor_events
-from streaming.errors import KnobError
+from streaming.errors import StreamingError
 from streaming.process import end_with_parent
 from streaming.ring import Ring
+from trainers.candidate import candidates, start, write_candidate
 from trainers.config import SessionConfig
-from trainers.controls import RefusedError, apply_control
+from trainers.contest import Contest
+from trainers.controls import RefusedError, apply_control, control_result
 from trainers.cycle import Lane, wait_for_rings
-from trainers.learners.learner import Learner
-from trainers.learners.registry import make_baselines, make_learners
-from trainers.seat import Seat
-from trainers.tracking.models import log_version
-from trainers.tracking.runs import start_learner
+from trainers.lanes import deterministic, install_again, make_lane, session_metrics
+from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
+from trainers.recording.files import CHECKPOINT, JOURNAL, OUTBOX
+from trainers.recording.journal import FORMAT, Entry, Journal
+from trainers.recording.ledger import Ledger
+from trainers.schedule import Hashes, LiveSchedule, RecordedSchedule, drive
+from trainers.streams import LiveStream
+from trainers.tracking.champions import MODELS, Versions, Watch
+from trainers.tracking.models import model_name, register_of
+from trainers.tracking.registry import Move, roll_back
+from trainers.tracking.run_ids import RunIds
 from trainers.tracking.store import tracking_uri
-from trainers.tracking.tracker import Tracker
+from trainers.tracking.tracker import EVENTS_KEPT, Tracker
+from trainers.tracking.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
 LOOP_SECONDS = 0.05
 PROGRESS_SECONDS = 2.0
 CLOSE_SECONDS = 1.5
-
-# How the symbols' stream metrics become the session's, where that is not their sum.
-OF_SYMBOLS: dict[str, Callable[[list[float]], float]] = {"lag_ms": max, "span_seconds": min}
+CANDIDATE_SECONDS = 60.0  # that a version on its way is waited for at the end
 
 
 class Trainer:
@@ -51,16 +62,27 @@ class Trainer:
 
     Args:
         session: the session's folder; its name is the session's run id.
+
+    Raises:
+        StreamingError: if what an earlier trainer left cannot be gone on with.
     """
 
     def __init__(self, session: Path) -> None:
         self.session = session
         self.config = SessionConfig.load(session / "config.json")
         self.client = MlflowClient(tracking_uri(Path.cwd()))
-        self.tracker = Tracker(self.client, session.name)
+        self.journal = Journal(session / JOURNAL)
+        self.versions = Versions(self.client, session / MODELS)
+        self.watch = Watch(self.client, self.versions, self._heard)
+        self._uploads = Uploads(self.client, session, self.journal)
+        self._noted: queue.SimpleQueue[str] = queue.SimpleQueue()  # by the tracker's thread
+        self._contests: dict[tuple[str, str], Contest] = {}
+        self._coming: dict[str, subprocess.Popen[bytes]] = {}  # candidates, by file
+        self.tracker = Tracker(self.client, session.name, session / OUTBOX, chores=self._chores)
         self.stopped = False
-        self.lanes: list[Lane] = []
-        self._events: list[tuple[Ring, int]] = []
+        self.lanes: dict[str, Lane] = {}
+        self._live = LiveSchedule(self.journal)
+        self._events: dict[str, tuple[Ring, int]] = {}
         self._told = 0.0
         self._finished_tape = False
 
@@ -72,14 +94,14 @@ class Trainer:
         """Train until done."""
         if not wait_for_rings(self.session, self.config.symbol_list, lambda: self.stopped):
             return
-        self.lanes = [self._make_lane(symbol) for symbol in self.config.symbol_list]
-        self._events = [(feed_events(self.session), 0), (supervisor_events(self.session), 0)]
+        self._begin()
         while not self.stopped:
             self._pass_on_events()
             self._take_controls()
-            trained = [lane for lane in self.lanes if lane.advance()]
+            self._take_champions()
+            trained = [lane for lane in self.lanes.values() if lane.advance(self._live)]
             for lane in trained:
-                self._report(lane)
+                self._cycled(lane)
             if self._done():
                 self._log_versions()
                 break
@@ -91,114 +113,276 @@ class Trainer:
         """Deliver what is not logged yet."""
         self._pass_on_events()
         if not self.tracker.close(CLOSE_SECONDS):
-            log.error("the MLflow store did not take the last metrics in %s s", CLOSE_SECONDS)
+            log.error(
+                "the MLflow store did not take the last metrics in %s s; they are kept for when it"
+                " is back",
+                CLOSE_SECONDS,
+            )
 
-    def _make_lane(self, symbol: str) -> Lane:
-        learners = make_learners(self.config)
-        baselines = make_baselines(self.config) if learners else {}
-        return Lane(
-            self.config,
-            self.session,
-            symbol,
-            [self._seat(symbol, learner, "learner") for learner in learners.values()],
-            [
-                self._seat(symbol, baseline, "baseline")
-                for name, baseline in baselines.items()
-                if name not in learners
-            ],
-            self.tracker,
-        )
+    # ---- begin, or go on
 
-    def _seat(self, symbol: str, learner: Learner, kind: str) -> Seat:
-        run = start_learner(
-            self.client, self.config, self.session.name, symbol, learner.name, kind=kind
+    def _begin(self) -> None:
+        """Make the lanes; do what the journal says that the checkpoint does not hold yet."""
+        checkpoint = load_checkpoint(self.session / CHECKPOINT)
+        done = self.journal.entries
+        tail = RecordedSchedule(
+            done[checkpoint["entries"] if checkpoint else 0 :],
+            compare=self._compare,
+            then=self._live,
         )
-        return Seat(learner, run, self.config.confidence, self.tracker)
+        run_ids = RunIds(self.client, self.config, self.session)
+        for symbol in self.config.symbol_list:
+            stream = LiveStream(self.session, symbol)
+            ledger = functools.partial(Ledger, self.session, symbol)
+            self.lanes[symbol] = make_lane(
+                self.config, symbol, stream, tail, run_ids.of, self.tracker, ledger
+            )
+        self._remember_events(done)
+        if checkpoint is not None:
+            for symbol, lane in self.lanes.items():
+                models = functools.partial(self.versions.load, symbol)
+                for name in lane.load_state_dict(checkpoint["lanes"][symbol], models):
+                    self._say_event(f"{name} has no state_dict: it begins anew")
+        self.journal.write("began", format=FORMAT, config=dataclasses.asdict(self.config))
+        if done:
+            self._say_event(self._resumed(checkpoint))
+        drive(
+            tail,
+            self.lanes,
+            control=self._do_again,
+            champion=self._install,
+            cycled=self._cycled,
+        )
+        for lane in self.lanes.values():
+            lane.schedule = self._live
+        if done:
+            self._checkpoint()
+        self._contests = {
+            (symbol, contest.name): contest
+            for symbol, lane in self.lanes.items() for contest in lane.contests
+        }  # fmt: skip
+        for (symbol, name), contest in self._contests.items():
+            if contest.challenge:
+                self.watch.know(symbol, name, contest.version)
+        self._coming = {file.stem: start(self.session, file) for file in candidates(self.session)}
+
+    def _do_again(self, entry: Entry) -> None:
+        if entry["name"] not in ("stop", "promote", "rollback"):  # who resumes wants to go on
+            self._apply(entry["name"], entry["value"])
+
+    def _resumed(self, checkpoint: Entry | None) -> str:
+        cycles = max(lane.cycle for lane in self.lanes.values())
+        torn = f"; {self.journal.torn} bytes of a torn line cut off" if self.journal.torn else ""
+        since = f"cycle {cycles}" if checkpoint else "the beginning"
+        return f"the trainer goes on from {since}{torn}"
+
+    def _compare(self, symbol: str, cycle: int, recorded: Hashes, now: Hashes) -> None:
+        if recorded != now:
+            self._say_event(f"{symbol}: cycle {cycle}, done again, came to something else")
+
+    def _chores(self) -> None:
+        """Do what may wait for the store; called by the tracker's thread."""
+        self._uploads.closed_segments()
+        self.watch.look(list(self._contests))
+
+    def _heard(self, text: str) -> None:
+        self._noted.put(text)
+
+    def _checkpoint(self) -> None:
+        state = {symbol: lane.state_dict() for symbol, lane in self.lanes.items()}
+        path = self.session / CHECKPOINT
+        save_checkpoint(path, {"entries": self.journal.count, "lanes": state})
+
+    # ---- cycles
+
+    def _cycled(self, lane: Lane) -> None:
+        """Say what a cycle came to, and save it."""
+        self._report(lane)
+        if lane.schedule is self._live:
+            for contest in lane.contests:
+                self._follow(lane, contest)
+            self._checkpoint()
 
     def _done(self) -> bool:
-        if self.config.cycles and all(lane.cycle >= self.config.cycles for lane in self.lanes):
+        lanes = self.lanes.values()
+        if self.config.cycles and all(lane.cycle >= self.config.cycles for lane in lanes):
             return True
-        if not all(lane.ended for lane in self.lanes):
+        if not all(lane.stream.ended for lane in lanes):
             return False
         if not self._finished_tape:
             # One more cycle for what came after the last cut, then there is nothing to wait for.
             self._finished_tape = True
-            for lane in self.lanes:
+            for lane in lanes:
                 lane.wanted = lane.has_new_bars
             return False
-        return self.config.cycles > 0 and not any(lane.wanted for lane in self.lanes)
+        return self.config.cycles > 0 and not any(lane.wanted for lane in lanes)
 
     def _log_versions(self) -> None:
-        for lane in self.lanes:
+        for process in self._coming.values():
+            process.wait(CANDIDATE_SECONDS)
+        for lane in self.lanes.values():
             for seat in lane.learners:
-                self._log_version(lane, seat)
+                if (version := register_of(self.client, lane, seat)) is not None:
+                    name = f"{lane.symbol} {seat.learner.name}"
+                    self.tracker.event(f"{name} registered as version {version}")
+                    _say(f"registered {seat.learner.name} {lane.symbol} version {version}")
 
-    def _log_version(self, lane: Lane, seat: Seat) -> None:
-        exported = getattr(seat.learner, "export", lambda: None)()
-        if exported is None:
+    # ---- champions
+
+    def _take_champions(self) -> None:
+        """Have versions that have become champion forecast, from the next bar on."""
+        while not self.watch.arrivals.empty():
+            arrival = self.watch.arrivals.get()
+            lane = self.lanes[arrival.symbol]
+            contest = self._contests[arrival.symbol, arrival.learner]
+            entry = {
+                "symbol": arrival.symbol,
+                "learner": arrival.learner,
+                "version": arrival.version,
+                "challenge": arrival.challenge,
+            }
+            first_look = contest.challenge == 0
+            for name in self._coming_of(lane, contest):
+                del self._coming[name]
+            contest.install(arrival.version, arrival.model, arrival.challenge, lane.newest_bar)
+            self.journal.write("champion", **entry, after_bar=lane.newest_bar)
+            if arrival.version or not first_look:
+                who = f"version {arrival.version}" if arrival.version else "nobody"
+                self._say_event(f"{arrival.symbol} {arrival.learner}: champion is now {who}")
+            self._tell(contest)
+        while not self._noted.empty():
+            self._say_event(self._noted.get())
+
+    def _install(self, entry: Entry) -> None:
+        """Do again what the journal says of a champion."""
+        install_again(self.lanes[entry["symbol"]], entry, self.versions)
+
+    def _follow(self, lane: Lane, contest: Contest) -> None:
+        """Do what the verdicts of a cycle say."""
+        self._tell(contest)
+        for verdict in (contest.verdict, contest.on_champion):
+            if verdict is not None and verdict.decision in ("promote", "rollback"):
+                told = verdict.as_dict()
+                self.journal.write(
+                    "verdict", symbol=lane.symbol, learner=contest.name, cycle=lane.cycle, **told
+                )
+                self._say_event(
+                    f"{lane.symbol} {contest.name}: {verdict.decision}: {verdict.reason}"
+                )
+                self._move(lane, contest, verdict.decision, "evidence", told)
+
+    def _move(
+        self, lane: Lane, contest: Contest, action: str, by: str, verdict: dict[str, Any] | None
+    ) -> None:
+        """Have the registry's alias moved, beside the session; the watch sees it then."""
+        if action == "rollback":
+            move = Move("rollback", by, self.session.name, lane.cycle, verdict)
+            self.tracker.errand(
+                functools.partial(
+                    roll_back, self.client, model_name(lane.symbol, contest.name), move
+                )
+            )
             return
-        module, n_bars = exported
-        raw = raw_columns(lane.ring.tail(n_bars + 1).rows)
-        name = seat.learner.name
-        version = log_version(
-            self.client,
-            seat.run_id,
-            symbol=lane.symbol,
-            learner=name,
-            module=module,
-            example=np.stack([raw[:-1], raw[1:]]),
-            step=lane.cycle,
-        )
-        self.tracker.event(f"{lane.symbol} {name} registered as version {version}")
-        _say(f"registered {name} {lane.symbol} version {version}")
+        if any(process.poll() in (None, 0) for process in self._coming_of(lane, contest).values()):
+            return  # one is on its way
+        file = write_candidate(self.session, lane, contest.challenger, by, verdict)
+        self._coming[file.stem] = start(self.session, file)
+
+    def _coming_of(self, lane: Lane, contest: Contest) -> dict[str, subprocess.Popen[bytes]]:
+        about = f"{lane.symbol}-{contest.name}-"
+        return {name: one for name, one in self._coming.items() if name.startswith(about)}
+
+    def _tell(self, contest: Contest) -> None:
+        tags = {"champion": str(contest.version or "")}
+        if contest.verdict is not None:
+            tags["verdict"] = json.dumps(contest.verdict.as_dict())
+        self.tracker.log(contest.challenger.run_id, 0, tags=tags)
 
     # ---- controls, events, words
 
     def _take_controls(self) -> None:
         while not self.tracker.controls.empty():
-            name, value = self.tracker.controls.get()
+            asked = self.tracker.controls.get()
+            lane = next(iter(self.lanes.values()))
             try:
-                done = apply_control(name, value, self.lanes, self.stop)
+                text, result = self._apply(*asked), "applied"
+                self.journal.write("control", name=asked[0], value=asked[1], cycle=lane.cycle)
             except RefusedError as e:
-                done = f"refused {e}"
-            paused = self.lanes[0].paused
-            tags = {"status": "PAUSED" if paused else "IDLE", "status_text": done}
-            self.tracker.log(self.session.name, self.lanes[0].cycle, tags=tags)
-            self.tracker.event(done)
+                text, result = f"refused {e}", "refused"
+            status = "PAUSED" if lane.paused else "IDLE"
+            answer = control_result(asked[1], lane.cycle, result, text)
+            tags = {"status": status, "status_text": text, f"control_result/{asked[0]}": answer}
+            self.tracker.answer(asked, tags)
+            self.tracker.event(text)
+
+    def _apply(self, name: str, value: str) -> str:
+        if name in ("promote", "rollback"):
+            return self._by_hand(name, value)
+        return apply_control(name, value, list(self.lanes.values()), self.stop)
+
+    def _by_hand(self, action: str, learner: str) -> str:
+        """Promote a learner as it is, or roll its champion back, for every symbol."""
+        asked = [(lane, contest) for lane in self.lanes.values() for contest in lane.contests
+                 if contest.name == learner]  # fmt: skip
+        names = sorted({name for _, name in self._contests})
+        if not asked:
+            raise RefusedError(f"control/{action}: got {learner!r}; allowed: {', '.join(names)}")
+        for lane, contest in asked:
+            if action == "rollback" and not contest.version:
+                raise RefusedError(f"control/rollback: {learner} has no champion to roll back")
+            if action == "promote" and not contest.challenger.version:
+                raise RefusedError(f"control/promote: {learner} has not learned yet")
+            verdict = contest.verdict.as_dict() if contest.verdict else None
+            self._move(lane, contest, action, "hand", verdict)
+        return f"{action} of {learner} is on its way"
+
+    def _remember_events(self, entries: list[Entry]) -> None:
+        """Go on with the events after those that the trainer before has passed on."""
+        events = [entry for entry in entries if entry["do"] == "event"]
+        for entry in events[-EVENTS_KEPT:]:
+            self.tracker.events.append({"ts": entry["ts"], "text": entry["text"]})
+        rings = {"feed": feed_events, "supervisor": supervisor_events}
+        for writer, ring in rings.items():
+            seen = [entry["seq"] + 1 for entry in events if entry["of"] == writer]
+            self._events[writer] = (ring(self.session), max(seen, default=0))
 
     def _pass_on_events(self) -> None:
-        for i, (ring, seen) in enumerate(self._events):
+        for writer, (ring, seen) in self._events.items():
             new = ring.read(seen)
-            for row in new.rows:
-                self.tracker.event(row["text"].decode(errors="replace"), float(row["ts"]) / 1e9)
-            self._events[i] = (ring, new.first + len(new.rows))
+            for seq, row in enumerate(new.rows, new.first):
+                text, ts = row["text"].decode(errors="replace"), float(row["ts"]) / 1e9
+                self.journal.write("event", of=writer, seq=seq, ts=ts, text=text)
+                self.tracker.event(text, ts)
+            self._events[writer] = (ring, new.first + len(new.rows))
+
+    def _say_event(self, text: str) -> None:
+        self.journal.write("event", of="trainer", seq=0, ts=time.time(), text=text)
+        self.tracker.event(text)
+        _say(text)
 
     def _report(self, lane: Lane) -> None:
-        if lane is self.lanes[0]:
-            every = [other.stream_metrics() for other in self.lanes if other.cycle]
-            totals = {
-                f"stream/{name}": OF_SYMBOLS.get(name, sum)([metrics[name] for metrics in every])
-                for name in every[0]
-            }
+        if lane is next(iter(self.lanes.values())):
             text = f"cycle {lane.cycle}" + (
                 f" of {self.config.cycles}" if self.config.cycles else ""
             )
             tags = {"status": "IDLE", "status_text": text}
-            self.tracker.log(self.session.name, lane.cycle, totals, tags)
-        ticks, bars = lane.n_ticks, lane.n_bars
-        seconds = sum(seat.report.get("seconds", 0.0) for seat in lane.seats)
+            totals = session_metrics(list(self.lanes.values()))
+            self.tracker.log(self.session.name, lane.cycle, totals, tags, lane.wall_ms)
+        ticks, bars = int(lane.stream_metrics["ticks"]), lane.next_bar
+        seconds = sum(seat.seconds for seat in lane.seats)
         _say(f"{lane.words()}  |  {ticks:,} ticks, {bars:,} bars, trained {seconds:.1f} s")
 
     def _show_progress(self) -> None:
         """Say how far the wait for the first cycle has come."""
-        waiting = [lane for lane in self.lanes if lane.cycle == 0]
+        waiting = [lane for lane in self.lanes.values() if lane.cycle == 0]
         if not waiting or time.monotonic() - self._told < PROGRESS_SECONDS:
             return
         self._told = time.monotonic()
         need = self.config.min_ticks
-        found = ", ".join(f"{lane.symbol} {min(lane.n_ticks, need)}/{need}" for lane in waiting)
-        _say(f"gathering ticks for the first cycle: {found}")
-        text = f"warming up {min(lane.n_ticks for lane in waiting)}/{need} ticks"
+        found = [(lane.symbol, lane.stream.n_ticks) for lane in waiting]
+        words = ", ".join(f"{symbol} {min(ticks, need)}/{need}" for symbol, ticks in found)
+        _say(f"gathering ticks for the first cycle: {words}")
+        text = f"warming up {min(ticks for _, ticks in found)}/{need} ticks"
         self.tracker.log(self.session.name, 0, tags={"status": "IDLE", "status_text": text})
 
 
@@ -211,19 +395,17 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="trainer: %(message)s")
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
         os.environ.pop(name, None)  # the session's run is not for MLflow's fluent API to resume
-    torch.set_num_threads(1)  # two threads gain nothing at these sizes, and change the sums
-    torch.use_deterministic_algorithms(True)
+    deterministic()
     end_with_parent()
-    trainer = Trainer(Path(sys.argv[1]))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: trainer.stop())
     try:
-        trainer.run()
-    except KnobError as e:
+        trainer = Trainer(Path(sys.argv[1]))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: trainer.stop())
+        with contextlib.closing(trainer):
+            trainer.run()
+    except StreamingError as e:
         print(f"trainer: {e}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    finally:
-        trainer.close()
     # All is delivered and flushed; unloading torch and MLflow would take another second.
     os._exit(0)
 

@@ -28,11 +28,13 @@ def verdict_words(text: str | None) -> str:
 
 def describe(verdict: Mapping[str, Any]) -> str:
     """Write a verdict: what, why, on which evidence, and how much is still needed."""
-    words = [str(verdict.get("decision") or "no decision")]
+    words = str(verdict.get("decision") or "no decision")
     if reason := verdict.get("reason"):
-        words.append(f": {reason}")
+        words += f": {reason}"
+    if "log E" in words:  # the reason tells its numbers
+        return words
     evidence = _evidence(verdict)
-    return "".join(words) + (f" ({evidence})" if evidence else "")
+    return f"{words} ({evidence})" if evidence else words
 
 
 def _evidence(verdict: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ def held(memory):
     """Times in the buffer, by drawing until each slot was drawn."""
     if len(memory) == 0:
         return set()
-    state, after, ret = memory.sample(np.random.default_rng(0), (40 * len(memory),))
+    state, after, ret = memory.take(memory.draw(np.random.default_rng(0), (40 * len(memory),)))
     assert (state == ret[:, None]).all()  # what belongs together stays together
     assert (after == -ret[:, None]).all()
     return {int(value) for value in ret}
@@ -56,24 +56,24 @@ def test_the_same_snapshot_twice_adds_nothing():
 def test_samples_have_the_shape_asked_for_and_follow_the_generator():
     memory = ReplayBuffer(10, WIDTH)
     memory.add(numbered(*range(1, 8)))
-    state, after, ret = memory.sample(np.random.default_rng(5), (4, 3))
+    state, after, ret = memory.take(memory.draw(np.random.default_rng(5), (4, 3)))
     assert state.shape == after.shape == (4, 3, WIDTH)
     assert ret.shape == (4, 3)
-    again, *_ = memory.sample(np.random.default_rng(5), (4, 3))
+    again, *_ = memory.take(memory.draw(np.random.default_rng(5), (4, 3)))
     assert again.tobytes() == state.tobytes()
 
 
 def test_a_sample_is_a_copy():
     memory = ReplayBuffer(2, WIDTH)
     memory.add(numbered(1, 2))
-    for part in memory.sample(np.random.default_rng(0), (5,)):
+    for part in memory.take(memory.draw(np.random.default_rng(0), (5,))):
         part[:] = -1
     assert held(memory) == {1, 2}
 
 
 def test_drawing_from_nothing_is_refused():
     with pytest.raises(ValueError, match="replay buffer is empty"):
-        ReplayBuffer(3, WIDTH).sample(np.random.default_rng(0), (1,))
+        ReplayBuffer(3, WIDTH).draw(np.random.default_rng(0), (1,))
 
 
 @settings(deadline=None)
@@ -90,6 +90,6 @@ def test_a_restored_buffer_goes_on_as_the_one_it_was_taken_from(before, after, c
             numbered(*range(start, start + n))
         )
         if len(memory):
-            drawn = [b.sample(np.random.default_rng(1), (9,))[2] for b in (memory, restored)]
+            drawn = [b.take(b.draw(np.random.default_rng(1), (9,)))[2] for b in (memory, restored)]
             assert drawn[0].tobytes() == drawn[1].tobytes()
     np.testing.assert_equal(state, kept)  # taken is taken: going on does not change it

@@ -125,4 +125,5 @@ class MainJob:
         client = self.client
         experiments = [e.experiment_id for e in client.search_experiments()]
         found = client.search_runs(experiments, "tags.session != ''")
+        found = [run for run in found if "replay_of" not in run.data.tags]
         return {run.data.tags.get("learner", "session"): run for run in found}

@@ -102,7 +102,9 @@ def check_runs(runs):
     kinds = {name: run.data.tags["kind"] for name, run in runs.items()}
     baselines = dict.fromkeys(BASELINES, "baseline")
     assert len(baselines) == 8
-    assert kinds == {"session": "session", "cnn": "learner", "dqn": "learner", **baselines}
+    champions = {"cnn.champion": "champion", "dqn.champion": "champion"}
+    learners = {"cnn": "learner", "dqn": "learner"}
+    assert kinds == {"session": "session", **learners, **champions, **baselines}
     wanted = {"live/edge", "live/log_loss", "live/1h/accuracy", "live/accuracy_ci"}
     assert wanted <= runs["cnn"].data.metrics.keys()
     assert {"live/accuracy", "live/log_loss"} <= runs["majority"].data.metrics.keys()
@@ -112,7 +114,7 @@ def check_runs(runs):
 def check_rows(folder):
     """Every row was made of no later bar than its own, or says that it was missed."""
     names, outcomes, forecasts = read_ledger(folder, "BTCUSDT")
-    assert names == ["cnn", "dqn", *BASELINES]
+    assert names == ["cnn", "dqn", "cnn.champion", "dqn.champion", *BASELINES]
     bars, ticks = bar_ring(folder, "BTCUSDT").read().rows, tick_cache(folder, "BTCUSDT").read().rows
     at = {int(bar): i for i, bar in enumerate(bars["ts_open"])}
     assert forecasts["bar"].tolist() == np.repeat(outcomes["bar"], len(names)).tolist()

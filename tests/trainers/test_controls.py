@@ -88,8 +88,8 @@ def test_the_confidence_is_that_of_every_learner_and_baseline(lanes):
 @pytest.mark.parametrize(
     "name, value, allowed",
     [
-        ("learning_rate", "-1", "0 to 1"),
-        ("learning_rate", "fast", "0 to 1"),
+        ("learning_rate", "-1", "1e-07 to 1"),
+        ("learning_rate", "fast", "1e-07 to 1"),
         ("epsilon", "1.5", "0 to 1"),
         ("epsilon", "nan", "0 to 1"),
         ("confidence", "0.4", "0.5 to 1"),

@@ -104,13 +104,13 @@ def test_a_bar_is_not_known_before_the_tick_that_made_it_final(make, monkeypatch
         patch.setattr(world.ingest.ticks, "append", held.append)
         world.market(5)
     world.lane.wanted = True
-    assert world.lane.advance()
-    assert second(world.lane.ring.tail(1).rows) == 23
+    assert world.advance()
+    assert second(world.lane.stream.bars(0).rows) == 23
     assert spy.calls == [("learn", 18, 19), ("learn", 18, 19)]
     assert len(world.rows("spy")) == 0
     world.ingest.ticks.append(held[0])
     world.lane.wanted = True
-    assert world.lane.advance()
+    assert world.advance()
     assert spy.learned() == [18, 18, 23]
     assert seconds_of(world.rows("spy")) == [19, 20, 21, 22, 23]
 
@@ -134,7 +134,7 @@ def test_of_a_backlog_only_the_newest_bar_is_forecast_and_that_before_the_cycle_
     world = make(spy)
     world.run(20)
     world.market(15)
-    assert world.lane.advance()
+    assert world.advance()
     assert [(what, newest) for what, newest, _ in spy.calls[1:]] == [
         ("forecast", 33), ("learn", 33),
     ]  # fmt: skip
@@ -144,7 +144,7 @@ def test_history_is_learned_from_and_not_forecast(make):
     spy = Spy()
     world = make(spy)
     world.market(45)
-    assert world.lane.advance()
+    assert world.advance()
     assert spy.calls == [("learn", 43, 44)]
 
 
@@ -185,7 +185,7 @@ def test_a_lane_that_is_paused_forecasts_and_does_not_learn(make):
     assert world.run(40) == []
     assert [what for what, *_ in spy.calls] == ["learn"] + ["forecast"] * 40
     world.lane.paused = False
-    assert world.lane.advance()
+    assert world.advance()
 
 
 def test_a_lane_that_is_paused_from_the_start_neither_learns_nor_forecasts(make):
@@ -195,7 +195,7 @@ def test_a_lane_that_is_paused_from_the_start_neither_learns_nor_forecasts(make)
     assert world.run(40) == []
     assert spy.calls == []
     world.lane.paused = False
-    assert world.lane.advance()
+    assert world.advance()
 
 
 def test_a_cycle_asked_for_comes_at_once_and_leaves_the_grid_where_it_was(make):
@@ -216,12 +216,12 @@ def test_training_longer_than_a_cycle_is_counted_and_the_next_cut_comes_at_once(
     spy.learn = slow
     world.run(20)
     assert (world.lane.cycle, world.lane.overruns) == (1, 1)
-    assert world.lane.advance()
+    assert world.advance()
     assert world.lane.overruns == 2
     spy.learn = lambda snapshot: Spy.learn(spy, snapshot)
-    world.lane.advance()
+    world.advance()
     assert world.lane.overruns == 2
-    assert world.lane.stream_metrics()["overruns"] == 2
+    assert world.lane.stream_metrics["overruns"] == 2
 
 
 def test_a_gap_takes_the_label_of_the_forecast_before_it(make):
@@ -364,7 +364,7 @@ def test_a_cycle_logs_what_was_learned_and_scored_at_its_step(make_logged):
 def test_stream_metrics_are_those_of_the_cut(make):
     world = make(Spy())
     world.run(40)
-    metrics = world.lane.stream_metrics()
+    metrics = world.lane.stream_metrics
     assert (metrics["ticks"], metrics["bars"], metrics["cached"]) == (40, 39, 40)
     assert metrics["ticks_per_second"] == pytest.approx(1.0)
     assert metrics["span_seconds"] == 39
@@ -377,9 +377,9 @@ def test_the_end_of_a_tape_and_what_came_after_the_last_cut_are_seen(make):
     assert not world.lane.has_new_bars
     world.market(3)
     assert world.lane.has_new_bars
-    assert not world.lane.ended
+    assert not world.lane.stream.ended
     world.ingest.stats["state"] = ConnectionState.ENDED
-    assert world.lane.ended
+    assert world.lane.stream.ended
 
 
 def test_a_cache_that_overtakes_a_slow_forecast_does_not_end_the_training(make):

@@ -182,7 +182,7 @@ def test_the_unit_follows_the_market_and_experiences_keep_that_of_their_time():
     assert dqn.unit_bps == pytest.approx(1.0, rel=1e-3)
     dqn.learn(snapshot_of(bars, cycle=2))
     assert dqn.unit_bps == pytest.approx(10.0, rel=1e-3)
-    *_, ret = dqn.memory.sample(np.random.default_rng(0), (500,))
+    *_, ret = dqn.memory.take(dqn.memory.draw(np.random.default_rng(0), (500,)))
     assert ret == pytest.approx(1.0, rel=1e-3)
 
 

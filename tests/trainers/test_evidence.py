@@ -2,46 +2,95 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.trainers.ledger_rows import score_directions
-from trainers.scoring.evidence import Evidence, better_brier, judge_canary
+from trainers.scoring.differences import by_brier
+from trainers.scoring.evidence import SIZES, Evidence, judge_canary
 
+relaxed = settings(deadline=None)  # the machine may be busy with others
 RUNS, PEEKS = 600, 2000
-SIZES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
-DIFFERENCES = st.lists(st.floats(-1, 1), max_size=50)
+DIFFERENCES = st.lists(
+    st.tuples(st.floats(-1, 1), st.floats(0, 1)).map(lambda bar: (bar[0] * bar[1], bar[1])),
+    max_size=50,
+)
+CHANCE = st.floats(0, 1)
 
 
 def evidence_of(*parts):
+    """The evidence of (better, most) bars, or of differences that could have been 1."""
     evidence = Evidence()
     for part in parts:
-        evidence.bet(np.array(part))
+        bars = np.array(part, float)
+        better, most = bars.reshape(-1, 2).T if bars.ndim != 1 else (bars, np.ones(len(bars)))
+        evidence.bet(better, most)
     return evidence
 
 
+def paths_of(differences):
+    return [Evidence().bet(run, np.ones(len(run))) for run in differences]
+
+
 def share_that_reaches(alpha, differences):
-    return np.mean([evidence_of(run).reaches(alpha) for run in differences])
+    return np.mean([path.max() >= -np.log(alpha) for path in paths_of(differences)])
 
 
+def staked_at(bar):
+    """Half at once; of the rest, half within two hours, three quarters within six, ..."""
+    return 0.5 if bar == 0 else 0.5 * (7200 / (7200 + bar - 1) - 7200 / (7200 + bar))
+
+
+def size_of(bet, most):
+    return min(bet, 0.9 / most) if most > 0 else bet
+
+
+@relaxed
 @given(DIFFERENCES)
-def test_it_is_the_mean_wealth_of_a_gambler_with_several_stakes(differences):
-    wealth, highest = dict.fromkeys(SIZES, 1.0), 1.0
-    for d in differences:
-        for size in SIZES:
-            wealth[size] *= 1 + size * d
-        highest = max(highest, np.mean(list(wealth.values())))
-    evidence = evidence_of(differences)
-    assert np.exp(evidence.log_value) == pytest.approx(np.mean(list(wealth.values())))
-    assert np.exp(evidence.log_peak) == pytest.approx(highest)
+def test_it_is_the_money_of_a_gambler_who_stakes_it_bit_by_bit(bars):
+    idle, wealth, path = 1.0, dict.fromkeys(SIZES, 0.0), [1.0]
+    for bar, (d, most) in enumerate(bars):
+        idle -= staked_at(bar)
+        for bet in SIZES:
+            wealth[bet] += staked_at(bar) / len(SIZES)
+            wealth[bet] *= 1 + size_of(bet, most) * d
+        path.append(idle + sum(wealth.values()))
+    evidence = Evidence()
+    log_values = evidence.bet(*np.array(bars).reshape(-1, 2).T)
+    assert np.exp(log_values) == pytest.approx(path[1:])
+    assert np.exp(evidence.log_value) == pytest.approx(path[-1])
+    assert np.exp(evidence.log_peak) == pytest.approx(max(path))
 
 
+@relaxed
 @given(DIFFERENCES, st.integers(0, 50))
-def test_how_bars_are_grouped_changes_no_bit(differences, cut):
-    once, twice = evidence_of(differences), evidence_of(differences[:cut], differences[cut:])
-    assert (once.log_value, once.log_peak, once.bars) == (
-        twice.log_value, twice.log_peak, twice.bars,
+def test_how_bars_are_grouped_changes_no_bit(bars, cut):
+    once, twice = evidence_of(bars), evidence_of(bars[:cut], bars[cut:])
+    assert (once.log_value, once.log_peak, once.bars, once.rate) == (
+        twice.log_value, twice.log_peak, twice.bars, twice.rate,
     )  # fmt: skip
+
+
+@relaxed
+@given(DIFFERENCES, st.integers(0, 50))
+def test_what_comes_later_changes_no_bit_of_the_path_before(bars, cut):
+    better, most = np.array(bars).reshape(-1, 2).T
+    early = Evidence().bet(better[:cut], most[:cut])
+    assert Evidence().bet(better, most)[:cut].tolist() == early.tolist()
+
+
+@relaxed
+@given(DIFFERENCES, CHANCE, CHANCE, CHANCE)
+def test_no_bar_adds_to_it_in_expectation_unless_ours_is_better(bars, p, q, lean):
+    # Ours is not better if what comes is as likely as the mean of both says, or on q's side of it.
+    middle = (p + q) / 2
+    up = middle + lean * (1 - middle) if q > p else middle * (1 - lean)
+    after = 0.0
+    for came, chance in ((1, up), (0, 1 - up)):
+        found = by_brier(score_directions([came], [p]), score_directions([came], [q]))
+        evidence = evidence_of(bars)
+        after += chance * np.exp(evidence.bet(found.better, found.most)[-1])
+    assert after <= np.exp(evidence_of(bars).log_value) * (1 + 1e-9)
 
 
 def test_under_the_null_few_runs_ever_cross_however_often_one_looks():
@@ -77,10 +126,23 @@ def test_a_day_of_sure_wins_or_losses_does_not_overflow():
     assert not lost.reaches(0.5)
 
 
-def test_brier_differences_by_hand():
-    ours = score_directions([1, 0, 1], [0.8, 0.5, np.nan])
-    other = score_directions([1, 0, 1], [0.5, 0.5, 0.9])
-    assert better_brier(ours, other).tolist() == pytest.approx([0.25 - 0.04, 0])
+def test_who_becomes_better_after_hours_of_being_worse_is_found():
+    rng = np.random.default_rng(4)
+    worse, better = rng.normal(-0.1, 0.3, (20, 14_400)), rng.normal(0.1, 0.3, (20, 600))
+    runs = np.clip(np.concatenate([worse, better], axis=1), -1, 1)
+    assert share_that_reaches(0.05, runs) >= 0.95
+
+
+def test_no_stake_is_lost_at_once():
+    worst = np.array([1e-300, 0.01, 0.3, 0.9, 1.0])
+    assert np.isfinite(Evidence().bet(-worst, worst)).all()
+
+
+def test_its_rate_is_that_of_the_best_size():
+    evidence = evidence_of([(0.1, 0.1), (0.1, 0.1)])
+    assert evidence.rate == pytest.approx(np.log(1 + 2 * 0.1))
+    assert evidence_of([(-0.1, 0.1)]).rate < 0
+    assert Evidence().rate == 0
 
 
 def canary_of(knows, seed=3):

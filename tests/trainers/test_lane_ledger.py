@@ -74,7 +74,7 @@ def test_outcomes_tell_what_the_bars_came_to(make):
     world = make(Spy())
     world.run(40)
     outcomes = read_ledger(world.folder, SYMBOL).outcomes
-    bars = world.lane.ring.read().rows[19:]
+    bars = world.lane.stream.bars(0).rows[19:]
     assert outcomes["bar"].tolist() == bars["ts_open"].tolist()
     assert outcomes["close"].tolist() == bars["close"].tolist()
     assert (outcomes["half_spread_bps"] >= 0).all()
@@ -84,7 +84,7 @@ def test_outcomes_tell_what_the_bars_came_to(make):
 def test_history_from_before_the_first_cycle_is_not_in_the_ledger(make):
     world = make(Spy(), min_ticks=50)
     world.market(49)
-    assert not world.lane.advance()
+    assert not world.advance()
     assert len(read_ledger(world.folder, SYMBOL).outcomes) == 0
     world.run(1)
     assert world.lane.cycle == 1
@@ -98,7 +98,7 @@ def test_a_row_is_there_when_its_bar_is_the_newest_and_no_label_of_it_exists(mak
     world.run(20)
     for _ in range(25):
         world.run(1)
-        newest = second(world.lane.ring.tail(1).rows)
+        newest = second(world.lane.bars[-1:])
         _, outcomes, forecasts = read_ledger(world.folder, SYMBOL)
         assert seconds_of(outcomes)[-1] == newest
         assert seconds_of(forecasts)[-2:] == [newest] * 2
@@ -120,7 +120,7 @@ def test_no_forecast_is_appended_after_its_label_was_in_the_ring(make, monkeypat
     append, appended = world.lane.ledger.append, []
 
     def watched(outcome, forecasts):
-        newest = int(world.lane.ring.tail(1).rows["ts_open"][0])
+        newest = int(world.lane.bars[-1:]["ts_open"][0])
         for row in forecasts:
             appended.append(int(row["status"]))
             assert row["status"] == MISSED or row["bar"] == newest
@@ -138,7 +138,7 @@ def test_a_backlog_is_missed_but_for_its_newest_bar(make):
     world = make(Spy(), baselines=[Spy("base")], cycle_seconds=100)
     world.run(25)
     world.market(6)
-    world.lane.advance()
+    world.advance()
     for name in ("spy", "base"):
         rows = world.rows(name)
         assert seconds_of(rows) == list(range(19, 30))
@@ -177,7 +177,7 @@ def test_a_bar_whose_successor_is_in_the_ring_before_its_tick_is_missed(make, mo
     with monkeypatch.context() as patch:  # the feed writes bars first, then ticks
         patch.setattr(world.ingest.ticks, "append", lambda ticks: None)
         world.market(1)
-    world.lane.advance()
+    world.advance()
     assert seconds_of(world.rows("spy")) == [19]
     assert statuses(world.rows("spy")) == [MISSED]
 
@@ -189,7 +189,7 @@ def test_what_was_written_is_never_changed_nor_what_was_missed_filled_in(make):
     for seconds in (1, 5, 1, 1, 12, 1):
         before = [file.read_bytes() for file in files]
         world.market(seconds)
-        world.lane.advance()
+        world.advance()
         for file, was in zip(files, before, strict=True):
             now = file.read_bytes()
             assert len(now) > len(was)
@@ -203,7 +203,7 @@ def test_missed_bars_are_counted_and_not_scored(make):
     world = make(Spy(), cycle_seconds=20)
     world.run(25)
     world.market(15)
-    assert world.lane.advance()
+    assert world.advance()
     live = world.seat("spy").live
     assert live["live/missed"] == 14
     # Bars 19 to 23 and 38 were forecast; of 38 nobody knows what came yet.
@@ -425,7 +425,7 @@ def test_a_lane_opened_again_before_anything_new_writes_nothing(make):
     world.run(40)
     before = world.rows("spy").tobytes()
     world.reopen(Spy())
-    assert world.lane.advance()  # its first cycle, of bars that all have their rows
+    assert not world.advance()
     assert world.rows("spy").tobytes() == before
 
 
@@ -449,7 +449,7 @@ def test_every_live_metric_is_what_the_files_alone_say(make):
     world = make(*learners, baselines=baselines, fee_bps=0.5, cycle_seconds=20)
     world.run(100)
     world.market(20)
-    assert world.lane.advance()
+    assert world.advance()
     names, outcomes, forecasts = read_ledger(world.folder, SYMBOL)
     assert names == [seat.learner.name for seat in world.lane.seats]
     moves = moves_of(outcomes)

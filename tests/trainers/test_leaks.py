@@ -70,7 +70,7 @@ def play(folder, ticks, *names):
         at = (ticks["ts_event"] - BEGAN) // NS_PER_S
         for chunk in np.split(ticks, np.flatnonzero(np.diff(at)) + 1):
             world.ingest.push(chunk)
-            world.lane.advance()
+            world.advance()
         assert not [seat.status_text for seat in world.lane.seats if seat.status == "ERROR"]
     return read_ledger(folder, SYMBOL)
 
@@ -260,9 +260,9 @@ def test_a_canary_that_knows_the_labels_is_told_of_once(tmp_path):
     majority = make_baselines(SessionConfig())["majority"]
     world = World(tmp_path / "x", Spy(), baselines=[majority, Knowing("canary")])
     with contextlib.closing(world):
-        world.run(60)
+        world.run(30)
         assert off_chance(world.tracker.events) == []  # it needs more bars than that
-        world.run(240)
+        world.run(270)
         (told,) = off_chance(world.tracker.events)
     assert "labels leak" in told
 

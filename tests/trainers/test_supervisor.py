@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 
@@ -7,7 +8,7 @@ import pytest
 
 import trainers.supervisor
 from streaming.cache import supervisor_events
-from trainers.supervisor import Child, Supervisor
+from trainers.supervisor import MOST_FAILURES, Child, Supervisor
 
 FOREVER = "import time; time.sleep(60)"
 
@@ -31,12 +32,38 @@ def run(folder, children, *, until=lambda: False, seconds=15):
 
 
 def test_the_end_of_the_trainer_ends_all_and_gives_the_exit_code(tmp_path):
-    for ended, wanted in ((0, 0), (2, 2), (7, 1)):
+    for ended, wanted in ((0, 0), (2, 2)):
         other = child("feed", FOREVER)
         trainer = child("trainer", f"raise SystemExit({ended})")
         assert run(tmp_path, [other, trainer])[0] == wanted
         assert other.ended() == -15
         (tmp_path / "supervisor.events").unlink()
+
+
+def counting(lives, how):
+    return f"import os; open({str(lives)!r}, 'a').write('x'); {how}"
+
+
+def test_a_trainer_that_raises_again_and_again_ends_the_session(tmp_path, monkeypatch):
+    monkeypatch.setattr(Child, "_new_delays", staticmethod(lambda: itertools.repeat(0.0)))
+    lives = tmp_path / "lives"
+    code, events = run(tmp_path, [child("trainer", counting(lives, "raise SystemExit(7)"))])
+    assert (code, len(lives.read_text())) == (1, MOST_FAILURES)
+    assert events[-1] == f"the trainer failed {MOST_FAILURES} times in a row; the session ends"
+
+
+def test_a_trainer_that_is_killed_is_started_again_however_often(tmp_path, monkeypatch):
+    monkeypatch.setattr(Child, "_new_delays", staticmethod(lambda: itertools.repeat(0.0)))
+    lives = tmp_path / "lives"
+    often = MOST_FAILURES + 2
+    code, events = run(
+        tmp_path,
+        [child("trainer", counting(lives, "os.kill(os.getpid(), 9)"))],
+        until=lambda: lives.exists() and len(lives.read_text()) > often,
+    )
+    assert code == 0
+    assert len(events) >= often
+    assert events[0].startswith("the trainer ended (signal 9); starting it again")
 
 
 def test_a_child_that_dies_is_started_again_and_that_is_an_event(tmp_path, capsys):

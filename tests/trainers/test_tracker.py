@@ -161,7 +161,10 @@ def test_events_too_long_for_a_tag_lose_the_oldest_first(tracker, client, run):
 def test_controls_are_taken_once_and_cleared(tracker, client, run):
     client.set_tag(run, "control/epsilon", "0.5")
     client.set_tag(run, "uncontrolled", "stays")
-    assert tracker.controls.get(timeout=DEADLINE) == ("epsilon", "0.5")
+    asked = tracker.controls.get(timeout=DEADLINE)
+    assert asked == ("epsilon", "0.5")
+    assert client.get_run(run).data.tags["control/epsilon"] == "0.5"  # until it was answered
+    tracker.answer(asked, {"status_text": "epsilon is 0.5"})
     assert eventually(lambda: "control/epsilon" not in client.get_run(run).data.tags)
     client.set_tag(run, "control/pause", "")
     assert tracker.controls.get(timeout=DEADLINE) == ("pause", "")

@@ -10,9 +10,14 @@ from datamodules.snapshot import NotEnoughBarsError
 from streaming.ingest import Ingest
 from streaming.ticks import NS_PER_S, make_ticks
 from trainers.config import SessionConfig
+from trainers.contest import Contest
 from trainers.cycle import Lane
-from trainers.recording.ledger import read_ledger
+from trainers.learners.champion import Champion
+from trainers.recording.journal import Journal
+from trainers.recording.ledger import Ledger, read_ledger
+from trainers.schedule import LiveSchedule
 from trainers.seat import Seat
+from trainers.streams import LiveStream
 from trainers.tracking.runs import start_learner, start_session
 from trainers.tracking.tracker import Tracker
 
@@ -74,7 +79,7 @@ class Silent:
     def __init__(self):
         self.events = []
 
-    def log(self, run_id, step, metrics=None, tags=None):
+    def log(self, run_id, step, metrics=None, tags=None, wall_ms=None):
         assert all(isinstance(value, float) for value in (metrics or {}).values())
 
     def event(self, text, ts=None):
@@ -113,12 +118,41 @@ class World:
             ]
             for some in seated
         ]
-        return Lane(self.config, self.folder, SYMBOL, *seats, self.tracker)
+        learners, baselines = seats
+        contests = []
+        for seat in learners:
+            if speak := getattr(seat.learner, "speak", None):
+                champion = Champion(seat.learner.name, seat.learner.kind, speak)
+                name = self.runs.setdefault(champion.name, champion.name)
+                rival = Seat(champion, name, self.config.confidence, self.tracker)
+                contests.append(Contest(seat, rival, self.config.fee_bps))
+        champions = [contest.champion for contest in contests]
+        names = [seat.learner.name for seat in (*learners, *champions, *baselines)]
+        self.journal = Journal(self.folder / "journal.jsonl")
+        self.live = LiveSchedule(self.journal)
+        return Lane(
+            self.config,
+            SYMBOL,
+            LiveStream(self.folder, SYMBOL),
+            Ledger(self.folder, SYMBOL, names),
+            learners,
+            contests,
+            baselines,
+            self.tracker,
+            self.live,
+        )
+
+    def advance(self):
+        """Let the lane do what is due; tell whether a cycle ran."""
+        return self.lane.advance(self.live)
 
     def reopen(self, *learners):
         """Go on in another lane, as a trainer does that was started again."""
+        state = self.lane.state_dict()
         self.lane.ledger.close()
+        self.journal.close()
         self.lane = self.make_lane(learners, ())
+        self.lane.load_state_dict(state, lambda learner, version: None)
 
     def market(self, seconds):
         """Go on by so many seconds, a tick in each; they are received now."""
@@ -137,7 +171,7 @@ class World:
         ran = []
         for _ in range(seconds):
             self.market(1)
-            if self.lane.advance():
+            if self.advance():
                 ran.append(self.seconds)
         return ran
 
@@ -158,6 +192,7 @@ class World:
     def close(self):
         self.tracker.close(1)
         self.lane.ledger.close()
+        self.journal.close()
         self.ingest.close()
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from streaming.errors import KnobError
 from tests.ui.test_page_views import COUNTERS
 from trainers import scoreboard
+from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord
-from trainers.tracking.registry import ModelRecord, VersionRecord
 from ui.alerts.facts import Facts, Series, events_of, facts_of
 from ui.alerts.rules import DEFAULTS, Rule
 from ui.alerts.watch import LONGEST_STEP, Change, Watch

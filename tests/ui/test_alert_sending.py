@@ -15,8 +15,8 @@ from streaming.errors import KnobError
 from tests.ui.inbox import Inbox
 from tests.ui.page_world import free_port
 from tests.ui.test_page_views import COUNTERS
+from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord
-from trainers.tracking.registry import ModelRecord, VersionRecord
 from ui.alerts.book import HISTORY_KEPT, MOST_RULES, BookFile, Firing, new_id
 from ui.alerts.desk import HELD_BACK, LOST, SENDING, UNSENT, AlertDesk, Sources
 from ui.alerts.rules import DEFAULTS, Rule

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.ui.logged import PARITY, PROMOTED, VERDICT
+from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord
-from trainers.tracking.registry import ModelRecord, VersionRecord
 from ui.live.cards import cards
 from ui.live.controls import CONTROLS, confidence, controls
 from ui.metrics import Metrics
@@ -38,6 +38,12 @@ def test_verdict_tells_its_evidence_and_what_is_missing() -> None:
         "wait: not enough evidence yet (log E +1.84 against 3.00 needed, 720 bars, compared with"
         " logistic, about 21.0 min of the market still needed)"
     )
+
+
+def test_a_reason_that_has_its_numbers_is_not_followed_by_them_again() -> None:
+    reason = "not proven better than logistic: log E 0.55 of 3.69 after 198 bars"
+    text = json.dumps({**VERDICT, "reason": reason})
+    assert verdict_words(text) == f"wait: {reason}"
 
 
 @pytest.mark.parametrize(

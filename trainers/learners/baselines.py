@@ -138,6 +138,13 @@ class Random(Flat):
     name = "random"
     turnover = 0.0
 
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "turnover": self.turnover}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.turnover = state["turnover"]
+        super().load_state_dict({k: v for k, v in state.items() if k != "turnover"})
+
     def say(self, bars: Bars) -> tuple[int, tuple[float, float]] | None:
         if len(bars) < 2:
             return None

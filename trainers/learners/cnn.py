@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from trainers.learners.forecaster import (
 from trainers.learners.lightning import ContinualModule, fit, seeded
 from trainers.learners.linear import fit_logistic
 from trainers.learners.mixing import trust_after
+from trainers.recording.digest import digest
 
 RECENT_BARS = 600  # 10 minutes: half of what a turned market may take until it is known again
 
@@ -36,10 +38,15 @@ RECENT_BARS = 600  # 10 minutes: half of what a turned market may take until it 
 class CNNModule(ContinualModule):
     """Binary cross-entropy of the deep view on windows that moved.
 
+    Weights are drawn back to what they began as, not to 0: after a day of decay to 0 the
+    convolutions were gone, and learned nothing new. The head begins at 0, so that what adds
+    nothing fades all the same. Source: S. Kumar, H. Marklund and B. Van Roy, Maintaining
+    plasticity in continual learning via regenerative regularization (2023).
+
     Args:
         net: ``(B, 60, F)`` -> logits ``(B, 4)``, the deep view last.
-        learning_rate: AdamW step size.
-        weight_decay: AdamW weight decay.
+        learning_rate: Adam step size.
+        weight_decay: share of the way back a step, in step sizes; decoupled, as AdamW's.
     """
 
     def __init__(self, net: WindowNet, *, learning_rate: float, weight_decay: float) -> None:
@@ -47,6 +54,8 @@ class CNNModule(ContinualModule):
         self.automatic_optimization = False  # one step of Lightning makes several updates
         self.net = net
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self._weights: list[Tensor] = list(net.parameters())
+        self.initial = [weight.detach().clone() for weight in self._weights]
         self.sums = torch.zeros(3)  # of this cycle: loss, hits, windows
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,13 +74,16 @@ class CNNModule(ContinualModule):
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation here
             optimizer.step()
+            self._draw_back()
             hits = ((logits.detach() > 0) == (up > 0)).sum()
             self.sums += torch.stack([loss.detach() * len(up), hits, torch.tensor(len(up))])
 
+    @torch.no_grad()
+    def _draw_back(self) -> None:
+        torch._foreach_lerp_(self._weights, self.initial, self.learning_rate * self.weight_decay)
+
     def make_optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
-            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
-        )
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
 
 
 class CNN:
@@ -82,6 +94,8 @@ class CNN:
     def __init__(self, config: SessionConfig) -> None:
         self._config = config
         self.learning_rate = config.cnn_learning_rate
+        self.confidence = config.confidence  # of the signal in a model version
+        self.digests: dict[str, str] = {}  # of what the last cycle learned from
         self.epochs = 0.0  # how often a window of the history was drawn, in all cycles
         self.serving: Forecaster | None = None
         self._served_from = 0  # open of the newest bar known to the serving version, ns
@@ -91,13 +105,16 @@ class CNN:
         )
 
     def forecast(self, bars: Bars) -> float | None:
-        if self.serving is None or len(bars) < FORECASTER_BARS:
-            return None
-        if bars["gap"][1 - FORECASTER_BARS :].any():
+        return None if self.serving is None else self.speak(self.serving, bars)
+
+    @staticmethod
+    def speak(model: Callable[[Tensor], Tensor], bars: Bars) -> float | None:
+        """Ask a version about the bar after the newest."""
+        if len(bars) < FORECASTER_BARS or bars["gap"][1 - FORECASTER_BARS :].any():
             return None
         raw = torch.from_numpy(raw_columns(bars[-FORECASTER_BARS:])[None])
         with torch.inference_mode():
-            return float(self.serving(raw)[0, 0])
+            return float(model(raw)[0, 0])
 
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
         config, module = self._config, self._module
@@ -111,6 +128,7 @@ class CNN:
         )
         if len(data.moved) == 0:
             return {"windows": 0.0}  # nothing moved: nothing to learn from
+        self.digests = {"features": digest(data.rows), "batches": digest(data.drawn)}
         self._weigh_views(snapshot.bars)
         self._fit_views(data)
         module.learning_rate = self.learning_rate
@@ -119,7 +137,7 @@ class CNN:
             copy.deepcopy(module.net),
             data.scaler,
             features=config.features,
-            confidence=config.confidence,
+            confidence=self.confidence,
         ).eval()
         self._served_from = int(snapshot.bars["ts_open"][-1])
         return self._report(len(data.moved))
@@ -178,17 +196,27 @@ class CNN:
     def state_dict(self) -> dict[str, Any]:
         return {
             "module": copy.deepcopy(self._module.state_dict()),
+            "initial": copy.deepcopy(self._module.initial),
             "optimizer": copy.deepcopy(self._module.optimizer_state),
             "epochs": self.epochs,
             "learning_rate": self.learning_rate,
-            "serving": copy.deepcopy(self.serving),
+            "confidence": self.confidence,
+            "serving": None if self.serving is None else copy.deepcopy(self.serving.state_dict()),
+            "serving_confidence": None if self.serving is None else self.serving.confidence,
             "served_from": self._served_from,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._module.load_state_dict(state["module"])
+        self._module.initial = copy.deepcopy(state["initial"])
         self._module.optimizer_state = copy.deepcopy(state["optimizer"])
         self.epochs = state["epochs"]
-        self.learning_rate = state["learning_rate"]
-        self.serving = copy.deepcopy(state["serving"])
+        self.learning_rate, self.confidence = state["learning_rate"], state["confidence"]
+        self.serving = None
+        if state["serving"] is not None:
+            features = self._config.features
+            self.serving = Forecaster(
+                WindowNet(features), None, features=features, confidence=state["serving_confidence"]
+            ).eval()
+            self.serving.load_state_dict(state["serving"])
         self._served_from = state["served_from"]

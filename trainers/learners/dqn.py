@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from streaming.bars import Bars
 from trainers.config import SessionConfig
 from trainers.learners.agent import WIDTH, Agent, ValueNet, inputs_of
 from trainers.learners.lightning import ContinualModule, fit, seeded
+from trainers.recording.digest import digest
 
 # Raw bars an exported agent takes: its state and the warm-up of the RSI in it.
 AGENT_BARS = LENGTH + 14
@@ -153,6 +155,7 @@ class ValueLearner:
 
     def __init__(self, config: SessionConfig, width: int) -> None:
         self._config = config
+        self.digests: dict[str, str] = {}  # of what the last cycle learned from
         self.memory = ReplayBuffer(config.dqn_memory, width)
         self.evidence = Evidence()
         self.module = DQNModule(
@@ -171,12 +174,14 @@ class ValueLearner:
             rng: of this cycle.
         """
         config, module = self._config, self.module
+        self.digests = {"features": digest(new.state, new.after, new.ret)}
         if module.updates:
             self.evidence.add(self.worth(new.state), new.ret)
         self.memory.add(new)
         data = DQNDataModule(
             self.memory, updates=config.dqn_updates, batch_size=config.dqn_batch_size, rng=rng
         )
+        self.digests["batches"] = digest(data.drawn)
         module.cost, module.loss_sum = cost, 0.0
         before = module.updates
         fit(module, data, seed=int(rng.integers(2**63)))
@@ -227,17 +232,27 @@ class DQN:
         return self.core.memory
 
     @property
+    def digests(self) -> dict[str, str]:
+        """Return hashes of what the last cycle learned from."""
+        return self.core.digests
+
+    @property
     def _module(self) -> DQNModule:
         return self.core.module
 
     def forecast(self, bars: Bars) -> tuple[int, tuple[float, float]] | None:
-        if self.serving is None or len(bars) < AGENT_BARS:
-            return None
-        if bars["gap"][1 - LENGTH :].any():
+        return None if self.serving is None else self.speak(self.serving, bars)
+
+    @staticmethod
+    def speak(
+        model: Callable[[Tensor], Tensor], bars: Bars
+    ) -> tuple[int, tuple[float, float]] | None:
+        """Ask a version what to do over the bar after the newest."""
+        if len(bars) < AGENT_BARS or bars["gap"][1 - LENGTH :].any():
             return None
         raw = torch.from_numpy(raw_columns(bars[-AGENT_BARS:])[None])
         with torch.inference_mode():
-            out, into, buy, sell = self.serving(raw)[0].tolist()
+            out, into, buy, sell = model(raw)[0].tolist()
         return int(max(buy, sell)), (out, into)
 
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
@@ -296,7 +311,7 @@ class DQN:
             "episodes": self.episodes,
             "epsilon": self.epsilon,
             "learning_rate": self.learning_rate,
-            "serving": copy.deepcopy(self.serving),
+            "serving": None if self.serving is None else copy.deepcopy(self.serving.state_dict()),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -304,7 +319,10 @@ class DQN:
         self.unit_bps = state["unit_bps"]
         self.episodes, self.epsilon = state["episodes"], state["epsilon"]
         self.learning_rate = state["learning_rate"]
-        self.serving = copy.deepcopy(state["serving"])
+        self.serving = None
+        if state["serving"] is not None:
+            self.serving = Agent(ValueNet(), unit_bps=1.0, cost_bps=0.0, proven=False).eval()
+            self.serving.load_state_dict(state["serving"])
 
 
 def experiences_of(transitions: Transitions, unit_bps: float, *, after: int = -1) -> Experiences:

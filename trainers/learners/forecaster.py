@@ -105,7 +105,7 @@ class Forecaster(nn.Module):
 
     Args:
         net: ``(B, 60, F)`` -> logits ``(B, 4)``.
-        scaler: fitted on the bars that ``net`` was trained on.
+        scaler: fitted on the bars that ``net`` was trained on; None to be loaded.
         features: name of the feature set.
         confidence: probability from which a forecast is a signal.
     """
@@ -114,14 +114,20 @@ class Forecaster(nn.Module):
     offset: Tensor
 
     def __init__(
-        self, net: WindowNet, scaler: MinMaxScaler, *, features: str, confidence: float
+        self, net: WindowNet, scaler: MinMaxScaler | None, *, features: str, confidence: float
     ) -> None:
         super().__init__()
         self.net = net
         self.features = features
         self.confidence = confidence
-        self.register_buffer("scale", torch.from_numpy(scaler.scale_.copy()))
-        self.register_buffer("offset", torch.from_numpy(scaler.min_.copy()))
+        empty = torch.zeros(len(COLUMNS[features]), dtype=torch.float64)
+        scale, offset = (
+            (empty, empty)
+            if scaler is None
+            else map(torch.from_numpy, (scaler.scale_, scaler.min_))
+        )
+        self.register_buffer("scale", scale.clone())
+        self.register_buffer("offset", offset.clone())
 
     def forward(self, raw: Tensor) -> Tensor:
         """Forecast the next bar.

@@ -45,6 +45,16 @@ class Learner(Protocol):
         """
 
 
+class Resumable(Protocol):
+    """What a learner has on top if it is to go on after a restart as if there had been none."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all it has learned: numbers, text, arrays and tensors, nested as you like."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Become the learner that ``state`` was taken from."""
+
+
 class Forecast(NamedTuple):
     """A learner's answer, checked."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
@@ -47,13 +48,7 @@ class Logistic:
         if new.any():
             # The version that forecasts is replaced, never changed.
             self._scaler = copy.deepcopy(self._scaler).partial_fit(rows.x[new])
-            model = copy.deepcopy(self._model) or SGDClassifier(
-                loss="log_loss",
-                alpha=RIDGE,
-                learning_rate="constant",
-                eta0=STEP_SIZE,
-                shuffle=False,
-            )
+            model = copy.deepcopy(self._model) or _new_model()
             x, up = self._standard(rows.x[new]), rows.up[new]
             self._model = model.partial_fit(x, up, classes=[False, True])
         return {"rows": float(new.sum())}
@@ -62,11 +57,38 @@ class Logistic:
         return self._scaler.transform(rows).clip(-FAR, FAR)
 
     def state_dict(self) -> dict[str, Any]:
-        return copy.deepcopy(
-            {"scaler": self._scaler, "model": self._model, "learned_until": self._learned_until}
-        )
+        model, scaler = self._model, self._scaler
+        known: dict[str, Any] = {"learned_until": self._learned_until}
+        if model is not None:
+            known["model"] = {"weights": model.coef_, "bias": model.intercept_, "seen": model.t_}
+            known["scaler"] = {
+                "mean": scaler.mean_,
+                "variance": scaler.var_,
+                "scale": scaler.scale_,
+                "seen": int(scaler.n_samples_seen_),
+            }
+        return copy.deepcopy(known)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         state = copy.deepcopy(state)
-        self._scaler, self._model = state["scaler"], state["model"]
         self._learned_until = state["learned_until"]
+        self._scaler, self._model = StandardScaler(), None
+        if "model" not in state:
+            return
+        moments, weights = state["scaler"], state["model"]
+        nothing = np.zeros((1, len(moments["mean"])))
+        scaler = self._scaler.fit(nothing)  # learning from one row makes the fields
+        scaler.mean_, scaler.var_, scaler.scale_ = (
+            moments[name] for name in ("mean", "variance", "scale")
+        )
+        scaler.n_samples_seen_ = np.int64(moments["seen"])
+        model = _new_model().partial_fit(nothing, [False], classes=[False, True])
+        model.coef_[:], model.intercept_[:] = weights["weights"], weights["bias"]
+        model.t_ = weights["seen"]
+        self._model = model
+
+
+def _new_model() -> SGDClassifier:
+    return SGDClassifier(
+        loss="log_loss", alpha=RIDGE, learning_rate="constant", eta0=STEP_SIZE, shuffle=False
+    )

@@ -67,9 +67,10 @@ class Ledger:
 
     def __init__(self, folder: Path, symbol: str, names: Sequence[str]) -> None:
         outcomes_file, forecasts_file = ledger_files(folder, symbol)
+        self._names = list(names)
         self._outcomes = RowFile(outcomes_file, OUTCOME, names)
         try:
-            self._forecasts = RowFile(forecasts_file, FORECAST, names)
+            self._forecasts = RowFile(forecasts_file, FORECAST, names, group=max(1, len(names)))
         except BaseException:
             self._outcomes.close()
             raise
@@ -89,6 +90,38 @@ class Ledger:
         """Return all forecasts so far, oldest first, without reading the file again."""
         return self._forecasts.rows
 
+    def has(self, bar: int) -> bool:
+        """Tell whether a bar and the forecasts made at its close are written."""
+        if bar > self.last_bar:
+            return False
+        return len(self._names) == 0 or len(self.rows_of(bar)) > 0
+
+    def rows_of(self, bar: int) -> Forecasts:
+        """Return the forecasts made at a bar's close; none if there are none."""
+        return self.between(bar - 1, bar)[1]
+
+    def between(self, after: int, to: int) -> tuple[Outcomes, Forecasts]:
+        """Return the rows of the bars later than ``after`` up to ``to``, ns."""
+        found = []
+        for rows in (self.outcomes(), self.forecasts()):
+            first, stop = np.searchsorted(rows["bar"], [after, to], side="right")
+            found.append(rows[first:stop])
+        return found[0], found[1]
+
+    def differs(self, outcome: Outcomes, forecasts: Forecasts) -> str:
+        """Say in what rows differ from those written; nothing if they are the same.
+
+        How long the forecasts took is not compared.
+        """
+        bar = int(outcome["bar"][0])
+        before, after = self.between(bar - 1, bar)
+        if before.tobytes() != outcome.tobytes():
+            return f"bar {bar} came to {outcome[0]}; the ledger has {before}"
+        for name in FORECAST.names or ():
+            if name != "latency_us" and after[name].tobytes() != forecasts[name].tobytes():
+                return f"{name} at bar {bar} is {forecasts[name]}; the ledger has {after[name]}"
+        return ""
+
     def append(self, outcome: Outcomes, forecasts: Forecasts) -> None:
         """Write a bar: its outcome, and the forecasts made at its close.
 
@@ -96,11 +129,14 @@ class Ledger:
             outcome: ``(1,)`` of dtype ``OUTCOME``.
             forecasts: ``(n,)`` of dtype ``FORECAST``, of that bar.
 
+        A bar whose forecasts a killed writer did not get to write is completed by them.
+
         Raises:
             LedgerError: if the bar is not newer than the last one, or a forecast is not of it.
         """
         bar = int(outcome["bar"][0])
-        if bar <= self.last_bar:
+        completes = bar == self.last_bar and not self.has(bar)
+        if bar <= self.last_bar and not completes:
             raise LedgerError(
                 f"{self._outcomes.path}: expected a bar after {self.last_bar}, got {bar}:"
                 " append each bar once, in order"
@@ -110,7 +146,8 @@ class Ledger:
                 f"{self._forecasts.path}: expected forecasts made at bar {bar}, got some of"
                 f" {strangers}: append each bar with its own"
             )
-        self._outcomes.append(outcome)
+        if not completes:
+            self._outcomes.append(outcome)
         if len(forecasts):
             self._forecasts.append(forecasts)
 

@@ -69,18 +69,21 @@ class RowFile:
         path: the file.
         dtype: of one row, without padding.
         names: of the learners.
+        group: rows that are written together, or not at all.
 
     Raises:
         LedgerError: if another process writes the file, or its layout or names differ.
     """
 
-    def __init__(self, path: Path, dtype: np.dtype[np.void], names: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, dtype: np.dtype[np.void], names: Sequence[str], *, group: int = 1
+    ) -> None:
         self.path = path
         _make_file(path, dtype, names)
         self._file = os.open(path, os.O_RDWR | os.O_APPEND)
         try:
             self._check(dtype, list(names))
-            self.torn = self._cut_torn_row(dtype.itemsize)
+            self.torn = self._cut_torn_rows(dtype.itemsize, group)
             rows = read_rows(path, dtype)
         except BaseException:
             self.close()
@@ -125,12 +128,12 @@ class RowFile:
                 " give the session the learners that it began with, or begin another"
             )
 
-    def _cut_torn_row(self, itemsize: int) -> int:
-        """Cut off what a killed writer left of a last row; return how many rows that were."""
+    def _cut_torn_rows(self, itemsize: int, group: int) -> int:
+        """Cut off what a killed writer left of a last group; return how many rows that were."""
         size = os.fstat(self._file).st_size
-        torn = (size - PAGE) % itemsize
+        torn = (size - PAGE) % (itemsize * group)
         os.ftruncate(self._file, size - torn)
-        return int(torn > 0)
+        return -(-torn // itemsize)
 
     def _remember(self, rows: Rows) -> None:
         count = self._count + len(rows)

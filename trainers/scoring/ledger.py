@@ -1,6 +1,6 @@
 """The rows of the ledger: what every learner said at each bar, and what the bar came to.
 
-    bar closes -> forecasts -> ledger -> scored -> metrics, edge, evidence
+    bar closes -> forecasts -> ledger -> scored -> metrics, edge, evidence, promotion
 
 A forecast is written before its label exists and never changed. Pure; the files are
 ``trainers/recording/ledger.py``. Rows have no padding, so that they compare byte for byte.

@@ -15,6 +15,10 @@ from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 from torch import nn
 
+from datamodules.features import raw_columns
+from trainers.cycle import Lane
+from trainers.seat import Seat
+
 CHALLENGER = "challenger"
 
 # What serving needs; inferring it would take MLflow six seconds.
@@ -38,7 +42,8 @@ def log_version(
     module: nn.Module,
     example: NDArray[np.float64],
     step: int,
-) -> str:
+    candidate: str = "",
+) -> int:
     """Log a model of a run, register it and make it the challenger; return its version.
 
     Args:
@@ -49,6 +54,7 @@ def log_version(
         module: in eval mode; raw bars ``(B, T, 8)`` float64 in, one tensor out.
         example: ``(B, T, 8)`` real bars, B >= 2: a batch of one would be frozen into the export.
         step: the cycle whose metrics belong to the version.
+        candidate: which candidate it is, to be found again; a tag of the version.
     """
     mlflow.set_tracking_uri(client.tracking_uri)
     mlflow.set_registry_uri(client.tracking_uri)
@@ -66,16 +72,36 @@ def log_version(
     name = model_name(symbol, learner)
     with contextlib.suppress(MlflowException):  # it is there from the second version on
         client.create_registered_model(name)
-    version = str(
-        client.create_model_version(
-            name, f"models:/{logged.model_id}", run_id, model_id=logged.model_id
-        ).version
-    )
-    client.set_registered_model_alias(name, CHALLENGER, version)
-    return version
+    version = client.create_model_version(
+        name,
+        f"models:/{logged.model_id}",
+        run_id,
+        tags={"candidate": candidate} if candidate else None,
+        model_id=logged.model_id,
+    ).version
+    client.set_registered_model_alias(name, CHALLENGER, str(version))
+    return int(version)
 
 
 def _quiet() -> None:
     """Registering prints to stderr what the session says in its own words."""
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")
+
+
+def register_of(client: MlflowClient, lane: Lane, seat: Seat) -> int | None:
+    """Register the version with which a seat forecasts; None if it has none to give."""
+    exported = getattr(seat.learner, "export", lambda: None)()
+    if exported is None:
+        return None
+    module, n_bars = exported
+    raw = raw_columns(lane.bars[-n_bars - 1 :])
+    return log_version(
+        client,
+        seat.run_id,
+        symbol=lane.symbol,
+        learner=seat.learner.name,
+        module=module,
+        example=np.stack([raw[:-1], raw[1:]]),
+        step=lane.cycle,
+    )

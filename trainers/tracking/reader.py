@@ -22,7 +22,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.rest_utils import http_request_safe
 
-from trainers.tracking.registry import ModelRecord, read_models
+from trainers.tracking.model_reader import ModelRecord, read_models
 from trainers.tracking.store import EXPERIMENT, tracking_uri
 
 LAST_STEP = 2**31 - 1

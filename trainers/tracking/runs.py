@@ -15,6 +15,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
 
 from trainers.config import SessionConfig
+from trainers.recording.files import RECORD
 from trainers.tracking.store import EXPERIMENT
 
 STACK = (
@@ -30,10 +31,48 @@ def start_session(client: MlflowClient, config: SessionConfig, root: Path) -> st
     """Return the id of the session's run: the one `mlflow run` made, or a new one."""
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if run_id is None:
-        run_id = _create(client, f"{config.source} {config.symbols}", {})
+        run_id = create_run(client, f"{config.source} {config.symbols}", {})
     tags = {"kind": "session", "session": run_id, "symbol": config.symbols, **_provenance(root)}
-    _describe(client, run_id, config, {**tags, "status": "IDLE", "status_text": "starting"})
+    describe_run(client, run_id, config, {**tags, "status": "IDLE", "status_text": "starting"})
+    client.log_text(run_id, installed(), f"{RECORD}/installed.txt")
+    if diff := _git(root, "diff", "HEAD"):
+        client.log_text(run_id, diff, f"{RECORD}/git.diff")
     return run_id
+
+
+def installed() -> str:
+    """Return every installed package with its version, a line each."""
+    found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
+    return "".join(f"{name}=={found[name]}\n" for name in sorted(found, key=str.lower))
+
+
+def resume_session(client: MlflowClient, run_id: str) -> None:
+    """Have the runs of a session that has ended run again, kept alive by this process."""
+    for run in runs_of(client, run_id):
+        client.set_tag(run.info.run_id, OWNER, owner_of_this_process())
+        client.update_run(run.info.run_id, status="RUNNING")
+    tags = {"status": "IDLE", "status_text": "resuming"}
+    for name, value in tags.items():
+        client.set_tag(run_id, name, value)
+    launch = os.environ.get("MLFLOW_RUN_ID")
+    if launch is not None and launch != run_id:  # `mlflow run` has made one: it is no session
+        client.set_tag(launch, "kind", "resume")
+        client.set_tag(launch, "resume_of", run_id)
+
+
+def last_session(client: MlflowClient) -> str | None:
+    """Return the id of the newest session; None if there is none."""
+    found = _search(client, "tags.kind = 'session'")
+    newest = max(found, key=lambda run: run.info.start_time, default=None)
+    return None if newest is None else str(newest.info.run_id)
+
+
+def running_session(client: MlflowClient) -> str | None:
+    """Return the id of the newest session that runs; None if none does."""
+    found = _search(client, "tags.kind = 'session' and attributes.status = 'RUNNING'")
+    alive = [run for run in found if _may_live(run.data.tags.get(OWNER, ""))]
+    newest = max(alive, key=lambda run: run.info.start_time, default=None)
+    return None if newest is None else str(newest.info.run_id)
 
 
 def start_learner(
@@ -45,11 +84,17 @@ def start_learner(
     *,
     kind: str = "learner",
 ) -> str:
-    """Return the id of a new run for one learner on one symbol; ``kind`` is learner or baseline."""
+    """Return the id of the run of one learner on one symbol, a new one if there is none.
+
+    ``kind`` is learner, champion or baseline.
+    """
+    for run in runs_of(client, session):
+        if (run.data.tags.get("symbol"), run.data.tags.get("learner")) == (symbol, learner):
+            return str(run.info.run_id)  # a trainer was killed before it could write it down
     owner = client.get_run(session).data.tags.get(OWNER, "")
     tags = {"kind": kind, "session": session, "symbol": symbol, "learner": learner}
-    run_id = _create(client, f"{learner} {symbol}", {**tags, OWNER: owner})
-    _describe(client, run_id, config, {"status": "IDLE", "status_text": "warming up"})
+    run_id = create_run(client, f"{learner} {symbol}", {**tags, OWNER: owner})
+    describe_run(client, run_id, config, {"status": "IDLE", "status_text": "warming up"})
     return run_id
 
 
@@ -110,7 +155,8 @@ def _search(client: MlflowClient, query: str) -> list[Run]:
             return found
 
 
-def _create(client: MlflowClient, name: str, tags: dict[str, str]) -> str:
+def create_run(client: MlflowClient, name: str, tags: dict[str, str]) -> str:
+    """Return the id of a new run in the project's experiment."""
     experiment = client.get_experiment_by_name(EXPERIMENT)
     assert experiment is not None  # ensure_store has made it
     run_id: str = client.create_run(
@@ -120,7 +166,7 @@ def _create(client: MlflowClient, name: str, tags: dict[str, str]) -> str:
     return run_id
 
 
-def _describe(
+def describe_run(
     client: MlflowClient, run_id: str, config: SessionConfig, tags: dict[str, str]
 ) -> None:
     """Set tags and params; MLflow does not let the params that `mlflow run` set be changed."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from trainers.tracking.registry import ModelRecord
+from trainers.tracking.model_reader import ModelRecord
 from ui.alerts.book import Book, BookFile, Firing, Memory, new_id
 from ui.alerts.facts import Facts, Series, events_of, facts_of
 from ui.alerts.rules import AT_ONCE, CHAMPION, STATUS

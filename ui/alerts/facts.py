@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from trainers.tracking.registry import PREFIX, ModelRecord
+from trainers.tracking.model_reader import PREFIX, ModelRecord
 from ui.alerts.rules import CHAMPION, SESSION, STATE, STATUS, STREAM, Value
 from ui.live.header import OLD_SECONDS
 from ui.market import Counters

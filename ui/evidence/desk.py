@@ -15,7 +15,8 @@ import numpy as np
 
 from trainers.recording.rows import LedgerError
 from trainers.recording.tail import LedgerTail
-from trainers.scoring.evidence import Evidence, better_brier
+from trainers.scoring.differences import by_brier
+from trainers.scoring.evidence import Evidence
 from trainers.scoring.interval import Estimate
 from trainers.scoring.ledger import FORECAST, OUTCOME
 from trainers.scoring.metrics import named
@@ -130,8 +131,9 @@ class Desk:
     def _watch_canary(self, scored: Mapping[str, Scored]) -> tuple[float, float, int] | None:
         if CANARY not in scored or MAJORITY not in scored:
             return None
-        better = better_brier(scored[CANARY], scored[MAJORITY])
-        self._canary.bet(better[self._canary.bars :])  # bars mature in order
+        found = by_brier(scored[CANARY], scored[MAJORITY])
+        new = slice(self._canary.bars, None)  # bars mature in order
+        self._canary.bet(found.better[new], found.most[new])
         if not self._canary.bars:
             return None
         return self._canary.log_value, self._canary.log_peak, self._canary.bars

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from trainers.config import SessionConfig
+from trainers.tracking.model_reader import ModelRecord
 from trainers.tracking.reader import SessionReader
-from trainers.tracking.registry import ModelRecord
 from ui.metrics import Metrics
 from ui.picture import Picture
 from ui.runs.table import model_rows, run_rows

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord
-from trainers.tracking.registry import ModelRecord, VersionRecord
 from ui.metrics import Rows
 from ui.verdicts import describe
 from ui.words import (

@@ -1,0 +1,212 @@
+"""``kill -9`` of every process of a session at random, 50 times: is anything lost?
+
+After each kill of the whole session it is resumed; a single process is left to the supervisor. At
+the end: every tick that a cycle saw is on tape, every bar has its rows, every cycle its metrics
+once, no run is left running, and a replay comes to the same bits.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from mlflow.tracking import MlflowClient
+
+from benchmarks.processes import ROOT
+from benchmarks.table import Row
+from trainers.recording.journal import read_journal
+from trainers.recording.ledger import read_ledger
+from trainers.recording.record import read_ticks
+
+KILLS = 50
+SPEED = 10
+TARGETS = ("exchange", "feed", "trainer", "page", "session", "all")
+WITHIN_S = (0.5, 5.0)  # from all being there to the kill: also within a cycle's training
+
+
+class Session:
+    """A session in a folder that is started again whenever it was killed.
+
+    Args:
+        folder: the project's root; made if missing.
+        knobs: of the session.
+        rng: decides what is killed, and when.
+    """
+
+    def __init__(self, folder: Path, rng: random.Random, **knobs: Any) -> None:
+        self.folder, self.rng = folder, rng
+        self.knobs = {"page_port": 0, "mlflow_ui_port": 0, "parity": "false", **knobs}
+        self.killed: list[str] = []
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the session, or resume it."""
+        knobs = dict(self.knobs)
+        if self.sessions():
+            knobs["resume"] = "last"
+        flags = [word for name, value in knobs.items() for word in (f"--{name}", str(value))]
+        env = {name: value for name, value in os.environ.items() if name[:6] != "MLFLOW"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "trainers.session", *flags],
+            cwd=self.folder,
+            env={**env, "PYTHONPATH": str(ROOT)},
+            stdout=(self.folder / "out.txt").open("ab"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def sessions(self) -> list[Path]:
+        """Return the folders of the sessions there are."""
+        return sorted(path.parent for path in self.folder.glob("mlruns/sessions/*/config.json"))
+
+    def children(self) -> dict[str, psutil.Process]:
+        """Return the session's processes by name."""
+        assert self.process is not None
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            words = " ".join(child.cmdline())
+            for name in ("exchange", "feed", "trainer"):
+                if f".{name} " in words:
+                    found[name] = child
+            if "ui.app" in words:
+                found["page"] = child
+        return found
+
+    def cycles(self) -> int:
+        """Return how many cycles have ended."""
+        path = self.sessions()[0] / "journal.jsonl" if self.sessions() else None
+        return 0 if path is None or not path.exists() else path.read_bytes().count(b'"do":"end"')
+
+    def wait_for_cycle(self, n: int, seconds: float = 120) -> None:
+        """Wait until ``n`` cycles have ended."""
+        deadline = time.monotonic() + seconds
+        while self.cycles() < n:
+            assert time.monotonic() < deadline, f"no cycle {n}; it said: {self.said()[-3000:]}"
+            assert self.process is not None
+            assert self.process.poll() is None, f"ended; it said: {self.said()[-3000:]}"
+            time.sleep(0.05)
+
+    def kill(self, target: str) -> None:
+        """Kill one process, the session's own, or all of them at once."""
+        assert self.process is not None
+        children = self.children()
+        self.killed.append(target)
+        if target in children:
+            children[target].kill()
+        elif target in ("session", "all"):
+            self.process.kill()
+            for child in children.values() if target == "all" else ():
+                child.kill()
+            self.process.wait()
+            psutil.wait_procs(list(children.values()), timeout=20)  # they notice, and end
+
+    def kill_something(self, targets: tuple[str, ...] = TARGETS) -> None:
+        """Kill something at a random moment; see that the session goes on from there."""
+        self.wait_for_cycle(self.cycles() + 1)
+        time.sleep(self.rng.uniform(*WITHIN_S))
+        self.kill(self.rng.choice(targets))
+        assert self.process is not None
+        if self.process.poll() is not None:
+            self.start()
+
+    def stop(self) -> None:
+        """Press Ctrl-C, as its user would."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(30) == 0, self.said()[-3000:]
+
+    def end(self) -> None:
+        """End what is left, whatever happened."""
+        if self.process is not None and self.process.poll() is None:
+            children = psutil.Process(self.process.pid).children(recursive=True)
+            for process in (self.process, *children):
+                process.kill()
+            self.process.wait()
+
+    def said(self) -> str:
+        """Return what was printed."""
+        return (self.folder / "out.txt").read_text(encoding="utf-8", errors="replace")
+
+
+def faults_of(session: Path, client: MlflowClient) -> list[str]:
+    """Return what is wrong with a session's record and runs; nothing, it is hoped."""
+    entries = read_journal(session / "journal.jsonl")
+    symbol = json.loads((session / "config.json").read_text())["symbols"]
+    ticks = read_ticks(session, symbol, entries)  # raises if a tick that was seen is gone
+    faults = []
+    gaps = np.flatnonzero(np.diff(ticks["id"]) != 1)
+    if len(unmarked := gaps[ticks["flags"][gaps + 1] & 2 == 0]):
+        faults.append(f"{len(unmarked)} holes in the ticks that are no marked gap")
+    names, outcomes, forecasts = read_ledger(session, symbol)
+    if (np.diff(outcomes["bar"]) != 10**9).any():
+        faults.append("bars missing in the ledger")
+    if len(forecasts) != len(names) * len(outcomes):
+        faults.append(f"{len(forecasts)} rows of {len(names)} learners at {len(outcomes)} bars")
+    cycles = [entry["cycle"] for entry in entries if entry["do"] == "end"]
+    if cycles != list(range(1, len(cycles) + 1)):
+        faults.append(f"cycles {cycles}")
+    runs = client.search_runs(
+        [e.experiment_id for e in client.search_experiments()], f"tags.session = '{session.name}'"
+    )
+    faults += [f"{run.info.run_name} is RUNNING" for run in runs if run.info.status == "RUNNING"]
+    if len(runs) != len(names) + 1:
+        faults.append(f"{len(runs)} runs for {len(names)} learners")
+    for run in runs:
+        for key in ("stream/ticks", "live/scored"):
+            steps = [point.step for point in client.get_metric_history(run.info.run_id, key)]
+            if steps and sorted(steps) != cycles:
+                faults.append(f"{run.info.run_name} {key}: steps {steps}, cycles {cycles}")
+    return faults
+
+
+def replayed(folder: Path) -> tuple[int, str]:
+    """Replay the last session of a project; return the exit code and the last line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "trainers.replay", "--runs", "false"],
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    return done.returncode, (done.stdout.strip() or done.stderr.strip()).splitlines()[-1]
+
+
+def run() -> list[Row]:
+    """Kill, resume, look."""
+    rng = random.Random(int(os.environ.get("BENCH_SEED", "0")))
+    kills = int(os.environ.get("BENCH_KILLS", KILLS))
+    with tempfile.TemporaryDirectory(prefix="tickloop-bench-") as name:
+        folder = Path(name)
+        session = Session(folder, rng, speed=SPEED, page_port=_free_port(), segment_seconds=5)
+        try:
+            session.start()
+            for _ in range(kills):
+                session.kill_something()
+            session.wait_for_cycle(session.cycles() + 2)
+            session.stop()
+        finally:
+            session.end()
+        client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+        faults = faults_of(session.sessions()[0], client)
+        code, text = replayed(folder)
+    if code:
+        faults.append(text)
+    counts = ", ".join(f"{session.killed.count(target)} {target}" for target in TARGETS)
+    note = f"{counts}; replay: {text}" + (f"; FAULTS: {'; '.join(faults)}" if faults else "")
+    what = f"things lost in {len(session.killed)} kill -9"
+    return [Row(what, float(len(faults)), 1.0, "", "<=", 0, "nothing", note)]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

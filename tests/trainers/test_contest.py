@@ -1,0 +1,135 @@
+"""A learner against its champion in a lane: who forecasts which bar, and what is judged."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from tests.trainers.world import Spy, World, second, seconds_of
+from trainers.scoring.ledger import MADE, SILENT
+
+
+class Speaking(Spy):
+    """A learner that can have champions; a model of it is the probability that it says."""
+
+    @staticmethod
+    def speak(model, bars):
+        return model
+
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state):
+        pass
+
+
+class Truth(Speaking):
+    """Knows the market of the tests: it goes up two seconds of three."""
+
+    def forecast(self, bars):
+        return 0.95 if (second(bars) + 1) % 3 else 0.05
+
+
+@pytest.fixture
+def make(tmp_path):
+    with contextlib.ExitStack() as stack:
+
+        def made(*learners, **knobs):
+            world = World(tmp_path, *learners, **knobs)
+            stack.callback(world.close)
+            return world
+
+        yield made
+
+
+def contest_of(world):
+    (contest,) = world.lane.contests
+    return contest
+
+
+def install(world, version, model, challenge=1):
+    contest_of(world).install(version, model, challenge, world.lane.newest_bar)
+
+
+def test_a_champion_is_silent_until_there_is_one_and_then_forecasts_every_bar(make):
+    world = make(Speaking())
+    world.run(30)
+    install(world, 3, 0.7)
+    world.run(10)
+    install(world, 4, 0.2)  # a swap, between two bars
+    world.run(10)
+    rows = world.rows("spy.champion")
+    assert seconds_of(rows) == list(range(19, 49))  # no bar is left out
+    statuses = rows["status"].tolist()
+    assert statuses == [SILENT] * 10 + [MADE] * 20
+    assert rows["probability"][10:].tolist() == [0.7] * 10 + [0.2] * 10
+    assert rows["version"][10:].tolist() == [3] * 10 + [4] * 10
+
+
+def test_the_learner_is_judged_on_bars_after_its_champion_began_and_on_no_others(make):
+    world = make(Truth(), cycle_seconds=10)
+    world.run(100)
+    install(world, 1, 0.5)
+    world.run(60)
+    verdict = contest_of(world).verdict
+    assert verdict.bars <= 60
+    assert verdict.log_e > 0
+    live = world.seat("spy").live
+    assert live["promotion/log_e"] == verdict.log_e
+    assert live["promotion/log_threshold"] == pytest.approx(np.log(2 / 0.05))
+
+
+def test_a_better_learner_is_to_be_promoted(make):
+    world = make(Truth(), cycle_seconds=10)
+    world.run(20)
+    install(world, 1, 0.5)
+    world.run(60)
+    assert contest_of(world).verdict.decision == "promote"
+
+
+def test_a_learner_that_says_what_its_champion_says_never_replaces_it(make):
+    world = make(Speaking(says=0.6), cycle_seconds=10)
+    world.run(20)
+    install(world, 1, 0.6)
+    world.run(120)
+    assert contest_of(world).verdict.decision == "wait"
+    assert contest_of(world).verdict.log_e <= 0
+
+
+def test_nothing_is_judged_before_the_registry_was_read(make):
+    world = make(Truth())
+    world.run(60)
+    assert contest_of(world).verdict is None
+    assert "promotion/log_e" not in world.seat("spy").live
+
+
+def test_a_learner_without_exported_versions_has_no_champion(make):
+    world = make(Spy())
+    assert world.lane.contests == []
+    assert [seat.learner.name for seat in world.lane.seats] == ["spy"]
+
+
+def test_a_lane_taken_up_again_has_its_champion_and_the_bar_it_began_at(make):
+    world = make(Speaking())
+    world.run(30)
+    install(world, 5, 0.8, challenge=2)
+    world.run(10)
+    state = world.lane.state_dict()
+    asked = []
+
+    def models(learner, version):
+        asked.append((learner, version))
+        return 0.8
+
+    since = contest_of(world).since
+    world.lane.ledger.close()
+    world.journal.close()
+    world.lane = world.make_lane((Speaking(),), ())
+    world.lane.load_state_dict(state, models)
+    contest = contest_of(world)
+    assert asked == [("spy", 5)]
+    assert (contest.version, contest.since, contest.challenge) == (5, since, 2)
+    world.run(5)
+    assert world.rows("spy.champion")["version"][-5:].tolist() == [5] * 5

@@ -1,0 +1,104 @@
+"""What MLflow has not taken yet: kept in a file, delivered in order, once to its reader."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from trainers.recording.files import JOURNAL, OUTBOX
+from trainers.recording.journal import Journal
+from trainers.tracking.outbox import Batch, Outbox, left_in
+from trainers.tracking.tracker import Tracker
+from trainers.tracking.uploads import leave_nothing_behind, undelivered
+
+
+def batch(step, run="r"):
+    return Batch(run, step, 1000 + step, {"a": step / 3}, {"status": f"cycle {step}"}, {})
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / OUTBOX
+
+
+@pytest.fixture
+def run(client):
+    experiment = client.get_experiment_by_name("tickloop").experiment_id
+    return client.create_run(experiment).info.run_id
+
+
+def history(client, run):
+    return [(p.step, p.value) for p in client.get_metric_history(run, "a")]
+
+
+def test_what_was_put_is_there_after_a_kill_in_order_and_with_every_bit(path):
+    outbox = Outbox(path)
+    for step in range(5):
+        outbox.put(batch(step))
+    # Killed here: nothing was closed.
+    again = Outbox(path)
+    found = []
+    while (first := again.first()) is not None:
+        found.append(first)
+        again.delivered()
+    assert found == [batch(step) for step in range(5)]
+    assert path.stat().st_size == 0
+
+
+def test_a_batch_torn_by_a_kill_is_left_out_and_does_not_spoil_the_next(path):
+    Outbox(path).put(batch(1))
+    with path.open("ab") as file:
+        file.write(b'["r", 2, 10')
+    outbox = Outbox(path)
+    outbox.put(batch(3))
+    assert left_in(path) == [batch(1), batch(3)]
+
+
+def test_a_metric_that_is_no_number_survives(path):
+    outbox = Outbox(path)
+    outbox.put(Batch("r", 1, 1, {"a": math.nan, "b": math.inf}, {}, {}))
+    (found,) = left_in(path)
+    assert math.isnan(found.metrics["a"])
+    assert found.metrics["b"] == math.inf
+
+
+def test_a_tracker_started_again_delivers_what_the_one_before_could_not(client, run, path):
+    Outbox(path).put(batch(1, run))
+    tracker = Tracker(client, run, path)
+    tracker.log(run, 2, {"a": 2.0})
+    assert tracker.close(20)
+    assert history(client, run) == [(1, 1 / 3), (2, 2.0)]
+    assert path.stat().st_size == 0
+
+
+def test_a_point_delivered_twice_is_one_point(client, run, path):
+    for _ in range(2):  # killed between delivery and the file's emptying
+        Outbox(path).put(batch(1, run))
+        tracker = Tracker(client, run, path)
+        assert tracker.close(20)
+    assert history(client, run) == [(1, 1 / 3)]
+
+
+def test_a_control_asked_for_anew_while_it_is_answered_is_not_lost(client, run, path):
+    client.set_tag(run, "control/epsilon", "0.5")
+    tracker = Tracker(client, run, path)
+    asked = tracker.controls.get(timeout=20)
+    client.set_tag(run, "control/epsilon", "0.7")
+    tracker.answer(asked, {})
+    assert tracker.controls.get(timeout=20) == ("epsilon", "0.7")
+    tracker.close(20)
+
+
+def test_the_next_session_delivers_what_a_dead_one_left(client, run, tmp_path):
+    session = tmp_path / run
+    session.mkdir()
+    journal = Journal(session / JOURNAL)
+    Outbox(session / OUTBOX).put(batch(7, run))
+    assert undelivered(tmp_path) == []  # its trainer is at work
+    journal.close()
+    assert undelivered(tmp_path) == [session]
+    leave_nothing_behind(client, session)
+    assert history(client, run) == [(7, 7 / 3)]
+    assert undelivered(tmp_path) == []
+    assert [item.path for item in client.list_artifacts(run, "record")] == ["record/journal.jsonl"]

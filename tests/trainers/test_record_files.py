@@ -1,0 +1,142 @@
+"""Digests, checkpoints and journals: what a replay and a resumed trainer rely on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streaming.ticks import TICK, make_ticks
+from trainers.recording.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from trainers.recording.digest import digest
+from trainers.recording.journal import Journal, JournalError, read_journal
+
+LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5))
+PLAIN = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=8,
+)
+
+
+# ---- digests
+
+
+def test_one_bit_or_one_type_makes_another_digest():
+    values = [0.1, np.nextafter(0.1, 1), 1, 1.0, True, "1", None, np.float32([1]), np.float64([1])]
+    values += [[1, 2], [[1], 2], {"a": 1}, {"b": 1}, np.zeros((2, 3)), np.zeros((3, 2))]
+    assert len({digest(value) for value in values}) == len(values)
+
+
+def test_the_order_of_keys_and_the_padding_of_rows_are_no_content():
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    assert TICK.itemsize > sum(TICK[name].itemsize for name in TICK.names)
+    clean, dirty = make_ticks(2), np.frombuffer(b"\xff" * 2 * TICK.itemsize, TICK).copy()
+    for name in TICK.names:
+        dirty[name] = clean[name]
+    assert digest(clean) == digest(dirty)
+
+
+def test_a_tensor_has_the_digest_of_its_array_and_an_object_none():
+    assert digest(torch.arange(3.0)) == digest(np.arange(3, dtype=np.float32))
+    with pytest.raises(TypeError, match="plain data, got object"):
+        digest([object()])
+
+
+# ---- checkpoints
+
+
+@given(PLAIN)
+def test_a_checkpoint_gives_back_what_was_saved(tmp_path_factory, state):
+    path = tmp_path_factory.mktemp("checkpoint") / "one"
+    saved = {"plain": state, "array": np.arange(3), "tensor": torch.ones(2), "tuple": (1, 2)}
+    save_checkpoint(path, saved)
+    found = load_checkpoint(path)
+    assert digest(found) == digest(saved)
+    assert isinstance(found["array"], np.ndarray)
+    assert isinstance(found["tensor"], torch.Tensor)
+
+
+def test_where_nothing_was_saved_there_is_no_checkpoint(tmp_path):
+    assert load_checkpoint(tmp_path / "none") is None
+
+
+def test_code_is_neither_saved_nor_loaded(tmp_path):
+    with pytest.raises(TypeError, match="plain data; got MinMax"):
+        save_checkpoint(tmp_path / "one", {"scaler": type("MinMax", (), {})()})
+    torch.save({"format": 1, "state": torch.nn.Linear(1, 1)}, tmp_path / "one")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_checkpoint(tmp_path / "one")
+
+
+@pytest.mark.parametrize("keep", [0, 10, -20])
+def test_a_damaged_checkpoint_is_named(tmp_path, keep):
+    path = tmp_path / "one"
+    save_checkpoint(path, {"a": np.arange(1000)})
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(CheckpointError, match="one: expected a whole checkpoint"):
+        load_checkpoint(path)
+
+
+def test_a_checkpoint_of_another_version_is_named(tmp_path):
+    torch.save({"format": 99, "state": {}}, tmp_path / "one")
+    with pytest.raises(CheckpointError, match="expected a checkpoint of format 1, found 99"):
+        load_checkpoint(tmp_path / "one")
+
+
+# ---- journals
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "journal.jsonl"
+
+
+@pytest.fixture
+def journal(path):
+    journal = Journal(path)
+    yield journal
+    journal.close()
+
+
+def test_entries_come_back_in_order_with_every_bit(path, journal):
+    values = [0.1 + 0.2, 1e-300, 2**53 + 1, "a\nb"]
+    for value in values:
+        journal.write("cut", value=value)
+    assert read_journal(path) == [{"do": "cut", "value": value} for value in values]
+    assert journal.count == len(values)
+
+
+def test_a_line_torn_by_a_kill_is_not_read_and_cut_off_by_the_next_writer(path, journal):
+    journal.write("cut", cycle=1)
+    journal.close()
+    with path.open("ab") as file:
+        file.write(b'{"do":"end","cy')
+    assert read_journal(path) == [{"do": "cut", "cycle": 1}]
+    again = Journal(path)
+    assert (again.torn, again.count) == (15, 1)
+    again.write("end", cycle=1)
+    again.close()
+    assert [entry["do"] for entry in read_journal(path)] == ["cut", "end"]
+    journal.__init__(path)
+
+
+def test_a_journal_has_one_writer(path, journal):
+    with pytest.raises(JournalError, match="another process writes it"):
+        Journal(path)
+
+
+def test_a_line_that_was_changed_is_named(path, journal):
+    journal.write("cut", cycle=1)
+    journal.write("cut", cycle=2)
+    path.write_bytes(path.read_bytes().replace(b'{"do":"cut","cycle":1}', b'{"do":"cut","cycle":'))
+    with pytest.raises(JournalError, match="expected a JSON object in line 1"):
+        read_journal(path)
+
+
+def test_a_journal_of_another_version_is_named(path, journal):
+    journal.write("began", format=99)
+    with pytest.raises(JournalError, match=r"expected format 1, found \[99\]"):
+        read_journal(path)

@@ -1,0 +1,213 @@
+"""Champions in a real registry: moved, told of, watched, fetched, and never pruned away."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from datamodules.features import raw_columns
+from tests.datamodules.samples import random_bars, snapshot_of
+from trainers.candidate import register, write_candidate
+from trainers.config import SessionConfig
+from trainers.learners.cnn import CNN
+from trainers.recording.files import CONFIG
+from trainers.seat import Seat
+from trainers.tracking.champions import Versions, Watch
+from trainers.tracking.models import log_version, model_name
+from trainers.tracking.registry import (
+    Move,
+    RegistryError,
+    audit_of,
+    promote,
+    prune,
+    record,
+    roll_back,
+    version_of,
+    versions_of,
+)
+from trainers.tracking.runs import start_learner, start_session
+
+BARS = random_bars(300, seed=6)
+SYMBOLS = iter(f"MARKET{i}" for i in range(100))
+
+
+class Model:
+    """A market whose CNN has some versions, one model logged once and registered many times."""
+
+    def __init__(self, client, root):
+        self.client, self.symbol = client, next(SYMBOLS)
+        self.config = SessionConfig(symbols=self.symbol)
+        self.session = start_session(client, self.config, root)
+        self.run = start_learner(client, self.config, self.session, self.symbol, "cnn")
+        self.learner = CNN(self.config)
+        self.learner.learn(snapshot_of(BARS))
+        self.name = model_name(self.symbol, "cnn")
+
+    def log(self, candidate=""):
+        module, n_bars = self.learner.export()
+        raw = raw_columns(BARS[-n_bars - 1 :])
+        return log_version(
+            self.client, self.run, symbol=self.symbol, learner="cnn", module=module,
+            example=np.stack([raw[:-1], raw[1:]]), step=1, candidate=candidate,
+        )  # fmt: skip
+
+    def more(self, n):
+        """Register the same model ``n`` more times."""
+        source = self.client.get_model_version(self.name, "1").source
+        for _ in range(n):
+            self.client.create_model_version(self.name, source, self.run)
+
+    def alias(self, alias):
+        return version_of(self.client, self.name, alias)
+
+    def told(self, version):
+        found = audit_of(self.client.get_model_version(self.name, str(version)))
+        return [(told["action"], told["by"]) for told in found]
+
+
+@pytest.fixture
+def model(client, root):
+    made = Model(client, root)
+    made.log()
+    return made
+
+
+BY_HAND = Move("promote", "hand")
+
+
+def test_a_champion_leaves_its_place_to_the_next_and_is_the_previous_one(model, client):
+    model.more(1)
+    promote(client, model.name, 1, BY_HAND)
+    assert (model.alias("champion"), model.alias("previous")) == (1, 0)
+    assert model.alias("challenger") == 0  # it is one no more
+    promote(client, model.name, 2, Move("promote", "evidence", "s", 7, {"reason": "better"}))
+    assert (model.alias("champion"), model.alias("previous")) == (2, 1)
+    assert model.told(2) == [("promote", "evidence")]
+    (told,) = audit_of(client.get_model_version(model.name, "2"))
+    assert (told["session"], told["cycle"], told["verdict"]) == ("s", 7, {"reason": "better"})
+
+
+def test_a_rollback_makes_the_previous_one_champion_again_and_then_nobody(model, client):
+    model.more(1)
+    promote(client, model.name, 1, BY_HAND)
+    promote(client, model.name, 2, BY_HAND)
+    assert roll_back(client, model.name, Move("rollback", "hand")) == 1
+    assert (model.alias("champion"), model.alias("previous")) == (1, 0)
+    assert roll_back(client, model.name, Move("rollback", "hand")) == 0
+    assert model.alias("champion") == 0
+    with pytest.raises(RegistryError, match="there is no champion to roll back"):
+        roll_back(client, model.name, Move("rollback", "hand"))
+
+
+def test_what_was_told_of_a_version_is_never_changed(model, client):
+    for i in range(12):
+        record(client, model.name, 1, Move("promote", "hand", cycle=i))
+    found = audit_of(client.get_model_version(model.name, "1"))
+    assert [told["cycle"] for told in found] == list(range(12))
+
+
+def test_promoting_the_champion_again_tells_nothing_new(model, client):
+    promote(client, model.name, 1, BY_HAND)
+    promote(client, model.name, 1, BY_HAND)
+    assert model.told(1) == [("promote", "hand")]
+
+
+# ---- watching
+
+
+def test_a_watch_fetches_whoever_an_alias_names_and_counts_the_challenge(model, client, tmp_path):
+    told = []
+    watch = Watch(client, Versions(client, tmp_path / "models"), told.append)
+    learners = [(model.symbol, "cnn")]
+    watch.look(learners)
+    nobody = watch.arrivals.get_nowait()
+    assert (nobody.version, nobody.model, nobody.challenge) == (0, None, 1)
+    # As a person does it in MLflow's own UI.
+    client.set_registered_model_alias(model.name, "champion", "1")
+    watch.look(learners)
+    watch.look(learners)
+    arrival = watch.arrivals.get_nowait()
+    assert watch.arrivals.empty()
+    assert (arrival.version, arrival.challenge) == (1, 1)
+    for t in (150, 200, 250):
+        assert CNN.speak(arrival.model, BARS[:t]) == model.learner.forecast(BARS[:t])
+    another = Watch(client, Versions(client, tmp_path / "others"), told.append)
+    another.look(learners)
+    assert another.arrivals.get_nowait().challenge == 2  # its second challenger
+    assert told == []
+
+
+def test_a_version_that_cannot_be_loaded_is_told_of_once_and_changes_nothing(
+    model, client, tmp_path
+):
+    client.create_model_version(model.name, str(tmp_path / "nowhere"), model.run)
+    client.set_registered_model_alias(model.name, "champion", "2")
+    told = []
+    watch = Watch(client, Versions(client, tmp_path / "models"), told.append)
+    for _ in range(3):
+        watch.look([(model.symbol, "cnn")])
+    assert watch.arrivals.empty()
+    (text,) = told
+    assert "version 2: expected an exported program, it cannot be loaded" in text
+
+
+def test_a_copy_serves_when_the_store_is_away(model, client, tmp_path):
+    Versions(client, tmp_path / "models").load(model.symbol, "cnn", 1)
+    away = Versions(None, tmp_path / "models")
+    assert CNN.speak(away.load(model.symbol, "cnn", 1), BARS) == model.learner.forecast(BARS)
+
+
+# ---- candidates
+
+
+class Cycled:
+    """As much of a lane as a candidate is taken from."""
+
+    def __init__(self, symbol):
+        self.symbol, self.bars, self.cycle = symbol, BARS, 4
+
+
+def test_a_candidate_becomes_the_champion_that_the_learner_was(client, root, tmp_path):
+    model = Model(client, root)
+    session = tmp_path / model.session
+    session.mkdir()
+    model.config.save(session / CONFIG)
+    seat = Seat(model.learner, model.run, 0.65, None)
+    verdict = {"decision": "promote", "reason": "better than all"}
+    file = write_candidate(session, Cycled(model.symbol), seat, "evidence", verdict)
+    said = model.learner.forecast(BARS)
+    model.learner.learn(snapshot_of(BARS, cycle=2))  # it has learned on meanwhile
+    assert model.learner.forecast(BARS) != said
+    assert register(client, session, file) == register(client, session, file) == 1  # once
+    assert model.alias("champion") == 1
+    assert model.told(1) == [("register", "evidence"), ("promote", "evidence")]
+    champion = Versions(client, tmp_path / "models").load(model.symbol, "cnn", 1)
+    assert CNN.speak(champion, BARS) == said
+
+
+# ---- pruning
+
+
+def test_pruning_keeps_what_an_alias_names_what_ever_was_champion_and_the_newest(model, client):
+    model.more(11)
+    promote(client, model.name, 2, BY_HAND)
+    promote(client, model.name, 3, BY_HAND)
+    promote(client, model.name, 4, BY_HAND)  # 2 has no alias any more, but was champion
+    client.set_registered_model_alias(model.name, "mine", "5")
+    assert sorted(prune(client, model.name, keep=4)) == [6, 7, 8]
+    kept = [int(version.version) for version in versions_of(client, model.name)]
+    assert kept == [12, 11, 10, 9, 5, 4, 3, 2, 1]  # 1 is the challenger still
+    assert prune(client, model.name, keep=4) == []
+
+
+def test_a_model_goes_with_its_last_version_and_not_before(model, client, tmp_path):
+    model.log()  # version 2, a model of its own
+    source = client.get_model_version(model.name, "1").source
+    client.create_model_version(f"{model.name}", source, model.run)  # version 3, of the first
+    client.delete_registered_model_alias(model.name, "challenger")
+    assert prune(client, model.name, keep=1) == [2, 1]
+    Versions(client, tmp_path / "models").load(model.symbol, "cnn", 3)
+    logged = {m.model_id for m in client.search_logged_models(
+        [client.get_run(model.run).info.experiment_id],
+        filter_string=f"source_run_id = '{model.run}'")}  # fmt: skip
+    assert logged == {source.removeprefix("models:/")}

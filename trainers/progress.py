@@ -1,0 +1,54 @@
+"""A progress bar in market time: how far, how fast."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+WIDTH = 30
+SHOW_SECONDS = 1.0  # on a terminal
+LINE_SECONDS = 10.0  # where every bar is a line of a log
+
+
+class Progress:
+    """Shows a replay's progress on stderr.
+
+    Args:
+        total: market seconds in all.
+    """
+
+    def __init__(self, total: float) -> None:
+        self._total = max(total, 1e-9)
+        self._started = self._shown = time.monotonic()
+        self._done = 0.0
+        self._terminal = sys.stderr.isatty()
+
+    @property
+    def speed(self) -> float:
+        """Market seconds a second."""
+        return self._done / max(time.monotonic() - self._started, 1e-9)
+
+    def show(self, done: float) -> None:
+        """Show that ``done`` market seconds are done, unless it was shown just now."""
+        self._done = done
+        now = time.monotonic()
+        last = done >= self._total
+        if last or now - self._shown >= (SHOW_SECONDS if self._terminal else LINE_SECONDS):
+            self._shown = now
+            end = "\n" if last or not self._terminal else ""
+            start = "\r" if self._terminal else ""
+            sys.stderr.write(f"{start}{self._line(done)}{end}")
+            sys.stderr.flush()
+
+    def _line(self, done: float) -> str:
+        share = min(1.0, done / self._total)
+        bar = "#" * round(WIDTH * share)
+        return (
+            f"replay [{bar:<{WIDTH}}] {share:4.0%}  {_clock(done)} of {_clock(self._total)}  "
+            f"{self.speed:.0f} x real time"
+        )
+
+
+def _clock(seconds: float) -> str:
+    minutes, second = divmod(round(seconds), 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}"

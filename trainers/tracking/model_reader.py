@@ -1,0 +1,79 @@
+"""The registered models ``tickloop-<symbol>-<learner>``, read back from MLflow as plain data.
+
+MLflow registry -> read_models -> page
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.tracking import MlflowClient
+
+PREFIX = "tickloop-"
+AUDIT = "audit."
+MOST_VERSIONS = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class VersionRecord:
+    """One version of a registered model."""
+
+    version: int
+    run_id: str
+    created: float  # unix seconds
+    aliases: list[str]
+    audit: list[dict[str, Any]]  # what was decided about it, oldest first
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelRecord:
+    """One registered model, its newest version first."""
+
+    name: str
+    versions: list[VersionRecord]
+
+
+def read_models(client: MlflowClient) -> list[ModelRecord]:
+    """Return every model of ours, by name.
+
+    Raises:
+        MlflowException: if the store does not answer.
+    """
+    found = client.search_registered_models(f"name LIKE '{PREFIX}%'", max_results=100)
+    return [_model(client, model.name, dict(model.aliases)) for model in found]
+
+
+def _model(client: MlflowClient, name: str, aliases: dict[str, Any]) -> ModelRecord:
+    quoted = name.replace("'", "''")
+    versions = client.search_model_versions(
+        f"name = '{quoted}'", max_results=MOST_VERSIONS, order_by=["version_number DESC"]
+    )
+    return ModelRecord(name, [_version(version, aliases) for version in versions])
+
+
+def _version(version: ModelVersion, aliases: dict[str, Any]) -> VersionRecord:
+    number = int(version.version)
+    return VersionRecord(
+        number,
+        version.run_id or "",
+        version.creation_timestamp / 1000,
+        sorted(alias for alias, of in aliases.items() if int(of) == number),
+        _audit(version.tags),
+    )
+
+
+def _audit(tags: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the records among a version's tags; one that cannot be read says so."""
+    numbered = [name.removeprefix(AUDIT) for name in tags if name.startswith(AUDIT)]
+    return [_entry(tags[f"{AUDIT}{n}"]) for n in sorted(filter(str.isdigit, numbered), key=int)]
+
+
+def _entry(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {"action": "unreadable record"}
