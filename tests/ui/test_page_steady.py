@@ -96,8 +96,7 @@ def test_every_control_is_reached_by_keyboard_and_shows_it(page: Page, open_tab:
             seen[name] = ring
         assert all(seen[name] for name in seen if name and "Tickloop" not in name), seen
         assert {"theme", f"tab-{view.split()[0].lower()}"} <= set(seen)
-    tab.get_by_role("tab", name="Alerts").focus()
-    tab.keyboard.press("ArrowRight")
+    tab.get_by_role("tab", name="Alerts").press("ArrowRight")
     expect(tab.get_by_role("tab", name="Live")).to_have_attribute("aria-selected", "true")
 
 
