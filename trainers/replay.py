@@ -46,6 +46,7 @@ from trainers.tracking.replays import (
     SESSION,
     ReplayRuns,
     known_session,
+    other_code,
     record_folder,
     recorded_metrics,
 )
@@ -169,6 +170,8 @@ def replay(given: ReplayConfig, changes: dict[str, str], root: Path) -> int:
             print(f"{run.speed:.0f} x real time", file=sys.stderr)
         except ReplayDiffersError as e:
             code, text = 3, str(e)
+            if other := other_code(client, session, root):
+                print(other, file=sys.stderr)
         except BaseException:
             if runs:
                 runs.close("failed", failed=True)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
 from streaming.errors import KnobError
 from trainers.config import SessionConfig, session_folder
 from trainers.recording.files import CONFIG, RECORD
 from trainers.recording.record import RecordError
-from trainers.tracking.runs import create_run, describe_run, last_session
+from trainers.tracking.runs import commit_of, create_run, describe_run, last_session
 from trainers.tracking.tracker import Tracker
 
 SESSION = "session"  # the name of the session's own run, beside SYMBOL/learner
@@ -60,6 +61,16 @@ def known_session(client: MlflowClient, session: str) -> str:
             f"session: got {session!r}, a run of kind {kind!r}; expected a session's own run"
         )
     return run_id
+
+
+def other_code(client: MlflowClient, session: str, root: Path) -> str:
+    """Say that a session was recorded by other code than this; nothing if by the same."""
+    tags = client.get_run(session).data.tags
+    then, now = tags.get(MLFLOW_GIT_COMMIT, "unknown"), commit_of(root) or "unknown"
+    dirty = " with changes (record/git.diff)" if tags.get("git.dirty") == "true" else ""
+    if then == now and not dirty:
+        return ""
+    return f"the session was recorded by commit {then[:12]}{dirty}, this is {now[:12]}"
 
 
 def recorded_metrics(

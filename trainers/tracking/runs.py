@@ -181,11 +181,16 @@ def describe_run(
 def _provenance(root: Path) -> dict[str, str]:
     tags = {OWNER: owner_of_this_process(), "version.python": platform.python_version()}
     tags |= {f"version.{name}": importlib.metadata.version(name) for name in STACK}
-    commit = _git(root, "rev-parse", "HEAD")
+    commit = commit_of(root)
     if commit is not None:
         tags[MLFLOW_GIT_COMMIT] = commit
         tags["git.dirty"] = str(bool(_git(root, "status", "--porcelain"))).lower()
     return tags
+
+
+def commit_of(root: Path) -> str | None:
+    """Return the commit that is checked out; None outside git."""
+    return _git(root, "rev-parse", "HEAD")
 
 
 def _git(root: Path, *words: str) -> str | None:
