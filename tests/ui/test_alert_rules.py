@@ -265,6 +265,13 @@ def test_facts_are_metrics_statuses_and_counters() -> None:
     assert not [s for s in found if s.symbol == "ETHUSDT" or s.what == "lag_ms"], "not known"
 
 
+def test_champions_and_baselines_have_facts_too() -> None:
+    run = RunRecord("b", "RUNNING", {"status": "ERROR"}, {"live/accuracy": 0.5}, 7)
+    found = facts(metrics(baselines={"BTCUSDT": {"majority": run}}))
+    assert found["BTCUSDT", "majority", "live/accuracy"] == 0.5
+    assert found["BTCUSDT", "majority", "status"] == "ERROR"
+
+
 def test_a_silent_stream_is_stale() -> None:
     assert facts(metrics(), silent_seconds=61.0)["BTCUSDT", "stream", "status"] == "STALE"
     assert facts(metrics(), silent_seconds=59.0)["BTCUSDT", "stream", "status"] == "CONNECTED"

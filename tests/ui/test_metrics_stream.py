@@ -208,8 +208,8 @@ def test_a_listener_gets_statuses_then_what_was_then_what_comes(
         found = way(page, "?since=0")
         old = await first_of(found, lambda line: point(line, "train/epochs", cycle - 1))
         world.log(world.runs["cnn"], cycle, train__epochs=newest + 2)
-        world.tag(world.runs["dqn"], status="ERROR", status_text="boom")
         world.log(world.run_id, cycle, stream__overruns=1)
+        world.tag(world.runs["dqn"], status="ERROR", status_text="boom")  # the last of them
         return old + await first(found, lambda line: line.get("status") == "ERROR")
 
     lines = [line for line in apart(listen) if "heartbeat" not in line]

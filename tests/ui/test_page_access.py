@@ -218,6 +218,18 @@ def test_what_is_not_known_to_only_read_is_refused_to_a_viewer(
     assert httpx.post(locked.address + path, content=body, auth=VIEWER).status_code == 403
 
 
+@pytest.mark.parametrize("name", ["pause", "stop", "confidence", "promote", "rollback"])
+def test_a_viewer_s_control_is_refused_and_the_operator_s_is_not(
+    busy: World, locked: Page, name: str
+) -> None:
+    asked = {"name": name, "value": "0.7"}
+    control = locked.address + "/live/control"
+    assert httpx.post(control, json=asked, auth=VIEWER).status_code == 403
+    assert f"control/{name}" not in busy.client.get_run(busy.run_id).data.tags
+    assert httpx.post(control, json=asked, auth=OPERATOR).json() == {"requested": True}
+    busy.client.delete_tag(busy.run_id, f"control/{name}")
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 def test_other_writes_of_a_viewer_are_refused(locked: Page, method: str) -> None:
     assert httpx.request(method, locked.address + "/live/me", auth=VIEWER).status_code == 403

@@ -184,7 +184,7 @@ class AlertDesk:
     def _why(self, change: Change) -> str:
         """Return what a learner says of its status."""
         symbol, who, what = change.series
-        run = self.sources.metrics().learners.get(symbol, {}).get(who)
+        run = self.sources.metrics().runs(symbol).get(who)
         said = run.tags.get("status_text", "") if run and what == STATUS else ""
         return f": {said[:TEXT_CHARS]}" if said else ""
 

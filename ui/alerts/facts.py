@@ -85,8 +85,8 @@ def _of_metrics(metrics: Metrics) -> Iterator[tuple[Series, Value]]:
         yield Series("", SESSION, STATE), metrics.session.state
         for name, value in metrics.session.metrics.items():
             yield Series("", SESSION, name), value
-    for symbol, runs in metrics.learners.items():
-        for who, run in runs.items():
+    for symbol in {*metrics.learners, *metrics.champions, *metrics.baselines}:
+        for who, run in metrics.runs(symbol).items():
             if status := run.tags.get("status"):
                 yield Series(symbol, who, STATUS), status
             for name, value in run.metrics.items():
