@@ -29,7 +29,7 @@ from trainers.recording.record import read_record
 from trainers.scoring.ledger import MADE, MISSED, SILENT
 from trainers.tracking.champions import Versions
 
-CYCLES = 6
+CYCLES = 9
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def recorded(tmp_path_factory):
         def ended(cycles):
             return journal.exists() and journal.read_text().count('"do":"end"') >= cycles
 
-        wait_for(lambda: ended(1), "the first cycle")
+        wait_for(lambda: ended(4), "cycles in which the CNN has learned")
         job.client.set_tag(session.name, "control/promote", "cnn")
         job.client.set_tag(session.name, "control/cnn_learning", "1")
         job.client.set_tag(session.name, "control/confidence", "0.55")
