@@ -254,12 +254,12 @@ def test_a_tick_that_was_another_is_found_at_its_cycle_and_stage(copy):
     path = session / "journal.jsonl"
     text = path.read_text()
     ends = [line for line in text.splitlines() if '"do":"end"' in line]
-    weights = json.loads(ends[1])["hashes"]["learners"]["cnn"]["weights"]
+    weights = json.loads(ends[5])["hashes"]["learners"]["cnn"]["weights"]
     path.write_text(text.replace(weights, "0123456789abcdef"))
     code, out, err = replay(folder, "--session", session.name, "--runs", "false")
     assert code == 3, err
     assert out.strip().splitlines()[-1] == (
-        f"differs: BTCUSDT cycle 2, weights of cnn: recorded 0123456789abcdef, replayed {weights}"
+        f"differs: BTCUSDT cycle 6, weights of cnn: recorded 0123456789abcdef, replayed {weights}"
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import mlflow
 import mlflow.artifacts
 import mlflow.pytorch
 import torch
@@ -78,6 +79,8 @@ class Versions:
     def _fetch(self, name: str, version: int, copy: Path) -> None:
         """Copy a version here, whole or not at all."""
         self._folder.mkdir(exist_ok=True)
+        mlflow.set_tracking_uri(self._client.tracking_uri)  # what resolves models:/ asks no client
+        mlflow.set_registry_uri(self._client.tracking_uri)
         source = self._client.get_model_version(name, str(version)).source
         with tempfile.TemporaryDirectory(dir=self._folder) as unfinished:
             found = mlflow.artifacts.download_artifacts(
