@@ -19,9 +19,8 @@ from mlflow.tracking import MlflowClient
 
 from streaming.errors import KnobError
 from streaming.knobs import Knobs, knob
-from trainers.tracking.models import model_name
+from trainers.tracking.models import CHALLENGER, model_name
 from trainers.tracking.registry import (
-    CHALLENGER,
     CHAMPION,
     Move,
     RegistryError,

@@ -17,8 +17,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from streaming.errors import StreamingError
+from trainers.tracking.models import CHALLENGER
 
-CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+CHAMPION, PREVIOUS = "champion", "previous"
 AUDIT = "audit."
 CHALLENGES = "challenges"  # how many have been judged against a champion, or for the empty seat
 CANDIDATE = "candidate"  # of which cycle of which session a version is
