@@ -144,7 +144,9 @@ def prune(client: MlflowClient, name: str, keep: int = VERSIONS_KEPT) -> list[in
     """
     gone = []
     for version in versions_of(client, name)[keep:]:
-        was_champion = any(told["action"] == "promote" for told in audit_of(version))
+        # Made champion by us, or by someone in MLflow's own UI: then a session has judged it.
+        promoted = any(told["action"] == "promote" for told in audit_of(version))
+        was_champion = promoted or CHALLENGES in version.tags
         if version.aliases or was_champion:
             continue
         client.delete_model_version(name, version.version)
