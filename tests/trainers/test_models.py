@@ -125,7 +125,6 @@ def test_a_version_loaded_by_alias_without_pickle_says_what_the_learner_says(
 ):
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     mlflow.set_tracking_uri(client.tracking_uri)
-    mlflow.set_registry_uri(client.tracking_uri)
     model = mlflow.pyfunc.load_model(f"models:/tickloop-btcusdt-{name}@challenger")
     for t in range(150, 300, 25):
         logged.check(name, t, model.predict(logged.raw(name, t))[0])

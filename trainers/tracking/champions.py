@@ -80,7 +80,6 @@ class Versions:
         """Copy a version here, whole or not at all."""
         self._folder.mkdir(exist_ok=True)
         mlflow.set_tracking_uri(self._client.tracking_uri)  # what resolves models:/ asks no client
-        mlflow.set_registry_uri(self._client.tracking_uri)
         source = self._client.get_model_version(name, str(version)).source
         with tempfile.TemporaryDirectory(dir=self._folder) as unfinished:
             found = mlflow.artifacts.download_artifacts(

@@ -57,7 +57,6 @@ def log_version(
         candidate: which candidate it is, to be found again; a tag of the version.
     """
     mlflow.set_tracking_uri(client.tracking_uri)
-    mlflow.set_registry_uri(client.tracking_uri)
     experiment = client.get_run(run_id).info.experiment_id
     logged = client.create_logged_model(experiment, name=learner, source_run_id=run_id)
     _quiet()
