@@ -106,7 +106,7 @@ def register(client: MlflowClient, session: Path, file: Path) -> int:
 
 def main() -> None:
     """Run as a process of a session."""
-    logging.basicConfig(level=logging.WARNING, format="candidate: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="candidate: %(message)s", force=True)
     for variable in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
         os.environ.pop(variable, None)
     deterministic()

@@ -77,7 +77,7 @@ class SessionConfig(StreamConfig):
 
     parity: bool = knob(
         True, "once its cycles are done, replay the session at low priority and tag it with what"
-        " came of it",
+        " came of it; earlier ones that were ended by hand are replayed beside it",
     )  # fmt: skip
     resume: str = knob(
         "", "go on with a session: its run id, or last; its own settings stay, but for cycles"

@@ -230,7 +230,7 @@ def _not_compared(symbol: str, cycle: int, recorded: Hashes, now: Hashes) -> Non
 
 def main() -> None:
     """Run from the command line."""
-    logging.basicConfig(level=logging.WARNING, format="replay: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="replay: %(message)s", force=True)
     own, changes = split_arguments(sys.argv[1:])
     given = ReplayConfig.from_args(own)
     deterministic()

@@ -14,10 +14,9 @@ import dataclasses
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,6 +29,7 @@ from streaming.exchange.sources import check_source
 from trainers.access import Passwords, check_access
 from trainers.config import SessionConfig, session_folder
 from trainers.learners.registry import check_learners
+from trainers.parity import not_replayed_yet, replay_at_the_end
 from trainers.recording.files import CONFIG, TAPE
 from trainers.resuming import (
     LAST_SECONDS,
@@ -104,9 +104,21 @@ def with_exchange(config: SessionConfig) -> SessionConfig:
 
 
 def children_of(
-    config: SessionConfig, session: Path, uri: str, passwords: Passwords
+    config: SessionConfig,
+    session: Path,
+    uri: str,
+    passwords: Passwords,
+    to_replay: Sequence[str] = (),
 ) -> list[Child]:
-    """Return the processes that ``config`` asks for, in the order to start them."""
+    """Return the processes that ``config`` asks for, in the order to start them.
+
+    Args:
+        config: the session's settings.
+        session: its folder.
+        uri: of the store.
+        passwords: of the page.
+        to_replay: earlier sessions whose parity is not known yet.
+    """
     folder = str(session)
     children = [
         Child("feed", ["-m", "streaming.feed", folder]),
@@ -136,6 +148,10 @@ def children_of(
                 log=session / "mlflow-ui.log",
             )
         )
+    if to_replay:
+        words = ["-m", "streaming.process", sys.executable, "-m", "trainers.parity", *to_replay]
+        log = session / "parity.log"
+        children.append(Child("replay of earlier sessions", words, patience=0.5, log=log))
     return children
 
 
@@ -188,7 +204,8 @@ def run(config: SessionConfig, root: Path) -> int:
     resolved = with_exchange(config)
     resolved.save(session / CONFIG)
     print(f"session    {run_id}  ({config.source}, {config.symbols})", flush=True)  # noqa: T201
-    supervisor = Supervisor(session, children_of(resolved, session, uri, passwords))
+    to_replay = not_replayed_yet(client, root) if config.parity else []
+    supervisor = Supervisor(session, children_of(resolved, session, uri, passwords, to_replay))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: supervisor.stop())
     experiment = client.get_experiment_by_name(EXPERIMENT)
@@ -199,19 +216,8 @@ def run(config: SessionConfig, root: Path) -> int:
     finally:
         _finish(client, session, code)
     if code == 0 and resolved.parity and resolved.cycles and not supervisor.stopped:
-        check_parity(session, lambda: supervisor.stopped)
+        replay_at_the_end(session, lambda: supervisor.stopped)
     return code
-
-
-def check_parity(session: Path, stopped: Callable[[], bool]) -> None:
-    """Replay a session that has ended, which tags it; the replay gives way to all other work."""
-    flags = ["--session", session.name, "--runs", "false"]
-    code = ["nice", "-n", "19", sys.executable, "-m", "trainers.replay", *flags]
-    process = subprocess.Popen(code, start_new_session=True)
-    while process.poll() is None and not stopped():
-        time.sleep(POLL_SECONDS)
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)  # it has nothing to lose
 
 
 def _begin(

@@ -12,16 +12,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import json
 import logging
 import os
 import queue
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from mlflow.tracking import MlflowClient
 
@@ -29,21 +26,18 @@ from streaming.cache import feed_events, supervisor_events
 from streaming.errors import StreamingError
 from streaming.process import end_with_parent
 from streaming.ring import Ring
-from trainers.candidate import candidates, start, write_candidate
+from trainers.championship import Championship
 from trainers.config import SessionConfig
-from trainers.contest import Contest
 from trainers.controls import RefusedError, apply_control, control_result
 from trainers.cycle import Lane, wait_for_rings
-from trainers.lanes import deterministic, install_again, make_lane, session_metrics
+from trainers.lanes import deterministic, make_lane, session_metrics
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
 from trainers.recording.files import CHECKPOINT, JOURNAL, OUTBOX
 from trainers.recording.journal import FORMAT, Entry, Journal
 from trainers.recording.ledger import Ledger
 from trainers.schedule import Hashes, LiveSchedule, RecordedSchedule, drive
 from trainers.streams import LiveStream
-from trainers.tracking.champions import MODELS, Versions, Watch
-from trainers.tracking.models import model_name, register_of
-from trainers.tracking.registry import Move, roll_back
+from trainers.tracking.models import register_of
 from trainers.tracking.run_ids import RunIds
 from trainers.tracking.store import tracking_uri
 from trainers.tracking.tracker import EVENTS_KEPT, Tracker
@@ -54,7 +48,6 @@ log = logging.getLogger(__name__)
 LOOP_SECONDS = 0.05
 PROGRESS_SECONDS = 2.0
 CLOSE_SECONDS = 1.5
-CANDIDATE_SECONDS = 60.0  # that a version on its way is waited for at the end
 
 
 class Trainer:
@@ -72,15 +65,22 @@ class Trainer:
         self.config = SessionConfig.load(session / "config.json")
         self.client = MlflowClient(tracking_uri(Path.cwd()))
         self.journal = Journal(session / JOURNAL)
-        self.versions = Versions(self.client, session / MODELS)
-        self.watch = Watch(self.client, self.versions, self._heard)
         self._uploads = Uploads(self.client, session, self.journal)
         self._noted: queue.SimpleQueue[str] = queue.SimpleQueue()  # by the tracker's thread
-        self._contests: dict[tuple[str, str], Contest] = {}
-        self._coming: dict[str, subprocess.Popen[bytes]] = {}  # candidates, by file
-        self.tracker = Tracker(self.client, session.name, session / OUTBOX, chores=self._chores)
+        self.tracker = Tracker(
+            self.client, session.name, session / OUTBOX, chores=self._chores, tell=self._noted.put
+        )
         self.stopped = False
         self.lanes: dict[str, Lane] = {}
+        self.champions = Championship(
+            self.client,
+            session,
+            self.lanes,
+            self.journal,
+            self.tracker,
+            say=self._say_event,
+            note=self._noted.put,
+        )
         self._live = LiveSchedule(self.journal)
         self._events: dict[str, tuple[Ring, int]] = {}
         self._told = 0.0
@@ -97,8 +97,9 @@ class Trainer:
         self._begin()
         while not self.stopped:
             self._pass_on_events()
+            self._say_noted()
             self._take_controls()
-            self._take_champions()
+            self.champions.take()
             trained = [lane for lane in self.lanes.values() if lane.advance(self._live)]
             for lane in trained:
                 self._cycled(lane)
@@ -140,7 +141,7 @@ class Trainer:
         self._remember_events(done)
         if checkpoint is not None:
             for symbol, lane in self.lanes.items():
-                models = functools.partial(self.versions.load, symbol)
+                models = functools.partial(self.champions.versions.load, symbol)
                 for name in lane.load_state_dict(checkpoint["lanes"][symbol], models):
                     self._say_event(f"{name} has no state_dict: it begins anew")
         self.journal.write("began", format=FORMAT, config=dataclasses.asdict(self.config))
@@ -150,21 +151,14 @@ class Trainer:
             tail,
             self.lanes,
             control=self._do_again,
-            champion=self._install,
+            champion=self.champions.install_again,
             cycled=self._cycled,
         )
         for lane in self.lanes.values():
             lane.schedule = self._live
         if done:
             self._checkpoint()
-        self._contests = {
-            (symbol, contest.name): contest
-            for symbol, lane in self.lanes.items() for contest in lane.contests
-        }  # fmt: skip
-        for (symbol, name), contest in self._contests.items():
-            if contest.challenge:
-                self.watch.know(symbol, name, contest.version)
-        self._coming = {file.stem: start(self.session, file) for file in candidates(self.session)}
+        self.champions.begin()
 
     def _do_again(self, entry: Entry) -> None:
         if entry["name"] not in ("stop", "promote", "rollback"):  # who resumes wants to go on
@@ -183,10 +177,7 @@ class Trainer:
     def _chores(self) -> None:
         """Do what may wait for the store; called by the tracker's thread."""
         self._uploads.closed_segments()
-        self.watch.look(list(self._contests))
-
-    def _heard(self, text: str) -> None:
-        self._noted.put(text)
+        self.champions.look()
 
     def _checkpoint(self) -> None:
         state = {symbol: lane.state_dict() for symbol, lane in self.lanes.items()}
@@ -199,8 +190,7 @@ class Trainer:
         """Say what a cycle came to, and save it."""
         self._report(lane)
         if lane.schedule is self._live:
-            for contest in lane.contests:
-                self._follow(lane, contest)
+            self.champions.follow(lane)
             self._checkpoint()
 
     def _done(self) -> bool:
@@ -218,85 +208,13 @@ class Trainer:
         return self.config.cycles > 0 and not any(lane.wanted for lane in lanes)
 
     def _log_versions(self) -> None:
-        for process in self._coming.values():
-            process.wait(CANDIDATE_SECONDS)
+        self.champions.wait()
         for lane in self.lanes.values():
             for seat in lane.learners:
                 if (version := register_of(self.client, lane, seat)) is not None:
                     name = f"{lane.symbol} {seat.learner.name}"
                     self.tracker.event(f"{name} registered as version {version}")
                     _say(f"registered {seat.learner.name} {lane.symbol} version {version}")
-
-    # ---- champions
-
-    def _take_champions(self) -> None:
-        """Have versions that have become champion forecast, from the next bar on."""
-        while not self.watch.arrivals.empty():
-            arrival = self.watch.arrivals.get()
-            lane = self.lanes[arrival.symbol]
-            contest = self._contests[arrival.symbol, arrival.learner]
-            entry = {
-                "symbol": arrival.symbol,
-                "learner": arrival.learner,
-                "version": arrival.version,
-                "challenge": arrival.challenge,
-            }
-            first_look = contest.challenge == 0
-            for name in self._coming_of(lane, contest):
-                del self._coming[name]
-            contest.install(arrival.version, arrival.model, arrival.challenge, lane.newest_bar)
-            self.journal.write("champion", **entry, after_bar=lane.newest_bar)
-            if arrival.version or not first_look:
-                who = f"version {arrival.version}" if arrival.version else "nobody"
-                self._say_event(f"{arrival.symbol} {arrival.learner}: champion is now {who}")
-            self._tell(contest)
-        while not self._noted.empty():
-            self._say_event(self._noted.get())
-
-    def _install(self, entry: Entry) -> None:
-        """Do again what the journal says of a champion."""
-        install_again(self.lanes[entry["symbol"]], entry, self.versions)
-
-    def _follow(self, lane: Lane, contest: Contest) -> None:
-        """Do what the verdicts of a cycle say."""
-        self._tell(contest)
-        for verdict in (contest.verdict, contest.on_champion):
-            if verdict is not None and verdict.decision in ("promote", "rollback"):
-                told = verdict.as_dict()
-                self.journal.write(
-                    "verdict", symbol=lane.symbol, learner=contest.name, cycle=lane.cycle, **told
-                )
-                self._say_event(
-                    f"{lane.symbol} {contest.name}: {verdict.decision}: {verdict.reason}"
-                )
-                self._move(lane, contest, verdict.decision, "evidence", told)
-
-    def _move(
-        self, lane: Lane, contest: Contest, action: str, by: str, verdict: dict[str, Any] | None
-    ) -> None:
-        """Have the registry's alias moved, beside the session; the watch sees it then."""
-        if action == "rollback":
-            move = Move("rollback", by, self.session.name, lane.cycle, verdict)
-            self.tracker.errand(
-                functools.partial(
-                    roll_back, self.client, model_name(lane.symbol, contest.name), move
-                )
-            )
-            return
-        if any(process.poll() in (None, 0) for process in self._coming_of(lane, contest).values()):
-            return  # one is on its way
-        file = write_candidate(self.session, lane, contest.challenger, by, verdict)
-        self._coming[file.stem] = start(self.session, file)
-
-    def _coming_of(self, lane: Lane, contest: Contest) -> dict[str, subprocess.Popen[bytes]]:
-        about = f"{lane.symbol}-{contest.name}-"
-        return {name: one for name, one in self._coming.items() if name.startswith(about)}
-
-    def _tell(self, contest: Contest) -> None:
-        tags = {"champion": str(contest.version or "")}
-        if contest.verdict is not None:
-            tags["verdict"] = json.dumps(contest.verdict.as_dict())
-        self.tracker.log(contest.challenger.run_id, 0, tags=tags)
 
     # ---- controls, events, words
 
@@ -317,24 +235,8 @@ class Trainer:
 
     def _apply(self, name: str, value: str) -> str:
         if name in ("promote", "rollback"):
-            return self._by_hand(name, value)
+            return self.champions.by_hand(name, value)
         return apply_control(name, value, list(self.lanes.values()), self.stop)
-
-    def _by_hand(self, action: str, learner: str) -> str:
-        """Promote a learner as it is, or roll its champion back, for every symbol."""
-        asked = [(lane, contest) for lane in self.lanes.values() for contest in lane.contests
-                 if contest.name == learner]  # fmt: skip
-        names = sorted({name for _, name in self._contests})
-        if not asked:
-            raise RefusedError(f"control/{action}: got {learner!r}; allowed: {', '.join(names)}")
-        for lane, contest in asked:
-            if action == "rollback" and not contest.version:
-                raise RefusedError(f"control/rollback: {learner} has no champion to roll back")
-            if action == "promote" and not contest.challenger.version:
-                raise RefusedError(f"control/promote: {learner} has not learned yet")
-            verdict = contest.verdict.as_dict() if contest.verdict else None
-            self._move(lane, contest, action, "hand", verdict)
-        return f"{action} of {learner} is on its way"
 
     def _remember_events(self, entries: list[Entry]) -> None:
         """Go on with the events after those that the trainer before has passed on."""
@@ -354,6 +256,10 @@ class Trainer:
                 self.journal.write("event", of=writer, seq=seq, ts=ts, text=text)
                 self.tracker.event(text, ts)
             self._events[writer] = (ring, new.first + len(new.rows))
+
+    def _say_noted(self) -> None:
+        while not self._noted.empty():
+            self._say_event(self._noted.get())
 
     def _say_event(self, text: str) -> None:
         self.journal.write("event", of="trainer", seq=0, ts=time.time(), text=text)
@@ -392,7 +298,8 @@ def _say(text: str) -> None:
 
 def main() -> None:
     """Run as a process of a session."""
-    logging.basicConfig(level=logging.WARNING, format="trainer: %(message)s")
+    # MLflow's import has set it to errors alone.
+    logging.basicConfig(level=logging.WARNING, format="trainer: %(message)s", force=True)
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
         os.environ.pop(name, None)  # the session's run is not for MLflow's fluent API to resume
     deterministic()

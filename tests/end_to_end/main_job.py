@@ -17,7 +17,7 @@ import psutil
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from streaming.exchange.markets import MARKETS, trades
+from streaming.exchange.markets import MARKETS, Market, trades
 from streaming.tape import write_segment
 from streaming.ticks import NS_PER_S, Ticks
 
@@ -42,9 +42,9 @@ def free_port() -> int:
     return port
 
 
-def market_ticks(seconds: int, seed: int = 0) -> Ticks:
-    """Return so many seconds of the default market."""
-    chunks = trades(MARKETS["default"], seed, "BTCUSDT", 1_704_067_200 * NS_PER_S)
+def market_ticks(seconds: int, seed: int = 0, market: Market = MARKETS["default"]) -> Ticks:
+    """Return so many seconds of a market."""
+    chunks = trades(market, seed, "BTCUSDT", 1_704_067_200 * NS_PER_S)
     return np.concatenate([next(chunks) for _ in range(seconds)])
 
 
@@ -61,10 +61,17 @@ def environment() -> dict[str, str]:
 
 
 class MainJob:
-    """``python -m trainers.session`` with some knobs; ended at the end of the ``with``."""
+    """``python -m trainers.session`` with some knobs; ended at the end of the ``with``.
 
-    def __init__(self, folder: Path, *argv: str, **knobs: Any) -> None:
-        self.folder = folder
+    Args:
+        folder: to run in.
+        argv: flags as they are.
+        store: the address of another store than the folder's own.
+        knobs: flags by name.
+    """
+
+    def __init__(self, folder: Path, *argv: str, store: str = "", **knobs: Any) -> None:
+        self.folder, self.store = folder, store
         defaults = {"page_port": 0, "mlflow_ui_port": 0}
         flags = [word for name, value in {**defaults, **knobs}.items()
                  for word in (f"--{name}", str(value))]  # fmt: skip
@@ -74,7 +81,7 @@ class MainJob:
         self.process = subprocess.Popen(
             self.argv,
             cwd=self.folder,
-            env=environment(),
+            env=environment() | ({"MLFLOW_TRACKING_URI": self.store} if self.store else {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -92,7 +99,7 @@ class MainJob:
 
     @property
     def client(self) -> MlflowClient:
-        return MlflowClient(f"sqlite:///{self.folder / 'mlflow.db'}")
+        return MlflowClient(self.store or f"sqlite:///{self.folder / 'mlflow.db'}")
 
     def processes(self) -> list[psutil.Process]:
         """Return the session's process and all it started."""
@@ -118,6 +125,11 @@ class MainJob:
         sessions = self.folder / "mlruns" / "sessions"
         found = wait_for(lambda: list(sessions.glob("*/config.json")), "the session's folder")
         return found[0].parent
+
+    def cycles(self) -> int:
+        """Return how many cycles have ended."""
+        journal = self.session_folder() / "journal.jsonl"
+        return journal.read_text().count('"do":"end"') if journal.exists() else 0
 
     def runs(self) -> dict[str, Run]:
         """Return the session's runs: its own as ``session``, the others by learner."""

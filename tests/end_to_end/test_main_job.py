@@ -95,6 +95,20 @@ def test_a_tape_is_played_learned_from_and_shown(tmp_path, market):
         assert took < 5
     assert {run.info.status for run in job.runs().values()} == {"FINISHED"}
     assert sum(stop - first for first, stop, _ in segments(folder / "tape", "BTCUSDT")) == len(kept)
+    check_parity_by_the_next(job, folder.name)
+
+
+def check_parity_by_the_next(job, session):
+    """A session that Ctrl-C ended is replayed beside the next one."""
+
+    def parity():
+        return job.client.get_run(session).data.tags.get("parity")
+
+    assert parity() is None
+    with MainJob(job.folder, speed=1) as following:
+        assert re.fullmatch(r"identical: \d+ cycles, [\d,]+ metrics", wait_for(parity, "parity"))
+        _, took, alive = following.interrupt()
+    assert (took < 5, alive) == (True, [])
 
 
 def check_runs(runs):

@@ -15,6 +15,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from benchmarks.kills import Session, faults_of
+from datamodules.features import raw_columns
 from tests.end_to_end.main_job import (
     MainJob,
     environment,
@@ -22,7 +23,9 @@ from tests.end_to_end.main_job import (
     wait_for,
     write_tape,
 )
+from tests.serving import serving
 from trainers.learners.cnn import CNN
+from trainers.learners.forecaster import FORECASTER_BARS
 from trainers.recording.journal import read_journal
 from trainers.recording.ledger import read_ledger
 from trainers.recording.record import read_record
@@ -132,17 +135,41 @@ def test_a_champion_by_hand_forecasts_every_bar_from_then_on_as_the_registry_say
     assert (rows["version"][first:] == int(version.version)).all()
 
 
-def test_the_champion_says_what_the_session_said_for_the_same_bars(recorded, tmp_path):
-    job, session, _ = recorded
-    record = read_record(session)
-    bars = record.stream("BTCUSDT").bars(0).rows
+@pytest.fixture(scope="module")
+def said_by_the_champion(recorded):
+    """Some of the ledger's rows of the champion, each with the bars that were known then."""
+    _, session, _ = recorded
+    bars = read_record(session).stream("BTCUSDT").bars(0).rows
     names, _, forecasts = read_ledger(session, "BTCUSDT")
     rows = forecasts[forecasts["learner"] == names.index("cnn.champion")]
     made = rows[(rows["status"] == MADE) & (rows["version"] == 1)]
+    until = np.searchsorted(bars["ts_open"], made["bar"], side="right")
+    return [(row, bars[:end]) for row, end in zip(made, until, strict=True)][
+        :: max(1, len(made) // 5)
+    ]
+
+
+def test_the_champion_says_what_the_session_said_for_the_same_bars(
+    recorded, said_by_the_champion, tmp_path
+):
+    job, _, _ = recorded
     model = Versions(job.client, tmp_path / "models").load("BTCUSDT", "cnn", 1)
-    for row in made[:: max(1, len(made) // 5)]:
-        known = bars[: np.searchsorted(bars["ts_open"], row["bar"], side="right")]
+    assert said_by_the_champion
+    for row, known in said_by_the_champion:
         assert CNN.speak(model, known) == row["probability"]
+
+
+def test_mlflow_serves_the_champion_and_it_says_what_the_session_said(
+    recorded, said_by_the_champion, tmp_path
+):
+    job, _, _ = recorded
+    model = "models:/tickloop-btcusdt-cnn@champion"
+    with serving(job.client.tracking_uri, model, tmp_path) as served:
+        served.wait()
+        for row, known in said_by_the_champion:
+            ((probability, signal),) = served.ask(raw_columns(known[-FORECASTER_BARS:])[None])
+            assert np.float32(probability) == row["probability"]
+            assert signal == (probability >= 0.65) - (probability <= 0.35)
 
 
 def test_what_was_killed_and_resumed_lacks_nothing(recorded):

@@ -1,14 +1,5 @@
 from __future__ import annotations
 
-import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import mlflow
@@ -17,6 +8,7 @@ import pytest
 
 from datamodules.features import raw_columns
 from tests.datamodules.samples import random_bars, snapshot_of
+from tests.serving import serving
 from trainers.config import SessionConfig
 from trainers.learners.registry import make_learners
 from trainers.tracking.models import log_version, model_name
@@ -73,28 +65,11 @@ def logged(root, client):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def server(logged, client, tmp_path_factory):
-    """`mlflow models serve` of the CNN, started first since it takes seconds; port, process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = ["models", "serve", "-m", "models:/tickloop-btcusdt-cnn@challenger",
-               "--env-manager", "local", "-p", str(port), "-w", "1"]  # fmt: skip
-    environment = {
-        **os.environ,
-        "MLFLOW_TRACKING_URI": client.tracking_uri,
-        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-    folder = tmp_path_factory.mktemp("serving")
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", *command], env=environment, cwd=folder,
-            stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
-    yield port, process
-    os.killpg(process.pid, signal.SIGTERM)
-    process.wait(20)
+def served(logged, client, tmp_path_factory):
+    """The CNN by `mlflow models serve`, started first since it takes seconds."""
+    folder, model = tmp_path_factory.mktemp("serving"), "models:/tickloop-btcusdt-cnn@challenger"
+    with serving(client.tracking_uri, model, folder) as found:
+        yield found
 
 
 @NAMES
@@ -141,31 +116,9 @@ def test_the_next_version_of_a_name_takes_the_alias(logged, client):
     client.set_registered_model_alias("tickloop-btcusdt-dqn", "challenger", "1")
 
 
-def ask(port, raw):
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/invocations",
-        json.dumps({"inputs": raw.tolist()}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)["predictions"]
-
-
-def wait_until_served(port, process):
-    for _ in range(600):
-        assert process.poll() is None
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise AssertionError("not served within a minute")
-
-
-def test_mlflow_serves_the_registered_cnn(logged, server):
-    port, process = server
-    wait_until_served(port, process)
+def test_mlflow_serves_the_registered_cnn(logged, served):
+    served.wait()
     for t in (150, 250):
-        (said,) = ask(port, logged.raw("cnn", t))
+        (said,) = served.ask(logged.raw("cnn", t))
         logged.check("cnn", t, np.float32(said))
-    assert len(ask(port, np.concatenate([logged.raw("cnn", t) for t in (150, 151, 152)]))) == 3
+    assert len(served.ask(np.concatenate([logged.raw("cnn", t) for t in (150, 151, 152)]))) == 3

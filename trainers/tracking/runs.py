@@ -75,6 +75,12 @@ def running_session(client: MlflowClient) -> str | None:
     return None if newest is None else str(newest.info.run_id)
 
 
+def ended_sessions(client: MlflowClient) -> list[Run]:
+    """Return the runs of sessions that were not killed and are over, newest first."""
+    found = _search(client, "tags.kind = 'session' and attributes.status = 'FINISHED'")
+    return sorted(found, key=lambda run: run.info.start_time, reverse=True)
+
+
 def start_learner(
     client: MlflowClient,
     config: SessionConfig,

@@ -46,6 +46,7 @@ class Tracker:
         session: the session's run id.
         outbox: file of what is not delivered yet; None keeps that in memory alone.
         chores: work on the store that may wait for it, done once a second until it answers.
+        tell: takes what somebody should know; called by the tracker's thread.
 
     Attributes:
         controls: what was asked for, by name and value; each until ``answer`` clears it.
@@ -57,6 +58,7 @@ class Tracker:
         session: str,
         outbox: Path | None = None,
         chores: Callable[[], None] = lambda: None,
+        tell: Callable[[str], object] = log.warning,
     ) -> None:
         self.client, self.session = client, session
         self.controls: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
@@ -64,7 +66,8 @@ class Tracker:
         self.refused = 0  # batches the store will never take
         self.events: collections.deque[dict[str, object]] = collections.deque(maxlen=EVENTS_KEPT)
         self._outbox = Outbox(outbox)
-        self._chores = chores
+        self._chores, self._tell = chores, tell
+        self._away_since: float | None = None  # monotonic
         self._errands: collections.deque[Callable[[], object]] = collections.deque()
         self._asked: set[tuple[str, str]] = set()  # controls taken and not answered yet
         self._wake = threading.Event()
@@ -128,12 +131,27 @@ class Tracker:
                     looked = time.monotonic()
                     self._look_for_controls()
                     self._chores()
+                    self._is_there()
             except (MlflowException, SQLAlchemyError, OSError) as e:
-                log.warning("the MLflow store does not answer, will try again: %s", e)
+                self._is_away(e)
                 time.sleep(RETRY_SECONDS)
             except Exception:  # a chore's fault must not end the delivery of metrics
                 log.exception("work on the MLflow store failed")
                 time.sleep(RETRY_SECONDS)
+
+    def _is_away(self, why: Exception) -> None:
+        if self._away_since is None:
+            self._away_since = time.monotonic()
+            reason = str(why).splitlines()[0]
+            self._tell(
+                "the MLflow store does not answer; training goes on, what is to be logged is kept"
+                f" until it does ({reason})"
+            )
+
+    def _is_there(self) -> None:
+        if self._away_since is not None:
+            seconds, self._away_since = time.monotonic() - self._away_since, None
+            self._tell(f"the MLflow store answers again after {seconds:.0f} s, and lacks nothing")
 
     def _deliver(self) -> None:
         while (batch := self._outbox.first()) is not None:
