@@ -8,8 +8,9 @@ BIN := .venv/bin
 main: .venv/main
 	@exec $(BIN)/python -m trainers.session $(ARGS)
 
+# Two files at a time; a file's tests stay together, as they share what is costly to make.
 test: .venv/dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: .venv/dev
 	$(BIN)/ruff check .

@@ -60,6 +60,14 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "PATH": path}
 
 
+def _works(process: psutil.Process) -> bool:
+    """Whether a process is there, and not just nobody's dead child."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 class MainJob:
     """``python -m trainers.session`` with some knobs; ended at the end of the ``with``.
 
@@ -118,7 +126,7 @@ class MainJob:
         self.process.send_signal(signal.SIGINT)
         out = self.finish(30)
         took = time.monotonic() - started
-        return out, took, [process for process in before if process.is_running()]
+        return out, took, [process for process in before if _works(process)]
 
     def session_folder(self) -> Path:
         """Return the session's folder, once it is there."""
