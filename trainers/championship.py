@@ -14,17 +14,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlflow.tracking import MlflowClient
-
 from trainers.candidate import candidates, start, write_candidate
 from trainers.contest import Contest
 from trainers.controls import RefusedError
 from trainers.cycle import Lane
 from trainers.lanes import install_again
 from trainers.recording.journal import Entry, Journal
-from trainers.tracking.champions import MODELS, Versions, Watch
+from trainers.tracking.champions import Versions, Watch
 from trainers.tracking.models import model_name
-from trainers.tracking.registry import Move, roll_back
+from trainers.tracking.registry import Move
 from trainers.tracking.tracker import Tracker
 
 CANDIDATE_SECONDS = 60.0  # that a version on its way is waited for at the end
@@ -34,32 +32,30 @@ class Championship:
     """Of all lanes.
 
     Args:
-        client: of the store.
         session: the session's folder.
         lanes: by symbol; filled in later.
         journal: takes champions and verdicts.
         tracker: takes tags, and errands that may wait for the store.
         say: takes what somebody should know.
-        note: the same, from any thread.
-
-    Attributes:
         versions: the programs of registered versions.
+        watch: of the registry's aliases.
+        roll_back: moves the alias of a model back to the one before.
     """
 
     def __init__(
         self,
-        client: MlflowClient,
         session: Path,
         lanes: dict[str, Lane],
         journal: Journal,
         tracker: Tracker,
         say: Callable[[str], None],
-        note: Callable[[str], None],
+        versions: Versions,
+        watch: Watch,
+        roll_back: Callable[[str, Move], object],
     ) -> None:
-        self._client, self._session, self._lanes = client, session, lanes
+        self._session, self._lanes = session, lanes
         self._journal, self._tracker, self._say = journal, tracker, say
-        self.versions = Versions(client, session / MODELS)
-        self._watch = Watch(client, self.versions, note)
+        self._versions, self._watch, self._roll_back = versions, watch, roll_back
         self._contests: dict[tuple[str, str], Contest] = {}
         self._coming: dict[str, subprocess.Popen[bytes]] = {}  # candidates, by file
 
@@ -103,7 +99,7 @@ class Championship:
 
     def install_again(self, entry: Entry) -> None:
         """Do again what the journal says of a champion."""
-        install_again(self._lanes[entry["symbol"]], entry, self.versions)
+        install_again(self._lanes[entry["symbol"]], entry, self._versions)
 
     def follow(self, lane: Lane) -> None:
         """Do what the verdicts of a cycle say."""
@@ -151,7 +147,7 @@ class Championship:
         if action == "rollback":
             move = Move("rollback", by, self._session.name, lane.cycle, verdict)
             name = model_name(lane.symbol, contest.name)
-            self._tracker.errand(functools.partial(roll_back, self._client, name, move))
+            self._tracker.errand(functools.partial(self._roll_back, name, move))
             return
         if any(process.poll() in (None, 0) for process in self._coming_of(lane, contest).values()):
             return  # one is on its way

@@ -25,10 +25,10 @@ def apply_control(name: str, value: str, lanes: list[Lane], stop: Callable[[], N
     if name == "stop":
         stop()
         return "stopping"
-    if name in ("pause", "resume"):
+    if name in ("pause", "resume", "start"):  # a session that ended was started with this tag
         for lane in lanes:
             lane.paused = name == "pause"
-        return "training paused" if name == "pause" else "training resumed"
+        return "training paused" if name == "pause" else "training goes on"
     if name == "train_now":
         for lane in lanes:
             lane.wanted = True
@@ -48,7 +48,7 @@ def apply_control(name: str, value: str, lanes: list[Lane], stop: Callable[[], N
             if hasattr(seat.learner, "confidence"):  # the signal of its model version
                 seat.learner.confidence = number
         return f"confidence is now {number:g}"
-    allowed = "pause, resume, train_now, stop, learning_rate, epsilon, confidence"
+    allowed = "start, pause, resume, train_now, stop, learning_rate, epsilon, confidence"
     raise RefusedError(f"control/{name}: unknown; allowed: {allowed}")
 
 

@@ -17,14 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
-from trainers.config import SessionConfig, session_folder
-from trainers.recording.files import CONFIG, JOURNAL
-from trainers.resuming import cycles_done
 from trainers.supervisor import POLL_SECONDS
-from trainers.tracking.replays import other_code
-from trainers.tracking.runs import ended_sessions
 
 
 def replay_at_the_end(session: Path, stopped: Callable[[], bool]) -> None:
@@ -34,22 +27,6 @@ def replay_at_the_end(session: Path, stopped: Callable[[], bool]) -> None:
         time.sleep(POLL_SECONDS)
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)  # it has nothing to lose
-
-
-def not_replayed_yet(client: MlflowClient, root: Path) -> list[str]:
-    """Return the sessions here, newest first, that ended and of which no parity is known.
-
-    Those that other code recorded are left out: it may well come to other values.
-    """
-    found = []
-    for run in ended_sessions(client):
-        folder = session_folder(root, run.info.run_id)
-        if "parity" in run.data.tags or not (folder / JOURNAL).exists():
-            continue
-        wanted = SessionConfig.load(folder / CONFIG).parity and cycles_done(folder) > 0
-        if wanted and not other_code(client, run.info.run_id, root):
-            found.append(run.info.run_id)
-    return found
 
 
 def _replay_of(session: str) -> list[str]:

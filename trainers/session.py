@@ -29,7 +29,7 @@ from streaming.exchange.sources import check_source
 from trainers.access import Passwords, check_access
 from trainers.config import SessionConfig, session_folder
 from trainers.learners.registry import check_learners
-from trainers.parity import not_replayed_yet, replay_at_the_end
+from trainers.parity import replay_at_the_end
 from trainers.recording.files import CONFIG, TAPE
 from trainers.resuming import (
     LAST_SECONDS,
@@ -38,6 +38,7 @@ from trainers.resuming import (
     wait_for_the_last,
 )
 from trainers.supervisor import POLL_SECONDS, Child, Supervisor
+from trainers.tracking.replays import not_replayed_yet
 from trainers.tracking.runs import close_orphans, end_runs, resume_session, start_session
 from trainers.tracking.store import EXPERIMENT, StoreError, ensure_store
 from trainers.tracking.uploads import leave_nothing_behind, undelivered

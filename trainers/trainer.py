@@ -37,7 +37,9 @@ from trainers.recording.journal import FORMAT, Entry, Journal
 from trainers.recording.ledger import Ledger
 from trainers.schedule import Hashes, LiveSchedule, RecordedSchedule, drive
 from trainers.streams import LiveStream
+from trainers.tracking.champions import MODELS, Versions, Watch
 from trainers.tracking.models import register_of
+from trainers.tracking.registry import roll_back
 from trainers.tracking.run_ids import RunIds
 from trainers.tracking.store import tracking_uri
 from trainers.tracking.tracker import EVENTS_KEPT, Tracker
@@ -72,14 +74,16 @@ class Trainer:
         )
         self.stopped = False
         self.lanes: dict[str, Lane] = {}
+        self.versions = Versions(self.client, session / MODELS)
         self.champions = Championship(
-            self.client,
             session,
             self.lanes,
             self.journal,
             self.tracker,
-            say=self._say_event,
-            note=self._noted.put,
+            self._say_event,
+            self.versions,
+            Watch(self.client, self.versions, self._noted.put),
+            functools.partial(roll_back, self.client),
         )
         self._live = LiveSchedule(self.journal)
         self._events: dict[str, tuple[Ring, int]] = {}
@@ -113,6 +117,7 @@ class Trainer:
     def close(self) -> None:
         """Deliver what is not logged yet."""
         self._pass_on_events()
+        self._say_noted()
         if not self.tracker.close(CLOSE_SECONDS):
             log.error(
                 "the MLflow store did not take the last metrics in %s s; they are kept for when it"
@@ -141,7 +146,7 @@ class Trainer:
         self._remember_events(done)
         if checkpoint is not None:
             for symbol, lane in self.lanes.items():
-                models = functools.partial(self.champions.versions.load, symbol)
+                models = functools.partial(self.versions.load, symbol)
                 for name in lane.load_state_dict(checkpoint["lanes"][symbol], models):
                     self._say_event(f"{name} has no state_dict: it begins anew")
         self.journal.write("began", format=FORMAT, config=dataclasses.asdict(self.config))

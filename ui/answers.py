@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from fastapi import Body, FastAPI, HTTPException, Query
 
 from trainers.tracking.reader import TrackingAwayError
-from ui.live.controls import CONTROLS, ENDED
+from ui.live.controls import CONTROLS, ENDED, START
 from ui.runs.compare import compare, cycle_card
 from ui.session import Session
 
@@ -47,8 +47,10 @@ def add_answers(app: FastAPI, session: Session) -> None:
     async def control(name: Name, value: Value = "1") -> dict[str, bool]:
         if name not in CONTROLS:
             raise HTTPException(422, f"{name}: unknown; allowed: {', '.join(CONTROLS)}")
-        state = await ask(lambda: reader.session_run(session.run_id).state)
-        if state != "RUNNING":
+        running = await ask(lambda: reader.session_run(session.run_id).state) == "RUNNING"
+        if not running and name != START:
             raise HTTPException(409, ENDED)
-        await ask(lambda: reader.ask(session.run_id, name, value))
+        await ask(lambda: reader.ask(session.run_id, name, value))  # its trainer answers
+        if not running:
+            session.starter.start()
         return {"requested": True}

@@ -18,7 +18,7 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -153,8 +153,8 @@ def listen(config: PageConfig) -> socket.socket:
 
 def main() -> None:
     """Serve the page until SIGTERM or Ctrl-C, then exit with 0."""
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, _end)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     config = PageConfig.from_args()
     end_with_parent()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s page %(levelname)s %(message)s")
@@ -170,13 +170,18 @@ def main() -> None:
         print(f"ui.app: {e}", file=sys.stderr)  # noqa: T201  (an entry point's last word)
         raise SystemExit(2) from None
     app = build_app(session, config, visitors)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, functools.partial(_end, before=session.starter.end))
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     )
     server.run(sockets=[taken])
 
 
-def _end(signum: int, frame: FrameType | None) -> NoReturn:
+def _end(
+    signum: int, frame: FrameType | None, before: Callable[[], None] = lambda: None
+) -> NoReturn:
+    before()
     # Nothing is left to save, and unloading the libraries would take another second.
     logging.shutdown()
     os._exit(0)

@@ -26,6 +26,7 @@ from ui.picture import Picture, joined
 from ui.points.feed import Points
 from ui.poller import Poller
 from ui.runs.desk import RunsDesk
+from ui.starter import Starter
 
 ROWS_SHOWN = 900  # 15 min, the widest range button
 CHART_COLUMNS = 9  # of a row; trades are not charted
@@ -50,6 +51,7 @@ class Session:
         self._desks = {name: Desk(folder, name, named, config.fee_bps) for name in symbols}
         self._evidence = {name: Picture() for name in symbols}
         self._runs = RunsDesk(poller.reader, config)
+        self.starter = Starter(folder)
         self.alerts = AlertDesk(folder.parents[1] / "alerts.json", self._sources())
         poller.after_each_look(self._judge)
         poller.after_each_look(lambda: self._runs.look(poller.metrics))
@@ -87,7 +89,7 @@ class Session:
             Picture(keyed={"cycles": metrics.cycles[symbol].scores})
             if symbol in metrics.cycles
             else Picture(),
-            controls(metrics.session),
+            controls(metrics.session, self.starter.failed),
             self._runs.part,
             Picture(alert_texts(self.alerts.firing, self.alerts.revision)),
             self._evidence[symbol],

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,12 @@ from streaming.ticks import NS_PER_S, Ticks
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
 T = TypeVar("T")
+
+
+def apart(work: Callable[..., T], *args: Any) -> T:
+    """Return ``work(*args)`` of a thread: Playwright's other tests keep a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work, *args).result()
 
 
 def wait_for(found: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:

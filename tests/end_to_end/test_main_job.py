@@ -27,6 +27,7 @@ from streaming.ticks import NS_PER_S
 from tests.end_to_end.main_job import (
     ROOT,
     MainJob,
+    apart,
     environment,
     free_port,
     market_ticks,
@@ -85,7 +86,7 @@ def test_a_tape_is_played_learned_from_and_shown(tmp_path, market):
             return status["learners"]["BTCUSDT"]["cnn"]["metrics"]["live/accuracy"] == live
 
         wait_for(shown, "the page's look at MLflow after the last cycle")
-        text = read_page(port)
+        text = apart(read_page, port)
         assert f"{100 * live:.1f} %" in text
         assert f"{bars[-1]['close']:,.2f}" in text
         assert f"{len(market):,}" in text

@@ -112,7 +112,7 @@ def test_controls_are_answered_and_the_refused_one_has_a_reason(recorded):
     }
     assert results["confidence"]["result"] == results["learning_rate"]["result"] == "applied"
     assert results["cnn_learning"]["result"] == "refused"
-    assert "unknown; allowed: pause" in results["cnn_learning"]["text"]
+    assert "unknown; allowed: start, pause" in results["cnn_learning"]["text"]
     assert not [name for name in tags if name.startswith("control/")]
 
 

@@ -14,7 +14,7 @@ import pytest
 from benchmarks.kills import faults_of
 from tests.end_to_end.main_job import MainJob, environment, free_port, wait_for
 
-CYCLES = 12
+CYCLES = 16
 
 
 class TrackingServer:

@@ -48,7 +48,7 @@ def ask(lanes, name, value=""):
 def test_pause_and_resume_reach_every_symbol(lanes):
     assert ask(lanes, "pause") == ("training paused", False)
     assert all(lane.paused for lane in lanes)
-    assert ask(lanes, "resume") == ("training resumed", False)
+    assert ask(lanes, "resume") == ("training goes on", False)
     assert not any(lane.paused for lane in lanes)
 
 
@@ -94,7 +94,11 @@ def test_the_confidence_is_that_of_every_learner_and_baseline(lanes):
         ("epsilon", "nan", "0 to 1"),
         ("confidence", "0.4", "0.5 to 1"),
         ("confidence", "", "0.5 to 1"),
-        ("promote", "cnn", "pause, resume, train_now, stop, learning_rate, epsilon, confidence"),
+        (
+            "promote",
+            "cnn",
+            "start, pause, resume, train_now, stop, learning_rate, epsilon, confidence",
+        ),
     ],
 )
 def test_what_is_out_of_range_or_unknown_is_refused_and_changes_nothing(

@@ -91,10 +91,12 @@ def test_new_request_hides_the_answer_to_the_one_before() -> None:
     assert state.texts["control.epsilon"] == "requested 0.3"
 
 
-def test_ended_session_takes_no_controls() -> None:
+def test_ended_session_takes_no_control_but_start() -> None:
     ended = controls(run(state="FINISHED"))
     assert ended.whole["running"] is False
-    assert "start another with make" in ended.texts["control.note"]
+    assert "Start has it go on" in ended.texts["control.note"]
+    failed = controls(run(state="FINISHED"), failed="tickloop: resume: it runs")
+    assert failed.texts["control.note"] == "it could not be started: tickloop: resume: it runs"
     assert controls(None).whole["running"] is False
     assert set(CONTROLS) <= {key.removeprefix("control.") for key in ended.texts}
 

@@ -14,9 +14,16 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
 from streaming.errors import KnobError
 from trainers.config import SessionConfig, session_folder
-from trainers.recording.files import CONFIG, RECORD
+from trainers.recording.files import CONFIG, JOURNAL, RECORD
 from trainers.recording.record import RecordError
-from trainers.tracking.runs import commit_of, create_run, describe_run, last_session
+from trainers.resuming import cycles_done
+from trainers.tracking.runs import (
+    commit_of,
+    create_run,
+    describe_run,
+    ended_sessions,
+    last_session,
+)
 from trainers.tracking.tracker import Tracker
 
 SESSION = "session"  # the name of the session's own run, beside SYMBOL/learner
@@ -71,6 +78,22 @@ def other_code(client: MlflowClient, session: str, root: Path) -> str:
     if then == now and not dirty:
         return ""
     return f"the session was recorded by commit {then[:12]}{dirty}, this is {now[:12]}"
+
+
+def not_replayed_yet(client: MlflowClient, root: Path) -> list[str]:
+    """Return the sessions here, newest first, that ended and of which no parity is known.
+
+    Those that other code recorded are left out: it may well come to other values.
+    """
+    found = []
+    for run in ended_sessions(client):
+        folder = session_folder(root, run.info.run_id)
+        if "parity" in run.data.tags or not (folder / JOURNAL).exists():
+            continue
+        wanted = SessionConfig.load(folder / CONFIG).parity and cycles_done(folder) > 0
+        if wanted and not other_code(client, run.info.run_id, root):
+            found.append(run.info.run_id)
+    return found
 
 
 def recorded_metrics(

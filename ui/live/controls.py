@@ -14,8 +14,12 @@ from ui.picture import Picture, Texts
 
 ASKED, ANSWERED = "control/", "control_result/"
 
+ENDED = "this session has ended; Start has it go on"
+START = "start"
+
 # In the order of the panel; those with True take a value.
 CONTROLS = {
+    START: False,
     "pause": False,
     "resume": False,
     "train_now": False,
@@ -26,15 +30,20 @@ CONTROLS = {
     "promote": True,
     "rollback": True,
 }
-ENDED = "this session has ended: start another with make"
 
 
-def controls(session: RunRecord | None) -> Picture:
-    """Return the state of every control."""
+def controls(session: RunRecord | None, failed: str = "") -> Picture:
+    """Return the state of every control.
+
+    Args:
+        session: its run.
+        failed: why it could not be started again, if it was tried.
+    """
     tags = session.tags if session else {}
     running = session is not None and session.state == "RUNNING"
     texts: Texts = {f"control.{name}": _state(name, tags) for name in CONTROLS}
-    texts["control.note"] = "" if running or session is None else ENDED
+    ended = f"it could not be started: {failed}" if failed else ENDED
+    texts["control.note"] = "" if running or session is None else ended
     return Picture(
         texts,
         {

@@ -5,6 +5,7 @@
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId, element } = Tickloop;
   const NAMES = {
+    start: "Start",
     pause: "Pause",
     resume: "Resume",
     train_now: "Train now",
@@ -16,7 +17,7 @@
     rollback: "Roll back",
   };
   const PROMISES = {
-    stop: "Training ends and the session with it; the page stays. It can only be started again with make.",
+    stop: "Training ends and the session with it. It goes on with make ARGS=\"--resume last\", or from a page of its own.",
   };
 
   /* Ask the server; an answer that is none has its words in `error`. */
@@ -95,6 +96,7 @@
       this.running = running;
       const all = "button[data-ask], form[data-ask] button, form[data-ask] input";
       for (const node of document.querySelectorAll(all)) node.disabled = !running;
+      document.querySelector('[data-ask="start"]').disabled = running;
     }
 
     setPaused(paused) {

@@ -1,0 +1,68 @@
+"""A session that has ended goes on from a page of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import psutil
+from playwright.sync_api import expect, sync_playwright
+
+from benchmarks.kills import faults_of
+from tests.end_to_end.main_job import MainJob, apart, environment, free_port, wait_for
+from tests.ui.conftest import CHROMIUM, FLAGS
+
+
+def test_start_on_the_page_of_an_ended_session_has_it_go_on_until_the_page_ends(tmp_path):
+    with MainJob(tmp_path, cycles=2, speed=20) as job:
+        out = job.finish()
+    assert job.process.returncode == 0, out
+    session = job.session_folder()
+    port = free_port()
+    page = subprocess.Popen(
+        [sys.executable, "-m", "ui.app", "--session", "last", "--page_port", str(port)],
+        cwd=tmp_path,
+        env=environment(),
+    )
+    try:
+        wait_for(lambda: answers(port), "the page")
+        apart(go_on, port, job)
+        children = psutil.Process(page.pid).children(recursive=True)
+        page.send_signal(signal.SIGINT)
+        assert page.wait(5) == 0
+        wait_for(lambda: job.client.get_run(session.name).info.status == "FINISHED", "its end", 15)
+        psutil.wait_procs(children, timeout=10)
+    finally:
+        page.kill()
+        page.wait()
+    told = json.loads(job.client.get_run(session.name).data.tags["control_result/start"])
+    assert (told["result"], told["text"]) == ("applied", "training goes on")
+    assert faults_of(session, job.client) == []
+
+
+def go_on(port, job):
+    """Press Start, and see that training goes on."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        tab = browser.new_page()
+        tab.goto(f"http://127.0.0.1:{port}")
+        expect(tab.locator('[data-k="control.note"]')).to_contain_text("Start has it go on")
+        expect(tab.get_by_role("button", name="Pause")).to_be_disabled()
+        tab.get_by_role("button", name="Start", exact=True).click()
+        wait_for(lambda: job.cycles() >= 4, "two more cycles")
+        start = tab.locator('#controls [data-control="start"]')
+        expect(start).to_contain_text("applied in cycle", timeout=10_000)
+        expect(tab.get_by_role("button", name="Pause")).to_be_enabled()
+        expect(tab.get_by_role("button", name="Start", exact=True)).to_be_disabled()
+        browser.close()
+
+
+def answers(port):
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/live/page.js", timeout=2).close()
+    except OSError:
+        return False
+    return True
