@@ -40,10 +40,8 @@ def bare_cnn(learner: CNN, snapshot: Snapshot, config: SessionConfig) -> nn.Modu
     has no part in it.
     """
     net, rng = learner._module.net, snapshot.rng("cnn")
-    optimizer = torch.optim.AdamW(
-        net.parameters(), lr=config.cnn_learning_rate, weight_decay=config.cnn_weight_decay,
-        fused=True,
-    )  # fmt: skip
+    weights, initial = list(net.parameters()), learner._module.initial
+    optimizer = torch.optim.Adam(weights, lr=config.cnn_learning_rate, fused=True)
     optimizer.load_state_dict(learner._module.optimizer_state)
     data = CNNDataModule(
         snapshot, features=config.features, updates=config.cnn_updates,
@@ -59,6 +57,9 @@ def bare_cnn(learner: CNN, snapshot: Snapshot, config: SessionConfig) -> nn.Modu
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        with torch.no_grad():  # back to what they began as
+            drawn = config.cnn_learning_rate * config.cnn_weight_decay
+            torch._foreach_lerp_(weights, initial, drawn)
         total += loss.item()
     return net
 

@@ -28,6 +28,8 @@ STEP = 30  # bars from one cycle to the next
 ROUNDS = 5
 SB3_STEPS = 2000
 
+OURS = ("pandas", "scikit-learn", "pytorch-lightning")  # that the trading environment imports
+
 SCRIPT = "benchmarks/peers/sb3_dqn.py"
 
 
@@ -51,7 +53,7 @@ class Cycles:
 
 def run() -> list[Row]:
     """Measure both."""
-    python = environment("sb3", ["torch==2.13.0", "stable-baselines3"])
+    python = environment("sb3", ["torch==2.13.0", "stable-baselines3", *OURS])
     one_thread()
     config = SessionConfig()
     bars = bars_for(BARS + STEP * (ROUNDS + 1))

@@ -109,6 +109,11 @@ class Tracker:
         self._outbox.put(batch)
         self._wake.set()
 
+    @property
+    def behind(self) -> int:
+        """Batches that the store has not taken yet."""
+        return len(self._outbox)
+
     def close(self, timeout: float) -> bool:
         """Deliver what is queued, for at most ``timeout`` seconds; tell whether all was."""
         self._closing = True
