@@ -181,7 +181,8 @@ def run() -> list[Row]:
             Row(
                 "agent: martingale, bars traded", null.turnover, 0.01, "of bars", "<=", 1,
                 "1 %", f"cost {COST} sigma, half-spread {half_spread}, {NULL_SEEDS} seeds, "
-                f"second half hour; in the market {null.inside:.4f} of it",
+                f"second half hour; in the market {null.inside:.4f} of it"
+                f"{', and at the end of some' * null.ends_in}",
             )
         )  # fmt: skip
     share = float(np.mean([momentum_share(seed) for seed in range(MOMENTUM_SEEDS)]))
