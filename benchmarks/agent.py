@@ -145,7 +145,7 @@ def traded(
     net = earned(held, path.mean, cost)
     best = earned(play(path.mean, process.optimum(cost).threshold), path.mean, cost)
     means = (float(part[late].mean()) for part in (changes, held, net, net - best))
-    return Traded(*means, bool(held[-1]))
+    return Traded._make([*means, bool(held[-1])])
 
 
 def null_turnover(seeds: int, *, cost: float = COST, half_spread: float = 0.0) -> Traded:
@@ -154,7 +154,7 @@ def null_turnover(seeds: int, *, cost: float = COST, half_spread: float = 0.0) -
         traded(Martingale(), seed, cost=cost, half_spread=half_spread) for seed in range(seeds)
     ]
     *means, ends_in = np.mean(found, axis=0).tolist()
-    return Traded(*means, ends_in > 0)
+    return Traded._make([*means, ends_in > 0])
 
 
 def momentum_share(seed: int, *, cost: float = COST, half_spread: float = 0.0) -> float:
