@@ -170,7 +170,7 @@ def replay(given: ReplayConfig, changes: dict[str, str], root: Path) -> int:
             print(f"{run.speed:.0f} x real time", file=sys.stderr)
         except ReplayDiffersError as e:
             code, text = 3, str(e)
-            if other := other_code(client, session, root):
+            if other := other_code(client.get_run(session).data.tags, root):
                 print(other, file=sys.stderr)
         except BaseException:
             if runs:

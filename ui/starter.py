@@ -6,7 +6,6 @@ session that it starts is its child: ended with it by Ctrl-C. It outlives a page
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -49,5 +48,5 @@ class Starter:
 
     def end(self) -> None:
         """Have what was started end, as by Ctrl-C; it takes care of its own."""
-        if self._process is not None and self._process.poll() is None:
-            os.kill(self._process.pid, signal.SIGINT)
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)  # to nobody, if it has ended

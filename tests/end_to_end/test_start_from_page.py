@@ -6,13 +6,12 @@ import json
 import signal
 import subprocess
 import sys
-import urllib.request
 
 import psutil
 from playwright.sync_api import expect, sync_playwright
 
 from benchmarks.kills import faults_of
-from tests.end_to_end.main_job import MainJob, apart, environment, free_port, wait_for
+from tests.end_to_end.main_job import MainJob, answers, apart, environment, free_port, wait_for
 from tests.ui.conftest import CHROMIUM, FLAGS
 
 
@@ -28,7 +27,7 @@ def test_start_on_the_page_of_an_ended_session_has_it_go_on_until_the_page_ends(
         env=environment(),
     )
     try:
-        wait_for(lambda: answers(port), "the page")
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/live/page.js"), "the page")
         apart(go_on, port, job)
         children = psutil.Process(page.pid).children(recursive=True)
         page.send_signal(signal.SIGINT)
@@ -58,11 +57,3 @@ def go_on(port, job):
         expect(tab.get_by_role("button", name="Pause")).to_be_enabled()
         expect(tab.get_by_role("button", name="Start", exact=True)).to_be_disabled()
         browser.close()
-
-
-def answers(port):
-    try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/live/page.js", timeout=2).close()
-    except OSError:
-        return False
-    return True

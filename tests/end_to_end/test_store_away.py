@@ -6,13 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 
 import pytest
 
 from benchmarks.kills import faults_of
-from tests.end_to_end.main_job import MainJob, environment, free_port, wait_for
+from tests.end_to_end.main_job import MainJob, answers, environment, free_port, wait_for
 
 CYCLES = 16
 
@@ -38,14 +36,7 @@ class TrackingServer:
                 stderr=log,
                 start_new_session=True,
             )
-        wait_for(self.answers, "the tracking server")
-
-    def answers(self):
-        try:
-            urllib.request.urlopen(self.address + "/health", timeout=2).close()
-        except (urllib.error.URLError, OSError):
-            return False
-        return True
+        wait_for(lambda: answers(self.address + "/health"), "the tracking server")
 
     def kill(self):
         os.killpg(self.process.pid, signal.SIGKILL)

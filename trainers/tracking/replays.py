@@ -70,9 +70,8 @@ def known_session(client: MlflowClient, session: str) -> str:
     return run_id
 
 
-def other_code(client: MlflowClient, session: str, root: Path) -> str:
-    """Say that a session was recorded by other code than this; nothing if by the same."""
-    tags = client.get_run(session).data.tags
+def other_code(tags: Mapping[str, str], root: Path) -> str:
+    """Say that the session of these tags was recorded by other code; nothing if by the same."""
     then, now = tags.get(MLFLOW_GIT_COMMIT, "unknown"), commit_of(root) or "unknown"
     dirty = " with changes (record/git.diff)" if tags.get("git.dirty") == "true" else ""
     if then == now and not dirty:
@@ -87,11 +86,10 @@ def not_replayed_yet(client: MlflowClient, root: Path) -> list[str]:
     """
     found = []
     for run in ended_sessions(client):
-        folder = session_folder(root, run.info.run_id)
-        if "parity" in run.data.tags or not (folder / JOURNAL).exists():
+        folder, tags = session_folder(root, run.info.run_id), run.data.tags
+        if "parity" in tags or not (folder / JOURNAL).exists() or other_code(tags, root):
             continue
-        wanted = SessionConfig.load(folder / CONFIG).parity and cycles_done(folder) > 0
-        if wanted and not other_code(client, run.info.run_id, root):
+        if SessionConfig.load(folder / CONFIG).parity and cycles_done(folder) > 0:
             found.append(run.info.run_id)
     return found
 
