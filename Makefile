@@ -8,9 +8,10 @@ BIN := .venv/bin
 main: .venv/main
 	@exec $(BIN)/python -m trainers.session $(ARGS)
 
-# Two files at a time; a file's tests stay together, as they share what is costly to make.
+# Three files at a time, as some mostly wait; a file's tests stay together, as they share what is
+# costly to make.
 test: .venv/dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/dev
 	$(BIN)/ruff check .

@@ -111,7 +111,7 @@ def test_generators_are_never_the_global_ones():
 LIGHT = {
     "streaming.feed": "torch mlflow gradio pytorch_lightning pandas sklearn",
     "streaming.exchange.server": "torch mlflow gradio pytorch_lightning sklearn",
-    "ui.app": "torch pytorch_lightning websockets.asyncio.server",
+    "ui.app": "torch pytorch_lightning gradio websockets.asyncio.server",
     "trainers.session, trainers.tracking.reader, trainers.tracking.tracker": (
         "torch pytorch_lightning gradio"
     ),

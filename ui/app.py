@@ -3,7 +3,7 @@
 rings, ledger ─┐
 MLflow ─ Poller ┴─> Session ─> Picture ─> Hub ─> one websocket a viewer
                        ├─> answers to what one viewer asks (a cycle, two runs, a control)
-                       └─> API (Gradio)
+                       └─> page and API (Gradio; there some seconds after the rest)
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 
@@ -34,18 +33,16 @@ from trainers.access import Passwords, check_access, host_names, is_loopback
 from trainers.config import SessionConfig, session_folder
 from trainers.tracking.reader import SessionReader, TrackingAwayError
 from trainers.tracking.store import StoreError
-from ui.access.calls import may_view
 from ui.access.gate import guard
 from ui.access.login import add_login
 from ui.access.visitors import Visitors
 from ui.alerts.routes import add_alerts
 from ui.answers import add_answers
-from ui.api import Api
+from ui.gradio_part import GradioPart, Program
 from ui.hub import Hub
-from ui.page import THEME, build_page
 from ui.points.routes import add_points
 from ui.poller import Poller
-from ui.routes import add_routes, head
+from ui.routes import add_routes
 from ui.session import Session
 
 ACCESS_FILE = Path("mlruns", "access.json")
@@ -91,14 +88,15 @@ def open_session(root: Path, run_id: str) -> Session:
 
 def build_app(session: Session, config: PageConfig, visitors: Visitors) -> FastAPI:
     """Return the whole page as one ASGI application."""
-    page = build_page(Api(session))
+    gradio = GradioPart(functools.partial(load_gradio, session, config))
     hub = Hub(session.picture, session.config.symbol_list)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         session.poller.start()
         publishing = asyncio.create_task(hub.run())
-        yield
+        async with gradio.running():
+            yield
         publishing.cancel()
         hub.close()
 
@@ -106,7 +104,7 @@ def build_app(session: Session, config: PageConfig, visitors: Visitors) -> FastA
     guard(
         app,
         visitors,
-        functools.partial(may_view, page),
+        gradio.may_view,
         local=is_loopback(config.page_host),
         names=host_names(config.page_names),
     )
@@ -115,20 +113,15 @@ def build_app(session: Session, config: PageConfig, visitors: Visitors) -> FastA
     add_answers(app, session)
     add_alerts(app, session.alerts)
     add_points(app, session.points)
-    gr.mount_gradio_app(
-        app,
-        page,
-        path="/",
-        server_name=config.page_host,
-        server_port=config.page_port,
-        theme=THEME,
-        head=head(),
-        footer_links=[],
-        run_history=False,
-        ssr_mode=False,
-        show_error=False,
-    )
+    app.mount("/", gradio)
     return app
+
+
+def load_gradio(session: Session, config: PageConfig) -> Program:
+    """Import Gradio, which takes longer than all else, and have it make its part."""
+    from ui.page import load  # noqa: PLC0415  (that it is late is the point)
+
+    return load(session, config.page_host, config.page_port)
 
 
 def listen(config: PageConfig) -> socket.socket:

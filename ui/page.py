@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI
 from gradio.events import api as add_api
 
+from ui.access.calls import may_view
 from ui.api import Api
-from ui.routes import style
+from ui.gradio_part import Program
+from ui.routes import head, style
+from ui.session import Session
 
 FOLDER = Path(__file__).parent / "parts"
 PARTS = ("bar", "live", "runs", "evidence", "alerts")
@@ -40,6 +45,25 @@ def skeleton() -> str:
     """Return the page's markup with its styles."""
     parts = [(FOLDER / f"{part}.html").read_text("utf-8") for part in PARTS]
     return f"<style>{style()}</style>{''.join(parts)}"
+
+
+def load(session: Session, host: str, port: int) -> Program:
+    """Return all that Gradio serves at this address."""
+    page = build_page(Api(session))
+    app = gr.mount_gradio_app(
+        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
+        page,
+        path="/",
+        server_name=host,
+        server_port=port,
+        theme=THEME,
+        head=head(),
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        show_error=False,
+    )
+    return Program(app, functools.partial(may_view, page))
 
 
 def build_page(api: Api) -> gr.Blocks:

@@ -73,6 +73,7 @@ class Session:
     def picture(self, symbol: str) -> Picture:
         """Look at everything a viewer of ``symbol`` sees."""
         metrics, judged = self.poller.metrics, self._desks[symbol].judged
+        marks = self._marks[symbol].look()  # before the bars: no forecast without its bar
         rows, counters = self.markets[symbol].rows(ROWS_SHOWN), self.markets[symbol].counters()
         return joined(
             Picture(
@@ -84,7 +85,7 @@ class Session:
                 },
                 {"rows": {row[0]: row[:CHART_COLUMNS] for row in rows}},
             ),
-            self._marks[symbol].look(),
+            marks,
             cards(self.config, symbol, counters, metrics, judged.metrics),
             Picture(keyed={"cycles": metrics.cycles[symbol].scores})
             if symbol in metrics.cycles

@@ -16,7 +16,7 @@ from tests.end_to_end.main_job import MainJob, environment, market_ticks, wait_f
 from trainers.recording.journal import read_journal
 from trainers.recording.ledger import read_ledger
 
-TURNS = 420  # seconds after which momentum becomes reversal
+TURNS = 600  # seconds after which momentum becomes reversal
 LASTS = 3600  # seconds of reversal, of which as many are played as are needed
 
 
@@ -44,7 +44,11 @@ def test_a_champion_that_the_market_has_left_is_rolled_back_by_evidence(tmp_path
     with MainJob(tmp_path, source=f"tape:{tape.parent}", speed=20) as job:
         session = job.session_folder()
         wait_for(lambda: job.cycles() >= 8, "a CNN that has learned")
-        job.client.set_tag(session.name, "control/promote", "cnn")
+        # Paused, so that what becomes champion has learned before the turn, however long it takes.
+        for control, value in (("pause", "1"), ("promote", "cnn")):
+            job.client.set_tag(session.name, f"control/{control}", value)
+        wait_for(lambda: champions(session), "its promotion")
+        job.client.set_tag(session.name, "control/resume", "1")
         wait_for(lambda: 0 in champions(session)[1:], "its fall")
         cycles = job.cycles()
         wait_for(lambda: job.cycles() > cycles, "a cycle without it")

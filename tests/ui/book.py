@@ -22,7 +22,7 @@ EVERYBODY = ("cnn", "dqn", "cnn.champion", *BASELINES)
 CYCLE_BARS = 30
 CONFIDENCE = 0.65
 # One that learned nothing in this cycle goes on serving the version before.
-LAZY_CYCLE = 20
+LAZY_CYCLE = 22
 
 
 class Book:

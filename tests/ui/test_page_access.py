@@ -30,7 +30,7 @@ from tests.ui.page_world import Page, World, apart
 from trainers.access import Passwords
 from ui.access.attempts import PER_ADDRESS
 from ui.access.visitors import Visitors
-from ui.app import PageConfig, build_app, open_session
+from ui.app import PageConfig, build_app, load_gradio, open_session
 
 OPERATOR, VIEWER = ("operator", "correct horse"), ("viewer", "battery staple")
 PASSWORDS = {
@@ -56,7 +56,9 @@ def routes(busy: World, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[
         session = open_session(busy.root, busy.run_id)
     folder = tmp_path_factory.mktemp("routes")
     visitors = Visitors(Passwords(*PASSWORDS.values()), folder / "access.json", "cookie")
-    found = sorted(set(served(build_app(session, PageConfig(), visitors))))
+    config = PageConfig()
+    apps = build_app(session, config, visitors), load_gradio(session, config).app
+    found = sorted({route for app in apps for route in served(app)})
     assert len(found) > 60
     return [route for route in found if route not in OPEN]
 

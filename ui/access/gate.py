@@ -9,7 +9,7 @@ viewer who would change     403 with the reason
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from urllib.parse import quote
 
 from fastapi import FastAPI
@@ -31,7 +31,7 @@ START = "http.response.start"  # the answer to a request that came in while it w
 REASON = "this changes something, which needs the operator's password; you are a viewer"
 
 # Whether a viewer may send this: path and body of a POST.
-MayView = Callable[[str, bytes], bool]
+MayView = Callable[[str, bytes], Awaitable[bool]]
 
 
 class Gate:
@@ -76,7 +76,7 @@ class Gate:
             body += part
             if len(body) > LARGEST_CALL:
                 return receive, False
-        is_call = scope["method"] == "POST" and self.may_view(scope["path"], body)
+        is_call = scope["method"] == "POST" and await self.may_view(scope["path"], body)
         return _again(body, receive), is_call
 
     def _while_logged_in(self, visitor: Visitor, scope: Scope, send: Send) -> Send:

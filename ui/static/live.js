@@ -7,7 +7,7 @@
   const SILENT_MS = 5000; // the server speaks every second
   const HIDDEN_MS = 15000; // a tab nobody looks at needs no connection
   const FIRST_RETRY_MS = 300;
-  const LAST_RETRY_MS = 2000;
+  const LAST_RETRY_MS = 1000;
 
   class Link {
     constructor(parts) {
