@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sqlite3
 import statistics
 import tempfile
 import time
@@ -29,6 +30,7 @@ FULL_SECONDS = 1200.0
 WATCH_SECONDS = 60.0
 CROWD_SECONDS = 30.0
 BACK_SECONDS = 60.0
+AWAY_SECONDS = 60.0
 CROWDS = {30: 5.0, 300: 15.0}  # viewers -> percent of a core
 MS = 1_000_000  # ns
 
@@ -36,19 +38,21 @@ MS = 1_000_000  # ns
 def run() -> list[Row]:
     """Start the main job, look at its page, end it."""
     minutes = float(os.environ.get("BENCH_MINUTES", "10"))
-    with main_job() as (address, page), open_tab(address) as tab:
+    with main_job() as (folder, address, page), open_tab(address) as tab:
         tab.page.wait_for_timeout(1000 * WARM_SECONDS)
         return [
             *_watched(tab, address),
             *_crowds(address, page),
             *_memory(tab, minutes),
-            *_restarted(tab, page),
+            *_without_store(tab, folder),
+            *_trainer_killed(tab, page),
+            *_page_killed(tab, page),
         ]
 
 
 @contextlib.contextmanager
-def main_job() -> Iterator[tuple[str, psutil.Process]]:
-    """Run the main job; give the page's address and process."""
+def main_job() -> Iterator[tuple[Path, str, psutil.Process]]:
+    """Run the main job; give its folder, and the page's address and process."""
     port, _ = free_ports(2)
     with tempfile.TemporaryDirectory(prefix="tickloop-bench-") as folder:
         out = Path(folder) / "out.txt"
@@ -56,7 +60,7 @@ def main_job() -> Iterator[tuple[str, psutil.Process]]:
         try:
             address = f"http://127.0.0.1:{port}"
             _wait_for(f"{address}/live/page.js")
-            yield address, _page_of(job.pid)
+            yield Path(folder), address, _child(job.pid, "ui.app")
         finally:
             end(job, 10)
 
@@ -135,31 +139,89 @@ def _cpu(viewers: Worker, page: psutil.Process, crowd: int) -> tuple[float, floa
     return received, 100 * used / took
 
 
-def _restarted(tab: Tab, page: psutil.Process) -> list[Row]:
-    """Kill the page; return how long the open tab takes to go on once it is back."""
+def _without_store(tab: Tab, folder: Path) -> list[Row]:
+    """Have MLflow's store answer nobody for a minute; return how the page took it."""
+    pauses = _Pauses(tab)
+    with sqlite3.connect(folder / "mlflow.db", timeout=60, isolation_level=None) as store:
+        store.execute("begin exclusive")
+        tab.page.wait_for_timeout(1000 * AWAY_SECONDS)
+        told = tab.page.inner_text("#notice")
+        longest = pauses.longest()
+        store.execute("rollback")
+    back = time.monotonic()
+    tab.page.wait_for_function('!document.getElementById("notice").textContent', timeout=60_000)
+    took = time.monotonic() - back
+    note = f'after {AWAY_SECONDS:.0f} s; it said "{told}"'
+    return [
+        _limit("page: longest stand of the price, MLflow away", longest, 3, "s", "a tick a second"),
+        _limit("page: metrics catch up once MLflow is back", took, 10, "s", note),
+    ]
+
+
+def _trainer_killed(tab: Tab, page: psutil.Process) -> list[Row]:
+    """Kill the trainer; return how long the open tab stood still, and was without forecasts."""
+    newest = "Math.max(...Tickloop.candles.strip.rows.keys())"
+    before = tab.page.evaluate(newest)
+    pauses = _Pauses(tab)
+    _child(page.ppid(), "trainers.trainer").kill()
+    killed = time.monotonic()
+    tab.page.wait_for_function(f"{newest} > {before} + 3", timeout=60_000, polling=100)
+    took = time.monotonic() - killed
+    longest = pauses.longest()
+    note = f"forecasts again after {took:.1f} s; {_gaps(tab)}; {_toasts(tab)} toasts"
+    return [_limit("page: longest stand of the price, trainer killed", longest, 5, "s", note)]
+
+
+def _page_killed(tab: Tab, page: psutil.Process) -> list[Row]:
+    """Kill the page; return how long the open tab takes to go on."""
     page.kill()
     began = time.monotonic()
     tab.page.wait_for_selector('[data-s="RECONNECTING"]', state="attached", timeout=15_000)
-    address = tab.page.url.split("#")[0]
-    _wait_for(f"{address}live/page.js")
-    back = time.monotonic()
-    tab.page.wait_for_selector(LIVE, timeout=30_000)
-    live = time.monotonic()
+    tab.page.wait_for_selector(LIVE, timeout=60_000)
+    took = time.monotonic() - began
+    note = f"{_gaps(tab)}; {_toasts(tab)} toasts"
+    return [_limit("page: open tab live again, page killed", took, 5, "s", note)]
+
+
+class _Pauses:
+    """How long the newest price stands, from now on, seconds."""
+
+    def __init__(self, tab: Tab) -> None:
+        self._tab = tab
+        tab.page.evaluate(
+            """() => {
+              window.stands = { longest: 0, since: Date.now() };
+              new MutationObserver(() => {
+                window.stands.longest = Math.max(stands.longest, Date.now() - stands.since);
+                window.stands.since = Date.now();
+              }).observe(document.querySelector('[data-k="stream.ticks"]'),
+                         { childList: true, characterData: true, subtree: true });
+            }"""
+        )
+
+    def longest(self) -> float:
+        return float(self._tab.page.evaluate("stands.longest")) / 1000
+
+
+def _gaps(tab: Tab) -> str:
     times = tab.page.evaluate("[...Tickloop.candles.rows.keys()]")
     whole = times == list(range(times[0], times[-1] + 1))
-    note = f"killed to live {live - began:.1f} s; candles {'whole' if whole else 'MISSING'}"
-    return [_limit("page: open tab goes on, page is back", live - back + 0.01, 5, "s", note)]
+    return f"candles {'whole' if whole else 'MISSING'}"
+
+
+def _toasts(tab: Tab) -> int:
+    return tab.page.locator(".toast-wrap .toast-body").count()
 
 
 def _limit(what: str, ours: float, most: float, unit: str, note: str) -> Row:
     return Row(what, ours, most, unit, "<=", 1, "the limit", note)
 
 
-def _page_of(job: int) -> psutil.Process:
+def _child(job: int, module: str) -> psutil.Process:
     for process in psutil.Process(job).children(recursive=True):
-        if "ui.app" in process.cmdline():
+        if module in process.cmdline():
             return process
-    raise NotMeasuredError("the main job has no page")
+    raise NotMeasuredError(f"the main job has no {module}")
 
 
 def _wait_for(address: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.main_job import MainJob, environment, market_ticks, write_tape
+from tests.end_to_end.main_job import MainJob, environment, market_ticks, wait_for, write_tape
 from trainers.config import SessionConfig
 from trainers.mlproject import project
 
@@ -54,8 +54,9 @@ def test_knobs_given_to_make_are_knobs(command):
 
 def test_the_tape_command_plays_a_tape(tmp_path):
     tape = write_tape(tmp_path / "recorded", market_ticks(60))
-    with MainJob(tmp_path, source=f"tape:{tape}", speed=60, cycles=1) as job:
-        out = job.finish()
+    with MainJob(tmp_path, source=f"tape:{tape}", speed=60) as job:
+        wait_for(lambda: job.cycles() >= 1, "a cycle")
+        out, _, _ = job.interrupt()
     assert job.process.returncode == 0, out
     assert re.search(r"^cycle 1 ", out, re.MULTILINE)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 import os
 import signal
 import socket
@@ -16,12 +19,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 import psutil
+import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from streaming.exchange.markets import MARKETS, Market, trades
 from streaming.tape import write_segment
 from streaming.ticks import NS_PER_S, Ticks
+from trainers.replay import main as replay_main
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
@@ -83,6 +88,32 @@ def _works(process: psutil.Process) -> bool:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def replayed(folder: Path, *flags: str) -> tuple[int, str, str]:
+    """Run ``trainers.replay`` in this process; return its code and what it said on either side.
+
+    A process of its own would import for longer than it replays.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+            patch.delenv(name)
+        patch.setattr(sys, "argv", ["replay", *flags])
+        patch.chdir(folder)
+        try:
+            replay_main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    root.handlers[:] = handlers  # it logs in its own way
+    root.setLevel(level)
+    return code, out.getvalue(), err.getvalue()
 
 
 class MainJob:

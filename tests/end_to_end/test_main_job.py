@@ -210,8 +210,9 @@ def test_any_server_of_binances_format_will_do(tmp_path):
     venue = Venue()
     venue.start()
     wait_for(lambda: venue.addresses, "the venue")
-    with MainJob(tmp_path, source="binance", cycles=4, **venue.addresses) as job:
-        out = job.finish()
+    with MainJob(tmp_path, source="binance", **venue.addresses) as job:
+        wait_for(lambda: job.cycles() >= 4, "four cycles")
+        out, _, _ = job.interrupt()
         venue.ended.set()
     assert job.process.returncode == 0, out
     metrics = job.runs()["session"].data.metrics
@@ -311,11 +312,12 @@ def test_runs_of_a_killed_session_are_closed_by_the_next(tmp_path):
         # Nobody is left behind by a killed parent.
         wait_for(lambda: not any(child.is_running() for child in children), "their end", 30)
     assert job.client.get_run(session).info.status == "RUNNING"
-    with MainJob(tmp_path, cycles=1, speed=20) as following:
-        following.finish()
-    client = job.client
-    for run in client.search_runs(
-        [e.experiment_id for e in client.search_experiments()], f"tags.session = '{session}'"
-    ):
-        assert run.info.status == "KILLED"
-    assert client.get_run(session).info.status == "KILLED"
+
+    def states():
+        client = job.client
+        experiments = [e.experiment_id for e in client.search_experiments()]
+        found = client.search_runs(experiments, f"tags.session = '{session}'")
+        return {run.info.status for run in [*found, client.get_run(session)]}
+
+    with MainJob(tmp_path):
+        wait_for(lambda: states() == {"KILLED"}, "the next session to close them")

@@ -6,8 +6,6 @@ import json
 import os
 import random
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import psutil
@@ -18,8 +16,8 @@ from benchmarks.kills import Session, faults_of
 from datamodules.features import raw_columns
 from tests.end_to_end.main_job import (
     MainJob,
-    environment,
     market_ticks,
+    replayed,
     wait_for,
     write_tape,
 )
@@ -77,17 +75,6 @@ def words_of(process):
 
 def cycles_ended(journal):
     return journal.read_text().count('"do":"end"')
-
-
-def replay(folder, *flags):
-    done = subprocess.run(
-        [sys.executable, "-m", "trainers.replay", *flags],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 def test_a_session_that_is_done_replays_itself_and_is_tagged_with_what_came_of_it(recorded):
@@ -194,7 +181,7 @@ def test_another_machine_replays_from_the_store_alone_in_runs_of_its_own(recorde
     away = session.with_name("away")
     session.rename(away)
     try:
-        code, out, err = replay(job.folder, "--session", session.name)
+        code, out, err = replayed(job.folder, "--session", session.name)
     finally:
         away.rename(session)
     assert code == 0, err
@@ -216,7 +203,7 @@ def test_another_machine_replays_from_the_store_alone_in_runs_of_its_own(recorde
 
 def test_with_another_setting_it_is_a_what_if_shown_side_by_side(recorded):
     job, session, _ = recorded
-    code, out, _ = replay(
+    code, out, _ = replayed(
         job.folder, "--session", session.name, "--runs", "false", "--cnn_learning_rate", "0.01"
     )
     assert code == 0
@@ -272,7 +259,7 @@ def edit_journal(session):
 def test_a_spoiled_record_is_named_and_not_replayed(copy, spoil, code, said):
     folder, session = copy
     spoil(session)
-    found, _, err = replay(folder, "--session", session.name, "--runs", "false")
+    found, _, err = replayed(folder, "--session", session.name, "--runs", "false")
     assert (found, said in err) == (code, True), err
 
 
@@ -283,7 +270,7 @@ def test_a_tick_that_was_another_is_found_at_its_cycle_and_stage(copy):
     ends = [line for line in text.splitlines() if '"do":"end"' in line]
     weights = json.loads(ends[5])["hashes"]["learners"]["cnn"]["weights"]
     path.write_text(text.replace(weights, "0123456789abcdef"))
-    code, out, err = replay(folder, "--session", session.name, "--runs", "false")
+    code, out, err = replayed(folder, "--session", session.name, "--runs", "false")
     assert code == 3, err
     assert out.strip().splitlines()[-1] == (
         f"differs: BTCUSDT cycle 6, weights of cnn: recorded 0123456789abcdef, replayed {weights}"
@@ -296,20 +283,20 @@ def test_a_journal_torn_by_a_kill_replays_to_its_last_whole_cycle(copy):
     data = path.read_bytes()
     ends = [i for i in range(len(data)) if data.startswith(b'{"do":"end"', i)]
     path.write_bytes(data[: ends[2] + 40])
-    code, out, err = replay(folder, "--session", session.name, "--runs", "false")
+    code, out, err = replayed(folder, "--session", session.name, "--runs", "false")
     assert code == 0, err
     assert out.strip().splitlines()[-1].startswith("identical: 2 cycles, ")
 
 
 def test_a_session_that_does_not_exist_is_a_wrong_knob(copy):
     folder, _ = copy
-    code, _, err = replay(folder, "--session", "0123abcd")
+    code, _, err = replayed(folder, "--session", "0123abcd")
     assert (code, "the store has no such run" in err) == (2, True)
 
 
 def test_a_setting_of_the_stream_is_no_what_if(copy):
     folder, session = copy
-    code, _, err = replay(folder, "--session", session.name, "--cycle_seconds", "5")
+    code, _, err = replayed(folder, "--session", session.name, "--cycle_seconds", "5")
     assert (code, "a replay keeps the stream and the cuts" in err) == (2, True)
 
 
@@ -329,6 +316,6 @@ def test_killed_processes_come_back_and_a_killed_session_is_resumed(tmp_path):
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     (folder,) = session.sessions()
     assert faults_of(folder, client) == []
-    code, out, err = replay(tmp_path, "--runs", "false")
+    code, out, err = replayed(tmp_path, "--runs", "false")
     assert code == 0, err + out
     assert os.path.getsize(folder / "outbox.jsonl") == 0

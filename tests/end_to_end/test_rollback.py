@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 
@@ -12,7 +10,7 @@ from streaming.exchange.markets import Market
 from streaming.exchange.markets.market import played, with_orders
 from streaming.exchange.markets.momentum import Momentum
 from streaming.ticks import NS_PER_S
-from tests.end_to_end.main_job import MainJob, environment, market_ticks, wait_for, write_tape
+from tests.end_to_end.main_job import MainJob, market_ticks, replayed, wait_for, write_tape
 from trainers.recording.journal import read_journal
 from trainers.recording.ledger import read_ledger
 
@@ -68,6 +66,5 @@ def test_a_champion_that_the_market_has_left_is_rolled_back_by_evidence(tmp_path
     rows = forecasts[forecasts["learner"] == names.index("cnn.champion")]["version"]
     changes = rows[np.flatnonzero(np.diff(rows, prepend=-1))].tolist()
     assert changes[: served.index(0, 1) + 1] == served[: served.index(0, 1) + 1]
-    replay = [sys.executable, "-m", "trainers.replay", "--session", session.name, "--runs", "false"]
-    done = subprocess.run(replay, cwd=tmp_path, env=environment(), capture_output=True, text=True)
-    assert done.stdout.strip().splitlines()[-1].startswith("identical: "), done.stderr
+    _, out, err = replayed(tmp_path, "--session", session.name, "--runs", "false")
+    assert out.strip().splitlines()[-1].startswith("identical: "), err

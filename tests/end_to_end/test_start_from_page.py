@@ -16,10 +16,12 @@ from tests.ui.conftest import CHROMIUM, FLAGS
 
 
 def test_start_on_the_page_of_an_ended_session_has_it_go_on_until_the_page_ends(tmp_path):
-    with MainJob(tmp_path, cycles=2, speed=20) as job:
-        out = job.finish()
+    with MainJob(tmp_path, speed=20) as job:
+        session = job.session_folder()
+        wait_for(lambda: job.cycles() >= 2, "two cycles")
+        out, _, _ = job.interrupt()
     assert job.process.returncode == 0, out
-    session = job.session_folder()
+    before = job.cycles()
     port = free_port()
     page = subprocess.Popen(
         [sys.executable, "-m", "ui.app", "--session", "last", "--page_port", str(port)],
@@ -28,7 +30,7 @@ def test_start_on_the_page_of_an_ended_session_has_it_go_on_until_the_page_ends(
     )
     try:
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/live/page.js"), "the page")
-        apart(go_on, port, job)
+        apart(go_on, port, job, before + 2)
         children = psutil.Process(page.pid).children(recursive=True)
         page.send_signal(signal.SIGINT)
         assert page.wait(5) == 0
@@ -42,7 +44,7 @@ def test_start_on_the_page_of_an_ended_session_has_it_go_on_until_the_page_ends(
     assert faults_of(session, job.client) == []
 
 
-def go_on(port, job):
+def go_on(port, job, cycles):
     """Press Start, and see that training goes on."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -51,7 +53,7 @@ def go_on(port, job):
         expect(tab.locator('[data-k="control.note"]')).to_contain_text("Start has it go on")
         expect(tab.get_by_role("button", name="Pause")).to_be_disabled()
         tab.get_by_role("button", name="Start", exact=True).click()
-        wait_for(lambda: job.cycles() >= 4, "two more cycles")
+        wait_for(lambda: job.cycles() >= cycles, "two more cycles")
         start = tab.locator('#controls [data-control="start"]')
         expect(start).to_contain_text("applied in cycle", timeout=10_000)
         expect(tab.get_by_role("button", name="Pause")).to_be_enabled()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -66,10 +68,23 @@ class Model:
         return [(told["action"], told["by"]) for told in found]
 
 
-@pytest.fixture
-def model(client, root):
+@pytest.fixture(scope="module")
+def logged(client, root):
     made = Model(client, root)
     made.log()
+    return made
+
+
+@pytest.fixture
+def model(logged):
+    """The same model as version 1, and challenger, of a market of its own: logging takes long."""
+    made = copy.copy(logged)
+    made.symbol = next(SYMBOLS)
+    made.name = model_name(made.symbol, "cnn")
+    source = made.client.get_model_version(logged.name, "1").source
+    made.client.create_registered_model(made.name)
+    made.client.create_model_version(made.name, source, made.run)
+    made.client.set_registered_model_alias(made.name, "challenger", "1")
     return made
 
 
@@ -202,7 +217,9 @@ def test_pruning_keeps_what_an_alias_names_what_ever_was_champion_and_the_newest
     assert prune(client, model.name, keep=4) == []
 
 
-def test_a_model_goes_with_its_last_version_and_not_before(model, client, tmp_path):
+def test_a_model_goes_with_its_last_version_and_not_before(client, root, tmp_path):
+    model = Model(client, root)
+    model.log()
     model.log()  # version 2, a model of its own
     source = client.get_model_version(model.name, "1").source
     client.create_model_version(f"{model.name}", source, model.run)  # version 3, of the first

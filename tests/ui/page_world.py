@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import base64
+import contextlib
 import functools
 import json
 import os
@@ -15,7 +17,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -203,6 +204,7 @@ class Page:
         self.log = world.root / "page.log"
         own = ("MLFLOW_", "TICKLOOP_")
         env = {k: v for k, v in os.environ.items() if not k.startswith(own)} | dict(env or {})
+        self.password = env.get("TICKLOOP_OPERATOR_PASSWORD", "")
         env |= {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": world.uri}
         command = [sys.executable, "-m", "ui.app", "--session", world.run_id]
         command += ["--page_port", str(self.port), *flags]
@@ -213,18 +215,27 @@ class Page:
         self.wait()
 
     def wait(self, seconds: float = 30) -> None:
+        """Wait until everything is there: Gradio's part, and the first look at MLflow."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             assert self.process.poll() is None, self.log.read_text()
-            try:
-                urllib.request.urlopen(self.address + "/live/page.js", timeout=2).close()
-                return
-            except urllib.error.HTTPError:
-                return  # it answers, and asks who this is
-            except OSError:
-                pass
+            with contextlib.suppress(OSError):
+                if self.status()["metrics_age_seconds"] is not None:
+                    return
             time.sleep(0.05)
         raise TimeoutError(self.log.read_text())
+
+    def status(self) -> dict[str, Any]:
+        """Ask ``/training_status``."""
+        url = self.address + "/gradio_api/run/training_status"
+        headers = {"Content-Type": "application/json"}
+        if self.password:
+            word = base64.b64encode(f"operator:{self.password}".encode()).decode()
+            headers["Authorization"] = f"Basic {word}"
+        asked = urllib.request.Request(url, b'{"data": []}', headers)
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            found: dict[str, Any] = json.load(answer)["data"][0]
+            return found
 
     def end(self) -> tuple[int, float]:
         """Return the exit code and the seconds it took."""

@@ -26,16 +26,14 @@
     return answer?.ok ? answer.json() : null;
   }
 
-  async function start() {
-    if (!document.getElementById("bar")) return requestAnimationFrame(start);
+  Tickloop.followRole = async function followRole() {
     const me = await checkLogin();
-    if (!me) return setTimeout(start, 1000);
+    if (!me) return setTimeout(followRole, 1000);
     document.body.dataset.role = me.role;
     if (me.password) showRole(me.role);
     const stale = () => document.body.classList.contains("tl-stale") && checkLogin();
     new MutationObserver(stale).observe(document.body, { attributeFilter: ["class"] });
-  }
+  };
 
   Tickloop.isOperator = () => document.body.dataset.role === "operator";
-  start();
 })();

@@ -189,9 +189,5 @@
     }
   }
 
-  function start() {
-    if (!byId("view-alerts")) return requestAnimationFrame(start);
-    Tickloop.alerts = new AlertsView();
-  }
-  start();
+  Tickloop.AlertsView = AlertsView;
 })();

@@ -116,6 +116,7 @@
   /* Begin, once; tells whether the page's parts are there. */
   Tickloop.start = function () {
     if (Tickloop.link) return true;
+    // Nothing of ours may wait for a frame before this: it would be forgotten with the spinner's.
     if (!byId("view-evidence") || !Tickloop.stopSpinner()) return null;
     const card = new Tickloop.CycleCard(() => Tickloop.candles.marks.cycles);
     const candles = new Tickloop.Candles(byId("chart-frame"), (...at) => card.open(...at));
@@ -125,7 +126,9 @@
     Tickloop.candles = candles;
     Tickloop.followTheme([candles, mini, compare, evidence]);
     Tickloop.tabs = new Tickloop.Tabs();
+    Tickloop.alerts = new Tickloop.AlertsView();
     Tickloop.link = new Link({ candles, panel, mini, controls, evidence, runs });
+    Tickloop.followRole();
     return true;
   };
 })();
