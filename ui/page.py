@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 from gradio.events import api as add_api
+from starlette.middleware.cors import CORSMiddleware
 
 from ui.access.calls import may_view
 from ui.api import Api
@@ -50,8 +51,11 @@ def skeleton() -> str:
 def load(session: Session, host: str, port: int) -> Program:
     """Return all that Gradio serves at this address."""
     page = build_page(Api(session))
+    parent = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    # Where its parent has a policy Gradio keeps to it; its own lets any origin read.
+    parent.add_middleware(CORSMiddleware, allow_origins=[])
     app = gr.mount_gradio_app(
-        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
+        parent,
         page,
         path="/",
         server_name=host,

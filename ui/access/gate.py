@@ -1,6 +1,6 @@
 """The one way in: who you are, and whether that role may do this.
 
-request -> SameOrigin -> CORS (none) -> Gate -> everything the page serves
+request -> SameOrigin -> Gate -> everything the page serves
 
 nobody, a browser's tab     to the login page
 nobody, anything else       401
@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Collection
 from urllib.parse import quote
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -107,7 +106,6 @@ def guard(
 ) -> None:
     """Put all layers in front of everything ``app`` serves."""
     app.add_middleware(Gate, visitors=visitors, may_view=may_view)
-    app.add_middleware(CORSMiddleware, allow_origins=[])
     app.add_middleware(SameOrigin, local=local, names=names)
 
 
