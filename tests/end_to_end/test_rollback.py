@@ -39,7 +39,7 @@ def champions(session):
 
 def test_a_champion_that_the_market_has_left_is_rolled_back_by_evidence(tmp_path):
     tape = write_tape(tmp_path / "tape", turning_ticks())
-    with MainJob(tmp_path, source=f"tape:{tape.parent}", speed=20) as job:
+    with MainJob(tmp_path, source=f"tape:{tape.parent}", speed=30, learners="cnn") as job:
         session = job.session_folder()
         wait_for(lambda: job.cycles() >= 8, "a CNN that has learned")
         # Paused, so that what becomes champion has learned before the turn, however long it takes.
