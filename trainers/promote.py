@@ -19,12 +19,12 @@ from mlflow.tracking import MlflowClient
 
 from streaming.errors import KnobError
 from streaming.knobs import Knobs, knob
+from trainers.tracking.model_reader import audit_of
 from trainers.tracking.models import CHALLENGER, model_name
 from trainers.tracking.registry import (
     CHAMPION,
     Move,
     RegistryError,
-    audit_of,
     promote,
     roll_back,
     version_of,

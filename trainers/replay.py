@@ -39,7 +39,7 @@ from trainers.progress import Progress
 from trainers.recording.journal import Entry
 from trainers.recording.ledger import Ledger
 from trainers.recording.record import Record, read_record
-from trainers.schedule import Hashes, Latencies, RecordedSchedule, RecordEndsError, drive
+from trainers.schedule import Compare, Hashes, Latencies, RecordedSchedule, RecordEndsError, drive
 from trainers.side_by_side import side_by_side
 from trainers.tracking.champions import MODELS, Versions
 from trainers.tracking.replays import (
@@ -85,7 +85,7 @@ class Replay:
         check: MetricsCheck,
         run_of: RunOf,
         folder: Path,
-        compare: Any,
+        compare: Compare,
         versions: Loads,
     ) -> None:
         self.record, self.check, self._versions = record, check, versions
@@ -147,9 +147,14 @@ class Replay:
 
 def replay(given: ReplayConfig, changes: dict[str, str], root: Path) -> int:
     """Replay a session of the store of the project at ``root``; return the exit code."""
+    with tempfile.TemporaryDirectory(prefix="tickloop-replay-") as folder:
+        return _replay_in(Path(folder), given, changes, root)
+
+
+def _replay_in(folder: Path, given: ReplayConfig, changes: dict[str, str], root: Path) -> int:
     client = MlflowClient(ensure_store(root))
     session = known_session(client, given.session)
-    record = read_record(record_folder(client, root, session))
+    record = read_record(record_folder(client, root, session, folder))
     config = changed(record.config, changes)
     what_if = words_of(config, record.config)
     recorded = recorded_metrics(client, {SESSION: session, **record.runs})
@@ -157,25 +162,24 @@ def replay(given: ReplayConfig, changes: dict[str, str], root: Path) -> int:
     check = MetricsCheck(None if what_if else recorded, runs)
     run_of = runs.of if runs else _name_of
     compare = _not_compared if what_if else compare_stages
-    with tempfile.TemporaryDirectory(prefix="tickloop-replay-") as folder:
-        code, text = 0, ""
-        try:
-            versions = Versions(client, Path(folder) / MODELS)
-            run = Replay(record, config, check, run_of, Path(folder), compare, versions)
-            run.run()
-            text = f"identical: {run.cycles:,} cycles, {check.compared:,} metrics"
-            if what_if:
-                print(side_by_side(recorded, check.newest, what_if))
-                text = f"what if {what_if}: {run.cycles:,} cycles"
-            print(f"{run.speed:.0f} x real time", file=sys.stderr)
-        except ReplayDiffersError as e:
-            code, text = 3, str(e)
-            if other := other_code(client.get_run(session).data.tags, root):
-                print(other, file=sys.stderr)
-        except BaseException:
-            if runs:
-                runs.close("failed", failed=True)
-            raise
+    code, text = 0, ""
+    try:
+        versions = Versions(client, folder / MODELS)
+        run = Replay(record, config, check, run_of, folder, compare, versions)
+        run.run()
+        text = f"identical: {run.cycles:,} cycles, {check.compared:,} metrics"
+        if what_if:
+            print(side_by_side(recorded, check.newest, what_if))
+            text = f"what if {what_if}: {run.cycles:,} cycles"
+        print(f"{run.speed:.0f} x real time", file=sys.stderr)
+    except ReplayDiffersError as e:
+        code, text = 3, str(e)
+        if other := other_code(client.get_run(session).data.tags, root):
+            print(other, file=sys.stderr)
+    except BaseException:
+        if runs:
+            runs.close("failed", failed=True)
+        raise
     if not what_if:
         client.set_tag(session, "parity", text)
     if runs:

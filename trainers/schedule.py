@@ -80,6 +80,8 @@ class End(NamedTuple):
 
 
 Hashes = Mapping[str, Any]
+# Told of each cycle's end: symbol, cycle, recorded and present hashes.
+Compare = Callable[[str, int, Hashes, Hashes], None]
 
 
 class Schedule(Protocol):
@@ -176,7 +178,7 @@ class RecordedSchedule:
         entries: Iterable[Entry],
         *,
         latencies: Mapping[str, Latencies] | None = None,
-        compare: Callable[[str, int, Hashes, Hashes], None],
+        compare: Compare,
         then: LiveSchedule | None = None,
     ) -> None:
         self.left = deque(entries)

@@ -15,11 +15,11 @@ from trainers.learners.cnn import CNN
 from trainers.recording.files import CONFIG
 from trainers.seat import Seat
 from trainers.tracking.champions import Versions, Watch
+from trainers.tracking.model_reader import audit_of
 from trainers.tracking.models import log_version, model_name
 from trainers.tracking.registry import (
     Move,
     RegistryError,
-    audit_of,
     next_challenge,
     promote,
     prune,

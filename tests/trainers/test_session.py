@@ -12,17 +12,12 @@ import pytest
 
 import trainers.session
 from trainers.access import Passwords
+from trainers.addresses import Announcer, addresses_of
+from trainers.checks import check, check_port
+from trainers.children import children_of
 from trainers.config import SessionConfig, session_folder
 from trainers.learners.registry import BASELINES, BUILT_IN
-from trainers.session import (
-    Announcer,
-    addresses_of,
-    check,
-    check_port,
-    children_of,
-    main,
-    with_exchange,
-)
+from trainers.session import main, with_exchange
 
 PROJECT = Path(__file__).parents[2]
 QUIET = ["--page_port", "0", "--mlflow_ui_port", "0"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
 
 from tests.ui.page_world import Page
 
@@ -75,15 +76,23 @@ def test_desktop_is_seventy_thirty_and_fits(tab: Tab) -> None:
     assert tab.evaluate("right.scrollHeight <= right.clientHeight"), "the panel has to be scrolled"
 
 
-def test_phone_has_one_column_and_no_sideways_scroll(
-    page: Page, open_tab: OpenTab, screenshots: Path
-) -> None:
+def test_phone_has_one_column(page: Page, open_tab: OpenTab, screenshots: Path) -> None:
     tab = open_tab(page.address, viewport=PHONE, color_scheme="dark")
     assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     chart, panel = (tab.locator(f"#{name}").bounding_box() for name in ("left", "right"))
     assert panel["y"] >= chart["y"] + chart["height"]
     assert abs(panel["width"] - chart["width"]) < 2
-    tab.screenshot(path=screenshots / "phone.png", full_page=True)
+    tab.screenshot(path=screenshots / "live_phone.png", full_page=True)
+
+
+@pytest.mark.parametrize("view, filled", [("runs", "#runs tr"), ("evidence", "#scores tr")])
+def test_other_views_fit_a_phone(
+    page: Page, open_tab: OpenTab, screenshots: Path, view: str, filled: str
+) -> None:
+    tab = open_tab(f"{page.address}#BTCUSDT/{view}", viewport=PHONE, color_scheme="dark")
+    expect(tab.locator(filled).first).to_be_visible(timeout=20_000)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    tab.screenshot(path=screenshots / f"{view}_phone.png", full_page=True)
 
 
 def test_chart_frame_does_not_grow(tab: Tab) -> None:

@@ -48,6 +48,15 @@ def test_every_run_leads_to_mlflow_s_own_page(busy: World, runs: Tab) -> None:
     assert set(runs.locator("#runs a").evaluate_all("(l) => l.map((a) => a.rel)")) == {"noopener"}
 
 
+def test_a_learner_is_shown_beside_itself_in_the_session_before_until_others_are_chosen(
+    busy: World, page: Page, open_tab: OpenTab
+) -> None:
+    tab = open_tab(page.address + "#BTCUSDT/runs")
+    expect(tab.locator('#compare [name="a"]')).to_have_value(busy.runs["cnn"], timeout=20_000)
+    expect(tab.locator('#compare [name="b"]')).to_have_value(busy.earlier["cnn"])
+    expect(tab.locator("#compare-rows")).to_have_text(re.compile(r"seed\s*0\s*1"))
+
+
 def test_two_runs_side_by_side(busy: World, runs: Tab) -> None:
     choose(runs, busy.runs["cnn"], busy.earlier["cnn"])
     expect(runs.locator("#compare-rows")).to_have_text(re.compile(r"seed\s*0\s*1"))

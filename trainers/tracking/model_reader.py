@@ -61,12 +61,13 @@ def _version(version: ModelVersion, aliases: dict[str, Any]) -> VersionRecord:
         version.run_id or "",
         version.creation_timestamp / 1000,
         sorted(alias for alias, of in aliases.items() if int(of) == number),
-        _audit(version.tags),
+        audit_of(version),
     )
 
 
-def _audit(tags: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the records among a version's tags; one that cannot be read says so."""
+def audit_of(version: ModelVersion) -> list[dict[str, Any]]:
+    """Return what is told of a version, oldest first; what cannot be read says so."""
+    tags = version.tags
     numbered = [name.removeprefix(AUDIT) for name in tags if name.startswith(AUDIT)]
     return [_entry(tags[f"{AUDIT}{n}"]) for n in sorted(filter(str.isdigit, numbered), key=int)]
 

@@ -18,6 +18,7 @@ from torch import nn
 from datamodules.features import raw_columns
 from trainers.cycle import Lane
 from trainers.seat import Seat
+from trainers.tracking.model_reader import PREFIX
 
 CHALLENGER = "challenger"
 
@@ -30,7 +31,7 @@ REQUIREMENTS = [
 
 def model_name(symbol: str, learner: str) -> str:
     """Return the registered model's name."""
-    return f"tickloop-{symbol.lower()}-{learner}"
+    return f"{PREFIX}{symbol.lower()}-{learner}"
 
 
 def log_version(

@@ -17,10 +17,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from streaming.errors import StreamingError
+from trainers.tracking.model_reader import AUDIT, audit_of
 from trainers.tracking.models import CHALLENGER
 
 CHAMPION, PREVIOUS = "champion", "previous"
-AUDIT = "audit."
 CHALLENGES = "challenges"  # how many have been judged against a champion, or for the empty seat
 CANDIDATE = "candidate"  # of which cycle of which session a version is
 
@@ -97,13 +97,6 @@ def record(client: MlflowClient, name: str, version: int, move: Move) -> None:
     number = 1 + sum(tag.startswith(AUDIT) for tag in tags)
     told = {"ts": time.time(), **move._asdict()}
     client.set_model_version_tag(name, str(version), f"{AUDIT}{number}", json.dumps(told))
-
-
-def audit_of(version: ModelVersion) -> list[dict[str, Any]]:
-    """Return what is told of a version, oldest first."""
-    tags = {tag: value for tag, value in version.tags.items() if tag.startswith(AUDIT)}
-    order = sorted(tags, key=lambda tag: int(tag.removeprefix(AUDIT)))
-    return [json.loads(tags[tag]) for tag in order]
 
 
 def next_challenge(client: MlflowClient, name: str, version: int) -> int:

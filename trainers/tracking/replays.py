@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,8 +28,8 @@ from trainers.tracking.tracker import Tracker
 SESSION = "session"  # the name of the session's own run, beside SYMBOL/learner
 
 
-def record_folder(client: MlflowClient, root: Path, session: str) -> Path:
-    """Return where a session's record is: its folder here, else a copy of its artifacts.
+def record_folder(client: MlflowClient, root: Path, session: str, copy: Path) -> Path:
+    """Return where a session's record is: its folder here, else its artifacts, put into ``copy``.
 
     Raises:
         KnobError: if the store has no such session.
@@ -39,7 +38,6 @@ def record_folder(client: MlflowClient, root: Path, session: str) -> Path:
     here = session_folder(root, session)
     if (here / CONFIG).exists():
         return here
-    copy = Path(tempfile.mkdtemp(prefix="tickloop-record-"))
     try:
         client.download_artifacts(session, RECORD, str(copy))
     except (MlflowException, OSError) as e:

@@ -13,14 +13,19 @@
       this.form.onsubmit = (event) => event.preventDefault();
     }
 
-    /* Offer runs: pairs of id and name, the newest first. */
-    offer(runs) {
+    /* Offer runs: pairs of id and name, the newest first. Two of them are shown until others are
+       chosen. */
+    offer(runs, shown) {
       for (const name of ["a", "b"]) {
         const select = this.form.elements[name];
         const chosen = select.value;
         const none = new Option("choose a run", "");
         select.replaceChildren(none, ...runs.map(([id, text]) => new Option(text, id, false, id === chosen)));
       }
+      const { a, b } = this.form.elements;
+      if (a.value || b.value || shown.length < 2) return;
+      [a.value, b.value] = shown;
+      this.look();
     }
 
     async look() {

@@ -64,7 +64,16 @@
     list() {
       const sorted = this.sorted();
       byId("runs").replaceChildren(...sorted.map((row) => this.nodes.get(row[ID])));
-      this.compare.offer(sorted.map((row) => [row[ID], `${row[NAME]} · ${row[KIND]} ${row[ID].slice(0, 8)}`]));
+      const offered = sorted.map((row) => [row[ID], `${row[NAME]} · ${row[KIND]} ${row[ID].slice(0, 8)}`]);
+      this.compare.offer(offered, this.pair(sorted));
+    }
+
+    /* The newest learner and itself in the session before; else the learner beside it. */
+    pair(sorted) {
+      const learners = sorted.filter((row) => row[KIND] === "learner");
+      const [newest, beside] = learners;
+      const before = learners.find((row) => row !== newest && row[NAME] === newest[NAME]);
+      return [newest, before ?? beside].filter(Boolean).map((row) => row[ID]);
     }
 
     row(row) {
