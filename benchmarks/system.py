@@ -73,14 +73,18 @@ def run() -> list[Row]:
     ]  # fmt: skip
 
 
-def start_main_job(folder: Path, out: Path, **knobs: object) -> subprocess.Popen[bytes]:
-    """Start the main job as `make` does, in a folder of its own."""
+def start_main_job(
+    folder: Path, out: Path, store: str = "", **knobs: object
+) -> subprocess.Popen[bytes]:
+    """Start the main job as `make` does, in a folder of its own; its store may be elsewhere."""
     argv = ["-m", "trainers.session"]
     for name, value in knobs.items():
         argv += [f"--{name}", str(value)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"):
         env.pop(name, None)
+    if store:
+        env["MLFLOW_TRACKING_URI"] = store
     with out.open("wb") as file:
         return subprocess.Popen(
             [sys.executable, *argv], cwd=folder, env=env, stdout=file, stderr=file,
