@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 from collections.abc import AsyncIterator, Callable
@@ -61,6 +62,7 @@ class GradioPart:
 
     async def _run(self) -> None:
         program = await asyncio.to_thread(self._load)
+        gc.freeze()  # what was imported stays: looking through it for rubbish is 2 % of a core
         async with program.app.router.lifespan_context(program.app):
             self._program = program
             self._ready.set()

@@ -11,6 +11,7 @@ each, so that a row has the same value whenever and by whomever it is read.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import time
 from pathlib import Path
@@ -163,6 +164,7 @@ def _means(close: NDArray[np.float64], window: int) -> list[float | None]:
     return missing + [_short(mean) for mean in sma(close, window).tolist()]
 
 
+@functools.lru_cache(maxsize=2**14)  # a chart's rows are asked for every second, most as before
 def _short(value: float) -> float:
     """Ten significant digits: what a chart can show, at half the bytes."""
     return float(f"{value:.10g}")

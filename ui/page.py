@@ -30,7 +30,7 @@ THEME = gr.themes.Base(
     text_size="sm",
     radius_size="sm",
 )
-IDLE_SECONDS = 0.02
+IDLE_SECONDS = 0.1
 
 
 class PageBlocks(gr.Blocks):
@@ -89,6 +89,6 @@ def build_page(api: Api) -> gr.Blocks:
 
 
 def calm(page: gr.Blocks) -> None:
-    """Let Gradio's queue look for work every 20 ms, not every 1 ms (3 % of a core, idle)."""
+    """Let Gradio's queue look for work every 100 ms, not every 1 ms (some % of a core, idle)."""
     if hasattr(page, "_queue") and hasattr(page._queue, "sleep_when_free"):
         page._queue.sleep_when_free = IDLE_SECONDS
