@@ -26,6 +26,7 @@ POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 2.5  # from SIGTERM to SIGKILL: a session ends within 5 s
 
 # A child that lived this long starts its backoff anew.
+KILLED_SECONDS = 5.0  # a process of some 100 MB is not gone at once
 PROVEN_SECONDS = 60.0
 
 # A child that raises so often, each time before it is proven, will raise for ever; one that is
@@ -102,6 +103,12 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, number)
 
+    def wait(self) -> None:
+        """Wait for the end of a process that was told to end."""
+        if self.process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(KILLED_SECONDS)
+
     @staticmethod
     def _new_delays() -> Iterator[float]:
         return full_jitter(random.Random(), base=0.5, cap=15.0)
@@ -177,6 +184,8 @@ class Supervisor:
                 if child.ended() is not None or time.monotonic() - started >= child.patience:
                     child.signal(signal.SIGKILL)  # also what it started itself
                     waiting.remove(child)
+        for child in self._children:
+            child.wait()  # until one that was killed is gone, its files are locked
         self._events.close()
 
     def _say(self, text: str) -> None:

@@ -56,7 +56,7 @@ def market():
 def test_a_tape_is_played_learned_from_and_shown(tmp_path, market):
     tape = write_tape(tmp_path / "recorded", market)
     port = free_port()
-    with MainJob(tmp_path, source=f"tape:{tape}", speed=10, page_port=port) as job:
+    with MainJob(tmp_path, source=f"tape:{tape}", speed=5, page_port=port) as job:
         folder = job.session_folder()
         wait_for(lambda: "train/accuracy" in job.runs()["cnn"].data.metrics
                  if "cnn" in job.runs() else False, "the CNN's first cycle")  # fmt: skip

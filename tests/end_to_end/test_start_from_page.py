@@ -34,7 +34,8 @@ def test_start_on_the_page_of_an_ended_session_has_it_go_on_until_the_page_ends(
         children = psutil.Process(page.pid).children(recursive=True)
         page.send_signal(signal.SIGINT)
         assert page.wait(5) == 0
-        wait_for(lambda: job.client.get_run(session.name).info.status == "FINISHED", "its end")
+        wait_for(lambda: job.client.get_run(session.name).info.status != "RUNNING", "its end")
+        assert job.client.get_run(session.name).info.status == "FINISHED"
         psutil.wait_procs(children, timeout=10)
     finally:
         page.kill()
