@@ -313,6 +313,23 @@ def test_a_logged_out_cookie_is_nobody_even_if_it_was_copied(locked: Page) -> No
     assert httpx.get(locked.address + "/live/me", cookies=copied).status_code == 401
 
 
+def test_a_restart_logs_nobody_out_but_a_new_password_does(busy: World) -> None:
+    first = Page(busy, env=PASSWORDS)
+    try:
+        with browser_of(first, *VIEWER) as browser:
+            cookies = dict(browser.cookies)
+    finally:
+        first.kill()
+    for word, code in {VIEWER[1]: 200, "another one": 401}.items():
+        env = {**PASSWORDS, "TICKLOOP_VIEWER_PASSWORD": word}
+        again = Page(busy, first.port, env=env)
+        try:
+            found = httpx.get(again.address + "/live/me", cookies=cookies).status_code
+            assert found == code
+        finally:
+            again.kill()
+
+
 @pytest.fixture
 def guessed(busy: World) -> Iterator[Page]:
     """A page of its own, since guessing shuts out this machine's other tests."""
