@@ -36,6 +36,11 @@ class Viewer:
         while not self.queue.empty():
             self.queue.get_nowait()
 
+    def end(self) -> None:
+        """Let no further message come."""
+        self.clear()
+        self.queue.put_nowait(None)
+
 
 class Hub:
     """Sends each viewer a first whole picture, then only what changed.
@@ -62,8 +67,9 @@ class Hub:
         return viewer
 
     def leave(self, viewer: Viewer) -> None:
-        """Remove a viewer."""
+        """Remove a viewer, and end its messages."""
         self.viewers.discard(viewer)
+        viewer.end()
         if not any(other.symbol == viewer.symbol for other in self.viewers):
             self._shown.pop(viewer.symbol, None)
             self._whole.pop(viewer.symbol, None)
@@ -72,8 +78,7 @@ class Hub:
         """End every viewer's messages."""
         self._closing = True
         for viewer in self.viewers:
-            viewer.clear()
-            viewer.queue.put_nowait(None)
+            viewer.end()
 
     async def run(self) -> None:
         """Publish once a second until cancelled."""

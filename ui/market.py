@@ -11,7 +11,6 @@ each, so that a row has the same value whenever and by whomever it is read.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import time
 from pathlib import Path
@@ -86,9 +85,18 @@ class Market:
 
     def rows(self, limit: int) -> list[list[Any]]:
         """Return the newest ``limit`` chart rows, the forming bar last."""
+        return self.rows_from(self.final - limit)[-limit:]
+
+    @property
+    def final(self) -> int:
+        """Bars that were ever made final: the seq that the next one will get."""
+        return self._bars.committed if self.open() and self._bars is not None else 0
+
+    def rows_from(self, seq: int) -> list[list[Any]]:
+        """Return the chart rows of the final bars from ``seq`` on, then of the forming ones."""
         if not self.open() or self._bars is None:
             return []
-        final = self._bars.tail(limit + WARMUP).rows
+        first, final = self._bars.read(seq - WARMUP)
         bars = np.concatenate([final, self._forming(final)])
         columns = [
             (bars["ts_open"] // NS_PER_S).tolist(),
@@ -99,7 +107,7 @@ class Market:
             bars["gap"].tolist(),
             bars["trades"].tolist(),
         ]
-        return [list(row) for row in zip(*columns, strict=True)][-limit:]
+        return [list(row) for row in zip(*columns, strict=True)][max(0, seq - first) :]
 
     def counters(self) -> Counters | None:
         """Return the stream's counters, or None if it has not begun."""
@@ -164,7 +172,6 @@ def _means(close: NDArray[np.float64], window: int) -> list[float | None]:
     return missing + [_short(mean) for mean in sma(close, window).tolist()]
 
 
-@functools.lru_cache(maxsize=2**14)  # a chart's rows are asked for every second, most as before
 def _short(value: float) -> float:
     """Ten significant digits: what a chart can show, at half the bytes."""
     return float(f"{value:.10g}")

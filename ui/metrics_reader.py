@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Iterable
@@ -28,13 +29,22 @@ class MetricsReader:
         self._baselines: Runs = {}
         self._cycle: int | None = None  # of the session, when the baselines were read
         self._read: dict[tuple[str, str], int | None] = {}  # up to which cycle of the run
+        self._last = Metrics()
+        self._written: object | None = None  # what the store was like, before it was read last
 
     def read(self) -> Metrics:
-        """Read everything once.
+        """Return all there is now; between two writes to the store, nothing is read again.
 
         Raises:
             TrackingAwayError: if MLflow does not answer.
         """
+        written = self.reader.written()
+        if written is None or written != self._written:
+            self._last = self._whole()
+            self._written = written
+        return dataclasses.replace(self._last, read_at=time.monotonic())
+
+    def _whole(self) -> Metrics:
         session = self.reader.session_run(self.session)
         runs = self.reader.learner_runs(self.session)
         learners, champions = _by_symbol(runs, "learner"), _by_symbol(runs, "champion")
@@ -49,7 +59,7 @@ class MetricsReader:
             )
             for symbol, runs in learners.items()
         }
-        return Metrics(time.monotonic(), session, learners, champions, baselines, cycles)
+        return Metrics(None, session, learners, champions, baselines, cycles)
 
     def _by_cycle(
         self,

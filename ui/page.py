@@ -30,7 +30,8 @@ THEME = gr.themes.Base(
     text_size="sm",
     radius_size="sm",
 )
-IDLE_SECONDS = 0.1
+# How often Gradio's queue looks for work, and for progress of it (which nothing here reports).
+WORK_SECONDS, PROGRESS_SECONDS = 0.1, 1.0
 
 
 class PageBlocks(gr.Blocks):
@@ -89,6 +90,11 @@ def build_page(api: Api) -> gr.Blocks:
 
 
 def calm(page: gr.Blocks) -> None:
-    """Let Gradio's queue look for work every 100 ms, not every 1 ms (some % of a core, idle)."""
-    if hasattr(page, "_queue") and hasattr(page._queue, "sleep_when_free"):
-        page._queue.sleep_when_free = IDLE_SECONDS
+    """Let Gradio's queue rest: it looks every 1 ms and every 10 ms, some % of a core while idle."""
+    queue = getattr(page, "_queue", None)
+    for name, seconds in (
+        ("sleep_when_free", WORK_SECONDS),
+        ("progress_update_sleep_when_free", PROGRESS_SECONDS),
+    ):
+        if hasattr(queue, name):
+            setattr(queue, name, seconds)

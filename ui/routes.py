@@ -74,17 +74,12 @@ def add_routes(app: FastAPI, hub: Hub) -> None:
         await socket.accept()
         viewer = hub.join(symbol)
         gone = asyncio.create_task(_until_gone(socket))
+        gone.add_done_callback(lambda _: hub.leave(viewer))
         try:
-            while True:
-                message = asyncio.create_task(viewer.queue.get())
-                await asyncio.wait({message, gone}, return_when=asyncio.FIRST_COMPLETED)
-                if gone.done():
-                    message.cancel()
-                    return
-                if (text := message.result()) is None:
-                    await socket.close(1001)
-                    return
+            while (text := await viewer.queue.get()) is not None:
                 await socket.send_text(text)
+            if not gone.done():
+                await socket.close(1001)
         except (WebSocketDisconnect, RuntimeError):
             return  # the viewer left while something was sent
         finally:

@@ -1,6 +1,6 @@
 """One running (or ended) session, as the page and its API see it.
 
-rings ──── Market ──────┐
+rings ── Market, Chart ─┐
 ledger ─┬─ LedgerMarks ─┤
         └─ Desk ────────┼─> picture of a symbol
 MLflow ─── Poller ──────┴─> alerts
@@ -18,6 +18,7 @@ from ui.alerts.view import alert_texts
 from ui.evidence.desk import Desk
 from ui.evidence.page import evidence
 from ui.live.cards import cards
+from ui.live.chart import Chart
 from ui.live.controls import confidence, controls
 from ui.live.header import header, price_decimals, stream
 from ui.live.ledger_marks import LedgerMarks
@@ -47,6 +48,7 @@ class Session:
         symbols, named = config.symbol_list, config.learner_list
         grace_ns = config.grace_ms * NS_PER_MS
         self.markets = {name: Market(folder, name, grace_ns) for name in symbols}
+        self._charts = {name: Chart(market, ROWS_SHOWN) for name, market in self.markets.items()}
         self._marks = {name: LedgerMarks(folder, name, named, ROWS_SHOWN) for name in symbols}
         self._desks = {name: Desk(folder, name, named, config.fee_bps) for name in symbols}
         self._evidence = {name: Picture() for name in symbols}
@@ -74,12 +76,13 @@ class Session:
         """Look at everything a viewer of ``symbol`` sees."""
         metrics, judged = self.poller.metrics, self._desks[symbol].judged
         marks = self._marks[symbol].look()  # before the bars: no forecast without its bar
-        rows, counters = self.markets[symbol].rows(ROWS_SHOWN), self.markets[symbol].counters()
+        rows, counters = self._charts[symbol].look(), self.markets[symbol].counters()
+        decimals = price_decimals(rows)
         return joined(
             Picture(
-                {**header(rows, metrics), **stream(counters, self.config)},
+                {**header(rows, metrics, decimals), **stream(counters, self.config)},
                 {
-                    "decimals": price_decimals(rows),
+                    "decimals": decimals,
                     "confidence": confidence(metrics.session, self.config.confidence),
                     "mlflow": mlflow_ui(self.poller.reader.uri, self.config.mlflow_ui_port),
                 },

@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from streaming.errors import KnobError
 from tests.ui.page_world import ROOT, Page, World, apart
 from ui.app import PageConfig, open_session
-from ui.page import IDLE_SECONDS, calm
+from ui.page import PROGRESS_SECONDS, WORK_SECONDS, calm
 from ui.routes import CHART_FILE, chart_folder
 
 CHART_SHA256 = "c0992580867c4912cc9385b3c2728315bcc1a76c7f1087dca908430fccdf31d7"
@@ -72,9 +72,11 @@ def test_gradio_s_queue_is_calmed() -> None:
     with Blocks() as blocks:
         pass
     blocks.queue()
-    assert blocks._queue.sleep_when_free < IDLE_SECONDS, "Gradio calmed down: drop ui.page.calm"
+    queue = blocks._queue
+    assert queue.sleep_when_free < WORK_SECONDS, "Gradio calmed down: drop ui.page.calm"
     calm(blocks)
-    assert blocks._queue.sleep_when_free == IDLE_SECONDS
+    assert queue.sleep_when_free == WORK_SECONDS
+    assert queue.progress_update_sleep_when_free == PROGRESS_SECONDS
 
 
 def test_torch_is_not_loaded(page: Page) -> None:

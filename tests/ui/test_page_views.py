@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streaming.bars import BarBuilder, bars_of
 from streaming.ticks import NS_PER_S, make_ticks
@@ -13,6 +16,7 @@ from trainers.config import SessionConfig
 from trainers.tracking.reader import RunRecord
 from ui.hub import Hub, Viewer
 from ui.live.cards import cards, newest
+from ui.live.chart import Chart
 from ui.live.header import header, stream
 from ui.market import Counters, Market
 from ui.metrics import Metrics
@@ -27,7 +31,7 @@ COUNTERS = Counters(
 
 def look(counters: Counters | None = COUNTERS, metrics: Metrics | None = None) -> Picture:
     config, metrics = SessionConfig(), metrics or Metrics()
-    first = Picture({**header([], metrics), **stream(counters, config)})
+    first = Picture({**header([], metrics, 2), **stream(counters, config)})
     return joined(first, cards(config, "BTCUSDT", counters, metrics, {}))
 
 
@@ -154,6 +158,26 @@ def test_forming_bars_while_the_feed_waits_for_late_ticks(tmp_path: Path) -> Non
             assert [row[4] for row in rows] == expected["close"].tolist()
             assert [row[9] for row in rows] == expected["trades"].tolist()
     stream.close()
+
+
+@given(
+    fed=st.lists(st.tuples(st.integers(0, 5), st.integers(1, 90)), max_size=12),
+    limit=st.integers(1, 12),
+    grace=st.sampled_from([0, NS_PER_S // 2]),
+)
+def test_chart_that_follows_has_the_rows_of_one_that_looks_for_the_first_time(
+    fed: list[tuple[int, int]], limit: int, grace: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        stream = Stream(Path(folder), "BTCUSDT", 100.0)
+        stream.builder = BarBuilder(grace)
+        market = Market(Path(folder), "BTCUSDT", grace)
+        chart = Chart(market, limit)
+        for silent, ticks in fed:
+            stream.at += silent * NS_PER_S
+            stream.feed(ticks)  # 20 a second
+            assert chart.look() == market.rows(limit)
+        stream.close()
 
 
 def test_words() -> None:

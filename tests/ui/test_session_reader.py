@@ -102,6 +102,30 @@ def test_poller_asks_for_new_points_only(monkeypatch: pytest.MonkeyPatch, world:
     assert poller.metrics.cycles["BTCUSDT"].scores[6] == [6, 0.6, None, None]
 
 
+def test_poller_reads_again_only_what_was_written_since(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    source = reader(monkeypatch, world.uri)
+    poller, asked = Poller(source, world.run_id), []
+    read = source.learner_runs
+    monkeypatch.setattr(source, "learner_runs", lambda run: asked.append(run) or read(run))
+    poller.look()
+    first = poller.metrics
+    poller.look()
+    assert asked == [world.run_id]
+    assert poller.metrics.read_at > first.read_at, "what was not written is not old"
+    for status in ("TRAINING", "READY"):
+        world.client.set_tag(world.runs["cnn"], "status", status)
+        poller.look()
+        assert poller.metrics.learners["BTCUSDT"]["cnn"].tags["status"] == status
+
+
+def test_whether_a_server_s_store_was_written_is_not_known(
+    monkeypatch: pytest.MonkeyPatch, server: str
+) -> None:
+    assert reader(monkeypatch, server).written() is None
+
+
 def test_missing_store_is_away_and_is_not_made(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

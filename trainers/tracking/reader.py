@@ -69,6 +69,16 @@ class SessionReader:
         self._made: MlflowClient | None = None
         self._experiment: str | None = None
 
+    def written(self) -> object | None:
+        """Return what differs after every write to the store; None if only reading can tell.
+
+        SQLite writes to the database or to the log beside it.
+        """
+        path = self.uri.removeprefix(SQLITE)
+        if path == self.uri or not Path(path).exists():
+            return None
+        return [_stamp(Path(path)), _stamp(Path(f"{path}-wal"))]
+
     def latest_session(self) -> str | None:
         """Return the run id of the session started last, or None if there was none.
 
@@ -219,6 +229,14 @@ def _record(run: Run) -> RunRecord:
         ended=run.info.end_time / 1000 if run.info.end_time else None,
         steps={m.key: m.step for m in metrics if _is_number(m.value)},
     )
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def _is_number(value: float) -> bool:

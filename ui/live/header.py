@@ -14,11 +14,11 @@ OLD_SECONDS = 6.0  # three looks at MLflow missed
 WAITING = "waiting for the stream"
 
 
-def header(rows: list[list[Any]], metrics: Metrics) -> Texts:
+def header(rows: list[list[Any]], metrics: Metrics, decimals: int) -> Texts:
     """Return what the first line says."""
     session = metrics.session
     return {
-        "price": _price(rows) if rows else WAITING,
+        "price": f"{rows[-1][4]:,.{decimals}f}" if rows else WAITING,
         "change": _change(rows),
         "notice": " · ".join(_notices(metrics)),
         "session.text": session.tags.get("status_text", "") if session else "",
@@ -58,10 +58,6 @@ def price_decimals(rows: list[list[Any]]) -> int:
     """Return how many decimals the prices have, 2 to 8."""
     texts = [f"{row[4]:.8f}".rstrip("0") for row in rows[-300:]]
     return max((len(text) - text.index(".") - 1 for text in texts), default=2) if texts else 2
-
-
-def _price(rows: list[list[Any]]) -> str:
-    return f"{rows[-1][4]:,.{price_decimals(rows)}f}"
 
 
 def _change(rows: list[list[Any]]) -> str:
