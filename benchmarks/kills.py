@@ -23,9 +23,10 @@ import numpy as np
 import psutil
 from mlflow.tracking import MlflowClient
 
-from benchmarks.processes import ROOT
+from benchmarks.processes import plain_environment
 from benchmarks.table import Row
-from trainers.recording.journal import read_journal
+from trainers.recording.files import JOURNAL
+from trainers.recording.journal import cycles_ended, read_journal
 from trainers.recording.ledger import read_ledger
 from trainers.recording.record import read_ticks
 
@@ -56,11 +57,10 @@ class Session:
         if self.sessions():
             knobs["resume"] = "last"
         flags = [word for name, value in knobs.items() for word in (f"--{name}", str(value))]
-        env = {name: value for name, value in os.environ.items() if name[:6] != "MLFLOW"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "trainers.session", *flags],
             cwd=self.folder,
-            env={**env, "PYTHONPATH": str(ROOT)},
+            env=plain_environment(),
             stdout=(self.folder / "out.txt").open("ab"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -85,8 +85,7 @@ class Session:
 
     def cycles(self) -> int:
         """Return how many cycles have ended."""
-        path = self.sessions()[0] / "journal.jsonl" if self.sessions() else None
-        return 0 if path is None or not path.exists() else path.read_bytes().count(b'"do":"end"')
+        return cycles_ended(self.sessions()[0] / JOURNAL) if self.sessions() else 0
 
     def wait_for_cycle(self, n: int, seconds: float = 120) -> None:
         """Wait until ``n`` cycles have ended."""
@@ -174,7 +173,7 @@ def replayed(folder: Path) -> tuple[int, str]:
     """Replay the last session of a project; return the exit code and the last line."""
     done = subprocess.run(
         [sys.executable, "-m", "trainers.replay", "--runs", "false"],
-        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        cwd=folder, env=plain_environment(), capture_output=True, text=True,
     )  # fmt: skip
     return done.returncode, (done.stdout.strip() or done.stderr.strip()).splitlines()[-1]
 

@@ -23,6 +23,7 @@ from benchmarks.system import free_ports, start_main_job
 from benchmarks.tab import LIVE, Tab, open_tab
 from benchmarks.table import Row
 from benchmarks.tracking_server import TrackingServer
+from trainers.recording.journal import cycles_ended
 
 WARM_SECONDS = 45.0  # the first cycle and its charts
 FULL = "Tickloop.candles.strip.rows.size >= 900"  # forecasts begin with the session
@@ -156,7 +157,7 @@ def _without_store() -> list[Row]:
         _wait_for(server.health)
         back = time.monotonic()
         (journal,) = folder.glob("mlruns/sessions/*/journal.jsonl")
-        newest = journal.read_text().count('"do":"end"')
+        newest = cycles_ended(journal)
         number = f"Number(({shown}.match(/now (.*)/) ?? [0, 0])[1])"
         tab.page.wait_for_function(f"{number} >= {newest}", timeout=60_000)
         took, longest = time.monotonic() - back, stands.longest()

@@ -86,6 +86,14 @@ def worker(
         started.close()
 
 
+def plain_environment() -> dict[str, str]:
+    """Return the variables of a process with this project's modules and no MLflow store named."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    # Programs of the environment (MLflow runs some by name) before others of the same name.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
+    return {**kept, "PYTHONPATH": str(ROOT), "PATH": path}
+
+
 def end(process: subprocess.Popen[bytes], timeout: float = 5) -> None:
     """End a process that we started: SIGTERM, then SIGKILL."""
     if process.poll() is None:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import psutil
 
 from benchmarks.measuring import NotMeasuredError
-from benchmarks.processes import ROOT, end
+from benchmarks.processes import end, plain_environment
 from benchmarks.table import Row
 
 LIMIT_GB = 8.0
@@ -80,11 +80,7 @@ def start_main_job(
     argv = ["-m", "trainers.session"]
     for name, value in knobs.items():
         argv += [f"--{name}", str(value)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID"):
-        env.pop(name, None)
-    if store:
-        env["MLFLOW_TRACKING_URI"] = store
+    env = plain_environment() | ({"MLFLOW_TRACKING_URI": store} if store else {})
     with out.open("wb") as file:
         return subprocess.Popen(
             [sys.executable, *argv], cwd=folder, env=env, stdout=file, stderr=file,

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.processes import plain_environment
+
 
 class TrackingServer:
     """One server, not started yet.
@@ -27,15 +29,11 @@ class TrackingServer:
         command = ["server", "--port", str(self.port), "--workers", "1",
                    "--backend-store-uri", f"sqlite:///{self.folder / 'store.db'}",
                    "--artifacts-destination", str(self.folder / "artifacts")]  # fmt: skip
-        env = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-        # It runs programs of its environment by name.
-        env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', '')}"
-        env["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "mlflow", *command],
                 cwd=self.folder,
-                env=env,
+                env=plain_environment() | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.main_job import MainJob, environment, market_ticks, wait_for, write_tape
+from benchmarks.processes import plain_environment
+from tests.end_to_end.main_job import MainJob, market_ticks, wait_for, write_tape
 from trainers.config import SessionConfig
 from trainers.mlproject import project
 
@@ -75,7 +76,7 @@ def test_entry_points_named_are_the_project_s():
 def test_help_names_every_knob_with_its_default():
     words = ["-m", "trainers.session", "--help"]
     done = subprocess.run(
-        [sys.executable, *words], cwd=ROOT, env=environment(), capture_output=True, text=True
+        [sys.executable, *words], cwd=ROOT, env=plain_environment(), capture_output=True, text=True
     )
     assert done.returncode == 0
     for name in SessionConfig.__dataclass_fields__:

@@ -24,9 +24,9 @@ from streaming.process import PARENT
 
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 2.5  # from SIGTERM to SIGKILL: a session ends within 5 s
+KILLED_SECONDS = 5.0  # from SIGKILL to its being gone: some 100 MB take a moment
 
 # A child that lived this long starts its backoff anew.
-KILLED_SECONDS = 5.0  # a process of some 100 MB is not gone at once
 PROVEN_SECONDS = 60.0
 
 # A child that raises so often, each time before it is proven, will raise for ever; one that is

@@ -23,9 +23,12 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+from benchmarks.processes import plain_environment
 from streaming.exchange.markets import MARKETS, Market, trades
 from streaming.tape import write_segment
 from streaming.ticks import NS_PER_S, Ticks
+from trainers.recording.files import JOURNAL
+from trainers.recording.journal import cycles_ended
 from trainers.replay import main as replay_main
 
 ROOT = Path(__file__).parents[2]
@@ -73,13 +76,6 @@ def market_ticks(seconds: int, seed: int = 0, market: Market = MARKETS["default"
 def write_tape(folder: Path, ticks: Ticks, symbol: str = "BTCUSDT") -> Path:
     folder.mkdir()
     return write_segment(folder, symbol, 0, ticks)
-
-
-def environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    # Programs of the environment (mlflow runs "python") before others of the same name.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
-    return {**kept, "PYTHONPATH": str(ROOT), "PATH": path}
 
 
 def _works(process: psutil.Process) -> bool:
@@ -137,7 +133,7 @@ class MainJob:
         self.process = subprocess.Popen(
             self.argv,
             cwd=self.folder,
-            env=environment() | ({"MLFLOW_TRACKING_URI": self.store} if self.store else {}),
+            env=plain_environment() | ({"MLFLOW_TRACKING_URI": self.store} if self.store else {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -184,8 +180,7 @@ class MainJob:
 
     def cycles(self) -> int:
         """Return how many cycles have ended."""
-        journal = self.session_folder() / "journal.jsonl"
-        return journal.read_text().count('"do":"end"') if journal.exists() else 0
+        return cycles_ended(self.session_folder() / JOURNAL)
 
     def runs(self) -> dict[str, Run]:
         """Return the session's runs: its own as ``session``, the others by learner."""

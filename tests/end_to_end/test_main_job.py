@@ -12,8 +12,6 @@ import signal
 import subprocess
 import sys
 import threading
-import urllib.error
-import urllib.request
 
 import numpy as np
 import psutil
@@ -21,14 +19,15 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import sync_playwright
 
+from benchmarks.processes import plain_environment
 from streaming.cache import bar_ring, tick_cache
 from streaming.tape import segments
 from streaming.ticks import NS_PER_S
 from tests.end_to_end.main_job import (
     ROOT,
     MainJob,
+    answers,
     apart,
-    environment,
     free_port,
     market_ticks,
     wait_for,
@@ -233,7 +232,7 @@ def test_mlflow_run_of_the_default_market_trains_registers_and_ends(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "mlflow", "run", ".", "--env-manager", "local", *words],
         cwd=project,
-        env=environment() | {"PYTHONPATH": ""},
+        env=plain_environment() | {"PYTHONPATH": ""},
         capture_output=True,
         text=True,
         timeout=180,
@@ -269,7 +268,7 @@ def test_killed_processes_are_started_again_and_nothing_is_lost(tmp_path):
         wait_for(lambda: (folder / "BTCUSDT.ticks").exists(), "the tick cache")
         cache = tick_cache(folder, "BTCUSDT")
         wait_for(lambda: cache.committed > 0, "ticks")
-        wait_for(lambda: answers(port), "the page")
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/"), "the page")
         for name, module in CHILDREN.items():
             victim = wait_for(lambda m=module: alive_as(job, m), module)
             os.kill(victim, signal.SIGKILL)
@@ -277,7 +276,7 @@ def test_killed_processes_are_started_again_and_nothing_is_lost(tmp_path):
             wait_for(lambda m=module, v=victim: alive_as(job, m) not in (0, v), "the restart")
             wait_for(lambda s=seen: cache.committed > s + 1000, "further ticks")
             wait_for(lambda n=name: told(job, f"the {n} ended (signal 9)"), "the event")
-        wait_for(lambda: answers(port), "the page")
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/"), "the page")
         np.testing.assert_array_equal(np.diff(cache.read().rows["id"]), 1)
         job.interrupt()
 
@@ -288,13 +287,6 @@ def alive_as(job, module):
             if module in process.cmdline():
                 return process.pid
     return 0
-
-
-def answers(port):
-    try:
-        return urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).status == 200
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def told(job, words):

@@ -24,7 +24,7 @@ from tests.end_to_end.main_job import (
 from tests.serving import serving
 from trainers.learners.cnn import CNN
 from trainers.learners.forecaster import FORECASTER_BARS
-from trainers.recording.journal import read_journal
+from trainers.recording.journal import cycles_ended, read_journal
 from trainers.recording.ledger import read_ledger
 from trainers.recording.record import read_record
 from trainers.scoring.ledger import MADE, MISSED, SILENT
@@ -46,7 +46,7 @@ def recorded(tmp_path_factory):
         journal = session / "journal.jsonl"
 
         def ended(cycles):
-            return journal.exists() and journal.read_text().count('"do":"end"') >= cycles
+            return cycles_ended(journal) >= cycles
 
         wait_for(lambda: ended(4), "cycles in which the CNN has learned")
         job.client.set_tag(session.name, "control/promote", "cnn")
@@ -71,10 +71,6 @@ def words_of(process):
         return process.cmdline()
     except psutil.Error:  # it has ended
         return []
-
-
-def cycles_ended(journal):
-    return journal.read_text().count('"do":"end"')
 
 
 def test_a_session_that_is_done_replays_itself_and_is_tagged_with_what_came_of_it(recorded):

@@ -11,7 +11,8 @@ import psutil
 from playwright.sync_api import expect, sync_playwright
 
 from benchmarks.kills import faults_of
-from tests.end_to_end.main_job import MainJob, answers, apart, environment, free_port, wait_for
+from benchmarks.processes import plain_environment
+from tests.end_to_end.main_job import MainJob, answers, apart, free_port, wait_for
 from tests.ui.conftest import CHROMIUM, FLAGS
 
 
@@ -26,7 +27,7 @@ def test_start_on_the_page_of_an_ended_session_has_it_go_on_until_the_page_ends(
     page = subprocess.Popen(
         [sys.executable, "-m", "ui.app", "--session", "last", "--page_port", str(port)],
         cwd=tmp_path,
-        env=environment(),
+        env=plain_environment(),
     )
     try:
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/live/page.js"), "the page")
