@@ -12,6 +12,7 @@ from datamodules.transitions import BUY, HOLD, SELL
 from streaming.exchange.markets.momentum import Momentum
 from tests.trainers.ledger_rows import score, score_directions
 from trainers.scoring.differences import by_brier, by_profit
+from trainers.scoring.duel import FAR, bars_left, duel_of
 from trainers.scoring.promotion import judge_challenger, judge_champion
 
 N = 3600
@@ -281,6 +282,14 @@ def test_the_time_told_is_what_it_takes_at_an_even_pace():
     early, *later = judged(ours, other, {}, looks, challenge=1)
     took = next(verdict.bars for verdict in later if verdict.decision == "promote") - early.bars
     assert early.bars_left == pytest.approx(took, rel=0.1)
+
+
+def test_no_time_is_told_if_it_is_more_than_a_day():
+    ours, other = (score_directions(np.ones(100), np.full(100, p)) for p in (0.53, 0.5))
+    evidence = duel_of("other", ours, other, by_brier).won
+    near, far = (evidence.log_value + evidence.rate * bars for bars in (FAR - 1, FAR + 1))
+    assert bars_left(evidence, near) == pytest.approx(FAR - 1, abs=1)
+    assert bars_left(evidence, far) is None
 
 
 def test_the_time_told_is_that_of_the_slowest():

@@ -10,6 +10,7 @@ from trainers.scoring.evidence import Evidence, evidence_of
 from trainers.scoring.scored import Scored
 
 FEW = 60  # bars after which a pace is told; before, it is chance
+FAR = 86_400  # bars, a day of seconds: a pace that takes longer is next to none, and told as none
 
 
 class Duel(NamedTuple):
@@ -46,11 +47,12 @@ def duel_of(against: str, ours: Scored, other: Scored, compare: Compare) -> Duel
 def bars_left(evidence: Evidence, log_threshold: float) -> int | None:
     """Return how many more bars it may take until ``log_threshold``, 0 if it is reached.
 
-    None if the evidence does not grow, or its bars are too few to tell.
+    None if the evidence does not grow (or next to not), or its bars are too few to tell.
     """
     missing = log_threshold - evidence.log_value
     if missing <= 0:
         return 0
     if evidence.bars < FEW or evidence.rate <= 0:
         return None
-    return math.ceil(missing / evidence.rate)
+    left = math.ceil(missing / evidence.rate)
+    return left if left <= FAR else None
