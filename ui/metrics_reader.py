@@ -33,19 +33,21 @@ class MetricsReader:
         self._written: object | None = None  # what the store was like, before it was read last
 
     def read(self) -> Metrics:
-        """Return all there is now; between two writes to the store, nothing is read again.
+        """Return all there is now; between two writes to the store, only the session's run is read.
+
+        That one tells whether the store still answers.
 
         Raises:
             TrackingAwayError: if MLflow does not answer.
         """
         written = self.reader.written()
+        session = self.reader.session_run(self.session)
         if written is None or written != self._written:
-            self._last = self._whole()
+            self._last = self._whole(session)
             self._written = written
         return dataclasses.replace(self._last, read_at=time.monotonic())
 
-    def _whole(self) -> Metrics:
-        session = self.reader.session_run(self.session)
+    def _whole(self, session: RunRecord) -> Metrics:
         runs = self.reader.learner_runs(self.session)
         learners, champions = _by_symbol(runs, "learner"), _by_symbol(runs, "champion")
         if session.cycle != self._cycle or not self._baselines:
