@@ -92,6 +92,11 @@ class Market:
         """Bars that were ever made final: the seq that the next one will get."""
         return self._bars.committed if self.open() and self._bars is not None else 0
 
+    @property
+    def oldest(self) -> int:
+        """The lowest seq of a final bar that is still kept."""
+        return self._bars.oldest if self.open() and self._bars is not None else 0
+
     def rows_from(self, seq: int) -> list[list[Any]]:
         """Return the chart rows of the final bars from ``seq`` on, then of the forming ones."""
         if not self.open() or self._bars is None:

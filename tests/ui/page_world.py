@@ -66,11 +66,11 @@ def empty_store() -> Path:
 class Stream:
     """Writes one symbol's rings: history first, then live if asked."""
 
-    def __init__(self, folder: Path, symbol: str, price: float) -> None:
+    def __init__(self, folder: Path, symbol: str, price: float, kept: int = 86_400) -> None:
         self.folder, self.symbol = folder, symbol
         self.rng = np.random.default_rng(len(symbol))
         self.cache = write_tick_cache(folder, symbol, 54_000)
-        self.bars = write_bar_ring(folder, symbol, 86_400)
+        self.bars = write_bar_ring(folder, symbol, kept)
         self.builder = BarBuilder()
         self.price, self.sent, self.at = price, 0, 0
         self.book: Book | None = None

@@ -180,6 +180,21 @@ def test_chart_that_follows_has_the_rows_of_one_that_looks_for_the_first_time(
         stream.close()
 
 
+def test_chart_begins_with_what_a_short_ring_still_has(tmp_path: Path) -> None:
+    stream = Stream(tmp_path, "BTCUSDT", 100.0, kept=100)
+    for _ in range(30):
+        stream.feed(90)
+    market = Market(tmp_path, "BTCUSDT")
+    assert market.oldest > 0
+    chart = Chart(market, 900)
+    for _ in range(5):
+        rows, expected = chart.look(), market.rows(900)
+        assert [row[0] for row in rows] == list(range(rows[0][0], rows[-1][0] + 1))
+        assert rows[-40:] == expected[-40:]  # of older ones the ring lacks what averages need
+        stream.feed(37)
+    stream.close()
+
+
 def test_words() -> None:
     assert [duration(s) for s in (42, 600, 10_800)] == ["42 s", "10.0 min", "3.0 h"]
     assert [plain(v) for v in (0.001, 12.3456, 1234.5)] == ["0.001", "12.35", "1,234"]

@@ -23,8 +23,9 @@ class Chart:
     def look(self) -> list[list[Any]]:
         """Return the newest rows, see ``ui.market``, the forming bar last."""
         done = self._market.final  # a bar that gets final from here on is made anew next time
-        if not 0 <= done - self._done <= self._limit:  # below 0: a killed feed took bars back
-            self._done, self._final = max(0, done - self._limit), []
+        oldest = max(done - self._limit, self._market.oldest)
+        if not oldest <= self._done <= done:  # above: a killed feed took bars back
+            self._done, self._final = oldest, []
         rows, fresh = self._market.rows_from(self._done), done - self._done
         self._final = [*self._final, *rows[:fresh]][-self._limit :]
         self._done = done
