@@ -17,7 +17,7 @@ from benchmarks.table import Row
 from datamodules.quotes import BP
 from datamodules.replay_buffer import Experiences
 from datamodules.snapshot import Snapshot
-from datamodules.transitions import BUY, SELL, make_transitions
+from datamodules.transitions import Action, make_transitions
 from streaming.exchange.markets.drawn_bars import bars_of_path
 from streaming.exchange.markets.market import SIGMA
 from streaming.exchange.markets.martingale import Martingale
@@ -27,7 +27,7 @@ from streaming.exchange.markets.signal import Signal
 from streaming.exchange.markets.trading import earned, play
 from streaming.ticks import NS_PER_S
 from trainers.config import SessionConfig
-from trainers.learners.dqn import DQN, ValueLearner, held_by
+from trainers.learners.dqn.learner import DQN, ValueLearner, held_by
 
 HOUR = 3600  # bars
 CYCLE = 30  # bars: a session's
@@ -70,13 +70,13 @@ def signal_share(seed: int, *, bars: int = 5 * HOUR, cycle: int = CYCLE) -> Shar
     state = signal.astype(np.float32)[:, None]
     every = Experiences(state[:-1], state[1:], returns[:-1].astype(np.float32), np.arange(bars))
     learner = ValueLearner(SessionConfig(seed=seed), 1)
-    actions = np.full(bars, SELL)
+    actions = np.full(bars, Action.SELL)
     for start in range(0, bars, cycle):
         now = slice(start, start + cycle)
         if start:
             worth, proven = learner.worth(every.state[now]), learner.evidence.proven
             buy, sell = (worth > cost) & proven, (worth < -cost) | (not proven)
-            actions[now] = BUY * buy + SELL * sell
+            actions[now] = Action.BUY * buy + Action.SELL * sell
         new = Experiences(*(part[now] for part in every))
         learner.learn(new, cost=cost, rng=np.random.default_rng([seed, start]))
     optimum = market.optimum(cost)
@@ -132,7 +132,7 @@ def traded(
     learner = DQN(SessionConfig(seed=seed, dqn_updates=updates, fee_bps=fee_bps))
     states = make_transitions(tape)
     bar = (states.ts - tape["ts_open"][0]) // NS_PER_S  # that each state's action is held over
-    actions = np.full(bars, SELL)
+    actions = np.full(bars, Action.SELL)
     for number, start in enumerate(range(cycle, bars, cycle), 1):
         learner.learn(Snapshot("", number, start, tape[:start], seed))
         assert learner.serving is not None

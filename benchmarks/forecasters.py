@@ -85,7 +85,7 @@ def until(scored: Scored, bars: int) -> Scored:
 
 
 def naive(rng: Generator, up: Floats) -> dict[str, Scored]:
-    """Return the baselines that only count: ``trainers.learners.baselines``, all bars at once."""
+    """Return the baselines that only count (``baselines.naive``), all bars at once."""
     every = np.concatenate([(rng.random(HISTORY) < 0.5).astype(np.float64), up])
     cut = HISTORY + np.arange(len(up)) // CYCLE * CYCLE  # bars known when they last learned
     ups = np.concatenate([[0.0], np.cumsum(every)])[cut]

@@ -25,8 +25,8 @@ from mlflow.tracking import MlflowClient
 
 from benchmarks.processes import plain_environment
 from benchmarks.table import Row
+from trainers.recording.decision_log import cycles_ended, read_journal
 from trainers.recording.files import JOURNAL
-from trainers.recording.journal import cycles_ended, read_journal
 from trainers.recording.ledger import read_ledger
 from trainers.recording.record import read_ticks
 

@@ -32,9 +32,9 @@ from streaming.exchange.markets.momentum import Momentum
 from streaming.exchange.markets.process import Process
 from streaming.exchange.markets.switch import Switch
 from trainers.config import SessionConfig
-from trainers.learners.cnn import CNN
-from trainers.learners.forecaster import FORECASTER_BARS
-from trainers.scoring.direction import log_losses
+from trainers.learners.cnn.forecaster import FORECASTER_BARS
+from trainers.learners.cnn.learner import CNN
+from trainers.scoring.direction.scores import log_losses
 
 START = 200  # bars known at the first cycle
 SEEDS = 5
@@ -51,7 +51,7 @@ Floats = NDArray[np.float64]
 def forecasts(bars: Bars, config: SessionConfig) -> Floats:
     """Return what the CNN says after each bar, ``(T,)``; one half where it says nothing.
 
-    As ``trainers.prequential``, but all bars of a cycle in one batch, since the version that
+    As ``trainers.drivers.prequential``, but all bars of a cycle in one batch: the version that
     forecasts stays the same for them.
     """
     one_thread()

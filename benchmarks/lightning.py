@@ -24,8 +24,8 @@ from datamodules.dqn_datamodule import DQNDataModule, transitions_of
 from datamodules.quotes import SPREAD_BARS, half_spread_bps
 from datamodules.snapshot import Snapshot
 from trainers.config import SessionConfig
-from trainers.learners.cnn import CNN
-from trainers.learners.dqn import DQN, UNIT_BARS, WEIGHT_DECAY, experiences_of, typical_move
+from trainers.learners.cnn.learner import CNN
+from trainers.learners.dqn.learner import DQN, UNIT_BARS, WEIGHT_DECAY, experiences_of, typical_move
 
 BARS = 3600
 STEP = 30  # bars from one cycle to the next

@@ -23,13 +23,13 @@ from benchmarks.table import Row
 from streaming.ingest import Ingest
 from streaming.ticks import Ticks
 from trainers.config import SessionConfig, session_folder
-from trainers.cycle import Lane
-from trainers.lanes import make_lane, session_metrics
+from trainers.drivers.schedule import LiveSchedule
+from trainers.drivers.streams import LiveStream
+from trainers.engine.assembly import make_lane, session_metrics
+from trainers.engine.market_trainer import Lane
+from trainers.recording.decision_log import Journal
 from trainers.recording.files import JOURNAL, OUTBOX
-from trainers.recording.journal import Journal
 from trainers.recording.ledger import Ledger
-from trainers.schedule import LiveSchedule
-from trainers.streams import LiveStream
 from trainers.tracking.run_ids import RunIds
 from trainers.tracking.runs import start_session
 from trainers.tracking.store import ensure_store

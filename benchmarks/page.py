@@ -23,7 +23,7 @@ from benchmarks.system import free_ports, start_main_job
 from benchmarks.tab import LIVE, Tab, open_tab
 from benchmarks.table import Row
 from benchmarks.tracking_server import TrackingServer
-from trainers.recording.journal import cycles_ended
+from trainers.recording.decision_log import cycles_ended
 
 WARM_SECONDS = 45.0  # the first cycle and its charts
 FULL = "Tickloop.candles.strip.rows.size >= 900"  # forecasts begin with the session
@@ -186,7 +186,7 @@ def _trainer_killed(tab: Tab, page: psutil.Process) -> list[Row]:
     newest = "Math.max(...Tickloop.candles.strip.rows.keys())"
     before = tab.page.evaluate(newest)
     stands = _Stands(tab)
-    _child(page.ppid(), "trainers.trainer").kill()
+    _child(page.ppid(), "trainers.session.trainer").kill()
     killed = time.monotonic()
     tab.page.wait_for_function(f"{newest} > {before} + 3", timeout=60_000, polling=100)
     took = time.monotonic() - killed

@@ -33,8 +33,8 @@ from streaming.bars import Bars
 from streaming.exchange.markets.drawn_bars import bars_of_path
 from streaming.exchange.markets.momentum import Momentum
 from trainers.config import SessionConfig
-from trainers.learners.cnn import CNN, CNNModule
-from trainers.learners.forecaster import WindowNet
+from trainers.learners.cnn.forecaster import WindowNet
+from trainers.learners.cnn.learner import CNN, CNNModule
 from trainers.learners.lightning import fit
 
 CYCLES = 2_880  # a day of 30 s

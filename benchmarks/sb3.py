@@ -21,7 +21,7 @@ from datamodules.snapshot import Snapshot
 from datamodules.transitions import make_transitions
 from streaming.bars import Bars
 from trainers.config import SessionConfig
-from trainers.learners.dqn import DQN
+from trainers.learners.dqn.learner import DQN
 
 BARS = 3600
 STEP = 30  # bars from one cycle to the next

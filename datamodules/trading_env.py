@@ -14,7 +14,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.transitions import BUY, LENGTH, SELL, STATE, Transitions
+from datamodules.transitions import LENGTH, STATE, Action, Transitions
 
 N_STATE = LENGTH * len(STATE)
 
@@ -114,9 +114,9 @@ class TradingEnv(gym.Env[Observation, np.int64]):
         if action not in (0, 1, 2):
             raise ValueError(f"action: got {action!r}; allowed: 0 HOLD, 1 BUY, 2 SELL")
         i, before = self._at, self._position
-        if action == BUY:
+        if action == Action.BUY:
             self._position = 1
-        elif action == SELL:
+        elif action == Action.SELL:
             self._position = 0
         cost = self.cost_bps if self._position != before else 0.0
         reward = self._position * self._ret[i] - cost

@@ -6,6 +6,7 @@ follows from the return. State ``i`` is the 10 bars that end with bar ``i + 9``.
 
 from __future__ import annotations
 
+import enum
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,13 @@ from streaming.bars import Bars
 LENGTH = 10
 STATE = ("close", "volume", "rsi_14")
 
-HOLD, BUY, SELL = 0, 1, 2
+
+class Action(enum.IntEnum):
+    """What an agent decides at a bar's close; the taker's side of a trade is a ``Side``."""
+
+    HOLD = 0  # keeps the position
+    BUY = 1  # goes in
+    SELL = 2  # goes out
 
 
 class Transitions(NamedTuple):

@@ -18,6 +18,8 @@ Ticks travel as structured numpy arrays of dtype ``TICK``, in the venue's order:
 
 from __future__ import annotations
 
+import enum
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,7 +38,14 @@ TICK = np.dtype(
 
 REPAIRED, AFTER_GAP, LATE, VOID = 1, 2, 4, 8
 
-BUY, SELL, UNKNOWN = 1, -1, 0
+
+class Side(enum.IntEnum):
+    """What the taker of a trade did; an order to be placed is an ``Action``."""
+
+    BOUGHT = 1
+    SOLD = -1
+    UNKNOWN = 0
+
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000

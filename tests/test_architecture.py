@@ -23,16 +23,16 @@ EACH = pytest.mark.parametrize("here", SOURCES)
 OWNERS = {
     "websockets": ("streaming/feed.py", "streaming/exchange/"),
     # Beside its owner, the entry points that make a client for it.
-    "mlflow": ("trainers/tracking/", "trainers/session.py", "trainers/resuming.py",
-               "trainers/trainer.py", "trainers/candidate.py", "trainers/promote.py",
-               "trainers/replay.py"),
+    "mlflow": ("trainers/tracking/", "trainers/session/__main__.py", "trainers/session/resume.py",
+               "trainers/session/trainer/__main__.py", "trainers/promotion/",
+               "trainers/replay/"),
     "gradio": ("ui/",),
     "fastapi": ("ui/",),
     "uvicorn": ("ui/",),
     "pytorch_lightning": ("datamodules/", "trainers/learners/"),
-    "torch": ("datamodules/", "trainers/learners/", "trainers/tracking/models.py",
-              "trainers/tracking/champions.py", "trainers/recording/checkpoint.py",
-              "trainers/lanes.py"),
+    "torch": ("datamodules/", "trainers/learners/", "trainers/promotion/",
+              "trainers/recording/checkpoint.py",
+              "trainers/engine/assembly.py"),
     "sklearn": ("datamodules/", "trainers/learners/"),
     "gymnasium": ("datamodules/",),
     "pyarrow": ("streaming/tape/",),
@@ -112,7 +112,7 @@ LIGHT = {
     "streaming.feed": "torch mlflow gradio pytorch_lightning pandas sklearn",
     "streaming.exchange.server": "torch mlflow gradio pytorch_lightning sklearn",
     "ui.app": "torch pytorch_lightning gradio websockets.asyncio.server",
-    "trainers.session, trainers.tracking.reader, trainers.tracking.tracker": (
+    "trainers.session.__main__, trainers.tracking.reader, trainers.tracking.tracker": (
         "torch pytorch_lightning gradio"
     ),
 }

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from trainers.config import SessionConfig
-from trainers.mlproject import project
+from trainers.session.mlproject import project
 
 ROOT = Path(__file__).parents[1]
 FIELDS = dataclasses.fields(SessionConfig)
@@ -42,7 +42,7 @@ def pins(lines):
 def test_mlproject_is_what_the_config_record_makes():
     assert yaml.safe_load(read("MLproject")) == project()
     made = yaml.safe_dump(project(), sort_keys=False, width=100)
-    assert read("MLproject") == made, "run: python -m trainers.mlproject > MLproject"
+    assert read("MLproject") == made, "run: python -m trainers.session.mlproject > MLproject"
 
 
 def test_main_takes_every_knob_with_its_default():

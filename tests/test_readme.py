@@ -13,7 +13,7 @@ import pytest
 from benchmarks.processes import plain_environment
 from tests.end_to_end.main_job import MainJob, market_ticks, wait_for, write_tape
 from trainers.config import SessionConfig
-from trainers.mlproject import project
+from trainers.session.mlproject import project
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

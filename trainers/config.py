@@ -13,7 +13,7 @@ from pathlib import Path
 from streaming.config import StreamConfig
 from streaming.errors import KnobError
 from streaming.knobs import knob
-from trainers.access import host_names
+from trainers.session.access import host_names
 
 # Of an account without discounts. Binance spot: 0.1 %, its public fee schedule; tapes are mostly
 # its. The simulated venue charges what the cheapest do, so that trading is not hopeless.

@@ -24,10 +24,10 @@ from datamodules.indicators import sma
 from streaming.bars import Bars, bars_of
 from streaming.cache import ConnectionState, bar_ring, tick_cache
 from streaming.ring import Ring
-from streaming.ticks import BUY, LATE, NS_PER_S, SELL, Ticks, make_ticks
+from streaming.ticks import LATE, NS_PER_S, Side, Ticks, make_ticks
 
 RATE_BARS = 10
-SIDES = {BUY: "buy", SELL: "sell"}
+SIDES: dict[int, str] = {Side.BOUGHT: "buy", Side.SOLD: "sell"}
 
 
 @dataclasses.dataclass(frozen=True)

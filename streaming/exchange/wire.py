@@ -12,10 +12,10 @@ import msgspec
 import numpy as np
 
 from streaming.exchange.trades import Trades
-from streaming.ticks import NS_PER_MS, NS_PER_US, SELL
+from streaming.ticks import NS_PER_MS, NS_PER_US, Side
 
 # Binance's ``m``: is the buyer the maker? Then the taker sold; null: not known.
-MAKER = {0: None, SELL: True, -SELL: False}
+MAKER = {0: None, Side.SOLD: True, -Side.SOLD: False}
 
 
 class TradeEvent(msgspec.Struct):

@@ -19,12 +19,12 @@ import pyarrow.parquet
 from streaming.errors import TapeError
 from streaming.tape.formats import Layout, layout_of, to_ns
 from streaming.tape.segments import segment_symbol, segments
-from streaming.ticks import BUY, SELL, TICK, UNKNOWN, Ticks, make_ticks
+from streaming.ticks import TICK, Side, Ticks, make_ticks
 
 KNOWN = "a folder of segments, or CSV(.gz, .zip) of tickloop, Tardis or Binance trades"
 
 # The taker's side: as a word, or as Binance's "is the buyer the maker?".
-SIDES = {"buy": BUY, "sell": SELL, "true": SELL, "false": BUY}
+SIDES = {"buy": Side.BOUGHT, "sell": Side.SOLD, "true": Side.SOLD, "false": Side.BOUGHT}
 
 DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException)
 
@@ -172,7 +172,7 @@ def _from_csv(layout: Layout, rows: Any) -> Ticks:
         ticks["ts_init"] = to_ns(_numbers(rows[layout.ts_init]), layout.init_ns)
     ticks["price"], ticks["size"] = rows[layout.price].to_numpy(), rows[layout.size].to_numpy()
     which = pc.index_in(pc.utf8_lower(rows[layout.side]), pa.array(list(SIDES)))
-    ticks["side"] = np.array([*SIDES.values(), UNKNOWN])[pc.fill_null(which, -1).to_numpy()]
+    ticks["side"] = np.array([*SIDES.values(), Side.UNKNOWN])[pc.fill_null(which, -1).to_numpy()]
     return ticks
 
 

@@ -16,14 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.ticks import (
-    BUY,
     MAX_AHEAD_NS,
     NS_PER_MS,
     NS_PER_US,
     OLDEST_TS,
-    SELL,
-    UNKNOWN,
     VOID,
+    Side,
     Ticks,
     make_ticks,
 )
@@ -158,7 +156,9 @@ def ticks_of(rows: Sequence[Row], stamps: Sequence[int]) -> Ticks:
     ticks["ts_event"] = np.where(time >= US_FROM, time * NS_PER_US, ms)
     ticks["ts_init"] = stamps
     maker = np.array([row.m for row in rows], np.float64)  # is the buyer the maker? NaN: unknown
-    ticks["side"] = np.where(np.isnan(maker), UNKNOWN, np.where(maker > 0, SELL, BUY))
+    ticks["side"] = np.where(
+        np.isnan(maker), Side.UNKNOWN, np.where(maker > 0, Side.SOLD, Side.BOUGHT)
+    )
     return ticks
 
 

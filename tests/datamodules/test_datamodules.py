@@ -11,7 +11,7 @@ from datamodules.replay_buffer import ReplayBuffer
 from datamodules.scaling import scale
 from datamodules.snapshot import NotEnoughBarsError
 from tests.datamodules.samples import random_bars, snapshot_of
-from trainers.learners.dqn import experiences_of
+from trainers.learners.dqn.learner import experiences_of
 
 
 def cnn_data(bars, seed=0, updates=5, features="classic"):

@@ -8,10 +8,10 @@ import torch
 from gymnasium.utils.env_checker import check_env
 
 from datamodules.trading_env import TradingEnv, observed
-from datamodules.transitions import BUY, HOLD, LENGTH, SELL, Transitions, make_transitions
+from datamodules.transitions import LENGTH, Action, Transitions, make_transitions
 from streaming.bars import BAR
 from streaming.ticks import NS_PER_S
-from trainers.learners.agent import inputs_of
+from trainers.learners.dqn.agent import inputs_of
 
 COST = 2.0
 
@@ -52,27 +52,34 @@ def test_gymnasium_finds_nothing_wrong_with_it(env):
 
 def test_rewards_are_the_return_while_in_the_market_less_a_fee_for_each_change(env, transitions):
     env.reset(seed=0)
-    rewards = [step[1] for step in play(env, [HOLD, BUY, HOLD, BUY, SELL, SELL])]
+    rewards = [
+        step[1]
+        for step in play(
+            env, [Action.HOLD, Action.BUY, Action.HOLD, Action.BUY, Action.SELL, Action.SELL]
+        )
+    ]
     ret = transitions.ret
     assert rewards == pytest.approx([0, ret[1] - COST, ret[2], ret[3], -COST, 0])
 
 
 def test_the_position_is_the_last_number_seen(env):
     env.reset(seed=0)
-    assert [step[0][-1] for step in play(env, [HOLD, BUY, HOLD, SELL])] == [0, 1, 1, 0]
+    assert [
+        step[0][-1] for step in play(env, [Action.HOLD, Action.BUY, Action.HOLD, Action.SELL])
+    ] == [0, 1, 1, 0]
 
 
 def test_what_is_seen_after_a_step_is_the_state_of_the_next_experience(env, transitions):
     first, _ = env.reset(seed=0)
     states = observed(transitions.rows[:, :-1], env.unit_bps)
     assert np.array_equal(first[:-1], states[0])
-    seen = [step[0] for step in play(env, [HOLD] * (len(states) - 1))]
+    seen = [step[0] for step in play(env, [Action.HOLD] * (len(states) - 1))]
     assert np.array_equal([one[:-1] for one in seen], states[1:])
 
 
 def test_an_episode_is_truncated_at_the_end_of_the_data_and_never_terminated(env, transitions):
     env.reset(seed=0)
-    steps = play(env, [BUY] * len(transitions.ret))
+    steps = play(env, [Action.BUY] * len(transitions.ret))
     assert [step[3] for step in steps] == [False] * (len(steps) - 1) + [True]
     assert not any(step[2] for step in steps)
     last = observed(transitions.rows[-1:, 1:], env.unit_bps)[0]
@@ -84,12 +91,12 @@ def test_no_episode_crosses_a_gap_and_the_next_one_starts_behind_it():
     n_before = int((transitions.ts < 120 * NS_PER_S).sum())
     env = TradingEnv(transitions)
     env.reset(seed=0)
-    steps = play(env, [HOLD] * n_before)
+    steps = play(env, [Action.HOLD] * n_before)
     assert [step[3] for step in steps] == [False] * (n_before - 1) + [True]
     behind, _ = env.reset()
     states = observed(transitions.rows[:, :-1], env.unit_bps)
     assert np.array_equal(behind[:-1], states[n_before])
-    steps = play(env, [HOLD] * (len(states) - n_before))
+    steps = play(env, [Action.HOLD] * (len(states) - n_before))
     assert steps[-1][3]
     again, _ = env.reset()
     assert np.array_equal(again[:-1], states[0])
@@ -97,7 +104,7 @@ def test_no_episode_crosses_a_gap_and_the_next_one_starts_behind_it():
 
 def test_a_reset_takes_the_position_and_its_seed_starts_over(env):
     first, _ = env.reset(seed=1)
-    play(env, [BUY, BUY])
+    play(env, [Action.BUY, Action.BUY])
     again, _ = env.reset(seed=2)
     assert np.array_equal(first, again)
 
@@ -105,7 +112,7 @@ def test_a_reset_takes_the_position_and_its_seed_starts_over(env):
 def test_an_episode_may_start_anywhere(env, transitions):
     seen, _ = env.reset(options={"start": 7})
     assert np.array_equal(seen[:-1], observed(transitions.rows[7:8, :-1], env.unit_bps)[0])
-    assert env.step(BUY)[1] == pytest.approx(transitions.ret[7] - COST)
+    assert env.step(Action.BUY)[1] == pytest.approx(transitions.ret[7] - COST)
 
 
 @pytest.mark.parametrize("start", [-1, 10_000])

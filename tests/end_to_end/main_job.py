@@ -27,9 +27,9 @@ from benchmarks.processes import plain_environment
 from streaming.exchange.markets import MARKETS, Market, trades
 from streaming.tape import write_segment
 from streaming.ticks import NS_PER_S, Ticks
+from trainers.recording.decision_log import cycles_ended
 from trainers.recording.files import JOURNAL
-from trainers.recording.journal import cycles_ended
-from trainers.replay import main as replay_main
+from trainers.replay.__main__ import main as replay_main
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0

@@ -22,13 +22,13 @@ from tests.end_to_end.main_job import (
     write_tape,
 )
 from tests.serving import serving
-from trainers.learners.cnn import CNN
-from trainers.learners.forecaster import FORECASTER_BARS
-from trainers.recording.journal import cycles_ended, read_journal
+from trainers.learners.cnn.forecaster import FORECASTER_BARS
+from trainers.learners.cnn.learner import CNN
+from trainers.promotion.alias_watcher import Versions
+from trainers.recording.decision_log import cycles_ended, read_journal
 from trainers.recording.ledger import read_ledger
 from trainers.recording.record import read_record
 from trainers.scoring.ledger import MADE, MISSED, SILENT
-from trainers.tracking.champions import Versions
 
 CYCLES = 9
 
@@ -59,7 +59,7 @@ def recorded(tmp_path_factory):
         job.client.set_tag(session.name, "control/resume", "1")
         before = cycles_ended(journal)
         wait_for(lambda: ended(before + 1), "a cycle with it")
-        (trainer,) = (p for p in job.processes() if "trainers.trainer" in words_of(p))
+        (trainer,) = (p for p in job.processes() if "trainers.session.trainer" in words_of(p))
         trainer.kill()
         out = job.finish()
     assert job.process.returncode == 0, out

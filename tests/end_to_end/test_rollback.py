@@ -11,7 +11,7 @@ from streaming.exchange.markets.market import played, with_orders
 from streaming.exchange.markets.momentum import Momentum
 from streaming.ticks import NS_PER_S
 from tests.end_to_end.main_job import MainJob, market_ticks, replayed, wait_for, write_tape
-from trainers.recording.journal import read_journal
+from trainers.recording.decision_log import read_journal
 from trainers.recording.ledger import read_ledger
 
 TURNS = 600  # seconds after which momentum becomes reversal

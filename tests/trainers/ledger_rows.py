@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from datamodules.transitions import HOLD
+from datamodules.transitions import Action
 from trainers.scoring.ledger import FORECAST, MADE, NO_ACTION, OUTCOME
 from trainers.scoring.moves import moves_of
 from trainers.scoring.scored import scored_of
@@ -23,7 +23,7 @@ def outcomes_of(closes, *, mids=None, gaps=(), half_spread_bps=0.0, bars=None):
     return rows
 
 
-def forecasts_of(probabilities, *, signals=HOLD, status=MADE, learner=0, bars=None):
+def forecasts_of(probabilities, *, signals=Action.HOLD, status=MADE, learner=0, bars=None):
     """Forecasts of consecutive bars, NaN for an agent's."""
     rows = np.zeros(len(probabilities), FORECAST)
     rows["bar"] = np.arange(len(rows)) * SECOND if bars is None else np.array(bars) * SECOND
@@ -32,7 +32,7 @@ def forecasts_of(probabilities, *, signals=HOLD, status=MADE, learner=0, bars=No
     return rows
 
 
-def score(closes, probabilities, *, signals=HOLD, status=MADE, **outcomes):
+def score(closes, probabilities, *, signals=Action.HOLD, status=MADE, **outcomes):
     """Join one learner's forecasts with outcomes."""
     rows = outcomes_of(closes, **outcomes)
     forecasts = forecasts_of(probabilities, signals=signals, status=status)

@@ -11,10 +11,10 @@ import pytest
 
 from streaming.errors import KnobError
 from tests.trainers.test_session import PROJECT, nothing_left
-from trainers.access import Passwords, check_access, host_names
-from trainers.children import children_of
 from trainers.config import SessionConfig
-from trainers.session import take_passwords
+from trainers.session.__main__ import take_passwords
+from trainers.session.access import Passwords, check_access, host_names
+from trainers.session.processes import children_of
 
 OPERATOR, VIEWER = "TICKLOOP_OPERATOR_PASSWORD", "TICKLOOP_VIEWER_PASSWORD"
 SECRET = "correct horse"

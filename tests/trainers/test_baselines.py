@@ -9,13 +9,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from datamodules.labelled_rows import labelled_rows
-from datamodules.transitions import BUY, HOLD, SELL
+from datamodules.transitions import Action
 from streaming.exchange.markets.drawn_bars import bars_of_path
 from streaming.exchange.markets.momentum import Momentum
 from streaming.exchange.markets.signs import Signs
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from trainers.config import SessionConfig
-from trainers.learners.baselines import (
+from trainers.drivers.prequential import prequential
+from trainers.learners.baselines.logistic import Logistic
+from trainers.learners.baselines.naive import (
     BuyAndHold,
     Flat,
     LastDirection,
@@ -24,9 +26,7 @@ from trainers.learners.baselines import (
     Reversal,
     moves_of,
 )
-from trainers.learners.canary import Canary
-from trainers.learners.logistic import Logistic
-from trainers.prequential import prequential
+from trainers.learners.baselines.permuted_labels import Canary
 
 CONFIG = SessionConfig()
 
@@ -110,7 +110,7 @@ def test_a_market_still_for_more_than_a_minute_says_nothing_of_the_last_move(kin
 
 def test_flat_is_never_in_and_buy_and_hold_is_always():
     bars = random_bars(200)
-    for kind, action in ((Flat, SELL), (BuyAndHold, BUY)):
+    for kind, action in ((Flat, Action.SELL), (BuyAndHold, Action.BUY)):
         learner = learned(kind, bars)
         assert {learner.forecast(bars[:t])[0] for t in range(2, 200)} == {action}
 
@@ -126,7 +126,7 @@ def random_actions(turnover, *, n=4000, seed=0):
 def test_random_changes_its_position_as_often_as_told(turnover):
     position, changes, actions = 0, 0, random_actions(turnover)
     for action in actions:
-        wanted = {BUY: 1, SELL: 0, HOLD: position}[action]
+        wanted = {Action.BUY: 1, Action.SELL: 0, Action.HOLD: position}[action]
         changes += wanted != position
         position = wanted
     error = 4 * math.sqrt(turnover / len(actions))

@@ -12,8 +12,8 @@ from datamodules.windows import LENGTH, make_windows
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from tests.trainers.ledger_rows import score
 from trainers.config import SessionConfig
-from trainers.learners.cnn import CNN, RECENT_BARS
-from trainers.learners.forecaster import (
+from trainers.drivers.prequential import prequential
+from trainers.learners.cnn.forecaster import (
     FADING,
     FORECASTER_BARS,
     RECENT,
@@ -22,10 +22,10 @@ from trainers.learners.forecaster import (
     VIEWS,
     WindowNet,
 )
+from trainers.learners.cnn.learner import CNN, RECENT_BARS
+from trainers.learners.cnn.mixing import trust_after
 from trainers.learners.linear import fit_logistic
-from trainers.learners.mixing import trust_after
-from trainers.prequential import prequential
-from trainers.scoring.direction import accuracy
+from trainers.scoring.direction.scores import accuracy
 
 EACH = pytest.mark.parametrize("features", COLUMNS)
 

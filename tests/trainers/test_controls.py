@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from trainers.controls import RefusedError, apply_control
+from trainers.engine.controls import RefusedError, apply_control
 
 
 def lane_of(learners, baselines):

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from streaming.cache import ConnectionState, write_bar_ring, write_tick_cache
 from streaming.ticks import AFTER_GAP
 from tests.trainers.world import SYMBOL, Failing, Spy, World, second, seconds_of
-from trainers.cycle import next_cut, wait_for_rings
-from trainers.seat import LONGEST_REST
+from trainers.engine.learner_runner import LONGEST_REST
+from trainers.engine.market_trainer import next_cut, wait_for_rings
 
 STEP = 30
 

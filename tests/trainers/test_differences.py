@@ -5,15 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamodules.transitions import BUY, HOLD, SELL
+from datamodules.transitions import Action
 from tests.trainers.ledger_rows import score, score_directions
-from trainers.scoring.differences import by_brier, by_profit
 from trainers.scoring.ledger import MADE, SILENT
-from trainers.scoring.paper import paper_of
+from trainers.scoring.profit.paper import paper_of
+from trainers.scoring.promotion.differences import by_brier, by_profit
 
 relaxed = settings(deadline=None)  # the machine may be busy with others
 CHANCE = st.floats(0, 1)
-SIGNALS = st.lists(st.sampled_from([HOLD, BUY, SELL]), min_size=61, max_size=61)
+SIGNALS = st.lists(
+    st.sampled_from([Action.HOLD, Action.BUY, Action.SELL]), min_size=61, max_size=61
+)
 FEE = 1.0
 
 
@@ -36,7 +38,7 @@ def test_the_most_is_what_the_worse_of_both_outcomes_would_make(p, q):
 def agent(signals, *, mids=None, **rows):
     """An agent that follows ``signals`` at consecutive bars, and says HOLD at the newest."""
     mids = moving(len(signals)) if mids is None else mids
-    return score(mids, [np.nan] * len(mids), signals=[*signals, HOLD], **rows)
+    return score(mids, [np.nan] * len(mids), signals=[*signals, Action.HOLD], **rows)
 
 
 def moving(n, seed=0):
@@ -46,8 +48,11 @@ def moving(n, seed=0):
 
 def test_profits_by_hand():
     # Ours is in for two bars and pays for both ways when it goes in.
-    ours = agent([HOLD] * 40 + [BUY, HOLD, SELL], mids=[*[100, 101] * 20, 100, 101, 102.01, 102.01])
-    flat = agent([SELL] * 43, mids=[*[100, 101] * 20, 100, 101, 102.01, 102.01])
+    ours = agent(
+        [Action.HOLD] * 40 + [Action.BUY, Action.HOLD, Action.SELL],
+        mids=[*[100, 101] * 20, 100, 101, 102.01, 102.01],
+    )
+    flat = agent([Action.SELL] * 43, mids=[*[100, 101] * 20, 100, 101, 102.01, 102.01])
     found = by_profit(FEE)(ours, flat)
     assert found.gain[-3:].tolist() == pytest.approx([98, 100, 0])
     # 20 typical moves before it, half of them up by 100 bp and half down by 99, and the fee.
@@ -67,7 +72,9 @@ def test_all_gains_are_what_both_accounts_would_be_worth_if_closed(ours, other):
 
 
 def test_a_gap_closes_a_position_and_no_cost_is_paid_twice():
-    ours, flat = (agent(signals, gaps=[2]) for signals in ([BUY, 0, 0, 0], [SELL] * 4))
+    ours, flat = (
+        agent(signals, gaps=[2]) for signals in ([Action.BUY, 0, 0, 0], [Action.SELL] * 4)
+    )
     gain = by_profit(FEE)(ours, flat).gain
     first = paper_of(ours, 0.0).gross_bps[0]
     assert gain.tolist() == pytest.approx([first - 2 * FEE, 0, 0, 0])
@@ -75,14 +82,14 @@ def test_a_gap_closes_a_position_and_no_cost_is_paid_twice():
 
 def test_both_begin_out_of_the_market_when_both_have_spoken():
     status = [SILENT] * 10 + [MADE] * 52
-    late = agent([HOLD] * 10 + [BUY] * 51, status=status)
-    found = by_profit(FEE)(agent([BUY] * 61), late)
+    late = agent([Action.HOLD] * 10 + [Action.BUY] * 51, status=status)
+    found = by_profit(FEE)(agent([Action.BUY] * 61), late)
     assert len(found.gain) == 51
     assert found.gain.tolist() == [0] * 51
 
 
 def test_nothing_is_bet_before_moves_are_typical():
-    found = by_profit(FEE)(agent([BUY] * 61), agent([SELL] * 61))
+    found = by_profit(FEE)(agent([Action.BUY] * 61), agent([Action.SELL] * 61))
     assert found.better[:30].tolist() == [0] * 30
     assert (found.better[30:] != 0).all()
     assert (found.gain != 0).all()
@@ -90,8 +97,10 @@ def test_nothing_is_bet_before_moves_are_typical():
 
 def test_a_move_is_measured_by_those_before_it_and_clipped():
     calm = np.append(moving(60), 200.0)
-    found = by_profit(FEE)(agent([BUY] * 61, mids=calm), agent([SELL] * 61, mids=calm))
-    usual = by_profit(FEE)(agent([BUY] * 60), agent([SELL] * 60))
+    found = by_profit(FEE)(
+        agent([Action.BUY] * 61, mids=calm), agent([Action.SELL] * 61, mids=calm)
+    )
+    usual = by_profit(FEE)(agent([Action.BUY] * 60), agent([Action.SELL] * 60))
     assert found.better[-1] == 1
     assert found.gain[-1] == pytest.approx(1e4 * (200 / calm[-2] - 1))
     assert found.better[:60].tolist() == usual.better.tolist()
@@ -101,11 +110,15 @@ def test_typical_moves_are_those_of_the_last_ten_minutes():
     mids = 100 * np.cumprod(
         1 + 1e-4 * np.repeat([100.0, 1.0], [700, 700]) * (-1) ** np.arange(1400)
     )
-    found = by_profit(0.0)(agent([BUY] * 1399, mids=mids), agent([SELL] * 1399, mids=mids))
+    found = by_profit(0.0)(
+        agent([Action.BUY] * 1399, mids=mids), agent([Action.SELL] * 1399, mids=mids)
+    )
     assert np.abs(found.better[[600, 1390]]) == pytest.approx(1 / 20, rel=0.02)
 
 
 def test_in_a_market_that_stands_still_nothing_is_better():
     mids = [100.0] * 62
-    found = by_profit(0.0)(agent([BUY] * 61, mids=mids), agent([SELL] * 61, mids=mids))
+    found = by_profit(0.0)(
+        agent([Action.BUY] * 61, mids=mids), agent([Action.SELL] * 61, mids=mids)
+    )
     assert found.better.tolist() == [0] * 61

@@ -8,14 +8,21 @@ import torch
 
 from benchmarks.agent import null_turnover, signal_share
 from datamodules.dqn_datamodule import transitions_of
-from datamodules.transitions import BUY, HOLD, SELL
+from datamodules.transitions import Action
 from streaming.exchange.markets.chain import gaussian
 from streaming.exchange.markets.signal import Signal
 from streaming.exchange.markets.trading import being_in
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from trainers.config import SessionConfig
-from trainers.learners.agent import Agent, ValueNet, inputs_of
-from trainers.learners.dqn import DQN, DQNModule, Evidence, experiences_of, held_by, typical_move
+from trainers.learners.dqn.agent import Agent, ValueNet, inputs_of
+from trainers.learners.dqn.learner import (
+    DQN,
+    DQNModule,
+    Evidence,
+    experiences_of,
+    held_by,
+    typical_move,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +98,13 @@ def agent_worth(worth, **about):
 
 
 @pytest.mark.parametrize(
-    "worth, wanted", [(5.0, (BUY, HOLD)), (2.0, (HOLD, HOLD)), (-2.0, (HOLD, HOLD)), (-5.0, (0, 2))]
+    "worth, wanted",
+    [
+        (5.0, (Action.BUY, Action.HOLD)),
+        (2.0, (Action.HOLD, Action.HOLD)),
+        (-2.0, (Action.HOLD, Action.HOLD)),
+        (-5.0, (0, 2)),
+    ],
 )
 def test_the_agent_changes_its_position_only_for_more_than_the_cost(worth, wanted):
     states = torch.rand(1, 10, 3, dtype=torch.float64) + 1
@@ -99,7 +112,7 @@ def test_the_agent_changes_its_position_only_for_more_than_the_cost(worth, wante
     assert decided[0].tolist() == [0.0, worth, *wanted]
     # As long as nothing is proven it stays out, or leaves, whatever it thinks.
     decided = agent_worth(worth, proven=False).decide(states)
-    assert decided[0].tolist() == [0.0, worth, HOLD, SELL]
+    assert decided[0].tolist() == [0.0, worth, Action.HOLD, Action.SELL]
 
 
 def test_states_are_free_of_price_level_and_volume_unit():
@@ -157,7 +170,18 @@ def test_epsilon_decides_how_training_episodes_are_played_and_nothing_else():
 
 
 def test_a_position_is_what_the_last_order_left():
-    actions = np.array([HOLD, SELL, BUY, HOLD, BUY, SELL, HOLD, BUY])
+    actions = np.array(
+        [
+            Action.HOLD,
+            Action.SELL,
+            Action.BUY,
+            Action.HOLD,
+            Action.BUY,
+            Action.SELL,
+            Action.HOLD,
+            Action.BUY,
+        ]
+    )
     assert held_by(actions).tolist() == [0, 0, 1, 1, 1, 0, 0, 1]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.trainers.ledger_rows import SECOND, score_directions
-from trainers.scoring.edge import edge_of, edges_of
+from trainers.scoring.direction.edge import edge_of, edges_of
 from trainers.scoring.metrics import scores_of
 
 

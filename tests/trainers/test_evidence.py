@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.trainers.ledger_rows import score_directions
-from trainers.scoring.differences import by_brier
-from trainers.scoring.evidence import SIZES, Evidence, judge_canary
+from trainers.scoring.promotion.differences import by_brier
+from trainers.scoring.promotion.eprocess import SIZES, Evidence, judge_canary
 
 relaxed = settings(deadline=None)  # the machine may be busy with others
 RUNS, PEEKS = 600, 2000

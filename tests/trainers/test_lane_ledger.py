@@ -8,14 +8,14 @@ import time
 import numpy as np
 import pytest
 
-from datamodules.transitions import BUY, HOLD, SELL
+from datamodules.transitions import Action
 from streaming.ticks import AFTER_GAP
 from tests.trainers.world import SYMBOL, Failing, Spy, World, second, seconds_of
 from trainers.config import SessionConfig
-from trainers.controls import apply_control
+from trainers.engine.controls import apply_control
 from trainers.learners.registry import make_baselines
 from trainers.recording.ledger import read_ledger
-from trainers.scoring.edge import edges_of
+from trainers.scoring.direction.edge import edges_of
 from trainers.scoring.ledger import FAILED, MADE, MISSED, NO_ACTION, SILENT
 from trainers.scoring.metrics import scores_of
 from trainers.scoring.moves import moves_of
@@ -145,7 +145,7 @@ def test_a_backlog_is_missed_but_for_its_newest_bar(make):
         assert statuses(rows) == [MADE] * 5 + [MISSED] * 5 + [MADE]
         missed = rows[rows["status"] == MISSED]
         assert np.isnan(missed["probability"]).all()
-        assert set(missed["signal"].tolist()) == {HOLD}
+        assert set(missed["signal"].tolist()) == {Action.HOLD}
         assert set(missed["action"].tolist()) == {NO_ACTION}
         assert set(missed["version"].tolist()) == {1}
 
@@ -167,7 +167,7 @@ def test_a_label_that_comes_while_the_learners_speak_makes_the_row_missed_for_al
         assert seconds_of(rows) == [19, 20, 21, 22, 23]
         assert statuses(rows) == [MADE, MISSED, MISSED, MADE, MADE]
         assert np.isnan(rows["probability"][1])
-        assert rows["signal"][1] == HOLD
+        assert rows["signal"][1] == Action.HOLD
 
 
 def test_a_bar_whose_successor_is_in_the_ring_before_its_tick_is_missed(make, monkeypatch):
@@ -275,7 +275,7 @@ def test_a_learner_that_raises_has_rows_that_failed_and_the_other_rows_that_were
     assert set(statuses(failed)) == {FAILED}
     assert len(failed) == 40
     assert np.isnan(failed["probability"]).all()
-    assert set(failed["signal"].tolist()) == {HOLD}
+    assert set(failed["signal"].tolist()) == {Action.HOLD}
     assert set(statuses(world.rows("spy"))) == {MADE}
     assert world.seat("failing").live["live/failed"] == 40
 
@@ -293,17 +293,17 @@ def test_a_learner_without_a_word_has_silent_rows(make):
     rows = world.rows("mute")
     assert set(statuses(rows)) == {SILENT}
     assert np.isnan(rows["probability"]).all()
-    assert set(rows["signal"].tolist()) == {HOLD}
+    assert set(rows["signal"].tolist()) == {Action.HOLD}
     live = world.seat("mute").live
     assert (live["live/silent"], live["live/scored"]) == (20, 0)
     assert "live/accuracy" not in live
 
 
 def test_an_agents_row_has_its_action_and_no_probability(make):
-    world = make(Agent("agent", says=(SELL, (0.0, -1.0))))
+    world = make(Agent("agent", says=(Action.SELL, (0.0, -1.0))))
     world.run(25)
     rows = world.rows("agent")
-    assert set(rows["action"].tolist()) == set(rows["signal"].tolist()) == {SELL}
+    assert set(rows["action"].tolist()) == set(rows["signal"].tolist()) == {Action.SELL}
     assert np.isnan(rows["probability"]).all()
 
 
@@ -330,7 +330,15 @@ def test_a_gap_flags_its_bar_in_the_outcome_and_in_every_row(make):
 
 @pytest.mark.parametrize(
     "says, signal",
-    [(0.65, BUY), (0.649, HOLD), (0.5, HOLD), (0.351, HOLD), (0.35, SELL), (1.0, BUY), (0.0, SELL)],
+    [
+        (0.65, Action.BUY),
+        (0.649, Action.HOLD),
+        (0.5, Action.HOLD),
+        (0.351, Action.HOLD),
+        (0.35, Action.SELL),
+        (1.0, Action.BUY),
+        (0.0, Action.SELL),
+    ],
 )
 def test_a_forecast_is_a_signal_from_65_percent_on(make, says, signal):
     world = make(Spy(says=says))
@@ -346,8 +354,8 @@ def test_a_confidence_asked_for_is_that_of_the_next_row_and_of_none_before(make)
     apply_control("confidence", "0.8", [world.lane], lambda: None)
     world.run(5)
     assert world.rows("spy").tobytes().startswith(before)
-    assert world.rows("spy")["signal"].tolist() == [BUY] * 5 + [HOLD] * 5
-    assert world.rows("base")["signal"].tolist() == [SELL] * 5 + [HOLD] * 5
+    assert world.rows("spy")["signal"].tolist() == [Action.BUY] * 5 + [Action.HOLD] * 5
+    assert world.rows("base")["signal"].tolist() == [Action.SELL] * 5 + [Action.HOLD] * 5
 
 
 def test_inputs_are_the_same_for_all_learners_of_a_bar_and_others_for_each_bar(make):
@@ -442,7 +450,7 @@ def test_every_live_metric_is_what_the_files_alone_say(make):
 
     class Trader(Agent):
         def forecast(self, bars):
-            return (BUY if second(bars) % 5 < 2 else SELL), (0.0, 0.0)
+            return (Action.BUY if second(bars) % 5 < 2 else Action.SELL), (0.0, 0.0)
 
     learners = [Wavering("wavering"), Trader("trader"), Failing("forecast")]
     baselines = make_baselines(SessionConfig()).values()
@@ -475,7 +483,7 @@ def test_every_live_metric_is_what_the_files_alone_say(make):
 def test_the_random_baseline_trades_as_often_as_the_agent_did(make):
     class Trader(Agent):
         def forecast(self, bars):
-            return (BUY if second(bars) % 2 else SELL), (0.0, 0.0)
+            return (Action.BUY if second(bars) % 2 else Action.SELL), (0.0, 0.0)
 
     random = make_baselines(SessionConfig())["random"]
     world = make(Trader("trader"), baselines=[random])

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import datamodules.features
-import trainers.learners.cnn
-import trainers.learners.dqn
+import trainers.learners.cnn.learner
+import trainers.learners.dqn.learner
 from datamodules.features import WARMUP, features_of, raw_columns
 from streaming.bars import bars_of
 from streaming.exchange.markets import MARKETS, trades
@@ -22,12 +22,12 @@ from streaming.ticks import NS_PER_S
 from tests.trainers.ledger_rows import score
 from tests.trainers.world import SYMBOL, Spy, World, second
 from trainers.config import SessionConfig
+from trainers.drivers.prequential import prequential
 from trainers.learners.registry import BASELINES, make_baselines, make_learners
-from trainers.prequential import prequential
 from trainers.recording.ledger import read_ledger
-from trainers.scoring.direction import log_loss
-from trainers.scoring.evidence import judge_canary
+from trainers.scoring.direction.scores import log_loss
 from trainers.scoring.ledger import MADE
+from trainers.scoring.promotion.eprocess import judge_canary
 
 TAPES = Path(__file__).parents[2].parent / "shared" / "tapes"
 EQUITY, TRX = "us_equity_4sym_20131008.csv.gz", "binance_trx_3markets_20250304.csv.gz"
@@ -141,7 +141,11 @@ def plant(monkeypatch, bars):
             raw[i, bid] = ahead.get(ts, raw[i, bid])
         return raw
 
-    for module in (datamodules.features, trainers.learners.cnn, trainers.learners.dqn):
+    for module in (
+        datamodules.features,
+        trainers.learners.cnn.learner,
+        trainers.learners.dqn.learner,
+    ):
         monkeypatch.setattr(module, "raw_columns", leaky)
 
 

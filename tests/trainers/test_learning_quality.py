@@ -20,9 +20,9 @@ from streaming.exchange.markets.martingale import Martingale
 from streaming.exchange.markets.momentum import Momentum
 from streaming.exchange.markets.switch import Switch
 from trainers.config import SessionConfig
-from trainers.learners.cnn import CNN
-from trainers.learners.forecaster import VIEWS
-from trainers.prequential import prequential
+from trainers.drivers.prequential import prequential
+from trainers.learners.cnn.forecaster import VIEWS
+from trainers.learners.cnn.learner import CNN
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -14,10 +14,10 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from datamodules.transitions import BUY, HOLD, SELL
+from datamodules.transitions import Action
 from tests.trainers.ledger_rows import score, score_directions
-from trainers.scoring.calibration import calibration_error
-from trainers.scoring.direction import kappa
+from trainers.scoring.direction.calibration import calibration_error
+from trainers.scoring.direction.scores import kappa
 from trainers.scoring.interval import half_width, mean_of, rate_of
 from trainers.scoring.ledger import FAILED, MADE, MISSED, SILENT
 from trainers.scoring.metrics import DIRECTION, scores_of
@@ -95,7 +95,7 @@ def test_equal_probabilities_share_a_bin():
 
 
 def test_scores_of_the_account_by_hand():
-    signals = [BUY, SELL, BUY, SELL, HOLD]
+    signals = [Action.BUY, Action.SELL, Action.BUY, Action.SELL, Action.HOLD]
     found = live([100, 101, 101, 100, 100], [np.nan] * 5, signals=signals, fee_bps=2)
     lost = 1e4 * (100 / 101 - 1)
     assert (found["trades"], found["win_rate"]) == (2, 0.5)
@@ -108,7 +108,7 @@ def test_scores_of_the_account_by_hand():
 
 
 def test_a_trade_that_earns_its_costs_exactly_is_no_win():
-    signals = [BUY, SELL, HOLD]
+    signals = [Action.BUY, Action.SELL, Action.HOLD]
     assert live([1, 2, 2], [np.nan] * 3, signals=signals, fee_bps=5000)["win_rate"] == 0
     assert live([1, 2, 2], [np.nan] * 3, signals=signals, fee_bps=4999)["win_rate"] == 1
 
@@ -148,7 +148,7 @@ def test_scores_without_a_case_are_left_out_and_none_is_ever_nan():
             st.sampled_from([99.0, 100.0, 101.0]),
             PROBABILITIES | st.just(math.nan),
             st.sampled_from([MADE, MISSED]),
-            st.sampled_from([HOLD, BUY, SELL]),
+            st.sampled_from([Action.HOLD, Action.BUY, Action.SELL]),
         ),
         min_size=1,
     )
@@ -182,7 +182,9 @@ def test_a_window_is_shorter_in_bars_where_the_market_was_silent():
 def test_a_position_taken_before_a_window_earns_in_it():
     n = 700
     closes = 100 * np.cumprod(np.full(n, 1.0001))
-    found = scores_of(score(closes, [np.nan] * n, signals=[BUY] + [HOLD] * (n - 1)), 1.0)
+    found = scores_of(
+        score(closes, [np.nan] * n, signals=[Action.BUY] + [Action.HOLD] * (n - 1)), 1.0
+    )
     assert found["live/pnl_bps"] == pytest.approx(699 - 1)
     assert found["live/10m/pnl_bps"] == pytest.approx(600)
 
@@ -247,7 +249,7 @@ def test_the_interval_of_the_profit_holds_the_truth():
     held = []
     for _ in range(SEEDS):
         closes = 100 * np.exp(1e-4 * rng.standard_normal(800).cumsum())
-        signals = rng.choice([HOLD, BUY, SELL], 800, p=[0.8, 0.1, 0.1])
+        signals = rng.choice([Action.HOLD, Action.BUY, Action.SELL], 800, p=[0.8, 0.1, 0.1])
         found = live(closes, [np.nan] * 800, signals=signals)
         held.append(abs(found["gross_bps"]) <= found["gross_bps_ci"])
     assert 0.9 <= np.mean(held) <= 0.985

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainers.learners.mixing import SHARE, SURE, trust_after
+from trainers.learners.cnn.mixing import SHARE, SURE, trust_after
 
 
 def even(k):

@@ -11,7 +11,7 @@ from tests.datamodules.samples import random_bars, snapshot_of
 from tests.serving import serving
 from trainers.config import SessionConfig
 from trainers.learners.registry import make_learners
-from trainers.tracking.models import log_version, model_name
+from trainers.promotion.versions import log_version, model_name
 from trainers.tracking.runs import start_learner, start_session
 
 BARS = random_bars(300, seed=6)

@@ -5,16 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.transitions import BP, BUY, HOLD, SELL
+from datamodules.transitions import BP, Action
 from tests.trainers.ledger_rows import score
 from trainers.scoring.ledger import MADE, MISSED
-from trainers.scoring.paper import paper_of
-from trainers.scoring.profit import account, drawdown
+from trainers.scoring.profit.paper import paper_of
+from trainers.scoring.profit.scores import account, drawdown
 
 # Mids of powers of two: returns and their sums are exact.
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from([HOLD, BUY, SELL]),
+        st.sampled_from([Action.HOLD, Action.BUY, Action.SELL]),
         st.sampled_from([0.5, 1.0, 2.0]),  # the next mid over this one
         st.booleans() | st.just(False),  # whether the next bar comes after a gap
         st.integers(0, 5),  # half spread, bp
@@ -32,7 +32,7 @@ def play(steps, fee_bps):
         score(
             mids,
             [np.nan] * len(mids),
-            signals=[*signals, HOLD],
+            signals=[*signals, Action.HOLD],
             status=[*(MADE if made else MISSED for *_, made in steps), MADE],
             gaps=[i + 1 for i, step in enumerate(steps) if step[2]],
             half_spread_bps=[*(spread for *_, spread, _ in steps), 0.0],
@@ -45,7 +45,7 @@ def play(steps, fee_bps):
 def test_it_is_the_account_kept_step_by_step(steps, fee_bps):
     position, gross, net, changes, profits, entered = 0, 0.0, 0.0, 0, [], 0.0
     for signal, growth, gap, half_spread, made in steps:
-        wishes = [{BUY: 1, SELL: 0}.get(signal, position) if made else position]
+        wishes = [{Action.BUY: 1, Action.SELL: 0}.get(signal, position) if made else position]
         wishes += [0] if gap else []
         for wish in wishes:
             if wish != position:
@@ -76,7 +76,7 @@ def test_a_window_has_the_bars_and_the_trades_closed_in_it(steps, fee_bps, data)
 
 
 def test_an_account_by_hand():
-    signals = [BUY, HOLD, SELL, BUY, HOLD]
+    signals = [Action.BUY, Action.HOLD, Action.SELL, Action.BUY, Action.HOLD]
     mids = [100, 101, 100.495, 200, 198]
     scored = score(mids, [np.nan] * 5, signals=signals, half_spread_bps=2.0)
     paper = paper_of(scored, fee_bps=3.0)
@@ -89,20 +89,24 @@ def test_an_account_by_hand():
 
 
 def test_a_gap_takes_the_account_out_at_the_last_known_price_and_pays():
-    paper = paper_of(score([100, 101, 50, 60], [np.nan] * 4, signals=[BUY, 0, 0, 0], gaps=[2]), 1)
+    paper = paper_of(
+        score([100, 101, 50, 60], [np.nan] * 4, signals=[Action.BUY, 0, 0, 0], gaps=[2]), 1
+    )
     assert paper.position.tolist() == [1, 1, 0, 0]
     assert paper.net_bps.tolist() == pytest.approx([99, -1, 0, 0])
     assert (paper.closed.tolist(), paper.profit_bps.tolist()) == ([1], pytest.approx([98]))
 
 
 def test_what_is_bought_just_before_a_gap_costs_both_ways():
-    paper = paper_of(score([100, 200], [np.nan] * 2, signals=[BUY, HOLD], gaps=[1]), 1)
+    paper = paper_of(
+        score([100, 200], [np.nan] * 2, signals=[Action.BUY, Action.HOLD], gaps=[1]), 1
+    )
     assert (paper.changes.tolist(), paper.net_bps.tolist()) == ([2, 0], [-2, 0])
     assert paper.profit_bps.tolist() == [-2]
 
 
 def test_the_newest_decision_is_paid_for_before_it_can_earn():
-    paper = paper_of(score([100, 101], [np.nan] * 2, signals=[HOLD, BUY]), 1)
+    paper = paper_of(score([100, 101], [np.nan] * 2, signals=[Action.HOLD, Action.BUY]), 1)
     assert paper.net_bps.tolist() == [0, -1]
 
 
@@ -114,7 +118,9 @@ def test_drawdown_is_the_deepest_fall_open_positions_included():
 
 
 def test_scores_a_bar_are_over_the_bars_that_a_return_is_known_of():
-    paper = paper_of(score([100, 101, 100], [np.nan] * 3, signals=[BUY, SELL, HOLD]), 1)
+    paper = paper_of(
+        score([100, 101, 100], [np.nan] * 3, signals=[Action.BUY, Action.SELL, Action.HOLD]), 1
+    )
     found = account(paper, held=2)
     assert found["pnl_bps"].value == pytest.approx(98)
     assert found["average_reward"].value == pytest.approx(49)

@@ -6,10 +6,10 @@ import pytest
 from datamodules.snapshot import NotEnoughBarsError
 from tests.datamodules.samples import random_bars
 from trainers.config import SessionConfig
-from trainers.learners.cnn import CNN
+from trainers.drivers.prequential import prequential
+from trainers.learners.baselines.logistic import Logistic
+from trainers.learners.cnn.learner import CNN
 from trainers.learners.learner import Forecast
-from trainers.learners.logistic import Logistic
-from trainers.prequential import prequential
 
 BARS = random_bars(330, flat=0.1)
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamodules.transitions import BUY, HOLD, SELL
+from datamodules.transitions import Action
 from streaming.exchange.markets.momentum import Momentum
 from tests.trainers.ledger_rows import score, score_directions
-from trainers.scoring.differences import by_brier, by_profit
-from trainers.scoring.duel import FAR, bars_left, duel_of
-from trainers.scoring.promotion import judge_challenger, judge_champion
+from trainers.scoring.promotion.differences import by_brier, by_profit
+from trainers.scoring.promotion.judges import judge_challenger, judge_champion
+from trainers.scoring.promotion.pairwise import FAR, bars_left, duel_of
 
 N = 3600
 relaxed = settings(deadline=None)  # the machine may be busy with others
@@ -356,12 +356,16 @@ def agents(seed, n=2 * N):
     rng = np.random.default_rng(seed)
     path = Momentum().draw(rng, n + 1)
     mids = 100 * np.exp(1e-4 * np.cumsum(path.returns))
-    knows = np.where(path.mean[1:] > 0.1, BUY, np.where(path.mean[1:] < -0.1, SELL, HOLD))
+    knows = np.where(
+        path.mean[1:] > 0.1, Action.BUY, np.where(path.mean[1:] < -0.1, Action.SELL, Action.HOLD)
+    )
     drawn = rng.random(n)
-    by_chance = np.where(drawn < 0.05, BUY, np.where(drawn > 0.95, SELL, HOLD))
-    signals = {"knows": knows, "flat": SELL, "buy_and_hold": BUY, "random": by_chance}
+    by_chance = np.where(drawn < 0.05, Action.BUY, np.where(drawn > 0.95, Action.SELL, Action.HOLD))
+    signals = {"knows": knows, "flat": Action.SELL, "buy_and_hold": Action.BUY, "random": by_chance}
     return {
-        name: score(mids, np.full(n + 1, np.nan), signals=np.append(np.broadcast_to(s, n), HOLD))
+        name: score(
+            mids, np.full(n + 1, np.nan), signals=np.append(np.broadcast_to(s, n), Action.HOLD)
+        )
         for name, s in signals.items()
     }
 

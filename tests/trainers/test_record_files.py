@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datamodules.digest import digest
 from streaming.ticks import TICK, make_ticks
 from trainers.recording.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from trainers.recording.digest import digest
-from trainers.recording.journal import Journal, JournalError, read_journal
+from trainers.recording.decision_log import Journal, JournalError, read_journal
 
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5))
 PLAIN = st.recursive(

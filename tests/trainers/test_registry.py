@@ -9,15 +9,12 @@ import pytest
 
 from datamodules.features import raw_columns
 from tests.datamodules.samples import random_bars, snapshot_of
-from trainers.candidate import register, write_candidate
 from trainers.config import SessionConfig
-from trainers.learners.cnn import CNN
-from trainers.recording.files import CONFIG
-from trainers.seat import Seat
-from trainers.tracking.champions import Versions, Watch
-from trainers.tracking.model_reader import audit_of
-from trainers.tracking.models import log_version, model_name
-from trainers.tracking.registry import (
+from trainers.engine.learner_runner import Seat
+from trainers.learners.cnn.learner import CNN
+from trainers.promotion.alias_watcher import Versions, Watch
+from trainers.promotion.candidate import register, write_candidate
+from trainers.promotion.registry import (
     Move,
     RegistryError,
     next_challenge,
@@ -28,6 +25,9 @@ from trainers.tracking.registry import (
     version_of,
     versions_of,
 )
+from trainers.promotion.versions import log_version, model_name
+from trainers.recording.files import CONFIG
+from trainers.tracking.model_reader import audit_of
 from trainers.tracking.runs import start_learner, start_session
 
 BARS = random_bars(300, seed=6)

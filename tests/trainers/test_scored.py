@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from datamodules.transitions import BUY, HOLD, SELL
+from datamodules.transitions import Action
 from tests.trainers.ledger_rows import forecasts_of, outcomes_of, score
 from trainers.scoring.ledger import FAILED, MADE, MISSED, SILENT
 from trainers.scoring.moves import moves_of
@@ -39,9 +39,9 @@ def test_no_label_crosses_a_gap_or_a_hole_in_the_series(stream):
 
 def test_only_forecasts_made_in_time_count():
     status = [MADE, MISSED, SILENT, FAILED, MADE]
-    scored = score([100, 101, 102, 103, 104], [0.9] * 5, signals=BUY, status=status)
+    scored = score([100, 101, 102, 103, 104], [0.9] * 5, signals=Action.BUY, status=status)
     assert scored.scored.tolist() == [True, False, False, False, False]
-    assert scored.signal.tolist() == [BUY, HOLD, HOLD, HOLD, BUY]
+    assert scored.signal.tolist() == [Action.BUY, Action.HOLD, Action.HOLD, Action.HOLD, Action.BUY]
     assert [scored.count(kind) for kind in (MADE, MISSED, SILENT, FAILED)] == [2, 1, 1, 1]
 
 
@@ -51,9 +51,9 @@ def test_a_forecast_not_made_is_not_broken_by_a_gap():
 
 
 def test_an_agent_gives_signals_and_no_probability():
-    scored = score([100, 101], [np.nan, np.nan], signals=[BUY, SELL])
+    scored = score([100, 101], [np.nan, np.nan], signals=[Action.BUY, Action.SELL])
     assert not scored.matured.any()
-    assert scored.signal.tolist() == [BUY, SELL]
+    assert scored.signal.tolist() == [Action.BUY, Action.SELL]
 
 
 def test_each_learner_has_its_own_forecasts_and_a_bar_without_a_row_is_missed():

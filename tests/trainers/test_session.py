@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-import trainers.session
-from trainers.access import Passwords
-from trainers.addresses import Announcer, addresses_of
-from trainers.checks import check, check_port
-from trainers.children import children_of
+import trainers.session.__main__
 from trainers.config import SessionConfig, session_folder
 from trainers.learners.registry import BASELINES, BUILT_IN
-from trainers.session import main, with_exchange
+from trainers.session.__main__ import main, with_exchange
+from trainers.session.access import Passwords
+from trainers.session.addresses import Announcer, addresses_of
+from trainers.session.preflight import check, check_port
+from trainers.session.processes import children_of
 
 PROJECT = Path(__file__).parents[2]
 QUIET = ["--page_port", "0", "--mlflow_ui_port", "0"]
@@ -36,7 +36,7 @@ def session(monkeypatch, tmp_path, capsys):
             return 0
 
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    monkeypatch.setattr(trainers.session, "Supervisor", NothingStarts)
+    monkeypatch.setattr(trainers.session.__main__, "Supervisor", NothingStarts)
     monkeypatch.chdir(tmp_path)
 
     def run(*flags):
@@ -151,7 +151,7 @@ def test_a_port_in_use_is_one_line(session, tmp_path, knob):
 @pytest.fixture
 def checks(session, monkeypatch):
     """As ``session``, of which only the checks are run."""
-    monkeypatch.delattr(trainers.session, "ensure_store")
+    monkeypatch.delattr(trainers.session.__main__, "ensure_store")
     return session
 
 
@@ -171,7 +171,7 @@ def test_the_same_port_for_two_things_is_one_line(checks):
     [
         "tests.trainers.own_learner:NoLearner",
         "collections:Counter",
-        "cnn,trainers.learners.cnn:CNN",
+        "cnn,trainers.learners.cnn.learner:CNN",
     ],
 )
 def test_what_is_no_learner_or_a_second_of_its_name_is_known_before_anything_starts(

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-import trainers.supervisor
+import trainers.session.supervisor
 from streaming.cache import supervisor_events
-from trainers.supervisor import MOST_FAILURES, Child, Supervisor
+from trainers.session.supervisor import MOST_FAILURES, Child, Supervisor
 
 FOREVER = "import time; time.sleep(60)"
 
@@ -127,11 +127,11 @@ def _runs(pid):
 
 
 def test_a_child_that_lived_long_starts_its_backoff_anew(monkeypatch):
-    monkeypatch.setattr(trainers.supervisor, "PROVEN_SECONDS", 0.0)
+    monkeypatch.setattr(trainers.session.supervisor, "PROVEN_SECONDS", 0.0)
     fresh = child("feed", "pass")
     fresh._started = time.monotonic()
     assert all(fresh.restart_later() <= 0.5 for _ in range(20))
-    monkeypatch.setattr(trainers.supervisor, "PROVEN_SECONDS", 1e9)
+    monkeypatch.setattr(trainers.session.supervisor, "PROVEN_SECONDS", 1e9)
     assert max(fresh.restart_later() for _ in range(20)) > 0.5
 
 

@@ -10,14 +10,14 @@ from datamodules.snapshot import NotEnoughBarsError
 from streaming.ingest import Ingest
 from streaming.ticks import NS_PER_S, make_ticks
 from trainers.config import SessionConfig
-from trainers.contest import Contest
-from trainers.cycle import Lane
+from trainers.drivers.schedule import LiveSchedule
+from trainers.drivers.streams import LiveStream
+from trainers.engine.champion_challenger import Contest
+from trainers.engine.learner_runner import Seat
+from trainers.engine.market_trainer import Lane
 from trainers.learners.champion import Champion
-from trainers.recording.journal import Journal
+from trainers.recording.decision_log import Journal
 from trainers.recording.ledger import Ledger, read_ledger
-from trainers.schedule import LiveSchedule
-from trainers.seat import Seat
-from trainers.streams import LiveStream
 from trainers.tracking.runs import start_learner, start_session
 from trainers.tracking.tracker import Tracker
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datamodules.transitions import BUY, HOLD, SELL
+from datamodules.transitions import Action
 from streaming.bars import Bars
 from streaming.ticks import NS_PER_S
 from trainers.recording.ledger import Ledger
@@ -54,15 +54,19 @@ class Book:
 
     def _say(self, row: np.void, name: str, cycle: int) -> None:
         if name.split(".")[0] in AGENTS:
-            wishes = {"flat": SELL, "buy_and_hold": BUY}
-            drawn = int(self.rng.choice([HOLD, BUY, SELL], p=[0.9, 0.05, 0.05]))
+            wishes = {"flat": Action.SELL, "buy_and_hold": Action.BUY}
+            drawn = int(
+                self.rng.choice([Action.HOLD, Action.BUY, Action.SELL], p=[0.9, 0.05, 0.05])
+            )
             row["action"] = row["signal"] = wishes.get(name, drawn)
             return
         p = float(np.clip(0.5 + 0.09 * self.rng.normal(), 0.05, 0.95))
         if name == "majority":
             p = 0.503
         row["probability"] = p
-        row["signal"] = BUY if p >= CONFIDENCE else SELL if p <= 1 - CONFIDENCE else HOLD
+        row["signal"] = (
+            Action.BUY if p >= CONFIDENCE else Action.SELL if p <= 1 - CONFIDENCE else Action.HOLD
+        )
         if name == "cnn" and cycle == LAZY_CYCLE:
             row["version"] = cycle - 1
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.ui.page_world import apart
-from trainers.access import Passwords
+from trainers.session.access import Passwords
 from ui.access.attempts import OVERALL, PER_ADDRESS, Attempts
 from ui.access.login import local_path
 from ui.access.origin import SameOrigin

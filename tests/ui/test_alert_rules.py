@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streaming.errors import KnobError
 from tests.ui.test_page_views import COUNTERS
-from trainers import scoreboard
+from trainers.engine import scorecard as scoreboard
 from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord
 from ui.alerts.facts import Facts, Series, events_of, facts_of

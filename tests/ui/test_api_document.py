@@ -15,7 +15,7 @@ import pytest
 from tests.ui.logged import typical
 from tests.ui.page_world import ROOT, Page, World
 from tests.ui.test_page_access import OPERATOR, PASSWORDS, VIEWER
-from trainers.access import SHORTEST, VARIABLES
+from trainers.session.access import SHORTEST, VARIABLES
 from ui.alerts.rules import HOWS, Rule
 from ui.api import Api
 

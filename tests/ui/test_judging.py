@@ -12,10 +12,10 @@ from streaming.ticks import NS_PER_S
 from tests.ui.book import EVERYBODY, Book
 from tests.ui.page_world import walk
 from trainers.recording.ledger import read_ledger
-from trainers.scoring.calibration import calibration_error
-from trainers.scoring.evidence import judge_canary
+from trainers.scoring.direction.calibration import calibration_error
 from trainers.scoring.metrics import scores_of
 from trainers.scoring.moves import moves_of
+from trainers.scoring.promotion.eprocess import judge_canary
 from trainers.scoring.scored import Cases, Scored, scored_of
 from trainers.tracking.reader import RunRecord
 from ui.evidence import desk

@@ -7,20 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datamodules.transitions import BUY, HOLD, SELL
+from datamodules.transitions import Action
 from streaming.ticks import NS_PER_S
 from trainers.recording.ledger import Ledger
 from trainers.recording.tail import LedgerTail
 from trainers.scoring.ledger import FORECAST, MADE, MISSED, NO_ACTION, OUTCOME
 from trainers.scoring.moves import moves_of
-from trainers.scoring.paper import paper_of
+from trainers.scoring.profit.paper import paper_of
 from trainers.scoring.scored import scored_of
 from ui.live.ledger_marks import LedgerMarks
 from ui.live.paper_trades import BOUGHT, SOLD, PaperTrades
 
 START = 1_700_000_000
 NAMES = ["cnn", "dqn", "majority"]
-WORDS = {"B": BUY, "S": SELL, ".": HOLD}
+WORDS = {"B": Action.BUY, "S": Action.SELL, ".": Action.HOLD}
 
 
 class Writer:

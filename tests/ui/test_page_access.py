@@ -27,7 +27,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.ui.page_world import Page, World, apart
-from trainers.access import Passwords
+from trainers.session.access import Passwords
 from ui.access.attempts import PER_ADDRESS
 from ui.access.visitors import Visitors
 from ui.app import PageConfig, build_app, load_gradio, open_session

@@ -12,20 +12,20 @@ from trainers.learners.learner import Learner
 
 # Import paths, so that naming a learner does not import torch.
 BUILT_IN = {
-    "cnn": "trainers.learners.cnn:CNN",
-    "dqn": "trainers.learners.dqn:DQN",
+    "cnn": "trainers.learners.cnn.learner:CNN",
+    "dqn": "trainers.learners.dqn.learner:DQN",
 }
 
 # On in every session, in the same ledger.
 BASELINES = {
-    "majority": "trainers.learners.baselines:Majority",
-    "last_direction": "trainers.learners.baselines:LastDirection",
-    "reversal": "trainers.learners.baselines:Reversal",
-    "logistic": "trainers.learners.logistic:Logistic",
-    "canary": "trainers.learners.canary:Canary",
-    "flat": "trainers.learners.baselines:Flat",
-    "buy_and_hold": "trainers.learners.baselines:BuyAndHold",
-    "random": "trainers.learners.baselines:Random",
+    "majority": "trainers.learners.baselines.naive:Majority",
+    "last_direction": "trainers.learners.baselines.naive:LastDirection",
+    "reversal": "trainers.learners.baselines.naive:Reversal",
+    "logistic": "trainers.learners.baselines.logistic:Logistic",
+    "canary": "trainers.learners.baselines.permuted_labels:Canary",
+    "flat": "trainers.learners.baselines.naive:Flat",
+    "buy_and_hold": "trainers.learners.baselines.naive:BuyAndHold",
+    "random": "trainers.learners.baselines.naive:Random",
 }
 KNOWN = {**BUILT_IN, **BASELINES}
 

@@ -19,10 +19,10 @@ from streaming.tape import read_tape
 from streaming.tape.segments import Segment, segments
 from streaming.ticks import NS_PER_MS, Ticks, make_ticks
 from trainers.config import SessionConfig
+from trainers.drivers.streams import RecordedStream
+from trainers.recording.decision_log import Entry, read_journal
 from trainers.recording.files import CONFIG, JOURNAL, RUNS, TAPE
-from trainers.recording.journal import Entry, read_journal
 from trainers.recording.ledger import LedgerRows, read_ledger
-from trainers.streams import RecordedStream
 
 
 class RecordError(StreamingError):

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.ticks import NS_PER_S
-from trainers.scoring.calibration import calibration_error
-from trainers.scoring.direction import accuracy, brier, kappa, log_loss, mcc
+from trainers.scoring.direction.auc import auc
+from trainers.scoring.direction.calibration import calibration_error
+from trainers.scoring.direction.scores import accuracy, brier, kappa, log_loss, mcc
 from trainers.scoring.interval import Estimate, mean_of
 from trainers.scoring.ledger import FAILED, MISSED, SILENT
-from trainers.scoring.paper import Paper, paper_of
-from trainers.scoring.profit import account, break_even, trades
-from trainers.scoring.ranking import auc
+from trainers.scoring.profit.paper import Paper, paper_of
+from trainers.scoring.profit.scores import account, break_even, trades
 from trainers.scoring.scored import Scored
 
 # Prefix and length, s; None is the whole session.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.transitions import HOLD
+from datamodules.transitions import Action
 from trainers.scoring.ledger import MADE, MISSED, Forecasts
 from trainers.scoring.moves import Moves
 
@@ -109,8 +109,8 @@ def scored_of(moves: Moves, forecasts: Forecasts, learner: int) -> Scored:
     made = rows["status"] == MADE
     probability = np.full(n, np.nan)
     probability[at] = np.where(made, rows["probability"], np.nan)
-    signal = np.full(n, HOLD, np.int8)
-    signal[at] = np.where(made, rows["signal"], HOLD)
+    signal = np.full(n, Action.HOLD, np.int8)
+    signal[at] = np.where(made, rows["signal"], Action.HOLD)
     status = np.full(n, MISSED, np.uint8)
     status[at] = rows["status"]
     return Scored(moves, probability, signal, status)

@@ -24,7 +24,7 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from streaming.errors import StreamingError
-from trainers.tracking.outbox import Batch, Outbox
+from trainers.recording.outbox import Batch, Outbox
 
 log = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ from mlflow.entities import Dataset, DatasetInput
 from mlflow.tracking import MlflowClient
 
 from streaming.tape.segments import Segment, segment_symbol, segments
+from trainers.recording.decision_log import Journal, JournalError
 from trainers.recording.files import CONFIG, JOURNAL, OUTBOX, RECORD, RUNS, TAPE
-from trainers.recording.journal import Journal, JournalError
-from trainers.tracking.outbox import Outbox
+from trainers.recording.outbox import Outbox
 from trainers.tracking.tracker import deliver
 
 DIGEST_CHARS = 36  # MLflow refuses longer ones

@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from trainers.access import VIEWER
+from trainers.session.access import VIEWER
 from ui.access.origin import SAFE_METHODS, SameOrigin
 from ui.access.visitors import TooManyAttemptsError, Visitor, Visitors
 

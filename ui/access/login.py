@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from trainers.access import OPERATOR, Role
+from trainers.session.access import OPERATOR, Role
 from ui.access.gate import LOGIN, LOGOUT
 from ui.access.tickets import LIFE_SECONDS
 from ui.access.visitors import TooManyAttemptsError, Visitors

@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from trainers.access import is_loopback
+from trainers.session.access import is_loopback
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 OWN_SITE = (None, "same-origin", "none")  # of Sec-Fetch-Site; programs send none

@@ -20,7 +20,7 @@ from typing import Any
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from trainers.access import ROLES, Passwords, Role
+from trainers.session.access import ROLES, Passwords, Role
 from ui.private_file import PrivateFile
 
 LIFE_SECONDS = 7 * 86_400  # the page is left open for days

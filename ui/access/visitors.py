@@ -18,7 +18,7 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
-from trainers.access import OPERATOR, Passwords, Role
+from trainers.session.access import OPERATOR, Passwords, Role
 from ui.access.attempts import Attempts
 from ui.access.tickets import Ticket, Tickets
 

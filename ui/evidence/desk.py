@@ -15,13 +15,13 @@ import numpy as np
 
 from trainers.recording.rows import LedgerError
 from trainers.recording.tail import LedgerTail
-from trainers.scoring.differences import by_brier
-from trainers.scoring.evidence import Evidence
 from trainers.scoring.interval import Estimate
 from trainers.scoring.ledger import FORECAST, OUTCOME
 from trainers.scoring.metrics import named
 from trainers.scoring.moves import moves_of
-from trainers.scoring.paper import Paper, paper_of
+from trainers.scoring.profit.paper import Paper, paper_of
+from trainers.scoring.promotion.differences import by_brier
+from trainers.scoring.promotion.eprocess import Evidence
 from trainers.scoring.scored import Scored, scored_of
 from ui.evidence.judging import by_cost, curve, edge_bps, is_agent, window_metrics
 from ui.live.ledger_marks import is_learner

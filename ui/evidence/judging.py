@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from trainers.scoring.calibration import BINS
-from trainers.scoring.direction import accuracy, log_loss
+from trainers.scoring.direction.calibration import BINS
+from trainers.scoring.direction.scores import accuracy, log_loss
 from trainers.scoring.interval import Estimate, rate_of, sum_of
 from trainers.scoring.metrics import WINDOWS, named, start_of
-from trainers.scoring.paper import Paper
+from trainers.scoring.profit.paper import Paper
 from trainers.scoring.scored import Cases, Scored
 
 COSTS = (0, 1, 2)  # times the cost of a trade

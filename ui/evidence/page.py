@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from trainers.scoring.evidence import CANARY_ALPHA
 from trainers.scoring.interval import Estimate
+from trainers.scoring.promotion.eprocess import CANARY_ALPHA
 from trainers.tracking.reader import RunRecord
 from ui.evidence.desk import Judged
 from ui.metrics import Metrics

@@ -1,6 +1,6 @@
 """The paper trades of one learner, followed bar by bar: what the chart marks.
 
-The account is ``trainers/scoring/paper.py``'s; here it goes on from where it was, so that a look
+The account is ``trainers.scoring.profit.paper``'s; it goes on from where it was, so that a look
 costs the same at the end of a day as at its beginning.
 """
 
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from datamodules.transitions import BUY, SELL
+from datamodules.transitions import Action
 from streaming.ticks import NS_PER_S
 from trainers.scoring.ledger import Forecasts, Outcomes
 from trainers.scoring.moves import moves_of
-from trainers.scoring.paper import paper_of
+from trainers.scoring.profit.paper import paper_of
 from trainers.scoring.scored import scored_of
 
 BOUGHT, SOLD = 1, -1
@@ -43,7 +43,9 @@ class PaperTrades:
             return []
         moves = moves_of(_after_a_start(outcomes))
         scored = scored_of(moves, forecasts, self.learner)
-        scored.signal[0] = BUY if self._held else SELL  # the start leads to what was held
+        scored.signal[0] = (
+            Action.BUY if self._held else Action.SELL
+        )  # the start leads to what was held
         paper = paper_of(scored, 0.0)
         sold = np.bincount(paper.closed, minlength=len(scored))
         bought = paper.changes - sold

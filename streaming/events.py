@@ -1,0 +1,85 @@
+"""What a process of a session has to tell people: a ring of rows, one a writer.
+
+    feed, supervisor, trainer -> WRITER.events -> trainer -> MLflow's tag ``events`` -> page, alerts
+
+An event has a code beside its text. Rules and programs match the code; the text is for reading and
+may be worded anew.
+"""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+
+import numpy as np
+
+from streaming.ring import Ring, RingWriter
+
+
+class Code(enum.StrEnum):
+    """What kind of event it is; the values are a contract."""
+
+    # The stream.
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    STALE = "stale"  # open, but silent for too long
+    HISTORY = "history"  # trades from before the first streamed one were fetched
+    NO_HISTORY = "no_history"
+    REPAIRED = "repaired"  # missed trades were fetched
+    GAP = "gap"  # trades are missing for good
+    REJECTED = "rejected"  # messages of the venue are dropped
+    TAPE_ENDED = "tape_ended"
+
+    # Processes and the store.
+    PROCESS_RESTARTED = "process_restarted"
+    PROCESS_FAILED = "process_failed"  # so often that the session ends
+    STORE_AWAY = "store_away"
+    STORE_BACK = "store_back"
+    RESUMED = "resumed"
+
+    # Training.
+    CYCLE = "cycle"  # a training cycle has ended
+    LEARNER_FAILED = "learner_failed"
+    LEARNER_RESET = "learner_reset"  # it could not be resumed and begins anew
+    LEAK_ALARM = "leak_alarm"  # the permuted-label control knows something
+    NOT_REPRODUCED = "not_reproduced"  # computed again after a restart, it came to something else
+    CONTROL = "control"  # an operator's wish was carried out or refused
+
+    # Model versions.
+    REGISTERED = "registered"
+    PROMOTED = "promoted"  # the verdict: a challenger is to become champion
+    ROLLED_BACK = "rolled_back"  # the verdict: a champion is to go
+    CHAMPION = "champion"  # another version forecasts as champion from here on
+    VERSION_UNUSABLE = "version_unusable"  # the alias names what cannot be loaded
+
+
+EVENT = np.dtype([("ts", "<i8"), ("code", "S24"), ("text", "S248")])  # ts: ns, Unix epoch
+EVENTS_KEPT = 1000
+
+
+def event_ring(session: Path, writer: str) -> Ring:
+    """Open the events of one writer for reading; ``writer`` is ``feed``, ``supervisor``, ..."""
+    return Ring(session / f"{writer}.events", EVENT)
+
+
+class EventWriter:
+    """The one writer of a ring of events.
+
+    Args:
+        session: the session's folder.
+        writer: the process that speaks: ``feed``, ``supervisor``, ...
+    """
+
+    def __init__(self, session: Path, writer: str) -> None:
+        self._ring = RingWriter(session / f"{writer}.events", EVENT, EVENTS_KEPT)
+
+    def say(self, code: Code, text: str, ts: int) -> None:
+        """Append what happened at ``ts``, ns; a text too long for a row is cut."""
+        row = np.zeros(1, EVENT)
+        row["ts"], row["code"] = ts, code.encode()
+        row["text"] = text.encode()[: EVENT["text"].itemsize].decode(errors="ignore").encode()
+        self._ring.append(row)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._ring.close()

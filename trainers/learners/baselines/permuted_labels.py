@@ -1,0 +1,60 @@
+"""The leak canary: a model that can know nothing, and must not look as if it did.
+
+Each cycle it is fitted to the labels of its snapshot in a random order. Whatever it forecasts
+better than the share of ups has come to it by another way than learning: a label read too early, a
+forecast written too late. The trainer says so (``trainers.scoring.promotion.eprocess``).
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.labelled_rows import labelled_rows, newest_row
+from datamodules.snapshot import Snapshot
+from streaming.bars import Bars
+from trainers.config import SessionConfig
+from trainers.learners.linear import fit_logistic
+
+FAR = 4.0  # standard deviations
+
+
+class Canary:
+    """A ridge logistic regression on the newest feature row, fitted to permuted labels."""
+
+    name, kind = "canary", "forecaster"
+
+    def __init__(self, config: SessionConfig) -> None:
+        self.features = config.features
+        self.state: dict[str, Any] = {}
+
+    def forecast(self, bars: Bars) -> float | None:
+        row = newest_row(bars, self.features)
+        if not self.state or row is None:
+            return None
+        logit = float((_standard(row, self.state) @ self.state["weights"])[0] + self.state["bias"])
+        return float(1 / (1 + np.exp(-logit)))
+
+    def learn(self, snapshot: Snapshot) -> dict[str, float]:
+        rows = labelled_rows(snapshot.bars, self.features)
+        if len(rows.x):
+            moments = {"mean": rows.x.mean(0), "deviation": rows.x.std(0).clip(1e-9)}
+            up = snapshot.rng(self.name).permutation(rows.up)
+            fitted = fit_logistic(_standard(rows.x, moments), up)
+            weights, bias = fitted or (np.zeros(rows.x.shape[1]), 0.0)
+            self.state = {**moments, "weights": weights, "bias": bias}
+        return {"rows": float(len(rows.x))}
+
+    def state_dict(self) -> dict[str, Any]:
+        return copy.deepcopy(self.state)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.state = copy.deepcopy(state)
+
+
+def _standard(rows: NDArray[np.float64], moments: dict[str, Any]) -> NDArray[np.float64]:
+    x: NDArray[np.float64] = (rows - moments["mean"]) / moments["deviation"]
+    return x.clip(-FAR, FAR)

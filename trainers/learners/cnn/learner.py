@@ -1,0 +1,222 @@
+"""The CNN: will the next close be higher? Fed by windows, fitted by Lightning."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from datamodules.cnn_datamodule import Batch, CNNDataModule
+from datamodules.digest import digest
+from datamodules.features import raw_columns
+from datamodules.snapshot import Snapshot
+from datamodules.windows import gap_free
+from streaming.bars import Bars
+from trainers.config import SessionConfig
+from trainers.learners.cnn.forecaster import (
+    FORECASTER_BARS,
+    RECENT,
+    STEADY,
+    VIEW_ROWS,
+    VIEWS,
+    Forecaster,
+    WindowNet,
+)
+from trainers.learners.cnn.mixing import trust_after
+from trainers.learners.lightning import ContinualModule, fit, seeded
+from trainers.learners.linear import fit_logistic
+
+RECENT_BARS = 600  # 10 minutes: half of what a turned market may take until it is known again
+
+
+class CNNModule(ContinualModule):
+    """Binary cross-entropy of the deep view on windows that moved.
+
+    Weights are drawn back to what they began as, not to 0: after a day of decay to 0 the
+    convolutions were gone, and learned nothing new. The head begins at 0, so that what adds
+    nothing fades all the same. Source: S. Kumar, H. Marklund and B. Van Roy, Maintaining
+    plasticity in continual learning via regenerative regularization (2023).
+
+    Args:
+        net: ``(B, 60, F)`` -> logits ``(B, 4)``, the deep view last.
+        learning_rate: Adam step size.
+        weight_decay: share of the way back a step, in step sizes; decoupled, as AdamW's.
+    """
+
+    def __init__(self, net: WindowNet, *, learning_rate: float, weight_decay: float) -> None:
+        super().__init__()
+        self.automatic_optimization = False  # one step of Lightning makes several updates
+        self.net = net
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self._weights: list[Tensor] = list(net.parameters())
+        self.initial = [weight.detach().clone() for weight in self._weights]
+        self.sums = torch.zeros(3)  # of this cycle: loss, hits, windows
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.net(x)[:, -1]
+        return logits
+
+    def on_train_epoch_start(self) -> None:
+        self.sums.zero_()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, torch.optim.Optimizer)
+        for x, up in batch:
+            logits = self(x)  # (B,)
+            loss = F.binary_cross_entropy_with_logits(logits, up)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation here
+            optimizer.step()
+            self._draw_back()
+            hits = ((logits.detach() > 0) == (up > 0)).sum()
+            self.sums += torch.stack([loss.detach() * len(up), hits, torch.tensor(len(up))])
+
+    @torch.no_grad()
+    def _draw_back(self) -> None:
+        torch._foreach_lerp_(self._weights, self.initial, self.learning_rate * self.weight_decay)
+
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
+
+
+class CNN:
+    """The learner around ``CNNModule``; the version that forecasts is never the one trained."""
+
+    name, kind = "cnn", "forecaster"
+
+    def __init__(self, config: SessionConfig) -> None:
+        self._config = config
+        self.learning_rate = config.cnn_learning_rate
+        self.confidence = config.confidence  # of the signal in a model version
+        self.digests: dict[str, str] = {}  # of what the last cycle learned from
+        self.epochs = 0.0  # how often a window of the history was drawn, in all cycles
+        self.serving: Forecaster | None = None
+        self._served_from = 0  # open of the newest bar known to the serving version, ns
+        net = seeded(functools.partial(WindowNet, config.features), config.seed, self.name)
+        self._module = CNNModule(
+            net, learning_rate=self.learning_rate, weight_decay=config.cnn_weight_decay
+        )
+
+    def forecast(self, bars: Bars) -> float | None:
+        return None if self.serving is None else self.speak(self.serving, bars)
+
+    @staticmethod
+    def speak(model: Callable[[Tensor], Tensor], bars: Bars) -> float | None:
+        """Ask a version about the bar after the newest."""
+        if len(bars) < FORECASTER_BARS or bars["gap"][1 - FORECASTER_BARS :].any():
+            return None
+        raw = torch.from_numpy(raw_columns(bars[-FORECASTER_BARS:])[None])
+        with torch.inference_mode():
+            return float(model(raw)[0, 0])
+
+    def learn(self, snapshot: Snapshot) -> dict[str, float]:
+        config, module = self._config, self._module
+        rng = snapshot.rng(self.name)
+        data = CNNDataModule(
+            snapshot,
+            features=config.features,
+            updates=config.cnn_updates,
+            batch_size=config.cnn_batch_size,
+            rng=rng,
+        )
+        if len(data.moved) == 0:
+            return {"windows": 0.0}  # nothing moved: nothing to learn from
+        self.digests = {"features": digest(data.rows), "batches": digest(data.drawn)}
+        self._weigh_views(snapshot.bars)
+        self._fit_views(data)
+        module.learning_rate = self.learning_rate
+        fit(module, data, seed=int(rng.integers(2**63)))
+        self.serving = Forecaster(
+            copy.deepcopy(module.net),
+            data.scaler,
+            features=config.features,
+            confidence=self.confidence,
+        ).eval()
+        self._served_from = int(snapshot.bars["ts_open"][-1])
+        return self._report(len(data.moved))
+
+    def _weigh_views(self, bars: Bars) -> None:
+        """Judge the views by what the serving version said since it began to serve."""
+        if self.serving is None:
+            return
+        first = int(np.searchsorted(bars["ts_open"], self._served_from))  # its first forecast
+        part = bars[max(0, first + 1 - FORECASTER_BARS) :]
+        if len(part) <= FORECASTER_BARS:
+            return
+        raw = np.lib.stride_tricks.sliding_window_view(
+            raw_columns(part[:-1]), FORECASTER_BARS, axis=0
+        ).transpose(0, 2, 1)  # (n, 109, 10)
+        moved = part["close"][FORECASTER_BARS:] - part["close"][FORECASTER_BARS - 1 : -1]
+        scored = (moved != 0) & gap_free(part["gap"], FORECASTER_BARS + 1)
+        with torch.inference_mode():
+            said = self.serving.views(torch.from_numpy(raw[scored])).numpy()
+        net = self._module.net
+        trust = trust_after(net.log_trust.numpy(), said, moved[scored] > 0)
+        net.log_trust.copy_(torch.from_numpy(trust))
+
+    def _fit_views(self, data: CNNDataModule) -> None:
+        """Refit the moments and the linear views on the snapshot."""
+        net, moved = self._module.net, data.moved
+        net.fit_moments(torch.from_numpy(data.rows))
+        newest = data.windows.x[:, -VIEW_ROWS:][moved]
+        seen = net.seen(torch.from_numpy(newest)).double().numpy()
+        up, at = data.windows.up[moved] > 0, data.windows.at[moved]
+        since = {RECENT: len(data.rows) - RECENT_BARS, STEADY: 0}
+        for view, oldest in since.items():
+            found = fit_logistic(seen[at >= oldest], up[at >= oldest])
+            weights, bias = found or (np.zeros(seen.shape[1]), 0.0)
+            net.weights[view] = torch.from_numpy(weights)
+            net.bias[view] = bias
+
+    def _report(self, windows: int) -> dict[str, float]:
+        """Return what the cycle came to; accuracy on the very windows trained on."""
+        loss, hits, drawn = self._module.sums.tolist()
+        self.epochs += drawn / windows
+        trust = torch.softmax(self._module.net.log_trust, 0).tolist()
+        return {
+            "loss": loss / drawn,
+            "accuracy": hits / drawn,
+            "epochs": self.epochs,
+            "learning_rate": self.learning_rate,
+            "windows": float(windows),
+            **{f"trust_{view}": share for view, share in zip(VIEWS, trust, strict=True)},
+        }
+
+    def export(self) -> tuple[nn.Module, int] | None:
+        """Return the serving version and how many raw bars it takes, if there is one."""
+        return None if self.serving is None else (self.serving, FORECASTER_BARS)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "module": copy.deepcopy(self._module.state_dict()),
+            "initial": copy.deepcopy(self._module.initial),
+            "optimizer": copy.deepcopy(self._module.optimizer_state),
+            "epochs": self.epochs,
+            "learning_rate": self.learning_rate,
+            "confidence": self.confidence,
+            "serving": None if self.serving is None else copy.deepcopy(self.serving.state_dict()),
+            "serving_confidence": None if self.serving is None else self.serving.confidence,
+            "served_from": self._served_from,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._module.load_state_dict(state["module"])
+        self._module.initial = copy.deepcopy(state["initial"])
+        self._module.optimizer_state = copy.deepcopy(state["optimizer"])
+        self.epochs = state["epochs"]
+        self.learning_rate, self.confidence = state["learning_rate"], state["confidence"]
+        self.serving = None
+        if state["serving"] is not None:
+            features = self._config.features
+            self.serving = Forecaster(
+                WindowNet(features), None, features=features, confidence=state["serving_confidence"]
+            ).eval()
+            self.serving.load_state_dict(state["serving"])
+        self._served_from = state["served_from"]

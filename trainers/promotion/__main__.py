@@ -1,0 +1,142 @@
+"""The registry by hand: make the challenger champion, roll back, or see how things stand.
+
+    python -m trainers.promotion --model cnn --action promote|rollback|status
+
+Moves the aliases of ``tickloop-<symbol>-<model>``; a session that runs notices within a cycle. What
+evidence says is shown, and does not bind a person: the audit record says by whom it was done.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from streaming.errors import KnobError
+from streaming.knobs import Knobs, knob
+from trainers.promotion.registry import (
+    CHAMPION,
+    Move,
+    RegistryError,
+    promote,
+    roll_back,
+    version_of,
+    versions_of,
+)
+from trainers.promotion.versions import CHALLENGER, model_name
+from trainers.tracking.model_reader import audit_of
+from trainers.tracking.runs import running_session
+from trainers.tracking.store import StoreError, ensure_store
+
+ACTIONS = ("promote", "rollback", "status")
+PATIENCE_S = 180.0  # for a session to register its learner as it is now
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PromoteConfig(Knobs):
+    """Promote or roll back a registered model, or show its versions."""
+
+    model: str = knob("cnn", "the learner's name")
+    action: str = knob("status", "what to do", choices=ACTIONS)
+    symbol: str = knob("BTCUSDT", "the market")
+    version: int = knob(0, "which version to promote; 0 is the challenger", low=0)
+
+
+def run(config: PromoteConfig, client: MlflowClient) -> str:
+    """Do what is asked; return what to print.
+
+    Raises:
+        KnobError: if there is no such model.
+        RegistryError: if it cannot be done.
+    """
+    name = model_name(config.symbol, config.model)
+    if config.action == "promote":
+        version = config.version or version_of(client, name, CHALLENGER)
+        if version:
+            _check_known(client, name, version)
+            promote(client, name, version, Move("promote", "hand"))
+        else:
+            _ask_session(client, config, name)
+        return status(client, name)
+    if not versions_of(client, name):
+        raise KnobError(f"model: got {config.model!r}; no version of {name} is registered yet")
+    if config.action == "rollback":
+        roll_back(client, name, Move("rollback", "hand"))
+    return status(client, name)
+
+
+def status(client: MlflowClient, name: str) -> str:
+    """Return a model's versions, newest first, with aliases and what is told of them."""
+    lines = [name]
+    for version in versions_of(client, name):
+        aliases = ", ".join(sorted(version.aliases))
+        lines.append(f"  version {version.version:<4} {aliases}")
+        for told in audit_of(version):
+            when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(told["ts"]))
+            reason = (told["verdict"] or {}).get("reason", "no verdict")
+            lines.append(f"    {when}  {told['action']} by {told['by']}: {reason}")
+    session = running_session(client)
+    if session is not None:
+        lines += [f"  now: {reason}" for reason in _verdicts(client, session, name)]
+    return "\n".join(lines)
+
+
+def _check_known(client: MlflowClient, name: str, version: int) -> None:
+    there = [int(found.version) for found in versions_of(client, name)]
+    if version not in there:
+        known = ", ".join(map(str, there)) or "none"
+        raise RegistryError(f"version: got {version}; {name} has: {known}")
+
+
+def _ask_session(client: MlflowClient, config: PromoteConfig, name: str) -> None:
+    """Have a running session register its learner as it is, as champion."""
+    session = running_session(client)
+    if session is None:
+        raise RegistryError(
+            f"{name}: there is no challenger and no session that runs; a session registers one when"
+            " its cycles are done"
+        )
+    before = version_of(client, name, CHAMPION)
+    client.set_tag(session, "control/promote", config.model)
+    deadline = time.monotonic() + PATIENCE_S
+    while version_of(client, name, CHAMPION) == before:
+        answer = client.get_run(session).data.tags.get("control_result/promote", "{}")
+        found = json.loads(answer)
+        if found.get("result") == "refused" and found["value"] == config.model:
+            raise RegistryError(found["text"])
+        if time.monotonic() > deadline:
+            raise RegistryError(f"{name}: session {session} did not answer in {PATIENCE_S:.0f} s")
+        time.sleep(0.2)
+
+
+def _verdicts(client: MlflowClient, session: str, name: str) -> list[str]:
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    runs = client.search_runs(experiments, f"tags.session = '{session}' and tags.verdict != ''")
+    return [
+        json.loads(run.data.tags["verdict"])["reason"]
+        for run in runs
+        if model_name(run.data.tags["symbol"], run.data.tags["learner"]) == name
+    ]
+
+
+def main() -> None:
+    """Run from the command line."""
+    config = PromoteConfig.from_args()
+    try:
+        client = MlflowClient(ensure_store(Path.cwd()))
+        print(run(config, client))
+    except (KnobError, StoreError) as e:
+        print(f"promote: {e}", file=sys.stderr)
+        sys.exit(2)
+    except (RegistryError, MlflowException) as e:
+        print(f"promote: {e}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

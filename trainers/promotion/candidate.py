@@ -1,0 +1,122 @@
+"""Makes a registered version of a learner as it was at a cycle's end, beside the session.
+
+    python -m trainers.promotion.candidate SESSION_FOLDER FILE
+
+Exporting takes a second in which a trainer would miss a bar, so this is a process of its own. FILE
+is written by the trainer; it is removed when the version is registered, and champion if that was
+the verdict. A kill in between loses nothing: the next trainer starts it again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlflow.tracking import MlflowClient
+
+from datamodules.features import raw_columns
+from streaming.errors import StreamingError
+from trainers.config import SessionConfig
+from trainers.engine.assembly import deterministic
+from trainers.engine.learner_runner import Seat
+from trainers.engine.market_trainer import Lane
+from trainers.learners.registry import make_learners
+from trainers.promotion.registry import Move, promote, prune, record, version_of_candidate
+from trainers.promotion.versions import log_version, model_name
+from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
+from trainers.recording.files import CONFIG
+from trainers.tracking.store import tracking_uri
+
+log = logging.getLogger(__name__)
+
+CANDIDATES = "candidates"
+
+
+def write_candidate(
+    session: Path, lane: Lane, seat: Seat, by: str, verdict: dict[str, Any] | None
+) -> Path:
+    """Write down a learner as it is now, to become champion; return the file."""
+    folder = session / CANDIDATES
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{lane.symbol}-{seat.learner.name}-{lane.cycle}.pt"
+    _, n_bars = seat.learner.export()  # type: ignore[attr-defined]  # who has champions has it
+    request = {
+        "symbol": lane.symbol,
+        "learner": seat.learner.name,
+        "run": seat.run_id,
+        "cycle": lane.cycle,
+        "by": by,
+        "verdict": verdict,
+        "state": seat.learner.state_dict(),  # type: ignore[attr-defined]
+        "bars": raw_columns(lane.bars[-n_bars - 1 :]),
+    }
+    save_checkpoint(path, request)
+    return path
+
+
+def candidates(session: Path) -> list[Path]:
+    """Return the files whose versions are not registered yet."""
+    return sorted((session / CANDIDATES).glob("*.pt"))
+
+
+def start(session: Path, file: Path) -> subprocess.Popen[bytes]:
+    """Start the process for a file."""
+    words = [sys.executable, "-m", "trainers.promotion.candidate", str(session), str(file)]
+    return subprocess.Popen(words)
+
+
+def register(client: MlflowClient, session: Path, file: Path) -> int:
+    """Register what a file holds and make it champion; return its version.
+
+    Raises:
+        StreamingError: if the file cannot be used.
+    """
+    request = load_checkpoint(file)
+    assert request is not None
+    name = model_name(request["symbol"], request["learner"])
+    candidate = f"{session.name} {request['cycle']}"
+    told = (request["by"], session.name, request["cycle"], request["verdict"])
+    version = version_of_candidate(client, name, candidate)
+    if not version:
+        config = SessionConfig.load(session / CONFIG)
+        learner: Any = make_learners(config)[request["learner"]]
+        learner.load_state_dict(request["state"])
+        module, _ = learner.export()
+        raw = request["bars"]
+        version = log_version(
+            client,
+            request["run"],
+            symbol=request["symbol"],
+            learner=request["learner"],
+            module=module,
+            example=np.stack([raw[:-1], raw[1:]]),
+            step=request["cycle"],
+            candidate=candidate,
+        )
+        record(client, name, version, Move("register", *told))
+    promote(client, name, version, Move("promote", *told))
+    prune(client, name)
+    return version
+
+
+def main() -> None:
+    """Run as a process of a session."""
+    logging.basicConfig(level=logging.WARNING, format="candidate: %(message)s", force=True)
+    for variable in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
+        os.environ.pop(variable, None)
+    deterministic()
+    session, file = Path(sys.argv[1]), Path(sys.argv[2])
+    try:
+        register(MlflowClient(tracking_uri(Path.cwd())), session, file)
+    except StreamingError as e:
+        sys.exit(f"candidate: {e}")
+    file.unlink()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""What a replay needs of the store: the session's record and metrics, and runs of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
+
+from streaming.errors import KnobError
+from trainers.config import SessionConfig, session_folder
+from trainers.recording.files import CONFIG, JOURNAL, RECORD
+from trainers.recording.record import RecordError
+from trainers.session.resume import cycles_done
+from trainers.tracking.runs import (
+    commit_of,
+    create_run,
+    describe_run,
+    ended_sessions,
+    last_session,
+)
+from trainers.tracking.tracker import Tracker
+
+SESSION = "session"  # the name of the session's own run, beside SYMBOL/learner
+
+
+def record_folder(client: MlflowClient, root: Path, session: str, copy: Path) -> Path:
+    """Return where a session's record is: its folder here, else its artifacts, put into ``copy``.
+
+    Raises:
+        KnobError: if the store has no such session.
+        RecordError: if there is neither a folder nor a record in the store.
+    """
+    here = session_folder(root, session)
+    if (here / CONFIG).exists():
+        return here
+    try:
+        client.download_artifacts(session, RECORD, str(copy))
+    except (MlflowException, OSError) as e:
+        raise RecordError(
+            f"session: {session} has no folder {here} and no artifacts {RECORD}/ ({e}); sessions"
+            " upload them when they end"
+        ) from e
+    return copy / RECORD
+
+
+def known_session(client: MlflowClient, session: str) -> str:
+    """Return the run id that ``session`` names.
+
+    Raises:
+        KnobError: if the store has no such session.
+    """
+    run_id = last_session(client) if session == "last" else session
+    try:
+        if run_id is None or not re.fullmatch(r"\w+", run_id):
+            raise KnobError(f"session: got {session!r}; allowed: a session's run id, or last")
+        kind = client.get_run(run_id).data.tags.get("kind")
+    except MlflowException as e:
+        raise KnobError(f"session: got {session!r}; the store has no such run ({e})") from e
+    if kind != "session":
+        raise KnobError(
+            f"session: got {session!r}, a run of kind {kind!r}; expected a session's own run"
+        )
+    return run_id
+
+
+def other_code(tags: Mapping[str, str], root: Path) -> str:
+    """Say that the session of these tags was recorded by other code; nothing if by the same."""
+    then, now = tags.get(MLFLOW_GIT_COMMIT, "unknown"), commit_of(root) or "unknown"
+    dirty = " with changes (record/git.diff)" if tags.get("git.dirty") == "true" else ""
+    if then == now and not dirty:
+        return ""
+    return f"the session was recorded by commit {then[:12]}{dirty}, this is {now[:12]}"
+
+
+def not_replayed_yet(client: MlflowClient, root: Path) -> list[str]:
+    """Return the sessions here, newest first, that ended and of which no parity is known.
+
+    Those that other code recorded are left out: it may well come to other values.
+    """
+    found = []
+    for run in ended_sessions(client):
+        folder, tags = session_folder(root, run.info.run_id), run.data.tags
+        if "parity" in tags or not (folder / JOURNAL).exists() or other_code(tags, root):
+            continue
+        if SessionConfig.load(folder / CONFIG).parity and cycles_done(folder) > 0:
+            found.append(run.info.run_id)
+    return found
+
+
+def recorded_metrics(
+    client: MlflowClient, runs: Mapping[str, str]
+) -> dict[str, dict[int, dict[str, float]]]:
+    """Return all metrics of some runs, by the run's name, step and metric."""
+    found: dict[str, dict[int, dict[str, float]]] = {}
+    for name, run_id in runs.items():
+        steps = found.setdefault(name, {})
+        for key in client.get_run(run_id).data.metrics:
+            for point in client.get_metric_history(run_id, key):
+                steps.setdefault(point.step, {})[key] = point.value
+    return found
+
+
+class ReplayRuns:
+    """Runs of a replay's own, tagged ``replay_of``; takes what it logs.
+
+    Args:
+        client: of the store.
+        config: of the replay.
+        session: run id of the session replayed.
+        what_if: settings that are not the session's, in words; empty if there are none.
+    """
+
+    def __init__(
+        self,
+        client: MlflowClient,
+        config: SessionConfig,
+        session: str,
+        what_if: str,
+    ) -> None:
+        self._client, self._config = client, config
+        self._tags = {"replay_of": session} | ({"what_if": what_if} if what_if else {})
+        made = os.environ.get("MLFLOW_RUN_ID")  # by `mlflow run`
+        self.run_id = made or create_run(client, f"replay of {session[:8]}", {})
+        tags = {**self._tags, "kind": "replay", "session": self.run_id, "symbol": config.symbols}
+        describe_run(client, self.run_id, config, tags)
+        self._runs = {SESSION: self.run_id}
+        self._tracker = Tracker(client, self.run_id)
+
+    def of(self, symbol: str, learner: str, kind: str) -> str:
+        """Make the run of a learner; return its name in the session."""
+        name = f"{symbol}/{learner}"
+        tags = {**self._tags, "kind": kind, "session": self.run_id, "symbol": symbol}
+        run_id = create_run(self._client, f"{learner} {symbol} (replay)", tags)
+        describe_run(self._client, run_id, self._config, {"learner": learner, "status": "IDLE"})
+        self._runs[name] = run_id
+        return name
+
+    def log(
+        self,
+        run_id: str,
+        step: int,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+        wall_ms: int | None = None,
+    ) -> None:
+        """Log under a run's name in the session."""
+        self._tracker.log(self._runs[run_id], step, metrics, tags, wall_ms)
+
+    def event(self, text: str, ts: float | None = None) -> None:
+        """Add to the replay's events."""
+        self._tracker.event(text, ts)
+
+    def close(self, text: str, *, failed: bool) -> None:
+        """Say how it ended, deliver all, and end the runs."""
+        self._tracker.log(self.run_id, 0, tags={"status": "IDLE", "status_text": text})
+        self._tracker.close(60)
+        for run_id in reversed(self._runs.values()):
+            self._client.set_terminated(run_id, "FAILED" if failed else "FINISHED")

@@ -1,0 +1,99 @@
+"""A paper account that follows one learner's signals: out of the market or in it by one unit.
+
+Pure. BUY goes in, SELL goes out, anything else keeps the position. A change costs the fee and
+half the spread, at the bar at whose close it was decided. A gap takes the account out at the
+last known price, which costs the same.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.transitions import Action
+from trainers.scoring.scored import Scored
+
+KEEP, OUT, IN = -1, 0, 1
+
+
+class Paper(NamedTuple):
+    """Per bar, ``(T,)``, what is held from its close to the next; per closed trade, ``(K,)``.
+
+    Attributes:
+        position: int8, 0 or 1.
+        changes: int64 of the position decided at its close; 2 if a gap undid one at once.
+        gross_bps: float64, bp of the mid's return.
+        net_bps: float64, bp, gross less the costs of the changes.
+        closed: int64, the bar at which a trade was closed, as an index.
+        profit_bps: float64, net bp of that trade, both costs paid.
+    """
+
+    position: NDArray[np.int8]
+    changes: NDArray[np.int64]
+    gross_bps: NDArray[np.float64]
+    net_bps: NDArray[np.float64]
+    closed: NDArray[np.int64]
+    profit_bps: NDArray[np.float64]
+
+    def since(self, start: int) -> Paper:
+        """Return the bars from index ``start`` on, and the trades closed at them."""
+        late = self.closed >= start
+        return Paper(
+            self.position[start:],
+            self.changes[start:],
+            self.gross_bps[start:],
+            self.net_bps[start:],
+            self.closed[late] - start,
+            self.profit_bps[late],
+        )
+
+
+def paper_of(scored: Scored, fee_bps: float) -> Paper:
+    """Trade on a learner's signals.
+
+    Args:
+        scored: the learner's forecasts and the moves.
+        fee_bps: cost of one change of position besides half the spread, bp of its value.
+    """
+    moves = scored.moves
+    # Each bar has two moments: its close, when a signal is followed, and a gap after it.
+    level = _followed(_wishes(scored.signal, moves.broken))
+    steps = np.diff(level, prepend=np.int8(0))
+    cash = -np.repeat(fee_bps + moves.half_spread_bps, 2) * np.abs(steps)
+    position = level[0::2]
+    gross = position * moves.ret_bps
+    cash[1::2] += gross
+    entries, exits = np.flatnonzero(steps > 0), np.flatnonzero(steps < 0)
+    return Paper(
+        position,
+        np.abs(steps).reshape(-1, 2).sum(axis=1, dtype=np.int64),
+        gross,
+        cash.reshape(-1, 2).sum(axis=1),
+        exits // 2,
+        _sums(cash, entries[: len(exits)], exits),
+    )
+
+
+def _wishes(signal: NDArray[np.int8], broken: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """Return where each moment wants the position, ``(2T,)``."""
+    wishes = np.full((len(signal), 2), KEEP, np.int8)
+    wishes[signal == Action.BUY, 0] = IN
+    wishes[signal == Action.SELL, 0] = OUT
+    wishes[broken, 1] = OUT
+    return wishes.reshape(-1)
+
+
+def _followed(wishes: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Return the position after each moment, ``(2T,)``: the newest wish, out before the first."""
+    at = np.maximum.accumulate(np.where(wishes != KEEP, np.arange(len(wishes)), -1))
+    return np.where(at >= 0, wishes[at], np.int8(OUT))
+
+
+def _sums(
+    values: NDArray[np.float64], first: NDArray[np.int64], last: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the sums of ``values[first[i] : last[i] + 1]``."""
+    edges = np.stack([first, last + 1], axis=1).reshape(-1)
+    return np.add.reduceat(np.append(values, 0.0), edges)[::2]

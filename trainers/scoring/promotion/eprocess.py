@@ -1,0 +1,134 @@
+"""Evidence that one learner is better than another, valid however often one looks. Pure.
+
+A gambler bets on the one being better: stakes of several sizes, each multiplied by
+``1 + size * d`` at every bar, ``d`` being how much better it was. If it is not better in
+expectation, whatever came before, the money E is a supermartingale that began at 1, and it ever
+reaches 1 / alpha with a chance of alpha at most: J. Ville (1939); A. Ramdas et al.,
+Game-theoretic statistics and safe anytime-valid inference, Statistical Science 38 (2023).
+
+Half of the money is staked at the first bar, the rest bit by bit at later ones, and lies idle until
+then. What became better only lately is so found as well, though stakes that were on the table
+before are lost: J. Shin, A. Ramdas and A. Rinaldo, E-detectors (2022).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainers.scoring.promotion.differences import Differences, by_brier
+from trainers.scoring.scored import Scored
+
+Floats = NDArray[np.float64]
+
+# The best size is mean / mean square of the differences: 1 where a calibrated forecaster meets one
+# that knows less, below it where ours is too sure of itself, above it where it is too shy.
+SIZES = np.array([0.25, 0.5, 1.0, 2.0])
+RISK = 0.9  # of a stake, at most, at one bar
+
+AT_ONCE = 0.5  # of the money, at the first bar
+PATIENCE = 7200  # bars after which half of the rest is staked
+
+CANARY_ALPHA = 0.001  # chance of a false alarm, over the whole life of a session
+
+
+class Evidence:
+    """A betting e-process.
+
+    Attributes:
+        log_value: logarithm of E now; E itself would overflow in a long session.
+        log_peak: of the highest E so far.
+        bars: bet on so far.
+
+    >>> evidence = Evidence()
+    >>> path = evidence.bet(np.full(12, 0.4), np.full(12, 0.5))
+    >>> evidence.reaches(0.05), evidence.reaches(0.001)
+    (True, False)
+    """
+
+    def __init__(self) -> None:
+        self.log_value = self.log_peak = 0.0
+        self.bars = 0
+        self._growth = np.zeros(len(SIZES))  # log, of a stake made at the first bar
+        self._staked = np.full(len(SIZES), -np.inf)  # log, each stake over the growth before it
+
+    def bet(self, better: Floats, most: Floats) -> Floats:
+        """Go on by bars, the same bits however they are grouped.
+
+        Args:
+            better: ``(n,)`` how much better each forecast was, both made before its label existed.
+            most: ``(n,)`` the most that ``|better|`` could be, known as early; bets that could
+                lose more than the stake are cut down by it.
+
+        Returns:
+            ``(n,)`` the logarithm of E after each bar.
+        """
+        if len(better) == 0:
+            return np.zeros(0)
+        # Rows are sizes, columns bars.
+        sizes = np.minimum(SIZES[:, None], RISK / np.maximum(most, RISK / SIZES[-1]))
+        steps = np.log1p(better * sizes)
+        growth = np.cumsum(np.concatenate([self._growth[:, None], steps], axis=1), axis=1)
+        stakes, idle = _plan(self.bars, len(better))
+        placed = np.concatenate([self._staked[:, None], stakes - growth[:, :-1]], axis=1)
+        staked = np.logaddexp.accumulate(placed, axis=1)[:, 1:]
+        path: Floats = np.logaddexp(_log_mean(growth[:, 1:] + staked), idle)
+        self.bars += len(better)
+        self._growth, self._staked = growth[:, -1].copy(), staked[:, -1].copy()
+        self.log_value = float(path[-1])
+        self.log_peak = max(self.log_peak, float(path.max()))
+        return path
+
+    def reaches(self, alpha: float) -> bool:
+        """Tell whether E was ever at 1 / alpha or above."""
+        return self.log_peak >= -math.log(alpha)
+
+    @property
+    def rate(self) -> float:
+        """Growth of log E a bar that the bars so far promise: that of the best size."""
+        return float(self._growth.max()) / max(self.bars, 1)
+
+
+def evidence_of(differences: Differences) -> Evidence:
+    """Return the evidence that ours is better, all bars bet on."""
+    evidence = Evidence()
+    evidence.bet(differences.better, differences.most)
+    return evidence
+
+
+def _plan(start: int, n: int) -> tuple[Floats, Floats]:
+    """Return the logarithms of what is staked at bars ``start`` on and of what is idle then."""
+    bar = np.arange(start, start + n)
+    idle = (1 - AT_ONCE) * PATIENCE / (PATIENCE + bar)
+    stakes = np.where(bar == 0, AT_ONCE, idle / np.maximum(PATIENCE + bar - 1, 1))
+    return np.log(stakes), np.log(idle)
+
+
+def _log_mean(logs: Floats) -> Floats:
+    """Return the logarithm of the mean over the first axis, given logarithms."""
+    top = logs.max(axis=0)
+    mean: Floats = np.log(np.exp(logs - top).mean(axis=0)) + top
+    return mean
+
+
+class Canary(NamedTuple):
+    """The verdict on a canary, which learns from permuted labels and so cannot know anything.
+
+    Attributes:
+        alarm: it knows something, so labels leak into what learners see.
+        log_evidence: logarithm of the highest E that it does.
+        bars: judged.
+    """
+
+    alarm: bool
+    log_evidence: float
+    bars: int
+
+
+def judge_canary(canary: Scored, majority: Scored) -> Canary:
+    """Judge a canary against the majority baseline, by Brier score on the bars both scored."""
+    evidence = evidence_of(by_brier(canary, majority))
+    return Canary(evidence.reaches(CANARY_ALPHA), evidence.log_peak, evidence.bars)

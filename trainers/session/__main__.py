@@ -1,0 +1,159 @@
+"""The main job: a market, its learners, MLflow and the page, as one session.
+
+    python -m trainers.session [--name value ...]
+
+    session ── exchange (source sim or tape), feed, trainer, page, MLflow's own UI
+
+Everything that can be wrong is looked at before anything starts: one line, exit code 2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
+
+from streaming.errors import StreamingError
+from trainers.config import SessionConfig, session_folder
+from trainers.recording.files import CONFIG, TAPE
+from trainers.replay.earlier import replay_at_the_end
+from trainers.replay.runs import not_replayed_yet
+from trainers.session.access import Passwords
+from trainers.session.addresses import Announcer, addresses_of
+from trainers.session.preflight import LOOPBACK, PortError, check
+from trainers.session.processes import children_of
+from trainers.session.resume import (
+    LAST_SECONDS,
+    resumed_config,
+    session_to_resume,
+    wait_for_the_last,
+)
+from trainers.session.supervisor import POLL_SECONDS, Supervisor
+from trainers.tracking.runs import close_orphans, end_runs, resume_session, start_session
+from trainers.tracking.store import EXPERIMENT, StoreError, ensure_store
+from trainers.tracking.uploads import leave_nothing_behind, undelivered
+
+
+def take_passwords(environ: MutableMapping[str, str]) -> Passwords:
+    """Take the page's passwords out of the environment: no other process has a use for them."""
+    passwords = Passwords.of(environ)
+    for name in passwords.environ:
+        del environ[name]
+    return passwords
+
+
+def with_exchange(config: SessionConfig) -> SessionConfig:
+    """Give the built-in exchange a free port, if it is the venue."""
+    if not config.plays_locally:
+        return config
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        host = f"{LOOPBACK}:{probe.getsockname()[1]}"
+    return dataclasses.replace(config, venue_ws=f"ws://{host}", venue_rest=f"http://{host}")
+
+
+def run(config: SessionConfig, root: Path) -> int:
+    """Run a session in the project at ``root``; return the exit code."""
+    passwords = take_passwords(os.environ)
+    if not config.resume:
+        check(config, passwords)
+    uri = ensure_store(root)
+    client = MlflowClient(uri)
+    dead = [session_folder(root, run_id) for run_id in close_orphans(client)]
+    for left in {*dead, *undelivered(session_folder(root, ""))}:
+        _give_store_the_rest(client, left)
+    run_id, config = _begin(client, config, root, passwords)
+    session = session_folder(root, run_id)
+    resolved = with_exchange(config)
+    resolved.save(session / CONFIG)
+    print(f"session    {run_id}  ({config.source}, {config.symbols})", flush=True)  # noqa: T201
+    to_replay = not_replayed_yet(client, root) if config.parity else []
+    supervisor = Supervisor(session, children_of(resolved, session, uri, passwords, to_replay))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: supervisor.stop())
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    code = 1
+    try:
+        code = supervisor.run(Announcer(addresses_of(config, experiment.experiment_id)))
+    finally:
+        _finish(client, session, code)
+    if code == 0 and resolved.parity and resolved.cycles and not supervisor.stopped:
+        replay_at_the_end(session, lambda: supervisor.stopped)
+    return code
+
+
+def _begin(
+    client: MlflowClient, config: SessionConfig, root: Path, passwords: Passwords
+) -> tuple[str, SessionConfig]:
+    """Make a session, or have one go on; return its run id and its settings."""
+    if config.resume:
+        run_id = session_to_resume(client, root, config.resume)
+        session = session_folder(root, run_id)
+        wait_for_the_last(session)
+        config = resumed_config(config, session)
+        _check_patiently(config, passwords)
+        resume_session(client, run_id)
+        return run_id, config
+    run_id = start_session(client, config, root)
+    (session_folder(root, run_id) / TAPE).mkdir(parents=True)
+    return run_id, config
+
+
+def _check_patiently(config: SessionConfig, passwords: Passwords) -> None:
+    """Check; the page of a session that was killed just now leaves its port a moment later."""
+    deadline = time.monotonic() + LAST_SECONDS
+    while True:
+        try:
+            check(config, passwords)
+        except PortError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_SECONDS)
+        else:
+            return
+
+
+def _finish(client: MlflowClient, session: Path, code: int) -> None:
+    """Give the store what it lacks of the session's record, and end its runs."""
+    if _give_store_the_rest(client, session):
+        text = "ended" if code == 0 else f"ended with code {code}"
+        client.set_tag(session.name, "status_text", text)
+        end_runs(client, session.name, "FINISHED" if code == 0 else "FAILED")
+
+
+def _give_store_the_rest(client: MlflowClient, session: Path) -> bool:
+    """Give the store what it lacks of a session's record; tell whether it took it."""
+    try:
+        leave_nothing_behind(client, session)
+    except (StreamingError, MlflowException, SQLAlchemyError, OSError) as e:
+        print(  # noqa: T201
+            f"the MLflow store lacks a part of session {session.name} ({str(e).splitlines()[0]});"
+            f" it is kept in {session}, and is delivered when the next session starts",
+            file=sys.stderr,
+        )
+        return False
+    return True
+
+
+def main() -> None:
+    """Run from the command line."""
+    config = SessionConfig.from_args()
+    try:
+        sys.exit(run(config, Path.cwd()))
+    except (StreamingError, PortError, StoreError) as e:
+        print(f"tickloop: {e}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

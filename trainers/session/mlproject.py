@@ -1,0 +1,56 @@
+"""Write MLproject from the config record, so that no default lives twice.
+
+python -m trainers.session.mlproject > MLproject
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import Any
+
+import yaml
+
+from trainers.config import SessionConfig
+from trainers.promotion.__main__ import PromoteConfig
+
+# Parameters of the entry points that only show a session, and only record a stream.
+PAGE = ("page_host", "page_port", "page_names")
+RECORD = ("source", "symbols", "venue_ws", "venue_rest", "channel", "speed", "cycles", "seed")
+
+
+def project() -> dict[str, Any]:
+    """Return MLproject as plain data."""
+    knobs = {field.name: field.default for field in dataclasses.fields(SessionConfig)}
+    main = "python -m trainers.session"
+    off = " --learners none --page_port 0 --mlflow_ui_port 0"
+    return {
+        "name": "tickloop",
+        "conda_env": "conda.yaml",
+        "entry_points": {
+            "main": _entry(main, knobs),
+            "record": _entry(main + off, {name: knobs[name] for name in RECORD}),
+            "replay": _entry("python -m trainers.replay", {"session": "last"}),
+            "promote": _entry(
+                "python -m trainers.promotion",
+                {field.name: field.default for field in dataclasses.fields(PromoteConfig)},
+            ),
+            "page": _entry("python -m ui.app", {"session": "last", **{n: knobs[n] for n in PAGE}}),
+        },
+    }
+
+
+def _entry(command: str, defaults: dict[str, Any]) -> dict[str, Any]:
+    flags = "".join(f" --{name} {{{name}}}" for name in defaults)
+    parameters = {
+        name: {"type": _type(default), "default": default} for name, default in defaults.items()
+    }
+    return {"parameters": parameters, "command": command + flags}
+
+
+def _type(default: Any) -> str:
+    return "float" if type(default) in (int, float) else "string"
+
+
+if __name__ == "__main__":
+    yaml.safe_dump(project(), sys.stdout, sort_keys=False, width=100)

@@ -1,0 +1,52 @@
+"""What can be wrong with a session's settings, looked at before anything starts."""
+
+from __future__ import annotations
+
+import socket
+
+from streaming.exchange.sources import check_source
+from trainers.config import SessionConfig
+from trainers.learners.registry import check_learners
+from trainers.session.access import Passwords, check_access
+
+LOOPBACK = "127.0.0.1"
+
+
+class PortError(Exception):
+    """A port that the session needs is taken."""
+
+
+def check_port(knob: str, host: str, port: int) -> None:
+    """Raise ``PortError`` if ``port`` (0 = not wanted) cannot be listened on."""
+    if port == 0:
+        return
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as e:
+            raise PortError(
+                f"{knob}: port {port} on {host} cannot be used ({e.strerror}); "
+                f"allowed: a free port, or 0 for none"
+            ) from e
+
+
+def check(config: SessionConfig, passwords: Passwords) -> None:
+    """Raise what is wrong with ``config``, without starting anything.
+
+    Raises:
+        StreamingError, PortError: one line each.
+    """
+    if config.page_port:
+        check_access(config.page_host, passwords)
+    check_learners(config)
+    if config.plays_locally:
+        check_source(config)
+    if config.page_port and config.page_port == config.mlflow_ui_port:
+        raise PortError(
+            f"mlflow_ui_port: got {config.mlflow_ui_port}, which is page_port too; allowed: another"
+            " port, or 0 for none"
+        )
+    check_port("page_port", config.page_host, config.page_port)
+    check_port("mlflow_ui_port", LOOPBACK, config.mlflow_ui_port)

@@ -1,0 +1,90 @@
+"""Going on with a session that has ended or was killed: its folder, its settings, its runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import psutil
+from mlflow.tracking import MlflowClient
+
+from streaming.errors import KnobError
+from trainers.config import SessionConfig, session_folder
+from trainers.recording.decision_log import read_journal
+from trainers.recording.files import CONFIG, JOURNAL
+from trainers.tracking.runs import last_session
+
+# What may be another than in the session's record; how many cycles there are in all is one of them.
+FREE = ("resume", "cycles", "page_host", "page_port", "page_names", "mlflow_ui_port")
+
+LAST_SECONDS = 15.0  # that a session's processes have to end after it
+
+WORKERS = ("streaming.exchange", "streaming.feed", "trainers.session.trainer")
+
+ADDRESSES = ("venue_ws", "venue_rest")  # a venue may have moved
+
+
+def session_to_resume(client: MlflowClient, root: Path, resume: str) -> str:
+    """Return the run id that ``resume`` names.
+
+    Raises:
+        KnobError: if there is no such session, or its folder is not on this machine.
+    """
+    run_id = last_session(client) if resume == "last" else resume
+    if run_id is None:
+        raise KnobError("resume: got 'last'; there is no session in this store yet")
+    known = re.fullmatch(r"[0-9a-zA-Z]+", run_id) and session_folder(root, run_id)
+    if not known or not (known / CONFIG).exists():
+        there = sorted(path.parent.name for path in session_folder(root, "").glob(f"*/{CONFIG}"))
+        raise KnobError(
+            f"resume: got {resume!r}; there is no such session in {session_folder(root, '')}; "
+            f"allowed: last, or one of {', '.join(there[-5:]) or 'none yet'}"
+        )
+    return run_id
+
+
+def wait_for_the_last(session: Path) -> None:
+    """Wait until the processes that worked on a session are gone: of a killed one they end soon.
+
+    Raises:
+        KnobError: if they do not.
+    """
+    every = list(psutil.process_iter(["cmdline"]))
+    there = [process for process in every if _works_on(process, session)]
+    _, left = psutil.wait_procs(there, timeout=LAST_SECONDS)
+    if left:
+        raise KnobError(
+            f"resume: session {session.name} runs (process {left[0].pid}); end it first"
+        )
+
+
+def _works_on(process: psutil.Process, session: Path) -> bool:
+    words = process.info["cmdline"] or ()
+    return str(session) in words and any(module in words for module in WORKERS)
+
+
+def resumed_config(given: SessionConfig, session: Path) -> SessionConfig:
+    """Return the session's own settings, with what may be changed as it is given now."""
+    recorded = SessionConfig.load(session / CONFIG)
+    free = {name: getattr(given, name) for name in FREE}
+    free |= {name: getattr(given, name) for name in ADDRESSES if getattr(given, name)}
+    return dataclasses.replace(
+        recorded, **free | {"cycles": goal(given.cycles, cycles_done(session))}
+    )
+
+
+def goal(cycles: int, done: int) -> int:
+    """Return after which cycle to end: ``cycles`` in all, or as many more if those are done.
+
+    >>> goal(20, done=7), goal(20, done=20), goal(0, done=7)
+    (20, 40, 0)
+    """
+    return cycles if cycles == 0 or cycles > done else done + cycles
+
+
+def cycles_done(session: Path) -> int:
+    """Return the number of the last cycle that was ended."""
+    path = session / JOURNAL
+    entries = read_journal(path) if path.exists() else []
+    return max((entry["cycle"] for entry in entries if entry["do"] == "end"), default=0)
