@@ -30,7 +30,7 @@ from trainers.engine.market_trainer import Lane
 from trainers.recording.decision_log import Journal
 from trainers.recording.files import JOURNAL, OUTBOX
 from trainers.recording.ledger import Ledger
-from trainers.tracking.run_ids import RunIds
+from trainers.session.trainer.run_ids import RunIds
 from trainers.tracking.runs import start_session
 from trainers.tracking.store import ensure_store
 from trainers.tracking.tracker import Tracker

@@ -1,4 +1,4 @@
-"""What one cycle may learn from: everything known at its cut, nothing after it."""
+"""What one cycle may learn from: everything known when it begins, nothing after it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ from streaming.bars import Bars
 
 
 class Snapshot(NamedTuple):
-    """The market as known at a cut.
+    """The market as known when a cycle begins.
 
     Attributes:
         symbol: the market.
         cycle: number of the cycle that learns, from 1.
-        cut: ticks seen; a bar is in if it was final by then.
         bars: ``(T,)`` of dtype ``BAR``, consecutive final bars, oldest first.
         seed: of the session; generators derive from (seed, learner, cycle).
     """
 
     symbol: str
     cycle: int
-    cut: int
     bars: Bars
     seed: int
 

@@ -13,7 +13,14 @@ SOURCES = "sim, sim:<market>, tape:PATH or binance"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class StreamConfig(Knobs):
+class SeedConfig(Knobs):
+    """What everything that draws numbers needs to know."""
+
+    seed: int = knob(0, "seed of every random generator", low=0, high=2**31 - 1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StreamConfig(SeedConfig):
     """Where ticks come from and how they are kept."""
 
     source: str = knob("sim", f"where ticks come from: {SOURCES}")
@@ -59,7 +66,6 @@ class StreamConfig(Knobs):
         low=0,
         high=3600,
     )
-    seed: int = knob(0, "seed of every random generator", low=0, high=2**31 - 1)
 
     def __post_init__(self) -> None:
         super().__post_init__()

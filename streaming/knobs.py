@@ -7,9 +7,11 @@ default lives once. A wrong value is one line: the field, the value, what is all
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import math
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,18 +53,41 @@ class Knobs:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
+            if not field.metadata:
+                continue  # a section, which checks itself
             value = _typed(field, getattr(self, field.name))
             _check(field, value)
             object.__setattr__(self, field.name, value)
 
     @classmethod
+    def of(cls, **values: Any) -> Self:
+        """Return the record of some values; what is not given is the default."""
+        return cls(**values)
+
+    @classmethod
+    def flags(cls) -> dict[str, dict[str, Any]]:
+        """Return the command-line flags by name, as ``argparse`` takes them."""
+        return {field.name: flag_of(field) for field in dataclasses.fields(cls)}
+
+    @classmethod
     def from_args(cls, argv: Sequence[str] | None = None) -> Self:
         """Parse ``--name value`` flags, one a field; print one line and exit 2 if wrong."""
+        return cls.parse(argv)
+
+    @classmethod
+    def parse(cls, argv: Sequence[str] | None, free: str = "(?!)") -> Self:
+        """Parse flags; those whose names match the pattern ``free`` are taken as they are."""
         parser = _Parser(description=cls.__doc__, allow_abbrev=False)
-        for field in dataclasses.fields(cls):
-            parser.add_argument(f"--{field.name}", default=field.default, help=_help(field))
+        for name, flag in cls.flags().items():
+            parser.add_argument(f"--{name}", **flag)
+        for word in sys.argv[1:] if argv is None else argv:
+            name = word.partition("=")[0].removeprefix("--")
+            if word.startswith("--") and re.fullmatch(free, name):
+                with contextlib.suppress(argparse.ArgumentError):  # it was given twice
+                    parser.add_argument(f"--{name}", dest=name)
+        given = vars(parser.parse_args(argv))
         try:
-            return cls(**vars(parser.parse_args(argv)))
+            return cls.of(**given)
         except KnobError as e:
             parser.error(str(e))
 
@@ -76,6 +101,11 @@ class Knobs:
     def save(self, path: Path) -> None:
         """Write the record as JSON."""
         path.write_text(json.dumps(dataclasses.asdict(self), indent=1), encoding="utf-8")
+
+
+def flag_of(field: dataclasses.Field[Any]) -> dict[str, Any]:
+    """Return the options of a field's command-line flag, as ``argparse`` takes them."""
+    return {"default": field.default, "help": _help(field)}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -101,7 +131,15 @@ def _allowed(field: dataclasses.Field[Any]) -> str:
 
 
 def _typed(field: dataclasses.Field[Any], value: Any) -> Any:
-    kind: Any = type(field.default)
+    return typed(field.name, value, type(field.default), _allowed(field))
+
+
+def typed(name: str, value: Any, kind: Any, allowed: str = "") -> Any:
+    """Return a setting's value as ``kind``: str, int, float or bool.
+
+    Raises:
+        KnobError: if it is none; ``allowed`` ends the sentence that says so.
+    """
     if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
     try:
@@ -113,9 +151,7 @@ def _typed(field: dataclasses.Field[Any], value: Any) -> Any:
     except (KeyError, OverflowError, TypeError, ValueError):
         names = {int: "a whole number", float: "a number", bool: "true or false"}
         wanted = names.get(kind, "text")
-        raise KnobError(
-            f"{field.name}: expected {wanted}{_allowed(field)}; got {value!r}"
-        ) from None
+        raise KnobError(f"{name}: expected {wanted}{allowed}; got {value!r}") from None
 
 
 def _check(field: dataclasses.Field[Any], value: Any) -> None:

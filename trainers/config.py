@@ -1,30 +1,42 @@
-"""Every knob of a session: one frozen record, one source of defaults.
+"""The settings of a session: one source of defaults, in sections.
+
+    SessionConfig = StreamConfig + TrainingConfig + PageConfig + a section a learner
 
 The command line, MLproject's parameters and MLflow's params derive from these fields
-(tests/test_mlproject.py), and each process of a session reads the record from
-``<session>/config.json``.
+(tests/test_project.py). Each process of a session reads its part from ``<session>/config.json``:
+the feed sees the stream, the page the page, a learner its own section.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Self
 
-from streaming.config import StreamConfig
+from streaming.config import SeedConfig, StreamConfig
 from streaming.errors import KnobError
-from streaming.knobs import knob
-from trainers.session.access import host_names
+from streaming.knobs import Knobs, flag_of, knob
+from trainers.learners.settings import (
+    BUILT_IN_SETTINGS,
+    flat_name,
+    section_and_setting,
+    whole_section,
+)
 
 # Of an account without discounts. Binance spot: 0.1 %, its public fee schedule; tapes are mostly
 # its. The simulated venue charges what the cheapest do, so that trading is not hopeless.
 TAKER_FEES_BPS = {"sim": 1.0, "tape": 10.0, "binance": 10.0}
 
+HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
 FEATURE_SETS = ("classic", "flow")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SessionConfig(StreamConfig):
-    """Settings of one session: the stream, the cycle, the learners, the page."""
+class TrainingConfig(SeedConfig):
+    """When a market's learners learn, what from, and what trading costs."""
 
     cycle_seconds: float = knob(
         30.0, "market time from one training cycle to the next", unit="s", low=1, high=86_400
@@ -33,10 +45,6 @@ class SessionConfig(StreamConfig):
     min_ticks: int = knob(500, "ticks in the cache before the first cycle", low=1, high=10**7)
     history_bars: int = knob(
         14_400, "newest bars that a cycle may learn from: 4 h", unit="s", low=200, high=86_400
-    )
-    learners: str = knob(
-        "cnn,dqn",
-        "learners separated by commas, by name or as module:Class; none records the stream only",
     )
     features: str = knob(
         "flow",
@@ -51,38 +59,10 @@ class SessionConfig(StreamConfig):
         low=-1, high=1000,
     )  # fmt: skip
 
-    cnn_learning_rate: float = knob(1e-3, "Adam step size of the CNN", low=1e-7, high=1)
-    cnn_updates: int = knob(4, "gradient steps of the CNN a cycle", low=1, high=100_000)
-    cnn_batch_size: int = knob(256, "windows an update", low=1, high=100_000)
-    cnn_weight_decay: float = knob(
-        3.0,
-        "how hard the CNN is drawn back to its first weights: only what lasts is learned",
-        low=0,
-        high=100,
-    )
 
-    dqn_learning_rate: float = knob(3e-4, "AdamW step size of the DQN", low=1e-7, high=1)
-    dqn_updates: int = knob(100, "gradient steps a cycle", low=1, high=100_000)
-    dqn_batch_size: int = knob(256, "transitions an update", low=1, high=100_000)
-    dqn_gamma: float = knob(0.97, "discount factor a bar", low=0, high=0.9999)
-    dqn_tau: float = knob(
-        0.4, "Polyak step of the target network, made every 50 updates", low=0, high=1
-    )
-    dqn_memory: int = knob(100_000, "transitions kept for replay", low=100, high=10**8)
-    dqn_epsilon_decay: float = knob(
-        0.9, "factor on epsilon (chance of a random action in a training episode) a cycle",
-        low=0, high=1,
-    )  # fmt: skip
-    dqn_epsilon_min: float = knob(0.05, "where epsilon stops falling", low=0, high=1)
-
-    parity: bool = knob(
-        True, "once its cycles are done, replay the session at low priority and tag it with what"
-        " came of it; earlier ones that were ended by hand are replayed beside it",
-    )  # fmt: skip
-    resume: str = knob(
-        "", "go on with a session: its run id, or last; its own settings stay, but for cycles"
-        " (in all) and the page's and MLflow UI's addresses",
-    )  # fmt: skip
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PageConfig(Knobs):
+    """Where the page is."""
 
     page_host: str = knob(
         "127.0.0.1", "address the page listens on; any that is not this machine's needs a password"
@@ -91,6 +71,29 @@ class SessionConfig(StreamConfig):
     page_names: str = knob(
         "", "host names by which a proxy passes the page on, separated by commas"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        host_names(self.page_names)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
+    """Settings of one session: the stream, the cycle, the learners, the page."""
+
+    learners: str = knob(
+        "cnn,dqn",
+        "learners separated by commas, by name or as module:Class; none records the stream only",
+    )
+    learner: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    parity: bool = knob(
+        True, "once its cycles are done, replay the session at low priority and tag it with what"
+        " came of it; earlier ones that were ended by hand are replayed beside it",
+    )  # fmt: skip
+    resume: str = knob(
+        "", "go on with a session: its run id, or last; its own settings stay, but for cycles"
+        " (in all) and the page's and MLflow UI's addresses",
+    )  # fmt: skip
     mlflow_ui_port: int = knob(5000, "port of MLflow's own UI; 0 starts none", low=0, high=65_535)
 
     def __post_init__(self) -> None:
@@ -100,9 +103,11 @@ class SessionConfig(StreamConfig):
             object.__setattr__(self, "fee_bps", fee)  # the dataclass is frozen from here on
         if self.fee_bps < 0:
             raise KnobError(f"fee_bps: got {self.fee_bps:g}; allowed: 0 to 1000, or -1")
-        host_names(self.page_names)
         if len(set(self.learner_list)) != len(self.learner_list):
             raise KnobError(f"learners: got {self.learners!r}; allowed: each learner once")
+        sections = {name: dict(given) for name, given in self.learner.items()}
+        whole = {name: whole_section(name, sections.get(name, {})) for name in BUILT_IN_SETTINGS}
+        object.__setattr__(self, "learner", {**sections, **whole})
 
     @property
     def learner_list(self) -> list[str]:
@@ -111,7 +116,80 @@ class SessionConfig(StreamConfig):
             return []
         return [name.strip() for name in self.learners.split(",")]
 
+    @property
+    def flat(self) -> dict[str, Any]:
+        """All settings by one name each, as MLflow and MLproject have them."""
+        return dict(self._flat())
+
+    def _flat(self) -> Iterator[tuple[str, Any]]:
+        for field in dataclasses.fields(self):
+            if field.name != "learner":
+                yield field.name, getattr(self, field.name)
+                continue
+            for section, settings in self.learner.items():
+                for setting, value in settings.items():
+                    yield flat_name(section, setting), value
+
+    def changed(self, **values: Any) -> Self:
+        """Return these settings with others in place of some, by the names of ``flat``."""
+        sections = {name: dict(settings) for name, settings in self.learner.items()}
+        own: dict[str, Any] = {}
+        for name, value in values.items():
+            if whose := section_and_setting(name):
+                sections.setdefault(whose[0], {})[whose[1]] = value
+            else:
+                own[name] = value
+        return dataclasses.replace(self, **own, learner=sections)
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """Return settings by the names of ``flat``; what is not given is the default."""
+        sections: dict[str, dict[str, Any]] = {}
+        own: dict[str, Any] = {}
+        for name, value in values.items():
+            if whose := section_and_setting(name):
+                sections.setdefault(whose[0], {})[whose[1]] = value
+            else:
+                own[name] = value
+        return cls(**own, learner=sections)
+
+    @classmethod
+    def flags(cls) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for field in dataclasses.fields(cls):
+            if field.name != "learner":
+                found[field.name] = flag_of(field)
+                continue
+            for section, record in BUILT_IN_SETTINGS.items():
+                for name, flag in record.flags().items():
+                    found[flat_name(section, name)] = flag
+        return found
+
+    @classmethod
+    def from_args(cls, argv: Sequence[str] | None = None) -> Self:
+        """Parse flags; print one line and exit 2 if one is wrong.
+
+        A learner's setting is ``--learner.NAME.SETTING``; of the built-in ones
+        ``--NAME_SETTING`` for short.
+        """
+        return cls.parse(argv, free=r"learner\.[^.=]+\.[^.=]+")
+
+
+def host_names(names: str) -> frozenset[str]:
+    """Return the names of a comma-separated list.
+
+    Raises:
+        KnobError: if one is no host name.
+    """
+    found = frozenset(name.strip().lower() for name in names.split(",") if name.strip())
+    for name in found:
+        if not HOST_NAME.fullmatch(name):
+            raise KnobError(
+                f"page_names: got {name!r}; allowed: host names without port, separated by commas"
+            )
+    return found
+
 
 def session_folder(root: Path, session: str) -> Path:
-    """Where a session keeps its rings, tape and record; ``session`` is its MLflow run id."""
+    """Return where a session keeps its rings, tape and record, by its MLflow run id."""
     return root / "mlruns" / "sessions" / session

@@ -29,8 +29,8 @@ from fastapi import FastAPI
 from streaming.errors import KnobError
 from streaming.knobs import Knobs, knob
 from streaming.process import end_with_parent
-from trainers.config import SessionConfig, session_folder
-from trainers.session.access import Passwords, check_access, host_names, is_loopback
+from trainers.config import SessionConfig, host_names, session_folder
+from trainers.session.access import Passwords, check_access, is_loopback
 from trainers.tracking.reader import SessionReader, TrackingAwayError
 from trainers.tracking.store import StoreError
 from ui.access.gate import guard

@@ -8,7 +8,7 @@ import pytest
 
 from trainers.recording.decision_log import Journal
 from trainers.recording.files import JOURNAL, OUTBOX
-from trainers.recording.outbox import Batch, Outbox, left_in
+from trainers.tracking.outbox import Batch, Outbox, left_in
 from trainers.tracking.tracker import Tracker
 from trainers.tracking.uploads import leave_nothing_behind, undelivered
 

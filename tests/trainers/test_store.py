@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from trainers.tracking.store import EXPERIMENT, StoreError, ensure_store, tracking_uri
+from trainers.names import EXPERIMENT
+from trainers.tracking.store import StoreError, ensure_store, tracking_uri
 
 PROJECT = Path(__file__).parents[2]
 

@@ -1,68 +1,100 @@
-"""What can be asked of a running session, as tags ``control/<name>`` of its run."""
+"""What an operator may ask of a market's training. Pure."""
 
 from __future__ import annotations
 
-import json
 import math
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 
-from trainers.engine.market_trainer import Lane
+from trainers.engine.champion_challenger import ChampionChallenger
+from trainers.engine.learner_runner import LearnerRunner
+from trainers.learners.learner import Adjustable
+from trainers.names import Control
 
 LOWEST_RATE = 1e-7  # a learner that does not learn is paused, not slow
+
+# Lowest and highest value of the controls that set a number.
+BOUNDS = {
+    Control.LEARNING_RATE: (LOWEST_RATE, 1.0),
+    Control.EPSILON: (0.0, 1.0),
+    Control.CONFIDENCE: (0.5, 1.0),
+}
 
 
 class RefusedError(ValueError):
     """A control has an unknown name or a value out of range; nothing was changed."""
 
 
-def apply_control(name: str, value: str, lanes: list[Lane], stop: Callable[[], None]) -> str:
-    """Do what was asked of every symbol's learning; return what was done, in words.
+def control_of(name: str) -> Control:
+    """Return the control of a name.
 
     Raises:
-        RefusedError: with the reason, if it was refused.
+        RefusedError: if there is none.
     """
-    if name == "stop":
-        stop()
-        return "stopping"
-    if name in ("pause", "resume", "start"):  # a session that ended was started with this tag
-        for lane in lanes:
-            lane.paused = name == "pause"
-        return "training paused" if name == "pause" else "training goes on"
-    if name == "train_now":
-        for lane in lanes:
-            lane.wanted = True
-        return "a training cycle was asked for"
-    if name in ("learning_rate", "epsilon"):
-        number = _number(name, value, LOWEST_RATE if name == "learning_rate" else 0.0, 1.0)
-        learners = [seat.learner for lane in lanes for seat in lane.learners]
-        changed = [learner.name for learner in learners if hasattr(learner, name)]
-        for learner in learners:
-            if hasattr(learner, name):
-                setattr(learner, name, number)
-        return f"{name} of {', '.join(changed) or 'no learner'} is now {number:g}"
-    if name == "confidence":
-        number = _number(name, value, 0.5, 1.0)
-        for seat in (seat for lane in lanes for seat in lane.seats):
-            seat.confidence = number
-            if hasattr(seat.learner, "confidence"):  # the signal of its model version
-                seat.learner.confidence = number
-        return f"confidence is now {number:g}"
-    allowed = "start, pause, resume, train_now, stop, learning_rate, epsilon, confidence"
-    raise RefusedError(f"control/{name}: unknown; allowed: {allowed}")
+    try:
+        return Control(name)
+    except ValueError:
+        raise RefusedError(f"control/{name}: unknown; allowed: {', '.join(Control)}") from None
 
 
-def control_result(value: str, cycle: int, result: str, text: str) -> str:
-    """Return what became of a control, as the value of the tag ``control_result/<name>``."""
-    found = {"value": value, "cycle": cycle, "result": result, "text": text, "ts": time.time()}
-    return json.dumps(found)
+def number_of(control: Control, value: str) -> float:
+    """Return the value of a control that sets a number.
 
-
-def _number(name: str, value: str, low: float, high: float) -> float:
+    Raises:
+        RefusedError: if it is none, or out of range.
+    """
+    low, high = BOUNDS[control]
     try:
         number = float(value)
     except ValueError:
         number = math.nan
     if not low <= number <= high:
-        raise RefusedError(f"control/{name}: got {value!r}; allowed: {low:g} to {high:g}")
+        raise RefusedError(f"control/{control}: got {value!r}; allowed: {low:g} to {high:g}")
     return number
+
+
+def adjust(control: Control, value: str, learners: Sequence[LearnerRunner]) -> str:
+    """Set a number of every learner that has it; return what was done, in words.
+
+    Raises:
+        RefusedError: if it is out of range.
+    """
+    number, changed = number_of(control, value), []
+    for runner in learners:
+        if isinstance(runner.learner, Adjustable) and control.value in runner.learner.adjustable:
+            runner.learner.adjust(control.value, number)
+            changed.append(runner.name)
+    return f"{control} of {', '.join(changed) or 'no learner'} is now {number:g}"
+
+
+def set_confidence(
+    value: str, everyone: Sequence[LearnerRunner], learners: Sequence[LearnerRunner]
+) -> str:
+    """Set from which probability a forecast is a signal; return what was done, in words.
+
+    Raises:
+        RefusedError: if it is out of range.
+    """
+    number = number_of(Control.CONFIDENCE, value)
+    for runner in everyone:
+        runner.confidence = number
+    adjust(Control.CONFIDENCE, value, learners)  # the signal in model versions
+    return f"confidence is now {number:g}"
+
+
+def test_of(
+    control: Control, learner: str, tests: Sequence[ChampionChallenger]
+) -> ChampionChallenger:
+    """Return the test that a promotion or a rollback by hand is about.
+
+    Raises:
+        RefusedError: if there is nothing to promote, or to roll back.
+    """
+    found = {test.name: test for test in tests}.get(learner)
+    if found is None:
+        names = ", ".join(sorted(test.name for test in tests)) or "nobody"
+        raise RefusedError(f"control/{control}: got {learner!r}; allowed: {names}")
+    if control == Control.ROLLBACK and not found.version:
+        raise RefusedError(f"control/rollback: {learner} has no champion to roll back")
+    if control == Control.PROMOTE and not found.challenger.version:
+        raise RefusedError(f"control/promote: {learner} has not learned yet")
+    return found

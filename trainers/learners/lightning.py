@@ -16,6 +16,8 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from trainers.learners.learner import Context
+
 logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
 
 # Batches are gathered by index in one go; loading them in worker processes would cost more.
@@ -69,10 +71,10 @@ def fit(
 Made = TypeVar("Made", bound=nn.Module)
 
 
-def seeded(make: Callable[[], Made], seed: int, learner: str) -> Made:
+def seeded(make: Callable[[], Made], context: Context, learner: str) -> Made:
     """Return ``make()`` with weights drawn from (seed, learner); torch's generator is kept."""
     # torch takes 32 bits of its seed: mix them, so that no two seeds share those.
-    sequence = np.random.SeedSequence([seed, *learner.encode()])
+    sequence = np.random.SeedSequence([context.seed, *learner.encode()])
     mixed = sequence.generate_state(1)[0]
     with torch.random.fork_rng():
         torch.manual_seed(int(mixed))

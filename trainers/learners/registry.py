@@ -1,14 +1,22 @@
-"""Learners by name, or by import path."""
+"""Learners by name or by import path, each made with its own settings and nothing else.
+
+A constructor's parameters tell what it wants: one without a default is given the ``Context``;
+those with defaults are the learner's settings, or one record of them.
+"""
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Container
+import re
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
 
 from streaming.errors import KnobError
+from streaming.knobs import Knobs, typed
 from trainers.config import SessionConfig
-from trainers.learners.learner import Learner
+from trainers.learners.learner import Context, Learner
+from trainers.learners.settings import flat_name
 
 # Import paths, so that naming a learner does not import torch.
 BUILT_IN = {
@@ -16,55 +24,107 @@ BUILT_IN = {
     "dqn": "trainers.learners.dqn.learner:DQN",
 }
 
+PERMUTED_LABELS = "permuted_labels"  # the leak control: not a rival to beat
+MAJORITY = "majority"
+
 # On in every session, in the same ledger.
 BASELINES = {
-    "majority": "trainers.learners.baselines.naive:Majority",
+    MAJORITY: "trainers.learners.baselines.naive:Majority",
     "last_direction": "trainers.learners.baselines.naive:LastDirection",
     "reversal": "trainers.learners.baselines.naive:Reversal",
     "logistic": "trainers.learners.baselines.logistic:Logistic",
-    "canary": "trainers.learners.baselines.permuted_labels:Canary",
+    PERMUTED_LABELS: "trainers.learners.baselines.permuted_labels:PermutedLabels",
     "flat": "trainers.learners.baselines.naive:Flat",
     "buy_and_hold": "trainers.learners.baselines.naive:BuyAndHold",
     "random": "trainers.learners.baselines.naive:Random",
 }
 KNOWN = {**BUILT_IN, **BASELINES}
 
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,39}")
+RESERVED = ".champion"  # the end of a champion's name
 
-def make_learners(config: SessionConfig) -> dict[str, Learner]:
-    """Make every learner of ``config``, by its name.
+Sections = Mapping[str, Mapping[str, Any]]  # settings by learner and name
+
+
+def make_learners(
+    entries: Sequence[str], sections: Sections, context: Context
+) -> dict[str, Learner]:
+    """Make learners, by their names.
+
+    Args:
+        entries: names, or import paths ``module:Class``.
+        sections: their settings, by the learner's name or its class's; those not given are default.
+        context: what all of them may know.
 
     Raises:
         KnobError: if a name is unknown, an import path leads nowhere, what it leads to is not a
-            learner, or two have the same name.
+            learner, two have the same name, or a setting is wrong.
     """
     learners: dict[str, Learner] = {}
-    for entry in config.learner_list:
-        learner = _make(entry, config)
+    for entry in entries:
+        learner = _make(entry, sections, context)
         _check_new(learner.name, learners, entry)
         learners[learner.name] = learner
+    _check_sections(sections, {*learners, *(type(one).__name__ for one in learners.values())})
     return learners
 
 
-def make_baselines(config: SessionConfig) -> dict[str, Learner]:
-    """Make what the learners of ``config`` are compared with, by name."""
-    return {name: _make(name, config) for name in BASELINES}
+def learners_of(config: SessionConfig, market: str = "") -> dict[str, Learner]:
+    """Make the learners that a session is about, as ``make_learners``."""
+    return make_learners(config.learner_list, config.learner, _context(config, market))
 
 
-def check_learners(config: SessionConfig) -> None:
+def baselines_of(config: SessionConfig, market: str = "") -> dict[str, Learner]:
+    """Make what learners are compared with, by name."""
+    return make_baselines(_context(config, market))
+
+
+def _context(config: SessionConfig, market: str) -> Context:
+    return Context(market, config.seed, config.features, config.confidence, config.fee_bps)
+
+
+def make_baselines(context: Context) -> dict[str, Learner]:
+    """Make what learners are compared with, by name."""
+    return {name: _make(name, {}, context) for name in BASELINES}
+
+
+def check_learners(entries: Sequence[str], sections: Sections) -> None:
     """Raise the ``KnobError`` that ``make_learners`` would raise.
 
     Built-in ones are not imported for it, which would take seconds.
     """
     names: list[str] = []
-    for entry in config.learner_list:
-        name = entry if entry in KNOWN else _make(entry, config).name
+    classes: set[str] = set()
+    for entry in entries:
+        name = entry
+        if entry not in KNOWN:
+            learner = _make(entry, sections, Context())
+            name = learner.name
+            classes.add(type(learner).__name__)
         _check_new(name, names, entry)
         names.append(name)
+    _check_sections(sections, {*names, *classes})
 
 
 def _check_new(name: str, names: Container[str], entry: str) -> None:
     if name in names:
         raise KnobError(f"learners: got {entry!r}, a second {name!r}; allowed: each name once")
+    if not NAME.fullmatch(name) or name.endswith(RESERVED):
+        raise KnobError(
+            f"learners: got {entry!r}, whose name is {name!r}; allowed: up to 40 letters, digits,"
+            f" _, . and -, not ending with {RESERVED}"
+        )
+
+
+def _check_sections(sections: Sections, names: set[str]) -> None:
+    """Refuse settings of a learner that is not there; the built-in ones' defaults always are."""
+    for section in sections:
+        if section not in names and section not in BUILT_IN:
+            setting = next(iter(sections[section]), "")
+            raise KnobError(
+                f"{flat_name(section, setting)}: there is no learner {section!r};"
+                f" allowed: settings of {', '.join(sorted(names))}"
+            )
 
 
 def _find(entry: str) -> type:
@@ -85,15 +145,17 @@ def _find(entry: str) -> type:
     return found
 
 
-def _make(entry: str, config: SessionConfig) -> Learner:
-    """Make one learner; its class may take the config or nothing."""
-    learner_class = _find(entry)
+def _make(entry: str, sections: Sections, context: Context) -> Learner:
+    found = _find(entry)
+    names = {found.__name__, getattr(found, "name", found.__name__.lower())}
+    given = {name: value for one in names for name, value in sections.get(one, {}).items()}
+    arguments = _arguments(found, given, context)
     try:
-        learner = learner_class(config) if _takes(learner_class, config) else learner_class()
+        learner = found(**arguments)
     except Exception as e:  # a constructor of the user's may raise anything
         raise KnobError(f"learners: got {entry!r}, which cannot be made ({_short(e)})") from e
     if not hasattr(learner, "name"):
-        learner.name = learner_class.__name__.lower()
+        learner.name = found.__name__.lower()
     if not hasattr(learner, "kind"):
         learner.kind = "forecaster"
     if not isinstance(learner, Learner):
@@ -103,12 +165,27 @@ def _make(entry: str, config: SessionConfig) -> Learner:
     return learner
 
 
-def _takes(learner_class: type, config: SessionConfig) -> bool:
-    try:
-        inspect.signature(learner_class).bind(config)
-    except TypeError:
-        return False
-    return True
+def _arguments(found: type, given: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Return what to make a learner with; settings have the type of their defaults."""
+    arguments: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
+    for name, parameter in inspect.signature(found).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if parameter.default is parameter.empty:
+            arguments[name] = context
+        elif isinstance(parameter.default, Knobs):
+            arguments[name] = type(parameter.default)(**given)
+            return arguments
+        else:
+            defaults[name] = parameter.default
+    for name, value in given.items():
+        flag = flat_name(found.__name__, name)
+        if name not in defaults:
+            allowed = ", ".join(flat_name(found.__name__, each) for each in defaults) or "none"
+            raise KnobError(f"{flag}: unknown; allowed: {allowed}")
+        arguments[name] = typed(flag, value, type(defaults[name]))
+    return arguments
 
 
 def _short(error: Exception) -> str:

@@ -19,8 +19,16 @@ from mlflow.tracking import MlflowClient
 
 from streaming.errors import KnobError
 from streaming.knobs import Knobs, knob
+from trainers.names import (
+    CHALLENGER_ALIAS,
+    CHAMPION_ALIAS,
+    CONTROL,
+    CONTROL_RESULT,
+    Control,
+    Tag,
+    model_name,
+)
 from trainers.promotion.registry import (
-    CHAMPION,
     Move,
     RegistryError,
     promote,
@@ -28,7 +36,6 @@ from trainers.promotion.registry import (
     version_of,
     versions_of,
 )
-from trainers.promotion.versions import CHALLENGER, model_name
 from trainers.tracking.model_reader import audit_of
 from trainers.tracking.runs import running_session
 from trainers.tracking.store import StoreError, ensure_store
@@ -56,7 +63,7 @@ def run(config: PromoteConfig, client: MlflowClient) -> str:
     """
     name = model_name(config.symbol, config.model)
     if config.action == "promote":
-        version = config.version or version_of(client, name, CHALLENGER)
+        version = config.version or version_of(client, name, CHALLENGER_ALIAS)
         if version:
             _check_known(client, name, version)
             promote(client, name, version, Move("promote", "hand"))
@@ -94,18 +101,18 @@ def _check_known(client: MlflowClient, name: str, version: int) -> None:
 
 
 def _ask_session(client: MlflowClient, config: PromoteConfig, name: str) -> None:
-    """Have a running session register its learner as it is, as champion."""
+    """Ask a running session to register its learner as it is, as champion."""
     session = running_session(client)
     if session is None:
         raise RegistryError(
             f"{name}: there is no challenger and no session that runs; a session registers one when"
             " its cycles are done"
         )
-    before = version_of(client, name, CHAMPION)
-    client.set_tag(session, "control/promote", config.model)
+    before = version_of(client, name, CHAMPION_ALIAS)
+    client.set_tag(session, f"{CONTROL}{Control.PROMOTE}", config.model)
     deadline = time.monotonic() + PATIENCE_S
-    while version_of(client, name, CHAMPION) == before:
-        answer = client.get_run(session).data.tags.get("control_result/promote", "{}")
+    while version_of(client, name, CHAMPION_ALIAS) == before:
+        answer = client.get_run(session).data.tags.get(f"{CONTROL_RESULT}{Control.PROMOTE}", "{}")
         found = json.loads(answer)
         if found.get("result") == "refused" and found["value"] == config.model:
             raise RegistryError(found["text"])
@@ -116,11 +123,13 @@ def _ask_session(client: MlflowClient, config: PromoteConfig, name: str) -> None
 
 def _verdicts(client: MlflowClient, session: str, name: str) -> list[str]:
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    runs = client.search_runs(experiments, f"tags.session = '{session}' and tags.verdict != ''")
+    runs = client.search_runs(
+        experiments, f"tags.{Tag.SESSION} = '{session}' and tags.{Tag.VERDICT} != ''"
+    )
     return [
-        json.loads(run.data.tags["verdict"])["reason"]
+        json.loads(run.data.tags[Tag.VERDICT])["reason"]
         for run in runs
-        if model_name(run.data.tags["symbol"], run.data.tags["learner"]) == name
+        if model_name(run.data.tags[Tag.SYMBOL], run.data.tags[Tag.LEARNER]) == name
     ]
 
 

@@ -20,9 +20,10 @@ import torch
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from trainers.learners.champion import Model
-from trainers.promotion.registry import CHAMPION, RegistryError, next_challenge, version_of
-from trainers.promotion.versions import model_name
+from streaming.events import Code
+from trainers.learners.learner import Model
+from trainers.names import CHAMPION_ALIAS, model_name
+from trainers.promotion.registry import RegistryError, next_challenge, version_of
 
 MODELS = "models"
 
@@ -98,7 +99,7 @@ def _program(folder: Path) -> Model:
     return model
 
 
-class Watch:
+class AliasWatcher:
     """Looks at the aliases of some learners' models.
 
     Args:
@@ -111,7 +112,7 @@ class Watch:
     """
 
     def __init__(
-        self, client: MlflowClient, versions: Versions, tell: Callable[[str], None]
+        self, client: MlflowClient, versions: Versions, tell: Callable[[Code, str], object]
     ) -> None:
         self._client, self._versions, self._tell = client, versions, tell
         self._known: dict[tuple[str, str], int] = {}
@@ -125,13 +126,13 @@ class Watch:
         """Look once; a version that cannot be loaded is told of once and leaves all as it was."""
         for symbol, learner in learners:
             name = model_name(symbol, learner)
-            version = version_of(self._client, name, CHAMPION)
+            version = version_of(self._client, name, CHAMPION_ALIAS)
             if self._known.get((symbol, learner)) == version:
                 continue
             try:
                 model = self._versions.load(symbol, learner, version)
             except RegistryError as e:
-                self._tell(f"{e}; the champion stays who it was")
+                self._tell(Code.VERSION_UNUSABLE, f"{e}; the champion stays who it was")
             else:
                 challenge = next_challenge(self._client, name, version)
                 self.arrivals.put(Arrival(symbol, learner, version, model, challenge))

@@ -3,7 +3,7 @@
     python -m trainers.promotion.candidate SESSION_FOLDER FILE
 
 Exporting takes a second in which a trainer would miss a bar, so this is a process of its own. FILE
-is written by the trainer; it is removed when the version is registered, and champion if that was
+is written by the trainer. It is removed when the version is registered, and champion if that was
 the verdict. A kill in between loses nothing: the next trainer starts it again.
 """
 
@@ -19,15 +19,14 @@ from typing import Any
 import numpy as np
 from mlflow.tracking import MlflowClient
 
-from datamodules.features import raw_columns
 from streaming.errors import StreamingError
 from trainers.config import SessionConfig
-from trainers.engine.assembly import deterministic
-from trainers.engine.learner_runner import Seat
-from trainers.engine.market_trainer import Lane
-from trainers.learners.registry import make_learners
+from trainers.engine.commands import CandidateWanted
+from trainers.learners.determinism import deterministic
+from trainers.learners.registry import learners_of
+from trainers.names import model_name
 from trainers.promotion.registry import Move, promote, prune, record, version_of_candidate
-from trainers.promotion.versions import log_version, model_name
+from trainers.promotion.versions import log_version
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
 from trainers.recording.files import CONFIG
 from trainers.tracking.store import tracking_uri
@@ -37,31 +36,33 @@ log = logging.getLogger(__name__)
 CANDIDATES = "candidates"
 
 
-def write_candidate(
-    session: Path, lane: Lane, seat: Seat, by: str, verdict: dict[str, Any] | None
-) -> Path:
+def write_candidate(session: Path, market: str, run_id: str, wanted: CandidateWanted) -> Path:
     """Write down a learner as it is now, to become champion; return the file."""
-    folder = session / CANDIDATES
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{lane.symbol}-{seat.learner.name}-{lane.cycle}.pt"
-    _, n_bars = seat.learner.export()  # type: ignore[attr-defined]  # who has champions has it
+    folder = folder_of(session, market, wanted.learner)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{wanted.cycle}.pt"
     request = {
-        "symbol": lane.symbol,
-        "learner": seat.learner.name,
-        "run": seat.run_id,
-        "cycle": lane.cycle,
-        "by": by,
-        "verdict": verdict,
-        "state": seat.learner.state_dict(),  # type: ignore[attr-defined]
-        "bars": raw_columns(lane.bars[-n_bars - 1 :]),
+        "symbol": market,
+        "learner": wanted.learner,
+        "run": run_id,
+        "cycle": wanted.cycle,
+        "by": wanted.by,
+        "verdict": wanted.verdict.as_dict() if wanted.verdict else None,
+        "state": wanted.state,
+        "bars": wanted.example,
     }
     save_checkpoint(path, request)
     return path
 
 
-def candidates(session: Path) -> list[Path]:
+def folder_of(session: Path, market: str, learner: str) -> Path:
+    """Return where the candidates of one learner of one market wait."""
+    return session / CANDIDATES / market / learner
+
+
+def candidates(session: Path, market: str, learner: str) -> list[Path]:
     """Return the files whose versions are not registered yet."""
-    return sorted((session / CANDIDATES).glob("*.pt"))
+    return sorted(folder_of(session, market, learner).glob("*.pt"))
 
 
 def start(session: Path, file: Path) -> subprocess.Popen[bytes]:
@@ -84,7 +85,7 @@ def register(client: MlflowClient, session: Path, file: Path) -> int:
     version = version_of_candidate(client, name, candidate)
     if not version:
         config = SessionConfig.load(session / CONFIG)
-        learner: Any = make_learners(config)[request["learner"]]
+        learner: Any = learners_of(config, request["symbol"])[request["learner"]]
         learner.load_state_dict(request["state"])
         module, _ = learner.export()
         raw = request["bars"]

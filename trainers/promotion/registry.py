@@ -17,10 +17,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from streaming.errors import StreamingError
-from trainers.promotion.versions import CHALLENGER
-from trainers.tracking.model_reader import AUDIT, audit_of
+from trainers.names import AUDIT, CHALLENGER_ALIAS, CHAMPION_ALIAS, PREVIOUS_ALIAS
+from trainers.tracking.model_reader import audit_of
 
-CHAMPION, PREVIOUS = "champion", "previous"
 CHALLENGES = "challenges"  # how many have been judged against a champion, or for the empty seat
 CANDIDATE = "candidate"  # of which cycle of which session a version is
 
@@ -62,15 +61,15 @@ def version_of(client: MlflowClient, name: str, alias: str) -> int:
 
 def promote(client: MlflowClient, name: str, version: int, move: Move) -> None:
     """Make a version the champion; the champion before it is then ``previous``."""
-    before = version_of(client, name, CHAMPION)
+    before = version_of(client, name, CHAMPION_ALIAS)
     if before == version:
         return
     record(client, name, version, move)
     if before:
-        client.set_registered_model_alias(name, PREVIOUS, str(before))
-    client.set_registered_model_alias(name, CHAMPION, str(version))
-    if version_of(client, name, CHALLENGER) == version:
-        client.delete_registered_model_alias(name, CHALLENGER)
+        client.set_registered_model_alias(name, PREVIOUS_ALIAS, str(before))
+    client.set_registered_model_alias(name, CHAMPION_ALIAS, str(version))
+    if version_of(client, name, CHALLENGER_ALIAS) == version:
+        client.delete_registered_model_alias(name, CHALLENGER_ALIAS)
 
 
 def roll_back(client: MlflowClient, name: str, move: Move) -> int:
@@ -79,15 +78,17 @@ def roll_back(client: MlflowClient, name: str, move: Move) -> int:
     Raises:
         RegistryError: if there is no champion.
     """
-    champion, previous = (version_of(client, name, alias) for alias in (CHAMPION, PREVIOUS))
+    champion, previous = (
+        version_of(client, name, alias) for alias in (CHAMPION_ALIAS, PREVIOUS_ALIAS)
+    )
     if not champion:
         raise RegistryError(f"{name}: there is no champion to roll back")
     record(client, name, champion, move)
     if previous:
-        client.set_registered_model_alias(name, CHAMPION, str(previous))
-        client.delete_registered_model_alias(name, PREVIOUS)
+        client.set_registered_model_alias(name, CHAMPION_ALIAS, str(previous))
+        client.delete_registered_model_alias(name, PREVIOUS_ALIAS)
     else:
-        client.delete_registered_model_alias(name, CHAMPION)
+        client.delete_registered_model_alias(name, CHAMPION_ALIAS)
     return previous
 
 

@@ -16,22 +16,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from datamodules.features import raw_columns
-from trainers.engine.learner_runner import Seat
-from trainers.engine.market_trainer import Lane
-from trainers.tracking.model_reader import PREFIX
-
-CHALLENGER = "challenger"
+from streaming.bars import Bars
+from trainers.engine.learner_runner import LearnerRunner
+from trainers.learners.learner import Versioned
+from trainers.names import CHALLENGER_ALIAS, model_name
 
 # What serving needs; inferring it would take MLflow six seconds.
 REQUIREMENTS = [
     f"{name}=={importlib.metadata.version(name).partition('+')[0]}"
     for name in ("mlflow", "torch", "numpy")
 ]
-
-
-def model_name(symbol: str, learner: str) -> str:
-    """Return the registered model's name."""
-    return f"{PREFIX}{symbol.lower()}-{learner}"
 
 
 def log_version(
@@ -52,8 +46,8 @@ def log_version(
         run_id: the learner's run.
         symbol: the market.
         learner: the learner's name.
-        module: in eval mode; raw bars ``(B, T, 8)`` float64 in, one tensor out.
-        example: ``(B, T, 8)`` real bars, B >= 2: a batch of one would be frozen into the export.
+        module: in eval mode; raw bars ``(B, T, 10)`` float64 in, one tensor out.
+        example: ``(B, T, 10)`` real bars, B >= 2: a batch of one would be frozen into the export.
         step: the cycle whose metrics belong to the version.
         candidate: which candidate it is, to be found again; a tag of the version.
     """
@@ -79,7 +73,7 @@ def log_version(
         tags={"candidate": candidate} if candidate else None,
         model_id=logged.model_id,
     ).version
-    client.set_registered_model_alias(name, CHALLENGER, str(version))
+    client.set_registered_model_alias(name, CHALLENGER_ALIAS, str(version))
     return int(version)
 
 
@@ -89,19 +83,21 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")
 
 
-def register_of(client: MlflowClient, lane: Lane, seat: Seat) -> int | None:
-    """Register the version with which a seat forecasts; None if it has none to give."""
-    exported = getattr(seat.learner, "export", lambda: None)()
+def register(
+    client: MlflowClient, run_id: str, market: str, runner: LearnerRunner, bars: Bars, cycle: int
+) -> int | None:
+    """Register the version with which a learner forecasts; None if it has none to give."""
+    exported = runner.learner.export() if isinstance(runner.learner, Versioned) else None
     if exported is None:
         return None
     module, n_bars = exported
-    raw = raw_columns(lane.bars[-n_bars - 1 :])
+    raw = raw_columns(bars[-n_bars - 1 :])
     return log_version(
         client,
-        seat.run_id,
-        symbol=lane.symbol,
-        learner=seat.learner.name,
+        run_id,
+        symbol=market,
+        learner=runner.name,
         module=module,
         example=np.stack([raw[:-1], raw[1:]]),
-        step=lane.cycle,
+        step=cycle,
     )

@@ -16,14 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streaming.errors import StreamingError
+from trainers.recording.errors import CheckpointError
 
-FORMAT = 1
+FORMAT = 2
 ARRAY = "__ndarray__"
-
-
-class CheckpointError(StreamingError):
-    """A checkpoint is damaged or another version's: stop, say which file."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainers.recording.rows import LedgerError, RowFile, read_names, read_rows
-from trainers.scoring.ledger import FORECAST, OUTCOME, Forecasts, Outcomes
+from trainers.recording.errors import LedgerError
+from trainers.recording.files import FORECASTS, OUTCOMES, of_market
+from trainers.recording.rows import RowFile, read_names, read_rows
+from trainers.scoring.ledger import FORECAST, OUTCOME, Forecasts, Outcomes, rows_between
 
 
 class LedgerRows(NamedTuple):
@@ -50,7 +52,7 @@ def read_ledger(folder: Path, symbol: str) -> LedgerRows:
 
 
 class Ledger:
-    """The one writer of a symbol's ledger; goes on with the files that are there.
+    """The one writer of a market's ledger; goes on with the files that are there.
 
     Args:
         folder: the session's.
@@ -58,6 +60,7 @@ class Ledger:
         names: of the learners.
 
     Attributes:
+        found: the rows that were there at opening.
         torn: rows cut off at opening, left half-written by a killed writer.
 
     Raises:
@@ -67,89 +70,67 @@ class Ledger:
 
     def __init__(self, folder: Path, symbol: str, names: Sequence[str]) -> None:
         outcomes_file, forecasts_file = ledger_files(folder, symbol)
-        self._names = list(names)
         self._outcomes = RowFile(outcomes_file, OUTCOME, names)
         try:
             self._forecasts = RowFile(forecasts_file, FORECAST, names, group=max(1, len(names)))
         except BaseException:
             self._outcomes.close()
             raise
+        self.found = LedgerRows(list(names), self._outcomes.found, self._forecasts.found)
         self.torn = self._outcomes.torn + self._forecasts.torn
+        self._last = {"outcome": _last_bar(self._outcomes.found),
+                      "forecasts": _last_bar(self._forecasts.found)}  # fmt: skip
 
-    @property
-    def last_bar(self) -> int:
-        """The newest bar written, ns; -1 before the first."""
-        rows = self.outcomes()
-        return int(rows["bar"][-1]) if len(rows) else -1
+    def write(self, outcome: Outcomes, forecasts: Forecasts) -> str:
+        """Write a bar, or look whether what is written of it already is the same.
 
-    def outcomes(self) -> Outcomes:
-        """Return all outcomes so far, oldest first, without reading the file again."""
-        return self._outcomes.rows
-
-    def forecasts(self) -> Forecasts:
-        """Return all forecasts so far, oldest first, without reading the file again."""
-        return self._forecasts.rows
-
-    def has(self, bar: int) -> bool:
-        """Tell whether a bar and the forecasts made at its close are written."""
-        if bar > self.last_bar:
-            return False
-        return len(self._names) == 0 or len(self.rows_of(bar)) > 0
-
-    def rows_of(self, bar: int) -> Forecasts:
-        """Return the forecasts made at a bar's close; none if there are none."""
-        return self.between(bar - 1, bar)[1]
-
-    def between(self, after: int, to: int) -> tuple[Outcomes, Forecasts]:
-        """Return the rows of the bars later than ``after`` up to ``to``, ns."""
-        found = []
-        for rows in (self.outcomes(), self.forecasts()):
-            first, stop = np.searchsorted(rows["bar"], [after, to], side="right")
-            found.append(rows[first:stop])
-        return found[0], found[1]
-
-    def differs(self, outcome: Outcomes, forecasts: Forecasts) -> str:
-        """Say in what rows differ from those written; nothing if they are the same.
-
-        How long the forecasts took is not compared.
-        """
-        bar = int(outcome["bar"][0])
-        before, after = self.between(bar - 1, bar)
-        if before.tobytes() != outcome.tobytes():
-            return f"bar {bar} came to {outcome[0]}; the ledger has {before}"
-        for name in FORECAST.names or ():
-            if name != "latency_us" and after[name].tobytes() != forecasts[name].tobytes():
-                return f"{name} at bar {bar} is {forecasts[name]}; the ledger has {after[name]}"
-        return ""
-
-    def append(self, outcome: Outcomes, forecasts: Forecasts) -> None:
-        """Write a bar: its outcome, and the forecasts made at its close.
+        A trainer that was started again computes the last rows once more. A bar whose forecasts
+        a killed writer did not get to write is completed by them.
 
         Args:
             outcome: ``(1,)`` of dtype ``OUTCOME``.
-            forecasts: ``(n,)`` of dtype ``FORECAST``, of that bar.
+            forecasts: ``(n,)`` of dtype ``FORECAST``, made at that bar's close.
 
-        A bar whose forecasts a killed writer did not get to write is completed by them.
+        Returns:
+            In what the rows differ from those written; nothing if they do not.
 
         Raises:
-            LedgerError: if the bar is not newer than the last one, or a forecast is not of it.
+            LedgerError: if the bar is older than all that is written and was not there at opening,
+                or a forecast is not of it.
         """
         bar = int(outcome["bar"][0])
-        completes = bar == self.last_bar and not self.has(bar)
-        if bar <= self.last_bar and not completes:
-            raise LedgerError(
-                f"{self._outcomes.path}: expected a bar after {self.last_bar}, got {bar}:"
-                " append each bar once, in order"
-            )
         if strangers := np.unique(forecasts["bar"][forecasts["bar"] != bar]).tolist():
             raise LedgerError(
                 f"{self._forecasts.path}: expected forecasts made at bar {bar}, got some of"
-                f" {strangers}: append each bar with its own"
+                f" {strangers}: write each bar with its own"
             )
-        if not completes:
+        differs = self._differs(bar, outcome, forecasts)
+        if bar > self._last["outcome"]:
             self._outcomes.append(outcome)
-        if len(forecasts):
+            self._last["outcome"] = bar
+        if len(forecasts) and bar > self._last["forecasts"]:
             self._forecasts.append(forecasts)
+            self._last["forecasts"] = bar
+        return differs
+
+    def _differs(self, bar: int, outcome: Outcomes, forecasts: Forecasts) -> str:
+        """Compare with what was there at opening; how long forecasts took is not compared."""
+        if bar > self._last["outcome"]:
+            return ""
+        before = rows_between(self.found.outcomes, bar - 1, bar)
+        if len(before) == 0:
+            raise LedgerError(
+                f"{self._outcomes.path}: expected a bar after {self._last['outcome']}, got {bar}:"
+                " write each bar once, in order"
+            )
+        if before.tobytes() != outcome.tobytes():
+            return f"bar {bar} came to {outcome[0]}; the ledger has {before}"
+        after = rows_between(self.found.forecasts, bar - 1, bar)
+        for name in FORECAST.names or ():
+            same = name == "latency_us" or after[name].tobytes() == forecasts[name].tobytes()
+            if len(after) and not same:
+                return f"{name} at bar {bar} is {forecasts[name]}; the ledger has {after[name]}"
+        return ""
 
     def close(self) -> None:
         """Give up the write locks; the files stay."""
@@ -157,6 +138,10 @@ class Ledger:
         self._forecasts.close()
 
 
+def _last_bar(rows: Outcomes | Forecasts) -> int:
+    return int(rows["bar"][-1]) if len(rows) else -1
+
+
 def ledger_files(folder: Path, symbol: str) -> tuple[Path, Path]:
     """Return where outcomes and forecasts of a symbol are."""
-    return folder / f"{symbol}.outcomes", folder / f"{symbol}.forecasts"
+    return of_market(folder, symbol, OUTCOMES), of_market(folder, symbol, FORECASTS)

@@ -8,87 +8,134 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from streaming.bars import BarBuilder
 from streaming.cache import tick_cache
-from streaming.errors import StreamingError, TapeError
+from streaming.errors import TapeError
 from streaming.tape import read_tape
 from streaming.tape.segments import Segment, segments
-from streaming.ticks import NS_PER_MS, Ticks, make_ticks
+from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks, make_ticks
 from trainers.config import SessionConfig
-from trainers.drivers.streams import RecordedStream
-from trainers.recording.decision_log import Entry, read_journal
-from trainers.recording.files import CONFIG, JOURNAL, RUNS, TAPE
+from trainers.engine.drivers.streams import RecordedStream
+from trainers.recording.decision_log import Entry, read_decisions
+from trainers.recording.errors import RecordError
+from trainers.recording.files import (
+    CONFIG,
+    DECISIONS,
+    RUNS,
+    SUMS,
+    TAPE,
+    check_format,
+    of_market,
+)
 from trainers.recording.ledger import LedgerRows, read_ledger
 
 
-class RecordError(StreamingError):
-    """A record lacks something or was changed: say what, replay nothing."""
+class MarketRecord(NamedTuple):
+    """What a session has left of one market.
+
+    Attributes:
+        folder: of the session's files.
+        market: its symbol.
+        entries: of its decision log, up to the end of the last whole cycle and what follows.
+        runs: MLflow run ids by learner.
+        grace_ms: setting of the session by which its bars were made.
+    """
+
+    folder: Path
+    market: str
+    entries: list[Entry]
+    runs: dict[str, str]
+    grace_ms: int
+
+    @property
+    def cycles(self) -> int:
+        """Whole cycles."""
+        return sum(entry["do"] == "end" for entry in self.entries)
+
+    @property
+    def market_seconds(self) -> float:
+        """Market time from the first cycle to the last."""
+        begun = [entry["now"] for entry in self.entries if entry["do"] == "cycle"]
+        return (max(begun) - min(begun)) / NS_PER_S if begun else 0.0
+
+    @property
+    def hashes(self) -> dict[int, dict[str, Any]]:
+        """What each whole cycle computed, by cycle and stage."""
+        return {entry["cycle"]: entry["hashes"] for entry in self.entries if entry["do"] == "end"}
+
+    def ledger(self) -> LedgerRows:
+        """Return the market's ledger."""
+        return read_ledger(self.folder, self.market)
+
+    def stream(self) -> RecordedStream:
+        """Return the market's ticks, and the bars that they make.
+
+        Raises:
+            RecordError: if ticks are missing or not those that were recorded.
+        """
+        ticks = read_ticks(self.folder, self.market, self.entries)
+        bars = BarBuilder(self.grace_ms * NS_PER_MS).update(ticks.copy())
+        return RecordedStream(ticks, bars)
 
 
 class Record(NamedTuple):
     """What a session has left.
 
     Attributes:
-        folder: of its files.
         config: its settings.
-        entries: of its journal, up to the end of the last whole cycle and what follows.
-        runs: MLflow run ids by ``SYMBOL/learner``.
+        markets: by symbol, those of which a cycle is whole.
+        sums: which cycle of which market made the session's metrics, by the session's step.
     """
 
-    folder: Path
     config: SessionConfig
-    entries: list[Entry]
-    runs: dict[str, str]
-
-    @property
-    def cycles(self) -> int:
-        """Whole cycles, of all symbols."""
-        return sum(entry["do"] == "end" for entry in self.entries)
-
-    @property
-    def market_ns(self) -> tuple[int, int]:
-        """Market time of the first and the last cut."""
-        cuts = [entry["now"] for entry in self.entries if entry["do"] == "cut"]
-        return min(cuts), max(cuts)
-
-    def ledger(self, symbol: str) -> LedgerRows:
-        """Return a symbol's ledger."""
-        return read_ledger(self.folder, symbol)
-
-    def stream(self, symbol: str) -> RecordedStream:
-        """Return a symbol's ticks, and the bars that they make.
-
-        Raises:
-            RecordError: if ticks are missing or not those that were recorded.
-        """
-        ticks = read_ticks(self.folder, symbol, self.entries)
-        bars = BarBuilder(self.config.grace_ms * NS_PER_MS).update(ticks.copy())
-        return RecordedStream(ticks, bars)
+    markets: dict[str, MarketRecord]
+    sums: dict[int, dict[str, int]]
 
 
 def read_record(folder: Path) -> Record:
     """Read a record.
 
     Raises:
-        RecordError: if it is not there, or no cycle of it is whole.
+        RecordError: if it is not there, is an older version's, or no cycle of it is whole.
         StreamingError: if a file is damaged or another version's.
     """
-    for name in (CONFIG, JOURNAL, RUNS):
-        if not (folder / name).exists():
-            raise RecordError(f"{folder}: expected a session's {name}, there is none")
-    entries = read_journal(folder / JOURNAL)
-    if not any(entry["do"] == "end" for entry in entries):
-        raise RecordError(f"{folder / JOURNAL}: no cycle has ended yet, so nothing can be replayed")
-    runs = json.loads((folder / RUNS).read_text(encoding="utf-8"))
-    return Record(folder, SessionConfig.load(folder / CONFIG), entries, runs)
+    check_format(folder)
+    if not (folder / CONFIG).exists():
+        raise RecordError(f"{folder}: expected a session's {CONFIG}, there is none")
+    config = SessionConfig.load(folder / CONFIG)
+    markets = {}
+    for market in config.symbol_list:
+        found = _market(folder, market, config.grace_ms)
+        if found.cycles:
+            markets[market] = found
+    if not markets:
+        raise RecordError(f"{folder}: no cycle has ended yet, so nothing can be replayed")
+    return Record(config, markets, read_sums(folder))
+
+
+def _market(folder: Path, market: str, grace_ms: int) -> MarketRecord:
+    for kind in (DECISIONS, RUNS):
+        path = of_market(folder, market, kind)
+        if not path.exists():
+            raise RecordError(f"{folder}: expected the market's {path.name}, there is none")
+    entries = read_decisions(of_market(folder, market, DECISIONS))
+    runs = json.loads(of_market(folder, market, RUNS).read_text(encoding="utf-8"))
+    return MarketRecord(folder, market, entries, runs, grace_ms)
+
+
+def read_sums(folder: Path) -> dict[int, dict[str, int]]:
+    """Return which cycle of which market made the session's metrics, by the session's step."""
+    path = folder / SUMS
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    return {entry["cycle"]: entry["of"] for entry in map(json.loads, lines)}
 
 
 def read_ticks(folder: Path, symbol: str, entries: list[Entry]) -> Ticks:
-    """Return a symbol's ticks from the first on: from its tape, then what the cache still holds.
+    """Return a market's ticks from the first on: from its tape, then what the cache still holds.
 
     Raises:
         RecordError: if some that a cycle has seen are missing, or a segment's content is another.
@@ -96,8 +143,7 @@ def read_ticks(folder: Path, symbol: str, entries: list[Entry]) -> Ticks:
     hashes = {entry["name"]: entry["sha256"] for entry in entries if entry["do"] == "segment"}
     tape = segments(folder / TAPE, symbol)
     names = {segment.path.name for segment in tape}
-    mine = {name: sha for name, sha in hashes.items() if name.startswith(f"{symbol}-")}
-    if missing := sorted(mine.keys() - names):
+    if missing := sorted(hashes.keys() - names):
         raise RecordError(f"{folder / TAPE / missing[0]}: the tape lacks this segment; {RESTORE}")
     ticks, stop = [make_ticks(0)], 0
     for segment in tape:
@@ -106,13 +152,11 @@ def read_ticks(folder: Path, symbol: str, entries: list[Entry]) -> Ticks:
                 f"{folder / TAPE}: ticks {stop} to {segment.first - 1} of {symbol} are not on tape;"
                 f" {RESTORE}"
             )
-        ticks.append(_content(segment, symbol, mine.get(segment.path.name)))
+        ticks.append(_content(segment, symbol, hashes.get(segment.path.name)))
         stop = segment.stop
     ticks.append(_from_cache(folder, symbol, stop))
     found = np.concatenate(ticks)
-    seen = [
-        entry["ticks"] for entry in entries if entry["do"] == "cut" and entry["symbol"] == symbol
-    ]
+    seen = [entry["watermark"]["ticks"] for entry in entries if entry["do"] == "cycle"]
     if len(found) < max(seen, default=0):
         raise RecordError(
             f"{folder / TAPE}: the tape of {symbol} ends after {len(found)} ticks, the last cycle"

@@ -20,17 +20,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.errors import StreamingError
+from trainers.recording.errors import LedgerError
 
 PAGE = 4096
 MAGIC = b"tickloop ledger "
 VERSION = 1
 
 Rows = NDArray[np.void]
-
-
-class LedgerError(StreamingError):
-    """A ledger is another session's or in use, or a bar does not follow: stop, say which file."""
 
 
 def read_names(path: Path, dtype: np.dtype[np.void]) -> list[str]:
@@ -71,6 +67,9 @@ class RowFile:
         names: of the learners.
         group: rows that are written together, or not at all.
 
+    Attributes:
+        found: ``(n,)`` the rows that were there at opening.
+
     Raises:
         LedgerError: if another process writes the file, or its layout or names differ.
     """
@@ -88,14 +87,7 @@ class RowFile:
         except BaseException:
             self.close()
             raise
-        self._rows, self._count = rows, len(rows)
-
-    @property
-    def rows(self) -> Rows:
-        """All rows so far, ``(n,)``, not to be written to."""
-        rows = self._rows[: self._count]
-        rows.flags.writeable = False
-        return rows
+        self.found = rows
 
     def append(self, rows: Rows) -> None:
         """Write rows; they are safe from a kill of this process on return.
@@ -111,7 +103,6 @@ class RowFile:
                 f"{self.path}: expected to write {len(data)} bytes, the disk took {written}:"
                 " make room on it"
             )
-        self._remember(rows)
 
     def close(self) -> None:
         """Give up the write lock; the file stays."""
@@ -134,15 +125,6 @@ class RowFile:
         torn = (size - PAGE) % (itemsize * group)
         os.ftruncate(self._file, size - torn)
         return -(-torn // itemsize)
-
-    def _remember(self, rows: Rows) -> None:
-        count = self._count + len(rows)
-        if count > len(self._rows):
-            grown = np.zeros(max(count, 2 * len(self._rows)), self._rows.dtype)
-            grown[: self._count] = self._rows[: self._count]
-            self._rows = grown
-        self._rows[self._count : count] = rows
-        self._count = count
 
 
 def _fields(dtype: np.dtype[np.void]) -> list[list[str]]:

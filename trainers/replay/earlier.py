@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from trainers.session.supervisor import POLL_SECONDS
+POLL_SECONDS = 0.1
 
 
 def replay_at_the_end(session: Path, stopped: Callable[[], bool]) -> None:

@@ -6,26 +6,36 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
 from streaming.errors import KnobError
+from streaming.events import Code
 from trainers.config import SessionConfig, session_folder
-from trainers.recording.files import CONFIG, JOURNAL, RECORD
-from trainers.recording.record import RecordError
-from trainers.session.resume import cycles_done
+from trainers.names import Kind, Status, Tag
+from trainers.recording.decision_log import cycles_done
+from trainers.recording.errors import RecordError
+from trainers.recording.files import CONFIG, RECORD
+from trainers.tracking.event_tag import EVENTS_SHOWN, tag_of
 from trainers.tracking.runs import (
     commit_of,
     create_run,
     describe_run,
     ended_sessions,
     last_session,
+    learner_tags,
 )
 from trainers.tracking.tracker import Tracker
 
 SESSION = "session"  # the name of the session's own run, beside SYMBOL/learner
+
+
+def run_name(market: str, learner: str) -> str:
+    """Return the name of a learner's run in a session."""
+    return f"{market}/{learner}"
 
 
 def record_folder(client: MlflowClient, root: Path, session: str, copy: Path) -> Path:
@@ -58,10 +68,10 @@ def known_session(client: MlflowClient, session: str) -> str:
     try:
         if run_id is None or not re.fullmatch(r"\w+", run_id):
             raise KnobError(f"session: got {session!r}; allowed: a session's run id, or last")
-        kind = client.get_run(run_id).data.tags.get("kind")
+        kind = client.get_run(run_id).data.tags.get(Tag.KIND)
     except MlflowException as e:
         raise KnobError(f"session: got {session!r}; the store has no such run ({e})") from e
-    if kind != "session":
+    if kind != Kind.SESSION:
         raise KnobError(
             f"session: got {session!r}, a run of kind {kind!r}; expected a session's own run"
         )
@@ -85,7 +95,7 @@ def not_replayed_yet(client: MlflowClient, root: Path) -> list[str]:
     found = []
     for run in ended_sessions(client):
         folder, tags = session_folder(root, run.info.run_id), run.data.tags
-        if "parity" in tags or not (folder / JOURNAL).exists() or other_code(tags, root):
+        if Tag.PARITY in tags or not (folder / CONFIG).exists() or other_code(tags, root):
             continue
         if SessionConfig.load(folder / CONFIG).parity and cycles_done(folder) > 0:
             found.append(run.info.run_id)
@@ -106,7 +116,7 @@ def recorded_metrics(
 
 
 class ReplayRuns:
-    """Runs of a replay's own, tagged ``replay_of``; takes what it logs.
+    """Runs of a replay's own, tagged ``replay_of``.
 
     Args:
         client: of the store.
@@ -116,48 +126,50 @@ class ReplayRuns:
     """
 
     def __init__(
-        self,
-        client: MlflowClient,
-        config: SessionConfig,
-        session: str,
-        what_if: str,
+        self, client: MlflowClient, config: SessionConfig, session: str, what_if: str
     ) -> None:
         self._client, self._config = client, config
-        self._tags = {"replay_of": session} | ({"what_if": what_if} if what_if else {})
+        self._tags: dict[str, str] = {Tag.REPLAY_OF: session}
+        if what_if:
+            self._tags[Tag.WHAT_IF] = what_if
         made = os.environ.get("MLFLOW_RUN_ID")  # by `mlflow run`
         self.run_id = made or create_run(client, f"replay of {session[:8]}", {})
-        tags = {**self._tags, "kind": "replay", "session": self.run_id, "symbol": config.symbols}
+        tags = {
+            **self._tags, Tag.KIND: Kind.REPLAY, Tag.SESSION: self.run_id,
+            Tag.SYMBOL: config.symbols,
+        }  # fmt: skip
         describe_run(client, self.run_id, config, tags)
         self._runs = {SESSION: self.run_id}
-        self._tracker = Tracker(client, self.run_id)
+        self._tracker = Tracker(client)
+        self._writer = self._tracker.writer()
+        self._events: list[dict[str, Any]] = []
 
-    def of(self, symbol: str, learner: str, kind: str) -> str:
-        """Make the run of a learner; return its name in the session."""
-        name = f"{symbol}/{learner}"
-        tags = {**self._tags, "kind": kind, "session": self.run_id, "symbol": symbol}
-        run_id = create_run(self._client, f"{learner} {symbol} (replay)", tags)
-        describe_run(self._client, run_id, self._config, {"learner": learner, "status": "IDLE"})
-        self._runs[name] = run_id
-        return name
+    def make(self, market: str, learner: str, kind: Kind, learner_kind: str) -> None:
+        """Make the run of a learner."""
+        tags = learner_tags(self.run_id, market, learner, kind, learner_kind) | self._tags
+        run_id = create_run(self._client, f"{learner} {market} (replay)", tags)
+        describe_run(self._client, run_id, self._config, {Tag.STATUS: Status.IDLE})
+        self._runs[run_name(market, learner)] = run_id
 
     def log(
         self,
-        run_id: str,
+        run: str,
         step: int,
-        metrics: Mapping[str, float] | None = None,
-        tags: Mapping[str, str] | None = None,
-        wall_ms: int | None = None,
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        wall_ms: int | None,
     ) -> None:
         """Log under a run's name in the session."""
-        self._tracker.log(self._runs[run_id], step, metrics, tags, wall_ms)
+        self._writer.log(self._runs[run], step, metrics, tags, wall_ms)
 
-    def event(self, text: str, ts: float | None = None) -> None:
-        """Add to the replay's events."""
-        self._tracker.event(text, ts)
+    def event(self, code: Code, text: str, ts: float) -> None:
+        """Add to the replay's events; ``ts`` is Unix seconds."""
+        self._events = [*self._events, {"ts": ts, "code": code, "text": text}][-EVENTS_SHOWN:]
 
     def close(self, text: str, *, failed: bool) -> None:
         """Say how it ended, deliver all, and end the runs."""
-        self._tracker.log(self.run_id, 0, tags={"status": "IDLE", "status_text": text})
+        tags = {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: text, Tag.EVENTS: tag_of(self._events)}
+        self._writer.log(self.run_id, 0, tags={str(k): str(v) for k, v in tags.items()})
         self._tracker.close(60)
         for run_id in reversed(self._runs.values()):
             self._client.set_terminated(run_id, "FAILED" if failed else "FINISHED")

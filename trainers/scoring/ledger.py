@@ -1,9 +1,9 @@
-"""The rows of the ledger: what every learner said at each bar, and what the bar came to.
+"""The rows of the ledger: what every learner forecast at each bar, and what the bar came to.
 
     bar closes -> forecasts -> ledger -> scored -> metrics, edge, evidence, promotion
 
 A forecast is written before its label exists and never changed. Pure; the files are
-``trainers/recording/ledger.py``. Rows have no padding, so that they compare byte for byte.
+``trainers.recording.ledger``. Rows have no padding, so that they compare byte for byte.
 
     bar          ts_open of the bar at whose close the row was made  | ns, UTC
     probability  that the next close is higher, 0 to 1; NaN if the learner gave none
@@ -11,12 +11,17 @@ A forecast is written before its label exists and never changed. Pure; the files
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.quotes import SPREAD_BARS, half_spread_bps, mids
+from streaming.bars import Bars
+
 MADE = 0  # in time
 MISSED = 1  # too late: its label was known already
-SILENT = 2  # the learner had nothing to say
+SILENT = 2  # the learner gave none
 FAILED = 3  # the learner raised
 
 NO_ACTION = -1  # of a forecaster
@@ -38,7 +43,7 @@ FORECAST = np.dtype(
         ("status", "<u1"),
         ("gap", "<u1"),  # of its bar
         ("action", "<i1"),  # an agent's: 0 HOLD, 1 BUY, 2 SELL
-        ("signal", "<i1"),  # what the forecast says to do, as action
+        ("signal", "<i1"),  # what to do by it, as action
         ("version", "<u8"),  # id of the weights that forecast
         ("inputs", "<u8"),  # hash of the bars that they saw
         ("probability", "<f8"),
@@ -48,3 +53,90 @@ FORECAST = np.dtype(
 
 Outcomes = NDArray[np.void]  # (T,) of OUTCOME, bars rising
 Forecasts = NDArray[np.void]  # (N,) of FORECAST, bars rising, a row a learner and bar
+
+
+def outcome_of(bars: Bars) -> Outcomes:
+    """Return the row ``(1,)`` of the newest of ``bars``; 60 of them tell its spread."""
+    bars = bars[-SPREAD_BARS:]
+    newest = bars[-1]
+    row = np.zeros(1, OUTCOME)
+    row["bar"], row["close"], row["gap"] = newest["ts_open"], newest["close"], newest["gap"]
+    row["mid"], row["half_spread_bps"] = mids(bars)[-1], half_spread_bps(bars)[-1]
+    return row
+
+
+def missed_rows(outcome: Outcomes, versions: Sequence[int]) -> Forecasts:
+    """Return the rows of a bar that nobody forecast in time, one a learner's version."""
+    rows = np.zeros(len(versions), FORECAST)
+    rows["status"], rows["probability"], rows["action"] = MISSED, np.nan, NO_ACTION
+    rows["version"] = versions
+    rows["learner"] = np.arange(len(versions))
+    rows["bar"], rows["gap"] = outcome["bar"], outcome["gap"]
+    return rows
+
+
+class LedgerTable:
+    """The rows of one market in memory, oldest first; grows, and changes no row.
+
+    Args:
+        names: of the learners; a forecast's ``learner`` is an index into them.
+        outcomes: ``(T,)`` rows to begin with.
+        forecasts: ``(N,)`` rows to begin with.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        outcomes: Outcomes | None = None,
+        forecasts: Forecasts | None = None,
+    ) -> None:
+        self.names = list(names)
+        self._outcomes = _Growing(np.zeros(0, OUTCOME) if outcomes is None else outcomes)
+        self._forecasts = _Growing(np.zeros(0, FORECAST) if forecasts is None else forecasts)
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """All outcomes, ``(T,)``, not to be written to."""
+        return self._outcomes.rows
+
+    @property
+    def forecasts(self) -> Forecasts:
+        """All forecasts, ``(N,)``, not to be written to."""
+        return self._forecasts.rows
+
+    def append(self, outcome: Outcomes, forecasts: Forecasts) -> None:
+        """Add the rows of one bar, later than those before."""
+        self._outcomes.append(outcome)
+        self._forecasts.append(forecasts)
+
+    def between(self, after: int, to: int) -> tuple[Outcomes, Forecasts]:
+        """Return the rows of the bars later than ``after`` up to ``to``, ns."""
+        return rows_between(self.outcomes, after, to), rows_between(self.forecasts, after, to)
+
+
+def rows_between(rows: NDArray[np.void], after: int, to: int) -> NDArray[np.void]:
+    """Return the rows, sorted by ``bar``, of bars later than ``after`` up to ``to``, ns."""
+    first, stop = np.searchsorted(rows["bar"], [after, to], side="right")
+    return rows[first:stop]
+
+
+class _Growing:
+    """An array to append to in constant time."""
+
+    def __init__(self, rows: NDArray[np.void]) -> None:
+        self._rows, self._count = rows, len(rows)
+
+    @property
+    def rows(self) -> NDArray[np.void]:
+        rows = self._rows[: self._count]
+        rows.flags.writeable = False
+        return rows
+
+    def append(self, rows: NDArray[np.void]) -> None:
+        count = self._count + len(rows)
+        if count > len(self._rows):
+            grown = np.zeros(max(count, 2 * len(self._rows), 64), self._rows.dtype)
+            grown[: self._count] = self._rows[: self._count]
+            self._rows = grown
+        self._rows[self._count : count] = rows
+        self._count = count

@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from streaming.errors import StreamingError
 from trainers.config import SessionConfig, session_folder
+from trainers.names import EXPERIMENT, Tag
 from trainers.recording.files import CONFIG, TAPE
 from trainers.replay.earlier import replay_at_the_end
 from trainers.replay.runs import not_replayed_yet
@@ -39,7 +40,7 @@ from trainers.session.resume import (
 )
 from trainers.session.supervisor import POLL_SECONDS, Supervisor
 from trainers.tracking.runs import close_orphans, end_runs, resume_session, start_session
-from trainers.tracking.store import EXPERIMENT, StoreError, ensure_store
+from trainers.tracking.store import StoreError, ensure_store
 from trainers.tracking.uploads import leave_nothing_behind, undelivered
 
 
@@ -127,7 +128,7 @@ def _finish(client: MlflowClient, session: Path, code: int) -> None:
     """Give the store what it lacks of the session's record, and end its runs."""
     if _give_store_the_rest(client, session):
         text = "ended" if code == 0 else f"ended with code {code}"
-        client.set_tag(session.name, "status_text", text)
+        client.set_tag(session.name, Tag.STATUS_TEXT, text)
         end_runs(client, session.name, "FINISHED" if code == 0 else "FAILED")
 
 

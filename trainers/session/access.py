@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-import re
 from collections.abc import Mapping
 from typing import Literal, Self
 
@@ -25,7 +24,6 @@ VIEWER: Role = "viewer"
 ROLES: tuple[Role, ...] = (OPERATOR, VIEWER)
 VARIABLES: dict[Role, str] = {role: f"TICKLOOP_{role.upper()}_PASSWORD" for role in ROLES}
 SHORTEST = 8  # characters; what NIST SP 800-63B asks for at least
-HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,18 +87,3 @@ def check_access(host: str, passwords: Passwords) -> None:
             f"page_host: got {host!r}; allowed: 127.0.0.1, ::1 or localhost, unless"
             f" {VARIABLES[OPERATOR]} or {VARIABLES[VIEWER]} holds a password"
         )
-
-
-def host_names(names: str) -> frozenset[str]:
-    """Return the names of a comma-separated list.
-
-    Raises:
-        KnobError: if one is no host name.
-    """
-    found = frozenset(name.strip().lower() for name in names.split(",") if name.strip())
-    for name in found:
-        if not HOST_NAME.fullmatch(name):
-            raise KnobError(
-                f"page_names: got {name!r}; allowed: host names without port, separated by commas"
-            )
-    return found

@@ -11,17 +11,17 @@ from typing import Any
 
 import yaml
 
-from trainers.config import SessionConfig
+from trainers.config import PageConfig, SessionConfig
 from trainers.promotion.__main__ import PromoteConfig
 
 # Parameters of the entry points that only show a session, and only record a stream.
-PAGE = ("page_host", "page_port", "page_names")
+PAGE = tuple(PageConfig.flags())
 RECORD = ("source", "symbols", "venue_ws", "venue_rest", "channel", "speed", "cycles", "seed")
 
 
 def project() -> dict[str, Any]:
     """Return MLproject as plain data."""
-    knobs = {field.name: field.default for field in dataclasses.fields(SessionConfig)}
+    knobs = {name: flag["default"] for name, flag in SessionConfig.flags().items()}
     main = "python -m trainers.session"
     off = " --learners none --page_port 0 --mlflow_ui_port 0"
     return {

@@ -40,7 +40,7 @@ def check(config: SessionConfig, passwords: Passwords) -> None:
     """
     if config.page_port:
         check_access(config.page_host, passwords)
-    check_learners(config)
+    check_learners(config.learner_list, config.learner)
     if config.plays_locally:
         check_source(config)
     if config.page_port and config.page_port == config.mlflow_ui_port:

@@ -11,8 +11,8 @@ from mlflow.tracking import MlflowClient
 
 from streaming.errors import KnobError
 from trainers.config import SessionConfig, session_folder
-from trainers.recording.decision_log import read_journal
-from trainers.recording.files import CONFIG, JOURNAL
+from trainers.recording.decision_log import cycles_done
+from trainers.recording.files import CONFIG, check_format
 from trainers.tracking.runs import last_session
 
 # What may be another than in the session's record; how many cycles there are in all is one of them.
@@ -41,6 +41,7 @@ def session_to_resume(client: MlflowClient, root: Path, resume: str) -> str:
             f"resume: got {resume!r}; there is no such session in {session_folder(root, '')}; "
             f"allowed: last, or one of {', '.join(there[-5:]) or 'none yet'}"
         )
+    check_format(known)
     return run_id
 
 
@@ -81,10 +82,3 @@ def goal(cycles: int, done: int) -> int:
     (20, 40, 0)
     """
     return cycles if cycles == 0 or cycles > done else done + cycles
-
-
-def cycles_done(session: Path) -> int:
-    """Return the number of the last cycle that was ended."""
-    path = session / JOURNAL
-    entries = read_journal(path) if path.exists() else []
-    return max((entry["cycle"] for entry in entries if entry["do"] == "end"), default=0)

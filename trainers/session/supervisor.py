@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from streaming.backoff import full_jitter
-from streaming.cache import Events
+from streaming.events import Code, EventWriter
 from streaming.process import PARENT
 
 POLL_SECONDS = 0.1
@@ -127,7 +127,7 @@ class Supervisor:
 
     def __init__(self, session: Path, children: Sequence[Child]) -> None:
         self._children = children
-        self._events = Events(session, "supervisor")
+        self._events = EventWriter(session, "supervisor")
         self.stopped = False
 
     def stop(self) -> None:
@@ -165,11 +165,17 @@ class Supervisor:
         if code == 0:
             return None  # its work is done: the tape was played to its end
         if child.hopeless(code):
-            self._say(f"the {child.name} failed {MOST_FAILURES} times in a row; the session ends")
+            self._say(
+                Code.PROCESS_FAILED,
+                f"the {child.name} failed {MOST_FAILURES} times in a row; the session ends",
+            )
             return 1
         delay = child.restart_later()
         how = f"signal {-code}" if code < 0 else f"code {code}"
-        self._say(f"the {child.name} ended ({how}); starting it again in {delay:.1f} s")
+        self._say(
+            Code.PROCESS_RESTARTED,
+            f"the {child.name} ended ({how}); starting it again in {delay:.1f} s",
+        )
         return None
 
     def _end(self) -> None:
@@ -188,6 +194,6 @@ class Supervisor:
             child.wait()  # until one that was killed is gone, its files are locked
         self._events.close()
 
-    def _say(self, text: str) -> None:
-        self._events.say(text, time.time_ns())
+    def _say(self, code: Code, text: str) -> None:
+        self._events.say(code, text, time.time_ns())
         print(text, flush=True)  # noqa: T201  (what the person who started the session reads)

@@ -12,8 +12,8 @@ from typing import Any
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-PREFIX = "tickloop-"
-AUDIT = "audit."
+from trainers.names import AUDIT, MODEL_PREFIX
+
 MOST_VERSIONS = 50
 
 
@@ -42,7 +42,7 @@ def read_models(client: MlflowClient) -> list[ModelRecord]:
     Raises:
         MlflowException: if the store does not answer.
     """
-    found = client.search_registered_models(f"name LIKE '{PREFIX}%'", max_results=100)
+    found = client.search_registered_models(f"name LIKE '{MODEL_PREFIX}%'", max_results=100)
     return [_model(client, model.name, dict(model.aliases)) for model in found]
 
 

@@ -22,8 +22,9 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.rest_utils import http_request_safe
 
+from trainers.names import CONTROL, EXPERIMENT, Kind, Tag
 from trainers.tracking.model_reader import ModelRecord, read_models
-from trainers.tracking.store import EXPERIMENT, tracking_uri
+from trainers.tracking.store import tracking_uri
 
 LAST_STEP = 2**31 - 1
 SQLITE = "sqlite:///"
@@ -51,7 +52,7 @@ class RunRecord:
     @property
     def name(self) -> tuple[str, str]:
         """Symbol and learner, of a learner's run."""
-        return self.tags.get("symbol", ""), self.tags.get("learner", "")
+        return self.tags.get(Tag.SYMBOL, ""), self.tags.get(Tag.LEARNER, "")
 
 
 class SessionReader:
@@ -93,7 +94,10 @@ class SessionReader:
             client = self._client()
             everywhere = [e.experiment_id for e in client.search_experiments()]
             found = client.search_runs(
-                everywhere, "tags.kind = 'session'", max_results=most, order_by=["start_time DESC"]
+                everywhere,
+                f"tags.{Tag.KIND} = '{Kind.SESSION}'",
+                max_results=most,
+                order_by=["start_time DESC"],
             )
             return [_record(run) for run in found]
 
@@ -103,22 +107,23 @@ class SessionReader:
 
     def learner_runs(self, session: str) -> list[RunRecord]:
         """Return the runs of the session's learners and champions, by ``name``."""
-        others = "tags.kind != 'session' and tags.kind != 'baseline'"
+        kinds = (Kind.SESSION, Kind.BASELINE)
+        others = " and ".join(f"tags.{Tag.KIND} != '{kind}'" for kind in kinds)
         return self._runs_of(session, others)
 
     def baseline_runs(self, session: str) -> list[RunRecord]:
         """Return the runs of the session's baselines, by ``name``."""
-        return self._runs_of(session, "tags.kind = 'baseline'")
+        return self._runs_of(session, f"tags.{Tag.KIND} = '{Kind.BASELINE}'")
 
     def newest_learner_runs(self, most: int = 300) -> list[RunRecord]:
         """Return the newest runs of learners and champions, of whatever session."""
         order = ["start_time DESC"]
-        learners = self._search("tags.kind = 'learner'", most, order)
-        return [*learners, *self._search("tags.kind = 'champion'", most, order)]
+        learners = self._search(f"tags.{Tag.KIND} = '{Kind.LEARNER}'", most, order)
+        return [*learners, *self._search(f"tags.{Tag.KIND} = '{Kind.CHAMPION}'", most, order)]
 
     def _runs_of(self, session: str, kind: str) -> list[RunRecord]:
         # A session id holds no quote: `ui.app` and MLflow allow letters and digits only.
-        found = self._search(f"tags.session = '{session}' and {kind}")
+        found = self._search(f"tags.{Tag.SESSION} = '{session}' and {kind}")
         return sorted(found, key=lambda run: run.name)
 
     def _search(
@@ -178,7 +183,7 @@ class SessionReader:
     def ask(self, session: str, control: str, value: str) -> None:
         """Ask the trainer for something by setting the tag ``control/<control>``."""
         with _answering():
-            self._client().set_tag(session, f"control/{control}", value)
+            self._client().set_tag(session, f"{CONTROL}{control}", value)
 
     def _client(self) -> MlflowClient:
         if self._made is None:

@@ -1,8 +1,7 @@
-"""The runs of a session: one for the session, one a symbol and learner, flat and tagged."""
+"""The runs of a session: one for the session, one a market and learner, flat and tagged."""
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
 import os
 import platform
@@ -15,16 +14,13 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
 
 from trainers.config import SessionConfig
+from trainers.names import EXPERIMENT, Kind, LearnerKind, Status, Tag
 from trainers.recording.files import RECORD
-from trainers.tracking.store import EXPERIMENT
 
 STACK = (
     "mlflow", "torch", "pytorch-lightning", "numpy", "pandas", "scikit-learn", "websockets",
     "gradio",
 )  # fmt: skip
-
-# Which process keeps a run alive: MLflow has no heartbeat of its own.
-OWNER = "tickloop.owner"
 
 
 def start_session(client: MlflowClient, config: SessionConfig, root: Path) -> str:
@@ -32,8 +28,9 @@ def start_session(client: MlflowClient, config: SessionConfig, root: Path) -> st
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if run_id is None:
         run_id = create_run(client, f"{config.source} {config.symbols}", {})
-    tags = {"kind": "session", "session": run_id, "symbol": config.symbols, **_provenance(root)}
-    describe_run(client, run_id, config, {**tags, "status": "IDLE", "status_text": "starting"})
+    tags: dict[str, str] = {Tag.KIND: Kind.SESSION, Tag.SESSION: run_id, Tag.SYMBOL: config.symbols}
+    tags |= {**_provenance(root), Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: "starting"}
+    describe_run(client, run_id, config, tags)
     client.log_text(run_id, installed(), f"{RECORD}/installed.txt")
     if diff := _git(root, "diff", "HEAD"):
         client.log_text(run_id, diff, f"{RECORD}/git.diff")
@@ -47,22 +44,21 @@ def installed() -> str:
 
 
 def resume_session(client: MlflowClient, run_id: str) -> None:
-    """Have the runs of a session that has ended run again, kept alive by this process."""
+    """Reopen the runs of a session that has ended; this process keeps them alive."""
     for run in runs_of(client, run_id):
-        client.set_tag(run.info.run_id, OWNER, owner_of_this_process())
+        client.set_tag(run.info.run_id, Tag.OWNER, owner_of_this_process())
         client.update_run(run.info.run_id, status="RUNNING")
-    tags = {"status": "IDLE", "status_text": "resuming"}
-    for name, value in tags.items():
-        client.set_tag(run_id, name, value)
+    client.set_tag(run_id, Tag.STATUS, Status.IDLE)
+    client.set_tag(run_id, Tag.STATUS_TEXT, "resuming")
     launch = os.environ.get("MLFLOW_RUN_ID")
     if launch is not None and launch != run_id:  # `mlflow run` has made one: it is no session
-        client.set_tag(launch, "kind", "resume")
-        client.set_tag(launch, "resume_of", run_id)
+        client.set_tag(launch, Tag.KIND, Kind.RESUME)
+        client.set_tag(launch, Tag.RESUME_OF, run_id)
 
 
 def last_session(client: MlflowClient) -> str | None:
     """Return the id of the newest session; None if there is none."""
-    found = _search(client, "tags.kind = 'session'")
+    found = _search(client, f"tags.{Tag.KIND} = '{Kind.SESSION}'")
     newest = max(found, key=lambda run: run.info.start_time, default=None)
     return None if newest is None else str(newest.info.run_id)
 
@@ -70,7 +66,7 @@ def last_session(client: MlflowClient) -> str | None:
 def running_session(client: MlflowClient) -> str | None:
     """Return the id of the newest session that runs; None if none does."""
     found = _search(client, "tags.kind = 'session' and attributes.status = 'RUNNING'")
-    alive = [run for run in found if _may_live(run.data.tags.get(OWNER, ""))]
+    alive = [run for run in found if _may_live(run.data.tags.get(Tag.OWNER, ""))]
     newest = max(alive, key=lambda run: run.info.start_time, default=None)
     return None if newest is None else str(newest.info.run_id)
 
@@ -88,20 +84,31 @@ def start_learner(
     symbol: str,
     learner: str,
     *,
-    kind: str = "learner",
+    kind: Kind = Kind.LEARNER,
+    learner_kind: str = LearnerKind.FORECASTER,
 ) -> str:
-    """Return the id of the run of one learner on one symbol, a new one if there is none.
-
-    ``kind`` is learner, champion or baseline.
-    """
+    """Return the id of the run of one learner on one market, a new one if there is none."""
     for run in runs_of(client, session):
-        if (run.data.tags.get("symbol"), run.data.tags.get("learner")) == (symbol, learner):
+        if (run.data.tags.get(Tag.SYMBOL), run.data.tags.get(Tag.LEARNER)) == (symbol, learner):
             return str(run.info.run_id)  # a trainer was killed before it could write it down
-    owner = client.get_run(session).data.tags.get(OWNER, "")
-    tags = {"kind": kind, "session": session, "symbol": symbol, "learner": learner}
-    run_id = create_run(client, f"{learner} {symbol}", {**tags, OWNER: owner})
-    describe_run(client, run_id, config, {"status": "IDLE", "status_text": "warming up"})
+    owner = client.get_run(session).data.tags.get(Tag.OWNER, "")
+    tags = learner_tags(session, symbol, learner, kind, learner_kind) | {Tag.OWNER: owner}
+    run_id = create_run(client, f"{learner} {symbol}", tags)
+    describe_run(client, run_id, config, {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: "warming up"})
     return run_id
+
+
+def learner_tags(
+    session: str, symbol: str, learner: str, kind: str, learner_kind: str
+) -> dict[str, str]:
+    """Return the tags that tell whose run it is."""
+    return {
+        Tag.KIND: kind,
+        Tag.SESSION: session,
+        Tag.SYMBOL: symbol,
+        Tag.LEARNER: learner,
+        Tag.LEARNER_KIND: learner_kind,
+    }
 
 
 def end_runs(client: MlflowClient, session: str, status: str) -> None:
@@ -121,10 +128,10 @@ def close_orphans(client: MlflowClient) -> list[str]:
     killed = RunStatus.to_string(RunStatus.KILLED)
     orphans = []
     for run in _search(client, "attributes.status = 'RUNNING'"):
-        owner = run.data.tags.get(OWNER, "")
+        owner = run.data.tags.get(Tag.OWNER, "")
         if owner and not _may_live(owner):
-            client.set_tag(run.info.run_id, "status", "ERROR")
-            client.set_tag(run.info.run_id, "status_text", "its process was killed")
+            client.set_tag(run.info.run_id, Tag.STATUS, Status.ERROR)
+            client.set_tag(run.info.run_id, Tag.STATUS_TEXT, "its process was killed")
             client.set_terminated(run.info.run_id, killed)
             orphans.append(run.info.run_id)
     return orphans
@@ -177,7 +184,7 @@ def describe_run(
 ) -> None:
     """Set tags and params; MLflow does not let the params that `mlflow run` set be changed."""
     known = client.get_run(run_id).data.params
-    values = dataclasses.asdict(config).items()
+    values = config.flat.items()
     params = [Param(name, str(value)) for name, value in values if name not in known]
     client.log_batch(run_id, params=params)
     for name, value in tags.items():
@@ -185,7 +192,7 @@ def describe_run(
 
 
 def _provenance(root: Path) -> dict[str, str]:
-    tags = {OWNER: owner_of_this_process(), "version.python": platform.python_version()}
+    tags = {Tag.OWNER: owner_of_this_process(), "version.python": platform.python_version()}
     tags |= {f"version.{name}": importlib.metadata.version(name) for name in STACK}
     commit = commit_of(root)
     if commit is not None:

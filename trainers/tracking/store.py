@@ -31,10 +31,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
+from trainers.names import EXPERIMENT
+
 # Its word on making the tables is not for the person who started a session.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 
-EXPERIMENT = "tickloop"
 LOCK_SECONDS = 60
 
 

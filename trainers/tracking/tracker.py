@@ -1,18 +1,16 @@
-"""The trainer's only way to MLflow while it trains: one background thread.
+"""A process's way to MLflow while it trains: one background thread.
 
-    trainer -> outbox -> thread -> one log_batch a run and cycle
-    trainer <- controls <- thread: looks once a second for tags control/<name>
+    RunWriter -> outbox -> thread -> one log_batch a run and cycle
 
-Training never waits for the store. While it is away, what was logged stays in the outbox, in
-order, and is delivered when it is back.
+Training never waits for the store. While it is away, what was logged stays in the outboxes, in
+order, and is delivered when it is back. A market has an outbox of its own, which goes with it to
+whichever process trains it.
 """
 
 from __future__ import annotations
 
 import collections
-import json
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -24,56 +22,28 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from streaming.errors import StreamingError
-from trainers.recording.outbox import Batch, Outbox
+from streaming.events import Code
+from trainers.tracking.outbox import Batch, Outbox
 
 log = logging.getLogger(__name__)
 
-CONTROL = "control/"
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
-EVENTS_KEPT = 20
-TAG_CHARS = 7500  # MLflow cuts tags at 8000
 
 # What another try cannot cure: a bad name or value, a deleted run.
 REFUSED = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST")
 
 
-class Tracker:
-    """Logs for one session.
+class RunWriter:
+    """Logs metrics and tags of runs by way of one outbox.
 
     Args:
-        client: of the store.
-        session: the session's run id.
-        outbox: file of what is not delivered yet; None keeps that in memory alone.
-        chores: work on the store that may wait for it, done once a second until it answers.
-        tell: takes what somebody should know; called by the tracker's thread.
-
-    Attributes:
-        controls: what was asked for, by name and value; each until ``answer`` clears it.
+        outbox: of a market, or of the session.
+        wake: called after each batch.
     """
 
-    def __init__(
-        self,
-        client: MlflowClient,
-        session: str,
-        outbox: Path | None = None,
-        chores: Callable[[], None] = lambda: None,
-        tell: Callable[[str], object] = log.warning,
-    ) -> None:
-        self.client, self.session = client, session
-        self.controls: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
-        self.write_seconds = 0.0  # spent in writing to the store
-        self.refused = 0  # batches the store will never take
-        self.events: collections.deque[dict[str, object]] = collections.deque(maxlen=EVENTS_KEPT)
-        self._outbox = Outbox(outbox)
-        self._chores, self._tell = chores, tell
-        self._away_since: float | None = None  # monotonic
-        self._errands: collections.deque[Callable[[], object]] = collections.deque()
-        self._asked: set[tuple[str, str]] = set()  # controls taken and not answered yet
-        self._wake = threading.Event()
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
-        self._thread.start()
+    def __init__(self, outbox: Outbox, wake: Callable[[], None]) -> None:
+        self._outbox, self._wake = outbox, wake
 
     def log(
         self,
@@ -82,65 +52,107 @@ class Tracker:
         metrics: Mapping[str, float] | None = None,
         tags: Mapping[str, str] | None = None,
         wall_ms: int | None = None,
+        clears: Mapping[str, str] | None = None,
     ) -> None:
-        """Queue metrics and tags of one run at ``step``; ``wall_ms`` is now by default."""
+        """Queue metrics and tags of one run at ``step``.
+
+        Args:
+            run_id: the run.
+            step: of all the metrics.
+            metrics: values by name.
+            tags: values by name.
+            wall_ms: time of the metrics, Unix epoch; now by default.
+            clears: tags to remove, unless their value has become another.
+        """
         now = time.time_ns() // 1_000_000 if wall_ms is None else wall_ms
-        self._put(Batch(run_id, step, now, dict(metrics or {}), dict(tags or {}), {}))
-
-    def event(self, text: str, ts: float | None = None) -> None:
-        """Add to the session's last events; ``ts`` is Unix seconds, now by default."""
-        self.events.append({"ts": time.time() if ts is None else ts, "text": text})
-        events = list(self.events)
-        while len(text := json.dumps(events)) > TAG_CHARS:
-            events.pop(0)
-        self.log(self.session, 0, tags={"events": text})
-
-    def answer(self, control: tuple[str, str], tags: Mapping[str, str]) -> None:
-        """Say what became of a control, and clear it."""
-        name, value = control
-        self._put(Batch(self.session, 0, 0, {}, dict(tags), {CONTROL + name: value}))
-
-    def errand(self, work: Callable[[], object]) -> None:
-        """Have something done with the store by the tracker's thread, as soon as it answers."""
-        self._errands.append(work)
-        self._wake.set()
-
-    def _put(self, batch: Batch) -> None:
+        batch = Batch(run_id, step, now, dict(metrics or {}), dict(tags or {}), dict(clears or {}))
         self._outbox.put(batch)
+        self._wake()
+
+    def clearing(self) -> set[tuple[str, str]]:
+        """Return the tags, with their values, that are still to be removed."""
+        return self._outbox.clearing()
+
+
+class Tracker:
+    """Delivers what the run writers of a process have logged.
+
+    Args:
+        client: of the store.
+        tell: takes what somebody should know; called by the tracker's thread.
+    """
+
+    def __init__(
+        self,
+        client: MlflowClient,
+        tell: Callable[[Code, str], object] = lambda _, text: log.warning("%s", text),
+    ) -> None:
+        self.client = client
+        self.write_seconds = 0.0  # spent in writing to the store
+        self.refused = 0  # batches the store will never take
+        self._tell = tell
+        self._outboxes: list[Outbox] = []
+        self._each_second: list[Callable[[], object]] = []
+        self._tasks: collections.deque[Callable[[], object]] = collections.deque()
+        self._away_since: float | None = None  # monotonic
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
+        self._thread.start()
+
+    def writer(self, path: Path | None = None) -> RunWriter:
+        """Return a writer with an outbox of its own.
+
+        Args:
+            path: file of what is not delivered yet; None keeps that in memory alone.
+        """
+        outbox = Outbox(path)
+        self._outboxes.append(outbox)
+        self._wake.set()
+        return RunWriter(outbox, self._wake.set)
+
+    def each_second(self, work: Callable[[], object]) -> None:
+        """Do some work on the store once a second, whenever it answers, in the thread."""
+        self._each_second.append(work)
+
+    def task(self, work: Callable[[], object]) -> None:
+        """Do some work on the store once, in the thread, as soon as the store answers."""
+        self._tasks.append(work)
         self._wake.set()
 
     @property
     def behind(self) -> int:
         """Batches that the store has not taken yet."""
-        return len(self._outbox)
+        return sum(len(outbox) for outbox in self._outboxes)
 
     def close(self, timeout: float) -> bool:
         """Deliver what is queued, for at most ``timeout`` seconds; tell whether all was."""
         self._closing = True
         self._wake.set()
         self._thread.join(timeout)
-        done = not self._outbox
+        done = self.behind == 0
         if not self._thread.is_alive():
-            self._outbox.close()
+            for outbox in self._outboxes:
+                outbox.close()
         return done
 
     def _run(self) -> None:
         looked = 0.0
-        while not (self._closing and not self._outbox):
+        while not (self._closing and self.behind == 0):
             self._wake.wait(POLL_SECONDS)
             self._wake.clear()
             try:
                 self._deliver()
-                self._run_errands()
+                self._do_tasks()
                 if time.monotonic() - looked >= POLL_SECONDS and not self._closing:
                     looked = time.monotonic()
-                    self._look_for_controls()
-                    self._chores()
+                    for work in self._each_second:
+                        work()
                     self._is_there()
             except (MlflowException, SQLAlchemyError, OSError) as e:
                 self._is_away(e)
                 time.sleep(RETRY_SECONDS)
-            except Exception:  # a chore's fault must not end the delivery of metrics
+            except Exception:  # a fault of other work must not end the delivery of metrics
                 log.exception("work on the MLflow store failed")
                 time.sleep(RETRY_SECONDS)
 
@@ -149,38 +161,32 @@ class Tracker:
             self._away_since = time.monotonic()
             reason = str(why).splitlines()[0]
             self._tell(
+                Code.STORE_AWAY,
                 "the MLflow store does not answer; training goes on, what is to be logged is kept"
-                f" until it does ({reason})"
+                f" until it does ({reason})",
             )
 
     def _is_there(self) -> None:
         if self._away_since is not None:
             seconds, self._away_since = time.monotonic() - self._away_since, None
-            self._tell(f"the MLflow store answers again after {seconds:.0f} s, and lacks nothing")
+            text = f"the MLflow store answers again after {seconds:.0f} s, and lacks nothing"
+            self._tell(Code.STORE_BACK, text)
 
     def _deliver(self) -> None:
-        while (batch := self._outbox.first()) is not None:
-            started = time.perf_counter()
-            self.refused += not deliver(self.client, batch)
-            self.write_seconds += time.perf_counter() - started
-            self._outbox.delivered()
-            for name, value in batch.clears.items():
-                self._asked.discard((name.removeprefix(CONTROL), value))
+        for outbox in list(self._outboxes):
+            while (batch := outbox.first()) is not None:
+                started = time.perf_counter()
+                self.refused += not deliver(self.client, batch)
+                self.write_seconds += time.perf_counter() - started
+                outbox.delivered()
 
-    def _run_errands(self) -> None:
-        while self._errands:
+    def _do_tasks(self) -> None:
+        while self._tasks:
             try:
-                self._errands[0]()
+                self._tasks[0]()
             except StreamingError as e:
                 log.warning("%s", e)
-            self._errands.popleft()
-
-    def _look_for_controls(self) -> None:
-        for name, value in self.client.get_run(self.session).data.tags.items():
-            control = (name.removeprefix(CONTROL), value)
-            if name.startswith(CONTROL) and control not in self._asked:
-                self._asked.add(control)
-                self.controls.put(control)
+            self._tasks.popleft()
 
 
 def deliver(client: MlflowClient, batch: Batch) -> bool:

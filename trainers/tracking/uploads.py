@@ -1,6 +1,7 @@
 """A session's record as artifacts of its run: whoever reaches the store can replay it.
 
-    record/config.json  journal.jsonl  runs.json  SYMBOL.outcomes  SYMBOL.forecasts
+    record/config.json  sums.jsonl  controls.jsonl
+    record/SYMBOL.decisions.jsonl  SYMBOL.runs.json  SYMBOL.outcomes  SYMBOL.forecasts
     record/tape/SYMBOL-FIRST-STOP.parquet     each is a dataset of the run too, digest = its hash
 
 Segments are uploaded when they are whole, the rest when the session ends.
@@ -16,47 +17,51 @@ from pathlib import Path
 from mlflow.entities import Dataset, DatasetInput
 from mlflow.tracking import MlflowClient
 
-from streaming.tape.segments import Segment, segment_symbol, segments
-from trainers.recording.decision_log import Journal, JournalError
-from trainers.recording.files import CONFIG, JOURNAL, OUTBOX, RECORD, RUNS, TAPE
-from trainers.recording.outbox import Outbox
+from streaming.tape.segments import Segment, segments
+from trainers.config import SessionConfig
+from trainers.recording.decision_log import DecisionLog
+from trainers.recording.errors import DecisionLogError
+from trainers.recording.files import (
+    CONFIG,
+    CONTROLS,
+    DECISIONS,
+    FORECASTS,
+    MARKET_OUTBOX,
+    OUTBOX,
+    OUTCOMES,
+    RECORD,
+    RUNS,
+    SUMS,
+    TAPE,
+    of_market,
+)
+from trainers.tracking.outbox import Outbox
 from trainers.tracking.tracker import deliver
 
 DIGEST_CHARS = 36  # MLflow refuses longer ones
 
 
 class Uploads:
-    """What is uploaded while a session runs.
+    """The tape of one market, uploaded while a session runs.
 
     Args:
         client: of the store.
         session: the session's folder; its name is the run's id.
-        journal: where each segment's hash is written once it is in the store.
+        market: whose tape.
+        log: of the market; each segment's hash is written there once it is in the store.
     """
 
-    def __init__(self, client: MlflowClient, session: Path, journal: Journal) -> None:
-        self._client, self._session, self._journal = client, session, journal
-        self._done = uploaded(journal.entries)
+    def __init__(self, client: MlflowClient, session: Path, market: str, log: DecisionLog) -> None:
+        self._client, self._session, self._market, self._log = client, session, market, log
+        self._done = {entry["name"] for entry in log.entries if entry["do"] == "segment"}
 
     def closed_segments(self) -> None:
         """Upload the segments that are new."""
-        for segment in tape_of(self._session):
+        for segment in segments(self._session / TAPE, self._market):
             if segment.path.name not in self._done:
                 digest = upload_segment(self._client, self._session.name, segment)
-                self._journal.write("segment", name=segment.path.name, sha256=digest)
+                self._log.write("segment", name=segment.path.name, sha256=digest)
                 self._done.add(segment.path.name)
-
-
-def uploaded(entries: list[dict[str, str]]) -> set[str]:
-    """Return the names of the segments that a journal knows to be in the store."""
-    return {entry["name"] for entry in entries if entry["do"] == "segment"}
-
-
-def tape_of(session: Path) -> list[Segment]:
-    """Return all segments in a session's folder, each symbol's oldest first."""
-    folder = session / TAPE
-    symbols = sorted({segment_symbol(path) for path in folder.glob("*.parquet")})
-    return [segment for symbol in symbols for segment in segments(folder, symbol)]
 
 
 def upload_segment(client: MlflowClient, run_id: str, segment: Segment) -> str:
@@ -78,29 +83,47 @@ def upload_segment(client: MlflowClient, run_id: str, segment: Segment) -> str:
 
 def undelivered(sessions: Path) -> list[Path]:
     """Return the folders of sessions that MLflow lacks metrics of, and that no process works on."""
-    found = []
-    for outbox in sorted(sessions.glob(f"*/{OUTBOX}")):
-        if outbox.stat().st_size:
-            with contextlib.suppress(JournalError):  # a trainer is at work on it
-                Journal(outbox.with_name(JOURNAL)).close()
-                found.append(outbox.parent)
-    return found
+    files = [*sessions.glob(f"*/*{MARKET_OUTBOX}"), *sessions.glob(f"*/{OUTBOX}")]
+    waiting = {path.parent for path in files if path.stat().st_size}
+    return sorted(session for session in waiting if _is_left(session))
+
+
+def _is_left(session: Path) -> bool:
+    """Tell whether no trainer is at work on any market of a session."""
+    for path in session.glob(f"*{DECISIONS}"):
+        try:
+            DecisionLog(path).close()
+        except DecisionLogError:
+            return False
+    return True
 
 
 def leave_nothing_behind(client: MlflowClient, session: Path) -> None:
     """Give the store what it lacks of a session that no process works on: metrics and record."""
-    if not (session / JOURNAL).exists():
+    logs = sorted(session.glob(f"*{DECISIONS}"))
+    if not logs:
         return  # it ended before a trainer began
-    outbox = Outbox(session / OUTBOX)
+    for path in (*session.glob(f"*{MARKET_OUTBOX}"), session / OUTBOX):
+        _deliver_all(client, path)
+    for market in SessionConfig.load(session / CONFIG).symbol_list:
+        path = of_market(session, market, DECISIONS)
+        if path.exists():
+            with contextlib.closing(DecisionLog(path)) as log:
+                Uploads(client, session, market, log).closed_segments()
+    for path in _record_files(session):
+        client.log_artifact(session.name, str(path), RECORD)
+
+
+def _deliver_all(client: MlflowClient, path: Path) -> None:
+    outbox = Outbox(path)
     while (batch := outbox.first()) is not None:
         deliver(client, batch)
         outbox.delivered()
     outbox.close()
-    journal = Journal(session / JOURNAL)
-    Uploads(client, session, journal).closed_segments()
-    journal.close()
-    files = [session / name for name in (CONFIG, RUNS, JOURNAL) if (session / name).exists()]
-    for pattern in ("*.outcomes", "*.forecasts"):
-        files += sorted(session.glob(pattern))
-    for path in files:
-        client.log_artifact(session.name, str(path), RECORD)
+
+
+def _record_files(session: Path) -> list[Path]:
+    files = [session / name for name in (CONFIG, SUMS, CONTROLS) if (session / name).exists()]
+    for kind in (RUNS, DECISIONS, OUTCOMES, FORECASTS):
+        files += sorted(session.glob(f"*{kind}"))
+    return files

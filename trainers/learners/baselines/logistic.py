@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from datamodules.labelled_rows import labelled_rows, newest_row
 from datamodules.snapshot import Snapshot
 from streaming.bars import Bars
-from trainers.config import SessionConfig
+from trainers.learners.learner import Context
 
 STEP_SIZE = 0.01
 RIDGE = 1e-4
@@ -29,8 +29,8 @@ class Logistic:
 
     name, kind = "logistic", "forecaster"
 
-    def __init__(self, config: SessionConfig) -> None:
-        self.features = config.features
+    def __init__(self, context: Context) -> None:
+        self.features = context.features
         self._scaler = StandardScaler()
         self._model: SGDClassifier | None = None
         self._learned_until = 0  # open of the newest bar learned from, ns

@@ -25,7 +25,7 @@ from datamodules.snapshot import NotEnoughBarsError, Snapshot
 from datamodules.transitions import Action
 from datamodules.windows import gap_free
 from streaming.bars import Bars
-from trainers.config import SessionConfig
+from trainers.learners.learner import Context
 
 MEMORY = 60  # bars back to the last move; in a market that is still for longer it says nothing
 
@@ -36,27 +36,27 @@ class Baseline(abc.ABC):
     name: str
     kind = "forecaster"
 
-    def __init__(self, config: SessionConfig) -> None:
-        self.seed = config.seed
+    def __init__(self, context: Context) -> None:
+        self.seed = context.seed
         self.state: dict[str, Any] = {}
 
     def forecast(self, bars: Bars) -> Any:
         if not self.state or bars["gap"][-1]:
             return None
-        return self.say(bars)
+        return self.predict_known(bars)
 
     def learn(self, snapshot: Snapshot) -> Mapping[str, float]:
         if len(snapshot.bars) < 2:
             raise NotEnoughBarsError(len(snapshot.bars), 2)
-        self.state = self.known(snapshot)
+        self.state = self.counted(snapshot)
         return {name: float(value) for name, value in self.state.items()}
 
     @abc.abstractmethod
-    def say(self, bars: Bars) -> Any:
+    def predict_known(self, bars: Bars) -> Any:
         """Return a forecast; ``state`` is there and the newest bar has no gap."""
 
     @abc.abstractmethod
-    def known(self, snapshot: Snapshot) -> dict[str, float]:
+    def counted(self, snapshot: Snapshot) -> dict[str, float]:
         """Return the numbers that the snapshot teaches; at least one."""
 
     def state_dict(self) -> dict[str, Any]:
@@ -71,10 +71,10 @@ class Majority(Baseline):
 
     name = "majority"
 
-    def say(self, bars: Bars) -> float | None:
+    def predict_known(self, bars: Bars) -> float | None:
         return float(self.state["up"]) if len(bars) > 1 else None
 
-    def known(self, snapshot: Snapshot) -> dict[str, float]:
+    def counted(self, snapshot: Snapshot) -> dict[str, float]:
         moves = moves_of(snapshot.bars)
         return {"up": ((moves > 0).sum() + 1) / ((moves != 0).sum() + 2)}
 
@@ -88,14 +88,14 @@ class LastDirection(Baseline):
     name = "last_direction"
     lean = 1
 
-    def say(self, bars: Bars) -> float | None:
+    def predict_known(self, bars: Bars) -> float | None:
         moves = moves_of(bars[-MEMORY - 1 :])
         last = moves[moves != 0][-1:]
         return (
             float(0.5 + self.lean * last[0] * (self.state["agreed"] - 0.5)) if len(last) else None
         )
 
-    def known(self, snapshot: Snapshot) -> dict[str, float]:
+    def counted(self, snapshot: Snapshot) -> dict[str, float]:
         moves = moves_of(snapshot.bars)
         moves = moves[moves != 0]
         agreed = (self.lean * moves[1:] * moves[:-1] > 0).sum()
@@ -115,10 +115,10 @@ class Flat(Baseline):
     name, kind = "flat", "agent"
     action, values = Action.SELL, (0.0, -1.0)
 
-    def say(self, bars: Bars) -> tuple[int, tuple[float, float]] | None:
+    def predict_known(self, bars: Bars) -> tuple[int, tuple[float, float]] | None:
         return (self.action, self.values) if len(bars) > 1 else None
 
-    def known(self, snapshot: Snapshot) -> dict[str, float]:
+    def counted(self, snapshot: Snapshot) -> dict[str, float]:
         return {"bars": float(len(snapshot.bars))}
 
 
@@ -145,7 +145,7 @@ class Random(Flat):
         self.turnover = state["turnover"]
         super().load_state_dict({k: v for k, v in state.items() if k != "turnover"})
 
-    def say(self, bars: Bars) -> tuple[int, tuple[float, float]] | None:
+    def predict_known(self, bars: Bars) -> tuple[int, tuple[float, float]] | None:
         if len(bars) < 2:
             return None
         second = int(bars["ts_open"][-1]) // 10**9

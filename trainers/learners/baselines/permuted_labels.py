@@ -1,8 +1,8 @@
-"""The leak canary: a model that can know nothing, and must not look as if it did.
+"""The permuted-label control: a model that can know nothing, and must not look as if it did.
 
 Each cycle it is fitted to the labels of its snapshot in a random order. Whatever it forecasts
-better than the share of ups has come to it by another way than learning: a label read too early, a
-forecast written too late. The trainer says so (``trainers.scoring.promotion.eprocess``).
+better than the share of ups has reached it by another way than learning: a label read too early, a
+forecast written too late. Then an event with the code ``leak_alarm`` says so.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 from datamodules.labelled_rows import labelled_rows, newest_row
 from datamodules.snapshot import Snapshot
 from streaming.bars import Bars
-from trainers.config import SessionConfig
+from trainers.learners.learner import Context
 from trainers.learners.linear import fit_logistic
 
 FAR = 4.0  # standard deviations
 
 
-class Canary:
+class PermutedLabels:
     """A ridge logistic regression on the newest feature row, fitted to permuted labels."""
 
-    name, kind = "canary", "forecaster"
+    name, kind = "permuted_labels", "forecaster"
 
-    def __init__(self, config: SessionConfig) -> None:
-        self.features = config.features
+    def __init__(self, context: Context) -> None:
+        self.features = context.features
         self.state: dict[str, Any] = {}
 
     def forecast(self, bars: Bars) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from datamodules.features import raw_columns
 from datamodules.snapshot import Snapshot
 from datamodules.windows import gap_free
 from streaming.bars import Bars
-from trainers.config import SessionConfig
 from trainers.learners.cnn.forecaster import (
     FORECASTER_BARS,
     RECENT,
@@ -29,8 +27,10 @@ from trainers.learners.cnn.forecaster import (
     WindowNet,
 )
 from trainers.learners.cnn.mixing import trust_after
+from trainers.learners.learner import Context, Model
 from trainers.learners.lightning import ContinualModule, fit, seeded
 from trainers.learners.linear import fit_logistic
+from trainers.learners.settings import CNNSettings
 
 RECENT_BARS = 600  # 10 minutes: half of what a turned market may take until it is known again
 
@@ -90,26 +90,30 @@ class CNN:
     """The learner around ``CNNModule``; the version that forecasts is never the one trained."""
 
     name, kind = "cnn", "forecaster"
+    adjustable = ("learning_rate", "confidence")
 
-    def __init__(self, config: SessionConfig) -> None:
-        self._config = config
-        self.learning_rate = config.cnn_learning_rate
-        self.confidence = config.confidence  # of the signal in a model version
+    def __init__(self, context: Context, settings: CNNSettings = CNNSettings()) -> None:
+        self._settings, self._features = settings, context.features
+        self.learning_rate = settings.learning_rate
+        self.confidence = context.confidence  # of the signal in a model version
         self.digests: dict[str, str] = {}  # of what the last cycle learned from
         self.epochs = 0.0  # how often a window of the history was drawn, in all cycles
         self.serving: Forecaster | None = None
         self._served_from = 0  # open of the newest bar known to the serving version, ns
-        net = seeded(functools.partial(WindowNet, config.features), config.seed, self.name)
+        net = seeded(functools.partial(WindowNet, context.features), context, self.name)
         self._module = CNNModule(
-            net, learning_rate=self.learning_rate, weight_decay=config.cnn_weight_decay
+            net, learning_rate=self.learning_rate, weight_decay=settings.weight_decay
         )
 
+    def adjust(self, name: str, value: float) -> None:
+        setattr(self, name, value)
+
     def forecast(self, bars: Bars) -> float | None:
-        return None if self.serving is None else self.speak(self.serving, bars)
+        return None if self.serving is None else self.predict(self.serving, bars)
 
     @staticmethod
-    def speak(model: Callable[[Tensor], Tensor], bars: Bars) -> float | None:
-        """Ask a version about the bar after the newest."""
+    def predict(model: Model, bars: Bars) -> float | None:
+        """Return a version's probability that the next close is higher."""
         if len(bars) < FORECASTER_BARS or bars["gap"][1 - FORECASTER_BARS :].any():
             return None
         raw = torch.from_numpy(raw_columns(bars[-FORECASTER_BARS:])[None])
@@ -117,13 +121,13 @@ class CNN:
             return float(model(raw)[0, 0])
 
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
-        config, module = self._config, self._module
+        settings, module = self._settings, self._module
         rng = snapshot.rng(self.name)
         data = CNNDataModule(
             snapshot,
-            features=config.features,
-            updates=config.cnn_updates,
-            batch_size=config.cnn_batch_size,
+            features=self._features,
+            updates=settings.updates,
+            batch_size=settings.batch_size,
             rng=rng,
         )
         if len(data.moved) == 0:
@@ -136,7 +140,7 @@ class CNN:
         self.serving = Forecaster(
             copy.deepcopy(module.net),
             data.scaler,
-            features=config.features,
+            features=self._features,
             confidence=self.confidence,
         ).eval()
         self._served_from = int(snapshot.bars["ts_open"][-1])
@@ -214,7 +218,7 @@ class CNN:
         self.learning_rate, self.confidence = state["learning_rate"], state["confidence"]
         self.serving = None
         if state["serving"] is not None:
-            features = self._config.features
+            features = self._features
             self.serving = Forecaster(
                 WindowNet(features), None, features=features, confidence=state["serving_confidence"]
             ).eval()

@@ -13,7 +13,7 @@ WIDTH = LENGTH * len(STATE)  # inputs of the product's agent
 
 
 class ValueNet(nn.Sequential):
-    """``(..., D)`` -> ``(...)``: what being in rather than out of the market is worth, in units.
+    """``(..., D)`` -> ``(...)``: the advantage of being in the market, in units.
 
     Args:
         width: D.
@@ -35,10 +35,10 @@ class Agent(nn.Module):
     """The whole DQN version: raw bars in, the action from either position out.
 
     Args:
-        net: worth of being in.
-        unit_bps: a typical move of one bar, the unit of the network's inputs and worth.
+        net: the advantage of being in.
+        unit_bps: a typical move of one bar, the unit of the network's inputs and output.
         cost_bps: of a change of position: fee and half-spread.
-        proven: whether its worth has told returns that it had not learned. As long as it has
+        proven: whether the advantage has told returns that it had not learned. As long as it has
             not, the agent stays out: there is a risk, and nothing known that would pay for it.
     """
 
@@ -57,20 +57,20 @@ class Agent(nn.Module):
         """Decide on the next bar.
 
         Args:
-            raw: ``(B, T, 8)`` float64, ``T >= 24``, the columns ``RAW`` of the newest bars.
+            raw: ``(B, T, 10)`` float64, ``T >= 24``, the columns ``RAW`` of the newest bars.
 
         Returns:
-            ``(B, 4)`` float32: worth of being out (0: all is relative to it) and of being in, bp;
+            ``(B, 4)`` float32: the advantage of being out (0: the reference) and of being in, bp;
             action if out, action if in (0 HOLD or 1 BUY; 0 HOLD or 2 SELL).
         """
         return self.decide(state_of(raw))
 
     def decide(self, state: Tensor) -> Tensor:
         """As ``forward``, from raw states ``(B, 10, 3)``."""
-        worth: Tensor = self.net(inputs_of(state, self.unit)) * self.unit  # (B,), bp
-        buy = Action.BUY * ((worth > self.cost_bps) & self.proven)
-        sell = Action.SELL * ((worth < -self.cost_bps) | ~self.proven)
-        return torch.stack([torch.zeros_like(worth), worth, buy.float(), sell.float()], 1)
+        advantage: Tensor = self.net(inputs_of(state, self.unit)) * self.unit  # (B,), bp
+        buy = Action.BUY * ((advantage > self.cost_bps) & self.proven)
+        sell = Action.SELL * ((advantage < -self.cost_bps) | ~self.proven)
+        return torch.stack([torch.zeros_like(advantage), advantage, buy.float(), sell.float()], 1)
 
 
 def inputs_of(state: Tensor, unit: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ def inputs_of(state: Tensor, unit: Tensor) -> Tensor:
 
 
 def state_of(raw: Tensor) -> Tensor:
-    """Return the states ``(B, 10, 3)`` of raw bars ``(B, T, 8)``."""
+    """Return the states ``(B, 10, 3)`` of raw bars ``(B, T, 10)``."""
     close, volume = raw[..., RAW.index("close")], raw[..., RAW.index("volume")]
     n = LENGTH
     return torch.stack([close[..., -n:], volume[..., -n:], rsi(close)[..., -n:]], -1)

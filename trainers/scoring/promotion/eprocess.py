@@ -32,7 +32,7 @@ RISK = 0.9  # of a stake, at most, at one bar
 AT_ONCE = 0.5  # of the money, at the first bar
 PATIENCE = 7200  # bars after which half of the rest is staked
 
-CANARY_ALPHA = 0.001  # chance of a false alarm, over the whole life of a session
+LEAK_ALPHA = 0.001  # chance of a false alarm, over the whole life of a session
 
 
 class Evidence:
@@ -114,8 +114,8 @@ def _log_mean(logs: Floats) -> Floats:
     return mean
 
 
-class Canary(NamedTuple):
-    """The verdict on a canary, which learns from permuted labels and so cannot know anything.
+class LeakVerdict(NamedTuple):
+    """The verdict on the permuted-label control, which cannot know anything.
 
     Attributes:
         alarm: it knows something, so labels leak into what learners see.
@@ -128,7 +128,7 @@ class Canary(NamedTuple):
     bars: int
 
 
-def judge_canary(canary: Scored, majority: Scored) -> Canary:
-    """Judge a canary against the majority baseline, by Brier score on the bars both scored."""
-    evidence = evidence_of(by_brier(canary, majority))
-    return Canary(evidence.reaches(CANARY_ALPHA), evidence.log_peak, evidence.bars)
+def judge_control(control: Scored, majority: Scored) -> LeakVerdict:
+    """Judge the permuted-label control against the share of ups, on the bars both scored."""
+    evidence = evidence_of(by_brier(control, majority))
+    return LeakVerdict(evidence.reaches(LEAK_ALPHA), evidence.log_peak, evidence.bars)

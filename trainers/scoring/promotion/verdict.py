@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal, NamedTuple
 
 Decision = Literal["promote", "keep", "wait", "rollback"]
@@ -14,8 +15,9 @@ class Verdict(NamedTuple):
         decision: of a challenger ``promote``, ``keep`` (what serves now) or ``wait``; of a champion
             ``keep`` or ``rollback``.
         reason: the same in words.
-        log_e: logarithm of the evidence that decides: of a comparison that is not won yet the
-            least, of those that are won the least, of ``keep`` that of the other being better.
+        log_e: logarithm of the evidence that decides. While something is still to be proven: the
+            least evidence among that. Once all is proven: the least of all. Of a ``keep``: the
+            evidence that the other is better.
         log_threshold: what ``log_e`` has to reach.
         bars: that both sides of that comparison were scored at.
         against: name of its other side; None if there is none.
@@ -33,3 +35,7 @@ class Verdict(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         """Return the fields by name, fit for JSON."""
         return self._asdict()
+
+    def as_json(self) -> str:
+        """Return the fields by name as JSON."""
+        return json.dumps(self._asdict())

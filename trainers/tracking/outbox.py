@@ -66,6 +66,11 @@ class Outbox:
         """Return the batch to be delivered next."""
         return self._queue[0] if self._queue else None
 
+    def clearing(self) -> set[tuple[str, str]]:
+        """Return the tags, with their values, that are still to be removed."""
+        with self._lock:
+            return {pair for batch in self._queue for pair in batch.clears.items()}
+
     def delivered(self) -> None:
         """Forget the first batch; the file is emptied with the last."""
         with self._lock:

@@ -1,0 +1,94 @@
+"""Drives an engine over bars that are all there, on a virtual clock. Pure.
+
+Every forecast is in time, as nothing takes time here. Otherwise it is the order of a session: a
+bar is forecast when it closes, by what was learned before; then a cycle begins if one is due.
+Source of test-then-train: J. Gama, R. Sebastião and P. Rodrigues, On evaluating stream learning
+algorithms (2013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from datamodules.digest import digest
+from streaming.bars import Bars
+from streaming.cache import STATS
+from streaming.ticks import NS_PER_MS, NS_PER_S
+from trainers.config import TrainingConfig
+from trainers.engine.commands import Command
+from trainers.engine.drivers.recorded import timed
+from trainers.engine.events import BarsTaken, CycleBegun, CycleEnded, ForecastsTimed, LearnerTurn
+from trainers.engine.market_trainer import MarketTrainer
+from trainers.learners.learner import Forecast, Learner
+from trainers.scoring.ledger import MADE, NO_ACTION
+
+FIRST_CYCLE = 200  # bars: a window with its label, and some more
+NOTHING_COUNTED = dict.fromkeys(STATS.names or (), 0.0)
+
+
+def backtest(
+    trainer: MarketTrainer, bars: Bars, *, first_cycle: int = FIRST_CYCLE
+) -> Iterator[Command]:
+    """Hand all bars to a trainer, one by one; yield what it answers.
+
+    Args:
+        trainer: of the market, new.
+        bars: ``(T,)`` of dtype ``BAR``, consecutive, oldest first.
+        first_cycle: bars known when the first cycle begins.
+    """
+    for i in range(len(bars)):
+        yield from timed(trainer, BarsTaken(bars[i : i + 1]), lambda: ForecastsTimed(True))
+        now = int(bars["ts_open"][i]) + NS_PER_S
+        if trainer.wanted or (i + 1 >= first_cycle and now >= trainer.next_due):
+            yield from _cycle(trainer, bars[: i + 1], now)
+
+
+def _cycle(trainer: MarketTrainer, known: Bars, now: int) -> Iterator[Command]:
+    ticks, seen = int(known["final_seq"][-1]), trainer.ticks_seen
+    yield from trainer.handle(
+        CycleBegun(
+            cycle=trainer.cycle + 1,
+            watermark={"ticks": ticks},
+            now=now,
+            oldest=0,
+            oldest_ts=int(known["ts_open"][0]),
+            wall_ms=now // NS_PER_MS,
+            stats=NOTHING_COUNTED,
+            digest=digest(seen, ticks),
+        )
+    )
+    for name in trainer.turns:
+        yield from trainer.handle(LearnerTurn(name))
+    yield from trainer.handle(CycleEnded({}, overran=False))
+
+
+def forecasts_of(
+    learner: Learner, bars: Bars, config: TrainingConfig, *, first_cycle: int = FIRST_CYCLE
+) -> list[Forecast | None]:
+    """Backtest one learner alone.
+
+    Args:
+        learner: is taught.
+        bars: ``(T,)`` of dtype ``BAR``.
+        config: when it learns, and from how much.
+        first_cycle: bars known when the first cycle begins.
+
+    Returns:
+        ``T`` forecasts; ``[i]`` was made when bar ``i`` closed, about the bar after it. None where
+        the learner gave none, and before the first cycle.
+    """
+    trainer = MarketTrainer(config, "", [learner], [])
+    for _ in backtest(trainer, bars, first_cycle=first_cycle):
+        pass
+    rows = trainer.ledger.forecasts
+    rows = rows[rows["learner"] == 0]
+    at = np.searchsorted(bars["ts_open"], rows["bar"])
+    found: list[Forecast | None] = [None] * len(bars)
+    for i, row in zip(at.tolist(), rows, strict=True):
+        if row["status"] == MADE:
+            agent = row["action"] != NO_ACTION
+            action, probability = int(row["action"]), float(row["probability"])
+            found[i] = Forecast(action=action) if agent else Forecast(probability)
+    return found

@@ -1,0 +1,54 @@
+"""The state of a market's stream when a cycle begins, as metrics. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from streaming.cache import REJECTED
+from streaming.ticks import NS_PER_S
+from trainers.engine.events import CycleBegun
+from trainers.names import STREAM
+
+COUNTED = ("gaps", "missing", "repaired", "backfilled", "late", "duplicates", "reconnects")
+
+# How the markets' metrics become the session's, where that is not their sum.
+TOGETHER: dict[str, Callable[[list[float]], float]] = {
+    f"{STREAM}lag_ms": max,
+    f"{STREAM}span_seconds": min,
+}
+
+
+def stream_metrics(begun: CycleBegun, last: tuple[int, int], bars: int) -> dict[str, float]:
+    """Return the metrics of a stream by full name.
+
+    Args:
+        begun: the cycle that begins.
+        last: of the cycle before: ticks seen, and its market time, ns; zeros if there is none.
+        bars: taken so far.
+    """
+    ticks = begun.watermark["ticks"]
+    seen, since = last
+    if since == 0:  # the first cycle: the rate of the whole cache
+        seen, since = begun.oldest, begun.oldest_ts
+    stats = begun.stats
+    rejected = {f"rejected_{reason}": stats[f"rejected_{reason}"] for reason in REJECTED}
+    metrics = {
+        "ticks": float(ticks),
+        "cached": float(ticks - begun.oldest),
+        "bars": float(bars),
+        "ticks_per_second": (ticks - seen) * NS_PER_S / max(begun.now - since, 1),
+        "span_seconds": (begun.now - begun.oldest_ts) / NS_PER_S,
+        "lag_ms": stats["lag_us"] / 1000,
+        "rejected": sum(rejected.values()),
+        **{name: stats[name] for name in COUNTED},
+        **rejected,
+    }
+    return {f"{STREAM}{name}": value for name, value in metrics.items()}
+
+
+def of_session(markets: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Return the stream's metrics of some markets taken together."""
+    every = list(markets)
+    return {
+        name: TOGETHER.get(name, sum)([metrics[name] for metrics in every]) for name in every[0]
+    }

@@ -1,0 +1,129 @@
+"""Replays the markets of a record: the same engine on the same decisions, each market by itself."""
+
+from __future__ import annotations
+
+import functools
+from typing import Protocol
+
+from trainers.config import SessionConfig
+from trainers.engine.commands import Command, CycleDone, Happened, RunUpdate
+from trainers.engine.drivers.recorded import Recorded
+from trainers.engine.market_trainer import MarketTrainer, make_market_trainer
+from trainers.engine.stream_metrics import of_session
+from trainers.learners.learner import Model
+from trainers.names import Kind
+from trainers.recording.record import MarketRecord, Record
+from trainers.replay.comparison import MetricsCheck, compare_stages
+from trainers.replay.progress import Progress
+from trainers.replay.runs import SESSION, ReplayRuns, run_name
+
+
+class Loads(Protocol):
+    """Gives registered versions."""
+
+    def load(self, symbol: str, learner: str, version: int) -> Model | None:
+        """Return a version's program; None for version 0."""
+
+
+class Replayer:
+    """One replay of a record.
+
+    Args:
+        record: what the session left.
+        config: its settings, or others for a what-if.
+        check: takes the metrics.
+        runs: where metrics go besides; None for nowhere.
+        versions: gives the versions that were champion.
+        what_if: whether the settings are others, so that hashes are not compared.
+
+    Attributes:
+        cycles: done so far, of all markets.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        config: SessionConfig,
+        check: MetricsCheck,
+        runs: ReplayRuns | None,
+        versions: Loads,
+        *,
+        what_if: bool,
+    ) -> None:
+        self._record, self._config, self._check = record, config, check
+        self._runs, self._versions, self._what_if = runs, versions, what_if
+        self.cycles = 0
+        total = sum(market.market_seconds for market in record.markets.values())
+        self._progress = Progress(total)
+        self._done_before = 0.0  # market seconds of the markets before this one
+        self._streams: dict[tuple[str, int], CycleDone] = {}
+
+    @property
+    def speed(self) -> float:
+        """Market seconds a second, so far; those of several markets add up."""
+        return self._progress.speed
+
+    def run(self) -> None:
+        """Replay every market up to its last whole cycle, then add the markets up.
+
+        Raises:
+            ReplayDiffersError: at the first thing that differs.
+        """
+        for name, market in self._record.markets.items():
+            trainer = make_market_trainer(self._config, name)
+            if self._runs is not None:
+                _make_runs(self._runs, name, trainer)
+            self._replay(trainer, market)
+            self._done_before += market.market_seconds
+        self._sum_up()
+
+    def _replay(self, trainer: MarketTrainer, market: MarketRecord) -> None:
+        load = functools.partial(self._versions.load, market.market)
+        recorded = Recorded(
+            trainer, market.entries, market.stream(), market.ledger().forecasts, load
+        )
+        start = next((entry["now"] for entry in market.entries if entry["do"] == "cycle"), 0)
+        for command in recorded.run():
+            self._take(market, command, start)
+
+    def _take(self, market: MarketRecord, command: Command, start: int) -> None:
+        match command:
+            case CycleDone():
+                if not self._what_if:
+                    hashes = market.hashes[command.cycle]
+                    compare_stages(market.market, command.cycle, hashes, command.hashes)
+                self._streams[market.market, command.cycle] = command
+                self.cycles += 1
+                self._progress.show(self._done_before + (command.now - start) / 1e9)
+            case RunUpdate():
+                run = run_name(market.market, command.learner)
+                self._check.take(run, command.step, command.metrics)
+                if self._runs is not None:
+                    self._runs.log(
+                        run, command.step, command.metrics, command.tags, command.wall_ms
+                    )
+            case Happened() if self._runs is not None:
+                self._runs.event(command.code, f"{market.market} {command.text}", start / 1e9)
+
+    def _sum_up(self) -> None:
+        """Take the session's own metrics, of the cycles that the session took."""
+        first = self._config.symbol_list[0]
+        for step, taken in self._record.sums.items():
+            done = [self._streams.get(pair) for pair in taken.items()]
+            if not all(done) or (first, step) not in self._streams:
+                continue  # of a cycle that was not whole when the session was killed
+            metrics = of_session(one.stream for one in done if one)
+            self._check.take(SESSION, step, metrics)
+            if self._runs is not None:
+                wall_ms = self._streams[first, step].wall_ms
+                self._runs.log(SESSION, step, metrics, {}, wall_ms)
+
+
+def _make_runs(runs: ReplayRuns, market: str, trainer: MarketTrainer) -> None:
+    for kind, runners in (
+        (Kind.LEARNER, trainer.learners),
+        (Kind.CHAMPION, [test.champion for test in trainer.tests]),
+        (Kind.BASELINE, trainer.baselines),
+    ):
+        for runner in runners:
+            runs.make(market, runner.name, kind, runner.learner.kind)

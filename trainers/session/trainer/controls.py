@@ -1,0 +1,104 @@
+"""Wishes of operators, from the session's run to every trainer, each carried out once.
+
+    control/NAME of the session's run -> relay -> controls.jsonl -> every trainer -> markets
+
+The trainer that has the session's first market relays and answers. A wish stays in its tag until
+it was answered (``control_result/NAME``). Markets write down the number of each wish in their
+logs, so that a kill neither loses one nor carries one out twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from trainers.names import CONTROL, CONTROL_RESULT
+from trainers.recording.files import CONTROLS
+
+
+class Wish(NamedTuple):
+    """What an operator asked for.
+
+    Attributes:
+        seq: its number in the session, from 1.
+        name: of the control.
+        value: as it was given.
+    """
+
+    seq: int
+    name: str
+    value: str
+
+
+class ControlFile:
+    """The session's wishes; one process appends, all read. Safe between threads.
+
+    Args:
+        session: the session's folder.
+    """
+
+    def __init__(self, session: Path) -> None:
+        self._path = session / CONTROLS
+        self._lock = threading.Lock()
+        self._read = 0  # bytes
+        self._wishes: dict[int, Wish] = {}
+        self._answered: set[int] = set()
+
+    def relay(self, tags: Mapping[str, str]) -> None:
+        """Write down the wishes among a run's tags that are not there yet."""
+        with self._lock:
+            self._look()
+            open_ = {(wish.name, wish.value) for wish in self._wishes.values()
+                     if wish.seq not in self._answered}  # fmt: skip
+            for tag, value in tags.items():
+                name = tag.removeprefix(CONTROL)
+                if tag.startswith(CONTROL) and (name, value) not in open_:
+                    seq = max(self._wishes, default=0) + 1
+                    self._append({"seq": seq, "name": name, "value": value, "ts": time.time()})
+                    self._look()
+
+    def wishes(self) -> list[Wish]:
+        """Return those that are not answered yet, oldest first."""
+        with self._lock:
+            self._look()
+            return [wish for seq, wish in self._wishes.items() if seq not in self._answered]
+
+    def after(self, seq: int) -> list[Wish]:
+        """Return those with a higher number, answered or not, oldest first."""
+        with self._lock:
+            self._look()
+            return [wish for wish in self._wishes.values() if wish.seq > seq]
+
+    def answered(self, wish: Wish) -> None:
+        """Remember that a wish was answered."""
+        with self._lock:
+            self._append({"answered": wish.seq})
+            self._look()
+
+    def _append(self, entry: Mapping[str, object]) -> None:
+        with self._path.open("ab") as file:
+            file.write(json.dumps(entry).encode() + b"\n")
+
+    def _look(self) -> None:
+        if not self._path.exists() or os.stat(self._path).st_size == self._read:
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._read)
+            *lines, rest = file.read().split(b"\n")
+            self._read = file.tell() - len(rest)
+        for entry in map(json.loads, lines):
+            if "answered" in entry:
+                self._answered.add(entry["answered"])
+            else:
+                self._wishes[entry["seq"]] = Wish(entry["seq"], entry["name"], entry["value"])
+
+
+def control_result(wish: Wish, cycle: int, result: str, text: str) -> dict[str, str]:
+    """Return the tag that tells what became of a wish."""
+    found = {"value": wish.value, "cycle": cycle, "result": result, "text": text, "ts": time.time()}
+    return {f"{CONTROL_RESULT}{wish.name}": json.dumps(found)}

@@ -1,0 +1,317 @@
+"""Drives one market's engine live: looks at its stream and the clock, decides, records, acts.
+
+    rings, clock -> decision -> log -> event -> MarketTrainer -> commands -> ledger, MLflow
+
+Each decision is in the market's log before the engine is handed it. A market that an earlier
+trainer had goes on from its checkpoint: what the log has after it is done once more, then it goes
+on live, where the log ends.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streaming.events import Code
+from streaming.ticks import NS_PER_MS, NS_PER_S, NS_PER_US
+from trainers.config import SessionConfig
+from trainers.engine.commands import (
+    CandidateWanted,
+    Checkpoint,
+    Command,
+    CycleDone,
+    Happened,
+    LedgerRows,
+    RollbackWanted,
+    RunUpdate,
+)
+from trainers.engine.drivers.recorded import BETWEEN, Recorded, timed
+from trainers.engine.drivers.streams import ticks_digest
+from trainers.engine.events import (
+    BarsTaken,
+    ChampionInstalled,
+    ControlGiven,
+    CycleBegun,
+    CycleEnded,
+    ForecastsTimed,
+    LearnerTurn,
+)
+from trainers.engine.market_trainer import due_after, make_market_trainer
+from trainers.learners.learner import Model
+from trainers.names import Kind
+from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
+from trainers.recording.decision_log import DecisionLog
+from trainers.recording.files import CHECKPOINT, DECISIONS, FORMAT, of_market
+from trainers.recording.ledger import Ledger
+from trainers.scoring.ledger import rows_between
+from trainers.session.trainer.live_stream import LiveStream
+from trainers.session.trainer.run_ids import RunIds
+from trainers.tracking.tracker import RunWriter
+
+# What is not told once more of cycles that are done again.
+TOLD = (Code.CONTROL, Code.CHAMPION, Code.LEARNER_FAILED)
+
+Wanted = CandidateWanted | RollbackWanted
+
+
+class LiveMarket:
+    """One market of a session.
+
+    Args:
+        session: the session's folder.
+        config: its settings.
+        market: its symbol.
+        runs: tells which MLflow run is whose.
+        writer: takes metrics and tags.
+        models: gives a learner's registered version, by name and version.
+        say: takes what somebody should know.
+
+    Attributes:
+        wanted: promotions and rollbacks that the engine asked for and nobody has carried out yet.
+        resumed_from: what an earlier trainer has left, in words; nothing for a new market.
+
+    Raises:
+        RecordError: if another process has the market, or what is there cannot be gone on with.
+    """
+
+    def __init__(
+        self,
+        session: Path,
+        config: SessionConfig,
+        market: str,
+        runs: RunIds,
+        writer: RunWriter,
+        models: Callable[[str, int], Model | None],
+        say: Callable[[Code, str], object],
+    ) -> None:
+        self.market, self._config, self._writer, self._say = market, config, writer, say
+        self.log = DecisionLog(of_market(session, market, DECISIONS))
+        self.stream = LiveStream(session, market)
+        self.trainer = make_market_trainer(config, market)
+        self._ledger = Ledger(session, market, self.trainer.ledger.names)
+        self._checkpoint = of_market(session, market, CHECKPOINT)
+        self.run_ids = {
+            runner.name: runs.make(runner.name, kind, runner.learner.kind)
+            for kind, runners in (
+                (Kind.LEARNER, self.trainer.learners),
+                (Kind.CHAMPION, [test.champion for test in self.trainer.tests]),
+                (Kind.BASELINE, self.trainer.baselines),
+            )
+            for runner in runners
+        }
+        self.wanted: list[Wanted] = []
+        self.control_seq = max(
+            (entry["seq"] for entry in self.log.entries if entry["do"] == "control"), default=0
+        )
+        self.resumed_from = self._resume(models)
+
+    # ---- resume
+
+    def _resume(self, models: Callable[[str, int], Model | None]) -> str:
+        """Do what the log has and the checkpoint lacks; return what there was, in words."""
+        entries, trainer = self.log.entries, self.trainer
+        if not entries:
+            self._began()
+            return ""
+        saved = load_checkpoint(self._checkpoint)
+        done = 0
+        if saved is not None:
+            done = saved["entries"]
+            self._restore(saved["state"], models)
+        since = f"cycle {trainer.cycle}" if saved else "the beginning"
+        self._began()
+        recorded = Recorded(
+            trainer, entries[done:], self.stream, self._ledger.found.forecasts, models
+        )
+        hashes = {entry["cycle"]: entry["hashes"] for entry in entries if entry["do"] == "end"}
+        for command in recorded.run():
+            self._redo(command, hashes)
+        if recorded.begun is not None:
+            self._turns(recorded.begun, recorded.turns_left)
+        torn = f"; {self.log.torn} bytes of a torn line cut off" if self.log.torn else ""
+        return f"{since}{torn}"
+
+    def _began(self) -> None:
+        self.log.write("began", format=FORMAT, market=self.market, config=self._config.flat)
+
+    def _restore(self, state: dict[str, Any], models: Callable[[str, int], Model | None]) -> None:
+        taken, keep = state["next_bar"], self._config.history_bars
+        bars = self.stream.bars(taken - keep, taken).rows
+        newest = int(bars["ts_open"][-1]) if len(bars) else -1
+        found = self._ledger.found
+        rows = tuple(rows_between(part, -1, newest) for part in (found.outcomes, found.forecasts))
+        for name in self.trainer.restore(state, bars, (rows[0], rows[1]), models):
+            self._say(Code.LEARNER_RESET, f"{name} has no state_dict: it begins anew")
+
+    def _redo(self, command: Command, hashes: dict[int, Any]) -> None:
+        """Do what a command asks that may not have been done before the kill."""
+        match command:
+            case LedgerRows() | RunUpdate():
+                self._do(command)
+            case Happened() if command.code not in TOLD:
+                self._do(command)
+            case CycleDone() if command.hashes != hashes[command.cycle]:
+                self._say(
+                    Code.NOT_REPRODUCED,
+                    f"{self.market}: cycle {command.cycle}, done again, came to something else",
+                )
+
+    # ---- bars and cycles
+
+    def advance(self) -> CycleDone | None:
+        """Forecast what is new; run a cycle if it is due, and return what it came to."""
+        last = self.stream.ticks(self.stream.n_ticks - 1)
+        ticks = last.first + len(last.rows)
+        self._take(ticks, BETWEEN)
+        trainer = self.trainer
+        if trainer.paused or ticks < self._config.min_ticks:
+            return None
+        now = int(last.rows["ts_event"][-1])
+        if now < trainer.next_due and not trainer.wanted:
+            return None
+        return self._cycle(ticks, now)
+
+    @property
+    def has_new(self) -> bool:
+        """Whether anything has come that no cycle has learned from."""
+        stream, trainer = self.stream, self.trainer
+        return stream.n_bars > trainer.next_bar or trainer.ticks_seen < stream.n_ticks
+
+    def _take(self, ticks: int, after: str) -> None:
+        """Take the bars that the first ``ticks`` ticks have made final.
+
+        Args:
+            ticks: seen.
+            after: the learner whose turn it was, or between two cycles.
+        """
+        new = self.stream.bars(self.trainer.next_bar)
+        n = int(np.count_nonzero(new.rows["final_seq"] <= ticks))
+        if n == 0:
+            return
+        to = new.first + n
+        ask = len(new.rows) == n  # else the next bar is there already
+        self.log.write("bars", watermark={"ticks": ticks}, to=to, ask=ask, after=after)
+        taken = BarsTaken(new.rows[:n], ask)
+        self._do_all(timed(self.trainer, taken, lambda: self._times(to)))
+
+    def _times(self, to: int) -> ForecastsTimed:
+        """Tell whether the forecasts of the newest bar were made before the next one came."""
+        newest = self.stream.bars(to - 1, to).rows
+        seq = int(newest["final_seq"][0]) - 1 if len(newest) else 0
+        told = self.stream.ticks(seq, seq + 1).rows
+        now = time.time_ns()
+        known_at = int(told["ts_init"][0]) if len(told) else now
+        return ForecastsTimed(self.stream.n_bars <= to, (now - known_at) // NS_PER_US)
+
+    def _cycle(self, ticks: int, now: int) -> CycleDone:
+        stream, trainer = self.stream, self.trainer
+        oldest = stream.oldest_tick
+        first = stream.ticks(oldest, ticks)
+        begun = CycleBegun(
+            cycle=trainer.cycle + 1,
+            watermark={"ticks": ticks},
+            now=now,
+            oldest=first.first,
+            oldest_ts=int(first.rows["ts_event"][0]) if len(first.rows) else now,
+            wall_ms=time.time_ns() // NS_PER_MS,
+            stats=stream.stats,
+            digest=ticks_digest(stream, trainer.ticks_seen, ticks),
+        )
+        decided = begun._asdict()
+        del decided["digest"]  # follows from the ticks
+        self.log.write("cycle", **decided)
+        self._do_all(trainer.handle(begun))
+        return self._turns(begun, trainer.turns)
+
+    def _turns(self, begun: CycleBegun, turns: Iterable[str]) -> CycleDone:
+        """Let learners learn, one after the other, and end the cycle."""
+        trainer, seconds = self.trainer, {}
+        for name in turns:
+            started = time.perf_counter()
+            self._do_all(trainer.handle(LearnerTurn(name)))
+            seconds[name] = time.perf_counter() - started
+            self._take(self.stream.n_ticks, name)  # learning takes longer than some bars
+        step = int(self._config.cycle_seconds * NS_PER_S)
+        newest = self.stream.ticks(self.stream.n_ticks - 1).rows["ts_event"]
+        overran = bool(newest[-1] >= due_after(trainer.next_due, begun.now, step))
+        done: list[CycleDone] = []
+        for command in trainer.handle(CycleEnded(seconds, overran)):
+            if isinstance(command, CycleDone):
+                done.append(command)
+                self.log.write("end", cycle=command.cycle, seconds=seconds, overran=overran,
+                               hashes=command.hashes, stream=command.stream)  # fmt: skip
+            self._do(command)
+        return done[0]
+
+    # ---- wishes and champions
+
+    def control(self, event: ControlGiven, seq: int, *, refused: bool = False) -> str:
+        """Carry out an operator's wish; return what came of it, in words.
+
+        Args:
+            event: the wish.
+            seq: its number in the session.
+            refused: only write it down, so that it is not tried again.
+        """
+        self.control_seq = seq
+        self.log.write("control", **event._asdict(), seq=seq, refused=refused)
+        if refused:
+            return ""
+        texts = []
+        for command in self.trainer.handle(event):
+            if isinstance(command, Happened):
+                texts.append(command.text)
+            else:
+                self._do(command)
+        return "; ".join(texts)
+
+    def install(self, event: ChampionInstalled) -> None:
+        """Let another version forecast as champion from the next bar on."""
+        self.log.write(
+            "champion",
+            learner=event.learner,
+            version=event.version,
+            challenge=event.challenge,
+            after_bar=self.trainer.newest_bar,
+        )
+        self._do_all(self.trainer.handle(event))
+
+    # ---- commands
+
+    def _do_all(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            self._do(command)
+
+    def _do(self, command: Command) -> None:
+        match command:
+            case LedgerRows():
+                if differs := self._ledger.write(command.outcome, command.forecasts):
+                    text = f"{self.market}: computed again after a restart, {differs}"
+                    self._say(Code.NOT_REPRODUCED, text)
+            case RunUpdate():
+                self._writer.log(
+                    self.run_ids[command.learner],
+                    command.step,
+                    command.metrics,
+                    command.tags,
+                    command.wall_ms,
+                )
+            case Happened():
+                self._say(command.code, f"{self.market} {command.text}")
+            case CandidateWanted() | RollbackWanted():
+                if command.verdict and command.by == "evidence":
+                    told = command.verdict.as_dict()
+                    self.log.write("verdict", learner=command.learner, cycle=command.cycle, **told)
+                self.wanted.append(command)
+            case Checkpoint():
+                saved = {"entries": self.log.count, "state": command.state}
+                save_checkpoint(self._checkpoint, saved)
+
+    def close(self) -> None:
+        """Give up the market; another trainer may take it."""
+        self._ledger.close()
+        self.log.close()

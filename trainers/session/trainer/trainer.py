@@ -1,0 +1,245 @@
+"""Some markets of a session, trained by this process until done or stopped."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import queue
+import time
+from pathlib import Path
+
+from mlflow.tracking import MlflowClient
+
+from streaming.events import Code, EventWriter
+from trainers.config import SessionConfig
+from trainers.engine.commands import CandidateWanted, CycleDone
+from trainers.engine.events import ChampionInstalled
+from trainers.names import Status, Tag
+from trainers.promotion.alias_watcher import MODELS, AliasWatcher, Versions
+from trainers.promotion.controller import PromotionController
+from trainers.promotion.registry import roll_back
+from trainers.promotion.versions import register
+from trainers.recording.files import CONFIG, MARKET_OUTBOX, of_market
+from trainers.session.trainer.live_market import LiveMarket
+from trainers.session.trainer.live_stream import wait_for_rings
+from trainers.session.trainer.run_ids import RunIds
+from trainers.session.trainer.session_part import SessionPart, Wishes
+from trainers.tracking.store import tracking_uri
+from trainers.tracking.tracker import Tracker
+from trainers.tracking.uploads import Uploads
+
+log = logging.getLogger(__name__)
+
+LOOP_SECONDS = 0.05
+PROGRESS_SECONDS = 2.0
+CLOSE_SECONDS = 1.5
+
+# What the person who started the session reads, besides what each cycle came to.
+PRINTED = (
+    Code.RESUMED, Code.LEARNER_RESET, Code.NOT_REPRODUCED, Code.CHAMPION, Code.PROMOTED,
+    Code.ROLLED_BACK, Code.VERSION_UNUSABLE, Code.STORE_AWAY, Code.STORE_BACK, Code.LEAK_ALARM,
+)  # fmt: skip
+
+
+class Trainer:
+    """Trains markets.
+
+    Args:
+        session: the session's folder; its name is the session's run id.
+        markets: the symbols of those to train.
+
+    Raises:
+        StreamingError: if what an earlier trainer left cannot be gone on with.
+    """
+
+    def __init__(self, session: Path, markets: list[str]) -> None:
+        self.session, self._symbols = session, markets
+        self.config = SessionConfig.load(session / CONFIG)
+        self.client = MlflowClient(tracking_uri(Path.cwd()))
+        self.stopped = False
+        self.markets: dict[str, LiveMarket] = {}
+        every = self.config.symbol_list
+        first = markets[0] == every[0]
+        self._events = EventWriter(session, "trainer" if first else f"trainer-{markets[0]}")
+        self._noted: queue.SimpleQueue[tuple[Code, str]] = queue.SimpleQueue()  # by the tracker
+        self.tracker = Tracker(self.client, lambda *told: self._noted.put(told))
+        self.versions = Versions(self.client, session / MODELS)
+        self._promotion = PromotionController(
+            session,
+            AliasWatcher(self.client, self.versions, lambda *told: self._noted.put(told)),
+            functools.partial(roll_back, self.client),
+            self.tracker.task,
+        )
+        self._part = SessionPart(session, self.config, self.tracker) if first else None
+        self._wishes = Wishes(session, self.stop)
+        self._told = 0.0
+        self._finished_tape = False
+
+    def stop(self) -> None:
+        """Ask for the end after the step at hand."""
+        self.stopped = True
+
+    def run(self) -> None:
+        """Train until done."""
+        if not wait_for_rings(self.session, self._symbols, lambda: self.stopped):
+            return
+        self._begin()
+        while not self.stopped:
+            self._tell()
+            self._wishes.carry_out(list(self.markets.values()), self._part, self._say)
+            self._install_champions()
+            trained = [done for market in self.markets.values() if (done := self._advance(market))]
+            if self._done():
+                self._register()
+                break
+            if not trained:
+                self._show_progress()
+                time.sleep(LOOP_SECONDS)
+
+    def close(self) -> None:
+        """Deliver what is not logged yet."""
+        self._tell()
+        if not self.tracker.close(CLOSE_SECONDS):
+            log.error(
+                "the MLflow store did not take the last metrics in %s s; they are kept for when it"
+                " is back",
+                CLOSE_SECONDS,
+            )
+        for market in self.markets.values():
+            market.close()
+        self._events.close()
+
+    # ---- begin, or go on
+
+    def _begin(self) -> None:
+        """Take the markets up; tell where earlier trainers had got."""
+        for symbol in self._symbols:
+            self.markets[symbol] = self._take_up(symbol)
+        resumed = {symbol: market.resumed_from for symbol, market in self.markets.items()}
+        if any(resumed.values()):
+            where = ", ".join(f"{symbol} {since}" for symbol, since in resumed.items() if since)
+            self._say(Code.RESUMED, f"the trainer goes on from {where}")
+        self._wishes.begin(list(self.markets.values()))
+        self._promotion.begin(
+            {
+                (symbol, test.name): test.version if test.challenge else None
+                for symbol, market in self.markets.items()
+                for test in market.trainer.tests
+            }
+        )
+        self.tracker.each_second(self._promotion.look)
+
+    def _take_up(self, symbol: str) -> LiveMarket:
+        market = LiveMarket(
+            self.session,
+            self.config,
+            symbol,
+            RunIds(self.client, self.config, self.session, symbol),
+            self.tracker.writer(of_market(self.session, symbol, MARKET_OUTBOX)),
+            functools.partial(self.versions.load, symbol),
+            self._say,
+        )
+        uploads = Uploads(self.client, self.session, symbol, market.log)
+        self.tracker.each_second(uploads.closed_segments)
+        return market
+
+    # ---- cycles
+
+    def _advance(self, market: LiveMarket) -> CycleDone | None:
+        """Let a market do what is due; tell what a cycle came to."""
+        done = market.advance()
+        self._carry_out(market)
+        if done is not None:
+            if self._part is not None and market.market == self._symbols[0]:
+                self._part.cycle_done(done)
+            self._report(market, done)
+        return done
+
+    def _report(self, market: LiveMarket, done: CycleDone) -> None:
+        whose = f"{market.market} " if len(self.config.symbol_list) > 1 else ""
+        ticks, bars = int(done.stream["stream/ticks"]), market.trainer.next_bar
+        seconds = sum(runner.seconds for runner in market.trainer.runners)
+        self._say(Code.CYCLE, f"{whose}{done.text}")
+        _print(f"{whose}{done.text}  |  {ticks:,} ticks, {bars:,} bars, trained {seconds:.1f} s")
+
+    def _done(self) -> bool:
+        markets = list(self.markets.values())
+        cycles = self.config.cycles
+        if cycles and all(market.trainer.cycle >= cycles for market in markets):
+            return True
+        if not all(market.stream.ended for market in markets):
+            return False
+        if not self._finished_tape:
+            # One more cycle for what came after the last one, then there is nothing to wait for.
+            self._finished_tape = True
+            for market in markets:
+                market.trainer.wanted = market.has_new
+            return False
+        return cycles > 0 and not any(market.trainer.wanted for market in markets)
+
+    # ---- promotion
+
+    def _carry_out(self, market: LiveMarket) -> None:
+        """Pass on what the market's verdicts and operators ask of the registry."""
+        while market.wanted:
+            wanted = market.wanted.pop(0)
+            if isinstance(wanted, CandidateWanted):
+                run_id = market.run_ids[wanted.learner]
+                self._promotion.promote(market.market, run_id, wanted)
+            else:
+                self._promotion.roll_back(market.market, wanted)
+
+    def _install_champions(self) -> None:
+        for arrival in self._promotion.arrivals():
+            event = ChampionInstalled(
+                arrival.learner, arrival.version, arrival.model, arrival.challenge
+            )
+            self.markets[arrival.symbol].install(event)
+
+    def _register(self) -> None:
+        """Register everyone's version once the session's cycles are done."""
+        self._promotion.wait()
+        for symbol, market in self.markets.items():
+            trainer = market.trainer
+            for runner in trainer.learners:
+                version = register(
+                    self.client, market.run_ids[runner.name], symbol, runner, trainer.bars,
+                    trainer.cycle,
+                )  # fmt: skip
+                if version is not None:
+                    text = f"{symbol} {runner.name} registered as version {version}"
+                    self._say(Code.REGISTERED, text)
+                    _print(f"registered {runner.name} {symbol} version {version}")
+
+    # ---- telling
+
+    def _say(self, code: Code, text: str) -> None:
+        self._events.say(code, text, time.time_ns())
+        if code in PRINTED:
+            _print(text)
+
+    def _tell(self) -> None:
+        """Tell what the tracker's thread has noted, and show what all processes have told."""
+        while not self._noted.empty():
+            self._say(*self._noted.get())
+        if self._part is not None:
+            self._part.show_events()
+
+    def _show_progress(self) -> None:
+        """Say how far the wait for the first cycle has come."""
+        waiting = [market for market in self.markets.values() if market.trainer.cycle == 0]
+        if not waiting or time.monotonic() - self._told < PROGRESS_SECONDS:
+            return
+        self._told = time.monotonic()
+        need = self.config.min_ticks
+        found = [(market.market, market.stream.n_ticks) for market in waiting]
+        words = ", ".join(f"{symbol} {min(ticks, need)}/{need}" for symbol, ticks in found)
+        _print(f"gathering ticks for the first cycle: {words}")
+        if self._part is not None:
+            least = min(ticks for _, ticks in found)
+            text = f"warming up {min(least, need)}/{need} ticks"
+            self._part.log(0, {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: text})
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)  # noqa: T201  (what the person who started the session reads)

@@ -1,0 +1,66 @@
+"""The newest events of all processes of a session, as the tag ``events`` of its run.
+
+WRITER.events -> EventTag -> {"ts": seconds, "code": ..., "text": ...}, the newest 20
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from streaming.events import event_ring
+from streaming.ring import Ring
+
+EVENTS_SHOWN = 20
+TAG_CHARS = 7500  # MLflow cuts tags at 8000
+
+Shown = dict[str, Any]
+
+
+class EventTag:
+    """Gathers the events of a session.
+
+    Args:
+        session: the session's folder.
+    """
+
+    def __init__(self, session: Path) -> None:
+        self._session = session
+        self._rings: dict[str, Ring] = {}
+        self._seen: dict[str, int] = {}
+        self._newest: list[Shown] = []
+
+    def new(self) -> str | None:
+        """Return the tag's value; None if nothing has happened since the last call."""
+        found = []
+        for path in sorted(self._session.glob("*.events")):
+            found += self._read(path.stem)
+        if not found:
+            return None
+        newest = sorted([*self._newest, *found], key=lambda event: float(event["ts"]))
+        self._newest = newest[-EVENTS_SHOWN:]
+        return tag_of(self._newest)
+
+    def _read(self, writer: str) -> list[Shown]:
+        if writer not in self._rings:
+            self._rings[writer] = event_ring(self._session, writer)
+        ring = self._rings[writer]
+        new = ring.read(self._seen.get(writer, max(0, ring.committed - EVENTS_SHOWN)))
+        self._seen[writer] = new.first + len(new.rows)
+        return [
+            {
+                "ts": float(row["ts"]) / 1e9,
+                "code": row["code"].decode(),
+                "text": row["text"].decode(errors="replace"),
+            }
+            for row in new.rows
+        ]
+
+
+def tag_of(events: list[Shown]) -> str:
+    """Return events as a tag's value; those that are too long for it lose the oldest first."""
+    events = list(events)
+    while len(text := json.dumps(events)) > TAG_CHARS:
+        events.pop(0)
+    return text
