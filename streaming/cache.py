@@ -1,8 +1,7 @@
-"""The files of a session's stream: tick caches, bar rings, and events.
+"""The files of a symbol's stream: its tick cache and its bar ring.
 
 <session>/BTCUSDT.ticks    the newest ticks, with the stream's counters in its header
 <session>/BTCUSDT.bars     final 1-s bars
-<session>/feed.events      what the feed has to say, as rows of text
 """
 
 from __future__ import annotations
@@ -44,9 +43,6 @@ STATS = np.dtype(
     ]
 )
 
-EVENT = np.dtype([("ts", "<i8"), ("text", "S248")])
-EVENTS_KEPT = 1000
-
 
 class ConnectionState(enum.IntEnum):
     """What the feed's connection is doing."""
@@ -68,16 +64,6 @@ def bar_ring(session: Path, symbol: str) -> Ring:
     return Ring(session / f"{symbol}.bars", BAR)
 
 
-def feed_events(session: Path) -> Ring:
-    """Open the feed's events for reading."""
-    return Ring(session / "feed.events", EVENT)
-
-
-def supervisor_events(session: Path) -> Ring:
-    """Open the supervisor's events for reading."""
-    return Ring(session / "supervisor.events", EVENT)
-
-
 def write_tick_cache(session: Path, symbol: str, capacity: int) -> RingWriter:
     """Open or make a symbol's tick cache for writing."""
     return RingWriter(session / f"{symbol}.ticks", TICK, capacity, STATS)
@@ -86,26 +72,3 @@ def write_tick_cache(session: Path, symbol: str, capacity: int) -> RingWriter:
 def write_bar_ring(session: Path, symbol: str, capacity: int) -> RingWriter:
     """Open or make a symbol's bar ring for writing."""
     return RingWriter(session / f"{symbol}.bars", BAR, capacity)
-
-
-class Events:
-    """The one writer of a ring of events.
-
-    Args:
-        session: the session's folder.
-        writer: ``feed`` or ``supervisor``, the process that speaks.
-    """
-
-    def __init__(self, session: Path, writer: str) -> None:
-        self._ring = RingWriter(session / f"{writer}.events", EVENT, EVENTS_KEPT)
-
-    def say(self, text: str, ts: int) -> None:
-        """Append what happened at ``ts``, ns; a text too long for a row is cut."""
-        row = np.zeros(1, EVENT)
-        row["ts"] = ts
-        row["text"] = text.encode()[: EVENT["text"].itemsize].decode(errors="ignore").encode()
-        self._ring.append(row)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._ring.close()

@@ -27,6 +27,7 @@ class Code(enum.StrEnum):
     NO_HISTORY = "no_history"
     REPAIRED = "repaired"  # missed trades were fetched
     GAP = "gap"  # trades are missing for good
+    RECOUNTED = "recounted"  # the venue numbers its trades anew
     REJECTED = "rejected"  # messages of the venue are dropped
     TAPE_ENDED = "tape_ended"
 
