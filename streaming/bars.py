@@ -15,11 +15,10 @@ Source: C. Lee and M. Ready, Inferring trade direction from intraday data (1991)
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from streaming.forward_fill import forward_fill
 from streaming.ticks import AFTER_GAP, LATE, NS_PER_S, Ticks
 
 BAR = np.dtype(
@@ -172,7 +171,7 @@ class BarBuilder:
         before = self._last_price or ticks["price"][0]
         moved = np.sign(np.diff(ticks["price"], prepend=before)).astype(np.int64)
         told = np.where(ticks["side"] != 0, ticks["side"], moved)
-        side = _filled(told, self._last_side)
+        side = forward_fill(told, self._last_side)
         self._last_price, self._last_side = float(ticks["price"][-1]), int(side[-1])
         return side
 
@@ -203,17 +202,9 @@ def _carry(bars: Bars, last: Bars) -> Bars:
     trade in the first bar of all has that bar's close as its quote.
     """
     traded = bars["trades"] > 0
-    close = _filled(np.where(traded, bars["close"], 0.0), last["close"][0])
+    close = forward_fill(np.where(traded, bars["close"], 0.0), last["close"][0])
     for name in ("open", "high", "low", "close"):
         bars[name][~traded] = close[~traded]
     for name in ("bid", "ask"):
-        bars[name] = _filled(bars[name], last[name][0] or close[:1])
+        bars[name] = forward_fill(bars[name], last[name][0] or close[:1])
     return bars
-
-
-def _filled(values: NDArray[Any], last: Any) -> NDArray[Any]:
-    """Return ``values`` with each 0 replaced by the value before it, ``last`` at the start."""
-    if len(values) == 0:
-        return values
-    at = np.maximum.accumulate(np.where(values != 0, np.arange(len(values)), -1))
-    return np.where(at >= 0, values[at], last)
