@@ -1,4 +1,4 @@
-"""What one cycle may learn from: everything known at its cut, nothing after it."""
+"""What one cycle may learn from: everything known at its cut, nothing later."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Snapshot(NamedTuple):
 
     Attributes:
         symbol: the market.
-        cycle: number of the cycle that learns, from 1.
-        cut: ticks seen; a bar is in if it was final by then.
+        cycle: the number of the cycle that learns, from 1.
+        cut: how many ticks were seen by then; a bar is in if it was final at that count.
         bars: ``(T,)`` of dtype ``BAR``, consecutive final bars, oldest first.
-        seed: of the session; generators derive from (seed, learner, cycle).
+        seed: the session's; generators derive from (seed, learner, cycle).
     """
 
     symbol: str
@@ -32,7 +32,7 @@ class Snapshot(NamedTuple):
 
 
 class NotEnoughBarsError(ValueError):
-    """A learner needs more bars than there are (or what is made of them): try next cycle."""
+    """A learner needs more bars, or more of what is made of them: try again in the next cycle."""
 
     def __init__(self, have: int, need: int, what: str = "bars") -> None:
         super().__init__(f"warming up {have}/{need} {what}")

@@ -49,8 +49,8 @@ class BarBuilder:
     """Fold one symbol's ticks, batch by batch, into bars.
 
     Args:
-        grace_ns: how far past a bar's end a tick must be to make the bar final.
-        seq: the seq of the first tick that will be seen.
+        grace_ns: how far past a bar's end a tick must be to make the bar final, ns.
+        seq: the seq of the first tick to come.
 
     >>> from streaming.ticks import make_ticks
     >>> ticks = make_ticks(3)
@@ -65,7 +65,7 @@ class BarBuilder:
         self.grace_ns = grace_ns
         self._seq = seq
 
-        # Bars that may still change, consecutive seconds; the last close before them.
+        # Bars of consecutive seconds that may still change.
         self._open = np.zeros(0, BAR)
         self._newest_ts = -1  # the latest event time seen, ns
         self._last = np.zeros(1, BAR)  # the last final bar
@@ -137,7 +137,7 @@ class BarBuilder:
         return final
 
     def _grow(self, first: int, last: int) -> None:
-        """Have an open bar for each second from ``first`` to ``last``."""
+        """Open a bar for each second from ``first`` to ``last`` that has none yet."""
         grown = np.zeros(last - first + 1, BAR)
         grown["ts_open"] = np.arange(first, last + 1) * NS_PER_S
         grown[: len(self._open)] = self._open
@@ -170,13 +170,13 @@ class BarBuilder:
             return np.zeros(0, np.int64)
         before = self._last_price or ticks["price"][0]
         moved = np.sign(np.diff(ticks["price"], prepend=before)).astype(np.int64)
-        told = np.where(ticks["side"] != 0, ticks["side"], moved)
-        side = forward_fill(told, self._last_side)
+        side = np.where(ticks["side"] != 0, ticks["side"], moved)
+        side = forward_fill(side, self._last_side)
         self._last_price, self._last_side = float(ticks["price"][-1]), int(side[-1])
         return side
 
     def _mark_gaps(self, ticks: Ticks, newest: NDArray[np.int64]) -> None:
-        """Flag every bar in which trades may be missing: from the last tick before to this."""
+        """Flag the bars in which trades may be missing: from the tick before a gap to the next."""
         first = int(self._open["ts_open"][0]) // NS_PER_S
         for i in np.flatnonzero(ticks["flags"] & AFTER_GAP):
             before = int(newest[i - 1]) if i else self._newest_ts
@@ -186,9 +186,9 @@ class BarBuilder:
 
 
 def bars_of(ticks: Ticks, *, grace_ns: int = 0) -> Bars:
-    """Return all bars of ``ticks``, the last one as far as it has formed.
+    """Return all bars of ``ticks``; the last ones are not final yet.
 
-    The one-shot form of ``BarBuilder``, for tests, tapes and the page's forming bar.
+    It does in one call what ``BarBuilder`` does batch by batch.
     """
     builder = BarBuilder(grace_ns)
     final = builder.update(ticks.copy())
@@ -196,10 +196,10 @@ def bars_of(ticks: Ticks, *, grace_ns: int = 0) -> Bars:
 
 
 def _carry(bars: Bars, last: Bars) -> Bars:
-    """Give bars without trades the close before them, and all the last bid and ask, in place.
+    """Carry the last close into bars without trades, and the last bid and ask into all, in place.
 
-    ``last`` is the final bar before them, ``(1,)``, zeros if there is none: a side without a
-    trade in the first bar of all has that bar's close as its quote.
+    ``last`` is the final bar before them, ``(1,)``, zeros if there is none. Until a side has traded
+    at all, the first bar's close stands for its quote.
     """
     traded = bars["trades"] > 0
     close = forward_fill(np.where(traded, bars["close"], 0.0), last["close"][0])

@@ -29,8 +29,8 @@ REJECTED = (
 STATS = np.dtype(
     [
         ("messages", "<i8"),  # frames received
-        ("duplicates", "<i8"),  # trades dropped since their id was seen before
-        ("gaps", "<i8"),  # times that ids jumped and the venue did not have them either
+        ("duplicates", "<i8"),  # trades dropped because their id was seen before
+        ("gaps", "<i8"),  # jumps in the ids that REST could not fill either
         ("missing", "<i8"),  # trade ids in those gaps
         ("repaired", "<i8"),  # trades fetched by REST after a jump
         ("backfilled", "<i8"),  # trades fetched by REST before the first streamed one
@@ -38,7 +38,7 @@ STATS = np.dtype(
         ("reconnects", "<i8"),
         ("state", "<i8"),  # a ConnectionState
         ("last_message_ns", "<i8"),  # Unix epoch
-        ("lag_us", "<f8"),  # from the trade at the venue to here, by the venue's clock
+        ("lag_us", "<f8"),  # average time from the venue to here, by the venue's clock
         *((f"rejected_{reason}", "<i8") for reason in REJECTED),
     ]
 )

@@ -41,12 +41,12 @@ class Recount(NamedTuple):
 class Sequencer:
     """Order, dedupe and find gaps.
 
-    Void ticks count as received, so that a bad price is not taken for a lost trade; but they
-    never open a hole themselves, since their id may be as wrong as the rest.
+    Void ticks count as received, so that a bad price is not taken for a lost trade. They never open
+    a hole themselves, since their id may be as wrong as the rest.
 
     Args:
         last_id: id of the newest trade already kept; None if there is none yet.
-        wait_for_history: hold the first trades until ``begin`` has told where to start.
+        wait_for_history: hold the first trades until ``begin`` brings those before them.
         newest_ts: the latest event time already kept, ns; -1 if there is none yet.
     """
 
@@ -107,7 +107,7 @@ class Sequencer:
         return self.push(ticks[(ticks["id"] >= first) & (ticks["id"] <= last)])
 
     def give_up(self) -> Ticks:
-        """Take the hole as final: mark it and go on behind it."""
+        """Treat the hole as final: mark it and go on behind it."""
         if self.missing is None:
             return make_ticks(0)
         self._after_gap = True
@@ -115,7 +115,7 @@ class Sequencer:
         return self._release()
 
     def _unique(self, ticks: Ticks) -> Ticks:
-        """Sort by id and keep of each id the one received first."""
+        """Sort by id and keep the first received of each id."""
         if (np.diff(ticks["id"]) > 0).all():
             return ticks
         _, first = np.unique(ticks["id"], return_index=True)

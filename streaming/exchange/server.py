@@ -46,7 +46,7 @@ class Exchange:
         config: names the market or tape; the port is the one of ``venue_ws``, any free one if
             that is empty.
         folder: keeps the market's clock across restarts.
-        wall_ns: our clock, ns since the Unix epoch.
+        wall_ns: returns our time, ns since the Unix epoch.
 
     Raises:
         KnobError: if there is no market of that name.
@@ -123,7 +123,7 @@ class Exchange:
             self.clients.discard(client)
 
     def _start_for(self, client: Client) -> None:
-        """Start a tape once somebody listens, so that nobody misses its beginning."""
+        """Start a tape when the first client has subscribed, so that none misses its beginning."""
         symbols = {stream.symbol for stream in client.subscriptions.streams()}
         if symbols & self._simulator.replayers.keys():
             self._simulator.start()

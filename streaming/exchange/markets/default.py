@@ -15,7 +15,7 @@ LEAN = 0.05  # how far the takers' sides follow the drift
 
 
 def leaning(rng: Generator, *, drift: float = 0.5, flip: float = 0.05) -> Iterator[Moves]:
-    """Yield drifts up or down by a hidden state, as ``Momentum`` does, step by step.
+    """Yield moves that drift up or down with a hidden state, as ``Momentum`` does by the second.
 
     With these values the past moves of the mid predict 61 % of the next second's directions at
     best, the last move alone 57 %; the lean adds little.

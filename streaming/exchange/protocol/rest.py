@@ -20,7 +20,7 @@ QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "EUR", "BTC", "ETH", "
 
 
 class RestError(Exception):
-    """What is wrong with a request, as the venue says it."""
+    """What is wrong with a request, in the venue's words."""
 
     def __init__(self, code: int, msg: str, status: int = 400) -> None:
         super().__init__(msg)
