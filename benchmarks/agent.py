@@ -18,14 +18,13 @@ from datamodules.quotes import BP
 from datamodules.replay_buffer import Experiences
 from datamodules.snapshot import Snapshot
 from datamodules.transitions import Action, make_transitions
-from streaming.exchange.markets.drawn_bars import bars_of_path
 from streaming.exchange.markets.market import SIGMA
-from streaming.exchange.markets.martingale import Martingale
-from streaming.exchange.markets.momentum import Momentum
-from streaming.exchange.markets.process import Stationary
-from streaming.exchange.markets.signal import Signal
-from streaming.exchange.markets.trading import earned, play
 from streaming.ticks import NS_PER_S
+from tests.oracles.bayes import Stationary
+from tests.oracles.drawn_bars import bars_of_path
+from tests.oracles.processes import Martingale, Momentum
+from tests.oracles.signal import Signal
+from tests.oracles.trading import earned, positions_of
 from trainers.config import SessionConfig
 from trainers.learners.dqn.learner import DQN, ValueLearner, held_by
 
@@ -80,7 +79,7 @@ def signal_share(seed: int, *, bars: int = 5 * HOUR, cycle: int = CYCLE) -> Shar
         new = Experiences(*(part[now] for part in every))
         learner.learn(new, cost=cost, rng=np.random.default_rng([seed, start]))
     optimum = market.optimum(cost)
-    best = earned(play(signal[:-1], optimum.threshold), signal[:-1], cost)
+    best = earned(positions_of(signal[:-1], optimum.threshold), signal[:-1], cost)
     short = earned(held_by(actions).astype(float), signal[:-1], cost) - best
     first, later = (float(part.mean()) for part in (short[:HOUR], short[HOUR:]))
     return Share(1 + first / optimum.per_bar, 1 + later / optimum.per_bar)
@@ -143,7 +142,7 @@ def traded(
     held = held_by(actions).astype(float)
     late, changes = slice(bars // 2, None), np.abs(np.diff(held, prepend=0))
     net = earned(held, path.mean, cost)
-    best = earned(play(path.mean, process.optimum(cost).threshold), path.mean, cost)
+    best = earned(positions_of(path.mean, process.optimum(cost).threshold), path.mean, cost)
     means = (float(part[late].mean()) for part in (changes, held, net, net - best))
     return Traded._make([*means, bool(held[-1])])
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from streaming.exchange.markets.momentum import Momentum
+from tests.oracles.processes import Momentum
 from trainers.scoring.ledger import MADE
 from trainers.scoring.moves import BAR_NS, Moves
 from trainers.scoring.scored import Scored

@@ -26,11 +26,10 @@ from datamodules.features import raw_columns
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
 from datamodules.windows import gap_free
 from streaming.bars import Bars
-from streaming.exchange.markets.bounce import up_after
-from streaming.exchange.markets.drawn_bars import bars_of_path
-from streaming.exchange.markets.momentum import Momentum
-from streaming.exchange.markets.process import Process
-from streaming.exchange.markets.switch import Switch
+from tests.oracles.bayes import Predictable
+from tests.oracles.bounce import up_after
+from tests.oracles.drawn_bars import bars_of_path
+from tests.oracles.processes import Momentum, Switch
 from trainers.config import SessionConfig
 from trainers.learners.cnn.forecaster import FORECASTER_BARS
 from trainers.learners.cnn.learner import CNN
@@ -79,7 +78,7 @@ def losses(probability: Floats, close: Floats) -> Floats:
     return np.where(moved == 0, np.nan, found)
 
 
-def gains(process: Process, seed: int, n: int) -> tuple[Floats, Floats]:
+def gains(process: Predictable, seed: int, n: int) -> tuple[Floats, Floats]:
     """Return ours and the exact rule's information gain at each of ``n - 1`` bars, nats."""
     rng = np.random.default_rng(seed)
     path = process.draw(rng, n)

@@ -30,8 +30,8 @@ from datamodules.scaling import scale
 from datamodules.snapshot import Snapshot
 from datamodules.windows import make_windows
 from streaming.bars import Bars
-from streaming.exchange.markets.drawn_bars import bars_of_path
-from streaming.exchange.markets.momentum import Momentum
+from tests.oracles.drawn_bars import bars_of_path
+from tests.oracles.processes import Momentum
 from trainers.config import SessionConfig
 from trainers.learners.cnn.forecaster import WindowNet
 from trainers.learners.cnn.learner import CNN, CNNModule

@@ -1,4 +1,4 @@
-"""DQN transitions learned a second, against Stable-Baselines3 on the same experiences.
+"""DQN transitions learned a second, against Stable-Baselines3 on the same transitions.
 
 Counted are minibatch rows that went through a gradient step, over all the time it takes: ours
 with the data module, the replay buffer, Lightning and the playing of an episode; SB3's with its

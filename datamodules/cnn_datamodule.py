@@ -17,9 +17,11 @@ from datamodules.scaling import fit_scaler, scale
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
 from datamodules.windows import LENGTH, Windows, make_windows
 
-# Minibatches of one Lightning step: (B, 60, F) float32, (B,) float32 0 or 1. Its bookkeeping costs
-# about a fifth of an update of a small network.
+# The minibatches of one Lightning step: (B, 60, F) float32 and (B,) float32, 0 or 1.
 Batch = list[tuple[Tensor, Tensor]]
+
+# Minibatches in one Lightning step, whose bookkeeping costs about a fifth of an update of a small
+# network.
 STACK = 8
 
 NEEDED = WARMUP + LENGTH + 1
@@ -30,19 +32,19 @@ class CNNDataModule(pl.LightningDataModule):
 
     Attributes:
         rows: ``(N, F)`` float32, scaled.
-        windows: all of them, flat ones too.
-        moved: ``(M,)`` int64, the windows to learn from: flat ones teach nothing.
+        windows: all windows of the snapshot, the flat ones too.
+        moved: ``(M,)`` int64, the windows to learn from; a flat one teaches no direction.
         drawn: ``(updates, batch_size)`` int64, the windows of each minibatch; empty if none moved.
 
     Args:
         snapshot: what is known at the cut.
-        features: name of the feature set.
-        updates: minibatches to draw.
-        batch_size: windows a minibatch.
+        features: name of the feature set, a key of ``features.COLUMNS``.
+        updates: how many minibatches to draw.
+        batch_size: how many windows a minibatch has.
         rng: source of the draws.
 
     Raises:
-        NotEnoughBarsError: if the snapshot has no whole window with a label.
+        NotEnoughBarsError: if the snapshot has fewer bars than a window with its label needs.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class CNNDataModule(pl.LightningDataModule):
 
 
 class _Batches(IterableDataset[Batch]):
-    """Minibatches by one gather each, drawn with replacement: old windows are replayed as new."""
+    """Stacks of minibatches, each of which is one gather of the windows drawn for it."""
 
     def __init__(self, windows: Windows, drawn: NDArray[np.int64]) -> None:
         self._windows, self._drawn = windows, drawn

@@ -1,4 +1,4 @@
-"""Hashes of what a cycle computes: equal hashes, equal bits. Pure."""
+"""Hashes of what a cycle computes: equal hashes mean equal bits. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ DIGEST_BYTES = 8
 
 
 def digest(*values: Any) -> str:
-    """Return 16 hexadecimal digits of plain data.
+    """Return the hash of plain data, 16 hexadecimal digits.
+
+    >>> digest(1, "a", [None]) == digest(1, "a", [None]), digest(1) == digest(1.0)
+    (True, False)
 
     Args:
         values: numbers, text, None, arrays (of records too: field by field, since padding bytes
             mean nothing), torch tensors, and lists, tuples and mappings of these.
 
     Raises:
-        TypeError: if there is anything else in them.
+        TypeError: if they contain anything else.
     """
     state = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for value in values:

@@ -1,4 +1,4 @@
-"""Experiences of a snapshot, and the replay buffer's as stacks of minibatches."""
+"""Transitions of a snapshot, and minibatches of those in the replay buffer."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Batch = tuple[Tensor, Tensor, Tensor]  # (K, B, D) states, (K, B, D) after, (K, 
 
 NEEDED = WARMUP + LENGTH + 2
 
-# Updates a Lightning step: its bookkeeping costs more than an update of a small network.
+# Updates in one Lightning step, whose bookkeeping costs more than an update of a small network.
 STACK = 50
 
 
 def transitions_of(snapshot: Snapshot) -> Transitions:
-    """Return the experiences of a snapshot.
+    """Return the transitions of a snapshot.
 
     Raises:
-        NotEnoughBarsError: if its bars are too few for one.
+        NotEnoughBarsError: if it has fewer bars than one transition needs.
     """
     if len(snapshot.bars) < NEEDED:
         raise NotEnoughBarsError(len(snapshot.bars), NEEDED)
@@ -39,35 +39,35 @@ class DQNDataModule(pl.LightningDataModule):
     """Draw ``updates`` minibatches from the replay buffer.
 
     Args:
-        memory: not empty.
-        updates: minibatches to draw.
-        batch_size: experiences a minibatch.
+        buffer: holds the transitions; it must not be empty.
+        updates: how many minibatches to draw.
+        batch_size: how many transitions a minibatch has.
         rng: source of the draws.
 
     Attributes:
-        drawn: ``(updates, batch_size)`` int64, the experiences of each minibatch.
+        drawn: ``(updates, batch_size)`` int64, the transitions of each minibatch.
     """
 
     def __init__(
-        self, memory: ReplayBuffer, *, updates: int, batch_size: int, rng: np.random.Generator
+        self, buffer: ReplayBuffer, *, updates: int, batch_size: int, rng: np.random.Generator
     ) -> None:
         super().__init__()
-        self._memory = memory
-        self.drawn = memory.draw(rng, (updates, batch_size))
+        self._buffer = buffer
+        self.drawn = buffer.draw(rng, (updates, batch_size))
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        return DataLoader(_Stacks(self._memory, self.drawn), batch_size=None)
+        return DataLoader(_Stacks(self._buffer, self.drawn), batch_size=None)
 
 
 class _Stacks(IterableDataset[Batch]):
-    def __init__(self, memory: ReplayBuffer, drawn: NDArray[np.int64]) -> None:
-        self._memory, self._drawn = memory, drawn
+    def __init__(self, buffer: ReplayBuffer, drawn: NDArray[np.int64]) -> None:
+        self._buffer, self._drawn = buffer, drawn
 
     def __len__(self) -> int:
         return -(-len(self._drawn) // STACK)
 
     def __iter__(self) -> Iterator[Batch]:
         for done in range(0, len(self._drawn), STACK):
-            chosen = self._memory.take(self._drawn[done : done + STACK])
+            chosen = self._buffer.take(self._drawn[done : done + STACK])
             state, after, ret = map(torch.from_numpy, chosen)
             yield state, after, ret

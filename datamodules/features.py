@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from datamodules.indicators import TINY, change, lagged, rsi, sma
 from streaming.bars import Bars
 
-# Columns of a raw bar, the input of every exported model.
+# Columns of a raw bar, which every exported model takes as its input.
 RAW = (
     "open", "high", "low", "close", "volume", "signed_volume", "notional", "trades", "bid", "ask",
 )  # fmt: skip
@@ -54,7 +54,7 @@ def make_features(raw: Any, name: str, xp: ModuleType = np) -> Any:
     Args:
         raw: ``(..., T, 10)`` float64, the columns ``RAW``, as numpy array or torch tensor.
         name: a key of ``COLUMNS``.
-        xp: ``numpy`` or ``torch``, whichever ``raw`` is of.
+        xp: the library of ``raw``, ``numpy`` or ``torch``.
 
     Returns:
         ``(..., T - 49, 8)`` float64. Row ``i`` is known when bar ``i + 49`` closes.

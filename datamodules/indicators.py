@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 # A numpy array or torch tensor (..., T): both have the operators used, and no common base class.
 Series: TypeAlias = Any
 
-# Keeps ratios finite where nothing moved; far below any price step or volume.
+# Keeps ratios finite where nothing moved; it is far below any price step or volume.
 TINY = 1e-12
 
 

@@ -1,4 +1,4 @@
-"""Bars -> the feature rows that have a direction as label: what small models learn from. Pure."""
+"""Bars -> feature rows with a direction as label: what the logistic baselines learn from. Pure."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from datamodules.snapshot import NotEnoughBarsError
 from datamodules.windows import gap_free
 from streaming.bars import Bars
 
-# Bars of one row and its label.
+# Bars that one row and its label take.
 ROW_BARS = WARMUP + 2
 
 
 class LabelledRows(NamedTuple):
-    """Rows whose next close moved, none across a gap; oldest first.
+    """Rows whose next close moved, oldest first; none crosses a gap.
 
     Attributes:
         x: ``(N, F)`` float64 features.
-        up: ``(N,)`` bool, whether the next close was above.
-        ts: ``(N,)`` int64, open of the bar that brought the label, ns.
+        up: ``(N,)`` bool, whether the next close is above the row's.
+        ts: ``(N,)`` int64, open of the bar that brings the label, ns.
     """
 
     x: NDArray[np.float64]
@@ -45,7 +45,7 @@ def labelled_rows(bars: Bars, features: str) -> LabelledRows:
 
 
 def newest_row(bars: Bars, features: str) -> NDArray[np.float64] | None:
-    """Return the row ``(1, F)`` of the newest bar; None in its warm-up or near a gap."""
+    """Return the newest bar's row ``(1, F)``; None during the warm-up or if its bars have a gap."""
     if len(bars) <= WARMUP or bars["gap"][-WARMUP:].any():
         return None
     return features_of(bars[-WARMUP - 1 :], features)

@@ -1,4 +1,4 @@
-"""Bars -> mid price and half-spread, as far as trades alone tell them. Pure, past only.
+"""Bars -> mid price and half-spread, estimated from trades alone. Pure, past only.
 
 A trade prints at the bid or at the ask. Closes therefore bounce between the two while nothing has
 moved, and a profit counted in closes is partly that bounce: count moves in mids, and pay the
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streaming.bars import Bars
 
-BP = 1e4  # basis points in 1
+BP = 1e4  # basis points (bp) in 1
 
 # Quotes seen in trades are older than the market: one pair may be far off, their median is not.
 SPREAD_BARS = 60
@@ -30,8 +30,8 @@ def close_side(bars: Bars) -> NDArray[np.float64]:
 def half_spread_bps(bars: Bars) -> NDArray[np.float64]:
     """Return ``(T,)`` half the median spread of the last 60 bars, bp of the close."""
     spread = np.maximum(bars["ask"] - bars["bid"], 0) / bars["close"] * BP
-    found = pd.Series(spread).rolling(SPREAD_BARS, min_periods=1).median().to_numpy()
-    halved: NDArray[np.float64] = found / 2
+    median = pd.Series(spread).rolling(SPREAD_BARS, min_periods=1).median().to_numpy()
+    halved: NDArray[np.float64] = median / 2
     return halved
 
 

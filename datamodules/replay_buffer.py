@@ -1,4 +1,4 @@
-"""The newest experiences, preallocated, for sampling with replacement."""
+"""The newest transitions, preallocated, for sampling with replacement."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 
 class Experiences(NamedTuple):
-    """What a value network learns from, oldest first; whatever its D inputs are.
+    """Transitions as a value network with D inputs learns from them, oldest first.
 
     Attributes:
         state: ``(N, D)`` float32, known before a bar.
-        after: ``(N, D)`` float32, known after it.
-        ret: ``(N,)`` float32, return of that bar, in units of a typical move of its time.
+        after: ``(N, D)`` float32, known when that bar closes.
+        ret: ``(N,)`` float32, return of that bar, in units of a typical move at that time.
         ts: ``(N,)`` int64, rising: open of that bar, ns.
     """
 
@@ -28,11 +28,11 @@ Sample = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 
 class ReplayBuffer:
-    """A bounded memory of experiences; the oldest are overwritten.
+    """A bounded store of transitions; new ones overwrite the oldest.
 
     Args:
-        capacity: experiences kept.
-        width: D, inputs of the network.
+        capacity: how many transitions are kept.
+        width: D, the inputs of the network.
     """
 
     def __init__(self, capacity: int, width: int) -> None:
@@ -46,29 +46,29 @@ class ReplayBuffer:
     def __len__(self) -> int:
         return min(self._added, self.capacity)
 
-    def add(self, experiences: Experiences) -> int:
-        """Add those newer than the newest one here; return how many that were."""
-        new = experiences.ts > self.newest
+    def add(self, transitions: Experiences) -> int:
+        """Add the transitions newer than the newest one here; return how many were added."""
+        new = transitions.ts > self.newest
         n = int(new.sum())
         if n == 0:
             return 0
         kept = min(n, self.capacity)
         slots = np.arange(self._added + n - kept, self._added + n) % self.capacity
-        self._state[slots] = experiences.state[new][-kept:]
-        self._after[slots] = experiences.after[new][-kept:]
-        self._ret[slots] = experiences.ret[new][-kept:]
+        self._state[slots] = transitions.state[new][-kept:]
+        self._after[slots] = transitions.after[new][-kept:]
+        self._ret[slots] = transitions.ret[new][-kept:]
         self._added += n
-        self.newest = int(experiences.ts[-1])
+        self.newest = int(transitions.ts[-1])
         return n
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.int64]:
-        """Draw experiences uniformly with replacement; return ``shape`` places for ``take``.
+        """Draw transitions uniformly with replacement; return ``shape`` indices for ``take``.
 
         Raises:
             ValueError: if there is nothing to draw from.
         """
         if len(self) == 0:
-            raise ValueError("the replay buffer is empty: add experiences before sampling")
+            raise ValueError("the replay buffer is empty: add transitions before sampling")
         return rng.integers(0, len(self), shape)
 
     def take(self, drawn: NDArray[np.int64]) -> Sample:
@@ -76,7 +76,7 @@ class ReplayBuffer:
         return self._state[drawn], self._after[drawn], self._ret[drawn]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what ``load_state_dict`` needs to go on as this one."""
+        """Return what ``load_state_dict`` needs to restore this buffer."""
         n = len(self)
         return {
             "state": self._state[:n].copy(),
@@ -87,7 +87,7 @@ class ReplayBuffer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Become the buffer that ``state`` was taken from (of the same capacity)."""
+        """Restore the buffer that ``state`` was taken from; its capacity must be the same."""
         n = len(state["ret"])
         self._state[:n], self._after[:n] = state["state"], state["after"]
         self._ret[:n] = state["ret"]

@@ -1,4 +1,7 @@
-"""Feature rows -> rows in about 0 to 1. Fitted on the past only; a part of the model version."""
+"""Feature rows -> rows in about 0 to 1. The scaler is fitted on the past only.
+
+It is stored with every model version.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import MinMaxScaler
 
-# The market leaves the range it was fitted on; a network is not asked about what lies far out.
+# The market leaves the range that the scaler was fitted on; a network must not see values far out.
 LOWEST, HIGHEST = -1.0, 2.0
 
 
 def fit_scaler(rows: NDArray[np.float64]) -> MinMaxScaler:
-    """Fit on ``(N, F)`` rows, all of them known when the forecasts that use it are made."""
+    """Return a scaler fitted on ``(N, F)`` rows, all known before the forecasts that use it."""
     return MinMaxScaler().fit(rows)
 
 

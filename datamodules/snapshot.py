@@ -16,7 +16,7 @@ class Snapshot(NamedTuple):
         symbol: the market.
         cycle: number of the cycle that learns, from 1.
         bars: ``(T,)`` of dtype ``BAR``, consecutive final bars, oldest first.
-        seed: of the session; generators derive from (seed, learner, cycle).
+        seed: the session's; generators derive from (seed, learner, cycle).
     """
 
     symbol: str
@@ -30,7 +30,7 @@ class Snapshot(NamedTuple):
 
 
 class NotEnoughBarsError(ValueError):
-    """A learner needs more bars than there are (or what is made of them): try next cycle."""
+    """A learner needs more bars, or more of what is made of them: try again in the next cycle."""
 
     def __init__(self, have: int, need: int, what: str = "bars") -> None:
         super().__init__(f"warming up {have}/{need} {what}")

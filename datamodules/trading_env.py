@@ -1,9 +1,9 @@
-"""Experiences as a Gymnasium environment, for agents of other libraries.
+"""Transitions as a Gymnasium environment, for agents of other libraries.
 
     Transitions -> TradingEnv -> Stable-Baselines3, CleanRL, ...
 
-One step is one bar; an episode is one stretch without gaps. Our own DQN does not need it:
-prices do not react to us, so it learns from the same experiences without playing them.
+One step is one bar; an episode is one stretch without gaps. The project's own DQN does not need it:
+prices do not react to us, so it learns from the same transitions without steps.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.transitions import LENGTH, STATE, Action, Transitions
+from datamodules.indicators import TINY
+from datamodules.quotes import BP
+from datamodules.transitions import LENGTH, STATE, Action, Transitions, typical_move
 
 N_STATE = LENGTH * len(STATE)
 
-# Inputs of a network are cut here, as far moves teach nothing that smaller ones do not.
+# Inputs of a network are clipped at this size: larger moves teach nothing that smaller ones do not.
 BOUND = 10.0
 
 Observation = NDArray[np.float32]
@@ -41,7 +43,7 @@ class TradingEnv(gym.Env[Observation, np.int64]):
     first. ``reset(seed=...)`` starts at the first; nothing is random.
 
     Args:
-        transitions: experiences of one symbol, oldest first.
+        transitions: those of one symbol, oldest first.
         cost_bps: cost of a change of position, bp: fee and half-spread.
         unit_bps: a typical move of one bar, bp; by default the mean of those that moved.
 
@@ -49,7 +51,7 @@ class TradingEnv(gym.Env[Observation, np.int64]):
         ValueError: if there are no transitions.
     """
 
-    # Gymnasium's way to tell how it can be drawn: it cannot.
+    # Gymnasium asks for the ways in which it can be rendered: there is none.
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  (declared so by Gymnasium)
 
     def __init__(
@@ -58,16 +60,16 @@ class TradingEnv(gym.Env[Observation, np.int64]):
         rows, ret = transitions.rows, transitions.ret
         if len(ret) == 0:
             raise ValueError("an environment needs at least one transition, got none")
-        self.unit_bps = _typical_move(ret) if unit_bps is None else unit_bps
+        self.unit_bps = typical_move(ret) if unit_bps is None else unit_bps
         self.cost_bps = cost_bps
         self._states = observed(rows[:, :-1], self.unit_bps)  # (N, 30)
         self._next_states = observed(rows[:, 1:], self.unit_bps)  # (N, 30)
         self._ret: list[float] = ret.tolist()
 
-        # Whether experience i is the last of its stretch: the next does not go on from it.
+        # Whether transition i is the last of its stretch: the next does not start where it ends.
         broken = (rows[1:, :-1] != rows[:-1, 1:]).any(axis=(1, 2))
         self._last = [*broken.tolist(), True]
-        self._at = 0  # the experience that the next step makes
+        self._at = 0  # the transition that the next step makes
         self._position = 0
         self._started = False
         self.observation_space = gym.spaces.Box(-BOUND, BOUND, (N_STATE + 1,), np.float32)
@@ -80,13 +82,13 @@ class TradingEnv(gym.Env[Observation, np.int64]):
 
         Args:
             seed: any; starts over at the first stretch.
-            options: ``{"start": i}`` starts at experience ``i`` instead.
+            options: ``{"start": i}`` starts at transition ``i`` instead.
 
         Returns:
             The observation, and an empty dictionary.
 
         Raises:
-            ValueError: if there is no experience ``start``.
+            ValueError: if there is no transition ``start``.
         """
         super().reset(seed=seed)
         start = (options or {}).get("start")
@@ -136,7 +138,7 @@ class TradingEnv(gym.Env[Observation, np.int64]):
 
 
 def observed(states: NDArray[np.float64], unit_bps: float) -> Observation:
-    """Make states free of price level and volume unit, as the DQN's network does.
+    """Return states without price level and volume unit, as the DQN's network sees them.
 
     Args:
         states: ``(N, 10, 3)`` closes (quote currency), volumes (base currency), RSI (0 to 100).
@@ -146,13 +148,7 @@ def observed(states: NDArray[np.float64], unit_bps: float) -> Observation:
         ``(N, 30)`` float32, -10 to 10: 10 closes, 10 volumes, 10 RSI.
     """
     close, volume, strength = (states[..., i] for i in range(len(STATE)))  # (N, 10)
-    moves = (close / close[:, -1:] - 1) * 1e4 / unit_bps
-    volume = volume / (volume.mean(-1, keepdims=True) + 1e-12) - 1
+    moves = (close / close[:, -1:] - 1) * BP / unit_bps
+    volume = volume / (volume.mean(-1, keepdims=True) + TINY) - 1
     inputs = np.concatenate([moves, volume, strength / 50 - 1], axis=-1)
     return inputs.clip(-BOUND, BOUND).astype(np.float32)
-
-
-def _typical_move(ret: NDArray[np.float64]) -> float:
-    """Return the mean absolute return of the bars that moved, bp; 1 if none did."""
-    moved = np.abs(ret[ret != 0])
-    return float(moved.mean()) if len(moved) else 1.0

@@ -1,7 +1,8 @@
-"""Bars -> one-bar experiences for reinforcement learning. Pure; none crosses a gap.
+"""Bars -> one-bar transitions for reinforcement learning. Pure; none crosses a gap.
 
-Prices do not react to us, so an experience has no action: what any position would have earned
-follows from the return. State ``i`` is the 10 bars that end with bar ``i + 9``.
+Prices do not react to us, so a transition has no action: what any position would have earned
+follows from the return. Where there is no gap, the state of transition ``i`` is bars ``i + 50`` to
+``i + 59`` and is known when the last of them closes.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ class Action(enum.IntEnum):
 
 
 class Transitions(NamedTuple):
-    """Experiences, oldest first.
+    """Transitions of one symbol, oldest first.
 
     Attributes:
         rows: ``(N, 11, 3)`` float64: the state is rows 0 to 9, the next state rows 1 to 10.
         ret: ``(N,)`` float64, return of the mid over the bar that leads to the next state, bp;
-            closes would count the bounce between bid and ask as a profit.
+            a return of closes would count the bounce between bid and ask as a profit.
         ts: ``(N,)`` int64, open of that bar, ns.
     """
 
@@ -46,33 +47,44 @@ class Transitions(NamedTuple):
 
 
 def state_rows(bars: Bars) -> NDArray[np.float64]:
-    """Return ``(T - 49, 3)`` float64, the columns ``STATE``; rows as those of the features."""
+    """Return ``(T - 49, 3)`` float64, the columns ``STATE``; row ``i`` is bar ``i + 49``."""
     n = len(bars) - WARMUP
     close = bars["close"]
     return np.stack([close[-n:], bars["volume"][-n:], rsi(close)[-n:]], axis=1)
 
 
 def make_transitions(bars: Bars) -> Transitions:
-    """Build the experiences of one symbol.
+    """Build the transitions of one symbol.
 
     Args:
         bars: ``(T,)`` of dtype ``BAR``.
 
     Returns:
-        ``T - 49 - 11`` experiences, fewer where gaps cut some out.
+        ``T - 49 - 11`` transitions, fewer where gaps cut some out.
 
     Raises:
         ValueError: if there are 60 bars or fewer.
     """
     needed = WARMUP + LENGTH + 1
     if len(bars) <= needed:
-        raise ValueError(f"experiences need more than {needed} bars, got {len(bars)}")
+        raise ValueError(f"transitions need more than {needed} bars, got {len(bars)}")
     rows = state_rows(bars)
     views = np.lib.stride_tricks.sliding_window_view(rows, LENGTH + 1, axis=0).transpose(0, 2, 1)
     mid = mids(bars)[WARMUP:]
     ret = BP * (mid[LENGTH:] / mid[LENGTH - 1 : -1] - 1)
     ts = bars["ts_open"][WARMUP + LENGTH :]
     whole = gap_free(bars["gap"][WARMUP:], LENGTH + 1)
-    # The product's definition counts T - 60 experiences: the oldest is left out.
+    # The product's definition counts T - 60 transitions: the oldest is left out.
     whole[0] = False
     return Transitions(views[whole], ret[whole], ts[whole])
+
+
+def typical_move(ret: NDArray[np.float64], default: float = 1.0) -> float:
+    """Return the mean absolute return of the bars that moved, bp; ``default`` if none did.
+
+    Args:
+        ret: ``(N,)`` returns, bp.
+        default: bp.
+    """
+    moved = np.abs(ret[ret != 0])
+    return float(moved.mean()) if len(moved) else default

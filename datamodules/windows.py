@@ -1,6 +1,7 @@
 """Feature rows -> windows with the label that the next bar brings. Pure; no window crosses a gap.
 
-Window ``i`` is rows ``i`` to ``i + 59``; its label is known when row ``i + 60`` is.
+Where there is no gap, window ``i`` is rows ``i`` to ``i + 59``; its label is known when row
+``i + 60`` is.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ class Windows(NamedTuple):
     """Labelled windows.
 
     Attributes:
-        x: ``(N, 60, F)`` float32, a view of the rows where no gap cuts windows out.
+        x: ``(N, 60, F)`` float32, a view of the rows unless gaps cut windows out.
         up: ``(N,)`` float32, 1 where the next close is above the window's last, else 0.
-        flat: ``(N,)`` bool, where it is neither above nor below: not learned from, not scored.
+        flat: ``(N,)`` bool, true where the next close is the same: no model learns from these
+            windows and none is scored on them.
         at: ``(N,)`` int64, the row that each window ends with.
     """
 
@@ -59,7 +61,7 @@ def make_windows(
 
 
 def gap_free(gap: NDArray[np.int64], length: int) -> NDArray[np.bool]:
-    """Tell which runs of ``length`` consecutive bars have no gap in or between them.
+    """Return which runs of ``length`` consecutive bars have no gap in or between them.
 
     Returns:
         ``(N - length + 1,)`` bool; ``[i]`` is about bars ``i`` to ``i + length - 1``.

@@ -18,6 +18,20 @@ def full_jitter(rng: random.Random, *, base: float = 0.25, cap: float = 30.0) ->
         limit = min(cap, 2 * limit)
 
 
+def retry_after_seconds(header: str | None, default: float) -> float:
+    """Return the seconds of a ``Retry-After`` header; ``default`` if it is missing or a date.
+
+    >>> retry_after_seconds("3", 10.0), retry_after_seconds(None, 10.0)
+    (3.0, 10.0)
+    >>> retry_after_seconds("Fri, 31 Dec 1999 23:59:59 GMT", 10.0)
+    10.0
+    """
+    try:
+        return default if header is None else float(header)
+    except ValueError:
+        return default
+
+
 class ConnectBudget:
     """At most ``limit`` attempts in ``window`` seconds; venues ban addresses that try more.
 
@@ -35,5 +49,5 @@ class ConnectBudget:
         return max(0.0, self._attempts[0] + self.window - now)
 
     def spend(self, now: float) -> None:
-        """Note an attempt made at ``now``."""
+        """Count an attempt made at ``now``, monotonic."""
         self._attempts.append(now)

@@ -15,11 +15,10 @@ Source: C. Lee and M. Ready, Inferring trade direction from intraday data (1991)
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from streaming.forward_fill import forward_fill
 from streaming.ticks import AFTER_GAP, LATE, NS_PER_S, Ticks
 
 BAR = np.dtype(
@@ -50,8 +49,8 @@ class BarBuilder:
     """Fold one symbol's ticks, batch by batch, into bars.
 
     Args:
-        grace_ns: how far past a bar's end a tick must be to make the bar final.
-        seq: the seq of the first tick that will be seen.
+        grace_ns: how far past a bar's end a tick must be to make the bar final, ns.
+        seq: the seq of the first tick to come.
 
     >>> from streaming.ticks import make_ticks
     >>> ticks = make_ticks(3)
@@ -66,7 +65,7 @@ class BarBuilder:
         self.grace_ns = grace_ns
         self._seq = seq
 
-        # Bars that may still change, consecutive seconds; the last close before them.
+        # Bars of consecutive seconds that may still change.
         self._open = np.zeros(0, BAR)
         self._newest_ts = -1  # the latest event time seen, ns
         self._last = np.zeros(1, BAR)  # the last final bar
@@ -138,7 +137,7 @@ class BarBuilder:
         return final
 
     def _grow(self, first: int, last: int) -> None:
-        """Have an open bar for each second from ``first`` to ``last``."""
+        """Open a bar for each second from ``first`` to ``last`` that has none yet."""
         grown = np.zeros(last - first + 1, BAR)
         grown["ts_open"] = np.arange(first, last + 1) * NS_PER_S
         grown[: len(self._open)] = self._open
@@ -171,13 +170,13 @@ class BarBuilder:
             return np.zeros(0, np.int64)
         before = self._last_price or ticks["price"][0]
         moved = np.sign(np.diff(ticks["price"], prepend=before)).astype(np.int64)
-        told = np.where(ticks["side"] != 0, ticks["side"], moved)
-        side = _filled(told, self._last_side)
+        side = np.where(ticks["side"] != 0, ticks["side"], moved)
+        side = forward_fill(side, self._last_side)
         self._last_price, self._last_side = float(ticks["price"][-1]), int(side[-1])
         return side
 
     def _mark_gaps(self, ticks: Ticks, newest: NDArray[np.int64]) -> None:
-        """Flag every bar in which trades may be missing: from the last tick before to this."""
+        """Flag the bars in which trades may be missing: from the tick before a gap to the next."""
         first = int(self._open["ts_open"][0]) // NS_PER_S
         for i in np.flatnonzero(ticks["flags"] & AFTER_GAP):
             before = int(newest[i - 1]) if i else self._newest_ts
@@ -187,9 +186,9 @@ class BarBuilder:
 
 
 def bars_of(ticks: Ticks, *, grace_ns: int = 0) -> Bars:
-    """Return all bars of ``ticks``, the last one as far as it has formed.
+    """Return all bars of ``ticks``; the last ones are not final yet.
 
-    The one-shot form of ``BarBuilder``, for tests, tapes and the page's forming bar.
+    It does in one call what ``BarBuilder`` does batch by batch.
     """
     builder = BarBuilder(grace_ns)
     final = builder.update(ticks.copy())
@@ -197,23 +196,15 @@ def bars_of(ticks: Ticks, *, grace_ns: int = 0) -> Bars:
 
 
 def _carry(bars: Bars, last: Bars) -> Bars:
-    """Give bars without trades the close before them, and all the last bid and ask, in place.
+    """Carry the last close into bars without trades, and the last bid and ask into all, in place.
 
-    ``last`` is the final bar before them, ``(1,)``, zeros if there is none: a side without a
-    trade in the first bar of all has that bar's close as its quote.
+    ``last`` is the final bar before them, ``(1,)``, zeros if there is none. Until a side has traded
+    at all, the first bar's close stands for its quote.
     """
     traded = bars["trades"] > 0
-    close = _filled(np.where(traded, bars["close"], 0.0), last["close"][0])
+    close = forward_fill(np.where(traded, bars["close"], 0.0), last["close"][0])
     for name in ("open", "high", "low", "close"):
         bars[name][~traded] = close[~traded]
     for name in ("bid", "ask"):
-        bars[name] = _filled(bars[name], last[name][0] or close[:1])
+        bars[name] = forward_fill(bars[name], last[name][0] or close[:1])
     return bars
-
-
-def _filled(values: NDArray[Any], last: Any) -> NDArray[Any]:
-    """Return ``values`` with each 0 replaced by the value before it, ``last`` at the start."""
-    if len(values) == 0:
-        return values
-    at = np.maximum.accumulate(np.where(values != 0, np.arange(len(values)), -1))
-    return np.where(at >= 0, values[at], last)

@@ -1,8 +1,7 @@
-"""The files of a session's stream: tick caches, bar rings, and events.
+"""The files of a symbol's stream: its tick cache and its bar ring.
 
 <session>/BTCUSDT.ticks    the newest ticks, with the stream's counters in its header
 <session>/BTCUSDT.bars     final 1-s bars
-<session>/feed.events      what the feed has to say, as rows of text
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ REJECTED = (
 STATS = np.dtype(
     [
         ("messages", "<i8"),  # frames received
-        ("duplicates", "<i8"),  # trades dropped since their id was seen before
-        ("gaps", "<i8"),  # times that ids jumped and the venue did not have them either
+        ("duplicates", "<i8"),  # trades dropped because their id was seen before
+        ("gaps", "<i8"),  # jumps in the ids that REST could not fill either
         ("missing", "<i8"),  # trade ids in those gaps
         ("repaired", "<i8"),  # trades fetched by REST after a jump
         ("backfilled", "<i8"),  # trades fetched by REST before the first streamed one
@@ -39,13 +38,10 @@ STATS = np.dtype(
         ("reconnects", "<i8"),
         ("state", "<i8"),  # a ConnectionState
         ("last_message_ns", "<i8"),  # Unix epoch
-        ("lag_us", "<f8"),  # from the trade at the venue to here, by the venue's clock
+        ("lag_us", "<f8"),  # average time from the venue to here, by the venue's clock
         *((f"rejected_{reason}", "<i8") for reason in REJECTED),
     ]
 )
-
-EVENT = np.dtype([("ts", "<i8"), ("text", "S248")])
-EVENTS_KEPT = 1000
 
 
 class ConnectionState(enum.IntEnum):
@@ -68,16 +64,6 @@ def bar_ring(session: Path, symbol: str) -> Ring:
     return Ring(session / f"{symbol}.bars", BAR)
 
 
-def feed_events(session: Path) -> Ring:
-    """Open the feed's events for reading."""
-    return Ring(session / "feed.events", EVENT)
-
-
-def supervisor_events(session: Path) -> Ring:
-    """Open the supervisor's events for reading."""
-    return Ring(session / "supervisor.events", EVENT)
-
-
 def write_tick_cache(session: Path, symbol: str, capacity: int) -> RingWriter:
     """Open or make a symbol's tick cache for writing."""
     return RingWriter(session / f"{symbol}.ticks", TICK, capacity, STATS)
@@ -86,26 +72,3 @@ def write_tick_cache(session: Path, symbol: str, capacity: int) -> RingWriter:
 def write_bar_ring(session: Path, symbol: str, capacity: int) -> RingWriter:
     """Open or make a symbol's bar ring for writing."""
     return RingWriter(session / f"{symbol}.bars", BAR, capacity)
-
-
-class Events:
-    """The one writer of a ring of events.
-
-    Args:
-        session: the session's folder.
-        writer: ``feed`` or ``supervisor``, the process that speaks.
-    """
-
-    def __init__(self, session: Path, writer: str) -> None:
-        self._ring = RingWriter(session / f"{writer}.events", EVENT, EVENTS_KEPT)
-
-    def say(self, text: str, ts: int) -> None:
-        """Append what happened at ``ts``, ns; a text too long for a row is cut."""
-        row = np.zeros(1, EVENT)
-        row["ts"] = ts
-        row["text"] = text.encode()[: EVENT["text"].itemsize].decode(errors="ignore").encode()
-        self._ring.append(row)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._ring.close()

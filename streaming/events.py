@@ -1,4 +1,4 @@
-"""What a process of a session has to tell people: a ring of rows, one a writer.
+"""Events that the processes of a session report to people: a ring of rows for each process.
 
     feed, supervisor, trainer -> WRITER.events -> trainer -> MLflow's tag ``events`` -> page, alerts
 
@@ -27,6 +27,7 @@ class Code(enum.StrEnum):
     NO_HISTORY = "no_history"
     REPAIRED = "repaired"  # missed trades were fetched
     GAP = "gap"  # trades are missing for good
+    RECOUNTED = "recounted"  # the venue numbers its trades anew
     REJECTED = "rejected"  # messages of the venue are dropped
     TAPE_ENDED = "tape_ended"
 
@@ -67,7 +68,7 @@ class EventWriter:
 
     Args:
         session: the session's folder.
-        writer: the process that speaks: ``feed``, ``supervisor``, ...
+        writer: the process that reports: ``feed``, ``supervisor``, ...
     """
 
     def __init__(self, session: Path, writer: str) -> None:

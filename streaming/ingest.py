@@ -2,8 +2,8 @@
 
     decoded ticks -> Sequencer -> BarBuilder -> bar ring, then tick cache
 
-No socket and no clock: the feed drives it, tests drive it the same way. Bars are written
-before the ticks that made them final, so that whoever has seen a tick finds its bars.
+It reads no socket and no clock: tests drive it as the feed does. Bars are written before the
+ticks that made them final, so that a reader who has seen a tick finds its bars.
 """
 
 from __future__ import annotations
@@ -15,17 +15,22 @@ import numpy as np
 from streaming.bars import BarBuilder
 from streaming.cache import write_bar_ring, write_tick_cache
 from streaming.config import StreamConfig
-from streaming.sequence import Sequencer
+from streaming.sequence import Recount, Sequencer
 from streaming.ticks import LATE, NS_PER_MS, REPAIRED, Ticks
 
 
 class Ingest:
-    """Owner of one symbol's rings; takes up where a killed process left them.
+    """Owner of one symbol's rings; goes on where a killed process left them.
 
     Args:
         session: the session's folder.
-        symbol: the venue's spelling.
-        config: sizes, grace and whether to wait for history.
+        symbol: in the venue's spelling.
+        config: gives the sizes, the grace and whether to wait for history.
+
+    Attributes:
+        ticks: the tick cache, whose header holds ``stats``.
+        bars: the ring of final bars.
+        stats: the stream's counters.
     """
 
     def __init__(self, session: Path, symbol: str, config: StreamConfig) -> None:
@@ -34,13 +39,14 @@ class Ingest:
         self.bars = write_bar_ring(session, symbol, config.bar_ring)
         self.stats = self.ticks.stats
         kept = self.ticks.read()
-        self.sequencer = Sequencer(
+        self._sequencer = Sequencer(
             int(kept.rows["id"][-1]) if len(kept.rows) else None,
             wait_for_history=config.backfill_seconds > 0,
             newest_ts=int(kept.rows["ts_event"].max(initial=-1)),
         )
         self._duplicates = int(self.stats["duplicates"])  # of the processes before this one
-        # A feed killed after it wrote bars and before their ticks had told nobody of those bars.
+        # A feed that was killed between writing bars and writing their ticks leaves bars that no
+        # reader has used yet.
         known = self.bars.read()
         final = int(np.count_nonzero(known.rows["final_seq"] <= self.ticks.committed))
         self.bars.take_back(known.first + final)
@@ -49,26 +55,40 @@ class Ingest:
         self._builder = BarBuilder(config.grace_ms * NS_PER_MS, kept.first)
         self._write_bars(kept.rows.copy())
 
+    @property
+    def held(self) -> Ticks:
+        """Trades held back until the history or the hole before them is dealt with."""
+        return self._sequencer.held
+
+    @property
+    def missing(self) -> tuple[int, int] | None:
+        """First and last id of the hole before the held trades; None if there is none."""
+        return self._sequencer.missing
+
+    def take_recounts(self) -> list[Recount]:
+        """Return the recounts of the venue since the last call."""
+        return self._sequencer.take_recounts()
+
     def push(self, ticks: Ticks) -> None:
         """Take streamed trades, in the order received."""
-        self._keep(self.sequencer.push(ticks))
+        self._keep(self._sequencer.push(ticks))
 
     def begin(self, history: Ticks) -> None:
         """Take the trades from before the first streamed one; there may be none."""
         self.stats["backfilled"] += len(history)
-        self._keep(self.sequencer.begin(history), count_repaired=False)
+        self._keep(self._sequencer.begin(history), count_repaired=False)
 
     def fill(self, repaired: Ticks) -> None:
         """Take what the venue still had of the missing trades."""
-        self._keep(self.sequencer.fill(repaired))
+        self._keep(self._sequencer.fill(repaired))
 
     def give_up(self) -> tuple[int, int] | None:
         """Mark the hole as a gap; return its first and last id."""
-        missing = self.sequencer.missing
+        missing = self.missing
         if missing is not None:
             self.stats["gaps"] += 1
             self.stats["missing"] += missing[1] - missing[0] + 1
-            self._keep(self.sequencer.give_up())
+            self._keep(self._sequencer.give_up())
         return missing
 
     def close(self) -> None:
@@ -77,7 +97,7 @@ class Ingest:
         self.bars.close()
 
     def _keep(self, ticks: Ticks, *, count_repaired: bool = True) -> None:
-        self.stats["duplicates"] = self._duplicates + self.sequencer.duplicates
+        self.stats["duplicates"] = self._duplicates + self._sequencer.duplicates
         if len(ticks) == 0:
             return
         ticks = ticks.copy()

@@ -1,4 +1,4 @@
-"""What every child process of a session does about its parent and about signals.
+"""What a child process of a session does when its parent is gone.
 
     python -m streaming.process PROGRAM [ARGUMENT ...]
 
@@ -17,12 +17,12 @@ import time
 
 CHECK_SECONDS = 0.5
 
-# The parent's process id, for a child that gets to look only after its parent has gone.
+# Names the parent's process id, for a child that asks for it after its parent has gone.
 PARENT = "TICKLOOP_PARENT"
 
 
 def end_with_parent() -> None:
-    """Send this process SIGTERM once its parent is gone, so that no orphan keeps running."""
+    """Send this process SIGTERM once its parent is gone, so that no orphan goes on running."""
 
     def watch() -> None:
         wait_for_orphanage()
@@ -32,7 +32,7 @@ def end_with_parent() -> None:
 
 
 def wait_for_orphanage() -> None:
-    """Wait until this process' parent is gone."""
+    """Wait until the parent of this process is gone."""
     parent = int(os.environ.get(PARENT) or os.getppid())
     while os.getppid() == parent:
         time.sleep(CHECK_SECONDS)

@@ -4,10 +4,10 @@
 
 Rows are numbered from 0 for ever (their *seq*); row ``seq`` lies in slot ``seq % capacity``.
 The writer first raises ``reserved``, then writes the rows, then raises ``committed``. A
-reader copies rows below ``committed`` and then looks at ``reserved`` again: what the writer
-may have overwritten meanwhile is cut off, so a torn row is never returned. Each counter is
+reader copies rows below ``committed`` and then reads ``reserved`` again: it cuts off the rows that
+the writer may have overwritten meanwhile, so it never returns a torn row. Each counter is
 one aligned 8-byte word and is stored in program order, which x86-64 keeps visible in order.
-The file outlives a killed process: pages of a shared mapping belong to the kernel.
+The file outlives a killed process, as the kernel owns the pages of a shared mapping.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from streaming.errors import RingError
 
-PAGE = 4096
+HEADER_BYTES = 4096  # one page
 STATS_AT = 512
 MAGIC = b"tickloop"
 VERSION = 1
@@ -54,8 +54,8 @@ class Ring:
 
     Args:
         path: an existing ring file.
-        dtype: of one row.
-        stats: dtype of the record of counters kept in the header.
+        dtype: the dtype of one row.
+        stats: the dtype of the record of counters in the header.
 
     Raises:
         RingError: if the file was made with another layout.
@@ -66,13 +66,13 @@ class Ring:
 
     def __init__(self, path: Path, dtype: np.dtype[np.void], stats: np.dtype[np.void] = NO_STATS):
         self.path = path
-        if (size := path.stat().st_size) < PAGE:
+        if (size := path.stat().st_size) < HEADER_BYTES:
             raise RingError(f"{path}: expected a ring file, found {size} bytes: move it away")
         self._raw = np.memmap(path, np.uint8, self._mode)
         self._header = self._raw[: HEADER.itemsize].view(HEADER)[0]
         self._check(dtype)
         self.capacity = int(self._header["capacity"])
-        self._rows = np.asarray(self._raw[PAGE:]).view(dtype)
+        self._rows = np.asarray(self._raw[HEADER_BYTES:]).view(dtype)
         self.stats = self._raw[STATS_AT : STATS_AT + stats.itemsize].view(stats)[0]
 
     def _check(self, dtype: np.dtype[np.void]) -> None:
@@ -84,7 +84,7 @@ class Ring:
                 f"{self.path}: expected (magic, version, bytes a row) {wanted}, found {found}; "
                 "it is not a ring of this version: move it away"
             )
-        size = PAGE + int(header["capacity"]) * dtype.itemsize
+        size = HEADER_BYTES + int(header["capacity"]) * dtype.itemsize
         if len(self._raw) != size:
             raise RingError(
                 f"{self.path}: expected {size} bytes, found {len(self._raw)}; it was cut off:"
@@ -106,7 +106,7 @@ class Ring:
         return max(0, int(self._header["reserved"]) - self.capacity)
 
     def read(self, start: int = 0, stop: int | None = None) -> Rows:
-        """Copy rows ``start`` (included) to ``stop`` (excluded), as far as they are there."""
+        """Copy those of the rows ``start`` (included) to ``stop`` (excluded) that are there."""
         stop = self.committed if stop is None else min(stop, self.committed)
         start = min(max(start, self.oldest), stop)
         rows = np.concatenate([self._rows[part] for part in self._slots(start, stop)])
@@ -141,7 +141,7 @@ class RingWriter(Ring):
         capacity: int,
         stats: np.dtype[np.void] = NO_STATS,
     ):
-        if STATS_AT + stats.itemsize > PAGE:
+        if STATS_AT + stats.itemsize > HEADER_BYTES:
             raise RingError(f"{path}: {stats.itemsize} bytes of stats do not fit the header page")
         if not path.exists():
             _make_file(path, dtype, capacity)
@@ -153,7 +153,7 @@ class RingWriter(Ring):
         super().__init__(path, dtype, stats)
 
     def append(self, rows: NDArray[np.void]) -> int:
-        """Write ``rows`` and return the seq of the first; more than fit keep the newest."""
+        """Write ``rows`` and return the seq of the first; if too many, only the newest are kept."""
         first = self.committed
         stop = first + len(rows)
         kept = rows[-self.capacity :]
@@ -164,11 +164,11 @@ class RingWriter(Ring):
         return first
 
     def take_back(self, seq: int) -> None:
-        """Forget the rows from ``seq`` on, which no reader has been told of."""
+        """Forget the rows from ``seq`` on, which no reader must have used yet."""
         self._header["committed"] = min(seq, self.committed)
 
     def close(self) -> None:
-        """Give up the write lock; the file stays."""
+        """Release the write lock; the file stays."""
         self._lock.close()
 
 
@@ -178,5 +178,5 @@ def _make_file(path: Path, dtype: np.dtype[np.void], capacity: int) -> None:
     header[0] = (MAGIC, VERSION, dtype.itemsize, capacity, 0, 0)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
         file.write(header.tobytes())
-        file.truncate(PAGE + capacity * dtype.itemsize)
+        file.truncate(HEADER_BYTES + capacity * dtype.itemsize)
     os.replace(file.name, path)

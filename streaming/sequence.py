@@ -9,6 +9,8 @@ until the caller has either filled it or given up, which marks the next tick ``A
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,21 +18,35 @@ from streaming.ticks import AFTER_GAP, VOID, Ticks, make_ticks
 
 # So many old ids in rising order with new times, and nothing new between them, mean that the
 # venue has started to count again (Binance's testnet does so about monthly).
-RESTART_AFTER = 20
+RECOUNT_AFTER = 20
 
 # Void ticks remembered until their neighbours have come.
 VOID_KEPT = 1000
 
 
+class Recount(NamedTuple):
+    """The venue has started to number its trades anew.
+
+    Attributes:
+        last_id: the newest id that was kept under the old count.
+        first_id: the first id seen under the new one.
+        dropped: trades held back behind a hole in the old count, which cannot be filled any more.
+    """
+
+    last_id: int
+    first_id: int
+    dropped: int
+
+
 class Sequencer:
     """Order, dedupe and find gaps.
 
-    Void ticks count as received, so that a bad price is not taken for a lost trade; but they
-    never open a hole themselves, since their id may be as wrong as the rest.
+    Void ticks count as received, so that a bad price is not taken for a lost trade. They never open
+    a hole themselves, since their id may be as wrong as the rest.
 
     Args:
         last_id: id of the newest trade already kept; None if there is none yet.
-        wait_for_history: hold the first trades until ``begin`` has told where to start.
+        wait_for_history: hold the first trades until ``begin`` brings those before them.
         newest_ts: the latest event time already kept, ns; -1 if there is none yet.
     """
 
@@ -43,7 +59,7 @@ class Sequencer:
     ) -> None:
         self.last_id = last_id
         self.duplicates = 0
-        self.restarts = 0
+        self._recounts: list[Recount] = []
         self.held = make_ticks(0)  # held back until a hole is filled or given up
         self._wait_for_history = wait_for_history and last_id is None
         self._newest_ts = newest_ts
@@ -58,14 +74,18 @@ class Sequencer:
             return None
         return self.last_id + 1, int(self.held["id"][0]) - 1
 
+    def take_recounts(self) -> list[Recount]:
+        """Return the recounts since the last call."""
+        recounts, self._recounts = self._recounts, []
+        return recounts
+
     def push(self, ticks: Ticks) -> Ticks:
         """Take trades as received; return those to keep now, in id order."""
         void = ticks["flags"] & VOID != 0
         if void.any():
             self._void = np.concatenate([self._void, ticks[void]])[-VOID_KEPT:]
             ticks = ticks[~void]
-        if self.last_id is not None:
-            ticks = self._drop_old(ticks)
+        ticks = self._drop_old(ticks)
         if len(ticks):
             if len(self.held):
                 ticks = np.concatenate([self.held, ticks])
@@ -87,7 +107,7 @@ class Sequencer:
         return self.push(ticks[(ticks["id"] >= first) & (ticks["id"] <= last)])
 
     def give_up(self) -> Ticks:
-        """Take the hole as final: mark it and go on behind it."""
+        """Treat the hole as final: mark it and go on behind it."""
         if self.missing is None:
             return make_ticks(0)
         self._after_gap = True
@@ -95,7 +115,7 @@ class Sequencer:
         return self._release()
 
     def _unique(self, ticks: Ticks) -> Ticks:
-        """Sort by id and keep of each id the one received first."""
+        """Sort by id and keep the first received of each id."""
         if (np.diff(ticks["id"]) > 0).all():
             return ticks
         _, first = np.unique(ticks["id"], return_index=True)
@@ -136,7 +156,7 @@ class Sequencer:
         return ticks[np.unique(ticks["id"], return_index=True)[1]]
 
     def _drop_old(self, ticks: Ticks) -> Ticks:
-        if not len(ticks):
+        if self.last_id is None or not len(ticks):
             return ticks
         fresh: NDArray[np.bool] = ticks["id"] > self.last_id
         if fresh.all():
@@ -149,17 +169,18 @@ class Sequencer:
             return ticks[fresh]
         self._old = np.concatenate([self._old, old[old["ts_event"] > self._newest_ts]])
         rising = (np.diff(self._old["id"]) > 0).all()
-        if len(self._old) < RESTART_AFTER or not rising:
+        if len(self._old) < RECOUNT_AFTER or not rising:
             self._old = self._old if rising else make_ticks(0)
             return ticks[:0]
-        return self._restart()
+        return self._recount(self.last_id)
 
-    def _restart(self) -> Ticks:
+    def _recount(self, last_id: int) -> Ticks:
         """Follow the venue's new count from the first trade of it that was seen."""
         ticks, self._old = self._old, make_ticks(0)
-        self.restarts += 1
+        first_id = int(ticks["id"][0])
+        self._recounts.append(Recount(last_id, first_id, len(self.held)))
         self.duplicates -= len(ticks)
         ticks["flags"][0] |= AFTER_GAP
-        self.last_id = int(ticks["id"][0]) - 1
+        self.last_id = first_id - 1
         self.held = make_ticks(0)
         return ticks

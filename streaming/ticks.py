@@ -13,7 +13,7 @@ Ticks travel as structured numpy arrays of dtype ``TICK``, in the venue's order:
     flags      ``REPAIRED`` fetched by REST, not streamed
                ``AFTER_GAP`` trades are missing between this tick and the one before
                ``LATE`` its bar was final already, so no bar counts it
-               ``VOID`` breaks an invariant: known to the sequencer, kept nowhere
+               ``VOID`` it breaks an invariant: the sequencer sees it, no file keeps it
 """
 
 from __future__ import annotations
@@ -51,8 +51,11 @@ NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 NS_PER_US = 1_000
 
-# Nothing before the first bitcoin block was traded on the venues read here; an older
-# time is a wrong unit.
+# A time of 13 digits is in ms until the year 2286, one of 16 digits in us.
+US_FROM = 10**14
+
+# No venue read here traded anything before the first bitcoin block; an older time is in a wrong
+# unit.
 OLDEST_TS = 1_230_768_000 * NS_PER_S  # 2009-01-01
 MAX_AHEAD_NS = 60 * NS_PER_S
 

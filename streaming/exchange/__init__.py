@@ -1,7 +1,9 @@
-"""The built-in venue: plays a synthetic or recorded market in Binance's wire format.
+"""The built-in venue: serves a synthetic or recorded market in Binance's wire format.
 
-source (market or tape) -> Play -> history -> REST
-                             └───> frames -> websockets
+    sources (market or tape) -> MarketSimulator -> history -> REST
+                                      └─> Clients -> frames -> websockets
+
+Its rooms, lowest first: ``protocol`` and ``markets``, then ``pacing``, then the modules here.
 """
 
 from streaming.exchange.server import Exchange

@@ -35,7 +35,7 @@ async def run(config: StreamConfig, folder: Path) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one session's exchange and return the exit code: 2 if it cannot be what is asked."""
+    """Run one session's exchange and return the exit code: 2 if it cannot be as configured."""
     end_with_parent()
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
@@ -58,7 +58,7 @@ def _load(folder: Path) -> StreamConfig:
     """Read the session's config.
 
     Raises:
-        KnobError: if there is none, or it names no port to listen on.
+        KnobError: if there is no config, or it names no port to listen on.
     """
     path = folder / "config.json"
     try:

@@ -1,4 +1,4 @@
-"""Faults on request, for tests of whoever follows the exchange.
+"""Faults on request, for tests of programs that follow the exchange.
 
     drop                    close all websockets as for a restart (1012)
     abort                   cut them without a word
@@ -17,35 +17,37 @@ from __future__ import annotations
 import http
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import msgspec
-from websockets.asyncio.server import broadcast
 
-from streaming.exchange.player import Player
-
-if TYPE_CHECKING:
-    from streaming.exchange.server import Exchange
+from streaming.exchange.clients import Clients
+from streaming.exchange.pacing.replayer import Replayer
+from streaming.exchange.simulator import MarketSimulator
 
 KINDS = ("drop", "abort", "stall", "skip", "lose", "raw", "refuse", "end")
 
 
 class Faults:
-    """The faults of one exchange, as methods and as queries of ``/sim/fault``."""
+    """The faults of one exchange, as methods and as queries of ``/sim/fault``.
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    Args:
+        clients: the exchange's websockets.
+        simulator: what happens on the exchange.
+    """
+
+    def __init__(self, clients: Clients, simulator: MarketSimulator) -> None:
+        self._clients, self._simulator = clients, simulator
         self._stalled_until = 0.0  # time.monotonic()
         self._refusals = 0
         self._refusal = (429, "")
 
     @property
     def stalled(self) -> bool:
-        """Whether no trades are to be sent now."""
+        """Whether trades are withheld now."""
         return time.monotonic() < self._stalled_until
 
     def take_refusal(self) -> tuple[int, str] | None:
-        """Return status and Retry-After for the request at hand, if it is to be refused."""
+        """Return status and Retry-After of the request at hand; None if it is not refused."""
         if self._refusals == 0:
             return None
         self._refusals -= 1
@@ -78,13 +80,11 @@ class Faults:
 
     def drop(self) -> None:
         """Close all websockets with code 1012."""
-        for client in list(self._exchange.clients):
-            self._exchange.close(client, 1012, "service restart")
+        self._clients.close(1012, "service restart")
 
     def abort(self) -> None:
         """Cut all websockets' TCP connections."""
-        for client in list(self._exchange.clients):
-            client.connection.transport.abort()
+        self._clients.abort()
 
     def stall(self, seconds: float) -> None:
         """Send no trades for ``seconds`` of our time."""
@@ -92,17 +92,17 @@ class Faults:
 
     def skip(self, count: int, symbol: str = "") -> None:
         """Do not stream the next ``count`` trades of each symbol, or of one."""
-        for player in self._players(symbol):
-            player.skipped.count += count
+        for replayer in self._replayers(symbol):
+            replayer.skipped.count += count
 
     def lose(self, count: int, symbol: str = "") -> None:
-        """Let the next ``count`` trades of each symbol, or of one, never happen."""
-        for player in self._players(symbol):
-            player.lost.count += count
+        """Drop the next ``count`` trades of each symbol, or of one, before they happen."""
+        for replayer in self._replayers(symbol):
+            replayer.lost.count += count
 
     def raw(self, text: str) -> None:
         """Send ``text`` to all websockets."""
-        broadcast([client.connection for client in self._exchange.clients], text)
+        self._clients.send(text)
 
     def refuse(self, status: int, count: int, retry_after: str = "") -> None:
         """Answer the next ``count`` requests with ``status`` and ``Retry-After``."""
@@ -110,9 +110,9 @@ class Faults:
         self._refusals = count
 
     def end(self) -> None:
-        """Let nothing happen any more."""
-        self._exchange.play.stop()
+        """End the market."""
+        self._simulator.stop()
 
-    def _players(self, symbol: str) -> list[Player]:
-        players = self._exchange.play.players
-        return [players[symbol]] if symbol else list(players.values())
+    def _replayers(self, symbol: str) -> list[Replayer]:
+        replayers = self._simulator.replayers
+        return [replayers[symbol]] if symbol else list(replayers.values())

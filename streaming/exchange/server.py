@@ -8,26 +8,23 @@ GET /sim/fault?kind=drop                                                        
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
-from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from streaming.config import StreamConfig
-from streaming.exchange.control import Subscriptions
+from streaming.exchange.clients import Client, Clients
 from streaming.exchange.faults import Faults
-from streaming.exchange.play import Play
-from streaming.exchange.rest import Rest
-from streaming.exchange.trades import Trades
-from streaming.exchange.wire import Stream, frames, unit_of
-
-logger = logging.getLogger(__name__)
+from streaming.exchange.protocol.rest import Rest
+from streaming.exchange.protocol.subscriptions import Subscriptions
+from streaming.exchange.protocol.wire import unit_of
+from streaming.exchange.simulator import MarketSimulator
 
 HOST = "127.0.0.1"
 TICK_S = 0.01  # how often due trades are sent
@@ -36,18 +33,8 @@ TICK_S = 0.01  # how often due trades are sent
 PING_S, PONG_S = 20, 60
 MAX_REQUEST_BYTES = 64 * 1024
 
-# A client that leaves this much unread is disconnected.
-MAX_UNSENT_BYTES = 16 * 2**20
-CLOSE_S = 60  # time to read what was sent before the close
+CLOSE_S = 60  # time a client has to read what was sent before the close
 STOP_S = 0.5  # ... when the exchange itself ends
-
-
-class Client:
-    """One websocket and what it has subscribed to."""
-
-    def __init__(self, connection: ServerConnection, subscriptions: Subscriptions) -> None:
-        self.connection = connection
-        self.subscriptions = subscriptions
 
 
 class Exchange:
@@ -56,9 +43,10 @@ class Exchange:
     Use it as a context manager: ``async with Exchange(config, folder) as exchange``.
 
     Args:
-        config: what to play; the port is the one of ``venue_ws``, any free one if empty.
+        config: names the market or tape; the port is the one of ``venue_ws``, any free one if
+            that is empty.
         folder: keeps the market's clock across restarts.
-        wall_ns: our clock, ns since the Unix epoch.
+        wall_ns: returns our time, ns since the Unix epoch.
 
     Raises:
         KnobError: if there is no market of that name.
@@ -69,16 +57,15 @@ class Exchange:
     def __init__(
         self, config: StreamConfig, folder: Path, *, wall_ns: Callable[[], int] = time.time_ns
     ) -> None:
-        self.play = Play(config, folder, wall_ns)
-        self.faults = Faults(self)
-        self.clients: set[Client] = set()
+        self.clients = Clients()
+        self._simulator = MarketSimulator(config, folder, wall_ns)
+        self.faults = Faults(self.clients, self._simulator)
         self._rest = Rest(
-            {symbol: player.history for symbol, player in self.play.players.items()},
-            self.play.market_ns,
+            {symbol: each.history for symbol, each in self._simulator.replayers.items()},
+            self._simulator.market_ns,
         )
         self._port = urlsplit(config.venue_ws).port or 0
         self._server: Server
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def port(self) -> int:
@@ -113,44 +100,13 @@ class Exchange:
 
     async def _pace(self) -> None:
         while True:
-            for symbol, trades in self.play.happen():
-                self._publish(symbol, trades)
+            for symbol, trades in self._simulator.advance():
+                if not self.faults.stalled:
+                    self.clients.publish(symbol, trades)
                 await asyncio.sleep(0)
-            if self.play.ended:
-                self.close_all(1000, "end of tape")
+            if self._simulator.ended:
+                self.clients.close(1000, "end of tape", subscribed_only=True)
             await asyncio.sleep(TICK_S)
-
-    def _publish(self, symbol: str, trades: Trades) -> None:
-        """Send trades to all who follow them, encoded once for each kind of stream."""
-        if len(trades) == 0 or self.faults.stalled:
-            return
-        followers: dict[Stream, list[ServerConnection]] = {}
-        for client in self.clients:
-            for stream in client.subscriptions.streams():
-                if stream.symbol == symbol:
-                    followers.setdefault(stream, []).append(client.connection)
-        for stream, connections in followers.items():
-            for frame in frames(stream, trades):
-                broadcast(connections, frame, text=True)
-        for client in list(self.clients):
-            if client.connection.transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
-                logger.warning("%s: too slow, disconnected", client.connection.remote_address)
-                self.close(client, 1008, "too slow")
-
-    def close(self, client: Client, code: int, reason: str) -> None:
-        """Send a client nothing more and close its connection."""
-        self.clients.discard(client)
-        self._spawn(client.connection.close(code, reason))
-
-    def close_all(self, code: int, reason: str) -> None:
-        """Close the connections of all that have subscribed to anything."""
-        for client in [client for client in self.clients if client.subscriptions.names]:
-            self.close(client, code, reason)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _handle(self, connection: ServerConnection) -> None:
         assert connection.request is not None  # for mypy
@@ -167,10 +123,10 @@ class Exchange:
             self.clients.discard(client)
 
     def _start_for(self, client: Client) -> None:
-        """Start a tape once somebody listens, so that nobody misses its beginning."""
+        """Start a tape when the first client has subscribed, so that none misses its beginning."""
         symbols = {stream.symbol for stream in client.subscriptions.streams()}
-        if symbols & self.play.players.keys():
-            self.play.start()
+        if symbols & self._simulator.replayers.keys():
+            self._simulator.start()
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         url = urlsplit(request.path)

@@ -1,4 +1,4 @@
-"""What an exchange plays: a synthetic market or a recorded tape, as trades with due times."""
+"""Where an exchange's trades come from: a synthetic market or a recorded tape."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streaming.config import StreamConfig
 from streaming.errors import KnobError, TapeError
 from streaming.exchange.markets import MARKETS, Market, trades
-from streaming.exchange.trades import FIRST_AGG_ID, Trades, with_aggregates
+from streaming.exchange.protocol.trades import FIRST_AGG_ID, Trades, with_aggregates
 from streaming.tape import read_tape, tape_symbols
 from streaming.ticks import NS_PER_S, Ticks
 
@@ -28,7 +28,7 @@ class TapeAt(NamedTuple):
 
 
 def check_source(config: StreamConfig) -> None:
-    """See that the exchange can play ``config.source``, before anything is started.
+    """Check that the exchange can serve ``config.source``, before any process is started.
 
     Raises:
         KnobError: if there is no market of that name.
@@ -59,13 +59,13 @@ def market_of(config: StreamConfig) -> Market:
 
 
 def tape_of(config: StreamConfig) -> TapeAt:
-    """Split ``tape:PATH?venue=NAME``; without a venue, a symbol's first one is played."""
+    """Split ``tape:PATH?venue=NAME``; without a venue, a symbol's first one is meant."""
     path, _, venue = config.source.partition(":")[2].partition("?venue=")
     return TapeAt(Path(path), venue)
 
 
-def market_play(market: Market, seed: int, symbol: str, start_ns: int) -> Iterator[Trades]:
-    """Yield a market's trades, due when they happen. Endless."""
+def market_trades(market: Market, seed: int, symbol: str, start_ns: int) -> Iterator[Trades]:
+    """Yield a market's trades for ever, each due at its event time."""
     agg_id = FIRST_AGG_ID
     for ticks in trades(market, seed, symbol, start_ns):
         chunk = with_aggregates(ticks, ticks["ts_event"], agg_id)
@@ -74,7 +74,7 @@ def market_play(market: Market, seed: int, symbol: str, start_ns: int) -> Iterat
             yield chunk
 
 
-def tape_plays(tape: TapeAt, symbols: Sequence[str]) -> dict[str, Trades]:
+def tape_trades(tape: TapeAt, symbols: Sequence[str]) -> dict[str, Trades]:
     """Return the trades of each symbol on a tape, due as they were received.
 
     Raises:
@@ -93,8 +93,8 @@ def due_times(ticks: Sequence[Ticks], paced_by: str) -> list[NDArray[np.int64]]:
     """Return when each tick of each symbol is due, ns: never earlier than the one before.
 
     Args:
-        ticks: of each symbol ``(n,)``, in the order of receipt.
-        paced_by: the field that tells the pace, ``ts_init`` or ``ts_event``.
+        ticks: ``(n,)`` for each symbol, in the order of receipt.
+        paced_by: the field that gives the pace, ``ts_init`` or ``ts_event``.
     """
     pace = [np.maximum.accumulate(part[paced_by]) for part in ticks]
     moments, where = np.unique(np.concatenate(pace), return_inverse=True)

@@ -15,10 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.ticks import NS_PER_MS, NS_PER_US
-
-# 13 digits are ms until the year 2286, 16 digits are us.
-US_FROM = 10**14
+from streaming.ticks import NS_PER_MS, NS_PER_US, US_FROM
 
 
 class Layout(NamedTuple):
@@ -26,9 +23,9 @@ class Layout(NamedTuple):
 
     Attributes:
         columns: names of all columns, by position.
-        header: whether the first line is one.
-        event_ns: ns of one unit of ``ts_event``; 0: ms or us, as the digits tell.
-        init_ns: ns of one unit of ``ts_init``.
+        header: whether the first line names the columns.
+        event_ns: ns in one unit of ``ts_event``; 0 if the number of digits decides, ms or us.
+        init_ns: ns in one unit of ``ts_init``.
     """
 
     columns: tuple[str, ...]
@@ -46,7 +43,7 @@ class Layout(NamedTuple):
 
 
 def layout_of(first_line: str) -> Layout | None:
-    """Recognise a file by its first line; None if it is no known format."""
+    """Return the layout of the file with this first line; None if its format is unknown."""
     fields = tuple(field.strip() for field in first_line.strip().split(","))
     names = set(fields)
     if {"recv_ns", "exch_us", "venue", "symbol", "price", "qty", "side", "trade_id"} <= names:
@@ -76,7 +73,11 @@ def _binance(fields: tuple[str, ...]) -> Layout | None:
 
 
 def to_ns(time: NDArray[np.int64], unit_ns: int) -> NDArray[np.int64]:
-    """Return ``time`` in ns; ``unit_ns`` 0 tells ms from us by the number of digits."""
+    """Return ``time`` in ns; if ``unit_ns`` is 0, the number of digits decides, ms or us.
+
+    >>> to_ns(np.array([1_700_000_000_000, 1_700_000_000_000_000]), 0).tolist()
+    [1700000000000000000, 1700000000000000000]
+    """
     if unit_ns:
         return time * unit_ns
     return np.where(time < US_FROM, time * NS_PER_MS, time * NS_PER_US)

@@ -1,4 +1,4 @@
-"""Read recorded trades of any known format as Ticks, rows as they are: the feed judges them."""
+"""Recorded trades of any known format -> ticks, unchecked: the feed checks them as it streams."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from streaming.tape.formats import Layout, layout_of, to_ns
 from streaming.tape.segments import segment_symbol, segments
 from streaming.ticks import TICK, Side, Ticks, make_ticks
 
-KNOWN = "a folder of segments, or CSV(.gz, .zip) of tickloop, Tardis or Binance trades"
+FORMATS = "a folder of segments, or CSV(.gz, .zip) of tickloop, Tardis or Binance trades"
 
 # The taker's side: as a word, or as Binance's "is the buyer the maker?".
 SIDES = {"buy": Side.BOUGHT, "sell": Side.SOLD, "true": Side.SOLD, "false": Side.BOUGHT}
@@ -34,8 +34,9 @@ def read_tape(path: Path, symbol: str, venue: str = "") -> Ticks:
 
     Args:
         path: a Parquet segment, a folder of them, or a CSV file (see ``formats``).
-        symbol: as the tape spells it.
-        venue: whose trades, if the tape has several; the first that has the symbol if empty.
+        symbol: in the tape's spelling.
+        venue: the one whose trades are read, if the tape has several; if empty, the first with the
+            symbol.
 
     Returns:
         ``(n,)`` of dtype ``TICK``: ``ts_init`` is the recorder's receive time, 0 if it is not
@@ -47,17 +48,17 @@ def read_tape(path: Path, symbol: str, venue: str = "") -> Ticks:
     try:
         if _is_parquet(path):
             ticks = [_from_parquet(part) for part in _parts(path).get(symbol, [])]
-            found = np.concatenate(ticks) if ticks else make_ticks(0)
+            read = np.concatenate(ticks) if ticks else make_ticks(0)
         else:
             layout, table = _table(path)
-            found = _from_csv(layout, _rows_of(path, layout, table, symbol, venue))
+            read = _from_csv(layout, _rows_of(path, layout, table, symbol, venue))
     except DAMAGED as e:
         _damaged(path, e)
-    if len(found) == 0:
+    if len(read) == 0:
         at = f" at {venue}" if venue else ""
         there = ", ".join(tape_symbols(path)) or "none"
         raise TapeError(f"{path}: {symbol}{at} is not on this tape; it has: {there}")
-    return found
+    return read
 
 
 def tape_symbols(path: Path) -> list[str]:
@@ -79,7 +80,7 @@ def tape_symbols(path: Path) -> list[str]:
 
 def _damaged(path: Path, error: BaseException) -> NoReturn:
     if not path.exists():
-        raise TapeError(f"{path}: expected {KNOWN}; there is no such file") from error
+        raise TapeError(f"{path}: expected {FORMATS}; there is no such file") from error
     what = str(error).splitlines()[0] if str(error) else type(error).__name__
     raise TapeError(
         f"{path}: expected a whole tape, it is damaged or cut off ({what}); record or fetch it"
@@ -132,7 +133,7 @@ def _table(path: Path) -> tuple[Layout, Any]:
     layout = layout_of(first_line)
     if layout is None:
         raise TapeError(
-            f"{path}: expected {KNOWN}; the first line is {first_line[:80]!r}: convert it to one"
+            f"{path}: expected {FORMATS}; the first line is {first_line[:80]!r}: convert it to one"
             " of these"
         )
     numbers = {layout.price: pa.float64(), layout.size: pa.float64(), layout.ts_event: pa.int64()}

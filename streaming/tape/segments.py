@@ -1,7 +1,7 @@
-"""The session's own tape: Parquet segments of consecutive ring rows, one symbol a file.
+"""The session's own tape: Parquet segments of consecutive ring rows, each of one symbol.
 
 ``{symbol}-{first}-{stop}.parquet`` holds the rows with seq ``first`` to ``stop - 1``. A segment
-gets its name only once it is whole, so that what has the name can be read, also after a crash.
+gets its name only once it is whole: a file of that name can be read, also after a crash.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def write_segment(folder: Path, symbol: str, first_seq: int, ticks: Ticks) -> Pa
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{symbol}-{first_seq:012d}-{first_seq + len(ticks):012d}.parquet"
     columns = {name: _column(np.ascontiguousarray(ticks[name])) for name in TICK.names or ()}
-    # One writer a symbol: what a crash has left under this name is overwritten.
+    # A symbol has one writer, which overwrites what a crash has left under this name.
     unfinished = folder / f"{symbol}.unfinished"
     pa.parquet.write_table(pa.table(columns), unfinished, compression="zstd")
     os.replace(unfinished, path)
@@ -47,7 +47,7 @@ def write_segment(folder: Path, symbol: str, first_seq: int, ticks: Ticks) -> Pa
 
 
 def _column(values: NDArray[Any]) -> pa.Array:
-    """Return ``values`` as Arrow sees them; `pa.array` would import pandas into the feed."""
+    """Return ``values`` as an Arrow array; `pa.array` would import pandas into the feed."""
     kind = pa.from_numpy_dtype(values.dtype)
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
@@ -70,15 +70,15 @@ def segment_symbol(path: Path) -> str:
 class TapeWriter:
     """Write a tick ring to segments; after a restart, go on where the last segment ends.
 
-    The ring is the buffer: what it still holds is not lost with the process.
+    The ring is the buffer: the ticks that it still holds are not lost with the process.
 
     Args:
-        ring: the symbol's ticks.
-        folder: of the segments; made if missing.
-        symbol: of the ring.
+        ring: holds the symbol's ticks.
+        folder: holds the segments; it is made if missing.
+        symbol: the ring's.
 
     Raises:
-        TapeError: if the folder's segments are of another ring.
+        TapeError: if the folder's segments belong to another ring.
     """
 
     def __init__(self, ring: Ring, folder: Path, symbol: str) -> None:

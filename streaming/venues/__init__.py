@@ -1,6 +1,7 @@
 """What a venue is to the feed: addresses, a decoder of its frames, parsers of its REST replies.
 
-All of it is pure: text in, ticks out; no socket, no clock. One venue, one file.
+All of it is pure: text in, ticks out; no socket, no clock. A venue is one file, and its wire format
+may be another.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class Decoded(NamedTuple):
 
 
 class Venue(Protocol):
-    """A market's wire format."""
+    """A venue's wire format."""
 
     name: str
 
@@ -29,16 +30,16 @@ class Venue(Protocol):
         """Return the websocket address that streams every symbol's trades."""
 
     def decode(self, frames: Sequence[bytes], stamps: Sequence[int]) -> Decoded:
-        """Decode frames received at ``stamps`` (ns); wrong ones are counted, never raised."""
+        """Decode frames received at ``stamps`` (ns); count wrong ones instead of raising."""
 
     def history_url(self, symbol: str, first_id: int, limit: int) -> str:
         """Return the REST address of up to ``limit`` trades from ``first_id`` on."""
 
     def parse_history(self, body: bytes, ts_init: int) -> Ticks:
-        """Decode a reply of ``history_url``; ``ValueError`` if it is none."""
+        """Decode a reply of ``history_url``; raise ``ValueError`` if it is not one."""
 
     def time_url(self) -> str:
         """Return the REST address of the venue's clock."""
 
     def parse_time(self, body: bytes) -> int:
-        """Return the venue's clock, ns; ``ValueError`` if the reply is none."""
+        """Return the venue's time, ns; raise ``ValueError`` if the reply is not one."""

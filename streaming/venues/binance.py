@@ -8,11 +8,10 @@ from typing import Any
 
 import msgspec
 
-from streaming.ticks import NS_PER_MS, NS_PER_US, REPAIRED, Ticks
+from streaming.ticks import NS_PER_MS, NS_PER_US, REPAIRED, US_FROM, Ticks
 from streaming.venues import Decoded
 from streaming.venues.binance_messages import (
     UNREADABLE,
-    US_FROM,
     AggTrade,
     Combined,
     CombinedAgg,
@@ -21,7 +20,7 @@ from streaming.venues.binance_messages import (
     RestTrade,
     Time,
     Trade,
-    judge,
+    mark_void,
     ticks_of,
     what_is,
 )
@@ -29,20 +28,20 @@ from streaming.venues.binance_messages import (
 WS_PUBLIC = "wss://stream.binance.com:9443"
 REST_PUBLIC = "https://api.binance.com"
 
-# A trade is about 200 bytes; what is much larger is not one.
+# A trade is about 200 bytes; a much larger frame is not one.
 MAX_FRAME_BYTES = 64 * 1024
 
 TIME: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Time)
 
 
 class Binance:
-    """The venue, for one set of symbols.
+    """Binance, for one set of symbols.
 
     Args:
         symbols: in the venue's upper-case spelling.
         channel: ``trade`` or ``aggTrade``.
-        ws: base address of the streams, for another host than the public one.
-        rest: base address of REST, likewise.
+        ws: base address of the streams, if the host is not the public one.
+        rest: base address of REST, if the host is not the public one.
     """
 
     name = "binance"
@@ -71,7 +70,7 @@ class Binance:
         return f"{self._ws}/stream?streams={streams}"
 
     def history_url(self, symbol: str, first_id: int, limit: int) -> str:
-        """Return the address of up to ``limit`` (<= 1000) trades from ``first_id`` on."""
+        """Return the address of up to ``limit`` trades, at most 1000, from ``first_id`` on."""
         path = "aggTrades" if self.channel == "aggTrade" else "historicalTrades"
         return f"{self._rest}/api/v3/{path}?symbol={symbol}&fromId={first_id}&limit={limit}"
 
@@ -84,7 +83,7 @@ class Binance:
         rows: list[RestTrade] | list[RestAggTrade] = _reply(self._history, body)
         ticks = ticks_of(rows, [ts_init] * len(rows))
         ticks["flags"] = REPAIRED
-        return judge(ticks, "", Counter())
+        return mark_void(ticks, "", Counter())
 
     def parse_time(self, body: bytes) -> int:
         """Return the venue's clock, ns."""
@@ -100,10 +99,10 @@ class Binance:
             if max(map(len, frames), default=0) > MAX_FRAME_BYTES:
                 raise ValueError
             events = [decode(frame).data for frame in frames]
-        except UNREADABLE:  # one of them is not a trade: look at each
+        except UNREADABLE:  # one of them is not a trade: decode each by itself
             events, stamps, reconnect = self._decode_each(frames, stamps, rejected)
         ticks = {
-            symbol: judge(ticks_of(mine, mine_stamps), symbol, rejected)
+            symbol: mark_void(ticks_of(mine, mine_stamps), symbol, rejected)
             for symbol, (mine, mine_stamps) in self._by_symbol(events, stamps, rejected).items()
         }
         return Decoded(ticks, rejected, reconnect)
@@ -114,22 +113,22 @@ class Binance:
         stamps: Sequence[int],
         rejected: Counter[tuple[str, str]],
     ) -> dict[str, tuple[Sequence[Event], Sequence[int]]]:
-        """Sort trades by symbol and count the foreign ones; the usual case is all of one."""
+        """Group trades by symbol and count the foreign ones; usually all are of one symbol."""
         n, symbol = len(events), self.symbols[0]
         kinds, names = [event.e for event in events], [event.s for event in events]
         if kinds.count(self.channel) == n and names.count(symbol) == n:
             return {symbol: (events, stamps)} if n else {}
-        found: dict[str, tuple[list[Event], list[int]]] = {}
+        groups: dict[str, tuple[list[Event], list[int]]] = {}
         for event, stamp in zip(events, stamps, strict=True):
             if event.e != self.channel:
                 rejected["", "not_trade"] += 1
             elif event.s not in self.symbols:
                 rejected["", "foreign_symbol"] += 1
             else:
-                mine, mine_stamps = found.setdefault(event.s, ([], []))
+                mine, mine_stamps = groups.setdefault(event.s, ([], []))
                 mine.append(event)
                 mine_stamps.append(stamp)
-        return dict(found)
+        return dict(groups)
 
     def _decode_each(
         self,
@@ -152,7 +151,7 @@ class Binance:
         return events, kept, reconnect
 
     def _decode_one(self, frame: bytes) -> Event | str:
-        """Return the trade, or why it is none; "" for replies to our own requests."""
+        """Return the trade, or why the frame is none; "" for replies to our own requests."""
         if len(frame) > MAX_FRAME_BYTES:
             return "oversized"
         try:

@@ -1,8 +1,8 @@
 """Binance's messages as they are on the wire, and what they mean as ticks. Pure.
 
 Formats: Binance spot API documentation, web-socket-streams.md and rest-api.md. Keys not named here
-are ignored, since futures and newer API versions add some. ``m`` (is the buyer the maker?) true
-means that the taker sold. Times are ms, or us if the venue was asked for them.
+are ignored, since futures and newer API versions add some. If ``m`` (is the buyer the maker?) is
+true, the taker sold. Times are ms, or us if the client has asked for them.
 """
 
 from __future__ import annotations
@@ -20,14 +20,12 @@ from streaming.ticks import (
     NS_PER_MS,
     NS_PER_US,
     OLDEST_TS,
+    US_FROM,
     VOID,
     Side,
     Ticks,
     make_ticks,
 )
-
-# 13 digits are ms until the year 2286, 16 digits are us.
-US_FROM = 10**14
 
 # What msgspec raises: the second for JSON nested without end.
 UNREADABLE = (ValueError, RecursionError)
@@ -103,7 +101,7 @@ class Time(msgspec.Struct):
 
 
 class _Probe(msgspec.Struct):
-    """Just enough of a frame to say what it is."""
+    """The fields of a frame that show what it is."""
 
     e: str = ""
     s: str = ""
@@ -151,7 +149,7 @@ def ticks_of(rows: Sequence[Row], stamps: Sequence[int]) -> Ticks:
     ticks["price"] = [row.price for row in rows]
     ticks["size"] = [row.size for row in rows]
     time = np.array([row.time for row in rows], np.int64)
-    # Past the year 2255 the ns would overflow: clip, the range check finds it all the same.
+    # Past the year 2255 the ns would overflow: the clipped time fails the range check all the same.
     ms = np.minimum(time, 9 * 10**12) * NS_PER_MS
     ticks["ts_event"] = np.where(time >= US_FROM, time * NS_PER_US, ms)
     ticks["ts_init"] = stamps
@@ -169,10 +167,10 @@ def _faults(ticks: Ticks) -> Iterable[tuple[str, NDArray[np.bool]]]:
     yield "bad_time", (ts < OLDEST_TS) | (ts > ticks["ts_init"] + MAX_AHEAD_NS)
 
 
-def judge(ticks: Ticks, symbol: str, rejected: Counter[tuple[str, str]]) -> Ticks:
-    """Mark the ticks that break an invariant ``VOID`` and count them, one reason each.
+def mark_void(ticks: Ticks, symbol: str, rejected: Counter[tuple[str, str]]) -> Ticks:
+    """Mark the ticks that break an invariant ``VOID``, and count each under one reason.
 
-    They go on as far as the sequencer, which must know that their ids were not lost.
+    The sequencer gets them too: it must know that their ids were not lost.
     """
     for reason, wrong in _faults(ticks):
         new = wrong & (ticks["flags"] & VOID == 0)

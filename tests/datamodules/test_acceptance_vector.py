@@ -1,4 +1,4 @@
-"""Design section 3: 1,000 ticks, one a second -> 951 rows -> 891 windows -> 940 experiences."""
+"""1,000 ticks, one a second -> 951 rows -> 891 windows -> 940 experiences, that is transitions."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def cut(bars, features):
 
 @pytest.mark.parametrize("features", COLUMNS)
 def test_a_thousand_ticks_give_951_rows_891_windows_and_940_experiences(features):
-    rows, windows, experiences = cut(thousand_bars(), features)
+    rows, windows, transitions = cut(thousand_bars(), features)
     assert rows.shape == (951, 8)
     assert windows.x.shape == (891, 60, 8)
     assert windows.x.dtype == np.float32
     assert windows.up.shape == windows.flat.shape == windows.at.shape == (891,)
-    assert experiences.rows.shape == (940, 11, 3)
-    assert experiences.ret.shape == experiences.ts.shape == (940,)
+    assert transitions.rows.shape == (940, 11, 3)
+    assert transitions.ret.shape == transitions.ts.shape == (940,)
 
 
 @pytest.mark.parametrize("features", COLUMNS)

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datamodules.quotes import BP, SPREAD_BARS, close_side, half_spread_bps, mids
-from streaming.exchange.markets.drawn_bars import bars_of_path
 from streaming.exchange.markets.market import SIGMA
-from streaming.exchange.markets.martingale import Martingale
 from tests.datamodules.samples import bars_from, random_bars
+from tests.oracles.drawn_bars import bars_of_path
+from tests.oracles.processes import Martingale
 
 N = 40_000
 ERROR = 4 / math.sqrt(N)  # 4 standard errors of a correlation

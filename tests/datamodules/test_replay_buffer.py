@@ -13,7 +13,7 @@ WIDTH = 4
 
 
 def numbered(*times):
-    """Experiences of these times, whose states and returns tell the time."""
+    """Transitions of these times, whose states and returns tell the time."""
     ts = np.array(times, np.int64)
     state = np.broadcast_to(ts[:, None], (len(ts), WIDTH)).astype(np.float32)
     return Experiences(state, -state, ts.astype(np.float32), ts)
@@ -35,7 +35,7 @@ SNAPSHOTS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 15)), max_size
 
 @settings(deadline=None)
 @given(SNAPSHOTS, st.integers(1, 20))
-def test_the_buffer_holds_the_newest_distinct_experiences_as_a_list_would(snapshots, capacity):
+def test_the_buffer_holds_the_newest_distinct_transitions_as_a_list_would(snapshots, capacity):
     memory, model = ReplayBuffer(capacity, WIDTH), []
     for start, n in snapshots:
         times = range(start, start + n)

@@ -69,7 +69,7 @@ def test_the_position_is_the_last_number_seen(env):
     ] == [0, 1, 1, 0]
 
 
-def test_what_is_seen_after_a_step_is_the_state_of_the_next_experience(env, transitions):
+def test_what_is_seen_after_a_step_is_the_state_of_the_next_transition(env, transitions):
     first, _ = env.reset(seed=0)
     states = observed(transitions.rows[:, :-1], env.unit_bps)
     assert np.array_equal(first[:-1], states[0])

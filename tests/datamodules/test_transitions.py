@@ -13,7 +13,7 @@ N = 110
 
 
 def by_loop(bars):
-    """(state and next state, return, time) of each experience, one at a time."""
+    """(state and next state, return, time) of each transition, one at a time."""
     mid = mids(bars)
     rows = features_of(bars, "classic")[:, [COLUMNS["classic"].index(name) for name in STATE]]
     found = []
@@ -29,7 +29,7 @@ def by_loop(bars):
 
 @settings(deadline=None)
 @given(gaps=gaps_of(N))
-def test_experiences_agree_with_a_loop_wherever_the_gaps_are(gaps):
+def test_transitions_agree_with_a_loop_wherever_the_gaps_are(gaps):
     bars = random_bars(N)
     bars["gap"][gaps] = 1
     made = make_transitions(bars)
@@ -39,7 +39,7 @@ def test_experiences_agree_with_a_loop_wherever_the_gaps_are(gaps):
 
 @settings(deadline=None, max_examples=30)
 @given(bars=markets(low=70, high=90))
-def test_experiences_of_the_first_bars_are_the_first_of_all(bars):
+def test_transitions_of_the_first_bars_are_the_first_of_all(bars):
     every = make_transitions(bars)
     for t in range(62, len(bars) + 1):
         early = make_transitions(bars[:t])
@@ -72,7 +72,7 @@ def test_a_state_is_close_volume_and_the_rsi_of_the_features():
     assert state_rows(bars).tobytes() == np.ascontiguousarray(rows[:, columns]).tobytes()
 
 
-def test_gaps_everywhere_leave_no_experience():
+def test_gaps_everywhere_leave_no_transition():
     made = make_transitions(bars_from(np.arange(1.0, 101), gaps=range(100)))
     assert made.rows.shape == (0, 11, 3)
     assert len(made.ret) == len(made.ts) == 0

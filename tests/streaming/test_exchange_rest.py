@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from streaming.exchange.rest import Rest
-from streaming.exchange.trades import History, with_aggregates
+from streaming.exchange.protocol.rest import Rest
+from streaming.exchange.protocol.trades import History, with_aggregates
 from streaming.ticks import NS_PER_MS, NS_PER_US, make_ticks
 
 MS = 1_700_000_000_000

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from streaming.config import StreamConfig
 from streaming.errors import KnobError, TapeError
-from streaming.exchange import Exchange, check_source, server
+from streaming.exchange import Exchange, check_source, clients
 from streaming.tape import write_segment
 from streaming.ticks import NS_PER_MS, NS_PER_S, make_ticks
 
@@ -328,7 +328,7 @@ def test_an_unknown_fault_names_the_known_ones(tmp_path: Path) -> None:
 
 
 def test_a_client_that_does_not_read_is_disconnected(tmp_path, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(server, "MAX_UNSENT_BYTES", 100_000)
+    monkeypatch.setattr(clients, "MAX_UNSENT_BYTES", 100_000)
 
     async def scenario() -> None:
         async with (
@@ -337,7 +337,7 @@ def test_a_client_that_does_not_read_is_disconnected(tmp_path, monkeypatch, capl
         ):
             await events(ws, 1)
             ws.transport.pause_reading()
-            while exchange.clients:
+            while len(exchange.clients):
                 exchange.faults.raw("x" * 500_000)
                 await asyncio.sleep(0.01)
             ws.transport.resume_reading()

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streaming.exchange.control import Subscriptions
-from streaming.exchange.player import Player
+from streaming.exchange.pacing.replayer import Removal, Replayer
+from streaming.exchange.protocol.subscriptions import Subscriptions
+from streaming.exchange.protocol.trades import History, with_aggregates
+from streaming.exchange.protocol.wire import Stream, decimal, frames, stream_of
 from streaming.exchange.sources import MAX_PAUSE_S, due_times
-from streaming.exchange.trades import History, Removal, with_aggregates
-from streaming.exchange.wire import Stream, decimal, frames, stream_of
 from streaming.ticks import NS_PER_MS, NS_PER_S, NS_PER_US, Ticks, make_ticks
 
 # A loaded machine is no failure.
@@ -114,15 +114,15 @@ def test_history_keeps_the_newest_trades_in_order(sizes) -> None:
 
 @relaxed
 @given(st.lists(st.integers(0, 50), max_size=8))
-def test_a_player_hands_out_each_trade_once_when_it_is_due(times) -> None:
+def test_a_replayer_hands_out_each_trade_once_when_it_is_due(times) -> None:
     trades = trades_of([(1, 1.0, 1)] * 40)
-    player, out = Player("BTCUSDT", iter(np.split(trades, [7, 20]))), []
+    replayer, out = Replayer("BTCUSDT", iter(np.split(trades, [7, 20]))), []
     for now in sorted(times):
-        while player.due((MS + now) * NS_PER_MS):
-            out += player.advance((MS + now) * NS_PER_MS, limit=5)["id"].tolist()
+        while replayer.due((MS + now) * NS_PER_MS):
+            out += replayer.advance((MS + now) * NS_PER_MS, limit=5)["id"].tolist()
         assert out == trades["id"][: min(now, 40)].tolist()
-        assert player.history.trades["id"].tolist() == out
-        assert player.ended == (now >= 40)
+        assert replayer.history.trades["id"].tolist() == out
+        assert replayer.ended == (now >= 40)
 
 
 def test_a_tape_is_paced_across_its_symbols_and_long_silences_are_cut() -> None:

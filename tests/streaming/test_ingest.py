@@ -108,7 +108,7 @@ def test_a_kill_between_bars_and_ticks_repeats_nothing(tmp_path, monkeypatch):
     ingest.push(ticks[40:60])
     ingest.close()
     ingest = Ingest(killed, "X", NO_BACKFILL)
-    assert ingest.sequencer.last_id == 40
+    assert ingest.ticks.committed == 40
     ingest.push(ticks[40:])
     for ours, theirs in zip(stored(killed), stored(whole), strict=True):
         assert ours.tolist() == theirs.tolist()

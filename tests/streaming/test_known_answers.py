@@ -13,21 +13,17 @@ import numpy as np
 import pytest
 
 from streaming.bars import BAR, Bars
-from streaming.exchange.markets.answer import answer_of
-from streaming.exchange.markets.ar1 import AR1
 from streaming.exchange.markets.arrivals import Arrivals
-from streaming.exchange.markets.bounce import bounce_answer, up_after
-from streaming.exchange.markets.chain import Chain
-from streaming.exchange.markets.drawn_bars import bars_of_path
-from streaming.exchange.markets.hawkes import PERSISTENT, Hawkes
-from streaming.exchange.markets.martingale import Martingale
-from streaming.exchange.markets.momentum import Momentum
-from streaming.exchange.markets.process import Path, Process, Stationary
-from streaming.exchange.markets.signal import Signal
-from streaming.exchange.markets.signs import Signs
-from streaming.exchange.markets.switch import Switch
-from streaming.exchange.markets.trading import being_in, earned, play
+from streaming.exchange.markets.hawkes import PERSISTENT
 from streaming.ticks import NS_PER_S
+from tests.oracles.bayes import Path, Predictable, Stationary, answer_of
+from tests.oracles.bounce import bounce_answer, up_after
+from tests.oracles.chain import Chain
+from tests.oracles.drawn_bars import bars_of_path
+from tests.oracles.hawkes import Hawkes, orders_per_s
+from tests.oracles.processes import AR1, Martingale, Momentum, Signs, Switch
+from tests.oracles.signal import Signal
+from tests.oracles.trading import being_in, earned, positions_of
 
 STATIONARY = [Martingale(), AR1(), AR1(-0.6), Signs(), Momentum(), Momentum(1.0, 0.95)]
 PROCESSES = [*STATIONARY, Switch(every=500)]
@@ -40,7 +36,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 @functools.cache
-def drawn(process: Process) -> Path:
+def drawn(process: Predictable) -> Path:
     """One long path, for all that is asked of its process."""
     return process.draw(rng(1), N)
 
@@ -55,17 +51,17 @@ def scored(path: Path) -> tuple[float, float]:
 
 
 @EACH
-def test_the_rule_knows_the_past_only(process: Process) -> None:
+def test_the_rule_knows_the_past_only(process: Predictable) -> None:
     path = process.draw(rng(), 1200)
     changed = path.returns.copy()
     changed[700:] = rng(1).standard_normal(500)
-    again = process.told(changed)
+    again = process.predict(changed)
     assert (again.up[:701] == path.up[:701]).all()
     assert (again.mean[:701] == path.mean[:701]).all()
 
 
 @EACH
-def test_its_probabilities_come_true_at_every_level(process: Process) -> None:
+def test_its_probabilities_come_true_at_every_level(process: Predictable) -> None:
     path = drawn(process)
     levels = np.unique(np.quantile(path.up, np.linspace(0, 1, 9)))
     bins = np.digitize(path.up, levels[1:-1])
@@ -76,7 +72,7 @@ def test_its_probabilities_come_true_at_every_level(process: Process) -> None:
 
 
 @EACH
-def test_its_means_come_true_at_every_level(process: Process) -> None:
+def test_its_means_come_true_at_every_level(process: Predictable) -> None:
     path = drawn(process)
     for part in np.array_split(np.argsort(path.mean), 8):
         error = path.returns[part].mean() - path.mean[part].mean()
@@ -84,21 +80,21 @@ def test_its_means_come_true_at_every_level(process: Process) -> None:
 
 
 @EACH
-def test_what_it_scores_is_its_answer(process: Process) -> None:
+def test_what_it_scores_is_its_answer(process: Predictable) -> None:
     assert scored(drawn(process)) == pytest.approx(process.answer(), abs=0.006)
 
 
 @EACH
-def test_the_same_seed_draws_the_same_path_and_another_another(process: Process) -> None:
+def test_the_same_seed_draws_the_same_path_and_another_another(process: Predictable) -> None:
     first, again, other = (process.draw(rng(seed), 50) for seed in (5, 5, 6))
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
     assert not (first.returns == other.returns).any()
 
 
 @EACH
-def test_blocks_go_on_where_the_one_before_has_ended(process: Process) -> None:
+def test_blocks_go_on_where_the_one_before_has_ended(process: Predictable) -> None:
     blocks = itertools.islice(process.blocks(rng(4), 3), 8_000)
-    accuracy, _ = scored(process.told(np.concatenate(list(blocks))))
+    accuracy, _ = scored(process.predict(np.concatenate(list(blocks))))
     assert accuracy == pytest.approx(process.answer().accuracy, abs=0.012)
 
 
@@ -149,7 +145,7 @@ def test_a_switch_makes_what_was_learned_wrong() -> None:
     switch = Switch(every=50_000)
     path = switch.draw(rng(), 2 * switch.every)
     momentum, _ = switch.phases
-    before, after = (Path(*(x[half] for x in momentum.told(path.returns)))
+    before, after = (Path(*(x[half] for x in momentum.predict(path.returns)))
                      for half in (slice(0, switch.every), slice(switch.every, None)))  # fmt: skip
     assert scored(before)[0] == pytest.approx(0.767, abs=0.01)
     assert scored(after)[0] < 0.5
@@ -190,7 +186,7 @@ def test_buys_and_sells_have_the_same_rule() -> None:
 
 def test_orders_come_at_the_rate_of_the_process() -> None:
     flow = Hawkes().draw(rng(), 200)
-    assert len(flow.side) / (200 * 60) == pytest.approx(PERSISTENT.orders_per_s, rel=0.03)
+    assert len(flow.side) / (200 * 60) == pytest.approx(orders_per_s(PERSISTENT), rel=0.03)
     assert (np.diff(flow.time) >= 0).all()
 
 
@@ -225,7 +221,7 @@ def test_a_shown_signal_is_the_expected_return_and_carries_over() -> None:
 def sampled(cost: float, *thresholds: float) -> list[float]:
     """What threshold rules earn a bar on one long draw of the default signal."""
     signal = Signal().draw(rng(), 5 * N).signal
-    return [float(earned(play(signal, at), signal, cost).mean()) for at in thresholds]
+    return [float(earned(positions_of(signal, at), signal, cost).mean()) for at in thresholds]
 
 
 def test_playing_the_threshold_earns_the_optimum_and_no_other_does() -> None:
@@ -240,7 +236,7 @@ def test_playing_the_threshold_earns_the_optimum_and_no_other_does() -> None:
 @pytest.mark.parametrize("process", [*STATIONARY], ids=repr)
 def test_the_best_trader_of_a_process_earns_its_figure(process: Stationary) -> None:
     path, best = drawn(process), process.optimum(0.1)
-    held = play(path.mean, best.threshold)
+    held = positions_of(path.mean, best.threshold)
     assert earned(held, path.mean, 0.1).mean() == pytest.approx(best.per_bar, abs=0.006)
     assert np.abs(np.diff(held)).mean() == pytest.approx(best.turnover, abs=0.01)
 
@@ -254,7 +250,7 @@ def test_out_or_in_earns_half_of_short_or_long() -> None:
 def test_who_pays_too_much_never_trades(process: Stationary) -> None:
     best = process.optimum(50.0)
     assert best == (0.0, 0.0, math.inf)
-    assert not play(process.draw(rng(), 100).mean, best.threshold).any()
+    assert not positions_of(process.draw(rng(), 100).mean, best.threshold).any()
 
 
 def test_a_worth_that_does_not_settle_is_told_and_not_returned() -> None:
@@ -264,15 +260,15 @@ def test_a_worth_that_does_not_settle_is_told_and_not_returned() -> None:
 
 
 def test_costs_are_those_of_every_change_of_position() -> None:
-    held = play(np.array([0.0, 0.5, 0.1, -0.1, -0.5, 0.1]), 0.3)
+    held = positions_of(np.array([0.0, 0.5, 0.1, -0.1, -0.5, 0.1]), 0.3)
     assert held.tolist() == [0, 1, 1, 1, 0, 0]
     assert earned(held, np.ones(6), 2.0).tolist() == [0, -1, 1, 1, -2, 0]
     assert earned(np.ones(2), np.ones(2), 2.0).tolist() == [-1, 1]
 
 
 def test_a_trader_is_out_until_it_first_wants_in() -> None:
-    assert play(np.array([0.0, 0.1, 0.5]), 0.3).tolist() == [0, 0, 1]
-    assert play(np.array([0.0, 0.5, -0.5]), 0.3, (-1, 1)).tolist() == [-1, 1, -1]
+    assert positions_of(np.array([0.0, 0.1, 0.5]), 0.3).tolist() == [0, 0, 1]
+    assert positions_of(np.array([0.0, 0.5, -0.5]), 0.3, (-1, 1)).tolist() == [-1, 1, -1]
 
 
 # Bars

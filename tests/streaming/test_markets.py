@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,15 +19,18 @@ from streaming.exchange.markets import MARKETS, trades
 from streaming.exchange.markets.arrivals import BLOCK_S, Arrivals
 from streaming.exchange.markets.default import leaning
 from streaming.exchange.markets.fills import FILLS, FIRST_ID, level
-from streaming.exchange.markets.hawkes import STEP, Hawkes
-from streaming.exchange.markets.market import SIGMA, STEPS, played
+from streaming.exchange.markets.hawkes import STEP
+from streaming.exchange.markets.market import SIGMA, STEPS, moves_of
 from streaming.exchange.markets.registry import PROCESSES
 from streaming.exchange.sources import market_of
 from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks
+from tests.oracles import processes as oracles
+from tests.oracles.hawkes import Hawkes, orders_per_s
 
 EACH = pytest.mark.parametrize("name", MARKETS)
 START = 1_704_067_200 * NS_PER_S
 SECONDS = 3600
+DOCUMENTATION = Path(__file__).parents[2].joinpath("docs/markets.md").read_text(encoding="utf-8")
 
 
 def chunks(
@@ -97,7 +103,7 @@ def test_prices_are_whole_ticks_near_the_symbol_s_level(ticks: Ticks) -> None:
 
 def test_trades_come_at_the_rate_of_the_process_and_in_bursts(hour: list[Ticks]) -> None:
     count = np.array([len(chunk) for chunk in hour])
-    assert count.mean() == pytest.approx(Arrivals().orders_per_s * FILLS, rel=0.05)
+    assert count.mean() == pytest.approx(orders_per_s(Arrivals()) * FILLS, rel=0.05)
     assert 25 <= count.mean() <= 30
     assert count.var() > 3 * count.mean()  # a Poisson process has 1
 
@@ -162,17 +168,17 @@ def test_every_market_is_the_same_for_the_same_seed_and_no_other(name: str) -> N
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-def test_a_played_process_moves_as_it_was_drawn(name: str) -> None:
+def test_a_process_as_moves_goes_as_it_was_drawn(name: str) -> None:
     process = PROCESSES[name]
     rng, same = np.random.default_rng(3), np.random.default_rng(3)
     drawn = np.concatenate(list(itertools.islice(process.blocks(same.spawn(1)[0], BLOCK_S), 3)))
-    moves = list(itertools.islice(played(process)(rng), 3))
+    moves = list(itertools.islice(moves_of(process)(rng), 3))
     seconds = np.concatenate([part.returns.reshape(-1, STEPS).sum(axis=1) for part in moves])
     assert seconds == pytest.approx(SIGMA * drawn, abs=1e-15)
 
 
 def test_the_mid_goes_inside_a_second_as_a_random_walk_does() -> None:
-    moves = itertools.islice(played(PROCESSES["martingale"])(np.random.default_rng(0)), 200)
+    moves = itertools.islice(moves_of(PROCESSES["martingale"])(np.random.default_rng(0)), 200)
     steps = np.concatenate([part.returns for part in moves]) / SIGMA
     assert steps.std() == pytest.approx(STEPS**-0.5, rel=0.01)
     assert abs(np.corrcoef(steps[1:], steps[:-1])[0, 1]) < 0.01
@@ -224,12 +230,29 @@ def test_sim_alone_is_the_default_and_an_unknown_name_is_told_them_all() -> None
         market_of(StreamConfig(source="sim:moon"))
 
 
+def test_the_oracles_know_the_markets_that_are_played() -> None:
+    assert list(oracles.BY_NAME) == list(PROCESSES)
+    for name, process in PROCESSES.items():
+        oracle = oracles.BY_NAME[name]
+        assert isinstance(oracle, type(process))
+        assert dataclasses.asdict(oracle) == dataclasses.asdict(process)
+
+
 @EACH
-def test_what_is_known_of_a_market_is_the_answer_of_its_process(name: str) -> None:
-    known = MARKETS[name].known
-    assert "\n" not in known
-    if name == "hawkes":
-        assert "accuracy 0.716, log-loss 0.561" in known
-        assert Hawkes().answer() == pytest.approx((0.716, 0.561), abs=0.002)
+def test_the_table_of_the_documentation_has_the_figures_of_the_exact_rule(name: str) -> None:
+    row = re.search(rf"^\| `{name}` \|.*\| ([\d.]+) \| ([\d.]+) \|$", DOCUMENTATION, re.MULTILINE)
+    assert row
+    accuracy, log_loss = float(row[1]), float(row[2])
+    if name == "hawkes":  # known from a drawn flow, to about 0.002
+        assert Hawkes().answer() == pytest.approx((accuracy, log_loss), abs=0.002)
     else:
-        assert PROCESSES["momentum" if name == "default" else name].answer().words in known
+        answer = oracles.BY_NAME["momentum" if name == "default" else name].answer()
+        assert (round(answer.accuracy, 3), round(answer.log_loss, 4)) == (accuracy, log_loss)
+
+
+def test_the_example_of_the_documentation_runs_as_written() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", DOCUMENTATION, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(code, names)
+    assert len(names["path"].returns) == 3600
+    assert names["best"].per_bar > 0

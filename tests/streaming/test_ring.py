@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.errors import RingError
-from streaming.ring import HEADER, PAGE, Ring, RingWriter
+from streaming.ring import HEADER, HEADER_BYTES, Ring, RingWriter
 
 ROW = np.dtype([("seq", "<i8"), ("text", "S5"), ("x", "<f8")])
 STATS = np.dtype([("seen", "<i8"), ("lag", "<f8")])
@@ -165,7 +165,7 @@ def test_a_file_that_is_no_ring_is_refused(tmp_path, content):
         Ring(path, ROW)
 
 
-@pytest.mark.parametrize("size", [HEADER.itemsize, PAGE, PAGE + 5 * ROW.itemsize])
+@pytest.mark.parametrize("size", [HEADER.itemsize, HEADER_BYTES, HEADER_BYTES + 5 * ROW.itemsize])
 def test_a_ring_that_was_cut_off_is_refused(tmp_path, size):
     path = tmp_path / "ring"
     RingWriter(path, ROW, 10).close()

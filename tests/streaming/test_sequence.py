@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.sequence import RESTART_AFTER, Sequencer
+from streaming.sequence import RECOUNT_AFTER, Recount, Sequencer
 from streaming.ticks import AFTER_GAP, NS_PER_S, VOID, make_ticks
 from tests.streaming.samples import run_of_ids, splits
 
@@ -201,14 +201,14 @@ def test_replayed_trades_are_dropped_however_many():
         assert len(sequencer.push(run_of_ids(1, 101))) == 0
     for tick in np.split(run_of_ids(1, 101), 100):
         assert len(sequencer.push(tick)) == 0
-    assert (sequencer.restarts, sequencer.duplicates) == (0, 400)
+    assert (sequencer.take_recounts(), sequencer.duplicates) == ([], 400)
     assert ids_of(sequencer.push(pick(101))) == [101]
 
 
 def test_replayed_trades_are_dropped_also_by_a_process_that_has_just_started():
     sequencer = Sequencer(100, newest_ts=int(run_of_ids(100, 101)["ts_event"][0]))
     assert len(sequencer.push(run_of_ids(1, 101))) == 0
-    assert sequencer.restarts == 0
+    assert sequencer.take_recounts() == []
 
 
 def recounted(first, stop):
@@ -222,20 +222,31 @@ def test_a_venue_that_counts_again_is_followed_from_the_first_trade_seen():
     sequencer = Sequencer(last_id=0)
     sequencer.push(run_of_ids(1, 1001))
     kept = [sequencer.push(tick) for tick in np.split(recounted(1, 41), 40)]
-    assert len(np.concatenate(kept[: RESTART_AFTER - 1])) == 0
+    assert len(np.concatenate(kept[: RECOUNT_AFTER - 1])) == 0
     kept = np.concatenate(kept)
     assert ids_of(kept) == list(range(1, 41))
     assert (kept["flags"] & AFTER_GAP).tolist() == [AFTER_GAP] + 39 * [0]
-    assert (sequencer.restarts, sequencer.duplicates) == (1, 0)
+    assert sequencer.take_recounts() == [Recount(last_id=1000, first_id=1, dropped=0)]
+    assert sequencer.take_recounts() == []
+    assert sequencer.duplicates == 0
+
+
+def test_what_is_held_behind_a_hole_when_a_venue_counts_again_is_told_to_be_dropped():
+    sequencer = Sequencer(last_id=0)
+    sequencer.push(run_of_ids(1, 101))
+    sequencer.push(run_of_ids(111, 118))
+    assert ids_of(sequencer.push(recounted(1, 41))) == list(range(1, 41))
+    assert sequencer.missing is None
+    assert sequencer.take_recounts() == [Recount(last_id=100, first_id=1, dropped=7)]
 
 
 def test_a_few_low_ids_between_new_ones_are_no_new_count():
     sequencer = Sequencer(last_id=0)
     sequencer.push(run_of_ids(1, 1001))
-    for i in range(3 * RESTART_AFTER):
+    for i in range(3 * RECOUNT_AFTER):
         assert len(sequencer.push(recounted(i + 1, i + 2))) == 0
         assert len(sequencer.push(run_of_ids(1001 + i, 1002 + i))) == 1
-    assert sequencer.restarts == 0
+    assert sequencer.take_recounts() == []
 
 
 def test_what_the_sequencer_is_given_stays_as_it_was():

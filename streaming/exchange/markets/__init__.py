@@ -1,17 +1,14 @@
-"""Synthetic markets with a known answer: how well any model can do on them, exactly.
+"""Synthetic markets, of which the best possible forecast is known exactly.
 
-    process (returns of seconds, Bayes rule) ─┬─> moves ─> blocks of orders ─> fills ─> sim:NAME
-                                              └─> bars, as arrays, for tests and benchmarks
+    processes (returns of seconds) ─> moves of the mid ─┐
+                          arrivals ─> orders ───────────┴─> blocks ─> fills ─> sim:NAME
 
-    process     what martingale, ar1, signs, momentum and switch share, one file each
-    hawkes      the side of the next order, known from the orders before it
-    signal      a signal that is shown as it is: what a trader can earn with it
-    chain       what is known, as a Markov chain on a grid: the Bayes figures
-    trading     the same chain and a cost: the best trader
-    bounce      last prices that hop between bid and ask look predictable: how much
+    hawkes      a market of orders alone, each of which moves the mid
+    default     the market of ``sim``
 
+The rules that predict them best are in ``tests/oracles``; ``docs/markets.md`` has their figures.
 Returns are in units of sigma, the standard deviation of the part of a second's return that nobody
-can know; a played market has ``SIGMA`` of them.
+can predict; a market has ``SIGMA`` of them.
 """
 
 from streaming.exchange.markets.fills import trades

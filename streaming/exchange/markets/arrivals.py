@@ -27,21 +27,16 @@ class Arrivals:
     """Orders of both sides from an empty past on; the defaults are those of most markets.
 
     Attributes:
-        parents_per_s: orders without a parent, both sides together.
-        own_side: children of an order on its own side, on average.
-        other_side: children on the other side; with ``own_side`` below 1, or orders explode.
-        decay_per_s: of the excitement.
+        parents_per_s: how many orders without a parent come, both sides together.
+        own_side: how many children an order has on its own side, on average.
+        other_side: how many on the other side; the sum of both is below 1, or orders explode.
+        decay_per_s: how fast the excitement fades.
     """
 
     parents_per_s: float = 5.6
     own_side: float = 0.45
     other_side: float = 0.15
     decay_per_s: float = 6.0
-
-    @property
-    def orders_per_s(self) -> float:
-        """Of both sides, in the long run."""
-        return self.parents_per_s / (1 - self.own_side - self.other_side)
 
     def blocks(self, rng: Generator, lean: Iterator[NDArray[np.float64]]) -> Iterator[Orders]:
         """Yield ``(time, side)`` of the orders of each block, in time order.

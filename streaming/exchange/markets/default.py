@@ -1,4 +1,4 @@
-"""The market of ``sim``: hidden momentum, to which the takers' sides lean a little."""
+"""The market of ``sim``: hidden momentum, with which the takers' sides lean a little."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.random import Generator
 from streaming.exchange.markets.arrivals import BLOCK_S
 from streaming.exchange.markets.market import SIGMA, STEPS, Moves
 
-LEAN = 0.05  # of the takers' sides, with the drift
+LEAN = 0.05  # how far the takers' sides follow the drift
 
 
 def leaning(rng: Generator, *, drift: float = 0.5, flip: float = 0.05) -> Iterator[Moves]:
-    """Yield drifts up or down by a hidden state, as ``Momentum`` does, step by step.
+    """Yield moves that drift up or down with a hidden state, as ``Momentum`` does by the second.
 
-    With these values the direction of the next second is known to 61 % at best from the past
-    moves of the mid, and 57 % from the last one alone; the lean adds little.
+    With these values the past moves of the mid predict 61 % of the next second's directions at
+    best, the last move alone 57 %; the lean adds little.
 
     Args:
         rng: source of all draws.
-        drift: of a second, in standard deviations of its return.
+        drift: of one second, in standard deviations of its return.
         flip: how often the state turns, a second.
     """
     state = 1.0

@@ -1,4 +1,4 @@
-"""A market's orders, filled: trades in time order, for ever, from a seed. Pure.
+"""Fills of a market's orders: trades in time order, for ever, from a seed. Pure.
 
     blocks (mid, orders) ─> fills ─> price = mid ± half spread, in ticks
 
@@ -23,8 +23,8 @@ from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks, make_ticks
 HALF_SPREAD = 0.02e-4  # of the mid
 FILLS = 2.0  # trades an order, on average
 SWEEP = 0.2  # how often a fill takes a level: the order's next one is a tick worse
-LOG_SIZE_SD = 1.5
-SIZE = 200  # quote currency, the median
+LOG_SIZE_SD = 1.5  # of the log-normal size
+SIZE = 200  # its median, quote currency
 FIRST_ID = 1
 
 
@@ -35,7 +35,7 @@ def trades(market: Market, seed: int, symbol: str, start_ns: int) -> Iterator[Ti
         market: one of ``MARKETS``.
         seed: of the market; each symbol draws its own stream from it.
         symbol: decides the price level.
-        start_ns: of the first second, Unix epoch, a whole second.
+        start_ns: when the first second begins, Unix epoch; a whole second.
 
     Yields:
         ``(n,)`` of dtype ``TICK``, n >= 0; ids run on from ``FIRST_ID``, times are whole ms.
@@ -44,7 +44,7 @@ def trades(market: Market, seed: int, symbol: str, start_ns: int) -> Iterator[Ti
     mid_rng, order_rng, fill_rng = rng.spawn(3)
     price, decimals = level(symbol)
     last_id = FIRST_ID - 1
-    for block in market.blocks(mid_rng, order_rng):
+    for block in market(mid_rng, order_rng):
         mid = price * np.exp(block.mid)
         price = float(mid[-1])
         ticks, seconds = _fills(fill_rng, block, mid, decimals)
@@ -70,7 +70,7 @@ def _hash(symbol: str) -> int:
 def _fills(
     rng: Generator, block: Block, mid: NDArray[np.float64], decimals: int
 ) -> tuple[Ticks, NDArray[np.int64]]:
-    """Return the trades of a block's orders, and the second of the block of each."""
+    """Return the trades of a block's orders, and the second of the block in which each falls."""
     count = rng.geometric(1 / FILLS, len(block.time))
     ms = np.repeat((block.time * 1000).astype(np.int64), count)
     side, total = np.repeat(block.side, count), int(count.sum())

@@ -1,11 +1,6 @@
-"""Orders excite orders of their side, and each moves the mid: the next side can be known.
+"""Orders excite orders of their side, and each moves the mid: the next side can be predicted.
 
-Given the excitement a+ and a- that the orders so far have left, the intensities of buys and sells
-after a time u are mu + a exp(-decay u), and
-
-    P(next is a buy) = integral of (mu + a+ exp(-decay u)) exp(-integral of both intensities) du
-
-The source of the intensities: A. Hawkes, Spectra of some self-exciting and mutually exciting point
+Source of the intensities: A. Hawkes, Spectra of some self-exciting and mutually exciting point
 processes (1971).
 """
 
@@ -13,39 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
-from streaming.exchange.markets.answer import Answer, answer_of
 from streaming.exchange.markets.arrivals import BLOCK_S, Arrivals
-from streaming.exchange.markets.chain import Floats
 from streaming.exchange.markets.market import Block
 
-STEP = 0.04e-4  # log return of the mid that an order makes: the spread of the played markets
+STEP = 0.04e-4  # log return of the mid that an order makes: the spread of the other markets
 
 PERSISTENT = Arrivals(parents_per_s=3.0, own_side=0.7, other_side=0.0, decay_per_s=5.0)
 BALANCED = np.zeros(BLOCK_S)  # orders without a parent lean to neither side
-
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(32)  # on (-1, 1)
-
-
-class Flow(NamedTuple):
-    """Orders in time order, and what those before say about each of them.
-
-    Attributes:
-        time: ``(n,)`` seconds since an empty past.
-        side: ``(n,)`` +1 or -1.
-        buy: ``(n,)`` the exact P(``side[i]`` = 1 given the orders before it, not its time).
-    """
-
-    time: Floats
-    side: NDArray[np.int8]
-    buy: Floats
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,51 +27,14 @@ class Hawkes:
     """A market of nothing but orders.
 
     Attributes:
-        arrivals: what they excite: by default 1.5 orders a second and side of their own accord,
-            and 0.7 more of its side by each.
+        arrivals: when orders come and on which side; by default 1.5 orders a second and side have
+            no parent, and each order excites 0.7 more on its side.
     """
 
     arrivals: Arrivals = PERSISTENT
 
     def blocks(self, _mid_rng: Generator, order_rng: Generator) -> Iterator[Block]:
-        """Yield the market for ever; the mid an order meets is that which the last one left."""
+        """Yield the market for ever; an order meets the mid that the last one left."""
         for time, side in self.arrivals.blocks(order_rng, itertools.repeat(BALANCED)):
             mid = STEP * np.concatenate([[0], np.cumsum(side, dtype=np.int64)])
             yield Block(mid, np.arange(len(side)), time, side)
-
-    def draw(self, rng: Generator, minutes: int) -> Flow:
-        """Return the orders of the first minutes."""
-        balanced = itertools.repeat(BALANCED, minutes * 60 // BLOCK_S)
-        parts = list(self.arrivals.blocks(rng, balanced))
-        time = np.concatenate([BLOCK_S * i + part[0] for i, part in enumerate(parts)])
-        side = np.concatenate([part[1] for part in parts])
-        return Flow(time, side, self.buy(time, side))
-
-    def buy(self, time: Floats, side: NDArray[np.int8]) -> Floats:
-        """Return ``(n,)`` the probability that each of ``(n,)`` orders is a buy, before it is."""
-        buys, sells = self._excitement(time, side)
-        mu, decay = self.arrivals.parents_per_s / 2, self.arrivals.decay_per_s
-        # In w = exp(-2 mu u), the chance that no order without a parent has come, (0, 1) is all
-        # of time; left is 1 at the last order and 0 long after it.
-        left = ((1 + NODES) / 2) ** (decay / (2 * mu))
-        alone = np.exp(-(buys + sells)[:, None] * (1 - left) / decay)
-        result: Floats = (1 + buys[:, None] * left / mu) * alone @ WEIGHTS / 4
-        return result
-
-    def answer(self, minutes: int = 240) -> Answer:
-        """Return the figures of the exact rule, from a drawn flow: to about 0.002."""
-        return answer_of(self.draw(np.random.default_rng(0), minutes).buy)
-
-    def _excitement(self, time: Floats, side: NDArray[np.int8]) -> tuple[Floats, Floats]:
-        """Return ``(n,)`` of buys and of sells, right after the order before each."""
-        decay = self.arrivals.decay_per_s
-        own, other = self.arrivals.own_side * decay, self.arrivals.other_side * decay
-        before = np.empty((2, len(time)))
-        buys, sells, last = 0.0, 0.0, 0.0
-        for i, (now, sign) in enumerate(zip(time.tolist(), side.tolist(), strict=True)):
-            before[:, i] = buys, sells
-            left = math.exp(-decay * (now - last))
-            buys = buys * left + (own if sign > 0 else other)
-            sells = sells * left + (other if sign > 0 else own)
-            last = now
-        return before[0], before[1]

@@ -1,4 +1,4 @@
-"""A market to be played: taker orders and the mid they meet, block after block.
+"""A market: taker orders and the mid they meet, block after block.
 
 process ─> returns of seconds ─> moves ─┬─> blocks
                               orders ───┘
@@ -6,7 +6,6 @@ process ─> returns of seconds ─> moves ─┬─> blocks
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from streaming.exchange.markets.arrivals import BLOCK_S, Arrivals
-from streaming.exchange.markets.process import Process
+from streaming.exchange.markets.processes.process import Process
 
 STEPS = 10  # moves of the mid a second
 SIGMA = 0.3e-4  # the unit of a process's returns, as a log return of the mid
@@ -51,23 +50,12 @@ class Block(NamedTuple):
     side: NDArray[np.int8]
 
 
-@dataclasses.dataclass(frozen=True)
-class Market:
-    """What ``sim:NAME`` plays.
-
-    Attributes:
-        known: what can be known about it at best, one line.
-        blocks: yields its blocks for ever, from a generator for the mid and one for the orders.
-    """
-
-    known: str
-    blocks: Callable[[Generator, Generator], Iterator[Block]]
+# The blocks of ``sim:NAME``, for ever, from a generator for the mid and one for the orders.
+Market = Callable[[Generator, Generator], Iterator[Block]]
 
 
-def with_orders(
-    moves: Callable[[Generator], Iterator[Moves]],
-) -> Callable[[Generator, Generator], Iterator[Block]]:
-    """Return the blocks of a mid that moves by itself, and of the orders that come to it."""
+def with_orders(moves: Callable[[Generator], Iterator[Moves]]) -> Market:
+    """Return the market of a mid that moves by itself, and of the orders that come to it."""
 
     def blocks(mid_rng: Generator, order_rng: Generator) -> Iterator[Block]:
         for_mid, for_lean = itertools.tee(moves(mid_rng))
@@ -79,8 +67,8 @@ def with_orders(
     return blocks
 
 
-def played(process: Process) -> Callable[[Generator], Iterator[Moves]]:
-    """Return a process as moves: inside its second, each return is reached by a Brownian bridge."""
+def moves_of(process: Process) -> Callable[[Generator], Iterator[Moves]]:
+    """Return a process as moves: a Brownian bridge reaches each return within its second."""
 
     def moves(rng: Generator) -> Iterator[Moves]:
         returns_rng, bridge_rng = rng.spawn(2)

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
-from streaming.exchange.markets.answer import Answer, answer_of
-from streaming.exchange.markets.chain import Floats
-from streaming.exchange.markets.normal import cdf
+from streaming.exchange.markets.processes.process import Floats
+from tests.oracles.bayes import Answer, answer_of
 
 
 def up_after(side: NDArray[np.int8], half_spread: float) -> Floats:
@@ -40,4 +40,4 @@ def _taken_back(half_spread: float) -> float:
     The next side is the same half of the time, and the mid decides. Otherwise the whole spread
     comes on top of the mid's move.
     """
-    return 0.25 + float(cdf(np.array([2 * half_spread]))[0]) / 2
+    return 0.25 + float(ndtr(2 * half_spread)) / 2

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.random import Generator
 
 from streaming.bars import BAR, Bars
-from streaming.exchange.markets.chain import Floats
 from streaming.exchange.markets.market import SIGMA
+from streaming.exchange.markets.processes.process import Floats
 from streaming.ticks import NS_PER_S
 
 START_S = 1_704_067_200  # 2024-01-01

@@ -1,4 +1,4 @@
-"""The venue's clock, as far as this process can know it; the wall clock is read by the feed."""
+"""The venue's clock, as far as this process can know it. Pure: the feed reads the wall clock."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class VenueClock(NamedTuple):
 
 
 def midpoint(sent: int, received: int, venue: int, rate: float) -> VenueClock:
-    """Take the venue's answer as given halfway between request and reply.
+    """Return the venue's clock, whose time was read halfway between request and reply.
 
     Source: D. Mills, RFC 5905 (NTP), section 8.
     """

@@ -6,25 +6,28 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from streaming.config import StreamConfig
-from streaming.exchange.clock import LONG_AGO_NS, MarketClock
-from streaming.exchange.player import Player
-from streaming.exchange.sources import market_of, market_play, tape_of, tape_plays
-from streaming.exchange.trades import Trades
+from streaming.exchange.pacing.market_clock import LONG_AGO_NS, MarketClock
+from streaming.exchange.pacing.replayer import Replayer
+from streaming.exchange.protocol.trades import Trades
+from streaming.exchange.sources import market_of, market_trades, tape_of, tape_trades
 from streaming.ticks import NS_PER_S
 
 MIN_BEFORE_S = 60  # history that a market has at its start, at least
-SLICE = 1000  # trades handed out at a time, so that nobody waits for a long backlog
+SLICE_TRADES = 1000  # handed out at a time, so that clients do not wait for a long backlog
 
 
-class Play:
+class MarketSimulator:
     """What has happened on the exchange, and what happens next.
 
-    A market runs from the start, and has a past. A tape starts with ``start``.
+    A synthetic market has a past and runs from the start. A tape runs once ``start`` is called.
 
     Args:
         config: names the source, the symbols, the seed and the speed.
         folder: keeps the clock, so that an exchange that was killed goes on where it would be.
-        wall_ns: our clock, ns since the Unix epoch.
+        wall_ns: returns our time, ns since the Unix epoch.
+
+    Attributes:
+        replayers: the trades of each symbol.
 
     Raises:
         KnobError: if there is no market of that name, or the clock ran at another speed.
@@ -36,13 +39,13 @@ class Play:
         self._speed = config.speed
         self._clock_file = folder / "exchange.json"
         self._clock = MarketClock.load(self._clock_file, config.speed)
-        self._first_due = 0  # of a tape
+        self._first_due = 0  # when the first trade of a tape is due, ns
         self._stopped = False
         load = self._load_market if config.source.startswith("sim") else self._load_tape
-        self.players = {
-            symbol: Player(symbol, chunks) for symbol, chunks in load(config).items()
-        }  # fmt: skip
-        for _ in self.happen():
+        self.replayers = {
+            symbol: Replayer(symbol, chunks) for symbol, chunks in load(config).items()
+        }
+        for _ in self.advance():
             pass  # what lies in the past is history, not streamed
 
     def _load_market(self, config: StreamConfig) -> dict[str, Iterator[Trades]]:
@@ -53,14 +56,14 @@ class Play:
         before = max(MIN_BEFORE_S, config.backfill_seconds)
         start_ns = (self._clock.market_ns // NS_PER_S - before) * NS_PER_S
         return {
-            symbol: market_play(market, config.seed, symbol, start_ns)
+            symbol: market_trades(market, config.seed, symbol, start_ns)
             for symbol in config.symbol_list
         }
 
     def _load_tape(self, config: StreamConfig) -> dict[str, Iterator[Trades]]:
-        plays = tape_plays(tape_of(config), config.symbol_list)
-        self._first_due = min(int(trades["due"][0]) for trades in plays.values())
-        return {symbol: iter([trades]) for symbol, trades in plays.items()}
+        recorded = tape_trades(tape_of(config), config.symbol_list)
+        self._first_due = min(int(trades["due"][0]) for trades in recorded.values())
+        return {symbol: iter([trades]) for symbol, trades in recorded.items()}
 
     def _run_from(self, market_ns: int | None) -> None:
         """Set the clock to ``market_ns`` now; to our own time if None."""
@@ -74,25 +77,25 @@ class Play:
             self._run_from(self._first_due)
 
     def stop(self) -> None:
-        """Let nothing happen any more."""
+        """End the market: no trade happens any more."""
         self._stopped = True
 
     @property
     def ended(self) -> bool:
-        """Whether nothing will happen any more."""
-        return self._stopped or all(player.ended for player in self.players.values())
+        """Whether no trade will happen any more."""
+        return self._stopped or all(each.ended for each in self.replayers.values())
 
     def market_ns(self) -> int:
         """Return the market's time, never behind a trade that has happened."""
         now = self._clock.at(self._wall_ns()) if self._clock else self._first_due
-        newest = [player.history.trades["ts_event"][-1:] for player in self.players.values()]
+        newest = [each.history.trades["ts_event"][-1:] for each in self.replayers.values()]
         return max(now, *(int(ts[0]) if len(ts) else 0 for ts in newest))
 
-    def happen(self) -> Iterator[tuple[str, Trades]]:
-        """Let everything due by now happen, in slices; yield what is to be streamed of it."""
+    def advance(self) -> Iterator[tuple[str, Trades]]:
+        """Go on to the present; yield the trades to be streamed, in slices."""
         if self._clock is None or self._stopped:
             return
         now = self._clock.at(self._wall_ns())
-        for player in self.players.values():
-            while player.due(now) and not self._stopped:
-                yield player.symbol, player.advance(now, SLICE)
+        for replayer in self.replayers.values():
+            while replayer.due(now) and not self._stopped:
+                yield replayer.symbol, replayer.advance(now, SLICE_TRADES)

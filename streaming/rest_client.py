@@ -1,6 +1,6 @@
 """Trades fetched by REST: those missed, and the history from before the first one streamed.
 
-The only place that speaks HTTP to a venue. Blocking requests run in a thread, one at a time a
+No other module speaks HTTP to a venue. Blocking requests run in a thread, one at a time for each
 symbol, so that the reader of the socket never waits for them.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import ipaddress
+import math
 import threading
 import time
 import urllib.error
@@ -18,21 +19,22 @@ from concurrent.futures import Future
 
 import numpy as np
 
+from streaming.backoff import retry_after_seconds
 from streaming.errors import RepairError
 from streaming.ticks import Ticks, make_ticks
 from streaming.venues import Venue
 
-PAGE = 1000
+PAGE_TRADES = 1000  # the most that one request may ask for
 TIMEOUT_S = 10.0
 MAX_REPLY_BYTES = 8 * 2**20
 
 # A larger hole is not filled: it would hold the stream back too long.
 MAX_REPAIR = 50_000
 
-# Binance bans addresses that go on after a 429; longer waits than this are not worth holding
-# the stream for.
+# Binance bans addresses that go on after a 429. A longer wait would hold the stream back too long.
 MAX_RETRY_AFTER_S = 5.0
 TRIES = 3
+SHORT_WAIT_S = 0.5  # if the venue names no wait in seconds
 
 
 async def get(url: str) -> bytes:
@@ -56,7 +58,10 @@ async def get(url: str) -> bytes:
 
 
 async def _get_in_thread(url: str) -> bytes:
-    """Use a thread that nobody joins: the end of the process must not wait for a venue."""
+    """Return the body of a GET made in a thread that nobody joins.
+
+    The end of the process must not wait for a venue.
+    """
     reply: Future[bytes] = Future()
     reply.set_running_or_notify_cancel()
 
@@ -71,7 +76,7 @@ async def _get_in_thread(url: str) -> bytes:
 
 
 def on_this_machine(url: str) -> bool:
-    """Whether ``url`` names a loopback address, which no proxy should be asked for."""
+    """Return whether ``url`` names a loopback address, for which no proxy is used."""
     host = urllib.parse.urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -87,13 +92,10 @@ def _get(url: str) -> bytes:
 
 
 def _retry_after(error: urllib.error.HTTPError) -> float:
-    """Return how many seconds to wait before another try; inf if there is no use in one."""
+    """Return how many seconds to wait before another try; inf if none would help."""
     if error.code == 429 or error.code >= 500:
-        try:
-            return float(error.headers.get("Retry-After", "0.5"))
-        except ValueError:
-            return 0.5
-    return float("inf")
+        return retry_after_seconds(error.headers.get("Retry-After"), SHORT_WAIT_S)
+    return math.inf
 
 
 async def fetch_range(venue: Venue, symbol: str, first: int, last: int) -> Ticks:
@@ -108,7 +110,7 @@ async def fetch_range(venue: Venue, symbol: str, first: int, last: int) -> Ticks
         )
     pages = [make_ticks(0)]
     while first <= last:
-        page = await _page(venue, symbol, first, min(PAGE, last - first + 1))
+        page = await _page(venue, symbol, first, min(PAGE_TRADES, last - first + 1))
         if len(page) == 0:
             break
         pages.append(page[page["id"] <= last])
@@ -120,18 +122,18 @@ async def fetch_before(venue: Venue, symbol: str, before: int, since: int, most:
     """Return trades with ids below ``before``, back to event time ``since`` (ns).
 
     Args:
-        venue: whose REST interface to ask.
+        venue: its REST interface is asked.
         symbol: the market.
-        before: the first id not wanted.
-        since: trades before this time are not wanted.
-        most: how many to fetch at most.
+        before: the id that follows the newest trade wanted.
+        since: the event time of the oldest trade wanted, ns.
+        most: how many trades to fetch at most.
 
     Raises:
         RepairError: as ``fetch_range``.
     """
     pages = [make_ticks(0)]
     while most > 0 and before > 0:
-        first = max(0, before - min(PAGE, most))
+        first = max(0, before - min(PAGE_TRADES, most))
         page = await _page(venue, symbol, first, before - first)
         page = page[page["id"] < before]
         if len(page) == 0:

@@ -59,34 +59,11 @@ def with_aggregates(ticks: Ticks, due: NDArray[np.int64], agg_id: int = FIRST_AG
     return trades
 
 
-class Removal:
-    """Take the next ``count`` trades out of a stream of batches, for faults on request.
-
-    An aggregate that misses a trade is taken out as a whole: its last trade no longer closes it.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._broken = -1
-
-    def apply(self, trades: Trades) -> Trades:
-        """Return what is left of a batch."""
-        n = min(self.count, len(trades))
-        self.count -= n
-        if n:
-            self._broken = int(trades["agg_id"][n - 1])
-        left = trades[n:]
-        if len(left) and left["agg_id"][0] == self._broken:
-            left = left.copy()
-            left["closes"] &= left["agg_id"] != self._broken
-        return left
-
-
 class History:
     """The newest trades of one symbol that have happened, for REST.
 
     Args:
-        capacity: how many are kept at least.
+        capacity: the least number that is kept.
     """
 
     def __init__(self, capacity: int = 200_000) -> None:

@@ -20,7 +20,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.exchange.markets.chain import Chain, Floats
+from streaming.exchange.markets.processes.process import Floats
+from streaming.forward_fill import forward_fill
+from tests.oracles.chain import Chain
 
 PRECISION = 1e-9  # of h
 MAX_ROUNDS = 20_000
@@ -100,7 +102,9 @@ def _threshold(mean: Floats, worth: Floats, cost: float) -> float:
     return float(np.interp(cost, worth[order], mean[order]))
 
 
-def play(mean: Floats, threshold: float, positions: tuple[float, float] = (0.0, 1.0)) -> Floats:
+def positions_of(
+    mean: Floats, threshold: float, positions: tuple[float, float] = (0.0, 1.0)
+) -> Floats:
     """Return the position ``(n,)`` in which the threshold rule holds each of ``(n,)`` bars.
 
     Args:
@@ -109,9 +113,7 @@ def play(mean: Floats, threshold: float, positions: tuple[float, float] = (0.0, 
         positions: out and in; it starts out.
     """
     wanted = np.where(mean > threshold, 1, np.where(mean < -threshold, -1, 0))
-    last = np.maximum.accumulate(np.where(wanted != 0, np.arange(len(mean)), -1))
-    inside = (last >= 0) & (wanted[last] > 0)
-    return np.where(inside, positions[1], positions[0])
+    return np.where(forward_fill(wanted, -1) > 0, positions[1], positions[0])
 
 
 def earned(held: Floats, returns: Floats, cost: float, start: float = 0.0) -> Floats:

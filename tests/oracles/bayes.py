@@ -1,16 +1,45 @@
-"""What every process is: returns drawn for ever, and the exact rule that knows them best."""
+"""How well the best possible forecast of a market's direction does, exactly.
+
+Process (draws returns) ─> Predictable (adds its Bayes rule) ─> Path, Answer, Optimum
+"""
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
-from streaming.exchange.markets.answer import Answer, answer_of
-from streaming.exchange.markets.chain import Chain, Floats
-from streaming.exchange.markets.trading import Optimum, optimum
+from streaming.exchange.markets.processes.process import Floats, Process
+from tests.oracles.chain import Chain
+from tests.oracles.trading import Optimum, optimum
+
+
+class Answer(NamedTuple):
+    """The figures of the Bayes rule, which no model beats in the long run.
+
+    Attributes:
+        accuracy: how often the likelier direction comes.
+        log_loss: mean loss of the exact probabilities, nats; ln 2 if nothing can be predicted.
+    """
+
+    accuracy: float
+    log_loss: float
+
+
+def answer_of(up: NDArray[np.float64], weights: NDArray[np.float64] | None = None) -> Answer:
+    """Return the expected figures of exact probabilities.
+
+    Args:
+        up: ``(n,)`` the probability of a rise, given all that can be known.
+        weights: ``(n,)`` how often each of them occurs, summing to 1; all alike if None.
+    """
+    sure = np.maximum(up, 1 - up)
+    unsure = np.maximum(1 - sure, np.finfo(np.float64).tiny)  # 0 ln 0 is 0
+    loss = -sure * np.log(sure) - unsure * np.log(unsure)
+    return Answer(*(float(np.average(x, weights=weights)) for x in (sure, loss)))
 
 
 class Path(NamedTuple):
@@ -27,12 +56,8 @@ class Path(NamedTuple):
     mean: Floats
 
 
-class Process(abc.ABC):
-    """Returns of a second, of which one number, the state, is all that the past can tell."""
-
-    @abc.abstractmethod
-    def blocks(self, rng: Generator, n: int) -> Iterator[Floats]:
-        """Yield ``(n,)`` returns, sigma, block after block, for ever."""
+class Predictable(Process):
+    """A process whose past one number sums up: the state."""
 
     @abc.abstractmethod
     def states(self, returns: Floats) -> Floats:
@@ -52,16 +77,16 @@ class Process(abc.ABC):
 
     def draw(self, rng: Generator, n: int) -> Path:
         """Return the first ``n`` seconds of the process."""
-        return self.told(next(self.blocks(rng, n)))
+        return self.predict(next(self.blocks(rng, n)))
 
-    def told(self, returns: Floats) -> Path:
+    def predict(self, returns: Floats) -> Path:
         """Return what this process's rule says about ``(n,)`` returns, whoever drew them."""
         states = self.states(returns)
         return Path(returns, self.up(states), self.mean(states))
 
 
-class Stationary(Process):
-    """A process of which the rule never changes: its figures follow from one chain."""
+class Stationary(Predictable):
+    """A process whose rule never changes: its figures follow from one chain."""
 
     @abc.abstractmethod
     def chain(self) -> Chain:

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from streaming import repair
+from streaming import rest_client
 from streaming.errors import RepairError
-from streaming.repair import MAX_REPAIR, fetch_before, fetch_range, get, on_this_machine
+from streaming.rest_client import MAX_REPAIR, fetch_before, fetch_range, get, on_this_machine
 from streaming.ticks import NS_PER_S, REPAIRED
 from streaming.venues.binance import Binance
 
@@ -114,7 +114,7 @@ def test_a_server_error_is_tried_again_a_few_times(rest):
     rest.script = [(503, {"Retry-After": "0"}, b"")] * 5
     with pytest.raises(RepairError, match="HTTP 503"):
         rest.fetch(1, 3)
-    assert len(rest.requests) == repair.TRIES
+    assert len(rest.requests) == rest_client.TRIES
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_reply_that_is_no_list_of_trades_is_a_repair_error(rest, body):
 
 
 def test_a_reply_without_end_is_not_read_to_the_end(rest, monkeypatch):
-    monkeypatch.setattr(repair, "MAX_REPLY_BYTES", 1000)
+    monkeypatch.setattr(rest_client, "MAX_REPLY_BYTES", 1000)
     with pytest.raises(RepairError, match="not a list of trades"):
         rest.fetch(1, 500)
 
@@ -160,7 +160,7 @@ def test_a_venue_that_is_not_there_is_a_repair_error():
 
 
 def test_a_venue_that_does_not_answer_is_a_repair_error(monkeypatch):
-    monkeypatch.setattr(repair, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(rest_client, "TIMEOUT_S", 0.2)
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
         pytest.raises(RepairError, match="timed out"),

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from streaming.exchange.wire import Stream, stream_of
+from streaming.exchange.protocol.wire import Stream, stream_of
 
 METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 MAX_STREAMS = 1024
@@ -27,9 +27,9 @@ class Subscriptions:
     """One connection's streams.
 
     Args:
-        names: streams in the connection's path.
+        names: the streams that the connection's path names.
         combined: whether events come in an envelope that names the stream.
-        unit_ns: of times.
+        unit_ns: how many ns a unit of time has, in what is sent.
     """
 
     def __init__(self, names: Iterable[str], *, combined: bool, unit_ns: int) -> None:
@@ -38,11 +38,11 @@ class Subscriptions:
         self.unit_ns = unit_ns
 
     def streams(self) -> list[Stream]:
-        """Return what is sent for them; an unknown stream is silent, as at the venue."""
-        found = (
+        """Return the streams subscribed to; an unknown one is left out, as at the venue."""
+        streams = (
             stream_of(name, combined=self.combined, unit_ns=self.unit_ns) for name in self.names
         )
-        return [stream for stream in found if stream]
+        return [stream for stream in streams if stream]
 
     def receive(self, text: str | bytes) -> bytes:
         """Carry out a request and return the reply."""
@@ -94,9 +94,9 @@ def _parse(text: str | bytes) -> dict[str, Any]:
     if not isinstance(request, dict) or "method" not in request:
         raise _RequestError(2, "Invalid request: missing field `method` at line 1 column 1")
     if request["method"] not in METHODS:
-        known = ", ".join(f"`{method}`" for method in METHODS)
+        allowed = ", ".join(f"`{method}`" for method in METHODS)
         raise _RequestError(
-            2, f"Invalid request: unknown variant {request['method']}, expected one of {known}"
+            2, f"Invalid request: unknown variant {request['method']}, expected one of {allowed}"
         )
     if not _is_id(request.get("id")):
         raise _RequestError(2, "Invalid request: request ID must be an unsigned integer")

@@ -10,9 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.random import Generator
 
-from streaming.exchange.markets.chain import Chain, Floats, gaussian
-from streaming.exchange.markets.normal import cdf
-from streaming.exchange.markets.process import Stationary
+from streaming.exchange.markets.processes.process import Floats, Process
 
 
 def autoregression(noise: Floats, carry: float, last: float) -> Floats:
@@ -22,13 +20,11 @@ def autoregression(noise: Floats, carry: float, last: float) -> Floats:
 
 
 @dataclasses.dataclass(frozen=True)
-class AR1(Stationary):
-    """P(up) is Phi(carry r): right in 1/2 + asin |carry| / pi of all seconds.
-
-    The state is the return before.
+class AR1(Process):
+    """A return is ``carry`` times the one before plus a standard normal.
 
     Attributes:
-        carry: phi; negative if returns are taken back. Its size is below 1.
+        carry: phi, between -1 and 1; negative if returns are taken back.
     """
 
     carry: float = 0.3
@@ -39,15 +35,3 @@ class AR1(Stationary):
             returns = autoregression(rng.standard_normal(n), self.carry, last)
             last = float(returns[-1])
             yield returns
-
-    def states(self, returns: Floats) -> Floats:
-        return np.concatenate([[0.0], returns])[:-1]
-
-    def up(self, states: Floats) -> Floats:
-        return cdf(self.mean(states))
-
-    def mean(self, states: Floats) -> Floats:
-        return self.carry * states
-
-    def chain(self) -> Chain:
-        return gaussian(self.carry, 1.0)

@@ -1,4 +1,4 @@
-"""The market's clock: how the exchange's time follows from ours. Pure."""
+"""The market's clock: how the exchange's time follows from ours; its file outlives the process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONG_AGO_NS = 1_704_067_200 * 10**9  # 2024-01-01
 class MarketClock:
     """Market time = ``market_ns`` at our time ``wall_ns``, and ``speed`` ns for each of ours.
 
-    Kept in a file, so that an exchange that was killed goes on where the market would be.
+    An exchange keeps it in a file: started again, it goes on where the market would be.
     """
 
     wall_ns: int

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.clock import VenueClock, midpoint
 from streaming.ticks import NS_PER_MS, NS_PER_S
+from streaming.venue_clock import VenueClock, midpoint
 
 NOW = 1_700_000_000 * NS_PER_S
 

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from streaming.exchange.trades import History, Trades
-from streaming.exchange.wire import agg_rows, trade_rows
+from streaming.exchange.protocol.trades import History, Trades
+from streaming.exchange.protocol.wire import agg_rows, trade_rows
 from streaming.ticks import NS_PER_MS
 
 MAX_LIMIT = 1000
@@ -20,7 +20,7 @@ QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "EUR", "BTC", "ETH", "
 
 
 class RestError(Exception):
-    """What is wrong with a request, as the venue says it."""
+    """What is wrong with a request, in the venue's words."""
 
     def __init__(self, code: int, msg: str, status: int = 400) -> None:
         super().__init__(msg)
@@ -32,8 +32,8 @@ class Rest:
     """Answer GET requests.
 
     Args:
-        histories: of each symbol, its trades so far.
-        market_ns: the market's clock.
+        histories: the trades of each symbol so far.
+        market_ns: returns the market's time, ns.
     """
 
     def __init__(self, histories: Mapping[str, History], market_ns: Callable[[], int]) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from streaming.exchange.trades import Trades
+from streaming.exchange.protocol.trades import Trades
 from streaming.ticks import NS_PER_MS, NS_PER_US, Side
 
 # Binance's ``m``: is the buyer the maker? Then the taker sold; null: not known.

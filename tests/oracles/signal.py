@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from numpy.random import Generator
 
-from streaming.exchange.markets.ar1 import autoregression
-from streaming.exchange.markets.chain import Floats, gaussian
-from streaming.exchange.markets.trading import Optimum, optimum
+from streaming.exchange.markets.processes.ar1 import autoregression
+from streaming.exchange.markets.processes.process import Floats
+from tests.oracles.chain import gaussian
+from tests.oracles.trading import Optimum, optimum
 
 
 class Shown(NamedTuple):
