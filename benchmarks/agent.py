@@ -25,8 +25,10 @@ from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.processes import Martingale, Momentum
 from tests.oracles.signal import Signal
 from tests.oracles.trading import earned, positions_of
-from trainers.config import SessionConfig
-from trainers.learners.dqn.learner import DQN, ValueLearner, held_by
+from trainers.learners.dqn.learner import DQN, held_by
+from trainers.learners.dqn.value_learner import ValueLearner
+from trainers.learners.learner import Context
+from trainers.learners.settings import DQNSettings
 
 HOUR = 3600  # bars
 CYCLE = 30  # bars: a session's
@@ -68,13 +70,13 @@ def signal_share(seed: int, *, bars: int = 5 * HOUR, cycle: int = CYCLE) -> Shar
     signal, returns = market.draw(np.random.default_rng(seed), bars + 1)
     state = signal.astype(np.float32)[:, None]
     every = Experiences(state[:-1], state[1:], returns[:-1].astype(np.float32), np.arange(bars))
-    learner = ValueLearner(SessionConfig(seed=seed), 1)
+    learner = ValueLearner(Context(seed=seed), DQNSettings(), 1)
     actions = np.full(bars, Action.SELL)
     for start in range(0, bars, cycle):
         now = slice(start, start + cycle)
         if start:
-            worth, proven = learner.worth(every.state[now]), learner.evidence.proven
-            buy, sell = (worth > cost) & proven, (worth < -cost) | (not proven)
+            ahead, proven = learner.advantage(every.state[now]), learner.skill.proven
+            buy, sell = (ahead > cost) & proven, (ahead < -cost) | (not proven)
             actions[now] = Action.BUY * buy + Action.SELL * sell
         new = Experiences(*(part[now] for part in every))
         learner.learn(new, cost=cost, rng=np.random.default_rng([seed, start]))
@@ -128,12 +130,12 @@ def traded(
     path = process.draw(rng, bars)
     tape = bars_of_path(rng, path.returns, half_spread=half_spread)
     fee_bps = (cost - half_spread) * SIGMA * BP
-    learner = DQN(SessionConfig(seed=seed, dqn_updates=updates, fee_bps=fee_bps))
+    learner = DQN(Context(seed=seed, fee_bps=fee_bps), DQNSettings(updates=updates))
     states = make_transitions(tape)
     bar = (states.ts - tape["ts_open"][0]) // NS_PER_S  # that each state's action is held over
     actions = np.full(bars, Action.SELL)
     for number, start in enumerate(range(cycle, bars, cycle), 1):
-        learner.learn(Snapshot("", number, start, tape[:start], seed))
+        learner.learn(Snapshot("", number, tape[:start], seed))
         assert learner.serving is not None
         now = (bar >= start) & (bar < start + cycle)
         with torch.inference_mode():

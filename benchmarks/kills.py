@@ -25,8 +25,9 @@ from mlflow.tracking import MlflowClient
 
 from benchmarks.processes import plain_environment
 from benchmarks.table import Row
-from trainers.recording.decision_log import cycles_ended, read_journal
-from trainers.recording.files import JOURNAL
+from streaming.ticks import AFTER_GAP
+from trainers.recording.decision_log import cycles_ended, read_decisions
+from trainers.recording.files import DECISIONS, of_market
 from trainers.recording.ledger import read_ledger
 from trainers.recording.record import read_ticks
 
@@ -85,7 +86,9 @@ class Session:
 
     def cycles(self) -> int:
         """Return how many cycles have ended."""
-        return cycles_ended(self.sessions()[0] / JOURNAL) if self.sessions() else 0
+        if not self.sessions():
+            return 0
+        return cycles_ended(of_market(self.sessions()[0], "BTCUSDT", DECISIONS))
 
     def wait_for_cycle(self, n: int, seconds: float = 120) -> None:
         """Wait until ``n`` cycles have ended."""
@@ -140,12 +143,12 @@ class Session:
 
 def faults_of(session: Path, client: MlflowClient) -> list[str]:
     """Return what is wrong with a session's record and runs; nothing, it is hoped."""
-    entries = read_journal(session / "journal.jsonl")
     symbol = json.loads((session / "config.json").read_text())["symbols"]
+    entries = read_decisions(of_market(session, symbol, DECISIONS))
     ticks = read_ticks(session, symbol, entries)  # raises if a tick that was seen is gone
     faults = []
     gaps = np.flatnonzero(np.diff(ticks["id"]) != 1)
-    if len(unmarked := gaps[ticks["flags"][gaps + 1] & 2 == 0]):
+    if len(unmarked := gaps[ticks["flags"][gaps + 1] & AFTER_GAP == 0]):
         faults.append(f"{len(unmarked)} holes in the ticks that are no marked gap")
     names, outcomes, forecasts = read_ledger(session, symbol)
     if (np.diff(outcomes["bar"]) != 10**9).any():

@@ -10,29 +10,24 @@ first hour is learning alone.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from benchmarks.measuring import one_thread
 from benchmarks.table import Row
-from datamodules.features import raw_columns
-from datamodules.snapshot import NotEnoughBarsError, Snapshot
-from datamodules.windows import gap_free
 from streaming.bars import Bars
 from tests.oracles.bayes import Predictable
 from tests.oracles.bounce import up_after
 from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.processes import Momentum, Switch
 from trainers.config import SessionConfig
-from trainers.learners.cnn.forecaster import FORECASTER_BARS
-from trainers.learners.cnn.learner import CNN
+from trainers.engine.drivers.backtest import forecasts_of
+from trainers.learners.registry import learners_of
 from trainers.scoring.direction.scores import log_losses
 
 START = 200  # bars known at the first cycle
@@ -48,27 +43,11 @@ Floats = NDArray[np.float64]
 
 
 def forecasts(bars: Bars, config: SessionConfig) -> Floats:
-    """Return what the CNN says after each bar, ``(T,)``; one half where it says nothing.
-
-    As ``trainers.drivers.prequential``, but all bars of a cycle in one batch: the version that
-    forecasts stays the same for them.
-    """
+    """Return the CNN's forecasts after each bar, ``(T,)``; one half where it gives none."""
     one_thread()
-    learner, said, step = CNN(config), np.full(len(bars), 0.5), round(config.cycle_seconds)
-    raw = np.lib.stride_tricks.sliding_window_view(raw_columns(bars), FORECASTER_BARS, axis=0)
-    whole = gap_free(bars["gap"], FORECASTER_BARS - 1)[1:]  # the oldest bar may have one before it
-    for cycle, known in enumerate(range(START, len(bars) + 1, step), 1):
-        window = bars[max(0, known - config.history_bars) : known]
-        with contextlib.suppress(NotEnoughBarsError):
-            learner.learn(Snapshot("", cycle, known, window, config.seed))
-        if learner.serving is None:
-            continue
-        at = np.arange(known - 1, min(known - 1 + step, len(bars)))
-        at = at[whole[at - FORECASTER_BARS + 1]]
-        batch = torch.from_numpy(raw[at - FORECASTER_BARS + 1].transpose(0, 2, 1))
-        with torch.inference_mode():
-            said[at] = learner.serving(batch)[:, 0].numpy()
-    return said
+    learner = learners_of(config)["cnn"]
+    found = forecasts_of(learner, bars, config)
+    return np.array([0.5 if one is None else one.probability for one in found])
 
 
 def losses(probability: Floats, close: Floats) -> Floats:

@@ -23,17 +23,21 @@ from datamodules.cnn_datamodule import CNNDataModule
 from datamodules.dqn_datamodule import DQNDataModule, transitions_of
 from datamodules.quotes import SPREAD_BARS, half_spread_bps
 from datamodules.snapshot import Snapshot
-from trainers.config import SessionConfig
 from trainers.learners.cnn.learner import CNN
-from trainers.learners.dqn.learner import DQN, UNIT_BARS, WEIGHT_DECAY, experiences_of, typical_move
+from trainers.learners.dqn.learner import DQN, UNIT_BARS, experiences_of, typical_move
+from trainers.learners.dqn.module import WEIGHT_DECAY
+from trainers.learners.learner import Context
+from trainers.learners.settings import CNNSettings, DQNSettings
 
 BARS = 3600
 STEP = 30  # bars from one cycle to the next
 ROUNDS = 7
 CONSTANT = ("fading",)  # buffers that no cycle changes
 
+CNN_SETTINGS, DQN_SETTINGS = CNNSettings(), DQNSettings()
 
-def bare_cnn(learner: CNN, snapshot: Snapshot, config: SessionConfig) -> nn.Module:
+
+def bare_cnn(learner: CNN, snapshot: Snapshot, config: Context) -> nn.Module:
     """Make one cycle of the network of ``learner``: fits, then the updates of the convolution.
 
     What scikit-learn fits and what the trust is weighed by is the learner's own code: Lightning
@@ -41,11 +45,11 @@ def bare_cnn(learner: CNN, snapshot: Snapshot, config: SessionConfig) -> nn.Modu
     """
     net, rng = learner._module.net, snapshot.rng("cnn")
     weights, initial = list(net.parameters()), learner._module.initial
-    optimizer = torch.optim.Adam(weights, lr=config.cnn_learning_rate, fused=True)
+    optimizer = torch.optim.Adam(weights, lr=CNN_SETTINGS.learning_rate, fused=True)
     optimizer.load_state_dict(learner._module.optimizer_state)
     data = CNNDataModule(
-        snapshot, features=config.features, updates=config.cnn_updates,
-        batch_size=config.cnn_batch_size, rng=rng,
+        snapshot, features=config.features, updates=CNN_SETTINGS.updates,
+        batch_size=CNN_SETTINGS.batch_size, rng=rng,
     )  # fmt: skip
     learner._weigh_views(snapshot.bars)
     learner._fit_views(data)
@@ -58,18 +62,18 @@ def bare_cnn(learner: CNN, snapshot: Snapshot, config: SessionConfig) -> nn.Modu
         loss.backward()
         optimizer.step()
         with torch.no_grad():  # back to what they began as
-            drawn = config.cnn_learning_rate * config.cnn_weight_decay
+            drawn = CNN_SETTINGS.learning_rate * CNN_SETTINGS.weight_decay
             torch._foreach_lerp_(weights, initial, drawn)
         total += loss.item()
     return net
 
 
-def bare_dqn(learner: DQN, snapshot: Snapshot, config: SessionConfig) -> nn.Module:
+def bare_dqn(learner: DQN, snapshot: Snapshot, config: Context) -> nn.Module:
     """Train the network of ``learner`` for one cycle: what being in is worth, Polyak target."""
     module = learner._module
     net, target, rng = module.net, module.target, snapshot.rng("dqn")
     optimizer = torch.optim.AdamW(
-        net.parameters(), lr=config.dqn_learning_rate, weight_decay=WEIGHT_DECAY, fused=True
+        net.parameters(), lr=DQN_SETTINGS.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
     )
     optimizer.load_state_dict(module.optimizer_state)
     transitions = transitions_of(snapshot)
@@ -78,13 +82,13 @@ def bare_dqn(learner: DQN, snapshot: Snapshot, config: SessionConfig) -> nn.Modu
     cost = (config.fee_bps + half_spread) / unit
     learner.memory.add(experiences_of(transitions, unit, after=learner.memory.newest))
     data = DQNDataModule(
-        learner.memory, updates=config.dqn_updates, batch_size=config.dqn_batch_size, rng=rng
+        learner.memory, updates=DQN_SETTINGS.updates, batch_size=DQN_SETTINGS.batch_size, rng=rng
     )
     torch.manual_seed(int(rng.integers(2**63)))
     total = 0.0
     for state, after, ret in data.train_dataloader():
         with torch.no_grad():
-            wanted = ret + config.dqn_gamma * target(after).clip(-cost, cost)
+            wanted = ret + DQN_SETTINGS.gamma * target(after).clip(-cost, cost)
         for x, y in zip(state, wanted, strict=True):
             loss = F.mse_loss(net(x), y)
             optimizer.zero_grad()
@@ -92,20 +96,22 @@ def bare_dqn(learner: DQN, snapshot: Snapshot, config: SessionConfig) -> nn.Modu
             optimizer.step()
             total += loss.item()
         with torch.no_grad():
-            torch._foreach_lerp_(list(target.parameters()), list(net.parameters()), config.dqn_tau)
+            torch._foreach_lerp_(
+                list(target.parameters()), list(net.parameters()), DQN_SETTINGS.tau
+            )
     return net
 
 
 def compare(
-    make: Callable[[SessionConfig], Any],
-    bare: Callable[[Any, Snapshot, SessionConfig], nn.Module],
+    make: Callable[[Context], Any],
+    bare: Callable[[Any, Snapshot, Context], nn.Module],
     net_of: Callable[[Any], nn.Module],
 ) -> tuple[float, float]:
     """Return the seconds of a cycle: ours, bare; the weights must agree."""
-    config = SessionConfig()
+    config = Context()
     bars = bars_for(BARS + STEP)
-    first = Snapshot("BTCUSDT", 1, 0, bars[:BARS], config.seed)
-    second = Snapshot("BTCUSDT", 2, 0, bars[STEP:], config.seed)
+    first = Snapshot("BTCUSDT", 1, bars[:BARS], config.seed)
+    second = Snapshot("BTCUSDT", 2, bars[STEP:], config.seed)
     warm = make(config)
     warm.learn(first)
     _assert_equal(warm, bare, net_of, second, config)
@@ -122,9 +128,7 @@ def compare(
     return median(ours), median(theirs)
 
 
-def _assert_equal(
-    warm: Any, bare: Any, net_of: Any, snapshot: Snapshot, config: SessionConfig
-) -> None:
+def _assert_equal(warm: Any, bare: Any, net_of: Any, snapshot: Snapshot, config: Context) -> None:
     learner = copy.deepcopy(warm)
     learner.learn(snapshot)
     trained = bare(copy.deepcopy(warm), snapshot, config)

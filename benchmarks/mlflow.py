@@ -5,7 +5,6 @@ Thirteen runs are written: the session's, two learners', their champions' and ei
 
 from __future__ import annotations
 
-import functools
 import os
 import tempfile
 import time
@@ -23,14 +22,11 @@ from benchmarks.table import Row
 from streaming.ingest import Ingest
 from streaming.ticks import Ticks
 from trainers.config import SessionConfig, session_folder
-from trainers.drivers.schedule import LiveSchedule
-from trainers.drivers.streams import LiveStream
-from trainers.engine.assembly import make_lane, session_metrics
-from trainers.engine.market_trainer import Lane
-from trainers.recording.decision_log import Journal
-from trainers.recording.files import JOURNAL, OUTBOX
-from trainers.recording.ledger import Ledger
+from trainers.engine.market_trainer import make_market_trainer
+from trainers.recording.files import MARKET_OUTBOX, of_market
+from trainers.session.trainer.live_market import LiveMarket
 from trainers.session.trainer.run_ids import RunIds
+from trainers.session.trainer.session_part import SessionPart
 from trainers.tracking.runs import start_session
 from trainers.tracking.store import ensure_store
 from trainers.tracking.tracker import Tracker
@@ -43,25 +39,24 @@ SYMBOL = "BTCUSDT"
 
 @dataclass
 class Rig:
-    """A lane with all that it writes to."""
+    """A market with all that it writes to."""
 
-    lane: Lane
-    live: LiveSchedule
+    market: LiveMarket
+    part: SessionPart
     ingest: Ingest
     tracker: Tracker
-    session: str
 
     def cycle(self, ticks: Ticks) -> float:
         """Run one cycle; return the seconds spent writing to the store."""
-        before, number = self.tracker.write_seconds, self.lane.cycle
+        before, found = self.tracker.write_seconds, []
         for second in np.split(ticks, len(ticks) // PER_SECOND):  # each bar is forecast when new
             self.ingest.push(second)
-            self.lane.advance(self.live)
-        self.lane.wanted = self.lane.cycle == number  # the last tick may lie just before it is due
-        self.lane.advance(self.live)
-        assert self.lane.cycle == number + 1
-        tags = {"status": "IDLE", "status_text": f"cycle {self.lane.cycle}"}
-        self.tracker.log(self.session, self.lane.cycle, session_metrics([self.lane]), tags)
+            found.append(self.market.advance())
+        trainer = self.market.trainer
+        trainer.wanted = not any(found)  # the last tick may lie just before it is due
+        found.append(self.market.advance())
+        (done,) = (one for one in found if one is not None)
+        self.part.cycle_done(done)
         deadline = time.monotonic() + 30
         while self.tracker.behind and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -78,19 +73,20 @@ def rig_of(root: Path) -> Iterator[Rig]:
     session = session_folder(root, run_id)
     session.mkdir(parents=True)
     ingest = Ingest(session, SYMBOL, config)
-    tracker = Tracker(client, run_id, session / OUTBOX)
-    journal = Journal(session / JOURNAL)
-    live = LiveSchedule(journal)
-    run_ids = RunIds(client, config, session)
-    ledger = functools.partial(Ledger, session, SYMBOL)
-    stream = LiveStream(session, SYMBOL)
-    lane = make_lane(config, SYMBOL, stream, live, run_ids.of, tracker, ledger)
+    tracker = Tracker(client)
+    market = LiveMarket(
+        session,
+        make_market_trainer(config, SYMBOL),
+        RunIds(client, config, session, SYMBOL),
+        tracker.writer(of_market(session, SYMBOL, MARKET_OUTBOX)),
+        lambda learner, version: None,
+        lambda code, text: None,
+    )
     try:
-        yield Rig(lane, live, ingest, tracker, run_id)
+        yield Rig(market, SessionPart(session, config, tracker), ingest, tracker)
     finally:
         tracker.close(10)
-        lane.ledger.close()
-        journal.close()
+        market.close()
         ingest.close()
 
 

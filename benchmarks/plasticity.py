@@ -32,10 +32,11 @@ from datamodules.windows import make_windows
 from streaming.bars import Bars
 from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.processes import Momentum
-from trainers.config import SessionConfig
 from trainers.learners.cnn.forecaster import WindowNet
 from trainers.learners.cnn.learner import CNN, CNNModule
+from trainers.learners.learner import Context
 from trainers.learners.lightning import fit
+from trainers.learners.settings import CNNSettings
 
 CYCLES = 2_880  # a day of 30 s
 HISTORY = 3_600  # bars of a cycle; fewer than in a session, to be affordable
@@ -94,14 +95,13 @@ def product_moves(rng: Generator, n: int, same: float = SAME) -> NDArray[np.floa
 
 def aged(cycles: int, seed: int) -> CNN:
     """Return a learner after so many cycles on a market of hidden momentum."""
-    config = SessionConfig(seed=seed)
     rng = np.random.default_rng([seed, 1])
     returns = next(Momentum().blocks(rng, HISTORY + STEP * cycles))
     bars = bars_of_path(rng, returns)
-    learner = CNN(config)
+    learner = CNN(Context(seed=seed))
     for cycle in range(cycles):
         at = cycle * STEP
-        learner.learn(Snapshot("", cycle + 1, 0, bars[at : at + HISTORY], seed))
+        learner.learn(Snapshot("", cycle + 1, bars[at : at + HISTORY], seed))
     return learner
 
 
@@ -109,7 +109,7 @@ def probe(cycles: int, seed: int = 0, updates: int = UPDATES) -> Probe:
     """Compare a learner of ``cycles`` cycles with a fresh one on the task."""
     rng = np.random.default_rng([seed, 2])
     bars = bars_of_path(rng, product_moves(rng, KNOWN + HELD_OUT))
-    live, fresh = aged(cycles, seed)._module, CNN(SessionConfig(seed=seed))._module
+    live, fresh = aged(cycles, seed)._module, CNN(Context(seed=seed))._module
     x, _ = _held_out(bars, _task(bars, seed, updates))
     states = [_state(_prepared(module.net, bars, seed), x) for module in (live, fresh)]
     losses = [_learned(module, bars, seed, updates) for module in (live, fresh)]
@@ -140,19 +140,18 @@ def run() -> list[Row]:
 
 
 def _task(bars: Bars, seed: int, updates: int) -> CNNDataModule:
-    config = SessionConfig()
     return CNNDataModule(
-        Snapshot("", 1, 0, bars[:KNOWN], seed),
-        features=config.features,
+        Snapshot("", 1, bars[:KNOWN], seed),
+        features=Context().features,
         updates=updates,
-        batch_size=config.cnn_batch_size,
+        batch_size=CNNSettings().batch_size,
         rng=np.random.default_rng([seed, 3]),
     )
 
 
 def _held_out(bars: Bars, data: CNNDataModule) -> tuple[Tensor, Tensor]:
     later = bars[KNOWN:]
-    rows = scale(features_of(later, SessionConfig().features), data.scaler)
+    rows = scale(features_of(later, Context().features), data.scaler)
     windows = make_windows(rows, later["close"][WARMUP:], later["gap"][WARMUP:])
     return torch.from_numpy(windows.x.copy()), torch.from_numpy(windows.up)
 

@@ -20,8 +20,9 @@ from benchmarks.table import Row
 from datamodules.snapshot import Snapshot
 from datamodules.transitions import make_transitions
 from streaming.bars import Bars
-from trainers.config import SessionConfig
 from trainers.learners.dqn.learner import DQN
+from trainers.learners.learner import Context
+from trainers.learners.settings import DQNSettings
 
 BARS = 3600
 STEP = 30  # bars from one cycle to the next
@@ -30,15 +31,16 @@ SB3_STEPS = 2000
 
 OURS = ("pandas", "scikit-learn", "pytorch-lightning")  # that the trading environment imports
 
+SETTINGS = DQNSettings()
+
 SCRIPT = "benchmarks/peers/sb3_dqn.py"
 
 
 class Cycles:
     """Our DQN, learning cycle after cycle as in a session."""
 
-    def __init__(self, config: SessionConfig, bars: Bars) -> None:
-        self._config, self._bars = config, bars
-        self._learner = DQN(config)
+    def __init__(self, bars: Bars) -> None:
+        self._bars, self._learner = bars, DQN(Context())
         self._cycle = 0
         self.rate()  # warm up
 
@@ -46,8 +48,8 @@ class Cycles:
         """Run a cycle; return the transitions learned a second."""
         self._cycle += 1
         bars = self._bars[STEP * (self._cycle - 1) :][:BARS]
-        snapshot = Snapshot("BTCUSDT", self._cycle, 0, bars, self._config.seed)
-        learned = self._config.dqn_updates * self._config.dqn_batch_size
+        snapshot = Snapshot("BTCUSDT", self._cycle, bars, 0)
+        learned = SETTINGS.updates * SETTINGS.batch_size
         return learned / seconds(lambda: self._learner.learn(snapshot))
 
 
@@ -55,16 +57,15 @@ def run() -> list[Row]:
     """Measure both."""
     python = environment("sb3", ["torch==2.13.0", "stable-baselines3", *OURS])
     one_thread()
-    config = SessionConfig()
     bars = bars_for(BARS + STEP * (ROUNDS + 1))
     rows = []
-    alike = f"net 2x64, batch {config.dqn_batch_size}, one thread"
+    alike = f"net 2x64, batch {SETTINGS.batch_size}, one thread"
     with tempfile.TemporaryDirectory(prefix="tickloop-bench-") as folder:
         path = Path(folder) / "transitions.npz"
         np.savez(path, **make_transitions(bars[:BARS])._asdict())
         for train_freq in (4, 1):
-            argv = [str(path), str(config.fee_bps), str(config.dqn_batch_size), str(SB3_STEPS)]
-            cycles = Cycles(config, bars)
+            argv = [str(path), str(Context().fee_bps), str(SETTINGS.batch_size), str(SB3_STEPS)]
+            cycles = Cycles(bars)
             with worker([SCRIPT, *argv, str(train_freq)], python) as peer:
                 ours, theirs = interleave(ROUNDS, cycles.rate, peer.ask)
                 version = peer.ready

@@ -43,7 +43,7 @@ def random_bars(n: int, seed: int = 0, *, flat: float = 0.2) -> Bars:
 
 
 def snapshot_of(bars: Bars, *, cycle: int = 1, seed: int = 0) -> Snapshot:
-    return Snapshot("BTCUSDT", cycle, int(bars["final_seq"][-1]), bars, seed)
+    return Snapshot("BTCUSDT", cycle, bars, seed)
 
 
 @st.composite

@@ -14,13 +14,7 @@ from mlflow.tracking import MlflowClient
 
 from benchmarks.kills import Session, faults_of
 from datamodules.features import raw_columns
-from tests.end_to_end.main_job import (
-    MainJob,
-    market_ticks,
-    replayed,
-    wait_for,
-    write_tape,
-)
+from tests.end_to_end.main_job import MainJob, market_ticks, replayed, wait_for, write_tape
 from tests.serving import serving
 from trainers.learners.cnn.forecaster import FORECASTER_BARS
 from trainers.learners.cnn.learner import CNN

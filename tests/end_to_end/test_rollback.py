@@ -8,7 +8,7 @@ import numpy as np
 
 from streaming.exchange.markets import Market
 from streaming.exchange.markets.market import played, with_orders
-from streaming.exchange.markets.momentum import Momentum
+from streaming.exchange.markets.processes.momentum import Momentum
 from streaming.ticks import NS_PER_S
 from tests.end_to_end.main_job import MainJob, market_ticks, replayed, wait_for, write_tape
 from trainers.recording.decision_log import read_journal

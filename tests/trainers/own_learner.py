@@ -10,9 +10,15 @@ class UpShare:
 
     name, kind = "up_share", "forecaster"
 
-    def __init__(self, config):
-        self.learning_rate = 0.5
+    adjustable = ("learning_rate",)
+
+    def __init__(self, context, learning_rate: float = 0.5, lag: int = 0):
+        self.seed = context.seed
+        self.learning_rate, self.lag = learning_rate, lag
         self.share = None
+
+    def adjust(self, name, value):
+        setattr(self, name, value)
 
     def forecast(self, bars):
         if self.share is None or len(bars) < 2 or bars["gap"][-1]:

@@ -11,9 +11,9 @@ import pytest
 
 from streaming.errors import KnobError
 from tests.trainers.test_session import PROJECT, nothing_left
-from trainers.config import SessionConfig
+from trainers.config import SessionConfig, host_names
 from trainers.session.__main__ import take_passwords
-from trainers.session.access import Passwords, check_access, host_names
+from trainers.session.access import Passwords, check_access
 from trainers.session.processes import children_of
 
 OPERATOR, VIEWER = "TICKLOOP_OPERATOR_PASSWORD", "TICKLOOP_VIEWER_PASSWORD"

@@ -10,12 +10,11 @@ from sklearn.preprocessing import StandardScaler
 
 from datamodules.labelled_rows import labelled_rows
 from datamodules.transitions import Action
-from streaming.exchange.markets.drawn_bars import bars_of_path
-from streaming.exchange.markets.momentum import Momentum
-from streaming.exchange.markets.signs import Signs
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
+from tests.oracles.drawn_bars import bars_of_path
+from tests.oracles.processes import Momentum, Signs
 from trainers.config import SessionConfig
-from trainers.drivers.prequential import prequential
+from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.baselines.logistic import Logistic
 from trainers.learners.baselines.naive import (
     BuyAndHold,
@@ -26,13 +25,14 @@ from trainers.learners.baselines.naive import (
     Reversal,
     moves_of,
 )
-from trainers.learners.baselines.permuted_labels import Canary
+from trainers.learners.baselines.permuted_labels import PermutedLabels
+from trainers.learners.learner import Context
 
-CONFIG = SessionConfig()
+CONTEXT = Context()
 
 
 def learned(kind, bars, **knobs):
-    learner = kind(SessionConfig(**knobs))
+    learner = kind(Context(**knobs))
     learner.learn(snapshot_of(bars))
     return learner
 
@@ -45,7 +45,7 @@ def bars_of(process, n, seed=0):
 def said(learner, bars, cycle_seconds=60):
     """Test-then-train probabilities, and what came; from the second half on."""
     config = SessionConfig(cycle_seconds=cycle_seconds)
-    forecasts = prequential(learner, bars, config)[:-1]
+    forecasts = forecasts_of(learner, bars, config)[:-1]
     start = len(bars) // 2
     p = np.array([forecast.probability for forecast in forecasts[start:]])
     return p, np.diff(bars["close"])[start:] > 0
@@ -90,13 +90,13 @@ def test_reversal_says_how_often_a_move_was_taken_back_by_hand():
 
 @pytest.mark.parametrize("kind, same", [(LastDirection, 0.7), (Reversal, 0.3)])
 def test_a_naive_rule_is_calibrated_where_it_holds_and_one_half_where_it_does_not(kind, same):
-    p, up = said(kind(CONFIG), bars_of(Signs(same), 4000))
+    p, up = said(kind(CONTEXT), bars_of(Signs(same), 4000))
     assert set(np.round(np.abs(p - 0.5), 1)) == {0.2}
     for high in (True, False):
         chosen = (p > 0.5) == high
         error = 4 * math.sqrt(0.21 / chosen.sum())
         assert up[chosen].mean() == pytest.approx(p[chosen].mean(), abs=error)
-    against, _ = said(kind(CONFIG), bars_of(Signs(1 - same), 4000))
+    against, _ = said(kind(CONTEXT), bars_of(Signs(1 - same), 4000))
     assert set(against) == {0.5}
 
 
@@ -148,11 +148,11 @@ def test_the_draw_of_a_bar_does_not_depend_on_what_was_asked_before():
 
 
 def test_logistic_learns_each_row_once_however_often_it_is_shown():
-    bars, logistic = random_bars(400), Logistic(CONFIG)
+    bars, logistic = random_bars(400), Logistic(CONTEXT)
     reports = [logistic.learn(snapshot_of(bars[:t]))["rows"] for t in (200, 200, 230, 400)]
     rows = [len(labelled_rows(bars[:t], "flow").x) for t in (200, 200, 230, 400)]
     assert reports == [rows[0], 0, rows[2] - rows[1], rows[3] - rows[2]]
-    shown_late = Logistic(CONFIG)
+    shown_late = Logistic(CONTEXT)
     for oldest, newest in ((0, 200), (100, 230), (180, 400)):
         shown_late.learn(snapshot_of(bars[oldest:newest]))
     # Rows of the same bars, whatever the history they came with.
@@ -173,16 +173,16 @@ def test_logistic_is_the_pipeline_of_streaming_ml_by_hand():
     assert learned(Logistic, bars).forecast(bars[:-1]) == pytest.approx(wanted, abs=0.01)
 
 
-def test_on_a_strongly_predictable_market_logistic_knows_much_and_the_canary_nothing():
+def test_on_a_strongly_predictable_market_logistic_knows_much_and_the_control_nothing():
     markets = [bars_of(Momentum(1.0, 0.05), 2000, seed) for seed in range(4)]
-    assert gain(*said(Logistic(CONFIG), markets[0])) > 0.08
+    assert gain(*said(Logistic(CONTEXT), markets[0])) > 0.08
     # Permuted labels still tell the share of ups, which in one of these markets is no half.
-    gains = [gain(*said(Canary(CONFIG), bars, cycle_seconds=120)) for bars in markets]
+    gains = [gain(*said(PermutedLabels(CONTEXT), bars, cycle_seconds=120)) for bars in markets]
     assert max(gains) < 0.02
     assert np.mean(gains) < 0.002
 
 
-def test_the_canary_would_sing_if_its_labels_were_not_permuted(monkeypatch):
+def test_the_control_would_know_much_if_its_labels_were_not_permuted(monkeypatch):
     bars = bars_of(Momentum(1.0, 0.05), 2000)
 
     class Leaking:
@@ -190,12 +190,12 @@ def test_the_canary_would_sing_if_its_labels_were_not_permuted(monkeypatch):
             return up
 
     monkeypatch.setattr("datamodules.snapshot.Snapshot.rng", lambda *_: Leaking())
-    assert gain(*said(Canary(CONFIG), bars)) > 0.08
+    assert gain(*said(PermutedLabels(CONTEXT), bars)) > 0.08
 
 
-def test_the_canary_permutes_anew_each_cycle_and_the_same_at_every_replay():
+def test_the_control_permutes_anew_each_cycle_and_the_same_at_every_replay():
     bars = random_bars(300, flat=0.0)
-    learners = [Canary(CONFIG) for _ in range(3)]
+    learners = [PermutedLabels(CONTEXT) for _ in range(3)]
     for learner, cycle in zip(learners, (1, 1, 2), strict=True):
         learner.learn(snapshot_of(bars, cycle=cycle))
     first, again, later = (learner.forecast(bars) for learner in learners)

@@ -12,7 +12,7 @@ from datamodules.windows import LENGTH, make_windows
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from tests.trainers.ledger_rows import score
 from trainers.config import SessionConfig
-from trainers.drivers.prequential import prequential
+from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.cnn.forecaster import (
     FADING,
     FORECASTER_BARS,
@@ -22,16 +22,22 @@ from trainers.learners.cnn.forecaster import (
     VIEWS,
     WindowNet,
 )
-from trainers.learners.cnn.learner import CNN, RECENT_BARS
+from trainers.learners.cnn.learner import RECENT_BARS
 from trainers.learners.cnn.mixing import trust_after
 from trainers.learners.linear import fit_logistic
+from trainers.learners.registry import learners_of
 from trainers.scoring.direction.scores import accuracy
 
 EACH = pytest.mark.parametrize("features", COLUMNS)
 
 
+def make(config):
+    (learner,) = learners_of(config).values()
+    return learner
+
+
 def learner(**knobs):
-    return CNN(SessionConfig(learners="cnn", **{"cnn_batch_size": 64, **knobs}))
+    return make(SessionConfig.of(learners="cnn", **{"cnn_batch_size": 64, **knobs}))
 
 
 def alternating(n):
@@ -62,8 +68,11 @@ def trust_of(cnn):
     "features, market, wanted", [("classic", alternating, 0.95), ("flow", trending, 0.8)]
 )
 def test_it_learns_a_plain_pattern_test_then_train(features, market, wanted):
-    bars, config = market(400), SessionConfig(features=features, cnn_batch_size=64)
-    said = prequential(CNN(config), bars, config, start=250)
+    bars, config = (
+        market(400),
+        SessionConfig.of(features=features, learners="cnn", cnn_batch_size=64),
+    )
+    said = forecasts_of(make(config), bars, config, first_cycle=250)
     probabilities = [np.nan if one is None else one.probability for one in said[310:]]
     cases = score(bars["close"][310:], probabilities).cases()
     assert len(cases.up) > 80
@@ -220,7 +229,7 @@ def test_every_bar_counts_once_in_the_trust_however_often_it_learns():
 
     cnn = learner()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("trainers.learners.cnn.trust_after", spied)
+        patch.setattr("trainers.learners.cnn.learner.trust_after", spied)
         for cycle, t in enumerate((200, 230, 230, 231, 330), 1):
             cnn.learn(snapshot_of(bars[:t], cycle=cycle))
     moved = np.diff(bars["close"]) != 0  # [i] is about bar i + 1

@@ -1,88 +1,70 @@
+"""Wishes of operators: what they change in a market, and that each is carried out once."""
+
 from __future__ import annotations
 
-from types import SimpleNamespace
+import json
 
 import pytest
 
-from trainers.engine.controls import RefusedError, apply_control
+from streaming.events import Code
+from tests.trainers.world import Spy, World
+from trainers.engine.controls import RefusedError
+from trainers.engine.events import ControlGiven
+from trainers.session.trainer.controls import ControlFile, Wish, control_result
+from trainers.session.trainer.session_part import Wishes
 
 
-def lane_of(learners, baselines):
-    learners, baselines = (
-        [SimpleNamespace(learner=learner, confidence=0.65) for learner in some]
-        for some in (learners, baselines)
-    )
-    return SimpleNamespace(
-        paused=False,
-        wanted=False,
-        learners=learners,
-        baselines=baselines,
-        seats=[*learners, *baselines],
-    )
+class Adjusted(Spy):
+    """Has numbers that an operator may change."""
 
+    def __init__(self, name, *adjustable):
+        super().__init__(name)
+        self.adjustable, self.set = adjustable, {}
 
-def learners_of(lanes, name):
-    return [seat.learner for lane in lanes for seat in lane.seats if seat.learner.name == name]
+    def adjust(self, name, value):
+        self.set[name] = value
 
 
 @pytest.fixture
-def lanes():
-    return [
-        lane_of(
-            [
-                SimpleNamespace(name="cnn", learning_rate=1e-3),
-                SimpleNamespace(name="dqn", learning_rate=1e-3, epsilon=1.0),
-            ],
-            [SimpleNamespace(name="majority", learning_rate=1e-3)],
-        )
-        for _ in range(2)
-    ]
+def world(tmp_path):
+    made = World(
+        tmp_path,
+        Adjusted("cnn", "learning_rate", "confidence"),
+        Adjusted("dqn", "learning_rate", "epsilon"),
+        baselines=[Adjusted("majority", "learning_rate")],
+    )
+    yield made
+    made.close()
 
 
-def ask(lanes, name, value=""):
-    stopped = []
-    said = apply_control(name, value, lanes, lambda: stopped.append(True))
-    return said, bool(stopped)
+def numbers(world):
+    return {runner.name: runner.learner.set for runner in world.trainer.runners}
 
 
-def test_pause_and_resume_reach_every_symbol(lanes):
-    assert ask(lanes, "pause") == ("training paused", False)
-    assert all(lane.paused for lane in lanes)
-    assert ask(lanes, "resume") == ("training goes on", False)
-    assert not any(lane.paused for lane in lanes)
+def test_pause_resume_and_a_cycle_asked_for(world):
+    assert world.ask("pause") == "training paused"
+    assert world.trainer.paused
+    assert world.ask("resume") == "training goes on"
+    assert not world.trainer.paused
+    assert world.ask("train_now") == "a training cycle was asked for"
+    assert world.trainer.wanted
 
 
-def test_train_now_asks_every_symbol_for_a_cycle(lanes):
-    ask(lanes, "train_now")
-    assert all(lane.wanted for lane in lanes)
+def test_the_learning_rate_is_set_of_each_learner_that_has_one_and_of_no_baseline(world):
+    assert world.ask("learning_rate", "0.01") == "learning_rate of cnn, dqn is now 0.01"
+    rate = {"learning_rate": 0.01}
+    assert numbers(world) == {"cnn": rate, "dqn": rate, "majority": {}}
 
 
-def test_stop_stops(lanes):
-    assert ask(lanes, "stop") == ("stopping", True)
+def test_epsilon_is_set_of_the_learner_that_has_one(world):
+    assert world.ask("epsilon", "0.25") == "epsilon of dqn is now 0.25"
+    assert numbers(world) == {"cnn": {}, "dqn": {"epsilon": 0.25}, "majority": {}}
 
 
-def test_the_learning_rate_is_set_of_each_learner_that_has_one(lanes):
-    ask(lanes, "learning_rate", "0.01")
-    learners = learners_of(lanes, "cnn") + learners_of(lanes, "dqn")
-    assert [learner.learning_rate for learner in learners] == [0.01] * 4
-
-
-def test_a_baseline_learns_as_it_always_does(lanes):
-    said, _ = ask(lanes, "learning_rate", "0.01")
-    assert "majority" not in said
-    assert {learner.learning_rate for learner in learners_of(lanes, "majority")} == {1e-3}
-
-
-def test_epsilon_is_set_of_the_learner_that_has_one(lanes):
-    said, _ = ask(lanes, "epsilon", "0.25")
-    assert said.startswith("epsilon of dqn")
-    assert [learner.epsilon for learner in learners_of(lanes, "dqn")] == [0.25, 0.25]
-    assert not any(hasattr(learner, "epsilon") for learner in learners_of(lanes, "cnn"))
-
-
-def test_the_confidence_is_that_of_every_learner_and_baseline(lanes):
-    ask(lanes, "confidence", "0.8")
-    assert [seat.confidence for lane in lanes for seat in lane.seats] == [0.8] * 6
+def test_the_confidence_is_that_of_every_learner_and_baseline(world):
+    world.ask("confidence", "0.8")
+    assert [runner.confidence for runner in world.trainer.runners] == [0.8] * 3
+    assert numbers(world)["cnn"] == {"confidence": 0.8}  # the signal in its model versions
 
 
 @pytest.mark.parametrize(
@@ -94,17 +76,97 @@ def test_the_confidence_is_that_of_every_learner_and_baseline(lanes):
         ("epsilon", "nan", "0 to 1"),
         ("confidence", "0.4", "0.5 to 1"),
         ("confidence", "", "0.5 to 1"),
-        (
-            "promote",
-            "cnn",
-            "start, pause, resume, train_now, stop, learning_rate, epsilon, confidence",
-        ),
+        ("promote", "nobody", "nobody"),
+        ("dance", "", "start, pause, resume, .*rollback"),
     ],
 )
 def test_what_is_out_of_range_or_unknown_is_refused_and_changes_nothing(
-    lanes, name, value, allowed
+    world, name, value, allowed
 ):
-    before = repr(lanes)
+    before = repr(numbers(world)), world.trainer.paused, world.trainer.wanted
     with pytest.raises(RefusedError, match=rf"^control/{name}: .*allowed: {allowed}$"):
-        ask(lanes, name, value)
-    assert repr(lanes) == before
+        world.trainer.check_control(ControlGiven(name, value))
+    assert world.ask(name, value).startswith(f"refused control/{name}")
+    assert (repr(numbers(world)), world.trainer.paused, world.trainer.wanted) == before
+
+
+# ---- from the session's run to the markets
+
+
+class Part:
+    """Writes down what was answered."""
+
+    def __init__(self):
+        self.answers = []
+
+    def answer(self, wish, cycle, result, text, *, paused):
+        self.answers.append((wish.name, result, text, paused))
+
+
+def carry_out(wishes, world, part):
+    told = []
+    wishes.carry_out([world.live], part, lambda code, text: told.append((code, text)))
+    return told
+
+
+def test_a_wish_is_relayed_once_while_it_is_not_answered(tmp_path):
+    file, reader = ControlFile(tmp_path), ControlFile(tmp_path)
+    tags = {"control/pause": "", "status": "IDLE"}
+    file.relay(tags)
+    file.relay(tags)
+    assert reader.wishes() == [Wish(1, "pause", "")]
+    file.answered(reader.wishes()[0])
+    assert reader.wishes() == []
+    file.relay(tags)  # asked for anew, with the same value
+    assert reader.wishes() == [Wish(2, "pause", "")]
+
+
+def test_a_wish_is_carried_out_and_answered_and_a_refused_one_too(world):
+    wishes, part = Wishes(world.folder, lambda: None), Part()
+    wishes.begin([world.live])
+    ControlFile(world.folder).relay({"control/pause": "", "control/epsilon": "7"})
+    told = carry_out(wishes, world, part)
+    assert part.answers == [
+        ("pause", "applied", "training paused", True),
+        ("epsilon", "refused", "refused control/epsilon: got '7'; allowed: 0 to 1", True),
+    ]
+    assert [code for code, _ in told] == [Code.CONTROL] * 2
+    assert carry_out(wishes, world, part) == []
+
+
+def test_a_trainer_started_again_carries_nothing_out_twice_and_forgets_nothing(world):
+    wishes, part = Wishes(world.folder, lambda: None), Part()
+    wishes.begin([world.live])
+    file = ControlFile(world.folder)
+    file.relay({"control/train_now": ""})
+    world.live.control(ControlGiven("train_now", ""), 1)  # killed here, before it was answered
+    file.relay({"control/train_now": "", "control/pause": ""})
+    world.reopen(*(runner.learner for runner in world.trainer.learners),
+                 baselines=[runner.learner for runner in world.trainer.baselines])  # fmt: skip
+    world.trainer.wanted = False
+    wishes = Wishes(world.folder, lambda: None)
+    wishes.begin([world.live])
+    carry_out(wishes, world, part)
+    assert [answer[:2] for answer in part.answers] == [
+        ("train_now", "applied"), ("pause", "applied"),
+    ]  # fmt: skip
+    assert not world.trainer.wanted
+    assert world.trainer.paused
+
+
+def test_the_answer_tells_value_cycle_result_and_text():
+    ((name, text),) = control_result(Wish(3, "epsilon", "0.5"), 7, "applied", "done").items()
+    assert name == "control_result/epsilon"
+    found = json.loads(text)
+    assert found.pop("ts") > 0
+    assert found == {"value": "0.5", "cycle": 7, "result": "applied", "text": "done"}
+
+
+def test_stop_stops_once(world):
+    stopped = []
+    wishes, part = Wishes(world.folder, lambda: stopped.append(True)), Part()
+    wishes.begin([world.live])
+    ControlFile(world.folder).relay({"control/stop": ""})
+    carry_out(wishes, world, part)
+    assert stopped == [True]
+    assert part.answers[0][:3] == ("stop", "applied", "stopping")

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.cache import ConnectionState, write_bar_ring, write_tick_cache
+from streaming.events import Code
 from streaming.ticks import AFTER_GAP
 from tests.trainers.world import SYMBOL, Failing, Spy, World, second, seconds_of
 from trainers.engine.learner_runner import LONGEST_REST
-from trainers.engine.market_trainer import next_cut, wait_for_rings
+from trainers.engine.market_trainer import due_after
+from trainers.session.trainer.live_stream import wait_for_rings
 
 STEP = 30
 
@@ -39,12 +41,12 @@ def make_logged(make, root, client):
 
 
 @given(st.integers(1, 10**6), st.lists(st.integers(0, 200), max_size=30))
-def test_cuts_stay_on_a_grid_and_the_next_one_lies_ahead_within_a_step(start, steps):
+def test_cycles_stay_on_a_grid_and_the_next_one_lies_ahead_within_a_step(start, steps):
     due, now = 0, start
     first = start + STEP
     for step in steps:
         now += step
-        before, due = due, next_cut(due, now, STEP)
+        before, due = due, due_after(due, now, STEP)
         if before == 0:
             first = now + STEP
         assert (due - first) % STEP == 0
@@ -53,11 +55,11 @@ def test_cuts_stay_on_a_grid_and_the_next_one_lies_ahead_within_a_step(start, st
 
 
 def test_a_cycle_asked_for_before_its_time_moves_nothing():
-    assert next_cut(130, 117, STEP) == 130
+    assert due_after(130, 117, STEP) == 130
 
 
-def test_a_cut_taken_on_time_or_late_is_followed_by_the_next_of_the_grid():
-    assert [next_cut(130, now, STEP) for now in (130, 131, 159, 160, 1000)] == [
+def test_a_cycle_on_time_or_late_is_followed_by_the_next_of_the_grid():
+    assert [due_after(130, now, STEP) for now in (130, 131, 159, 160, 1000)] == [
         160, 160, 160, 190, 1030,
     ]  # fmt: skip
 
@@ -69,16 +71,16 @@ def test_the_first_cycle_comes_with_the_ticks_asked_for_and_the_others_a_step_ap
     world = make(Spy())
     ran = world.run(60)
     assert ran == [20, 30, 40, 50, 60]
-    assert world.lane.cycle == 5
+    assert world.trainer.cycle == 5
 
 
-def test_a_cycle_learns_what_was_final_at_its_cut_and_not_a_bar_more(make):
+def test_a_cycle_learns_what_was_final_when_it_began_and_not_a_bar_more(make):
     spy = Spy()
     world = make(spy)
     ran = world.run(60)
-    assert spy.cuts == ran  # one tick a second
     # The tick of second s makes the bar of s - 1 final; the first tick came in second 0.
-    assert spy.learned() == [cut - 2 for cut in spy.cuts]
+    assert spy.bars_learned == [ticks - 1 for ticks in ran]  # one tick a second
+    assert spy.learned() == [ticks - 2 for ticks in ran]
 
 
 def test_bars_that_come_while_a_cycle_is_due_are_left_to_the_next(make):
@@ -91,7 +93,7 @@ def test_bars_that_come_while_a_cycle_is_due_are_left_to_the_next(make):
 
     spy.learn = more_market
     world.run(20)
-    assert spy.cuts == [20]
+    assert spy.bars_learned == [19]
     assert spy.learned() == [18]
 
 
@@ -103,13 +105,13 @@ def test_a_bar_is_not_known_before_the_tick_that_made_it_final(make, monkeypatch
     with monkeypatch.context() as patch:  # the feed writes bars first, then ticks
         patch.setattr(world.ingest.ticks, "append", held.append)
         world.market(5)
-    world.lane.wanted = True
+    world.trainer.wanted = True
     assert world.advance()
-    assert second(world.lane.stream.bars(0).rows) == 23
+    assert second(world.live.stream.bars(0).rows) == 23
     assert spy.calls == [("learn", 18, 19), ("learn", 18, 19)]
     assert len(world.rows("spy")) == 0
     world.ingest.ticks.append(held[0])
-    world.lane.wanted = True
+    world.trainer.wanted = True
     assert world.advance()
     assert spy.learned() == [18, 18, 23]
     assert seconds_of(world.rows("spy")) == [19, 20, 21, 22, 23]
@@ -161,10 +163,10 @@ def test_scores_of_a_cycle_are_those_of_the_version_from_before(make):
     hits = []
     forecasts = [newest for what, newest, _ in spy.calls if what == "forecast"]
     for newest in forecasts[:-1]:
-        cycles = sum(cut - 2 < newest for cut in spy.cuts)  # learned before this forecast
+        cycles = sum(bars - 1 < newest for bars in spy.bars_learned)  # learned before this forecast
         said_up = cycles % 2 == 1
         hits.append(said_up == ((newest + 1) % 3 != 0))
-    live = world.seat("spy").live
+    live = world.runner("spy").live
     assert live["live/scored"] == len(hits) == 59
     assert live["live/accuracy"] == pytest.approx(np.mean(hits))
 
@@ -177,35 +179,35 @@ def test_history_is_bounded_and_forecasts_see_no_more_than_it(make):
     assert {n for what, _, n in spy.calls if what == "forecast"} == {200}
 
 
-def test_a_lane_that_is_paused_forecasts_and_does_not_learn(make):
+def test_a_market_that_is_paused_forecasts_and_does_not_learn(make):
     spy = Spy()
     world = make(spy)
     world.run(20)
-    world.lane.paused = True
+    world.trainer.paused = True
     assert world.run(40) == []
     assert [what for what, *_ in spy.calls] == ["learn"] + ["forecast"] * 40
-    world.lane.paused = False
+    world.trainer.paused = False
     assert world.advance()
 
 
-def test_a_lane_that_is_paused_from_the_start_neither_learns_nor_forecasts(make):
+def test_a_market_that_is_paused_from_the_start_neither_learns_nor_forecasts(make):
     spy = Spy()
     world = make(spy)
-    world.lane.paused = True
+    world.trainer.paused = True
     assert world.run(40) == []
     assert spy.calls == []
-    world.lane.paused = False
+    world.trainer.paused = False
     assert world.advance()
 
 
 def test_a_cycle_asked_for_comes_at_once_and_leaves_the_grid_where_it_was(make):
     world = make(Spy())
     world.run(23)
-    world.lane.wanted = True
+    world.trainer.wanted = True
     assert world.run(20) == [24, 30, 40]
 
 
-def test_training_longer_than_a_cycle_is_counted_and_the_next_cut_comes_at_once(make):
+def test_training_longer_than_a_cycle_is_counted_and_the_next_cycle_comes_at_once(make):
     spy = Spy()
     world = make(spy)
 
@@ -215,13 +217,13 @@ def test_training_longer_than_a_cycle_is_counted_and_the_next_cut_comes_at_once(
 
     spy.learn = slow
     world.run(20)
-    assert (world.lane.cycle, world.lane.overruns) == (1, 1)
+    assert (world.trainer.cycle, world.trainer.overruns) == (1, 1)
     assert world.advance()
-    assert world.lane.overruns == 2
+    assert world.trainer.overruns == 2
     spy.learn = lambda snapshot: Spy.learn(spy, snapshot)
     world.advance()
-    assert world.lane.overruns == 2
-    assert world.lane.stream_metrics["overruns"] == 2
+    assert world.trainer.overruns == 2
+    assert world.done.stream["stream/overruns"] == 2
 
 
 def test_a_gap_takes_the_label_of_the_forecast_before_it(make):
@@ -238,7 +240,7 @@ def test_a_gap_takes_the_label_of_the_forecast_before_it(make):
     world.run(1)
     world.ingest._keep = keep
     world.run(14)
-    live = world.seat("spy").live
+    live = world.runner("spy").live
     # Trades may be missing in the bar before the gap and the one after.
     assert live["live/broken"] == 2
     assert live["live/scored"] == len(range(19, 39)) - 1 - 2
@@ -261,9 +263,9 @@ def test_a_learner_that_raises_turns_error_with_traceback_and_the_other_goes_on(
     assert tags["status_text"].startswith(f"RuntimeError: {text}; next try in cycle ")
     assert f"RuntimeError: {text}" in tags["traceback"]
     assert "Traceback" in tags["traceback"]
-    events = world.client.get_run(world.session).data.tags["events"]
-    assert f"failing failed: RuntimeError: {text}" in events
-    other = world.client.get_run(world.runs["spy"]).data
+    (told,) = {*world.told(Code.LEARNER_FAILED)}
+    assert told == f"{SYMBOL} failing failed: RuntimeError: {text}"
+    other = world.client.get_run(world.live.run_ids["spy"]).data
     assert other.tags["status"] == "IDLE"
     assert other.metrics["live/scored"] == 19
 
@@ -273,13 +275,13 @@ def test_it_is_tried_again_after_1_2_4_cycles_and_recovers(make):
     world = make(failing, spy)
     world.run(20 + 10 * 14)
     assert failing.tried == [1, 2, 4, 8]
-    assert world.seat("failing").status_text.endswith("next try in cycle 16")
+    assert world.runner("failing").status_text.endswith("next try in cycle 16")
     failing.fails = False
     world.run(10 * 3)
     assert failing.tried == [1, 2, 4, 8, 16, 17, 18]
-    seat = world.seat("failing")
-    assert (seat.status, seat.errors, seat.rests_until) == ("IDLE", 0, 0)
-    assert len(spy.learned()) == world.lane.cycle
+    runner = world.runner("failing")
+    assert (runner.status, runner.errors, runner.rests_until) == ("IDLE", 0, 0)
+    assert len(spy.learned()) == world.trainer.cycle
 
 
 def test_the_longest_rest_is_bounded(make):
@@ -301,7 +303,7 @@ def test_a_report_that_is_no_number_is_its_learners_error_alone(make):
     odd.learn = lambda snapshot: {"loss": "low"}
     world = make(odd, spy)
     world.run(30)
-    assert world.seat("odd").status == "ERROR"
+    assert world.runner("odd").status == "ERROR"
     assert len(spy.learned()) == 2
 
 
@@ -325,15 +327,15 @@ def test_a_learner_that_writes_into_its_bars_changes_nothing_for_the_others(make
 
     world = make(Vandal("vandal"), Reader("reader"))
     world.run(40)
-    assert world.seat("reader").errors == 0
+    assert world.runner("reader").errors == 0
 
 
 def test_an_answer_that_is_no_forecast_is_an_error_of_its_learner(make):
     world = make(Spy("liar", says=1.5), Spy())
     world.run(21)
-    assert world.seat("liar").status == "ERROR"
-    assert "probability from 0 to 1, got 1.5" in world.seat("liar").status_text
-    assert world.seat("spy").status == "IDLE"
+    assert world.runner("liar").status == "ERROR"
+    assert "probability from 0 to 1, got 1.5" in world.runner("liar").status_text
+    assert world.runner("spy").status == "IDLE"
 
 
 # ---- waiting, logging
@@ -342,10 +344,10 @@ def test_an_answer_that_is_no_forecast_is_an_error_of_its_learner(make):
 def test_a_learner_that_waits_for_bars_says_how_many(make):
     world = make(Spy(need=40))
     world.run(31)
-    seat = world.seat("spy")
-    assert (seat.status, seat.status_text) == ("IDLE", "warming up 29/40 bars")
+    runner = world.runner("spy")
+    assert (runner.status, runner.status_text) == ("IDLE", "warming up 29/40 bars")
     world.run(20)
-    assert seat.status_text == "learned in cycle 4"
+    assert runner.status_text == "learned in cycle 4"
 
 
 def test_a_cycle_logs_what_was_learned_and_scored_at_its_step(make_logged):
@@ -355,31 +357,31 @@ def test_a_cycle_logs_what_was_learned_and_scored_at_its_step(make_logged):
     assert data.metrics["train/loss"] == 0.5
     assert data.metrics["train/seconds"] >= 0
     assert data.metrics["live/scored"] == 19
-    history = world.client.get_metric_history(world.runs["spy"], "live/scored")
+    history = world.client.get_metric_history(world.live.run_ids["spy"], "live/scored")
     assert [(point.step, point.value) for point in history] == [(1, 0), (2, 9), (3, 19)]
     assert data.tags["status"] == "IDLE"
     assert data.tags["status_text"] == "learned in cycle 3"
 
 
-def test_stream_metrics_are_those_of_the_cut(make):
+def test_stream_metrics_are_those_of_the_cycle(make):
     world = make(Spy())
     world.run(40)
-    metrics = world.lane.stream_metrics
+    metrics = {name.removeprefix("stream/"): value for name, value in world.done.stream.items()}
     assert (metrics["ticks"], metrics["bars"], metrics["cached"]) == (40, 39, 40)
     assert metrics["ticks_per_second"] == pytest.approx(1.0)
     assert metrics["span_seconds"] == 39
     assert metrics["rejected"] == metrics["gaps"] == metrics["late"] == 0
 
 
-def test_the_end_of_a_tape_and_what_came_after_the_last_cut_are_seen(make):
+def test_the_end_of_a_tape_and_what_came_after_the_last_cycle_are_seen(make):
     world = make(Spy())
     world.run(20)
-    assert not world.lane.has_new_bars
+    assert not world.live.has_new
     world.market(3)
-    assert world.lane.has_new_bars
-    assert not world.lane.stream.ended
+    assert world.live.has_new
+    assert not world.live.stream.ended
     world.ingest.stats["state"] = ConnectionState.ENDED
-    assert world.lane.stream.ended
+    assert world.live.stream.ended
 
 
 def test_a_cache_that_overtakes_a_slow_forecast_does_not_end_the_training(make):
@@ -395,7 +397,7 @@ def test_a_cache_that_overtakes_a_slow_forecast_does_not_end_the_training(make):
 
     spy.forecast = slow
     world.run(10)
-    assert world.seat("spy").errors == 0
+    assert world.runner("spy").errors == 0
 
 
 def test_rings_are_waited_for_until_they_are_there(tmp_path):

@@ -9,20 +9,16 @@ import torch
 from benchmarks.agent import null_turnover, signal_share
 from datamodules.dqn_datamodule import transitions_of
 from datamodules.transitions import Action
-from streaming.exchange.markets.chain import gaussian
-from streaming.exchange.markets.signal import Signal
-from streaming.exchange.markets.trading import being_in
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
+from tests.oracles.chain import gaussian
+from tests.oracles.signal import Signal
+from tests.oracles.trading import being_in
 from trainers.config import SessionConfig
 from trainers.learners.dqn.agent import Agent, ValueNet, inputs_of
-from trainers.learners.dqn.learner import (
-    DQN,
-    DQNModule,
-    Evidence,
-    experiences_of,
-    held_by,
-    typical_move,
-)
+from trainers.learners.dqn.learner import experiences_of, held_by, typical_move
+from trainers.learners.dqn.module import DQNModule
+from trainers.learners.dqn.value_learner import SkillTest
+from trainers.learners.registry import learners_of
 
 
 @pytest.fixture(autouse=True)
@@ -130,14 +126,14 @@ def test_noise_is_no_evidence_and_a_little_signal_is():
     rng = np.random.default_rng(0)
     worth, noise = rng.normal(size=(2, 3000)).astype(np.float32)
     for ret, proven in ((noise, False), (-worth + noise, False), (0.2 * worth + noise, True)):
-        evidence = Evidence()
+        evidence = SkillTest()
         for part in range(0, 3000, 30):
             evidence.add(worth[part : part + 30], ret[part : part + 30])
         assert evidence.proven is proven
 
 
 def test_evidence_is_forgotten():
-    evidence, one = Evidence(), np.ones(3000, np.float32)
+    evidence, one = SkillTest(), np.ones(3000, np.float32)
     assert not evidence.proven
     evidence.add(one, one)
     assert evidence.proven
@@ -146,8 +142,13 @@ def test_evidence_is_forgotten():
     assert not evidence.proven
 
 
+def make(config):
+    (learner,) = learners_of(config).values()
+    return learner
+
+
 def learner(**knobs):
-    return DQN(SessionConfig(learners="dqn", **{"dqn_updates": 100, "fee_bps": 1.0, **knobs}))
+    return make(SessionConfig.of(learners="dqn", **{"dqn_updates": 100, "fee_bps": 1.0, **knobs}))
 
 
 def test_epsilon_falls_by_its_factor_to_its_floor_and_can_be_set():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.trainers.ledger_rows import score_directions
 from trainers.scoring.promotion.differences import by_brier
-from trainers.scoring.promotion.eprocess import SIZES, Evidence, judge_canary
+from trainers.scoring.promotion.eprocess import SIZES, Evidence, judge_control
 
 relaxed = settings(deadline=None)  # the machine may be busy with others
 RUNS, PEEKS = 600, 2000
@@ -150,7 +150,7 @@ def canary_of(knows, seed=3):
     up = rng.random(3600) < 0.55
     said = np.where(rng.random(3600) < knows, up, rng.random(3600) < 0.5)
     majority = score_directions(up, np.full(3600, 0.55))
-    return judge_canary(score_directions(up, 0.3 + 0.4 * said), majority)
+    return judge_control(score_directions(up, 0.3 + 0.4 * said), majority)
 
 
 def test_a_canary_at_chance_is_no_alarm():

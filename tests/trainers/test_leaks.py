@@ -14,20 +14,21 @@ import trainers.learners.cnn.learner
 import trainers.learners.dqn.learner
 from datamodules.features import WARMUP, features_of, raw_columns
 from streaming.bars import bars_of
+from streaming.events import Code
 from streaming.exchange.markets import MARKETS, trades
-from streaming.exchange.markets.drawn_bars import bars_of_path
-from streaming.exchange.markets.martingale import Martingale
 from streaming.tape import read_tape
 from streaming.ticks import NS_PER_S
+from tests.oracles.drawn_bars import bars_of_path
+from tests.oracles.processes import Martingale
 from tests.trainers.ledger_rows import score
 from tests.trainers.world import SYMBOL, Spy, World, second
 from trainers.config import SessionConfig
-from trainers.drivers.prequential import prequential
-from trainers.learners.registry import BASELINES, make_baselines, make_learners
+from trainers.engine.drivers.backtest import forecasts_of
+from trainers.learners.registry import BASELINES, PERMUTED_LABELS, baselines_of, learners_of
 from trainers.recording.ledger import read_ledger
 from trainers.scoring.direction.scores import log_loss
 from trainers.scoring.ledger import MADE
-from trainers.scoring.promotion.eprocess import judge_canary
+from trainers.scoring.promotion.eprocess import judge_control
 
 TAPES = Path(__file__).parents[2].parent / "shared" / "tapes"
 EQUITY, TRX = "us_equity_4sym_20131008.csv.gz", "binance_trx_3markets_20250304.csv.gz"
@@ -60,18 +61,18 @@ def other_future():
 
 
 def play(folder, ticks, *names):
-    """The ledger of the real lane and learners, a second of ticks at a time."""
+    """The ledger of a real market and real learners, a second of ticks at a time."""
     folder.mkdir()
-    config = SessionConfig(learners=",".join(names or ("cnn", "dqn")), **QUICK, **SMALL)
-    learners = make_learners(config).values()
-    baselines = () if names else make_baselines(config).values()
+    config = SessionConfig.of(learners=",".join(names or ("cnn", "dqn")), **QUICK, **SMALL)
+    learners = learners_of(config).values()
+    baselines = () if names else baselines_of(config).values()
     world = World(folder, *learners, baselines=baselines, **QUICK, **SMALL)
     with contextlib.closing(world):
         at = (ticks["ts_event"] - BEGAN) // NS_PER_S
         for chunk in np.split(ticks, np.flatnonzero(np.diff(at)) + 1):
             world.ingest.push(chunk)
             world.advance()
-        assert not [seat.status_text for seat in world.lane.seats if seat.status == "ERROR"]
+        assert not [one.status_text for one in world.trainer.runners if one.status == "ERROR"]
     return read_ledger(folder, SYMBOL)
 
 
@@ -185,9 +186,9 @@ def test_features_of_a_prefix_are_a_prefix_of_the_features_and_those_a_bar_ahead
 
 def said_on(bars, name, **knobs):
     """What a learner said of each bar of a martingale, scored."""
-    config = SessionConfig(learners=name, cycle_seconds=60, **SMALL, **knobs)
-    (learner,) = make_learners(config).values()
-    return scored_of_bars(bars, prequential(learner, bars, config))
+    config = SessionConfig.of(learners=name, cycle_seconds=60, **SMALL, **knobs)
+    (learner,) = learners_of(config).values()
+    return scored_of_bars(bars, forecasts_of(learner, bars, config))
 
 
 def scored_of_bars(bars, said):
@@ -220,14 +221,14 @@ def test_on_a_martingale_nobody_is_better_than_chance_but_who_sees_a_bar_ahead(
 def verdict_on(bars):
     config = SessionConfig(cycle_seconds=30)
     canary, majority = (
-        scored_of_bars(bars, prequential(make_baselines(config)[name], bars, config))
-        for name in ("canary", "majority")
+        scored_of_bars(bars, forecasts_of(baselines_of(config)[name], bars, config))
+        for name in (PERMUTED_LABELS, "majority")
     )
-    return judge_canary(canary, majority)
+    return judge_control(canary, majority)
 
 
 @pytest.mark.parametrize("market", ["default", "momentum", "switch"])
-def test_the_canary_is_at_chance_in_a_simulated_market(market):
+def test_the_control_is_at_chance_in_a_simulated_market(market):
     verdict = verdict_on(bars_of(market_ticks(market, 1000)))
     assert verdict.bars > 600
     assert not verdict.alarm
@@ -242,7 +243,7 @@ def test_the_canary_is_at_chance_in_a_simulated_market(market):
         (TRX, "TRXUSD_PERP", "binance-coinm"),
     ],
 )
-def test_the_canary_is_at_chance_on_a_real_tape(file, symbol, venue):
+def test_the_control_is_at_chance_on_a_real_tape(file, symbol, venue):
     if not (TAPES / file).exists():
         pytest.skip(f"there is no tape {TAPES / file}")
     ticks = read_tape(TAPES / file, symbol, venue)
@@ -252,42 +253,44 @@ def test_the_canary_is_at_chance_on_a_real_tape(file, symbol, venue):
 
 
 class Knowing(Spy):
-    """A canary that has the label: closes of the world go up, up, down."""
+    """A control that has the label: closes of the world go up, up, down."""
 
     def forecast(self, bars):
         return 0.1 if (second(bars) + 1) % 3 == 0 else 0.9
 
 
-def off_chance(events):
-    return [text for text in events if "canary is off chance" in text]
+def alarms(world):
+    return world.told(Code.LEAK_ALARM)
 
 
-def test_a_canary_that_knows_the_labels_is_told_of_once(tmp_path):
+def test_a_control_that_knows_the_labels_is_told_of_once(tmp_path):
     (tmp_path / "x").mkdir()
-    majority = make_baselines(SessionConfig())["majority"]
-    world = World(tmp_path / "x", Spy(), baselines=[majority, Knowing("canary")])
+    majority = baselines_of(SessionConfig())["majority"]
+    world = World(tmp_path / "x", Spy(), baselines=[majority, Knowing(PERMUTED_LABELS)])
     with contextlib.closing(world):
         world.run(30)
-        assert off_chance(world.tracker.events) == []  # it needs more bars than that
+        assert alarms(world) == []  # it needs more bars than that
         world.run(270)
-        (told,) = off_chance(world.tracker.events)
+        (told,) = alarms(world)
     assert "labels leak" in told
 
 
-def test_a_canary_that_knows_nothing_is_not_told_of(tmp_path):
+def test_a_control_that_knows_nothing_is_not_told_of(tmp_path):
     (tmp_path / "x").mkdir()
-    baselines = make_baselines(SessionConfig())
-    world = World(tmp_path / "x", Spy(), baselines=[baselines["majority"], baselines["canary"]])
+    baselines = baselines_of(SessionConfig())
+    world = World(
+        tmp_path / "x", Spy(), baselines=[baselines["majority"], baselines[PERMUTED_LABELS]]
+    )
     with contextlib.closing(world):
         world.run(200)
-        assert off_chance(world.tracker.events) == []
+        assert alarms(world) == []
 
 
-def test_the_edge_is_not_over_the_canary_nor_over_an_agent(tmp_path):
+def test_the_edge_is_not_over_the_control_nor_over_an_agent(tmp_path):
     (tmp_path / "x").mkdir()
-    baselines = make_baselines(SessionConfig())
-    rivals = [baselines["majority"], Knowing("canary"), baselines["flat"]]
+    baselines = baselines_of(SessionConfig())
+    rivals = [baselines["majority"], Knowing(PERMUTED_LABELS), baselines["flat"]]
     world = World(tmp_path / "x", Knowing("knowing"), baselines=rivals)
     with contextlib.closing(world):
         world.run(200)
-        assert world.seat("knowing").live["live/edge"] > 0.3  # 0 over the canary
+        assert world.runner("knowing").live["live/edge"] > 0.3  # 0 over the canary

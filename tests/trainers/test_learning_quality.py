@@ -6,6 +6,7 @@ there can be. benchmarks/learning.py has the same in full.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 
@@ -14,15 +15,13 @@ import pytest
 import torch
 
 from benchmarks.plasticity import probe, product_moves
-from streaming.exchange.markets.bounce import up_after
-from streaming.exchange.markets.drawn_bars import bars_of_path
-from streaming.exchange.markets.martingale import Martingale
-from streaming.exchange.markets.momentum import Momentum
-from streaming.exchange.markets.switch import Switch
+from tests.oracles.bounce import up_after
+from tests.oracles.drawn_bars import bars_of_path
+from tests.oracles.processes import Martingale, Momentum, Switch
 from trainers.config import SessionConfig
-from trainers.drivers.prequential import prequential
+from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.cnn.forecaster import VIEWS
-from trainers.learners.cnn.learner import CNN
+from trainers.learners.registry import learners_of
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -35,9 +34,9 @@ def _as_in_the_trainer():
 
 def forecast(bars, seed=0, **knobs):
     """The learner after the bars, and what it said of each bar but the first: ``(T - 1,)``."""
-    config = SessionConfig(**{"cycle_seconds": 60, "seed": seed, **knobs})
-    cnn = CNN(config)
-    found = prequential(cnn, bars, config)[:-1]
+    config = SessionConfig.of(**{"cycle_seconds": 60, "seed": seed, **knobs})
+    cnn = learners_of(dataclasses.replace(config, learners="cnn"))["cnn"]
+    found = forecasts_of(cnn, bars, config)[:-1]
     return cnn, np.array([0.5 if each is None else each.probability for each in found])
 
 

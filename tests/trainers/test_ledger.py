@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from tests.trainers.ledger_rows import SECOND, forecasts_of, outcomes_of
+from trainers.recording.errors import LedgerError
 from trainers.recording.ledger import Ledger, read_ledger
-from trainers.recording.rows import PAGE, LedgerError
+from trainers.recording.rows import PAGE
 from trainers.scoring.ledger import FORECAST, OUTCOME
 
 PROJECT = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ from trainers.recording.ledger import Ledger
 ledger = Ledger(Path(sys.argv[1]), "BTC", NAMES)
 second = ledger.last_bar // 10**9 + 1
 while True:
-    ledger.append(*bar_of(second))
+    ledger.write(*bar_of(second))
     print(second, flush=True)
     second += 1
 """
@@ -49,7 +50,7 @@ def expected(n):
 def write(folder, seconds, names=NAMES):
     ledger = Ledger(folder, "BTC", names)
     for second in seconds:
-        ledger.append(*bar_of(second))
+        ledger.write(*bar_of(second))
     return ledger
 
 
@@ -60,21 +61,23 @@ def test_rows_have_no_byte_that_is_left_as_it_was():
             assert dtype.fields[name][1] % dtype[name].itemsize == 0, "aligned"
 
 
-def test_what_is_appended_is_there_in_memory_and_for_readers(tmp_path):
+def test_what_is_written_is_there_for_readers_and_for_the_next_writer(tmp_path):
     ledger = write(tmp_path, range(5))
     outcomes, forecasts = expected(5)
-    for rows in ((ledger.outcomes(), ledger.forecasts()), read_ledger(tmp_path, "BTC")[1:]):
-        assert rows[0].tobytes() == outcomes.tobytes()
-        assert rows[1].tobytes() == forecasts.tobytes()
+    found = read_ledger(tmp_path, "BTC")
+    assert found.outcomes.tobytes() == outcomes.tobytes()
+    assert found.forecasts.tobytes() == forecasts.tobytes()
+    ledger.close()
+    ledger = Ledger(tmp_path, "BTC", NAMES)
+    assert ledger.found.outcomes.tobytes() == outcomes.tobytes()
+    assert ledger.found.forecasts.tobytes() == forecasts.tobytes()
     assert read_ledger(tmp_path, "BTC").names == NAMES
     assert ledger.last_bar == 4 * SECOND
 
 
 def test_a_new_ledger_is_empty(tmp_path):
     ledger = Ledger(tmp_path, "BTC", NAMES)
-    assert (ledger.last_bar, ledger.torn, len(ledger.outcomes()), len(ledger.forecasts())) == (
-        -1, 0, 0, 0,
-    )  # fmt: skip
+    assert (ledger.last_bar, ledger.torn) == (-1, 0)
     assert [len(rows) for rows in read_ledger(tmp_path, "BTC")] == [3, 0, 0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["BTC.forecasts", "BTC.outcomes"]
 
@@ -82,16 +85,21 @@ def test_a_new_ledger_is_empty(tmp_path):
 def test_it_goes_on_after_it_was_closed(tmp_path):
     write(tmp_path, range(3)).close()
     ledger = write(tmp_path, range(3, 7))
-    assert ledger.outcomes().tobytes() == expected(7)[0].tobytes()
-    assert read_ledger(tmp_path, "BTC").forecasts.tobytes() == expected(7)[1].tobytes()
+    assert ledger.last_bar == 6 * SECOND
+    found = read_ledger(tmp_path, "BTC")
+    assert found.outcomes.tobytes() == expected(7)[0].tobytes()
+    assert found.forecasts.tobytes() == expected(7)[1].tobytes()
 
 
-def test_rows_handed_out_stay_as_they_were_and_cannot_be_changed(tmp_path):
-    ledger = write(tmp_path, range(3))
-    before = ledger.forecasts()
+def test_rows_in_memory_stay_as_they_were_and_cannot_be_changed():
+    table = LedgerTable(NAMES)
+    for second in range(3):
+        table.append(*bar_of(second))
+    before = table.forecasts
     for second in range(3, 100):
-        ledger.append(*bar_of(second))
+        table.append(*bar_of(second))
     assert before.tobytes() == expected(3)[1].tobytes()
+    assert table.outcomes.tobytes() == expected(100)[0].tobytes()
     with pytest.raises(ValueError, match="read-only"):
         before["probability"] = 0.5
 
@@ -100,23 +108,47 @@ def test_rows_handed_out_stay_as_they_were_and_cannot_be_changed(tmp_path):
 def test_a_bar_that_is_not_newer_is_refused(tmp_path, second):
     ledger = write(tmp_path, range(5))
     with pytest.raises(LedgerError, match="expected a bar after 4000000000, got"):
-        ledger.append(*bar_of(second))
+        ledger.write(*bar_of(second))
+
+
+def test_a_bar_computed_again_after_a_restart_is_compared_and_not_written(tmp_path):
+    write(tmp_path, range(5)).close()
+    size = (tmp_path / "BTC.forecasts").stat().st_size
+    ledger = Ledger(tmp_path, "BTC", NAMES)
+    outcome, forecasts = bar_of(3)
+    forecasts["latency_us"] = 99  # how long it took is no matter
+    assert ledger.write(outcome, forecasts) == ""
+    forecasts["probability"][1] = 0.9
+    assert ledger.write(outcome, forecasts).startswith("probability at bar 3000000000 is")
+    outcome["close"] = 1.0
+    assert ledger.write(outcome, bar_of(3)[1]).startswith("bar 3000000000 came to")
+    assert (tmp_path / "BTC.forecasts").stat().st_size == size
+    assert ledger.write(*bar_of(5)) == ""
+    assert ledger.last_bar == 5 * SECOND
+
+
+def test_a_bar_whose_forecasts_a_killed_writer_did_not_write_is_completed(tmp_path):
+    ledger = write(tmp_path, range(5))
+    ledger.write(bar_of(5)[0], bar_of(5)[1][:0])
     ledger.close()
-    with pytest.raises(LedgerError, match="expected a bar after"):
-        Ledger(tmp_path, "BTC", NAMES).append(*bar_of(second))
+    ledger = Ledger(tmp_path, "BTC", NAMES)
+    assert ledger.write(*bar_of(5)) == ""
+    found = read_ledger(tmp_path, "BTC")
+    assert found.outcomes.tobytes() == expected(6)[0].tobytes()
+    assert found.forecasts.tobytes() == expected(6)[1].tobytes()
 
 
 def test_forecasts_of_another_bar_are_refused_and_nothing_is_written(tmp_path):
     ledger = write(tmp_path, range(5))
     with pytest.raises(LedgerError, match=r"made at bar 5000000000, got some of \[6000000000\]"):
-        ledger.append(bar_of(5)[0], bar_of(6)[1])
-    assert (len(ledger.outcomes()), len(read_ledger(tmp_path, "BTC").outcomes)) == (5, 5)
+        ledger.write(bar_of(5)[0], bar_of(6)[1])
+    assert len(read_ledger(tmp_path, "BTC").outcomes) == 5
 
 
 def test_a_bar_without_forecasts_is_a_bar(tmp_path):
     ledger = write(tmp_path, range(2))
-    ledger.append(bar_of(2)[0], bar_of(2)[1][:0])
-    assert (len(ledger.outcomes()), len(ledger.forecasts())) == (3, 6)
+    ledger.write(bar_of(2)[0], bar_of(2)[1][:0])
+    assert [len(rows) for rows in read_ledger(tmp_path, "BTC")[1:]] == [3, 6]
 
 
 # ---- kills
@@ -162,10 +194,9 @@ def test_torn_last_rows_are_cut_off_with_those_written_together_and_counted(
     else:
         os.truncate(path, path.stat().st_size - 1)
     ledger = Ledger(tmp_path, "BTC", NAMES)
-    assert (ledger.torn, len(ledger.outcomes()), len(ledger.forecasts())) == (
-        torn, n_outcomes, n_forecasts,
-    )  # fmt: skip
-    ledger.append(*bar_of(4))
+    assert ledger.torn == torn
+    assert [len(rows) for rows in ledger.found[1:]] == [n_outcomes, n_forecasts]
+    ledger.write(*bar_of(4))
     ledger.close()
     assert read_ledger(tmp_path, "BTC").outcomes.tobytes() == expected(5)[0].tobytes()
     assert Ledger(tmp_path, "BTC", NAMES).torn == 0
@@ -177,11 +208,11 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     whole = os.write
     monkeypatch.setattr(os, "write", lambda file, data: whole(file, data[:7]))
     with pytest.raises(LedgerError, match="expected to write 40 bytes, the disk took 7"):
-        ledger.append(*bar_of(4))
+        ledger.write(*bar_of(4))
     monkeypatch.undo()
     assert (tmp_path / "BTC.outcomes").stat().st_size == size
-    ledger.append(*bar_of(4))
-    assert ledger.outcomes().tobytes() == expected(5)[0].tobytes()
+    ledger.write(*bar_of(4))
+    assert read_ledger(tmp_path, "BTC").outcomes.tobytes() == expected(5)[0].tobytes()
 
 
 # ---- others
@@ -207,7 +238,7 @@ def test_a_reader_beside_the_writer_sees_whole_rows_only(tmp_path):
     reader = processes.Process(target=read_beside, args=(str(tmp_path), stop, answers))
     reader.start()
     for second in range(1, 20_000):
-        ledger.append(*bar_of(second))
+        ledger.write(*bar_of(second))
     stop.set()
     reads, wrong = answers.get(timeout=30)
     reader.join()
@@ -219,7 +250,7 @@ def test_a_second_writer_is_refused(tmp_path):
     ledger = write(tmp_path, range(1))
     with pytest.raises(LedgerError, match="another process writes it; end that first"):
         Ledger(tmp_path, "BTC", NAMES)
-    ledger.append(*bar_of(1))
+    ledger.write(*bar_of(1))
     ledger.close()
     assert Ledger(tmp_path, "BTC", NAMES).last_bar == SECOND
 

@@ -10,8 +10,9 @@ from datamodules.features import raw_columns
 from tests.datamodules.samples import random_bars, snapshot_of
 from tests.serving import serving
 from trainers.config import SessionConfig
-from trainers.learners.registry import make_learners
-from trainers.promotion.versions import log_version, model_name
+from trainers.learners.registry import learners_of
+from trainers.names import model_name
+from trainers.promotion.versions import log_version
 from trainers.tracking.runs import start_learner, start_session
 
 BARS = random_bars(300, seed=6)
@@ -22,8 +23,8 @@ class Logged:
     """Both learners, trained, logged and registered once for all tests here."""
 
     def __init__(self, root, client):
-        config = SessionConfig(dqn_updates=50)
-        self.learners = make_learners(config)
+        config = SessionConfig.of(dqn_updates=50)
+        self.learners = learners_of(config)
         session = start_session(client, config, root)
         self.runs, self.versions = {}, {}
         for name, learner in self.learners.items():

@@ -6,8 +6,9 @@ import math
 
 import pytest
 
-from trainers.recording.decision_log import Journal
-from trainers.recording.files import JOURNAL, OUTBOX
+from trainers.config import SessionConfig
+from trainers.recording.decision_log import DecisionLog
+from trainers.recording.files import CONFIG, DECISIONS, MARKET_OUTBOX, OUTBOX, of_market
 from trainers.tracking.outbox import Batch, Outbox, left_in
 from trainers.tracking.tracker import Tracker
 from trainers.tracking.uploads import leave_nothing_behind, undelivered
@@ -65,8 +66,8 @@ def test_a_metric_that_is_no_number_survives(path):
 
 def test_a_tracker_started_again_delivers_what_the_one_before_could_not(client, run, path):
     Outbox(path).put(batch(1, run))
-    tracker = Tracker(client, run, path)
-    tracker.log(run, 2, {"a": 2.0})
+    tracker = Tracker(client)
+    tracker.writer(path).log(run, 2, {"a": 2.0})
     assert tracker.close(20)
     assert history(client, run) == [(1, 1 / 3), (2, 2.0)]
     assert path.stat().st_size == 0
@@ -75,30 +76,34 @@ def test_a_tracker_started_again_delivers_what_the_one_before_could_not(client, 
 def test_a_point_delivered_twice_is_one_point(client, run, path):
     for _ in range(2):  # killed between delivery and the file's emptying
         Outbox(path).put(batch(1, run))
-        tracker = Tracker(client, run, path)
+        tracker = Tracker(client)
+        tracker.writer(path)
         assert tracker.close(20)
     assert history(client, run) == [(1, 1 / 3)]
-
-
-def test_a_control_asked_for_anew_while_it_is_answered_is_not_lost(client, run, path):
-    client.set_tag(run, "control/epsilon", "0.5")
-    tracker = Tracker(client, run, path)
-    asked = tracker.controls.get(timeout=20)
-    client.set_tag(run, "control/epsilon", "0.7")
-    tracker.answer(asked, {})
-    assert tracker.controls.get(timeout=20) == ("epsilon", "0.7")
-    tracker.close(20)
 
 
 def test_the_next_session_delivers_what_a_dead_one_left(client, run, tmp_path):
     session = tmp_path / run
     session.mkdir()
-    journal = Journal(session / JOURNAL)
+    SessionConfig(symbols="BTCUSDT,ETHUSDT").save(session / CONFIG)
+    logs = [DecisionLog(of_market(session, m, DECISIONS)) for m in ("BTCUSDT", "ETHUSDT")]
+    Outbox(of_market(session, "ETHUSDT", MARKET_OUTBOX)).put(batch(6, run))
     Outbox(session / OUTBOX).put(batch(7, run))
-    assert undelivered(tmp_path) == []  # its trainer is at work
-    journal.close()
+    logs[0].close()
+    assert undelivered(tmp_path) == []  # a trainer is at work on the other market
+    logs[1].close()
     assert undelivered(tmp_path) == [session]
     leave_nothing_behind(client, session)
-    assert history(client, run) == [(7, 7 / 3)]
+    assert history(client, run) == [(6, 2.0), (7, 7 / 3)]
     assert undelivered(tmp_path) == []
-    assert [item.path for item in client.list_artifacts(run, "record")] == ["record/journal.jsonl"]
+    files = ["BTCUSDT.decisions.jsonl", "ETHUSDT.decisions.jsonl", "config.json"]
+    found = [item.path for item in client.list_artifacts(run, "record")]
+    assert found == [f"record/{name}" for name in files]
+
+
+def test_tags_still_to_be_removed_are_known_until_they_are(path):
+    outbox = Outbox(path)
+    outbox.put(Batch("r", 0, 0, {}, {"control_result/pause": "{}"}, {"control/pause": "1"}))
+    assert Outbox(path).clearing() == {("control/pause", "1")}
+    outbox.delivered()
+    assert outbox.clearing() == set()

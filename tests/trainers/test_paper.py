@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.transitions import BP, Action
+from datamodules.quotes import BP
+from datamodules.transitions import Action
 from tests.trainers.ledger_rows import score
 from trainers.scoring.ledger import MADE, MISSED
 from trainers.scoring.profit.paper import paper_of

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datamodules.transitions import Action
-from streaming.exchange.markets.momentum import Momentum
+from tests.oracles.processes import Momentum
 from tests.trainers.ledger_rows import score, score_directions
 from trainers.scoring.promotion.differences import by_brier, by_profit
 from trainers.scoring.promotion.judges import judge_challenger, judge_champion

@@ -1,4 +1,4 @@
-"""Digests, checkpoints and journals: what a replay and a resumed trainer rely on."""
+"""Digests, checkpoints and decision logs: what a replay and a resumed trainer rely on."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from datamodules.digest import digest
 from streaming.ticks import TICK, make_ticks
-from trainers.recording.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from trainers.recording.decision_log import Journal, JournalError, read_journal
+from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
+from trainers.recording.decision_log import DecisionLog, read_decisions
+from trainers.recording.errors import CheckpointError, DecisionLogError
 
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5))
 PLAIN = st.recursive(
@@ -82,61 +83,63 @@ def test_a_damaged_checkpoint_is_named(tmp_path, keep):
 
 def test_a_checkpoint_of_another_version_is_named(tmp_path):
     torch.save({"format": 99, "state": {}}, tmp_path / "one")
-    with pytest.raises(CheckpointError, match="expected a checkpoint of format 1, found 99"):
+    with pytest.raises(CheckpointError, match="expected a checkpoint of format 2, found 99"):
         load_checkpoint(tmp_path / "one")
 
 
-# ---- journals
+# ---- decision logs
 
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "journal.jsonl"
+    return tmp_path / "BTCUSDT.decisions.jsonl"
 
 
 @pytest.fixture
-def journal(path):
-    journal = Journal(path)
-    yield journal
-    journal.close()
+def decisions(path):
+    log = DecisionLog(path)
+    yield log
+    log.close()
 
 
-def test_entries_come_back_in_order_with_every_bit(path, journal):
+def test_entries_come_back_in_order_with_every_bit(path, decisions):
     values = [0.1 + 0.2, 1e-300, 2**53 + 1, "a\nb"]
     for value in values:
-        journal.write("cut", value=value)
-    assert read_journal(path) == [{"do": "cut", "value": value} for value in values]
-    assert journal.count == len(values)
+        decisions.write("cycle", value=value)
+    assert read_decisions(path) == [{"do": "cycle", "value": value} for value in values]
+    assert decisions.count == len(values)
 
 
-def test_a_line_torn_by_a_kill_is_not_read_and_cut_off_by_the_next_writer(path, journal):
-    journal.write("cut", cycle=1)
-    journal.close()
+def test_a_line_torn_by_a_kill_is_not_read_and_cut_off_by_the_next_writer(path, decisions):
+    decisions.write("cycle", cycle=1)
+    decisions.close()
     with path.open("ab") as file:
         file.write(b'{"do":"end","cy')
-    assert read_journal(path) == [{"do": "cut", "cycle": 1}]
-    again = Journal(path)
+    assert read_decisions(path) == [{"do": "cycle", "cycle": 1}]
+    again = DecisionLog(path)
     assert (again.torn, again.count) == (15, 1)
     again.write("end", cycle=1)
     again.close()
-    assert [entry["do"] for entry in read_journal(path)] == ["cut", "end"]
-    journal.__init__(path)
+    assert [entry["do"] for entry in read_decisions(path)] == ["cycle", "end"]
+    decisions.__init__(path)
 
 
-def test_a_journal_has_one_writer(path, journal):
-    with pytest.raises(JournalError, match="another process writes it"):
-        Journal(path)
+def test_a_log_has_one_writer(path, decisions):
+    with pytest.raises(DecisionLogError, match="another process writes it"):
+        DecisionLog(path)
 
 
-def test_a_line_that_was_changed_is_named(path, journal):
-    journal.write("cut", cycle=1)
-    journal.write("cut", cycle=2)
-    path.write_bytes(path.read_bytes().replace(b'{"do":"cut","cycle":1}', b'{"do":"cut","cycle":'))
-    with pytest.raises(JournalError, match="expected a JSON object in line 1"):
-        read_journal(path)
+def test_a_line_that_was_changed_is_named(path, decisions):
+    decisions.write("cycle", cycle=1)
+    decisions.write("cycle", cycle=2)
+    path.write_bytes(
+        path.read_bytes().replace(b'{"do":"cycle","cycle":1}', b'{"do":"cycle","cycle":')
+    )
+    with pytest.raises(DecisionLogError, match="expected a JSON object in line 1"):
+        read_decisions(path)
 
 
-def test_a_journal_of_another_version_is_named(path, journal):
-    journal.write("began", format=99)
-    with pytest.raises(JournalError, match=r"expected format 1, found \[99\]"):
-        read_journal(path)
+def test_a_log_of_another_version_is_named(path, decisions):
+    decisions.write("began", format=99)
+    with pytest.raises(DecisionLogError, match=r"expected format 2, found \[99\]"):
+        read_decisions(path)

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from datamodules.features import raw_columns
+from streaming.events import Code
 from tests.datamodules.samples import random_bars, snapshot_of
 from trainers.config import SessionConfig
-from trainers.engine.learner_runner import Seat
+from trainers.engine.commands import CandidateWanted
 from trainers.learners.cnn.learner import CNN
-from trainers.promotion.alias_watcher import Versions, Watch
-from trainers.promotion.candidate import register, write_candidate
+from trainers.learners.learner import Context
+from trainers.names import model_name
+from trainers.promotion.alias_watcher import AliasWatcher, Versions
+from trainers.promotion.candidate import candidates, register, write_candidate
 from trainers.promotion.registry import (
     Move,
     RegistryError,
@@ -25,8 +28,9 @@ from trainers.promotion.registry import (
     version_of,
     versions_of,
 )
-from trainers.promotion.versions import log_version, model_name
+from trainers.promotion.versions import log_version
 from trainers.recording.files import CONFIG
+from trainers.scoring.promotion.verdict import Verdict
 from trainers.tracking.model_reader import audit_of
 from trainers.tracking.runs import start_learner, start_session
 
@@ -42,7 +46,7 @@ class Model:
         self.config = SessionConfig(symbols=self.symbol)
         self.session = start_session(client, self.config, root)
         self.run = start_learner(client, self.config, self.session, self.symbol, "cnn")
-        self.learner = CNN(self.config)
+        self.learner = CNN(Context(self.symbol))
         self.learner.learn(snapshot_of(BARS))
         self.name = model_name(self.symbol, "cnn")
 
@@ -89,6 +93,7 @@ def model(logged):
 
 
 BY_HAND = Move("promote", "hand")
+VERDICT = Verdict("promote", "better than all", 4.0, 3.0, 100, "majority", 0)
 
 
 def test_a_champion_leaves_its_place_to_the_next_and_is_the_previous_one(model, client):
@@ -133,7 +138,9 @@ def test_promoting_the_champion_again_tells_nothing_new(model, client):
 
 def test_a_watch_fetches_whoever_an_alias_names_and_counts_the_challenge(model, client, tmp_path):
     told = []
-    watch = Watch(client, Versions(client, tmp_path / "models"), told.append)
+    watch = AliasWatcher(
+        client, Versions(client, tmp_path / "models"), lambda *event: told.append(event)
+    )
     learners = [(model.symbol, "cnn")]
     watch.look(learners)
     nobody = watch.arrivals.get_nowait()
@@ -146,8 +153,10 @@ def test_a_watch_fetches_whoever_an_alias_names_and_counts_the_challenge(model, 
     assert watch.arrivals.empty()
     assert (arrival.version, arrival.challenge) == (1, 1)
     for t in (150, 200, 250):
-        assert CNN.speak(arrival.model, BARS[:t]) == model.learner.forecast(BARS[:t])
-    another = Watch(client, Versions(client, tmp_path / "others"), told.append)
+        assert CNN.predict(arrival.model, BARS[:t]) == model.learner.forecast(BARS[:t])
+    another = AliasWatcher(
+        client, Versions(client, tmp_path / "others"), lambda *event: told.append(event)
+    )
     another.look(learners)
     assert another.arrivals.get_nowait().challenge == 2  # its second challenger
     assert told == []
@@ -159,28 +168,24 @@ def test_a_version_that_cannot_be_loaded_is_told_of_once_and_changes_nothing(
     client.create_model_version(model.name, str(tmp_path / "nowhere"), model.run)
     client.set_registered_model_alias(model.name, "champion", "2")
     told = []
-    watch = Watch(client, Versions(client, tmp_path / "models"), told.append)
+    watch = AliasWatcher(
+        client, Versions(client, tmp_path / "models"), lambda *event: told.append(event)
+    )
     for _ in range(3):
         watch.look([(model.symbol, "cnn")])
     assert watch.arrivals.empty()
-    (text,) = told
+    ((code, text),) = told
+    assert code == Code.VERSION_UNUSABLE
     assert "version 2: expected an exported program, it cannot be loaded" in text
 
 
 def test_a_copy_serves_when_the_store_is_away(model, client, tmp_path):
     Versions(client, tmp_path / "models").load(model.symbol, "cnn", 1)
     away = Versions(None, tmp_path / "models")
-    assert CNN.speak(away.load(model.symbol, "cnn", 1), BARS) == model.learner.forecast(BARS)
+    assert CNN.predict(away.load(model.symbol, "cnn", 1), BARS) == model.learner.forecast(BARS)
 
 
 # ---- candidates
-
-
-class Cycled:
-    """As much of a lane as a candidate is taken from."""
-
-    def __init__(self, symbol):
-        self.symbol, self.bars, self.cycle = symbol, BARS, 4
 
 
 def test_a_candidate_becomes_the_champion_that_the_learner_was(client, root, tmp_path):
@@ -188,9 +193,11 @@ def test_a_candidate_becomes_the_champion_that_the_learner_was(client, root, tmp
     session = tmp_path / model.session
     session.mkdir()
     model.config.save(session / CONFIG)
-    seat = Seat(model.learner, model.run, 0.65, None)
-    verdict = {"decision": "promote", "reason": "better than all"}
-    file = write_candidate(session, Cycled(model.symbol), seat, "evidence", verdict)
+    _, n_bars = model.learner.export()
+    wanted = CandidateWanted(
+        "cnn", 4, "evidence", VERDICT, model.learner.state_dict(), raw_columns(BARS[-n_bars - 1 :])
+    )
+    file = write_candidate(session, model.symbol, model.run, wanted)
     said = model.learner.forecast(BARS)
     model.learner.learn(snapshot_of(BARS, cycle=2))  # it has learned on meanwhile
     assert model.learner.forecast(BARS) != said
@@ -198,7 +205,15 @@ def test_a_candidate_becomes_the_champion_that_the_learner_was(client, root, tmp
     assert model.alias("champion") == 1
     assert model.told(1) == [("register", "evidence"), ("promote", "evidence")]
     champion = Versions(client, tmp_path / "models").load(model.symbol, "cnn", 1)
-    assert CNN.speak(champion, BARS) == said
+    assert CNN.predict(champion, BARS) == said
+
+
+def test_candidates_of_one_learner_are_not_those_of_another_whose_name_begins_the_same(tmp_path):
+    for learner in ("cnn", "cnn-2"):
+        wanted = CandidateWanted(learner, 4, "hand", None, {}, np.zeros((2, 10)))
+        write_candidate(tmp_path, "BTCUSDT", "run", wanted)
+    assert [file.parent.name for file in candidates(tmp_path, "BTCUSDT", "cnn")] == ["cnn"]
+    assert [file.parent.name for file in candidates(tmp_path, "BTCUSDT", "cnn-2")] == ["cnn-2"]
 
 
 # ---- pruning

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import platform
 import subprocess
 import sys
@@ -9,8 +8,8 @@ import psutil
 import pytest
 
 from trainers.config import SessionConfig
+from trainers.names import Kind, LearnerKind, Tag
 from trainers.tracking.runs import (
-    OWNER,
     close_orphans,
     end_runs,
     owner_of_this_process,
@@ -21,7 +20,7 @@ from trainers.tracking.runs import (
 
 
 def params_of(config):
-    return {name: str(value) for name, value in dataclasses.asdict(config).items()}
+    return {name: str(value) for name, value in config.flat.items()}
 
 
 def new_run(client, **tags):
@@ -47,7 +46,7 @@ def test_a_session_run_tells_kind_symbol_status_versions_and_every_knob(root, cl
     assert data.params == params_of(config)
     wanted = {"kind": "session", "session": session, "symbol": "BTCUSDT,ETHUSDT", "status": "IDLE"}
     assert wanted.items() <= data.tags.items()
-    assert data.tags[OWNER] == owner_of_this_process()
+    assert data.tags[Tag.OWNER] == owner_of_this_process()
     assert data.tags["version.torch"].startswith("2.13.0")
 
 
@@ -58,7 +57,7 @@ def test_a_learner_run_tells_whose_it_is_and_every_knob(root, client):
     wanted = {"kind": "learner", "session": session, "symbol": "BTCUSDT", "learner": "cnn"}
     assert wanted.items() <= run.data.tags.items()
     assert run.data.params == params_of(config)
-    assert run.data.tags[OWNER] == owner_of_this_process()
+    assert run.data.tags[Tag.OWNER] == owner_of_this_process()
     assert "mlflow.parentRunId" not in run.data.tags  # flat
     assert {run.info.run_id, session} == {found.info.run_id for found in runs_of(client, session)}
 
@@ -66,9 +65,11 @@ def test_a_learner_run_tells_whose_it_is_and_every_knob(root, client):
 def test_a_baselines_run_is_told_from_a_learners(root, client):
     config = SessionConfig()
     session = start_session(client, config, root)
-    run = start_learner(client, config, session, "BTCUSDT", "majority", kind="baseline")
+    run = start_learner(client, config, session, "BTCUSDT", "flat", kind=Kind.BASELINE,
+                        learner_kind=LearnerKind.AGENT)  # fmt: skip
     tags = client.get_run(run).data.tags
-    assert (tags["kind"], tags["learner"], tags["session"]) == ("baseline", "majority", session)
+    assert (tags["kind"], tags["learner"], tags["session"]) == ("baseline", "flat", session)
+    assert tags["learner_kind"] == "agent"
 
 
 def test_the_run_that_mlflow_made_is_the_sessions_and_its_params_stay(root, client, monkeypatch):
@@ -98,7 +99,7 @@ def test_the_end_of_a_session_ends_its_runs_and_no_other(root, client):
 
 def test_runs_of_a_dead_process_are_killed_and_those_of_a_living_one_are_not(client, owner):
     process, tag = owner
-    run = new_run(client, **{OWNER: tag})
+    run = new_run(client, **{Tag.OWNER: tag})
     assert run not in close_orphans(client)
     assert client.get_run(run).info.status == "RUNNING"
     process.kill()
@@ -113,25 +114,25 @@ def test_runs_of_a_dead_process_are_killed_and_those_of_a_living_one_are_not(cli
 
 def test_a_process_id_used_again_by_another_process_keeps_no_run_alive(client, owner):
     host, pid, started = owner[1].rsplit(" ", 2)
-    run = new_run(client, **{OWNER: f"{host} {pid} {float(started) - 100:.2f}"})
+    run = new_run(client, **{Tag.OWNER: f"{host} {pid} {float(started) - 100:.2f}"})
     assert run in close_orphans(client)
 
 
 def test_runs_of_other_machines_and_other_programs_are_left_alone(client):
-    runs = [new_run(client, **{OWNER: "elsewhere 1 1.00"}), new_run(client)]
+    runs = [new_run(client, **{Tag.OWNER: "elsewhere 1 1.00"}), new_run(client)]
     assert not set(runs) & set(close_orphans(client))
     assert [client.get_run(run).info.status for run in runs] == ["RUNNING"] * 2
 
 
 def test_a_run_of_ours_that_has_ended_is_left_as_it_ended(client):
-    run = new_run(client, **{OWNER: f"{platform.node()} 999999999 1.00"})
+    run = new_run(client, **{Tag.OWNER: f"{platform.node()} 999999999 1.00"})
     client.set_terminated(run, "FINISHED")
     assert run not in close_orphans(client)
     assert client.get_run(run).info.status == "FINISHED"
 
 
 def test_an_owner_tag_of_another_form_does_not_stop_a_session(client):
-    run = new_run(client, **{OWNER: "me"})
+    run = new_run(client, **{Tag.OWNER: "me"})
     try:
         assert run not in close_orphans(client)
     finally:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 import trainers.session.supervisor
-from streaming.cache import supervisor_events
+from streaming.events import event_ring
 from trainers.session.supervisor import MOST_FAILURES, Child, Supervisor
 
 FOREVER = "import time; time.sleep(60)"
@@ -27,7 +27,7 @@ def run(folder, children, *, until=lambda: False, seconds=15):
             supervisor.stop()
 
     code = supervisor.run(on_tick)
-    texts = [row["text"].decode() for row in supervisor_events(folder).read().rows]
+    texts = [row["text"].decode() for row in event_ring(folder, "supervisor").read().rows]
     return code, texts
 
 

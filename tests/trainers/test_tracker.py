@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from mlflow.tracking import MlflowClient
 
-from trainers.tracking.tracker import EVENTS_KEPT, TAG_CHARS, Tracker
+from trainers.tracking.tracker import Tracker
 
 DEADLINE = 20
 
@@ -73,16 +73,17 @@ def run(client):
 
 @pytest.fixture
 def tracker(client, run):
-    made = Tracker(client, run)
+    made = Tracker(client)
     yield made
     made.close(5)
 
 
 def test_one_log_is_one_batch_and_their_order_is_kept_though_the_store_comes_late(caplog):
     store = Recorder()
-    tracker = Tracker(store.client, "r")
+    tracker = Tracker(store.client)
+    writer = tracker.writer()
     for step in range(5):
-        tracker.log("r", step, {"a": step, "b": -step}, {"status": f"cycle {step}"})
+        writer.log("r", step, {"a": step, "b": -step}, {"status": f"cycle {step}"})
     assert eventually(lambda: "does not answer" in caplog.text)
     assert not tracker.close(0)
     store.start()
@@ -102,21 +103,23 @@ def test_one_log_is_one_batch_and_their_order_is_kept_though_the_store_comes_lat
 
 
 def test_logging_never_waits_for_a_store_that_is_away():
-    tracker = Tracker(Recorder().client, "r")
+    tracker = Tracker(Recorder().client)
+    writer = tracker.writer()
     started = time.perf_counter()
     for step in range(1000):
-        tracker.log("r", step, {"a": 1.0})
+        writer.log("r", step, {"a": 1.0})
     assert time.perf_counter() - started < 0.5
     assert not tracker.close(0.05)
 
 
 def test_what_was_logged_while_another_process_locked_the_store_is_delivered(root, run, client):
     locked = MlflowClient(f"sqlite:///{root / 'mlflow.db'}?timeout=0.1")
-    tracker = Tracker(locked, run)
+    tracker = Tracker(locked)
+    writer = tracker.writer()
     with contextlib.closing(sqlite3.connect(root / "mlflow.db")) as other:
         other.execute("begin immediate")
         for step in range(3):
-            tracker.log(run, step, {"a": step})
+            writer.log(run, step, {"a": step})
         assert not tracker.close(0.5)
         other.rollback()
     assert tracker.close(DEADLINE)
@@ -126,50 +129,14 @@ def test_what_was_logged_while_another_process_locked_the_store_is_delivered(roo
 
 
 def test_metrics_and_tags_reach_the_run_at_their_step(tracker, client, run):
-    tracker.log(run, 7, {"train/loss": 0.25}, {"status": "IDLE"})
+    writer = tracker.writer()
+    writer.log(run, 7, {"train/loss": 0.25}, {"status": "IDLE"})
     assert tracker.close(DEADLINE)
     data = client.get_run(run).data
     assert data.metrics == {"train/loss": 0.25}
     assert data.tags["status"] == "IDLE"
     assert client.get_metric_history(run, "train/loss")[0].step == 7
     assert tracker.write_seconds > 0
-
-
-def events_of(client, run):
-    return json.loads(client.get_run(run).data.tags["events"])
-
-
-def test_the_last_twenty_events_are_kept_with_their_times(tracker, client, run):
-    for i in range(EVENTS_KEPT + 5):
-        tracker.event(f"event {i}", ts=float(i))
-    assert tracker.close(DEADLINE)
-    assert events_of(client, run) == [
-        {"ts": float(i), "text": f"event {i}"} for i in range(5, EVENTS_KEPT + 5)
-    ]
-
-
-def test_events_too_long_for_a_tag_lose_the_oldest_first(tracker, client, run):
-    for i in range(EVENTS_KEPT):
-        tracker.event(f"{i} " + "x" * 1000)
-    assert tracker.close(DEADLINE)
-    found = [event["text"].split()[0] for event in events_of(client, run)]
-    assert len(client.get_run(run).data.tags["events"]) <= TAG_CHARS
-    assert found == [str(i) for i in range(EVENTS_KEPT - len(found), EVENTS_KEPT)]
-    assert len(found) == TAG_CHARS // 1040
-
-
-def test_controls_are_taken_once_and_cleared(tracker, client, run):
-    client.set_tag(run, "control/epsilon", "0.5")
-    client.set_tag(run, "uncontrolled", "stays")
-    asked = tracker.controls.get(timeout=DEADLINE)
-    assert asked == ("epsilon", "0.5")
-    assert client.get_run(run).data.tags["control/epsilon"] == "0.5"  # until it was answered
-    tracker.answer(asked, {"status_text": "epsilon is 0.5"})
-    assert eventually(lambda: "control/epsilon" not in client.get_run(run).data.tags)
-    client.set_tag(run, "control/pause", "")
-    assert tracker.controls.get(timeout=DEADLINE) == ("pause", "")
-    assert tracker.controls.empty()
-    assert client.get_run(run).data.tags["uncontrolled"] == "stays"
 
 
 @pytest.mark.parametrize("poison", ["bad name", "deleted run"])
@@ -180,8 +147,25 @@ def test_what_the_store_refuses_for_good_does_not_hold_up_the_rest(client, run, 
         other = client.create_run(client.get_run(run).info.experiment_id).info.run_id
         client.delete_run(other)
         name = "a"
-    tracker = Tracker(client, run)
-    tracker.log(other, 1, {name: 1.0})
-    tracker.log(run, 1, {"after": 2.0})
+    tracker = Tracker(client)
+    writer = tracker.writer()
+    writer.log(other, 1, {name: 1.0})
+    writer.log(run, 1, {"after": 2.0})
     assert tracker.close(1.5)
     assert client.get_run(run).data.metrics["after"] == 2.0
+
+
+def test_each_writer_has_an_outbox_of_its_own_and_all_are_delivered(tracker, client, run, tmp_path):
+    paths = [tmp_path / name for name in ("BTCUSDT.outbox.jsonl", "ETHUSDT.outbox.jsonl")]
+    for i, path in enumerate(paths):
+        tracker.writer(path).log(run, 1, {f"a{i}": float(i)})
+    assert tracker.close(DEADLINE)
+    assert client.get_run(run).data.metrics == {"a0": 0.0, "a1": 1.0}
+    assert [path.stat().st_size for path in paths] == [0, 0]
+
+
+def test_work_of_each_second_and_tasks_are_done_in_the_thread(tracker):
+    done = []
+    tracker.each_second(lambda: done.append(threading.current_thread().name))
+    tracker.task(lambda: done.append("once"))
+    assert eventually(lambda: "once" in done and "tracker" in done)

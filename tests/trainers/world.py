@@ -1,8 +1,9 @@
-"""A session without processes: real rings, a real MLflow store, ticks pushed by the test."""
+"""A market without processes: real rings, a real record, ticks pushed by the test."""
 
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -10,15 +11,12 @@ from datamodules.snapshot import NotEnoughBarsError
 from streaming.ingest import Ingest
 from streaming.ticks import NS_PER_S, make_ticks
 from trainers.config import SessionConfig
-from trainers.drivers.schedule import LiveSchedule
-from trainers.drivers.streams import LiveStream
-from trainers.engine.champion_challenger import Contest
-from trainers.engine.learner_runner import Seat
-from trainers.engine.market_trainer import Lane
-from trainers.learners.champion import Champion
-from trainers.recording.decision_log import Journal
-from trainers.recording.ledger import Ledger, read_ledger
-from trainers.tracking.runs import start_learner, start_session
+from trainers.engine.events import ChampionInstalled, ControlGiven
+from trainers.engine.market_trainer import MarketTrainer
+from trainers.recording.ledger import read_ledger
+from trainers.session.trainer.live_market import LiveMarket
+from trainers.session.trainer.run_ids import RunIds
+from trainers.tracking.runs import start_session
 from trainers.tracking.tracker import Tracker
 
 START = 1_700_000_000 * NS_PER_S
@@ -33,7 +31,7 @@ class Spy:
     def __init__(self, name="spy", says=0.9, need=0):
         self.name, self.says, self.need = name, says, need
         self.calls = []  # (what, open of the newest bar in s after START, bars)
-        self.cuts = []
+        self.bars_learned = []
 
     def forecast(self, bars):
         self.calls.append(("forecast", second(bars), len(bars)))
@@ -41,7 +39,7 @@ class Spy:
 
     def learn(self, snapshot):
         self.calls.append(("learn", second(snapshot.bars), len(snapshot.bars)))
-        self.cuts.append(snapshot.cut)
+        self.bars_learned.append(len(snapshot.bars))
         if len(snapshot.bars) < self.need:
             raise NotEnoughBarsError(len(snapshot.bars), self.need)
         return {"loss": 0.5}
@@ -74,85 +72,74 @@ def second(bars):
 
 
 class Silent:
-    """Takes what is logged and keeps the events: most tests look at the lane itself."""
+    """Takes what is logged: most tests look at the trainer itself."""
 
-    def __init__(self):
-        self.events = []
-
-    def log(self, run_id, step, metrics=None, tags=None, wall_ms=None):
+    def log(self, run_id, step, metrics=None, tags=None, wall_ms=None, clears=None):
         assert all(isinstance(value, float) for value in (metrics or {}).values())
-
-    def event(self, text, ts=None):
-        self.events.append(text)
-
-    def close(self, timeout):
-        pass
 
 
 class World:
-    """One symbol's lane over rings that ``market`` fills; logs to MLflow if given a client."""
+    """One market, live, over rings that ``market`` fills; logs to MLflow if given a client."""
 
     def __init__(self, folder, *learners, baselines=(), root=None, client=None, **knobs):
         quick = {"backfill_seconds": 0, "cycle_seconds": 10, "min_ticks": 20, "seed": 1}
-        self.config = SessionConfig(**{**quick, **knobs})
+        self.config = SessionConfig.of(**{**quick, **knobs})
         self.folder, self.client = folder, client
         self.ingest = Ingest(folder, SYMBOL, self.config)
-        self.runs = {learner.name: learner.name for learner in (*learners, *baselines)}
-        self.tracker = Silent()
+        self.events = []  # (code, text)
+        self.runs, self.tracker, self.writer = (
+            SimpleNamespace(make=lambda name, *_: name),
+            None,
+            Silent(),
+        )
         if client is not None:
             self.session = start_session(client, self.config, root)
-            self.runs = {
-                name: start_learner(client, self.config, self.session, SYMBOL, name)
-                for name in self.runs
-            }
-            self.tracker = Tracker(client, self.session)
-        self.lane = self.make_lane(learners, baselines)
+            (root / "mlruns" / "sessions" / self.session).mkdir(parents=True, exist_ok=True)
+            home = root / "mlruns" / "sessions" / self.session
+            self.runs = RunIds(client, self.config, home, SYMBOL)
+            self.tracker = Tracker(client)
+            self.writer = self.tracker.writer()
+        self.models = {}  # by learner and version
+        self.seq = 0
+        self.live = self.take_up(learners, baselines)
         self.seconds = 0
+        self.done = None  # what the last cycle came to
 
-    def make_lane(self, *seated):
-        """A lane of learners and baselines."""
-        seats = [
-            [
-                Seat(learner, self.runs[learner.name], self.config.confidence, self.tracker)
-                for learner in some
-            ]
-            for some in seated
-        ]
-        learners, baselines = seats
-        contests = []
-        for seat in learners:
-            if speak := getattr(seat.learner, "speak", None):
-                champion = Champion(seat.learner.name, seat.learner.kind, speak)
-                name = self.runs.setdefault(champion.name, champion.name)
-                rival = Seat(champion, name, self.config.confidence, self.tracker)
-                contests.append(Contest(seat, rival, self.config.fee_bps))
-        champions = [contest.champion for contest in contests]
-        names = [seat.learner.name for seat in (*learners, *champions, *baselines)]
-        self.journal = Journal(self.folder / "journal.jsonl")
-        self.live = LiveSchedule(self.journal)
-        return Lane(
-            self.config,
-            SYMBOL,
-            LiveStream(self.folder, SYMBOL),
-            Ledger(self.folder, SYMBOL, names),
-            learners,
-            contests,
-            baselines,
-            self.tracker,
-            self.live,
+    @property
+    def trainer(self):
+        return self.live.trainer
+
+    def take_up(self, learners, baselines):
+        """The market with learners and baselines, as a trainer begins with it or goes on."""
+        return LiveMarket(
+            self.folder,
+            MarketTrainer(self.config, SYMBOL, list(learners), list(baselines)),
+            self.runs,
+            self.writer,
+            lambda learner, version: self.models.get((learner, version)),
+            lambda code, text: self.events.append((code, text)),
         )
 
     def advance(self):
-        """Let the lane do what is due; tell whether a cycle ran."""
-        return self.lane.advance(self.live)
+        """Let the market do what is due; tell whether a cycle ran."""
+        done = self.live.advance()
+        self.done = done or self.done
+        return done is not None
 
-    def reopen(self, *learners):
-        """Go on in another lane, as a trainer does that was started again."""
-        state = self.lane.state_dict()
-        self.lane.ledger.close()
-        self.journal.close()
-        self.lane = self.make_lane(learners, ())
-        self.lane.load_state_dict(state, lambda learner, version: None)
+    def reopen(self, *learners, baselines=()):
+        """Go on as a trainer does that was started again after a kill."""
+        self.live.close()
+        self.live = self.take_up(learners, baselines)
+
+    def ask(self, name, value=""):
+        """An operator's wish, carried out; what came of it."""
+        self.seq += 1
+        return self.live.control(ControlGiven(name, value), self.seq)
+
+    def install(self, learner, version, model, challenge=1):
+        """Another champion."""
+        self.models[learner, version] = model
+        self.live.install(ChampionInstalled(learner, version, model, challenge))
 
     def market(self, seconds):
         """Go on by so many seconds, a tick in each; they are received now."""
@@ -175,8 +162,8 @@ class World:
                 ran.append(self.seconds)
         return ran
 
-    def seat(self, name):
-        (found,) = (seat for seat in self.lane.seats if seat.learner.name == name)
+    def runner(self, name):
+        (found,) = (runner for runner in self.trainer.runners if runner.name == name)
         return found
 
     def rows(self, name):
@@ -184,15 +171,19 @@ class World:
         names, _, forecasts = read_ledger(self.folder, SYMBOL)
         return forecasts[forecasts["learner"] == names.index(name)]
 
+    def told(self, code):
+        """The texts of the events with a code."""
+        return [text for found, text in self.events if found == code]
+
     def logged(self, name):
         """The run of a learner, once everything has been delivered."""
         assert self.tracker.close(20)
-        return self.client.get_run(self.runs[name]).data
+        return self.client.get_run(self.live.run_ids[name]).data
 
     def close(self):
-        self.tracker.close(1)
-        self.lane.ledger.close()
-        self.journal.close()
+        if self.tracker is not None:
+            self.tracker.close(1)
+        self.live.close()
         self.ingest.close()
 
 

@@ -15,7 +15,7 @@ from trainers.recording.ledger import read_ledger
 from trainers.scoring.direction.calibration import calibration_error
 from trainers.scoring.metrics import scores_of
 from trainers.scoring.moves import moves_of
-from trainers.scoring.promotion.eprocess import judge_canary
+from trainers.scoring.promotion.eprocess import judge_control
 from trainers.scoring.scored import Cases, Scored, scored_of
 from trainers.tracking.reader import RunRecord
 from ui.evidence import desk
@@ -119,7 +119,7 @@ def test_canary_bet_in_pieces_is_the_trainer_s(
         scored_of(moves_of(outcomes), forecasts, names.index(name))
         for name in ("canary", "majority")
     )
-    wanted = judge_canary(canary, majority)
+    wanted = judge_control(canary, majority)
     assert judge.judged.canary is not None
     assert judge.judged.canary[1:] == (pytest.approx(wanted.log_evidence), wanted.bars)
 

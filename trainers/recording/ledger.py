@@ -81,6 +81,11 @@ class Ledger:
         self._last = {"outcome": _last_bar(self._outcomes.found),
                       "forecasts": _last_bar(self._forecasts.found)}  # fmt: skip
 
+    @property
+    def last_bar(self) -> int:
+        """The newest bar written, ns; -1 before the first."""
+        return self._last["outcome"]
+
     def write(self, outcome: Outcomes, forecasts: Forecasts) -> str:
         """Write a bar, or look whether what is written of it already is the same.
 

@@ -82,6 +82,7 @@ class Outbox:
         """Let go of the file; what is in it is taken up by the next one."""
         if self._file is not None:
             os.close(self._file)
+            self._file = None
 
     def _cut_torn_line(self, path: Path) -> None:
         assert self._file is not None

@@ -12,13 +12,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from streaming.events import Code
 from streaming.ticks import NS_PER_MS, NS_PER_S, NS_PER_US
-from trainers.config import SessionConfig
 from trainers.engine.commands import (
     CandidateWanted,
     Checkpoint,
@@ -40,7 +39,7 @@ from trainers.engine.events import (
     ForecastsTimed,
     LearnerTurn,
 )
-from trainers.engine.market_trainer import due_after, make_market_trainer
+from trainers.engine.market_trainer import MarketTrainer, due_after
 from trainers.learners.learner import Model
 from trainers.names import Kind
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
@@ -49,7 +48,6 @@ from trainers.recording.files import CHECKPOINT, DECISIONS, FORMAT, of_market
 from trainers.recording.ledger import Ledger
 from trainers.scoring.ledger import rows_between
 from trainers.session.trainer.live_stream import LiveStream
-from trainers.session.trainer.run_ids import RunIds
 from trainers.tracking.tracker import RunWriter
 
 # What is not told once more of cycles that are done again.
@@ -58,13 +56,19 @@ TOLD = (Code.CONTROL, Code.CHAMPION, Code.LEARNER_FAILED)
 Wanted = CandidateWanted | RollbackWanted
 
 
+class Runs(Protocol):
+    """Tells which MLflow run is whose."""
+
+    def make(self, learner: str, kind: Kind, learner_kind: str) -> str:
+        """Return the run id of a learner, which has a run from then on."""
+
+
 class LiveMarket:
     """One market of a session.
 
     Args:
         session: the session's folder.
-        config: its settings.
-        market: its symbol.
+        trainer: the market's engine, new.
         runs: tells which MLflow run is whose.
         writer: takes metrics and tags.
         models: gives a learner's registered version, by name and version.
@@ -81,17 +85,17 @@ class LiveMarket:
     def __init__(
         self,
         session: Path,
-        config: SessionConfig,
-        market: str,
-        runs: RunIds,
+        trainer: MarketTrainer,
+        runs: Runs,
         writer: RunWriter,
         models: Callable[[str, int], Model | None],
         say: Callable[[Code, str], object],
     ) -> None:
-        self.market, self._config, self._writer, self._say = market, config, writer, say
+        self.trainer, self.market = trainer, trainer.market
+        self._writer, self._say = writer, say
+        market = trainer.market
         self.log = DecisionLog(of_market(session, market, DECISIONS))
         self.stream = LiveStream(session, market)
-        self.trainer = make_market_trainer(config, market)
         self._ledger = Ledger(session, market, self.trainer.ledger.names)
         self._checkpoint = of_market(session, market, CHECKPOINT)
         self.run_ids = {
@@ -136,10 +140,10 @@ class LiveMarket:
         return f"{since}{torn}"
 
     def _began(self) -> None:
-        self.log.write("began", format=FORMAT, market=self.market, config=self._config.flat)
+        self.log.write("began", format=FORMAT, market=self.market)
 
     def _restore(self, state: dict[str, Any], models: Callable[[str, int], Model | None]) -> None:
-        taken, keep = state["next_bar"], self._config.history_bars
+        taken, keep = state["next_bar"], self.trainer.config.history_bars
         bars = self.stream.bars(taken - keep, taken).rows
         newest = int(bars["ts_open"][-1]) if len(bars) else -1
         found = self._ledger.found
@@ -168,7 +172,7 @@ class LiveMarket:
         ticks = last.first + len(last.rows)
         self._take(ticks, BETWEEN)
         trainer = self.trainer
-        if trainer.paused or ticks < self._config.min_ticks:
+        if trainer.paused or ticks < trainer.config.min_ticks:
             return None
         now = int(last.rows["ts_event"][-1])
         if now < trainer.next_due and not trainer.wanted:
@@ -235,7 +239,7 @@ class LiveMarket:
             self._do_all(trainer.handle(LearnerTurn(name)))
             seconds[name] = time.perf_counter() - started
             self._take(self.stream.n_ticks, name)  # learning takes longer than some bars
-        step = int(self._config.cycle_seconds * NS_PER_S)
+        step = int(trainer.config.cycle_seconds * NS_PER_S)
         newest = self.stream.ticks(self.stream.n_ticks - 1).rows["ts_event"]
         overran = bool(newest[-1] >= due_after(trainer.next_due, begun.now, step))
         done: list[CycleDone] = []

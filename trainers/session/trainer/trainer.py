@@ -14,6 +14,7 @@ from streaming.events import Code, EventWriter
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted, CycleDone
 from trainers.engine.events import ChampionInstalled
+from trainers.engine.market_trainer import make_market_trainer
 from trainers.names import Status, Tag
 from trainers.promotion.alias_watcher import MODELS, AliasWatcher, Versions
 from trainers.promotion.controller import PromotionController
@@ -132,8 +133,7 @@ class Trainer:
     def _take_up(self, symbol: str) -> LiveMarket:
         market = LiveMarket(
             self.session,
-            self.config,
-            symbol,
+            make_market_trainer(self.config, symbol),
             RunIds(self.client, self.config, self.session, symbol),
             self.tracker.writer(of_market(self.session, symbol, MARKET_OUTBOX)),
             functools.partial(self.versions.load, symbol),

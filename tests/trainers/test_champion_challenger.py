@@ -1,4 +1,4 @@
-"""A learner against its champion in a lane: who forecasts which bar, and what is judged."""
+"""A learner against its champion in a market: who forecasts which bar, and what is judged."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from tests.trainers.world import Spy, World, second, seconds_of
 from trainers.scoring.ledger import MADE, SILENT
 
 
-class Speaking(Spy):
-    """A learner that can have champions; a model of it is the probability that it says."""
+class Exporting(Spy):
+    """A learner that can have champions; a model of it is the probability that it gives."""
 
     @staticmethod
-    def speak(model, bars):
+    def predict(model, bars):
         return model
+
+    def export(self):
+        return None, 5
 
     def state_dict(self):
         return {}
@@ -25,7 +28,7 @@ class Speaking(Spy):
         pass
 
 
-class Truth(Speaking):
+class Truth(Exporting):
     """Knows the market of the tests: it goes up two seconds of three."""
 
     def forecast(self, bars):
@@ -44,17 +47,20 @@ def make(tmp_path):
         yield made
 
 
-def contest_of(world):
-    (contest,) = world.lane.contests
-    return contest
+def test_of(world):
+    (test,) = world.trainer.tests
+    return test
+
+
+test_of.__test__ = False  # not one of ours
 
 
 def install(world, version, model, challenge=1):
-    contest_of(world).install(version, model, challenge, world.lane.newest_bar)
+    world.install("spy", version, model, challenge)
 
 
 def test_a_champion_is_silent_until_there_is_one_and_then_forecasts_every_bar(make):
-    world = make(Speaking())
+    world = make(Exporting())
     world.run(30)
     install(world, 3, 0.7)
     world.run(10)
@@ -73,10 +79,10 @@ def test_the_learner_is_judged_on_bars_after_its_champion_began_and_on_no_others
     world.run(100)
     install(world, 1, 0.5)
     world.run(60)
-    verdict = contest_of(world).verdict
+    verdict = test_of(world).verdict
     assert verdict.bars <= 60
     assert verdict.log_e > 0
-    live = world.seat("spy").live
+    live = world.runner("spy").live
     assert live["promotion/log_e"] == verdict.log_e
     assert live["promotion/log_threshold"] == pytest.approx(np.log(2 / 0.05))
 
@@ -86,50 +92,41 @@ def test_a_better_learner_is_to_be_promoted(make):
     world.run(20)
     install(world, 1, 0.5)
     world.run(60)
-    assert contest_of(world).verdict.decision == "promote"
+    assert test_of(world).verdict.decision == "promote"
 
 
 def test_a_learner_that_says_what_its_champion_says_never_replaces_it(make):
-    world = make(Speaking(says=0.6), cycle_seconds=10)
+    world = make(Exporting(says=0.6), cycle_seconds=10)
     world.run(20)
     install(world, 1, 0.6)
     world.run(120)
-    assert contest_of(world).verdict.decision == "wait"
-    assert contest_of(world).verdict.log_e <= 0
+    assert test_of(world).verdict.decision == "wait"
+    assert test_of(world).verdict.log_e <= 0
 
 
 def test_nothing_is_judged_before_the_registry_was_read(make):
     world = make(Truth())
     world.run(60)
-    assert contest_of(world).verdict is None
-    assert "promotion/log_e" not in world.seat("spy").live
+    assert test_of(world).verdict is None
+    assert "promotion/log_e" not in world.runner("spy").live
 
 
 def test_a_learner_without_exported_versions_has_no_champion(make):
     world = make(Spy())
-    assert world.lane.contests == []
-    assert [seat.learner.name for seat in world.lane.seats] == ["spy"]
+    assert world.trainer.tests == []
+    assert [runner.name for runner in world.trainer.runners] == ["spy"]
 
 
-def test_a_lane_taken_up_again_has_its_champion_and_the_bar_it_began_at(make):
-    world = make(Speaking())
+def test_a_market_taken_up_again_has_its_champion_and_the_bar_it_began_at(make):
+    world = make(Exporting())
     world.run(30)
     install(world, 5, 0.8, challenge=2)
     world.run(10)
-    state = world.lane.state_dict()
-    asked = []
-
-    def models(learner, version):
-        asked.append((learner, version))
-        return 0.8
-
-    since = contest_of(world).since
-    world.lane.ledger.close()
-    world.journal.close()
-    world.lane = world.make_lane((Speaking(),), ())
-    world.lane.load_state_dict(state, models)
-    contest = contest_of(world)
-    assert asked == [("spy", 5)]
-    assert (contest.version, contest.since, contest.challenge) == (5, since, 2)
+    since = test_of(world).since
+    world.reopen(Exporting())
+    test = test_of(world)
+    assert (test.version, test.since, test.challenge) == (5, since, 2)
     world.run(5)
-    assert world.rows("spy.champion")["version"][-5:].tolist() == [5] * 5
+    rows = world.rows("spy.champion")
+    assert rows["version"][-5:].tolist() == [5] * 5
+    assert rows["probability"][-5:].tolist() == [0.8] * 5

@@ -1,4 +1,4 @@
-"""What the lane writes into the ledger: when, of whom, and what is never written or changed."""
+"""What a market writes into its ledger: when, of whom, and what is never written or changed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from datamodules.transitions import Action
 from streaming.ticks import AFTER_GAP
 from tests.trainers.world import SYMBOL, Failing, Spy, World, second, seconds_of
 from trainers.config import SessionConfig
-from trainers.engine.controls import apply_control
-from trainers.learners.registry import make_baselines
+from trainers.learners.registry import baselines_of
 from trainers.recording.ledger import read_ledger
 from trainers.scoring.direction.edge import edges_of
 from trainers.scoring.ledger import FAILED, MADE, MISSED, NO_ACTION, SILENT
-from trainers.scoring.metrics import scores_of
+from trainers.scoring.metrics import named, scores_of
 from trainers.scoring.moves import moves_of
+from trainers.scoring.profit.edge import edge_bps
+from trainers.scoring.profit.paper import paper_of
 from trainers.scoring.scored import scored_of
 
 
@@ -74,7 +75,7 @@ def test_outcomes_tell_what_the_bars_came_to(make):
     world = make(Spy())
     world.run(40)
     outcomes = read_ledger(world.folder, SYMBOL).outcomes
-    bars = world.lane.stream.bars(0).rows[19:]
+    bars = world.live.stream.bars(0).rows[19:]
     assert outcomes["bar"].tolist() == bars["ts_open"].tolist()
     assert outcomes["close"].tolist() == bars["close"].tolist()
     assert (outcomes["half_spread_bps"] >= 0).all()
@@ -87,7 +88,7 @@ def test_history_from_before_the_first_cycle_is_not_in_the_ledger(make):
     assert not world.advance()
     assert len(read_ledger(world.folder, SYMBOL).outcomes) == 0
     world.run(1)
-    assert world.lane.cycle == 1
+    assert world.trainer.cycle == 1
     assert len(read_ledger(world.folder, SYMBOL).outcomes) == 0
     world.run(2)
     assert seconds_of(world.rows("spy")) == [49, 50]
@@ -98,7 +99,7 @@ def test_a_row_is_there_when_its_bar_is_the_newest_and_no_label_of_it_exists(mak
     world.run(20)
     for _ in range(25):
         world.run(1)
-        newest = second(world.lane.bars[-1:])
+        newest = second(world.trainer.bars[-1:])
         _, outcomes, forecasts = read_ledger(world.folder, SYMBOL)
         assert seconds_of(outcomes)[-1] == newest
         assert seconds_of(forecasts)[-2:] == [newest] * 2
@@ -117,18 +118,18 @@ def test_no_forecast_is_appended_after_its_label_was_in_the_ring(make, monkeypat
             return super().learn(snapshot)
 
     world = make(Slow("slow"), Spy())
-    append, appended = world.lane.ledger.append, []
+    write, written = world.live._ledger.write, []
 
     def watched(outcome, forecasts):
-        newest = int(world.lane.bars[-1:]["ts_open"][0])
+        newest = int(world.trainer.bars[-1:]["ts_open"][0])
         for row in forecasts:
-            appended.append(int(row["status"]))
+            written.append(int(row["status"]))
             assert row["status"] == MISSED or row["bar"] == newest
-        append(outcome, forecasts)
+        return write(outcome, forecasts)
 
-    monkeypatch.setattr(world.lane.ledger, "append", watched)
+    monkeypatch.setattr(world.live._ledger, "write", watched)
     world.run(60)
-    assert set(appended) == {MADE, MISSED}
+    assert set(written) == {MADE, MISSED}
 
 
 # ---- what comes too late
@@ -150,7 +151,7 @@ def test_a_backlog_is_missed_but_for_its_newest_bar(make):
         assert set(missed["version"].tolist()) == {1}
 
 
-def test_a_label_that_comes_while_the_learners_speak_makes_the_row_missed_for_all(make):
+def test_a_label_that_comes_while_the_learners_answer_makes_the_row_missed_for_all(make):
     hurried = iter([False, True, False])
 
     def forecast(bars):
@@ -194,7 +195,7 @@ def test_what_was_written_is_never_changed_nor_what_was_missed_filled_in(make):
             now = file.read_bytes()
             assert len(now) > len(was)
             assert now.startswith(was)
-    live = world.seat("spy").live
+    live = world.runner("spy").live
     assert live["live/missed"] == 4 + 11
     assert statuses(world.rows("spy")).count(MISSED) == 15
 
@@ -204,7 +205,7 @@ def test_missed_bars_are_counted_and_not_scored(make):
     world.run(25)
     world.market(15)
     assert world.advance()
-    live = world.seat("spy").live
+    live = world.runner("spy").live
     assert live["live/missed"] == 14
     # Bars 19 to 23 and 38 were forecast; of 38 nobody knows what came yet.
     assert live["live/scored"] == 5
@@ -233,7 +234,7 @@ def test_a_row_tells_the_cycle_whose_weights_forecast(make):
     world = make(Numbered())
     world.run(60)
     rows = world.rows("numbered")
-    # Cuts at ticks 20, 30, ...: bar 19 is the first that comes after the first of them.
+    # Cycles at ticks 20, 30, ...: bar 19 is the first that comes after the first of them.
     assert rows["version"].tolist() == [1 + (bar - 19) // 10 for bar in range(19, 59)]
     assert rows["probability"].tolist() == (rows["version"] / 100).tolist()
 
@@ -253,7 +254,7 @@ def test_who_has_not_learned_yet_in_a_cycle_forecasts_with_the_version_before(ma
     busy, waiting = world.rows("busy")["version"], world.rows("waiting")["version"]
     behind = (waiting < busy) & (world.rows("busy")["status"] == MADE)
     # One forecast a cycle comes while the first has learned and the other has not.
-    assert behind.sum() == world.lane.cycle
+    assert behind.sum() == world.trainer.cycle
     assert set((busy - waiting)[behind].tolist()) == {1}
 
 
@@ -277,7 +278,7 @@ def test_a_learner_that_raises_has_rows_that_failed_and_the_other_rows_that_were
     assert np.isnan(failed["probability"]).all()
     assert set(failed["signal"].tolist()) == {Action.HOLD}
     assert set(statuses(world.rows("spy"))) == {MADE}
-    assert world.seat("failing").live["live/failed"] == 40
+    assert world.runner("failing").live["live/failed"] == 40
 
 
 def test_an_answer_that_is_no_forecast_is_a_row_that_failed(make):
@@ -294,7 +295,7 @@ def test_a_learner_without_a_word_has_silent_rows(make):
     assert set(statuses(rows)) == {SILENT}
     assert np.isnan(rows["probability"]).all()
     assert set(rows["signal"].tolist()) == {Action.HOLD}
-    live = world.seat("mute").live
+    live = world.runner("mute").live
     assert (live["live/silent"], live["live/scored"]) == (20, 0)
     assert "live/accuracy" not in live
 
@@ -351,7 +352,7 @@ def test_a_confidence_asked_for_is_that_of_the_next_row_and_of_none_before(make)
     world = make(Spy(says=0.7), baselines=[Spy("base", says=0.25)])
     world.run(25)
     before = world.rows("spy").tobytes()
-    apply_control("confidence", "0.8", [world.lane], lambda: None)
+    world.ask("confidence", "0.8")
     world.run(5)
     assert world.rows("spy").tobytes().startswith(before)
     assert world.rows("spy")["signal"].tolist() == [Action.BUY] * 5 + [Action.HOLD] * 5
@@ -399,10 +400,10 @@ def test_latency_is_from_the_tick_that_told_the_bar_to_the_row(make):
     assert np.median(latency) < 0.2
 
 
-# ---- another lane on the same folder
+# ---- another trainer on the same folder
 
 
-def test_a_lane_opened_again_goes_on_after_the_last_bar_and_rewrites_none(make):
+def test_a_market_taken_up_again_goes_on_after_the_last_bar_and_rewrites_none(make):
     world = make(Spy())
     world.run(40)
     file = world.folder / f"{SYMBOL}.forecasts"
@@ -411,10 +412,10 @@ def test_a_lane_opened_again_goes_on_after_the_last_bar_and_rewrites_none(make):
     world.run(25)
     assert file.read_bytes().startswith(before)
     assert seconds_of(world.rows("spy")) == list(range(19, 64))
-    assert world.lane.cycle > 1
+    assert world.trainer.cycle > 1
 
 
-def test_bars_that_came_while_no_lane_was_open_are_missed(make):
+def test_bars_that_came_while_no_trainer_had_the_market_are_missed(make):
     world = make(Spy(), cycle_seconds=30)
     world.run(40)
     world.market(10)
@@ -425,10 +426,10 @@ def test_bars_that_came_while_no_lane_was_open_are_missed(make):
     missed = [bar for bar, status in zip(seconds_of(rows), statuses(rows), strict=True)
               if status == MISSED]  # fmt: skip
     assert missed == list(range(39, 49))
-    assert world.seat("spy").live["live/missed"] == len(missed)
+    assert world.runner("spy").live["live/missed"] == len(missed)
 
 
-def test_a_lane_opened_again_before_anything_new_writes_nothing(make):
+def test_a_market_taken_up_again_before_anything_new_writes_nothing(make):
     world = make(Spy())
     world.run(40)
     before = world.rows("spy").tobytes()
@@ -453,31 +454,34 @@ def test_every_live_metric_is_what_the_files_alone_say(make):
             return (Action.BUY if second(bars) % 5 < 2 else Action.SELL), (0.0, 0.0)
 
     learners = [Wavering("wavering"), Trader("trader"), Failing("forecast")]
-    baselines = make_baselines(SessionConfig()).values()
+    baselines = baselines_of(SessionConfig()).values()
     world = make(*learners, baselines=baselines, fee_bps=0.5, cycle_seconds=20)
     world.run(100)
     world.market(20)
     assert world.advance()
     names, outcomes, forecasts = read_ledger(world.folder, SYMBOL)
-    assert names == [seat.learner.name for seat in world.lane.seats]
+    assert names == [runner.name for runner in world.trainer.runners]
     moves = moves_of(outcomes)
     scored = {name: scored_of(moves, forecasts, i) for i, name in enumerate(names)}
     rivals = {name: scored[name] for name in ("majority", "last_direction", "reversal", "logistic")}
-    for name in ("wavering", "trader", "failing"):
+    for name in ("wavering", "failing"):
         wanted = scores_of(scored[name], fee_bps=0.5)
-        for metric, edge in edges_of(scored[name], rivals).items():
-            wanted[metric] = edge.saved.value
-            if edge.saved.half_width is not None:
-                wanted[f"{metric}_ci"] = edge.saved.half_width
-        assert world.seat(name).live == wanted
-    for seat in world.lane.baselines:
-        every = scores_of(scored[seat.learner.name], fee_bps=0.5)
-        assert seat.live
-        assert seat.live.items() <= every.items()
-    live = world.seat("wavering").live
+        edges = edges_of(scored[name], rivals)
+        wanted |= named("", {metric: edge.saved for metric, edge in edges.items()})
+        assert world.runner(name).live == wanted
+    papers = {name: paper_of(scored[name], 0.5) for name in ("flat", "buy_and_hold", "random")}
+    trader = scored["trader"]
+    _, edge = edge_bps(paper_of(trader, 0.5), papers, trader.first)
+    wanted = scores_of(trader, fee_bps=0.5) | named("live/", {"edge_bps": edge})
+    assert world.runner("trader").live == wanted
+    for runner in world.trainer.baselines:
+        every = scores_of(scored[runner.name], fee_bps=0.5)
+        assert runner.live
+        assert runner.live.items() <= every.items()
+    live = world.runner("wavering").live
     assert {"live/edge", "live/log_loss", "live/1h/accuracy", "live/accuracy_ci"} <= live.keys()
     assert live["live/missed"] == 19
-    assert world.seat("trader").live["live/trades"] > 5
+    assert world.runner("trader").live["live/trades"] > 5
 
 
 def test_the_random_baseline_trades_as_often_as_the_agent_did(make):
@@ -485,10 +489,10 @@ def test_the_random_baseline_trades_as_often_as_the_agent_did(make):
         def forecast(self, bars):
             return (Action.BUY if second(bars) % 2 else Action.SELL), (0.0, 0.0)
 
-    random = make_baselines(SessionConfig())["random"]
+    random = baselines_of(SessionConfig())["random"]
     world = make(Trader("trader"), baselines=[random])
     world.run(60)
-    turnover = world.seat("trader").live["live/turnover"]
+    turnover = world.runner("trader").live["live/turnover"]
     assert turnover > 0.9
     assert random.turnover == turnover
 
@@ -496,5 +500,5 @@ def test_the_random_baseline_trades_as_often_as_the_agent_did(make):
 def test_the_newest_bar_is_in_no_score_before_the_next_has_come(make):
     world = make(Spy(), cycle_seconds=1)
     world.run(30)
-    live, rows = world.seat("spy").live, world.rows("spy")
+    live, rows = world.runner("spy").live, world.rows("spy")
     assert live["live/scored"] == len(rows) - 1
