@@ -14,7 +14,7 @@ from tests.trainers.ledger_rows import SECOND, forecasts_of, outcomes_of
 from trainers.recording.errors import LedgerError
 from trainers.recording.ledger import Ledger, read_ledger
 from trainers.recording.rows import PAGE
-from trainers.scoring.ledger import FORECAST, OUTCOME
+from trainers.scoring.ledger import FORECAST, OUTCOME, LedgerTable
 
 PROJECT = Path(__file__).parents[2]
 NAMES = ["cnn", "dqn", "majority"]
