@@ -12,6 +12,7 @@ The file outlives a killed process, as the kernel owns the pages of a shared map
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import tempfile
@@ -145,12 +146,14 @@ class RingWriter(Ring):
             raise RingError(f"{path}: {stats.itemsize} bytes of stats do not fit the header page")
         if not path.exists():
             _make_file(path, dtype, capacity)
-        self._lock = path.open("rb")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as e:
-            raise RingError(f"{path}: another process writes this ring; end it first") from e
-        super().__init__(path, dtype, stats)
+        with contextlib.ExitStack() as opened:
+            self._lock = opened.enter_context(path.open("rb"))
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as e:
+                raise RingError(f"{path}: another process writes this ring; end it first") from e
+            super().__init__(path, dtype, stats)
+            opened.pop_all()  # nothing has failed: the lock is held until ``close``
 
     def append(self, rows: NDArray[np.void]) -> int:
         """Write ``rows`` and return the seq of the first; if too many, only the newest are kept."""

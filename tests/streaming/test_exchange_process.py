@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from streaming.config import StreamConfig
+from streaming.exchange import __main__ as exchange_main
 
 COMMAND = [sys.executable, "-m", "streaming.exchange"]
 TIMEOUT_S = 20
@@ -60,12 +61,10 @@ def test_a_signal_ends_it_cleanly_within_a_second(tmp_path: Path, port: int, num
         process.communicate()
 
 
-def ask(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-
-
-def test_what_cannot_be_started_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+def test_what_cannot_be_started_is_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange_main, "end_with_parent", lambda: None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -79,10 +78,18 @@ def test_what_cannot_be_started_is_one_line_and_exit_code_2(tmp_path: Path) -> N
             ((session(_made(tmp_path / "b"), port, source="tape:/none.csv"),), "/none.csv"),
         ]
         for arguments, says in cases:
-            done = ask(*arguments)
-            assert (done.returncode, done.stdout) == (2, ""), done.stderr
-            assert says in done.stderr
-            assert done.stderr.count("\n") == 1
+            code = exchange_main.main([*map(str, arguments)])
+            out, err = capsys.readouterr()
+            assert (code, out) == (2, ""), err
+            assert says in err
+            assert err.count("\n") == 1
+
+
+def test_its_exit_code_is_that_of_the_process() -> None:
+    done = subprocess.run(COMMAND, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage")
+    assert done.stderr.count("\n") == 1
 
 
 def _made(folder: Path) -> Path:

@@ -221,6 +221,7 @@ def test_requests_get_binance_s_replies(request_text, reply) -> None:
     lambda inner: st.lists(inner) | st.dictionaries(
         st.sampled_from(["method", "params", "id"]) | st.text(), inner
     ),
+    max_leaves=15,
 ).map(json.dumps))  # fmt: skip
 def test_whatever_is_received_gets_a_reply(text) -> None:
     subscriptions = Subscriptions([], combined=False, unit_ns=NS_PER_MS)

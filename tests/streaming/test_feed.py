@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import streaming.connection
+import streaming.feed
 import streaming.stream_files
 from streaming.bars import bars_of
 from streaming.cache import REJECTED, ConnectionState, bar_ring, tick_cache
@@ -547,20 +548,19 @@ async def test_a_second_process_on_the_same_session_is_refused_with_one_line(fol
 
 
 @pytest.mark.parametrize("knobs", ['{"speed": 0}', '{"channel": "depth"}'])
-def test_a_wrong_knob_ends_the_process_with_code_2_and_one_line(tmp_path, knobs):
-    async def main():
-        (tmp_path / "config.json").write_text(knobs)
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "streaming.feed", str(tmp_path),
-            cwd=PROJECT, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        _, err = await asyncio.wait_for(child.communicate(), 15)
-        assert child.returncode == 2
-        assert b"allowed: " in err
-        assert err.count(b"\n") == 1
-        assert os.listdir(tmp_path) == ["config.json"]
-
-    asyncio.run(main())
+def test_a_wrong_knob_ends_the_process_with_code_2_and_one_line(
+    tmp_path, knobs, capsys, monkeypatch
+):
+    (tmp_path / "config.json").write_text(knobs)
+    monkeypatch.setattr(streaming.feed, "end_with_parent", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["feed", str(tmp_path)])
+    with pytest.raises(SystemExit) as end:
+        streaming.feed.main()
+    err = capsys.readouterr().err
+    assert end.value.code == 2
+    assert "allowed: " in err
+    assert err.count("\n") == 1
+    assert os.listdir(tmp_path) == ["config.json"]
 
 
 @scenario

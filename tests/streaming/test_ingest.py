@@ -58,12 +58,12 @@ def test_a_restart_anywhere_equals_the_uninterrupted_run_to_the_bit(data, grace_
 
 @pytest.mark.parametrize("grace_ms", [0, 700])
 def test_a_restart_from_a_full_ring_writes_no_bar_twice_and_none_from_half_the_ticks(
-    tmp_path, grace_ms
+    tmp_path, grace_ms, closing
 ):
     config = StreamConfig(backfill_seconds=0, tick_cache=100, grace_ms=grace_ms)
     ticks = run_of_ids(1, 1001)
     for part in np.split(ticks, 13 * np.arange(1, 70)):
-        ingest = Ingest(tmp_path, "X", config)
+        ingest = closing(Ingest(tmp_path, "X", config))
         ingest.push(part)
         ingest.close()
     kept, bars = stored(tmp_path)
@@ -73,8 +73,8 @@ def test_a_restart_from_a_full_ring_writes_no_bar_twice_and_none_from_half_the_t
     assert bars.tobytes() == wanted.tobytes()
 
 
-def test_bars_are_written_before_the_ticks_that_made_them_final(tmp_path, monkeypatch):
-    ingest = Ingest(tmp_path, "X", NO_BACKFILL)
+def test_bars_are_written_before_the_ticks_that_made_them_final(tmp_path, monkeypatch, closing):
+    ingest = closing(Ingest(tmp_path, "X", NO_BACKFILL))
     seen = []
     append = ingest.ticks.append
 
@@ -93,30 +93,30 @@ def test_bars_are_written_before_the_ticks_that_made_them_final(tmp_path, monkey
         assert n_bars == known.sum()
 
 
-def test_a_kill_between_bars_and_ticks_repeats_nothing(tmp_path, monkeypatch):
+def test_a_kill_between_bars_and_ticks_repeats_nothing(tmp_path, monkeypatch, closing):
     """The bars are on file, their last ticks are not; these come again, by repair."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     ticks = run_of_ids(1, 101)
     for folder in (whole, killed):
         folder.mkdir()
-    ingest = Ingest(whole, "X", NO_BACKFILL)
+    ingest = closing(Ingest(whole, "X", NO_BACKFILL))
     ingest.push(ticks)
 
-    ingest = Ingest(killed, "X", NO_BACKFILL)
+    ingest = closing(Ingest(killed, "X", NO_BACKFILL))
     ingest.push(ticks[:40])
     monkeypatch.setattr(ingest.ticks, "append", lambda rows: None)
     ingest.push(ticks[40:60])
     ingest.close()
-    ingest = Ingest(killed, "X", NO_BACKFILL)
+    ingest = closing(Ingest(killed, "X", NO_BACKFILL))
     assert ingest.ticks.committed == 40
     ingest.push(ticks[40:])
     for ours, theirs in zip(stored(killed), stored(whole), strict=True):
         assert ours.tolist() == theirs.tolist()
 
 
-def test_a_process_that_starts_anew_drops_what_the_venue_replays(tmp_path):
+def test_a_process_that_starts_anew_drops_what_the_venue_replays(tmp_path, closing):
     for _ in range(3):
-        ingest = Ingest(tmp_path, "X", NO_BACKFILL)
+        ingest = closing(Ingest(tmp_path, "X", NO_BACKFILL))
         ingest.push(run_of_ids(1, 51))
         ingest.close()
     kept, _ = stored(tmp_path)
@@ -124,8 +124,8 @@ def test_a_process_that_starts_anew_drops_what_the_venue_replays(tmp_path):
     assert tick_cache(tmp_path, "X").stats["duplicates"] == 100
 
 
-def test_a_hole_is_filled_in_id_order_and_counted(tmp_path):
-    ingest = Ingest(tmp_path, "X", NO_BACKFILL)
+def test_a_hole_is_filled_in_id_order_and_counted(tmp_path, closing):
+    ingest = closing(Ingest(tmp_path, "X", NO_BACKFILL))
     ticks = run_of_ids(1, 101)
     ingest.push(ticks[[*range(30), *range(40, 100)]])
     assert ingest.ticks.committed == 30
@@ -139,8 +139,8 @@ def test_a_hole_is_filled_in_id_order_and_counted(tmp_path):
     assert not bars["gap"].any()
 
 
-def test_a_hole_that_stays_is_marked_in_ticks_and_bars_and_counted(tmp_path):
-    ingest = Ingest(tmp_path, "X", NO_BACKFILL)
+def test_a_hole_that_stays_is_marked_in_ticks_and_bars_and_counted(tmp_path, closing):
+    ingest = closing(Ingest(tmp_path, "X", NO_BACKFILL))
     ticks = run_of_ids(1, 101)
     ingest.push(ticks[[*range(30), *range(55, 100)]])
     assert ingest.give_up() == (31, 55)
@@ -152,8 +152,8 @@ def test_a_hole_that_stays_is_marked_in_ticks_and_bars_and_counted(tmp_path):
     assert opened[bars["gap"] != 0].tolist() == [3, 4, 5]  # ids 30 and 56, ten a second
 
 
-def test_history_comes_first_and_is_counted(tmp_path):
-    ingest = Ingest(tmp_path, "X", StreamConfig(backfill_seconds=60))
+def test_history_comes_first_and_is_counted(tmp_path, closing):
+    ingest = closing(Ingest(tmp_path, "X", StreamConfig(backfill_seconds=60)))
     ticks = run_of_ids(1, 101)
     ingest.push(ticks[80:])
     assert ingest.ticks.committed == 0
@@ -162,19 +162,19 @@ def test_history_comes_first_and_is_counted(tmp_path):
     assert ingest.stats["backfilled"] == 80
 
 
-def test_a_resumed_session_asks_for_no_history(tmp_path):
+def test_a_resumed_session_asks_for_no_history(tmp_path, closing):
     config = StreamConfig(backfill_seconds=60)
-    ingest = Ingest(tmp_path, "X", config)
+    ingest = closing(Ingest(tmp_path, "X", config))
     ingest.push(run_of_ids(1, 11))
     ingest.begin(run_of_ids(1, 1))
     ingest.close()
-    ingest = Ingest(tmp_path, "X", config)
+    ingest = closing(Ingest(tmp_path, "X", config))
     ingest.push(run_of_ids(11, 12))
     assert ingest.ticks.committed == 11
 
 
-def test_two_processes_cannot_write_one_symbol(tmp_path):
-    ingest = Ingest(tmp_path, "X", NO_BACKFILL)
+def test_two_processes_cannot_write_one_symbol(tmp_path, closing):
+    ingest = closing(Ingest(tmp_path, "X", NO_BACKFILL))
     with pytest.raises(RingError, match=r"X\.ticks: another process"):
         Ingest(tmp_path, "X", NO_BACKFILL)
     ingest.close()

@@ -147,8 +147,10 @@ def test_what_a_crash_left_unfinished_is_no_segment(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.parquet"))) == 1
 
 
-def test_the_writer_goes_on_after_a_restart_where_the_last_segment_ends(tmp_path: Path) -> None:
-    ring = RingWriter(tmp_path / "ring", TICK, 100)
+def test_the_writer_goes_on_after_a_restart_where_the_last_segment_ends(
+    tmp_path: Path, closing
+) -> None:
+    ring = closing(RingWriter(tmp_path / "ring", TICK, 100))
     ring.append(numbered(30))
     writer = TapeWriter(ring, tmp_path / "tape", "BTCUSDT")
     assert writer.pending == 30
@@ -163,8 +165,10 @@ def test_the_writer_goes_on_after_a_restart_where_the_last_segment_ends(tmp_path
     assert (read_tape(tmp_path / "tape", "BTCUSDT") == numbered(70)).all()
 
 
-def test_rows_overwritten_before_they_were_written_leave_a_hole_in_the_names(tmp_path, caplog):
-    ring = RingWriter(tmp_path / "ring", TICK, 10)
+def test_rows_overwritten_before_they_were_written_leave_a_hole_in_the_names(
+    tmp_path, caplog, closing
+):
+    ring = closing(RingWriter(tmp_path / "ring", TICK, 10))
     writer = TapeWriter(ring, tmp_path / "tape", "BTCUSDT")
     ring.append(numbered(25))
     writer.write_pending()
@@ -172,9 +176,9 @@ def test_rows_overwritten_before_they_were_written_leave_a_hole_in_the_names(tmp
     assert "rows 0 to 14 were overwritten" in caplog.text
 
 
-def test_a_folder_with_the_segments_of_another_ring_is_refused(tmp_path: Path) -> None:
+def test_a_folder_with_the_segments_of_another_ring_is_refused(tmp_path: Path, closing) -> None:
     write_segment(tmp_path / "tape", "BTCUSDT", 0, numbered(3))
-    ring = RingWriter(tmp_path / "ring", TICK, 10)
+    ring = closing(RingWriter(tmp_path / "ring", TICK, 10))
     with pytest.raises(TapeError, match="move the folder away"):
         TapeWriter(ring, tmp_path / "tape", "BTCUSDT")
 
