@@ -25,10 +25,10 @@ from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.processes import Martingale, Momentum
 from tests.oracles.signal import Signal
 from tests.oracles.trading import earned, positions_of
+from trainers.config.learners import DQNSettings
 from trainers.learners.dqn.learner import DQN, held_by
 from trainers.learners.dqn.value_learner import ValueLearner
 from trainers.learners.learner import Context
-from trainers.learners.settings import DQNSettings
 
 HOUR = 3600  # bars
 CYCLE = 30  # bars: a session's

@@ -18,8 +18,9 @@ import psutil
 from benchmarks.measuring import NotMeasuredError, cpu_seconds, interleave, median
 from benchmarks.processes import ROOT, end, worker
 from benchmarks.table import Row
-from streaming.cache import REJECTED, bar_ring, tick_cache
+from streaming.cache import bar_ring, tick_cache
 from streaming.config import StreamConfig
+from streaming.counters import REJECTED
 from streaming.ring import Ring
 from streaming.tape import segments
 

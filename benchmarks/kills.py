@@ -58,14 +58,15 @@ class Session:
         if self.sessions():
             knobs["resume"] = "last"
         flags = [word for name, value in knobs.items() for word in (f"--{name}", str(value))]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "trainers.session", *flags],
-            cwd=self.folder,
-            env=plain_environment(),
-            stdout=(self.folder / "out.txt").open("ab"),
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        with (self.folder / "out.txt").open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "trainers.session", *flags],
+                cwd=self.folder,
+                env=plain_environment(),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def sessions(self) -> list[Path]:
         """Return the folders of the sessions there are."""

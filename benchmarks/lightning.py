@@ -23,11 +23,11 @@ from datamodules.cnn_datamodule import CNNDataModule
 from datamodules.dqn_datamodule import DQNDataModule, transitions_of
 from datamodules.quotes import SPREAD_BARS, half_spread_bps
 from datamodules.snapshot import Snapshot
+from trainers.config.learners import CNNSettings, DQNSettings
 from trainers.learners.cnn.learner import CNN
 from trainers.learners.dqn.learner import DQN, UNIT_BARS, experiences_of, typical_move
 from trainers.learners.dqn.module import WEIGHT_DECAY
 from trainers.learners.learner import Context
-from trainers.learners.settings import CNNSettings, DQNSettings
 
 BARS = 3600
 STEP = 30  # bars from one cycle to the next

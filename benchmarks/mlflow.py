@@ -56,7 +56,7 @@ class Rig:
         trainer.wanted = not any(found)  # the last tick may lie just before it is due
         found.append(self.market.advance())
         (done,) = (one for one in found if one is not None)
-        self.part.cycle_done(done)
+        self.part.cycle_done(done.cycle, done.wall_ms)
         deadline = time.monotonic() + 30
         while self.tracker.behind and time.monotonic() < deadline:
             time.sleep(0.005)

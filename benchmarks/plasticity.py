@@ -32,11 +32,11 @@ from datamodules.windows import make_windows
 from streaming.bars import Bars
 from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.processes import Momentum
+from trainers.config.learners import CNNSettings
 from trainers.learners.cnn.forecaster import WindowNet
 from trainers.learners.cnn.learner import CNN, CNNModule
 from trainers.learners.learner import Context
 from trainers.learners.lightning import fit
-from trainers.learners.settings import CNNSettings
 
 CYCLES = 2_880  # a day of 30 s
 HISTORY = 3_600  # bars of a cycle; fewer than in a session, to be affordable

@@ -20,9 +20,9 @@ from benchmarks.table import Row
 from datamodules.snapshot import Snapshot
 from datamodules.transitions import make_transitions
 from streaming.bars import Bars
+from trainers.config.learners import DQNSettings
 from trainers.learners.dqn.learner import DQN
 from trainers.learners.learner import Context
-from trainers.learners.settings import DQNSettings
 
 BARS = 3600
 STEP = 30  # bars from one cycle to the next

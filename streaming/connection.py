@@ -13,8 +13,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from streaming.backoff import ConnectBudget, full_jitter, retry_after_seconds
 from streaming.batching import Batcher
-from streaming.cache import ConnectionState
 from streaming.config import StreamConfig
+from streaming.counters import ConnectionState
 from streaming.events import Code
 from streaming.rest_client import on_this_machine
 from streaming.stream_files import StreamFiles

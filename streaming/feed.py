@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 
 from streaming.batching import Batcher
-from streaming.cache import ConnectionState
 from streaming.config import StreamConfig
 from streaming.connection import Connection
+from streaming.counters import ConnectionState
 from streaming.errors import KnobError, RepairError, RingError, TapeError
 from streaming.events import Code
 from streaming.gap_repair import GapRepair

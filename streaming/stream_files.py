@@ -7,8 +7,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from streaming.cache import ConnectionState
 from streaming.config import StreamConfig
+from streaming.counters import ConnectionState
 from streaming.events import Code, EventWriter
 from streaming.ingest import Ingest
 from streaming.tape import TapeWriter

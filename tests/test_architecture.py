@@ -6,6 +6,8 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -21,18 +23,16 @@ EACH = pytest.mark.parametrize("here", SOURCES)
 
 # A third-party package and where alone it may be imported.
 OWNERS = {
-    "websockets": ("streaming/feed.py", "streaming/exchange/"),
-    # Beside its owner, the entry points that make a client for it.
-    "mlflow": ("trainers/tracking/", "trainers/session/__main__.py", "trainers/session/resume.py",
-               "trainers/session/trainer/__main__.py", "trainers/promotion/",
-               "trainers/replay/"),
+    "websockets": ("streaming/connection.py", "streaming/exchange/"),
+    # Beside its owner: the registry of models, and the entry points that make a client.
+    "mlflow": ("trainers/tracking/", "trainers/promotion/", "trainers/replay/",
+               "trainers/session/"),
     "gradio": ("ui/",),
     "fastapi": ("ui/",),
     "uvicorn": ("ui/",),
     "pytorch_lightning": ("datamodules/", "trainers/learners/"),
     "torch": ("datamodules/", "trainers/learners/", "trainers/promotion/",
-              "trainers/recording/checkpoint.py",
-              "trainers/engine/assembly.py"),
+              "trainers/recording/checkpoint.py"),
     "sklearn": ("datamodules/", "trainers/learners/"),
     "gymnasium": ("datamodules/",),
     "pyarrow": ("streaming/tape/",),
@@ -40,11 +40,24 @@ OWNERS = {
     "apprise": ("ui/alerts/",),
 }  # fmt: skip
 
-# Read the wall clock or sleep; the rest takes times as arguments.
+# Touch no file, clock, socket or process: they take times and generators as arguments.
 PURE = (
-    "streaming/bars.py", "streaming/sequence.py", "streaming/ingest.py", "datamodules/",
-    "trainers/scoring/", "trainers/learners/",
+    "streaming/bars.py", "streaming/sequence.py", "streaming/counters.py", "datamodules/",
+    "trainers/names.py", "trainers/scoring/", "trainers/learners/", "trainers/engine/",
 )  # fmt: skip
+IMPURE = {
+    "asyncio", "datetime", "io", "logging", "mmap", "multiprocessing", "os", "pathlib", "shutil",
+    "signal", "socket", "subprocess", "tempfile", "threading", "time",
+}  # fmt: skip
+# Lightning's own log is silenced where it is used.
+EXCUSED = {("trainers/learners/lightning.py", "logging")}
+
+# The rooms of trainers/, from the ground floor up: each imports from those before it only.
+ROOMS = (
+    "names", "config", "scoring", "learners", "engine", "recording", "tracking", "promotion",
+    "replay", "session",
+)  # fmt: skip
+MOST_FILES = 8  # a room that outgrows it gets sub-rooms
 
 
 def imports_of(path: Path) -> set[str]:
@@ -57,6 +70,10 @@ def imports_of(path: Path) -> set[str]:
             assert node.level == 0, "relative imports hide the direction"
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
+
+
+def tree_of(here: str) -> ast.Module:
+    return ast.parse(SOURCES[here].read_text(encoding="utf-8"))
 
 
 def packages_of(path: Path) -> set[str]:
@@ -84,10 +101,59 @@ def test_no_owner_is_listed_that_has_gone(package):
 
 
 @EACH
-def test_pure_rooms_read_no_clock_socket_process_or_environment(here):
+def test_pure_rooms_touch_no_file_clock_socket_or_process(here):
     if here.startswith(PURE):
-        impure = {"time", "datetime", "socket", "subprocess", "threading", "os", "asyncio"}
-        assert not packages_of(SOURCES[here]) & impure
+        found = packages_of(SOURCES[here]) & IMPURE
+        assert not {name for name in found if (here, name) not in EXCUSED}
+        calls = [node.func for node in ast.walk(tree_of(here)) if isinstance(node, ast.Call)]
+        assert "open" not in {call.id for call in calls if isinstance(call, ast.Name)}
+
+
+def room_of(module):
+    """The room of a module of trainers/, None of any other."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "trainers" and len(parts) > 1 else None
+
+
+@EACH
+def test_rooms_of_trainers_import_from_those_below_them_only(here):
+    room = room_of(here.removesuffix(".py").replace("/", "."))
+    if room is None or room == "__init__":
+        return
+    allowed = ROOMS[: ROOMS.index(room) + 1]
+    assert {room_of(name) for name in imports_of(SOURCES[here])} <= {*allowed, None}
+
+
+def test_every_room_of_trainers_is_in_the_order_and_none_that_has_gone():
+    found = {room_of(here.removesuffix(".py").replace("/", ".")) for here in SOURCES}
+    assert found - {None, "__init__"} == set(ROOMS)
+
+
+def test_no_room_outgrows_its_files():
+    rooms = Counter(path.parent for path in SOURCES.values() if path.name != "__init__.py")
+    full = {
+        room: n for room, n in rooms.items() if n > MOST_FILES and room.parts[-1] != "streaming"
+    }
+    assert full == {}
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    names = {here.removesuffix(".py").replace("/", ".") for here in SOURCES}
+    arrows = {
+        here.removesuffix(".py").replace("/", "."): {
+            one for found in imports_of(path) for one in (found, found.rpartition(".")[0])
+            if one in names
+        }
+        for here, path in SOURCES.items()
+    }  # fmt: skip
+    assert list(TopologicalSorter(arrows).static_order())
+
+
+def test_the_engine_knows_of_the_record_tracking_and_sessions_nothing():
+    heavy = {"mlflow", "torch", "pytorch_lightning", "sklearn", "psutil", "msgspec", "pyarrow"}
+    for here, path in SOURCES.items():
+        if here.startswith("trainers/engine/"):
+            assert not packages_of(path) & heavy, here
 
 
 @EACH

@@ -15,10 +15,17 @@ import pytest
 import yaml
 
 from trainers.config import SessionConfig
+from trainers.config.learners import BUILT_IN_SETTINGS, flat_name
 from trainers.session.mlproject import project
 
 ROOT = Path(__file__).parents[1]
-FIELDS = dataclasses.fields(SessionConfig)
+FLAGS = SessionConfig.flags()
+FIELDS = {
+    flat_name(section, field.name) if section else field.name: field
+    for section, record in {"": SessionConfig, **BUILT_IN_SETTINGS}.items()
+    for field in dataclasses.fields(record)
+    if field.metadata
+}
 
 # Numbers that count things, or have no unit.
 UNITLESS = {
@@ -48,11 +55,11 @@ def test_mlproject_is_what_the_config_record_makes():
 def test_main_takes_every_knob_with_its_default():
     main = project()["entry_points"]["main"]
     assert {name: spec["default"] for name, spec in main["parameters"].items()} == {
-        field.name: field.default for field in FIELDS
+        name: flag["default"] for name, flag in FLAGS.items()
     }
     words = main["command"].split()
-    for field in FIELDS:
-        assert words[words.index(f"--{field.name}") + 1] == f"{{{field.name}}}"
+    for name in FLAGS:
+        assert words[words.index(f"--{name}") + 1] == f"{{{name}}}"
 
 
 @pytest.mark.parametrize("entry", ["main", "record"])
@@ -76,12 +83,13 @@ def test_every_parameter_of_an_entry_point_is_used_in_its_command():
         assert set(re.findall(r"\{(\w+)\}", entry["command"])) == set(entry["parameters"])
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
-def test_every_knob_has_a_help_line_and_numbers_have_a_unit_and_bounds(field):
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_knob_has_a_help_line_and_numbers_have_a_unit_and_bounds(name):
+    field = FIELDS[name]
     meta = field.metadata
     assert meta["help"].strip()
     if type(field.default) in (int, float):
-        assert meta["unit"] or field.name in UNITLESS
+        assert meta["unit"] or name in UNITLESS
         assert meta["low"] <= field.default <= meta["high"]
         assert meta["high"] < float("inf"), "bounds"
 
@@ -95,9 +103,34 @@ def test_help_shows_every_knob_with_its_unit_and_default():
     assert done.returncode == 0
     entries = re.split(r" --(?=\w+ [A-Z])", re.sub(r"\s+", " ", done.stdout))
     found = {entry.partition(" ")[0]: entry for entry in entries}
-    for field in FIELDS:
-        assert f"(default: {field.default!r})" in found[field.name]
-        assert not field.metadata["unit"] or f"[{field.metadata['unit']}]" in found[field.name]
+    assert FIELDS.keys() == FLAGS.keys()
+    for name, field in FIELDS.items():
+        assert f"(default: {field.default!r})" in found[name]
+        assert not field.metadata["unit"] or f"[{field.metadata['unit']}]" in found[name]
+
+
+def test_a_learners_setting_has_two_spellings_and_one_meaning():
+    short = SessionConfig.from_args(["--cnn_updates", "7"])
+    long = SessionConfig.from_args(["--learner.cnn.updates=7"])
+    assert short == long != SessionConfig()
+    assert short.learner["cnn"]["updates"] == 7
+    own = SessionConfig.from_args(["--learner.Mine.window", "30"])
+    assert own.flat["learner.Mine.window"] == "30"
+
+
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        (["--cnn_updates", "0"], "cnn_updates: got 0; allowed: 1 to 100000"),
+        (["--learner.dqn.gama", "1"], "dqn_gama: unknown; allowed: dqn_learning_rate, "),
+    ],
+)
+def test_a_wrong_setting_of_a_learner_is_one_line(flags, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        SessionConfig.from_args(flags)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
 
 
 def test_conda_yaml_repeats_the_pins_and_the_python():

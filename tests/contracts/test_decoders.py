@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streaming.cache import REJECTED
+from streaming.counters import REJECTED
 from streaming.ticks import NS_PER_S, REPAIRED, VOID, Ticks
 from streaming.venues import Venue
 from streaming.venues.binance import Binance

@@ -28,7 +28,7 @@ from streaming.exchange.markets import MARKETS, Market, trades
 from streaming.tape import write_segment
 from streaming.ticks import NS_PER_S, Ticks
 from trainers.recording.decision_log import cycles_ended
-from trainers.recording.files import JOURNAL
+from trainers.recording.files import DECISIONS, of_market
 from trainers.replay.__main__ import main as replay_main
 
 ROOT = Path(__file__).parents[2]
@@ -180,7 +180,7 @@ class MainJob:
 
     def cycles(self) -> int:
         """Return how many cycles have ended."""
-        return cycles_ended(self.session_folder() / JOURNAL)
+        return cycles_ended(of_market(self.session_folder(), "BTCUSDT", DECISIONS))
 
     def runs(self) -> dict[str, Run]:
         """Return the session's runs: its own as ``session``, the others by learner."""

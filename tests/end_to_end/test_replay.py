@@ -14,17 +14,19 @@ from mlflow.tracking import MlflowClient
 
 from benchmarks.kills import Session, faults_of
 from datamodules.features import raw_columns
+from streaming.events import Code, event_ring
 from tests.end_to_end.main_job import MainJob, market_ticks, replayed, wait_for, write_tape
 from tests.serving import serving
 from trainers.learners.cnn.forecaster import FORECASTER_BARS
 from trainers.learners.cnn.learner import CNN
 from trainers.promotion.alias_watcher import Versions
-from trainers.recording.decision_log import cycles_ended, read_journal
+from trainers.recording.decision_log import cycles_ended, read_decisions
 from trainers.recording.ledger import read_ledger
 from trainers.recording.record import read_record
 from trainers.scoring.ledger import MADE, MISSED, SILENT
 
 CYCLES = 9
+LOG = "BTCUSDT.decisions.jsonl"
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +39,21 @@ def recorded(tmp_path_factory):
     source = f"tape:{folder / 'tape'}"
     with MainJob(folder, source=source, speed=10, cycles=CYCLES, segment_seconds=2) as job:
         session = job.session_folder()
-        journal = session / "journal.jsonl"
+        log = session / LOG
 
         def ended(cycles):
-            return cycles_ended(journal) >= cycles
+            return cycles_ended(log) >= cycles
 
         wait_for(lambda: ended(4), "cycles in which the CNN has learned")
         job.client.set_tag(session.name, "control/promote", "cnn")
         job.client.set_tag(session.name, "control/cnn_learning", "1")
         job.client.set_tag(session.name, "control/confidence", "0.55")
         job.client.set_tag(session.name, "control/learning_rate", "0.002")
-        wait_for(lambda: journal.read_text().count('"do":"control"') >= 2, "both controls")
+        wait_for(lambda: log.read_text().count('"do":"control"') >= 4, "all controls")
         job.client.set_tag(session.name, "control/pause", "1")
-        wait_for(lambda: '"version":1' in journal.read_text(), "the champion")
+        wait_for(lambda: '"version":1' in log.read_text(), "the champion")
         job.client.set_tag(session.name, "control/resume", "1")
-        before = cycles_ended(journal)
+        before = cycles_ended(log)
         wait_for(lambda: ended(before + 1), "a cycle with it")
         (trainer,) = (p for p in job.processes() if "trainers.session.trainer" in words_of(p))
         trainer.kill()
@@ -73,9 +75,11 @@ def test_a_session_that_is_done_replays_itself_and_is_tagged_with_what_came_of_i
     assert last.startswith(f"identical: {CYCLES} cycles, ")
     tags = job.client.get_run(session.name).data.tags
     assert tags["parity"] == last
-    entries = read_journal(session / "journal.jsonl")
+    entries = read_decisions(session / LOG)
     assert any(entry["do"] == "control" for entry in entries)
-    assert any(entry["do"] == "event" and "gap" in entry["text"] for entry in entries)
+    codes = {event["code"] for event in json.loads(tags["events"])}
+    assert {Code.CYCLE, Code.RESUMED} <= codes
+    assert Code.GAP in [row["code"].decode() for row in event_ring(session, "feed").read().rows]
     assert sum(entry["do"] == "began" for entry in entries) == 2  # the trainer was killed once
 
 
@@ -116,7 +120,7 @@ def test_a_champion_by_hand_forecasts_every_bar_from_then_on_as_the_registry_say
 def said_by_the_champion(recorded):
     """Some of the ledger's rows of the champion, each with the bars that were known then."""
     _, session, _ = recorded
-    bars = read_record(session).stream("BTCUSDT").bars(0).rows
+    bars = read_record(session).markets["BTCUSDT"].stream().bars(0).rows
     names, _, forecasts = read_ledger(session, "BTCUSDT")
     rows = forecasts[forecasts["learner"] == names.index("cnn.champion")]
     made = rows[(rows["status"] == MADE) & (rows["version"] == 1)]
@@ -133,7 +137,7 @@ def test_the_champion_says_what_the_session_said_for_the_same_bars(
     model = Versions(job.client, tmp_path / "models").load("BTCUSDT", "cnn", 1)
     assert said_by_the_champion
     for row, known in said_by_the_champion:
-        assert CNN.speak(model, known) == row["probability"]
+        assert CNN.predict(model, known) == row["probability"]
 
 
 def test_mlflow_serves_the_champion_and_it_says_what_the_session_said(
@@ -157,13 +161,13 @@ def test_what_was_killed_and_resumed_lacks_nothing(recorded):
 def test_the_record_is_in_the_store_and_each_segment_a_dataset_by_its_hash(recorded):
     job, session, _ = recorded
     run = job.client.get_run(session.name)
-    names = {entry["name"]: entry["sha256"] for entry in read_journal(session / "journal.jsonl")
+    names = {entry["name"]: entry["sha256"] for entry in read_decisions(session / LOG)
              if entry["do"] == "segment"}  # fmt: skip
     found = {d.dataset.name + ".parquet": d.dataset.digest for d in run.inputs.dataset_inputs}
     assert found == {name: sha[:36] for name, sha in names.items()}
     assert len(names) > 2
     there = {item.path for item in job.client.list_artifacts(session.name, "record")}
-    assert {"record/config.json", "record/journal.jsonl", "record/tape"} <= there
+    assert {"record/config.json", f"record/{LOG}", "record/tape"} <= there
 
 
 def test_another_machine_replays_from_the_store_alone_in_runs_of_its_own(recorded):
@@ -232,9 +236,9 @@ def edit_segment(session):
     segment(session, 1).write_bytes(data)
 
 
-def edit_journal(session):
-    path = session / "journal.jsonl"
-    path.write_text(path.read_text().replace('"do":"cut"', '"do":"cut', 1))
+def edit_log(session):
+    path = session / LOG
+    path.write_text(path.read_text().replace('"do":"cycle"', '"do":"cycle', 1))
 
 
 @pytest.mark.parametrize(
@@ -243,7 +247,7 @@ def edit_journal(session):
         (lose_segment, 1, "the tape lacks this segment; restore it from the artifacts"),
         (cut_segment, 1, "cut off or changed since it was recorded"),
         (edit_segment, 1, "cut off or changed since it was recorded"),
-        (edit_journal, 1, "expected a JSON object in line"),
+        (edit_log, 1, "expected a JSON object in line"),
     ],
 )
 def test_a_spoiled_record_is_named_and_not_replayed(copy, spoil, code, said):
@@ -255,7 +259,7 @@ def test_a_spoiled_record_is_named_and_not_replayed(copy, spoil, code, said):
 
 def test_a_tick_that_was_another_is_found_at_its_cycle_and_stage(copy):
     folder, session = copy
-    path = session / "journal.jsonl"
+    path = session / LOG
     text = path.read_text()
     ends = [line for line in text.splitlines() if '"do":"end"' in line]
     weights = json.loads(ends[5])["hashes"]["learners"]["cnn"]["weights"]
@@ -267,9 +271,9 @@ def test_a_tick_that_was_another_is_found_at_its_cycle_and_stage(copy):
     )
 
 
-def test_a_journal_torn_by_a_kill_replays_to_its_last_whole_cycle(copy):
+def test_a_log_torn_by_a_kill_replays_to_its_last_whole_cycle(copy):
     folder, session = copy
-    path = session / "journal.jsonl"
+    path = session / LOG
     data = path.read_bytes()
     ends = [i for i in range(len(data)) if data.startswith(b'{"do":"end"', i)]
     path.write_bytes(data[: ends[2] + 40])
@@ -287,7 +291,7 @@ def test_a_session_that_does_not_exist_is_a_wrong_knob(copy):
 def test_a_setting_of_the_stream_is_no_what_if(copy):
     folder, session = copy
     code, _, err = replayed(folder, "--session", session.name, "--cycle_seconds", "5")
-    assert (code, "a replay keeps the stream and the cuts" in err) == (2, True)
+    assert (code, "a replay keeps the stream and the cycles" in err) == (2, True)
 
 
 def test_killed_processes_come_back_and_a_killed_session_is_resumed(tmp_path):
@@ -308,4 +312,5 @@ def test_killed_processes_come_back_and_a_killed_session_is_resumed(tmp_path):
     assert faults_of(folder, client) == []
     code, out, err = replayed(tmp_path, "--runs", "false")
     assert code == 0, err + out
-    assert os.path.getsize(folder / "outbox.jsonl") == 0
+    for outbox in ("outbox.jsonl", "BTCUSDT.outbox.jsonl"):
+        assert os.path.getsize(folder / outbox) == 0

@@ -6,12 +6,11 @@ import json
 
 import numpy as np
 
-from streaming.exchange.markets import Market
-from streaming.exchange.markets.market import played, with_orders
+from streaming.exchange.markets.market import moves_of, with_orders
 from streaming.exchange.markets.processes.momentum import Momentum
 from streaming.ticks import NS_PER_S
 from tests.end_to_end.main_job import MainJob, market_ticks, replayed, wait_for, write_tape
-from trainers.recording.decision_log import read_journal
+from trainers.recording.decision_log import read_decisions
 from trainers.recording.ledger import read_ledger
 
 TURNS = 600  # seconds after which momentum becomes reversal
@@ -21,7 +20,7 @@ LASTS = 7200  # seconds of reversal, of which as many are played as are needed
 def turning_ticks():
     """Trades of a market that turns: what told the next move right tells it wrong from then on."""
     before, after = (
-        market_ticks(seconds, market=Market("", with_orders(played(Momentum(1.0, flip)))))
+        market_ticks(seconds, market=with_orders(moves_of(Momentum(1.0, flip))))
         for seconds, flip in ((TURNS, 0.05), (LASTS, 0.95))
     )
     after["id"] += before["id"][-1]
@@ -32,8 +31,8 @@ def turning_ticks():
 
 def champions(session):
     """Return the CNN's champions one after the other, 0 for none, as far as there are any."""
-    path = session / "journal.jsonl"
-    entries = read_journal(path) if path.exists() else []
+    path = session / "BTCUSDT.decisions.jsonl"
+    entries = read_decisions(path) if path.exists() else []
     return [e["version"] for e in entries if e["do"] == "champion" and e["learner"] == "cnn"]
 
 
@@ -53,7 +52,7 @@ def test_a_champion_that_the_market_has_left_is_rolled_back_by_evidence(tmp_path
         job.interrupt()
     served = champions(session)  # evidence may have promoted others meanwhile
     fallen = served[served.index(0, 1) - 1]
-    told = [e for e in read_journal(session / "journal.jsonl") if e["do"] == "verdict"]
+    told = [e for e in read_decisions(session / "BTCUSDT.decisions.jsonl") if e["do"] == "verdict"]
     proven = {e["log_e"]: e for e in told if (e["decision"], e["learner"]) == ("rollback", "cnn")}
     version = job.client.get_model_version("tickloop-btcusdt-cnn", str(fallen))
     audit = [name for name in version.tags if name.startswith("audit.")]

@@ -19,8 +19,9 @@ import streaming.connection
 import streaming.feed
 import streaming.stream_files
 from streaming.bars import bars_of
-from streaming.cache import REJECTED, ConnectionState, bar_ring, tick_cache
+from streaming.cache import bar_ring, tick_cache
 from streaming.config import StreamConfig
+from streaming.counters import REJECTED, ConnectionState
 from streaming.events import Code, event_ring
 from streaming.feed import Feed
 from streaming.tape import read_tape

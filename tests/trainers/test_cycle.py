@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.cache import ConnectionState, write_bar_ring, write_tick_cache
+from streaming.cache import write_bar_ring, write_tick_cache
+from streaming.counters import ConnectionState
 from streaming.events import Code
 from streaming.ticks import AFTER_GAP
 from tests.trainers.world import SYMBOL, Failing, Spy, World, second, seconds_of

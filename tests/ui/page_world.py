@@ -28,11 +28,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
 
 from streaming.bars import BarBuilder
-from streaming.cache import (
-    ConnectionState,
-    write_bar_ring,
-    write_tick_cache,
-)
+from streaming.cache import write_bar_ring, write_tick_cache
+from streaming.counters import ConnectionState
 from streaming.ticks import AFTER_GAP, NS_PER_S, Ticks, make_ticks
 from tests.ui.book import Book
 from trainers.config import SessionConfig, session_folder

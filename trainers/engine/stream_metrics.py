@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from streaming.cache import REJECTED
+from streaming.counters import REJECTED
 from streaming.ticks import NS_PER_S
 from trainers.engine.events import CycleBegun
 from trainers.names import STREAM

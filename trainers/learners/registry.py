@@ -15,8 +15,8 @@ from typing import Any
 from streaming.errors import KnobError
 from streaming.knobs import Knobs, typed
 from trainers.config import SessionConfig
+from trainers.config.learners import flat_name
 from trainers.learners.learner import Context, Learner
-from trainers.learners.settings import flat_name
 
 # Import paths, so that naming a learner does not import torch.
 BUILT_IN = {

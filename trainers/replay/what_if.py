@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from streaming.errors import KnobError
 from trainers.config import SessionConfig
-from trainers.learners.settings import section_and_setting
+from trainers.config.learners import section_and_setting
 
 # What a what-if may change; the stream and when cycles begin are the record's.
 TUNABLE = ("features", "confidence", "fee_bps", "history_bars", "learners", "seed")

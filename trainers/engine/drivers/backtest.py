@@ -14,7 +14,7 @@ import numpy as np
 
 from datamodules.digest import digest
 from streaming.bars import Bars
-from streaming.cache import STATS
+from streaming.counters import STATS
 from streaming.ticks import NS_PER_MS, NS_PER_S
 from trainers.config import TrainingConfig
 from trainers.engine.commands import Command

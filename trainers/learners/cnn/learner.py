@@ -17,6 +17,7 @@ from datamodules.features import raw_columns
 from datamodules.snapshot import Snapshot
 from datamodules.windows import gap_free
 from streaming.bars import Bars
+from trainers.config.learners import CNNSettings
 from trainers.learners.cnn.forecaster import (
     FORECASTER_BARS,
     RECENT,
@@ -30,7 +31,6 @@ from trainers.learners.cnn.mixing import trust_after
 from trainers.learners.learner import Context, Model
 from trainers.learners.lightning import ContinualModule, fit, seeded
 from trainers.learners.linear import fit_logistic
-from trainers.learners.settings import CNNSettings
 
 RECENT_BARS = 600  # 10 minutes: half of what a turned market may take until it is known again
 

@@ -19,11 +19,11 @@ from datamodules.replay_buffer import Experiences, ReplayBuffer
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
 from datamodules.transitions import LENGTH, Action, Transitions
 from streaming.bars import Bars
+from trainers.config.learners import DQNSettings
 from trainers.learners.dqn.agent import WIDTH, Agent, ValueNet, inputs_of
 from trainers.learners.dqn.module import DQNModule
 from trainers.learners.dqn.value_learner import NAME, ValueLearner
 from trainers.learners.learner import Context, Model
-from trainers.learners.settings import DQNSettings
 
 # Raw bars an exported agent takes: its state and the warm-up of the RSI in it.
 AGENT_BARS = LENGTH + 14

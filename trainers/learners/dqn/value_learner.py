@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from datamodules.digest import digest
 from datamodules.dqn_datamodule import DQNDataModule
 from datamodules.replay_buffer import Experiences, ReplayBuffer
+from trainers.config.learners import DQNSettings
 from trainers.learners.dqn.agent import ValueNet
 from trainers.learners.dqn.module import DQNModule
 from trainers.learners.learner import Context
 from trainers.learners.lightning import fit, seeded
-from trainers.learners.settings import DQNSettings
 
 NAME = "dqn"
 

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from streaming.cache import STATS, ConnectionState, bar_ring, tick_cache
+from streaming.cache import bar_ring, tick_cache
+from streaming.counters import STATS, ConnectionState
 from streaming.ring import Rows
 
 

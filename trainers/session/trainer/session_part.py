@@ -7,11 +7,11 @@ from pathlib import Path
 
 from streaming.events import Code
 from trainers.config import SessionConfig
-from trainers.engine.commands import CycleDone
 from trainers.engine.controls import RefusedError
 from trainers.engine.events import ControlGiven
 from trainers.names import CONTROL, Control, Status, Tag
-from trainers.recording.files import OUTBOX
+from trainers.recording.decision_log import read_decisions
+from trainers.recording.files import DECISIONS, OUTBOX, of_market
 from trainers.session.trainer.controls import ControlFile, Wish, control_result
 from trainers.session.trainer.live_market import LiveMarket
 from trainers.session.trainer.sums import Sums
@@ -33,6 +33,7 @@ class SessionPart:
         self._writer = tracker.writer(session / OUTBOX)
         self._client = tracker.client
         self._sums = Sums(session, config.symbol_list)
+        self._log = of_market(session, config.symbol_list[0], DECISIONS)
         self._events = EventTag(session)
         self._controls = ControlFile(session)
         tracker.each_second(self._relay)
@@ -44,12 +45,20 @@ class SessionPart:
         new = {name: value for name, value in tags.items() if (name, value) not in answered}
         self._controls.relay(new)
 
-    def cycle_done(self, done: CycleDone) -> None:
-        """Log the sums, and how far the session is."""
+    def cycle_done(self, cycle: int, wall_ms: int) -> None:
+        """Log the sums at a cycle of the first market, and how far the session is."""
         of = f" of {self._cycles}" if self._cycles else ""
-        tags = {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: f"cycle {done.cycle}{of}"}
-        metrics = self._sums.at(done.cycle)
-        self._writer.log(self._run, done.cycle, metrics, _plain(tags), done.wall_ms)
+        tags = {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: f"cycle {cycle}{of}"}
+        self._writer.log(self._run, cycle, self._sums.at(cycle), _plain(tags), wall_ms)
+
+    def catch_up(self) -> None:
+        """Log what a killed trainer did not get to: sums that it had not taken, and its last."""
+        entries = read_decisions(self._log)
+        wall_ms = {entry["cycle"]: entry["wall_ms"] for entry in entries if entry["do"] == "cycle"}
+        ended = [entry["cycle"] for entry in entries if entry["do"] == "end"]
+        for cycle in ended:
+            if cycle not in self._sums or cycle == ended[-1]:
+                self.cycle_done(cycle, wall_ms[cycle])
 
     def show_events(self) -> None:
         """Log the newest events of all processes, if there are new ones."""
@@ -85,7 +94,7 @@ class Wishes:
         """Go on after those that the markets have in their logs."""
         if any(market.resumed_from for market in markets):
             open_ = [wish.seq - 1 for wish in self._file.wishes()]
-            self._done = min(*open_, *(market.control_seq for market in markets))
+            self._done = min([*open_, *(market.control_seq for market in markets)])
         else:  # what was asked before these markets began is no matter of theirs
             self._done = max((wish.seq for wish in self._file.after(0)), default=0)
 

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainers.engine.stream_metrics import of_session
-from trainers.recording.decision_log import last_end
+from trainers.recording.decision_log import Entry, last_end, read_decisions
 from trainers.recording.files import DECISIONS, SUMS, of_market
+from trainers.recording.record import read_sums
 
 
 class Sums:
@@ -25,15 +26,32 @@ class Sums:
 
     def __init__(self, session: Path, markets: Sequence[str]) -> None:
         self._session, self._markets = session, markets
+        self._taken = read_sums(session)
+
+    def __contains__(self, cycle: int) -> bool:
+        return cycle in self._taken
 
     def at(self, cycle: int) -> dict[str, float]:
         """Return the session's metrics at a cycle of its first market."""
-        found = {
-            market: end
-            for market in self._markets
-            if (end := last_end(of_market(self._session, market, DECISIONS)))
-        }
-        taken = {market: end["cycle"] for market, end in found.items()}
+        if cycle not in self._taken:
+            self._take(cycle)
+        ends = [self._end(market, at) for market, at in self._taken[cycle].items()]
+        return of_session(end["stream"] for end in ends)
+
+    def _take(self, cycle: int) -> None:
+        """Decide which cycle of each market belongs to it, and write that down."""
+        found = {market: last_end(self._log(market)) for market in self._markets}
+        taken = {market: end["cycle"] for market, end in found.items() if end}
         with (self._session / SUMS).open("ab") as file:
             file.write(json.dumps({"cycle": cycle, "of": taken}).encode() + b"\n")
-        return of_session(end["stream"] for end in found.values())
+        self._taken[cycle] = taken
+
+    def _end(self, market: str, cycle: int) -> Entry:
+        newest = last_end(self._log(market))
+        if newest and newest["cycle"] == cycle:
+            return newest
+        ends = (entry for entry in read_decisions(self._log(market)) if entry["do"] == "end")
+        return next(entry for entry in ends if entry["cycle"] == cycle)
+
+    def _log(self, market: str) -> Path:
+        return of_market(self._session, market, DECISIONS)

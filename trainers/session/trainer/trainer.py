@@ -120,6 +120,8 @@ class Trainer:
         if any(resumed.values()):
             where = ", ".join(f"{symbol} {since}" for symbol, since in resumed.items() if since)
             self._say(Code.RESUMED, f"the trainer goes on from {where}")
+            if self._part is not None:
+                self._part.catch_up()
         self._wishes.begin(list(self.markets.values()))
         self._promotion.begin(
             {
@@ -151,7 +153,7 @@ class Trainer:
         self._carry_out(market)
         if done is not None:
             if self._part is not None and market.market == self._symbols[0]:
-                self._part.cycle_done(done)
+                self._part.cycle_done(done.cycle, done.wall_ms)
             self._report(market, done)
         return done
 

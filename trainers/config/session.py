@@ -18,7 +18,7 @@ from typing import Any, Self
 from streaming.config import SeedConfig, StreamConfig
 from streaming.errors import KnobError
 from streaming.knobs import Knobs, flag_of, knob
-from trainers.learners.settings import (
+from trainers.config.learners import (
     BUILT_IN_SETTINGS,
     flat_name,
     section_and_setting,
