@@ -258,7 +258,7 @@ def test_who_pays_too_much_never_trades(process: Stationary) -> None:
     assert not positions_of(process.draw(rng(), 100).mean, best.threshold).any()
 
 
-def test_an_advantage_that_does_not_settle_is_told_and_not_returned() -> None:
+def test_an_advantage_that_does_not_settle_is_raised_and_not_returned() -> None:
     never = Chain(np.array([-1.0, 1.0]), np.eye(2))
     with pytest.raises(ArithmeticError, match="cost: got"):
         advantage_of_in(never, never.states, 1e5)
