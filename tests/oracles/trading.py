@@ -24,7 +24,7 @@ from streaming.exchange.markets.processes.process import Floats
 from streaming.forward_fill import forward_fill
 from tests.oracles.chain import Chain
 
-PRECISION = 1e-9  # of h
+PRECISION = 1e-9  # to which h is solved
 MAX_ROUNDS = 20_000
 
 
