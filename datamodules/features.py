@@ -28,8 +28,8 @@ WARMUP = 49
 COLUMNS = {
     "classic": ("open", "high", "low", "close", "volume", "sma_20", "sma_50", "rsi_14"),
     "flow": (
-        "return",  # of the close, in units of its mean absolute value over 49 bars
-        "side",  # of the trade that made the close: 1 bought, -1 sold, 0 unknown
+        "return",  # change of the close, in units of its mean absolute value over 49 bars
+        "side",  # how the trade that made the close was taken: 1 bought, -1 sold, 0 unknown
         "bid_gap",  # the last bid against the close, in units of the mean absolute return
         "ask_gap",  # the last ask, likewise
         "vwap_gap",  # VWAP of the bar against its close, likewise

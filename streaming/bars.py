@@ -69,7 +69,7 @@ class BarBuilder:
         self._open = np.zeros(0, BAR)
         self._newest_ts = -1  # the latest event time seen, ns
         self._last = np.zeros(1, BAR)  # the last final bar
-        self._last_price, self._last_side = 0.0, 0  # of the last tick applied
+        self._last_price, self._last_side = 0.0, 0  # the last applied tick's
 
     def update(self, ticks: Ticks) -> Bars:
         """Add ticks, mark the late ones in place, and return the bars now final.

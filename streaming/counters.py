@@ -42,4 +42,4 @@ class ConnectionState(enum.IntEnum):
     CONNECTED = 1
     RECONNECTING = 2
     STALE = 3  # open, but silent
-    ENDED = 4  # the tape was played to its end
+    ENDED = 4  # the tape has come to its end

@@ -33,7 +33,7 @@ from streaming.venues.binance import Binance
 
 CLOCK_SECONDS = 60.0  # between two readings of the venue's clock
 FIRST_CLOCK_SECONDS = 1.0  # ... until the first has succeeded
-LAG_WEIGHT = 0.1  # of the newest lag in the exponential average
+LAG_WEIGHT = 0.1  # the newest lag's share in the exponential average
 
 
 class Feed:

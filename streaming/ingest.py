@@ -44,7 +44,7 @@ class Ingest:
             wait_for_history=config.backfill_seconds > 0,
             newest_ts=int(kept.rows["ts_event"].max(initial=-1)),
         )
-        self._duplicates = int(self.stats["duplicates"])  # of the processes before this one
+        self._duplicates = int(self.stats["duplicates"])  # counted by earlier processes
         # A feed that was killed between writing bars and writing their ticks leaves bars that no
         # reader has used yet.
         known = self.bars.read()

@@ -58,7 +58,7 @@ async def get(url: str) -> bytes:
 
 
 async def _get_in_thread(url: str) -> bytes:
-    """Return the body of a GET made in a thread that nobody joins.
+    """Return the body of a GET made in a daemon thread.
 
     The end of the process must not wait for a venue.
     """

@@ -21,7 +21,7 @@ async def run(config: StreamConfig, folder: Path) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        StreamingError: if the config cannot be played.
+        StreamingError: if the config names no market or tape that can be served.
         OSError: if the port is in use.
     """
     stop = asyncio.Event()

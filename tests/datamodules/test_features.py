@@ -120,7 +120,7 @@ def test_the_side_of_a_close_that_is_bid_and_ask_at_once_is_unknown():
     assert not features_of(bars, "flow")[:, COLUMNS["flow"].index("side")].any()
 
 
-def test_quotes_are_told_in_units_of_the_mean_absolute_return():
+def test_quotes_are_in_units_of_the_mean_absolute_return():
     bars = bars_from(np.where(np.arange(60) % 2, 101.0, 100.0))  # moves of about 1 % each
     bars["bid"], bars["ask"] = bars["close"] * 0.98, bars["close"] * 1.01
     row = dict(zip(COLUMNS["flow"], features_of(bars, "flow")[-1], strict=True))

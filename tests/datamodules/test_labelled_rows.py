@@ -15,7 +15,7 @@ N = 180
 
 
 def by_loop(bars, name):
-    """(row, up, open of the bar that told) for each row whose bar is followed by a move."""
+    """(row, up, open of the bar with the label) for each row whose bar is followed by a move."""
     found = []
     for i in range(WARMUP, len(bars) - 1):
         near = bars["gap"][i - WARMUP : i + 2]  # the bars of the features, and of the label

@@ -38,7 +38,7 @@ def env(transitions):
     return TradingEnv(transitions, cost_bps=COST)
 
 
-def play(env, actions):
+def step_through(env, actions):
     return [env.step(action) for action in actions]
 
 
@@ -54,7 +54,7 @@ def test_rewards_are_the_return_while_in_the_market_less_a_fee_for_each_change(e
     env.reset(seed=0)
     rewards = [
         step[1]
-        for step in play(
+        for step in step_through(
             env, [Action.HOLD, Action.BUY, Action.HOLD, Action.BUY, Action.SELL, Action.SELL]
         )
     ]
@@ -65,7 +65,8 @@ def test_rewards_are_the_return_while_in_the_market_less_a_fee_for_each_change(e
 def test_the_position_is_the_last_number_seen(env):
     env.reset(seed=0)
     assert [
-        step[0][-1] for step in play(env, [Action.HOLD, Action.BUY, Action.HOLD, Action.SELL])
+        step[0][-1]
+        for step in step_through(env, [Action.HOLD, Action.BUY, Action.HOLD, Action.SELL])
     ] == [0, 1, 1, 0]
 
 
@@ -73,13 +74,13 @@ def test_what_is_seen_after_a_step_is_the_state_of_the_next_transition(env, tran
     first, _ = env.reset(seed=0)
     states = observed(transitions.rows[:, :-1], env.unit_bps)
     assert np.array_equal(first[:-1], states[0])
-    seen = [step[0] for step in play(env, [Action.HOLD] * (len(states) - 1))]
+    seen = [step[0] for step in step_through(env, [Action.HOLD] * (len(states) - 1))]
     assert np.array_equal([one[:-1] for one in seen], states[1:])
 
 
 def test_an_episode_is_truncated_at_the_end_of_the_data_and_never_terminated(env, transitions):
     env.reset(seed=0)
-    steps = play(env, [Action.BUY] * len(transitions.ret))
+    steps = step_through(env, [Action.BUY] * len(transitions.ret))
     assert [step[3] for step in steps] == [False] * (len(steps) - 1) + [True]
     assert not any(step[2] for step in steps)
     last = observed(transitions.rows[-1:, 1:], env.unit_bps)[0]
@@ -91,12 +92,12 @@ def test_no_episode_crosses_a_gap_and_the_next_one_starts_behind_it():
     n_before = int((transitions.ts < 120 * NS_PER_S).sum())
     env = TradingEnv(transitions)
     env.reset(seed=0)
-    steps = play(env, [Action.HOLD] * n_before)
+    steps = step_through(env, [Action.HOLD] * n_before)
     assert [step[3] for step in steps] == [False] * (n_before - 1) + [True]
     behind, _ = env.reset()
     states = observed(transitions.rows[:, :-1], env.unit_bps)
     assert np.array_equal(behind[:-1], states[n_before])
-    steps = play(env, [Action.HOLD] * (len(states) - n_before))
+    steps = step_through(env, [Action.HOLD] * (len(states) - n_before))
     assert steps[-1][3]
     again, _ = env.reset()
     assert np.array_equal(again[:-1], states[0])
@@ -104,7 +105,7 @@ def test_no_episode_crosses_a_gap_and_the_next_one_starts_behind_it():
 
 def test_a_reset_takes_the_position_and_its_seed_starts_over(env):
     first, _ = env.reset(seed=1)
-    play(env, [Action.BUY, Action.BUY])
+    step_through(env, [Action.BUY, Action.BUY])
     again, _ = env.reset(seed=2)
     assert np.array_equal(first, again)
 

@@ -80,7 +80,7 @@ class Predictable(Process):
         return self.predict(next(self.blocks(rng, n)))
 
     def predict(self, returns: Floats) -> Path:
-        """Return what this process's rule says about ``(n,)`` returns, whoever drew them."""
+        """Return what this process's rule says about ``(n,)`` returns of any process."""
         states = self.states(returns)
         return Path(returns, self.up(states), self.mean(states))
 

@@ -1,9 +1,9 @@
 """Last prices hop between bid and ask, and so look predictable: by how much, exactly.
 
 The mid is a martingale, log close = mid + half_spread * side, and the side of each bar's last trade
-is a toss-up. Who says "the last side is taken back" is right in 3 bars of 4 if the spread is wide,
-and loses the half spread with every trade. An accuracy on last prices means little unless it is
-above this one.
+is a toss-up. The rule "the close moves against the last side" is right in 3 bars of 4 if the spread
+is wide, and loses the half spread with every trade. An accuracy on last prices means little unless
+it is above this one.
 
 Source: R. Roll, A simple implicit measure of the effective bid-ask spread (1984).
 """

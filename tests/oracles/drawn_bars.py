@@ -1,4 +1,4 @@
-"""A path of returns -> bars, in no time: what the feed would make of it, without its ticks."""
+"""A path of returns -> bars like those of the feed, drawn without the ticks."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def bars_of_path(
 
     Without a spread the exact rule of the path is that of the bars: ``path.up[i + 1]`` is the
     probability that the close after that of bar i is higher than it. The range is that of a
-    Brownian bridge; it, the volume and who traded know nothing of the future.
+    Brownian bridge; it, the volume and the takers' sides say nothing about the future.
 
     Args:
-        rng: draws all that the returns do not tell.
+        rng: draws all that the returns do not determine.
         returns: ``(n,)`` of the mid, sigma.
         half_spread: sigma; a bar opens and closes at mid - or + this, each side a toss-up. Bid
             and ask are those at its end, so the mid is between them.
         sigma: the unit, as a log return.
         price: the mid before the first bar.
-        start_s: of the first bar, Unix epoch.
+        start_s: when the first bar opens, s, Unix epoch.
 
     Returns:
         ``(n,)`` of dtype ``BAR``, without a gap.
@@ -69,7 +69,7 @@ def _draw_prices(
 
 
 def _draw_volume(rng: Generator, bars: Bars, price: float) -> None:
-    """Fill in who traded how much: nothing of it is told by the mid, or tells it."""
+    """Fill in the trades and their volume, which neither depend on the mid nor predict it."""
     bars["trades"] = 1 + rng.poisson(TRADES - 1, len(bars))
     bars["volume"] = rng.lognormal(math.log(NOTIONAL / price), LOG_VOLUME_SD, len(bars))
     bars["signed_volume"] = bars["volume"] * rng.uniform(-1, 1, len(bars))

@@ -59,8 +59,8 @@ class Hawkes(hawkes.Hawkes):
         """Return ``(n,)`` the probability that each of ``(n,)`` orders is a buy, before it is."""
         buys, sells = self._excitement(time, side)
         mu, decay = self.arrivals.parents_per_s / 2, self.arrivals.decay_per_s
-        # In w = exp(-2 mu u), the chance that no order without a parent has come, (0, 1) is all
-        # of time; left is 1 at the last order and 0 long after it.
+        # The variable of integration is w = exp(-2 mu u), the chance that no order without a parent
+        # has come yet: (0, 1) covers all time. left is 1 at the last order and 0 long after it.
         left = ((1 + NODES) / 2) ** (decay / (2 * mu))
         alone = np.exp(-(buys + sells)[:, None] * (1 - left) / decay)
         result: Floats = (1 + buys[:, None] * left / mu) * alone @ WEIGHTS / 4

@@ -1,4 +1,4 @@
-"""A signal that is shown as it is: nothing to be filtered, all to be learned about trading."""
+"""A signal without noise: an agent need not filter it and has to learn nothing but trading."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.oracles.trading import Optimum, optimum
 
 
 class Shown(NamedTuple):
-    """A drawn signal and what came of it.
+    """A drawn signal and the returns that follow it.
 
     Attributes:
-        signal: ``(n,)`` known before each bar, its expected return, bp.
+        signal: ``(n,)`` the expected return of each bar, known before it, bp.
         returns: ``(n,)`` of each bar, bp.
     """
 
@@ -32,7 +32,7 @@ class Signal:
 
     Attributes:
         carry: rho, in (-1, 1).
-        sd: of the signal in the long run, bp.
+        sd: standard deviation of the signal in the long run, bp.
         noise: sd of the return around its signal, bp; the optimum does not depend on it.
     """
 
@@ -41,7 +41,7 @@ class Signal:
     noise: float = 1.0
 
     def draw(self, rng: Generator, n: int) -> Shown:
-        """Return ``n`` bars, from a signal of its long-run distribution on."""
+        """Return ``n`` bars; the signal starts from its long-run distribution."""
         news = rng.normal(0, self._news_sd, n)
         signal = autoregression(news, self.carry, float(rng.normal(0, self.sd)))
         return Shown(signal, signal + rng.normal(0, self.noise, n))

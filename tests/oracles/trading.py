@@ -2,10 +2,10 @@
 
     h(x) = E[return | x] + E[clip(h(x'), -c, c)]
 
-h(x) is what being in, rather than out, is worth in the state x: the next return, and then what is
-left of it, which is never more than the cost c of being on the other side. It is one equation in
-one variable, whatever the positions are: in if h > c, out if h < -c, else stay. Being clipped makes
-it a contraction as it stands, without a discount, so this is the optimum of the long-run average.
+h(x) is the advantage of being in the market over being out in the state x: the next return, plus
+the advantage afterwards, which is never more than the cost c of changing sides. The rule is the
+same for any two positions: in if h > c, out if h < -c, else stay. The clip makes the equation a
+contraction without a discount, so its solution is the optimum of the long-run average.
 
 Source: the Bellman equation of a reward linear in the position; the threshold rule is that of
 J. de Lataillade, C. Deremble, M. Potters and J.-P. Bouchaud, Optimal trading with linear costs
@@ -24,7 +24,7 @@ from streaming.exchange.markets.processes.process import Floats
 from streaming.forward_fill import forward_fill
 from tests.oracles.chain import Chain
 
-PRECISION = 1e-9  # of h
+PRECISION = 1e-9  # to which h is solved
 MAX_ROUNDS = 20_000
 
 
@@ -32,10 +32,10 @@ class Optimum(NamedTuple):
     """The best trader. Money is in the unit of the returns.
 
     Attributes:
-        per_bar: earned a bar less costs, in the long run.
-        turnover: change of position a bar, in the long run.
-        threshold: the expected return of the next bar above which it is in, and below minus which
-            out; infinite if trading never pays.
+        per_bar: what it earns a bar in the long run, less costs.
+        turnover: how much its position changes a bar in the long run.
+        threshold: it is in where the expected return of the next bar is above this, out where it is
+            below minus this; infinite if trading never pays.
     """
 
     per_bar: float
@@ -48,58 +48,58 @@ def optimum(
 ) -> Optimum:
     """Return the exact optimum of a process that is as likely to rise as to fall.
 
-    Being short adds nothing new then: positions (-1, 1) earn and turn over twice what (0, 1) do, by
-    the same threshold, and a third position in between is never taken.
+    Being short adds nothing new then: positions (-1, 1) earn and turn over twice what (0, 1) do,
+    with the same threshold, and the best trader never takes a position in between.
 
     Args:
-        chain: of what is known before each bar.
+        chain: what is known before each bar.
         mean: ``(g,)`` the expected return of the next bar in each state; 0 on average, and h must
             rise with it.
-        cost: of a change of position by 1.
+        cost: what a change of position by 1 costs.
         positions: out and in.
     """
-    worth = being_in(chain, mean, cost)
-    before, now = _share_in(chain, worth > cost, worth < -cost)
+    advantage = advantage_of_in(chain, mean, cost)
+    before, now = _share_in(chain, advantage > cost, advantage < -cost)
     width = positions[1] - positions[0]
     turnover = width * float(np.abs(now - before).sum())
     earned = width * float(now @ mean)
-    return Optimum(earned - cost * turnover, turnover, _threshold(mean, worth, cost))
+    return Optimum(earned - cost * turnover, turnover, _threshold(mean, advantage, cost))
 
 
-def being_in(chain: Chain, mean: Floats, cost: float) -> Floats:
-    """Return h, ``(g,)``: what being in rather than out is worth in each state.
+def advantage_of_in(chain: Chain, mean: Floats, cost: float) -> Floats:
+    """Return h, ``(g,)``: the advantage of being in over being out, in each state.
 
     Raises:
         ArithmeticError: if it takes too long, as when a state lasts for some 1,000 bars and more.
     """
-    worth = mean
+    advantage = mean
     for _ in range(MAX_ROUNDS):
-        new = mean + chain.after @ np.clip(worth, -cost, cost)
-        if np.abs(new - worth).max() < PRECISION:
+        new = mean + chain.after @ np.clip(advantage, -cost, cost)
+        if np.abs(new - advantage).max() < PRECISION:
             return new
-        worth = new
-    raise ArithmeticError(f"cost: got {cost}; the worth of a position does not settle")
+        advantage = new
+    raise ArithmeticError(f"cost: got {cost}; the advantage of a position does not settle")
 
 
 def _share_in(
     chain: Chain, enter: NDArray[np.bool_], leave: NDArray[np.bool_]
 ) -> tuple[Floats, Floats]:
-    """Return how often it is in, with each state: before it acts and after, ``(g,)`` each."""
+    """Return how often the trader is in, by state: before it acts and after, ``(g,)`` each."""
     now = np.where(enter, chain.stationary(), 0.0)
     if enter.any():
-        # Who stays is in as often as the second before: a linear system.
+        # Where it stays, it is in as often as a second before: a linear system.
         stay = ~(enter | leave)
         among = np.eye(int(stay.sum())) - chain.after[np.ix_(stay, stay)]
         now[stay] = np.linalg.solve(among.T, (now @ chain.after)[stay])
     return now @ chain.after, now
 
 
-def _threshold(mean: Floats, worth: Floats, cost: float) -> float:
-    """Return the mean at which the worth passes the cost."""
+def _threshold(mean: Floats, advantage: Floats, cost: float) -> float:
+    """Return the mean at which the advantage passes the cost."""
     order = np.argsort(mean, kind="stable")
-    if worth.max() <= cost:
+    if advantage.max() <= cost:
         return math.inf
-    return float(np.interp(cost, worth[order], mean[order]))
+    return float(np.interp(cost, advantage[order], mean[order]))
 
 
 def positions_of(

@@ -55,7 +55,7 @@ class Session:
     def stat(self, name, symbol="BTCUSDT"):
         return self.cache(symbol).stats[name].item()
 
-    def said(self, code):
+    def events(self, code):
         """The texts of the events with this code."""
         rows = event_ring(self.folder, "feed").read().rows
         return [row["text"].decode() for row in rows if row["code"].decode() == code]
@@ -140,7 +140,7 @@ async def test_every_trade_is_kept_exactly_once(folder, venue):
             await venue.trade("BTCUSDT", 300)
         await session.has(3000)
         session.check()
-        assert session.said(Code.CONNECTED) == [
+        assert session.events(Code.CONNECTED) == [
             f"connected to {venue.ws}/stream?streams=btcusdt@trade"
         ]
         assert session.stat("messages") == 3000
@@ -164,7 +164,9 @@ async def test_after_a_restart_of_the_venue_it_reconnects_and_fetches_what_it_mi
         session.check()
         assert session.stat("repaired") == 30
         assert session.stat("reconnects") == 1
-        assert any("connection lost (restart)" in text for text in session.said(Code.DISCONNECTED))
+        assert any(
+            "connection lost (restart)" in text for text in session.events(Code.DISCONNECTED)
+        )
         rows = session.cache().read().rows
         assert np.flatnonzero(rows["flags"] & REPAIRED).tolist() == list(range(50, 80))
 
@@ -203,7 +205,7 @@ async def test_an_open_but_silent_connection_is_dropped(folder, venue):
         await venue.trade("BTCUSDT", 5)
         await session.has(15)
         session.check()
-        assert any("silent for 1 s" in text for text in session.said(Code.STALE))
+        assert any("silent for 1 s" in text for text in session.events(Code.STALE))
 
 
 @scenario
@@ -215,7 +217,7 @@ async def test_a_venue_that_announces_its_shutdown_is_left_at_once(folder, venue
         await venue.trade("BTCUSDT", 5)
         await session.has(10)
         session.check()
-        assert any("announced a shutdown" in text for text in session.said(Code.DISCONNECTED))
+        assert any("announced a shutdown" in text for text in session.events(Code.DISCONNECTED))
 
 
 @scenario
@@ -226,7 +228,7 @@ async def test_a_jump_in_ids_is_filled_by_rest_in_order(folder, venue):
         await venue.trade("BTCUSDT", 10)
         await session.has(2320)
         session.check()
-        assert session.said(Code.REPAIRED) == ["BTCUSDT: 2300 missed trades fetched"]
+        assert session.events(Code.REPAIRED) == ["BTCUSDT: 2300 missed trades fetched"]
         assert session.stat("repaired") == 2300
         assert (session.stat("gaps"), session.stat("missing")) == (0, 0)
         pages = [path for path in venue.requests if "historicalTrades" in path]
@@ -247,7 +249,9 @@ async def test_what_the_venue_does_not_have_is_a_marked_and_counted_gap(folder, 
         assert (session.stat("gaps"), session.stat("missing")) == (1, 30)
         assert session.stat("repaired") == 30
         assert bar_ring(folder, "BTCUSDT").read().rows["gap"].sum() >= 1
-        assert any("gap, trades 111 to 140 are missing" in text for text in session.said(Code.GAP))
+        assert any(
+            "gap, trades 111 to 140 are missing" in text for text in session.events(Code.GAP)
+        )
 
 
 @scenario
@@ -287,7 +291,7 @@ async def test_history_from_before_the_first_trade_is_fetched(folder, venue):
         await session.has(1010)
         session.check()
         assert session.ids()[0] == 501
-        assert session.said(Code.HISTORY) == ["BTCUSDT: 1000 trades of history fetched"]
+        assert session.events(Code.HISTORY) == ["BTCUSDT: 1000 trades of history fetched"]
         assert session.stat("backfilled") == 1000
         assert (session.stat("gaps"), session.stat("repaired")) == (0, 0)
 
@@ -300,7 +304,7 @@ async def test_without_history_the_stream_begins_with_its_first_trade(folder, ve
         await venue.trade("BTCUSDT", 10)
         await session.has(10)
         session.check()
-        assert any("no history from the venue" in text for text in session.said(Code.NO_HISTORY))
+        assert any("no history from the venue" in text for text in session.events(Code.NO_HISTORY))
 
 
 @scenario
@@ -332,7 +336,7 @@ async def test_a_feed_started_again_goes_on_where_the_last_one_ended(folder, ven
 
 
 @scenario
-async def test_a_venue_that_counts_again_is_followed_and_what_that_drops_is_told(folder, venue):
+async def test_a_venue_that_counts_again_is_followed_and_what_that_drops_is_reported(folder, venue):
     async with running(folder, venue) as session:
         await venue.trade("BTCUSDT", 100)
         await session.has(100)
@@ -344,8 +348,8 @@ async def test_a_venue_that_counts_again_is_followed_and_what_that_drops_is_told
         await venue.trade("BTCUSDT", 30)
         await session.has(130)
         assert session.ids() == [*range(1, 101), *range(1, 31)]
-        (told,) = session.said(Code.RECOUNTED)
-        assert "from 1 on, after 100; 7 trades behind a hole are dropped" in told
+        (text,) = session.events(Code.RECOUNTED)
+        assert "from 1 on, after 100; 7 trades behind a hole are dropped" in text
 
 
 @scenario
@@ -375,7 +379,7 @@ async def test_garbage_is_dropped_and_counted_by_reason(folder, venue):
         session.check()
         counted = {reason: session.stat(f"rejected_{reason}") for reason in REJECTED}
         assert counted == {reason: len(frames) for reason, frames in garbage.items()}
-        assert len(session.said(Code.REJECTED)) == len(REJECTED)
+        assert len(session.events(Code.REJECTED)) == len(REJECTED)
         assert (session.stat("gaps"), session.stat("reconnects")) == (0, 0)
 
 
@@ -411,7 +415,7 @@ async def test_a_frame_beyond_the_largest_size_costs_the_connection_but_no_trade
 
 
 @scenario
-async def test_a_refusal_with_429_is_waited_out_as_told(folder, venue):
+async def test_a_refusal_with_429_is_waited_out_as_asked(folder, venue):
     venue.refusals = [(429, {"Retry-After": "1"})]
     started = time.monotonic()
     async with running(folder, venue) as session:
@@ -419,7 +423,7 @@ async def test_a_refusal_with_429_is_waited_out_as_told(folder, venue):
         assert time.monotonic() - started >= 1.0
         await venue.trade("BTCUSDT", 5)
         await session.has(5)
-        assert any("HTTP 429" in text for text in session.said(Code.DISCONNECTED))
+        assert any("HTTP 429" in text for text in session.events(Code.DISCONNECTED))
 
 
 @scenario
@@ -429,9 +433,9 @@ async def test_a_venue_that_is_not_ready_yet_is_tried_again(folder, venue):
         await session.followed()
         await venue.trade("BTCUSDT", 5)
         await session.has(5)
-        said = "".join(session.said(Code.DISCONNECTED))
-        assert "no connection (HTTP 503)" in said
-        assert "no connection (HTTP 500)" in said
+        texts = "".join(session.events(Code.DISCONNECTED))
+        assert "no connection (HTTP 503)" in texts
+        assert "no connection (HTTP 500)" in texts
         assert session.stat("reconnects") == 0
 
 
@@ -442,7 +446,7 @@ async def test_a_feed_tries_again_when_there_is_no_server_at_all(folder, venue):
         patch.setattr(Session, "followed", lambda self, n: asyncio.sleep(0))
         async with running(folder, venue) as session:
             await until(
-                lambda: "".join(session.said(Code.DISCONNECTED)).count("no connection") >= 2
+                lambda: "".join(session.events(Code.DISCONNECTED)).count("no connection") >= 2
             )
             assert session.stat("state") == ConnectionState.CONNECTING
             assert session.stat("reconnects") == 0

@@ -1,4 +1,4 @@
-"""Processes with a known Bayes rule: their rules are exact, and their figures those of the theory.
+"""Processes whose Bayes rule is known: it is exact, and its figures are those of the theory.
 
 The figures that are not derived here are those of a table of Monte Carlo estimates, to its digits.
 """
@@ -23,7 +23,7 @@ from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.hawkes import Hawkes, orders_per_s
 from tests.oracles.processes import AR1, Martingale, Momentum, Signs, Switch
 from tests.oracles.signal import Signal
-from tests.oracles.trading import being_in, earned, positions_of
+from tests.oracles.trading import advantage_of_in, earned, positions_of
 
 STATIONARY = [Martingale(), AR1(), AR1(-0.6), Signs(), Momentum(), Momentum(1.0, 0.95)]
 PROCESSES = [*STATIONARY, Switch(every=500)]
@@ -258,10 +258,10 @@ def test_who_pays_too_much_never_trades(process: Stationary) -> None:
     assert not positions_of(process.draw(rng(), 100).mean, best.threshold).any()
 
 
-def test_a_worth_that_does_not_settle_is_told_and_not_returned() -> None:
+def test_an_advantage_that_does_not_settle_is_raised_and_not_returned() -> None:
     never = Chain(np.array([-1.0, 1.0]), np.eye(2))
     with pytest.raises(ArithmeticError, match="cost: got"):
-        being_in(never, never.states, 1e5)
+        advantage_of_in(never, never.states, 1e5)
 
 
 def test_costs_are_those_of_every_change_of_position() -> None:

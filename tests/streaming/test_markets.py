@@ -224,7 +224,7 @@ def test_every_market_can_be_named_as_a_source(name: str) -> None:
     assert market_of(StreamConfig(source=f"sim:{name}")) is MARKETS[name]
 
 
-def test_sim_alone_is_the_default_and_an_unknown_name_is_told_them_all() -> None:
+def test_sim_alone_is_the_default_and_an_error_about_an_unknown_name_lists_them_all() -> None:
     assert market_of(StreamConfig(source="sim")) is MARKETS["default"]
     with pytest.raises(KnobError, match=r"known markets: default, martingale, .*, hawkes$"):
         market_of(StreamConfig(source="sim:moon"))

@@ -102,7 +102,7 @@ def test_a_hole_too_large_is_not_asked_for(rest):
     assert rest.requests == []
 
 
-def test_after_a_429_it_waits_as_told_and_goes_on(rest):
+def test_after_a_429_it_waits_as_asked_and_goes_on(rest):
     rest.script = [(429, {"Retry-After": "0.3"}, b"")]
     before = time.monotonic()
     assert len(rest.fetch(1, 3)) == 3

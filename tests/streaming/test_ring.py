@@ -175,7 +175,7 @@ def test_a_ring_that_was_cut_off_is_refused(tmp_path, size):
         Ring(path, ROW)
 
 
-def test_a_reader_of_a_missing_ring_is_told_so(tmp_path):
+def test_a_reader_of_a_missing_ring_gets_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         Ring(tmp_path / "ring", ROW)
 

@@ -231,7 +231,7 @@ def test_a_venue_that_counts_again_is_followed_from_the_first_trade_seen():
     assert sequencer.duplicates == 0
 
 
-def test_what_is_held_behind_a_hole_when_a_venue_counts_again_is_told_to_be_dropped():
+def test_a_recount_reports_how_many_trades_held_behind_a_hole_it_drops():
     sequencer = Sequencer(last_id=0)
     sequencer.push(run_of_ids(1, 101))
     sequencer.push(run_of_ids(111, 118))

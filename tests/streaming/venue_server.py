@@ -59,7 +59,7 @@ class VenueServer:
     # ---- the market
 
     def happen(self, symbol: str, n: int) -> list[dict]:
-        """Let ``n`` trades happen that nobody is told of; REST has them."""
+        """Let ``n`` trades happen without streaming them; REST has them."""
         made = []
         for _ in range(n):
             i = self.next_id[symbol]

@@ -7,8 +7,8 @@
     default     the market of ``sim``
 
 The rules that predict them best are in ``tests/oracles``; ``docs/markets.md`` has their figures.
-Returns are in units of sigma, the standard deviation of the part of a second's return that nobody
-can predict; a market has ``SIGMA`` of them.
+Returns are in units of sigma, the standard deviation of the unpredictable part of a second's
+return; a market has ``SIGMA`` of them.
 """
 
 from streaming.exchange.markets.fills import trades

@@ -22,7 +22,7 @@ def leaning(rng: Generator, *, drift: float = 0.5, flip: float = 0.05) -> Iterat
 
     Args:
         rng: source of all draws.
-        drift: of one second, in standard deviations of its return.
+        drift: how far a second drifts, in standard deviations of its return.
         flip: how often the state turns, a second.
     """
     state = 1.0

@@ -20,11 +20,11 @@ from streaming.exchange.markets.arrivals import BLOCK_S
 from streaming.exchange.markets.market import Block, Market
 from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks, make_ticks
 
-HALF_SPREAD = 0.02e-4  # of the mid
+HALF_SPREAD = 0.02e-4  # as a share of the mid
 FILLS = 2.0  # trades an order, on average
 SWEEP = 0.2  # how often a fill takes a level: the order's next one is a tick worse
-LOG_SIZE_SD = 1.5  # of the log-normal size
-SIZE = 200  # its median, quote currency
+LOG_SIZE_SD = 1.5  # sizes are log-normal
+SIZE = 200  # their median, quote currency
 FIRST_ID = 1
 
 
@@ -33,7 +33,7 @@ def trades(market: Market, seed: int, symbol: str, start_ns: int) -> Iterator[Ti
 
     Args:
         market: one of ``MARKETS``.
-        seed: of the market; each symbol draws its own stream from it.
+        seed: the market's; each symbol draws its own stream from it.
         symbol: decides the price level.
         start_ns: when the first second begins, Unix epoch; a whole second.
 

@@ -61,7 +61,7 @@ class Stream(NamedTuple):
     symbol: str
     channel: str  # trade or aggTrade
     combined: bool
-    unit_ns: int  # of its times
+    unit_ns: int  # ns in a unit of its times
 
     @property
     def name(self) -> str:
