@@ -12,7 +12,7 @@ from datamodules.transitions import Action
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from tests.oracles.chain import gaussian
 from tests.oracles.signal import Signal
-from tests.oracles.trading import being_in
+from tests.oracles.trading import advantage_of_in
 from trainers.config import SessionConfig
 from trainers.learners.dqn.agent import Agent, ValueNet, inputs_of
 from trainers.learners.dqn.learner import experiences_of, held_by, typical_move
@@ -55,7 +55,7 @@ def test_the_target_is_the_difference_of_the_bellman_equations_of_in_and_out(cos
 def test_the_exact_worth_is_the_target_of_itself():
     market = Signal()
     chain = gaussian(market.carry, market._news_sd)
-    worth = being_in(chain, chain.states, 1.0)
+    worth = advantage_of_in(chain, chain.states, 1.0)
     module = module_with(gamma=1.0, cost=1.0)
     module.target = torch.nn.Identity()
     after = torch.from_numpy(worth)
