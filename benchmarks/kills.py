@@ -76,7 +76,7 @@ class Session:
         """Return the session's processes by name."""
         assert self.process is not None
         found = {}
-        for child in psutil.Process(self.process.pid).children():
+        for child in psutil.Process(self.process.pid).children(recursive=True):
             words = " ".join(child.cmdline())
             for name in ("exchange", "feed", "trainer"):
                 if f".{name} " in words:

@@ -14,7 +14,7 @@ from tests.trainers.test_session import PROJECT, nothing_left
 from trainers.config import SessionConfig, host_names
 from trainers.session.__main__ import take_passwords
 from trainers.session.access import Passwords, check_access
-from trainers.session.processes import children_of
+from trainers.session.processes.children import children_of
 
 OPERATOR, VIEWER = "TICKLOOP_OPERATOR_PASSWORD", "TICKLOOP_VIEWER_PASSWORD"
 SECRET = "correct horse"

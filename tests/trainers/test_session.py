@@ -17,7 +17,7 @@ from trainers.session.__main__ import main, with_exchange
 from trainers.session.access import Passwords
 from trainers.session.addresses import Announcer, addresses_of
 from trainers.session.preflight import check, check_port
-from trainers.session.processes import children_of
+from trainers.session.processes.children import children_of
 
 PROJECT = Path(__file__).parents[2]
 QUIET = ["--page_port", "0", "--mlflow_ui_port", "0"]

@@ -6,9 +6,10 @@ import time
 
 import pytest
 
-import trainers.session.supervisor
 from streaming.events import event_ring
-from trainers.session.supervisor import MOST_FAILURES, Child, Supervisor
+from trainers.session.processes import restarts
+from trainers.session.processes.restarts import GAVE_UP, MOST_FAILURES, Restarts
+from trainers.session.processes.supervisor import Child, Supervisor
 
 FOREVER = "import time; time.sleep(60)"
 
@@ -45,15 +46,19 @@ def counting(lives, how):
 
 
 def test_a_trainer_that_raises_again_and_again_ends_the_session(tmp_path, monkeypatch):
-    monkeypatch.setattr(Child, "_new_delays", staticmethod(lambda: itertools.repeat(0.0)))
+    monkeypatch.setattr(Restarts, "_new_delays", staticmethod(lambda: itertools.repeat(0.0)))
     lives = tmp_path / "lives"
     code, events = run(tmp_path, [child("trainer", counting(lives, "raise SystemExit(7)"))])
     assert (code, len(lives.read_text())) == (1, MOST_FAILURES)
     assert events[-1] == f"the trainer failed {MOST_FAILURES} times in a row; the session ends"
 
 
+def test_a_launcher_that_has_given_up_its_trainer_ends_the_session_with_1(tmp_path):
+    assert run(tmp_path, [child("trainer", f"raise SystemExit({GAVE_UP})")])[0] == 1
+
+
 def test_a_trainer_that_is_killed_is_started_again_however_often(tmp_path, monkeypatch):
-    monkeypatch.setattr(Child, "_new_delays", staticmethod(lambda: itertools.repeat(0.0)))
+    monkeypatch.setattr(Restarts, "_new_delays", staticmethod(lambda: itertools.repeat(0.0)))
     lives = tmp_path / "lives"
     often = MOST_FAILURES + 2
     code, events = run(
@@ -126,13 +131,13 @@ def _runs(pid):
         return False
 
 
-def test_a_child_that_lived_long_starts_its_backoff_anew(monkeypatch):
-    monkeypatch.setattr(trainers.session.supervisor, "PROVEN_SECONDS", 0.0)
-    fresh = child("feed", "pass")
-    fresh._started = time.monotonic()
-    assert all(fresh.restart_later() <= 0.5 for _ in range(20))
-    monkeypatch.setattr(trainers.session.supervisor, "PROVEN_SECONDS", 1e9)
-    assert max(fresh.restart_later() for _ in range(20)) > 0.5
+def test_a_process_that_lived_long_starts_its_backoff_anew(monkeypatch):
+    monkeypatch.setattr(restarts, "PROVEN_SECONDS", 0.0)
+    fresh = Restarts()
+    fresh.started()
+    assert all(fresh.later() <= 0.5 for _ in range(20))
+    monkeypatch.setattr(restarts, "PROVEN_SECONDS", 1e9)
+    assert max(fresh.later() for _ in range(20)) > 0.5
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -31,14 +31,14 @@ from trainers.replay.runs import not_replayed_yet
 from trainers.session.access import Passwords
 from trainers.session.addresses import Announcer, addresses_of
 from trainers.session.preflight import LOOPBACK, PortError, check
-from trainers.session.processes import children_of
+from trainers.session.processes.children import children_of
+from trainers.session.processes.supervisor import POLL_SECONDS, Supervisor
 from trainers.session.resume import (
     LAST_SECONDS,
     resumed_config,
     session_to_resume,
     wait_for_the_last,
 )
-from trainers.session.supervisor import POLL_SECONDS, Supervisor
 from trainers.tracking.runs import close_orphans, end_runs, resume_session, start_session
 from trainers.tracking.store import StoreError, ensure_store
 from trainers.tracking.uploads import leave_nothing_behind, undelivered

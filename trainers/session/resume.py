@@ -20,7 +20,8 @@ FREE = ("resume", "cycles", "page_host", "page_port", "page_names", "mlflow_ui_p
 
 LAST_SECONDS = 15.0  # that a session's processes have to end after it
 
-WORKERS = ("streaming.exchange", "streaming.feed", "trainers.session.trainer")
+WORKERS = ("streaming.exchange", "streaming.feed", "trainers.session.trainer",
+           "trainers.session.processes.launcher")  # fmt: skip
 
 ADDRESSES = ("venue_ws", "venue_rest")  # a venue may have moved
 

@@ -10,28 +10,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from streaming.backoff import full_jitter
 from streaming.events import Code, EventWriter
 from streaming.process import PARENT
+from trainers.session.processes.restarts import GAVE_UP, MOST_FAILURES, Restarts, how_it_ended
 
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 2.5  # from SIGTERM to SIGKILL: a session ends within 5 s
 KILLED_SECONDS = 5.0  # from SIGKILL to its being gone: some 100 MB take a moment
-
-# A child that lived this long starts its backoff anew.
-PROVEN_SECONDS = 60.0
-
-# A child that raises so often, each time before it is proven, will raise for ever; one that is
-# killed is always started again.
-MOST_FAILURES = 6
 
 
 class Child:
@@ -58,15 +50,12 @@ class Child:
         self._log = log
         self._argv = [sys.executable, *argv]
         self._env = {**os.environ, **(env or {}), PARENT: str(os.getpid())}
-        self._delays = self._new_delays()
-        self._started = 0.0
-        self._start_at = 0.0
-        self._failures = 0
+        self.restarts = Restarts()
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the process."""
-        self._started = time.monotonic()
+        self.restarts.started()
         with contextlib.ExitStack() as stack:
             out = stack.enter_context(self._log.open("ab")) if self._log else None
             self.process = subprocess.Popen(
@@ -77,24 +66,14 @@ class Child:
         """Return the exit code if the process has ended; negative after a signal."""
         return self.process.poll() if self.process is not None else None
 
-    def hopeless(self, code: int) -> bool:
-        """Count a failure with an exit code; tell whether there is no use in another try."""
-        proven = time.monotonic() - self._started >= PROVEN_SECONDS
-        self._failures = 0 if proven or code < 0 else self._failures + 1
-        return self._failures >= MOST_FAILURES
-
     def restart_later(self) -> float:
         """Forget the dead process; return the seconds until ``restart_if_due`` starts a new one."""
         self.process = None
-        if time.monotonic() - self._started >= PROVEN_SECONDS:
-            self._delays = self._new_delays()
-        delay = next(self._delays)
-        self._start_at = time.monotonic() + delay
-        return delay
+        return self.restarts.later()
 
     def restart_if_due(self) -> None:
         """Start the process again once its backoff is over."""
-        if self.process is None and time.monotonic() >= self._start_at:
+        if self.process is None and self.restarts.due:
             self.start()
 
     def signal(self, number: int) -> None:
@@ -108,10 +87,6 @@ class Child:
         if self.process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(KILLED_SECONDS)
-
-    @staticmethod
-    def _new_delays() -> Iterator[float]:
-        return full_jitter(random.Random(), base=0.5, cap=15.0)
 
 
 class Supervisor:
@@ -160,21 +135,22 @@ class Supervisor:
         if code is None:
             child.restart_if_due()
             return None
+        if code == GAVE_UP:
+            return 1  # it has said why
         if code == 2 or (code == 0 and child.name == "trainer"):
             return code
         if code == 0:
             return None  # its work is done: the tape was played to its end
-        if child.hopeless(code):
+        if child.restarts.hopeless(code):
             self._say(
                 Code.PROCESS_FAILED,
                 f"the {child.name} failed {MOST_FAILURES} times in a row; the session ends",
             )
             return 1
         delay = child.restart_later()
-        how = f"signal {-code}" if code < 0 else f"code {code}"
         self._say(
             Code.PROCESS_RESTARTED,
-            f"the {child.name} ended ({how}); starting it again in {delay:.1f} s",
+            f"the {child.name} ended ({how_it_ended(code)}); starting it again in {delay:.1f} s",
         )
         return None
 

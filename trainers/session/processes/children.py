@@ -8,7 +8,10 @@ from pathlib import Path
 
 from trainers.config import SessionConfig
 from trainers.session.access import Passwords
-from trainers.session.supervisor import Child
+from trainers.session.processes.supervisor import Child
+
+# A process with threads cannot be forked safely, and threads gain a trainer nothing.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def children_of(
@@ -30,7 +33,7 @@ def children_of(
     folder = str(session)
     children = [
         Child("feed", ["-m", "streaming.feed", folder]),
-        Child("trainer", ["-m", "trainers.session.trainer", folder]),
+        Child("trainer", ["-m", "trainers.session.processes.launcher", folder], env=ONE_THREAD),
     ]
     if config.plays_locally:
         children.insert(0, Child("exchange", ["-m", "streaming.exchange", folder]))

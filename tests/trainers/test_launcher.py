@@ -1,0 +1,90 @@
+"""The launcher: a trainer that was killed is forked again, one that is done ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from streaming.events import event_ring
+from trainers.session.processes.restarts import GAVE_UP, MOST_FAILURES
+
+ROOT = Path(__file__).parents[2]
+
+# A launcher whose trainers do what they are told, and write down that they lived.
+CODE = """
+import os, sys, time
+from pathlib import Path
+from trainers.session.processes import launcher, restarts
+restarts.Restarts._new_delays = staticmethod(lambda: iter(lambda: 0.0, 1))
+lives = Path(sys.argv[1]) / "lives"
+
+def trainer(session, launcher):
+    with lives.open("a") as file:
+        file.write("x")
+    n = len(lives.read_text())
+    {does}
+    os._exit(0)
+
+sys.exit(launcher.Launcher(Path(sys.argv[1]), trainer).run())
+"""
+
+
+def start(folder, does):
+    code = CODE.replace("{does}", does)
+    return subprocess.Popen([sys.executable, "-c", code, str(folder)], cwd=ROOT)
+
+
+def lives(folder):
+    path = folder / "lives"
+    return len(path.read_text()) if path.exists() else 0
+
+
+def told(folder):
+    return [row["text"].decode() for row in event_ring(folder, "launcher").read().rows]
+
+
+@pytest.mark.parametrize("code, wanted", [(0, 0), (2, 2)])
+def test_the_end_of_the_trainer_is_its_own(tmp_path, code, wanted):
+    assert start(tmp_path, f"os._exit({code})").wait(30) == wanted
+    assert lives(tmp_path) == 1
+
+
+def test_a_killed_trainer_is_forked_again_and_that_is_an_event(tmp_path):
+    often = MOST_FAILURES + 1
+    assert start(tmp_path, f"n <= {often} and os.kill(os.getpid(), 9)").wait(30) == 0
+    assert lives(tmp_path) == often + 1
+    assert told(tmp_path) == ["the trainer ended (signal 9); starting it again in 0.0 s"] * often
+
+
+def test_one_that_raises_again_and_again_is_given_up(tmp_path):
+    assert start(tmp_path, "os._exit(7)").wait(30) == GAVE_UP
+    assert lives(tmp_path) == MOST_FAILURES
+    assert told(tmp_path)[-1].startswith(f"the trainer failed {MOST_FAILURES} times in a row")
+
+
+def test_a_signal_ends_both(tmp_path):
+    launcher = start(tmp_path, "time.sleep(60)")
+    while not lives(tmp_path):
+        time.sleep(0.01)
+    (trainer,) = psutil.Process(launcher.pid).children()
+    launcher.send_signal(signal.SIGTERM)
+    assert launcher.wait(30) == 0
+    assert not psutil.pid_exists(trainer.pid)
+
+
+def test_a_launcher_that_was_killed_leaves_a_fork_that_can_tell(tmp_path):
+    launcher = start(tmp_path, "time.sleep(60)")
+    while not lives(tmp_path):
+        time.sleep(0.01)
+    (trainer,) = psutil.Process(launcher.pid).children()
+    launcher.kill()
+    launcher.wait()
+    assert trainer.ppid() != launcher.pid  # what a trainer looks at (streaming.process)
+    os.kill(trainer.pid, signal.SIGKILL)

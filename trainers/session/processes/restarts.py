@@ -1,0 +1,66 @@
+"""When a process that died is started again, and when there is no use in it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+
+from streaming.backoff import full_jitter
+
+# A process that lived this long starts its backoff anew.
+PROVEN_SECONDS = 60.0
+
+# One that fails so often, each time before it is proven, will fail for ever; one that is killed is
+# always started again.
+MOST_FAILURES = 6
+
+GAVE_UP = 70  # exit code of a process that has given up another (EX_SOFTWARE of sysexits.h)
+
+
+class Restarts:
+    """The backoff of one process."""
+
+    def __init__(self) -> None:
+        self._delays = self._new_delays()
+        self._started = self._start_at = 0.0
+        self._failures = 0
+
+    def started(self) -> None:
+        """Be told that the process was started."""
+        self._started = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether the backoff is over."""
+        return time.monotonic() >= self._start_at
+
+    def hopeless(self, code: int) -> bool:
+        """Count an end with an exit code, negative after a signal; tell whether to give up."""
+        self._failures = 0 if self._proven or code < 0 else self._failures + 1
+        return self._failures >= MOST_FAILURES
+
+    def later(self) -> float:
+        """Begin the backoff after an end; return its seconds."""
+        if self._proven:
+            self._delays = self._new_delays()
+        delay = next(self._delays)
+        self._start_at = time.monotonic() + delay
+        return delay
+
+    @property
+    def _proven(self) -> bool:
+        return time.monotonic() - self._started >= PROVEN_SECONDS
+
+    @staticmethod
+    def _new_delays() -> Iterator[float]:
+        return full_jitter(random.Random(), base=0.5, cap=15.0)
+
+
+def how_it_ended(code: int) -> str:
+    """Return an exit code in words; negative after a signal.
+
+    >>> how_it_ended(-9), how_it_ended(1)
+    ('signal 9', 'code 1')
+    """
+    return f"signal {-code}" if code < 0 else f"code {code}"
