@@ -97,6 +97,8 @@ class Launcher:
         launcher = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
             self._become_trainer(self._session, launcher)
 
     def _ended(self) -> int | None:
@@ -115,8 +117,6 @@ def _become_trainer(session: Path, launcher: int) -> NoReturn:
     """Be a training process from here on."""
     code = 1
     try:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
         os.environ[PARENT] = str(launcher)
         sys.argv = [TRAINER, str(session)]
         setproctitle(f"{sys.executable} -m {TRAINER} {session}")
