@@ -20,8 +20,8 @@ from ui.session import Session
 FOLDER = Path(__file__).parent / "parts"
 PARTS = ("bar", "live", "runs", "evidence", "alerts")
 
-# Gradio adds the script to the page while it makes this part: either may be there first.
-START = "(function start() { window.Tickloop?.start?.() ?? setTimeout(start, 20); })()"
+# Gradio adds the scripts to the page while it renders the skeleton: whichever comes last starts.
+START = "window.Tickloop?.start()"
 
 THEME = gr.themes.Base(
     font=["system-ui", "Segoe UI", "Roboto", "sans-serif"],

@@ -25,7 +25,7 @@ STYLES = ("base.css", "live.css", "tables.css", "alerts.css", "access.css")
 SCRIPTS = (
     "base.js", "spinner.js", "shades.js", "strip.js", "marks.js", "candles.js", "cycle_chart.js",
     "card.js", "panel.js", "controls.js", "tabs.js", "figures.js", "evidence.js", "compare.js",
-    "runs.js", "theme.js", "live.js", "alerts.js", "access.js",
+    "runs.js", "theme.js", "alerts.js", "access.js", "live.js",
 )  # fmt: skip
 SCRIPT = "/live/page.js"
 FOR_EVER = {

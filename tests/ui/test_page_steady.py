@@ -146,6 +146,22 @@ def test_metrics_catch_up_after_mlflow_was_away(busy: World, page: Page, open_ta
     expect(epsilon).to_have_text("0.0797")
 
 
+def test_the_page_cancels_no_frame_of_another_s(browser: Browser, page: Page) -> None:
+    """Whoever waits for a frame while the page starts gets it: tests, tools, extensions."""
+    context = browser.new_context()
+    tab = context.new_page()
+    tab.add_init_script(
+        "window.pending = new Set(); const ask = window.requestAnimationFrame.bind(window);"
+        "setInterval(() => { const id = ask(() => pending.delete(id)); pending.add(id); }, 2);"
+    )
+    tab.goto(page.address)
+    tab.wait_for_selector('[data-k="link"][data-s="LIVE"]')
+    wait_for_bars(tab, 1)
+    oldest, newest = tab.evaluate("[Math.min(...pending), Math.max(...pending)]")
+    assert newest - oldest < 200, "a frame was lost"
+    context.close()
+
+
 def test_nobody_asks_for_every_frame(browser: Browser, page: Page) -> None:
     context = browser.new_context()
     tab = context.new_page()

@@ -113,11 +113,9 @@
     }
   }
 
-  /* Begin, once; tells whether the page's parts are there. */
-  Tickloop.start = function () {
-    if (Tickloop.link) return true;
-    // Nothing of ours may wait for a frame before this: it would be forgotten with the spinner's.
-    if (!byId("view-evidence") || !Tickloop.stopSpinner()) return null;
+  /* Start the page, once, when both its markup and its scripts are there. */
+  Tickloop.start = () => {
+    if (Tickloop.link || !byId("view-evidence")) return;
     const card = new Tickloop.CycleCard(() => Tickloop.candles.marks.cycles);
     const candles = new Tickloop.Candles(byId("chart-frame"), (...at) => card.open(...at));
     const [mini, panel, controls] = [new Tickloop.Mini(), new Tickloop.Panel(), new Tickloop.Controls()];
@@ -129,6 +127,6 @@
     Tickloop.alerts = new Tickloop.AlertsView();
     Tickloop.link = new Link({ candles, panel, mini, controls, evidence, runs });
     Tickloop.followRole();
-    return true;
   };
+  Tickloop.start();
 })();
