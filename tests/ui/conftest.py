@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from playwright.sync_api import Page as Tab
 
-from tests.ui.book import EVERYBODY
-from tests.ui.logged import earlier_session, register, typical
+from tests.ui.ledger_writer import EVERYBODY
+from tests.ui.mlflow_runs import earlier_session, register, typical
 from tests.ui.page_world import Page, World
 
 CHROMIUM = "/usr/bin/chromium"

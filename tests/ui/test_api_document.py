@@ -12,12 +12,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.ui.logged import typical
+from tests.ui.mlflow_runs import typical
 from tests.ui.page_world import ROOT, Page, World
-from tests.ui.test_page_access import OPERATOR, PASSWORDS, VIEWER
+from tests.ui.test_page_auth import OPERATOR, PASSWORDS, VIEWER
 from trainers.session.access import SHORTEST, VARIABLES
-from ui.alerts.rules import HOWS, Rule
-from ui.api import Api
+from ui.alerts.rules import OPERATORS, Rule
+from ui.gradio_app.functions import Functions
 
 TEXT = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```(python|sh)\n(.*?)```", TEXT, re.DOTALL)
@@ -83,7 +83,7 @@ def test_examples_print_what_the_page_knows(page: Page, tmp_path: Path) -> None:
 
 def test_the_functions_are_those_there_are_and_describe_themselves(page: Page) -> None:
     names = re.findall(r"^\| `/(\w+)`", TEXT, re.MULTILINE)
-    api = Api.__new__(Api)
+    api = Functions.__new__(Functions)
     assert names == [function.__name__ for function in api.functions()]
     info = httpx.get(page.address + "/gradio_api/info", auth=VIEWER).json()["named_endpoints"]
     assert list(info) == [f"/{name}" for name in names]
@@ -101,7 +101,7 @@ def test_roles_variables_and_limits_are_the_code_s(page: Page) -> None:
 
 def test_fields_and_comparisons_of_rules_are_the_code_s() -> None:
     about = TEXT[TEXT.index("Rules have") : TEXT.index("rules=http")]
-    assert set(re.findall(r"`([^`/]+?)`", about)) >= {*HOWS, *Rule.__dataclass_fields__}
+    assert set(re.findall(r"`([^`/]+?)`", about)) >= {*OPERATORS, *Rule.__dataclass_fields__}
 
 
 @pytest.mark.parametrize(

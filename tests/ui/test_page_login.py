@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, expect
 from playwright.sync_api import Page as Tab
 
 from tests.ui.page_world import Page, World
-from tests.ui.test_page_access import OPERATOR, PASSWORDS, VIEWER
+from tests.ui.test_page_auth import OPERATOR, PASSWORDS, VIEWER
 from tests.ui.test_page_look import LOW_CONTRAST, PHONE
 
 OpenLogin = Callable[..., Tab]

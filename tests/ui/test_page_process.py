@@ -17,8 +17,8 @@ from websockets.exceptions import InvalidStatus
 from streaming.errors import KnobError
 from tests.ui.page_world import ROOT, Page, World, apart
 from ui.app import PageConfig, open_session
-from ui.page import PROGRESS_SECONDS, WORK_SECONDS, calm
-from ui.routes import CHART_FILE, chart_folder
+from ui.gradio_app.blocks import PROGRESS_SECONDS, WORK_SECONDS, slow_down_queue
+from ui.server.assets import CHART_FILE, chart_folder
 
 CHART_SHA256 = "c0992580867c4912cc9385b3c2728315bcc1a76c7f1087dca908430fccdf31d7"
 
@@ -68,13 +68,13 @@ def test_chart_script_is_the_one_that_was_tried() -> None:
     assert hashlib.sha256(script).hexdigest() == CHART_SHA256
 
 
-def test_gradio_s_queue_is_calmed() -> None:
+def test_gradio_s_queue_is_polled_less() -> None:
     with Blocks() as blocks:
         pass
     blocks.queue()
     queue = blocks._queue
-    assert queue.sleep_when_free < WORK_SECONDS, "Gradio calmed down: drop ui.page.calm"
-    calm(blocks)
+    assert queue.sleep_when_free < WORK_SECONDS, "Gradio polls less now: drop slow_down_queue"
+    slow_down_queue(blocks)
     assert queue.sleep_when_free == WORK_SECONDS
     assert queue.progress_update_sleep_when_free == PROGRESS_SECONDS
 
