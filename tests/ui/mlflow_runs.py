@@ -28,6 +28,18 @@ def typical(world: World, cycles: int = 24) -> dict[str, str]:
     runs = {name: world.learner(name) for name in ("cnn", "dqn")}
     runs["cnn.champion"] = world.learner("cnn.champion", kind="champion")
     runs |= {name: world.learner(name, kind="baseline") for name in BASELINES}
+    with world.batched():
+        _cycles(world, runs, cycles)
+    world.tag(runs["cnn"], status="TRAINING", status_text=f"cycle {cycles}: 1,791 windows")
+    world.tag(runs["cnn"], champion="2", verdict=json.dumps(VERDICT))
+    world.tag(runs["dqn"], champion="")
+    world.tag(world.run_id, status="TRAINING", status_text="training", parity=PARITY)
+    world.events(*(f"cycle {cycle} done in 0.8 s" for cycle in range(cycles - 5, cycles + 1)))
+    _params(world, runs)
+    return runs
+
+
+def _cycles(world: World, runs: dict[str, str], cycles: int) -> None:
     rng = np.random.default_rng(7)
     for cycle in range(1, cycles + 1):
         _cnn(world, runs["cnn"], cycle, 0.01 * rng.normal() * (cycle < cycles))
@@ -38,13 +50,6 @@ def typical(world: World, cycles: int = 24) -> dict[str, str]:
         )  # fmt: skip
         world.log(world.run_id, cycle, stream__ticks=18_000, stream__bars=900)
         _baselines(world, runs, cycle, rng)
-    world.tag(runs["cnn"], status="TRAINING", status_text=f"cycle {cycles}: 1,791 windows")
-    world.tag(runs["cnn"], champion="2", verdict=json.dumps(VERDICT))
-    world.tag(runs["dqn"], champion="")
-    world.tag(world.run_id, status="TRAINING", status_text="training", parity=PARITY)
-    world.events(*(f"cycle {cycle} done in 0.8 s" for cycle in range(cycles - 5, cycles + 1)))
-    _params(world, runs)
-    return runs
 
 
 def _cnn(world: World, run: str, cycle: int, noise: float) -> None:
@@ -104,8 +109,9 @@ def earlier_session(world: World, days: float = 1.0, **tags: str) -> dict[str, s
     world.client.set_tag(session, "session", session)
     named = {**learner_tags("cnn", "BTCUSDT"), Tag.SESSION: session}
     cnn = world.client.create_run(world.experiment, start, named).info.run_id
-    for cycle in range(1, 31):
-        world.log(cnn, cycle, live__accuracy=0.52 + cycle / 1000, live__scored=30 * cycle)
+    with world.batched():
+        for cycle in range(1, 31):
+            world.log(cnn, cycle, live__accuracy=0.52 + cycle / 1000, live__scored=30 * cycle)
     world.log(session, 30, stream__ticks=54_000)
     for run in (session, cnn):
         params = {"source": "sim", "symbols": "BTCUSDT", "seed": "1", "cycle_seconds": "30.0"}

@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -127,6 +127,7 @@ class World:
 
     def __init__(self, root: Path, *, symbols: str = "BTCUSDT", learners: str = "cnn,dqn") -> None:
         self.root, self.streams = root, {}
+        self._batches: dict[str, list[Metric]] | None = None
         self.uri = f"sqlite:///{root / 'mlflow.db'}"
         shutil.copy(empty_store(), root / "mlflow.db")
         self.client = MlflowClient(self.uri)
@@ -153,7 +154,21 @@ class World:
     def log(self, run_id: str, cycle: int, **metrics: float) -> None:
         now = int(time.time() * 1000)
         named = {name.replace("__", "/"): value for name, value in metrics.items()}
-        self.client.log_batch(run_id, [Metric(k, v, now, cycle) for k, v in named.items()])
+        logged = [Metric(k, v, now, cycle) for k, v in named.items()]
+        if self._batches is None:
+            self.client.log_batch(run_id, logged)
+        else:
+            self._batches.setdefault(run_id, []).extend(logged)
+
+    @contextlib.contextmanager
+    def batched(self) -> Iterator[None]:
+        """Log what is logged within as few requests as MLflow allows: each takes milliseconds."""
+        self._batches = {}
+        yield
+        for run_id, logged in self._batches.items():
+            for start in range(0, len(logged), 1000):
+                self.client.log_batch(run_id, logged[start : start + 1000])
+        self._batches = None
 
     def tag(self, run_id: str, **tags: str) -> None:
         self.client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])

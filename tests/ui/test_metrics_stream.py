@@ -7,16 +7,15 @@ import base64
 import dataclasses
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.ui.mlflow_runs import typical
+from tests.ui.conftest import OPERATOR, VIEWER
 from tests.ui.page_world import Page, World, apart
-from tests.ui.test_page_auth import OPERATOR, PASSWORDS, VIEWER
 from trainers.tracking.reader import RunRecord, TrackingAwayError
 from ui.metrics_stream import stream_routes
 from ui.metrics_stream.metric_tail import MetricTail
@@ -139,21 +138,6 @@ def test_silence_is_filled_with_heartbeats(monkeypatch: pytest.MonkeyPatch) -> N
 # ---- over the wire
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("stream"))
-    world.runs = typical(world, cycles=5)
-    yield world
-    world.close()
-
-
-@pytest.fixture(scope="module")
-def page(world: World) -> Iterator[Page]:
-    page = Page(world, env=PASSWORDS)
-    yield page
-    page.kill()
-
-
 def basic() -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(':'.join(VIEWER).encode()).decode()}"}
 
@@ -200,28 +184,28 @@ def point(line: dict, metric: str, cycle: int, learner: str | None = "cnn") -> b
 
 @pytest.mark.parametrize("way", [by_socket, by_http])
 def test_a_listener_gets_statuses_then_what_was_then_what_comes(
-    world: World, page: Page, way: Callable[..., AsyncIterator[dict]]
+    changing: World, changing_page: Page, way: Callable[..., AsyncIterator[dict]]
 ) -> None:
-    newest = world.client.get_run(world.runs["cnn"]).data.metrics["train/epochs"]
+    newest = changing.client.get_run(changing.runs["cnn"]).data.metrics["train/epochs"]
     cycle = 1 + max(
-        m.step for m in world.client.get_metric_history(world.runs["cnn"], "train/epochs")
+        m.step for m in changing.client.get_metric_history(changing.runs["cnn"], "train/epochs")
     )
 
     async def listen() -> list[dict]:
-        found = way(page, "?since=0")
+        found = way(changing_page, "?since=0")
         old = await first_of(found, lambda line: point(line, "train/epochs", cycle - 1))
-        world.log(world.runs["cnn"], cycle, train__epochs=newest + 2)
-        world.log(world.run_id, cycle, stream__overruns=1)
-        world.tag(world.runs["dqn"], status="ERROR", status_text="boom")  # the last of them
+        changing.log(changing.runs["cnn"], cycle, train__epochs=newest + 2)
+        changing.log(changing.run_id, cycle, stream__overruns=1)
+        changing.tag(changing.runs["dqn"], status="ERROR", status_text="boom")  # the last of them
         return old + await first(found, lambda line: line.get("status") == "ERROR")
 
     lines = [line for line in apart(listen) if "heartbeat" not in line]
-    world.tag(world.runs["dqn"], status="IDLE", status_text="")
+    changing.tag(changing.runs["dqn"], status="IDLE", status_text="")
     statuses = [line for line in lines[:20] if "status" in line]
     assert lines[: len(statuses)] == statuses, "statuses come first"
     assert {line["learner"] for line in statuses} >= {None, "cnn", "dqn"}
     points = [line for line in lines if "metric" in line]
-    assert {line["session"] for line in points} == {world.run_id}
+    assert {line["session"] for line in points} == {changing.run_id}
     keys = [(p["learner"], p["kind"], p["metric"], p["cycle"]) for p in points]
     assert len(set(keys)) == len(keys), "nothing comes twice"
     for known in range(1, cycle + 1):
@@ -239,68 +223,73 @@ async def first_of(found: AsyncIterator, wanted: Callable[..., bool]) -> list:
     return kept
 
 
-def test_since_a_cycle_only_what_came_after_it_is_sent(page: Page) -> None:
+def test_since_a_cycle_only_what_came_after_it_is_sent(changing_page: Page) -> None:
     lines = apart(
-        lambda: first(by_http(page, "?since=3"), lambda line: point(line, "train/epochs", 5))
+        lambda: first(
+            by_http(changing_page, "?since=3"), lambda line: point(line, "train/epochs", 5)
+        )
     )
     assert {line["cycle"] for line in lines if "metric" in line} >= {4, 5}
     assert not [line for line in lines if "metric" in line and line["cycle"] <= 3]
 
 
-def test_events_have_the_cycle_as_their_id_and_go_on_from_the_last(page: Page) -> None:
+def test_events_have_the_cycle_as_their_id_and_go_on_from_the_last(changing_page: Page) -> None:
     def is_fifth(line: str) -> bool:
         return line.startswith("data:") and point(json.loads(line[5:]), "train/epochs", 5)
 
     lines = apart(
-        lambda: first(raw(page, "", "text/event-stream", **{"Last-Event-ID": "5"}), is_fifth)
+        lambda: first(
+            raw(changing_page, "", "text/event-stream", **{"Last-Event-ID": "5"}), is_fifth
+        )
     )
     sent = [json.loads(line[5:]) for line in lines if line.startswith("data:")]
     assert {line["cycle"] for line in sent if "metric" in line} == {5}
     assert lines[-2] == "id: 5"
 
 
-def test_the_stream_is_refused_to_nobody(page: Page) -> None:
+def test_the_stream_is_refused_to_nobody(locked: Page) -> None:
     async def ask() -> None:
         with pytest.raises(InvalidStatus, match="401"):
-            await connect(page.address.replace("http", "ws") + "/live/metrics")
+            await connect(locked.address.replace("http", "ws") + "/live/metrics")
 
     apart(ask)
-    assert httpx.get(page.address + "/live/metrics").status_code == 401
+    assert httpx.get(locked.address + "/live/metrics").status_code == 401
 
 
 @pytest.mark.parametrize("since", ["-1", "soon"])
-def test_since_is_a_cycle(page: Page, since: str) -> None:
-    answer = httpx.get(f"{page.address}/live/metrics?since={since}", auth=VIEWER)
+def test_since_is_a_cycle(locked: Page, since: str) -> None:
+    answer = httpx.get(f"{locked.address}/live/metrics?since={since}", auth=VIEWER)
     assert answer.status_code == 422
 
 
-def test_a_stream_ends_when_its_principal_logs_out(page: Page, world: World) -> None:
+def test_a_stream_ends_when_its_principal_logs_out(locked: Page, busy: World) -> None:
     async def listen() -> str:
-        async with httpx.AsyncClient(base_url=page.address, timeout=20) as client:
+        async with httpx.AsyncClient(base_url=locked.address, timeout=20) as client:
             await client.post("/login", data={"password": OPERATOR[1]})
             async with client.stream("GET", "/live/metrics") as answer:
                 found = answer.aiter_lines()
                 assert "status" in json.loads(await anext(found))
                 await client.post("/logout")
-                world.log(world.runs["dqn"], 50, train__epsilon=0.1)
+                busy.tag(busy.runs["dqn"], status_text="epsilon is 0.0797")
                 async with asyncio.timeout(10):
                     return "\n".join([line async for line in found])
 
-    assert "train/epsilon" not in apart(listen)
+    assert "epsilon is" not in apart(listen)
+    busy.tag(busy.runs["dqn"], status_text="")
 
 
-def test_those_who_leave_are_forgotten(page: Page) -> None:
+def test_those_who_leave_are_forgotten(changing_page: Page) -> None:
     """More than may listen at once, one after another; then too many at once."""
 
     async def come_and_go() -> None:
         for i in range(stream_routes.MOST_LISTENERS + 10):
             way = by_socket if i % 2 else by_http
-            await first(way(page, ""), lambda line: True)
+            await first(way(changing_page, ""), lambda line: True)
 
     apart(come_and_go)
 
     async def crowd() -> int:
-        address = page.address.replace("http", "ws") + "/live/metrics"
+        address = changing_page.address.replace("http", "ws") + "/live/metrics"
         sockets = []
         for _ in range(stream_routes.MOST_LISTENERS):
             sockets.append(await connect(address, additional_headers=basic()))

@@ -8,47 +8,27 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
-from playwright.sync_api import expect
 
 from streaming.events import Code
-from tests.ui.mlflow_runs import typical
+from tests.ui.conftest import MARKUP, OPERATOR, VIEWER
 from tests.ui.page_world import Page, World
 from tests.ui.test_alert_sending import SECRET
-from tests.ui.test_page_auth import PASSWORDS, VIEWER
 from tests.ui.test_page_login import log_in
 from tests.ui.test_page_look import LOW_CONTRAST, PHONE
 from tests.ui.webhook import Webhook
 
 OpenTab = Callable[..., Tab]
-MARKUP = '<img src=x onerror="window.hit=1">'
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("alerts"), learners=f"cnn,dqn,{MARKUP}")
-    world.runs = typical(world)
-    world.runs["odd"] = world.learner(MARKUP)
-    world.log(world.runs["odd"], 24, live__accuracy=0.5, live__scored=700)
-    world.stream().live()
-    yield world
-    world.close()
-
-
-@pytest.fixture(scope="module")
-def page(world: World) -> Iterator[Page]:
-    page = Page(world)
-    yield page
-    page.kill()
 
 
 @pytest.fixture
-def cleared(world: World, page: Page) -> Iterator[Page]:
+def cleared(changing: World, changing_page: Page) -> Iterator[Page]:
     """The page without rules and without an address, as after each of these tests."""
-    clear(page)
-    yield page
-    clear(page)
-    world.tag(world.runs["cnn"], status="TRAINING")
+    clear(changing_page)
+    yield changing_page
+    clear(changing_page)
+    changing.tag(changing.runs["cnn"], status="TRAINING")
 
 
 def clear(page: Page) -> None:
@@ -83,8 +63,8 @@ def open_alerts(open_tab: OpenTab, page: Page, **options) -> Tab:
 # The first test sees the file as a new project has it.
 
 
-def test_a_new_project_has_rules(page: Page, open_tab: OpenTab, screenshots: Path) -> None:
-    tab = open_alerts(open_tab, page)
+def test_a_new_project_has_rules(changing_page: Page, open_tab: OpenTab, screenshots: Path) -> None:
+    tab = open_alerts(open_tab, changing_page)
     for text in (
         "any learner status is ERROR",
         "stream status is STALE",
@@ -168,9 +148,7 @@ def test_a_rule_that_makes_no_sense_is_refused(cleared: Page, open_tab: OpenTab)
     assert view(cleared)["rules"] == []
 
 
-def test_a_person_gives_an_address_and_tries_it(
-    cleared: Page, open_tab: OpenTab, world: World
-) -> None:
+def test_a_person_gives_an_address_and_tries_it(cleared: Page, open_tab: OpenTab) -> None:
     with Webhook() as webhook:
         tab = open_alerts(open_tab, cleared)
         tab.get_by_label("New address").fill(webhook.address)
@@ -201,14 +179,14 @@ def test_a_wrong_address_is_refused(cleared: Page, open_tab: OpenTab) -> None:
 
 
 def test_a_learner_in_error_is_shown_to_everyone(
-    cleared: Page, world: World, open_tab: OpenTab
+    cleared: Page, changing: World, open_tab: OpenTab
 ) -> None:
     """Without a reload, whichever view is open, and by a message."""
     with Webhook() as webhook:
         give(cleared, webhook.address)
         add(cleared, what="status", how="is", value="ERROR")
         live = open_tab(cleared.address)
-        world.tag(world.runs["cnn"], status="ERROR", status_text="loss is not finite")
+        changing.tag(changing.runs["cnn"], status="ERROR", status_text="loss is not finite")
         message = webhook.next()["message"]
         assert message.startswith("BTCUSDT cnn status is ERROR: loss is not finite")
         expect(live.get_by_role("tab", name="Alerts 1 firing")).to_be_visible()
@@ -230,25 +208,15 @@ def test_a_metric_that_stays_so_is_pending_and_then_fires(cleared: Page, open_ta
     expect(line.locator(".chip")).to_have_text("firing", timeout=20_000)
 
 
-def test_rules_and_history_are_there_after_a_restart(world: World, cleared: Page) -> None:
-    add(cleared, who="cnn", what="live/accuracy", how=">", value=0.5)
-    again = Page(world)
-    try:
-        (rule,) = view(again)["rules"]
-        assert rule["text"] == "cnn live/accuracy > 0.5"
-    finally:
-        again.kill()
-
-
 def test_markup_in_a_learner_s_name_is_shown_as_text(
-    cleared: Page, world: World, open_tab: OpenTab
+    cleared: Page, changing: World, open_tab: OpenTab
 ) -> None:
     """In the form, the rules, the history, the cards; and in the texts of an error and an event."""
     add(cleared, what="status", how="is", value="ERROR")
     add(cleared, who="session", what="event", how="is", value="cycle")
     tab = open_alerts(open_tab, cleared)
-    world.tag(world.runs["odd"], status="ERROR", status_text=f"{MARKUP} failed")
-    world.events(f"{MARKUP} happened")
+    changing.tag(changing.runs["odd"], status="ERROR", status_text=f"{MARKUP} failed")
+    changing.events(f"{MARKUP} happened")
     history = tab.locator("#alert-history")
     expect(history).to_contain_text(f"BTCUSDT {MARKUP} status is ERROR: {MARKUP} failed")
     expect(history).to_contain_text(f"{MARKUP} happened")
@@ -263,7 +231,7 @@ def test_markup_in_a_learner_s_name_is_shown_as_text(
     card = tab.get_by_role("region", name=MARKUP)
     expect(card).to_contain_text(f"{MARKUP} failed")
     expect(tab.locator("#events")).to_contain_text(f"{MARKUP} happened")
-    world.tag(world.runs["odd"], status="IDLE", status_text="")
+    changing.tag(changing.runs["odd"], status="IDLE", status_text="")
     assert tab.faults == []
 
 
@@ -313,32 +281,30 @@ def test_what_is_wrong_in_a_request_is_named(cleared: Page) -> None:
 
 
 def test_a_viewer_sees_alerts_and_cannot_change_them(
-    world: World, cleared: Page, browser, screenshots: Path
+    locked: Page, browser: Browser, screenshots: Path
 ) -> None:
-    name = add(cleared, who="cnn", what="live/accuracy", how=">", value=0.5)
-    locked = Page(world, env=PASSWORDS)
-    try:
-        with httpx.Client(base_url=locked.address, auth=VIEWER) as viewer:
-            assert viewer.get("/live/alerts").json()["rules"][0]["id"] == name
-            for method, path, body in (
-                ("POST", "/rules", {"value": "1"}),
-                ("PATCH", f"/rules/{name}", {"on": False}),
-                ("DELETE", f"/rules/{name}", None),
-                ("PUT", "/address", {"address": ""}),
-                ("POST", "/test", {}),
-            ):
-                refused = viewer.request(method, f"/live/alerts{path}", json=body)
-                assert refused.status_code == 403, path
-                assert "operator's password" in refused.json()["detail"]
-        tab = browser.new_page()
-        tab.goto(locked.address + "/#BTCUSDT/alerts")
-        log_in(tab, VIEWER).get_by_role("tab", name="Alerts").click()
-        expect(tab.get_by_text("only the operator can change what is watched")).to_be_visible()
-        expect(rule_line(tab, "cnn live/accuracy > 0.5")).to_be_visible()
-        for button in ("Add rule", "Save address", "Send a test message"):
-            expect(tab.get_by_role("button", name=button)).to_have_count(0)
-        expect(tab.locator("#alert-rules button:visible")).to_have_count(0)
-        tab.screenshot(path=screenshots / "alerts_viewer.png")
-        tab.context.close()
-    finally:
-        locked.kill()
+    rule = {"who": "cnn", "what": "live/accuracy", "value": 0.5}
+    with httpx.Client(base_url=locked.address, auth=OPERATOR) as operator:
+        name = operator.post("/live/alerts/rules", json=rule).raise_for_status().json()["id"]
+    with httpx.Client(base_url=locked.address, auth=VIEWER) as viewer:
+        assert name in [each["id"] for each in viewer.get("/live/alerts").json()["rules"]]
+        for method, path, body in (
+            ("POST", "/rules", {"value": "1"}),
+            ("PATCH", f"/rules/{name}", {"on": False}),
+            ("DELETE", f"/rules/{name}", None),
+            ("PUT", "/address", {"address": ""}),
+            ("POST", "/test", {}),
+        ):
+            refused = viewer.request(method, f"/live/alerts{path}", json=body)
+            assert refused.status_code == 403, path
+            assert "operator's password" in refused.json()["detail"]
+    tab = browser.new_page()
+    tab.goto(locked.address + "/#BTCUSDT/alerts")
+    log_in(tab, VIEWER).get_by_role("tab", name="Alerts").click()
+    expect(tab.get_by_text("only the operator can change what is watched")).to_be_visible()
+    expect(rule_line(tab, "cnn live/accuracy > 0.5")).to_be_visible()
+    for button in ("Add rule", "Save address", "Send a test message"):
+        expect(tab.get_by_role("button", name=button)).to_have_count(0)
+    expect(tab.locator("#alert-rules button:visible")).to_have_count(0)
+    tab.screenshot(path=screenshots / "alerts_viewer.png")
+    tab.context.close()

@@ -22,30 +22,20 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from gradio_client import Client
 from gradio_client.exceptions import AuthenticationError
+from playwright.sync_api import Browser, expect
 from starlette.routing import Mount, WebSocketRoute
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.ui.conftest import OPERATOR, PASSWORDS, VIEWER
 from tests.ui.page_world import Page, World, apart
 from trainers.session.access import Passwords
 from ui.app import PageConfig, build_app, load_gradio, open_session
 from ui.auth.authenticator import Authenticator
 from ui.auth.login_attempts import PER_ADDRESS
 
-OPERATOR, VIEWER = ("operator", "correct horse"), ("viewer", "battery staple")
-PASSWORDS = {
-    "TICKLOOP_OPERATOR_PASSWORD": OPERATOR[1],
-    "TICKLOOP_VIEWER_PASSWORD": VIEWER[1],
-}
 OPEN = {("GET", "/login"), ("POST", "/login"), ("POST", "/logout")}
 TRAIN = "send_training_data_to_models"
-
-
-@pytest.fixture(scope="module")
-def locked(busy: World) -> Iterator[Page]:
-    page = Page(busy, env=PASSWORDS)
-    yield page
-    page.kill()
 
 
 @pytest.fixture(scope="module")
@@ -313,24 +303,7 @@ def test_a_logged_out_cookie_is_nobody_even_if_it_was_copied(locked: Page) -> No
     assert httpx.get(locked.address + "/live/me", cookies=copied).status_code == 401
 
 
-def test_a_restart_logs_nobody_out_but_a_new_password_does(busy: World) -> None:
-    first = Page(busy, env=PASSWORDS)
-    try:
-        with browser_of(first, *VIEWER) as browser:
-            cookies = dict(browser.cookies)
-    finally:
-        first.kill()
-    for word, code in {VIEWER[1]: 200, "another one": 401}.items():
-        env = {**PASSWORDS, "TICKLOOP_VIEWER_PASSWORD": word}
-        again = Page(busy, first.port, env=env)
-        try:
-            found = httpx.get(again.address + "/live/me", cookies=cookies).status_code
-            assert found == code
-        finally:
-            again.kill()
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def guessed(busy: World) -> Iterator[Page]:
     """A page of its own, since guessing shuts out this machine's other tests."""
     page = Page(busy, env=PASSWORDS)
@@ -340,29 +313,33 @@ def guessed(busy: World) -> Iterator[Page]:
 
 def test_guessing_is_stopped_for_form_and_basic_alike(guessed: Page) -> None:
     login = guessed.address + "/login"
-    codes = [httpx.post(login, data={"password": f"guess {i}"}).status_code for i in range(3)]
-    codes += [
-        httpx.get(guessed.address + "/live/me", auth=("operator", f"guess {i}")).status_code
-        for i in range(2)
-    ]
-    assert codes == [401] * PER_ADDRESS
-    for answer in (
-        httpx.post(login, data={"password": OPERATOR[1]}),
-        httpx.get(guessed.address + "/live/me", auth=OPERATOR),
-    ):
-        assert answer.status_code == 429, "even the right one waits"
-        assert 1 <= int(answer.headers["Retry-After"]) <= 12
+    with browser_of(guessed, *VIEWER) as browser:
+        codes = [httpx.post(login, data={"password": f"guess {i}"}).status_code for i in range(3)]
+        codes += [
+            httpx.get(guessed.address + "/live/me", auth=("operator", f"guess {i}")).status_code
+            for i in range(2)
+        ]
+        assert codes == [401] * PER_ADDRESS
+        for answer in (
+            httpx.post(login, data={"password": OPERATOR[1]}),
+            httpx.get(guessed.address + "/live/me", auth=OPERATOR),
+        ):
+            assert answer.status_code == 429, "even the right one waits"
+            assert 1 <= int(answer.headers["Retry-After"]) <= 12
+        assert browser.get("/live/me").status_code == 200, "who is logged in stays so"
     page = httpx.post(login, data={"password": "x"}, headers={"Accept": "text/html"})
     assert page.status_code == 429
     assert re.search(r'role="alert".*try again in \d+ s', page.text)
 
 
-def test_who_is_logged_in_stays_so_while_others_guess(guessed: Page) -> None:
-    with browser_of(guessed, *VIEWER) as browser:
-        for i in range(PER_ADDRESS + 1):
-            code = httpx.post(guessed.address + "/login", data={"password": f"{i}"}).status_code
-        assert code == 429
-        assert browser.get("/live/me").status_code == 200
+def test_too_many_guesses_show_when_to_go_on(guessed: Page, browser: Browser) -> None:
+    tab = browser.new_page()
+    tab.goto(guessed.address)
+    for i in range(PER_ADDRESS + 1):
+        tab.get_by_label("Password").fill(f"guess {i}")
+        tab.get_by_role("button", name="Log in").click()
+    expect(tab.get_by_role("alert")).to_contain_text("Too many wrong passwords: try again in")
+    tab.context.close()
 
 
 def test_a_form_that_is_too_long_is_not_read_to_its_end(locked: Page) -> None:
@@ -445,14 +422,10 @@ def test_a_page_without_passwords_has_no_login(page: Page) -> None:
     assert not Path(page.log.parent, "mlruns", "no").exists()
 
 
-def test_a_proxy_s_name_is_let_in_where_it_is_named(busy: World, page: Page) -> None:
-    named = Page(busy, flags=["--page_names", "trader.lan"])
-    try:
-        host = {"Host": "trader.lan"}
-        assert httpx.get(named.address + "/live/me", headers=host).status_code == 200
-        assert httpx.get(page.address + "/live/me", headers=host).status_code == 403
-    finally:
-        named.kill()
+def test_a_proxy_s_name_is_let_in_where_it_is_named(locked: Page, page: Page) -> None:
+    host = {"Host": "trader.lan"}
+    assert httpx.get(locked.address + "/live/me", headers=host, auth=VIEWER).status_code == 200
+    assert httpx.get(page.address + "/live/me", headers=host).status_code == 403
 
 
 def test_the_default_page_is_reached_from_this_machine_only(page: Page) -> None:
