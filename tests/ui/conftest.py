@@ -128,7 +128,7 @@ def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
 
 @pytest.fixture(scope="session")
 def tab(browser: Browser, page: Page) -> Iterator[Tab]:
-    """A tab on the busy session, shared by the tests that only look."""
+    """A tab on the busy session, shared by the tests that change nothing."""
     tab = new_tab(browser, page.address)
     yield tab
     tab.context.close()

@@ -245,7 +245,7 @@ class Page:
         self.wait()
 
     def wait(self, seconds: float = 30) -> None:
-        """Wait until everything is there: Gradio's part, and the first look at MLflow."""
+        """Wait until everything is there: Gradio's part, and the first poll of MLflow."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             assert self.process.poll() is None, self.log.read_text()

@@ -201,7 +201,7 @@ def test_a_test_message_has_an_outcome(market: Market, webhook: Webhook) -> None
 # ---- limits
 
 
-def test_a_rule_that_keeps_happening_is_held_back(market: Market, webhook: Webhook) -> None:
+def test_a_rule_that_fires_often_is_rate_limited(market: Market, webhook: Webhook) -> None:
     service = ready(market, webhook.address, gap=Rule(who="session", what="event", how="is",
                                                    value="gap"))  # fmt: skip
     for i in range(20):

@@ -49,7 +49,7 @@ def test_many_addresses_share_one_limit() -> None:
     assert attempts.wait(HERE, 0.0) > 0
 
 
-def test_who_knew_a_password_is_not_held_up_by_strangers() -> None:
+def test_who_knew_a_password_is_not_delayed_by_strangers() -> None:
     attempts = LoginAttempts()
     attempts.passed(HERE, 0.0)
     for i in range(250):
@@ -134,7 +134,7 @@ def test_the_way_on_after_the_login_stays_here(path: str, safe: str) -> None:
 
 
 def status(scope: dict, **options) -> int:
-    """Return the status with which the outermost layer answers a request, 200 if it passes."""
+    """Return the status of the outermost middleware's answer, 200 if a request passes."""
 
     async def app(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})

@@ -15,16 +15,16 @@ from tests.ui.page_world import ROOT, apart
 from ui.gradio_app.deferred import DeferredApp, Loaded
 
 
-def test_who_asks_before_it_is_there_gets_the_answer_later() -> None:
-    go, told = threading.Event(), []
+def test_a_request_before_it_is_loaded_is_answered_later() -> None:
+    go, log = threading.Event(), []
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI):
-        told.append("begins")
+        log.append("begins")
         try:
             yield
         finally:
-            told.append("ends")
+            log.append("ends")
 
     def load() -> Loaded:
         assert go.wait(10)
@@ -46,13 +46,13 @@ def test_who_asks_before_it_is_there_gets_the_answer_later() -> None:
             answer, may_view = await asyncio.gather(*asked)
             assert (answer.json(), may_view) == ("here", True)
             assert not await part.may_view("/write", b"x")
-            assert told == ["begins"]
+            assert log == ["begins"]
 
     apart(ask)
-    assert told == ["begins", "ends"]
+    assert log == ["begins", "ends"]
 
 
-def test_a_process_whose_page_cannot_be_loaded_ends_and_says_why() -> None:
+def test_a_process_whose_page_cannot_be_loaded_ends_with_a_reason() -> None:
     code = """
 import asyncio
 from ui.gradio_app.deferred import DeferredApp

@@ -1,4 +1,4 @@
-"""From the ledger to the chart's marks: each row once, the same account however one looks."""
+"""From the ledger to the chart's marks: each row once, the same account in however many updates."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_trades_are_the_paper_account_s(tmp_path: Path, writer: Writer) -> None:
     ]
 
 
-def test_gap_sells_what_was_held(tmp_path: Path, writer: Writer) -> None:
+def test_gap_closes_a_position(tmp_path: Path, writer: Writer) -> None:
     writer.bar("B..")
     shown = marks(tmp_path)
     shown.update()

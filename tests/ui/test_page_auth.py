@@ -241,7 +241,7 @@ def test_gradio_client_logs_in(locked: Page, way: str) -> None:
         client.predict(api_name=f"/{TRAIN}")
 
 
-def test_gradio_client_with_a_wrong_password_says_so(locked: Page) -> None:
+def test_gradio_client_with_a_wrong_password_is_refused(locked: Page) -> None:
     with pytest.raises(AuthenticationError):
         Client(locked.address, verbose=False, auth=("viewer", "wrong one"))
 
@@ -299,7 +299,7 @@ def test_a_logged_out_cookie_is_nobody_even_if_it_was_copied(locked: Page) -> No
     with browser_of(locked, *OPERATOR) as browser:
         copied = dict(browser.cookies)
         assert browser.post("/logout").headers["location"] == "/login"
-        assert not browser.cookies, "the browser is told to forget it"
+        assert not browser.cookies, "the answer deletes it"
     assert httpx.get(locked.address + "/live/me", cookies=copied).status_code == 401
 
 
@@ -404,13 +404,13 @@ def test_the_page_cannot_be_put_into_another_site_s_frame(locked: Page) -> None:
 def test_passwords_are_in_no_file_and_no_command_line(busy: World, locked: Page) -> None:
     with browser_of(locked, *OPERATOR) as browser:
         browser.post("/logout")
-    words = [word.encode() for word in PASSWORDS.values()]
+    secrets = [password.encode() for password in PASSWORDS.values()]
     command = Path(f"/proc/{locked.process.pid}/cmdline").read_bytes()
     kept = [path for path in busy.root.rglob("*") if path.is_file() and path.suffix != ".bars"]
     assert (busy.root / "mlruns" / "access.json") in kept
-    for word in words:
-        assert word not in command
-        assert not [path for path in kept if word in path.read_bytes()]
+    for secret in secrets:
+        assert secret not in command
+        assert not [path for path in kept if secret in path.read_bytes()]
 
 
 # ---- without a password

@@ -15,16 +15,16 @@ OpenTab = Callable[..., Tab]
 RANGE = "Tickloop.candles.chart.timeScale().getVisibleRange()"
 
 
-def test_waits_in_words_for_a_stream(
+def test_shows_that_it_waits_for_a_stream(
     new: World, new_page: Page, open_tab: OpenTab, screenshots: Path
 ) -> None:
     tab = open_tab(new_page.address)
     assert text_of(tab, "price") == "waiting for the stream"
     assert text_of(tab, "stream.ticks") == "waiting for the stream"
-    for name, words in {"CNN": "not trained yet", "DQN": "not trained yet"}.items():
+    for name, text in {"CNN": "not trained yet", "DQN": "not trained yet"}.items():
         card = tab.get_by_role("region", name=name)
         expect(card).to_contain_text("warming up 0/500 ticks")
-        expect(card).to_contain_text(words)
+        expect(card).to_contain_text(text)
         expect(card.locator(".chip")).to_have_text("WAITING")
     expect(tab.locator("#mini-frame .empty")).to_have_text("no cycle scored yet")
     expect(tab.locator("#events")).to_have_text("no events yet")

@@ -101,7 +101,7 @@ def test_charts_of_a_view_that_was_hidden_fill_it(shown: Tab) -> None:
     )
 
 
-def test_pictures_of_the_view(page: Page, open_tab: OpenTab, screenshots: Path) -> None:
+def test_screenshots_of_the_view(page: Page, open_tab: OpenTab, screenshots: Path) -> None:
     for scheme in ("light", "dark"):
         tab = open_tab(page.address + "#BTCUSDT/evidence", color_scheme=scheme)
         expect(tab.locator("#curves circle").first).to_be_visible()

@@ -95,7 +95,7 @@ def test_a_name_in_the_way_on_is_text(visit: OpenLogin) -> None:
 
 
 @pytest.mark.parametrize("who", [VIEWER, OPERATOR])
-def test_the_page_says_who_one_is_and_shows_what_that_role_may_do(
+def test_the_page_shows_the_role_and_what_it_may_do(
     visit: OpenLogin, screenshots: Path, who: tuple[str, str]
 ) -> None:
     tab = log_in(visit(), who)

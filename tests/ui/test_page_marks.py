@@ -118,7 +118,7 @@ def test_cycle_card_by_keyboard(tab: Tab, card: Tab) -> None:
     expect(button).to_be_focused()
 
 
-def test_cycle_that_logged_nothing_says_so(tab: Tab, card: Tab) -> None:
+def test_cycle_that_logged_nothing_is_shown_so(tab: Tab, card: Tab) -> None:
     tab.get_by_role("button", name="Cycles").click()  # newer than what is logged
     expect(card).to_contain_text("nothing logged in this cycle")
 

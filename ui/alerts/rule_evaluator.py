@@ -135,8 +135,8 @@ class RuleEvaluator:
             if not _is_about(rule, series):
                 continue
             before = self.known.get(series)
-            verb = f"went from {_word(before)} to" if rule.at_once else "is"
-            text = f"{series.subject} {series.what} {verb} {_word(value)}"
+            verb = f"went from {_formatted(before)} to" if rule.at_once else "is"
+            text = f"{series.subject} {series.what} {verb} {_formatted(value)}"
             yield series, rule.is_true(value, before), text
 
     def _advance(
@@ -157,5 +157,5 @@ def _is_about(rule: Rule, series: Series) -> bool:
     return whose and series.what == rule.what and rule.symbol in ("", series.symbol)
 
 
-def _word(value: Value | None) -> str:
+def _formatted(value: Value | None) -> str:
     return value if isinstance(value, str) else "" if value is None else f"{value:.6g}"

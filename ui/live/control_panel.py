@@ -54,9 +54,9 @@ def controls(session: RunRecord | None, failed: str = "") -> ViewModel:
 
 def confidence(session: RunRecord | None, configured: float) -> float:
     """Return the probability from which a forecast is a signal, as last applied or configured."""
-    answer = _answer(session.tags.get(CONTROL_RESULT + Control.CONFIDENCE, "")) if session else {}
+    result = _result(session.tags.get(CONTROL_RESULT + Control.CONFIDENCE, "")) if session else {}
     try:
-        return float(answer["value"]) if answer.get("result") == "applied" else configured
+        return float(result["value"]) if result.get("result") == "applied" else configured
     except (KeyError, TypeError, ValueError):
         return configured
 
@@ -66,23 +66,23 @@ def _state(name: Control, tags: dict[str, str]) -> str:
         return f"requested{_shown(name, value)}"
     if (text := tags.get(CONTROL_RESULT + name)) is None:
         return ""
-    answer = _answer(text)
-    reason = str(answer.get("text", ""))
-    if answer.get("result") == "refused":
+    result = _result(text)
+    reason = str(result.get("text", ""))
+    if result.get("result") == "refused":
         return f"refused: {reason or 'no reason was given'}"
-    if answer.get("result") != "applied":
+    if result.get("result") != "applied":
         return "the trainer's answer cannot be read"
-    cycle = f" in cycle {answer['cycle']}" if "cycle" in answer else ""
-    return f"applied{_shown(name, answer.get('value', ''))}{cycle}"
+    cycle = f" in cycle {result['cycle']}" if "cycle" in result else ""
+    return f"applied{_shown(name, result.get('value', ''))}{cycle}"
 
 
 def _shown(name: Control, value: Any) -> str:
     return f" {value}" if CONTROLS[name] and value != "" else ""
 
 
-def _answer(text: str) -> dict[str, Any]:
+def _result(text: str) -> dict[str, Any]:
     try:
-        answer = json.loads(text)
+        result = json.loads(text)
     except ValueError:
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return result if isinstance(result, dict) else {}

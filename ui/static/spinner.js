@@ -5,7 +5,7 @@
    is one more than that of a frame asked for within the call. */
 (function () {
   "use strict";
-  const SPINNER = /\/statustracker/; // Gradio's script, by which its calls are told from others
+  const SPINNER = /\/statustracker/; // Gradio's script, by which its calls are recognised
   const LINGER_MS = 1000; // for a second spinner
 
   performance.now = () => {
