@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from playwright.sync_api import Page as Tab
 
 from tests.ui.ledger_writer import EVERYBODY
 from tests.ui.mlflow_runs import earlier_session, register, typical
 from tests.ui.page_world import Page, World
+
+expect.set_options(timeout=15_000)  # a machine with other work needs more than the usual 5 s
 
 OPERATOR, VIEWER = ("operator", "correct horse"), ("viewer", "battery staple")
 PASSWORDS = {

@@ -244,7 +244,7 @@ class Page:
             )
         self.wait()
 
-    def wait(self, seconds: float = 30) -> None:
+    def wait(self, seconds: float = 60) -> None:
         """Wait until everything is there: Gradio's part, and the first poll of MLflow."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

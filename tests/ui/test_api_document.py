@@ -17,7 +17,7 @@ from tests.ui.page_world import ROOT, Page, World
 from trainers.session.access import SHORTEST, VARIABLES
 from trainers.tracking.names import CONTROL, Control
 from ui.alerts.rules import OPERATORS, Rule
-from ui.gradio_app.functions import Functions
+from ui.gradio_app.functions import ApiFunctions
 
 TEXT = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```(python|sh)\n(.*?)```", TEXT, re.DOTALL)
@@ -63,7 +63,7 @@ def test_examples_print_what_the_page_knows(locked: Page) -> None:
 
 def test_the_functions_are_those_there_are_and_describe_themselves(locked: Page) -> None:
     names = re.findall(r"^\| `/(\w+)`", TEXT, re.MULTILINE)
-    api = Functions.__new__(Functions)
+    api = ApiFunctions.__new__(ApiFunctions)
     assert names == [function.__name__ for function in api.functions()]
     info = httpx.get(locked.address + "/gradio_api/info", auth=VIEWER).json()["named_endpoints"]
     assert list(info) == [f"/{name}" for name in names]

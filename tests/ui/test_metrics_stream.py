@@ -196,8 +196,10 @@ def test_a_listener_gets_statuses_then_what_was_then_what_comes(
         old = await first_of(found, lambda line: point(line, "train/epochs", cycle - 1))
         changing.log(changing.runs["cnn"], cycle, train__epochs=newest + 2)
         changing.log(changing.run_id, cycle, stream__overruns=1)
-        changing.tag(changing.runs["dqn"], status="ERROR", status_text="boom")  # the last of them
-        return old + await first(found, lambda line: line.get("status") == "ERROR")
+        changing.tag(
+            changing.runs["dqn"], status="TRAINING", status_text="boom"
+        )  # the last of them
+        return old + await first(found, lambda line: line.get("status_text") == "boom")
 
     lines = [line for line in apart(listen) if "heartbeat" not in line]
     changing.tag(changing.runs["dqn"], status="IDLE", status_text="")

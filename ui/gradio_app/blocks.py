@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from ui.evidence.evidence_view import score_head
 from ui.gradio_app.deferred import Loaded
-from ui.gradio_app.functions import Functions
+from ui.gradio_app.functions import ApiFunctions
 from ui.gradio_app.permissions import may_view
 from ui.server.assets import STATIC, head, style
 from ui.session_view import SessionView
@@ -51,7 +51,7 @@ def skeleton() -> str:
 
 def load(session: SessionView, host: str, port: int) -> Loaded:
     """Return the application that Gradio serves at this address."""
-    page = build_page(Functions(session))
+    page = build_page(ApiFunctions(session))
     parent = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     # Gradio keeps to the policy of its parent; its own would let any origin read.
     parent.add_middleware(CORSMiddleware, allow_origins=[])
@@ -71,7 +71,7 @@ def load(session: SessionView, host: str, port: int) -> Loaded:
     return Loaded(app, functools.partial(may_view, page))
 
 
-def build_page(api: Functions) -> gr.Blocks:
+def build_page(api: ApiFunctions) -> gr.Blocks:
     """Return the page with its API."""
     page = PageBlocks(title="Tickloop", fill_width=True, analytics_enabled=False)
     with page:

@@ -25,7 +25,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class Functions:
+class ApiFunctions:
     """The four functions, bound to one session.
 
     Raises (all of them):
