@@ -36,7 +36,7 @@ OWNERS = {
     "sklearn": ("datamodules/", "trainers/learners/"),
     "gymnasium": ("datamodules/",),
     "pyarrow": ("streaming/tape/",),
-    "itsdangerous": ("ui/access/",),
+    "itsdangerous": ("ui/auth/",),
     "apprise": ("ui/alerts/",),
 }  # fmt: skip
 

@@ -1,9 +1,10 @@
 """The page's process: ``python -m ui.app --session RUN_ID``, run in the project's root.
 
 rings, ledger ─┐
-MLflow ─ Poller ┴─> Session ─> Picture ─> Hub ─> one websocket a viewer
-                       ├─> answers to what one viewer asks (a cycle, two runs, a control)
-                       └─> page and API (Gradio; there some seconds after the rest)
+MLflow ─ Poller ┴─> SessionView ─> ViewModel ─> Broadcaster ─> one websocket a browser
+                       ├─> queries of one browser (a cycle, two runs, a control)
+                       ├─> alerts, metrics stream
+                       └─> page and API (Gradio; loaded some seconds after the rest)
 """
 
 from __future__ import annotations
@@ -33,17 +34,18 @@ from trainers.config import SessionConfig, host_names, session_folder
 from trainers.session.access import Passwords, check_access, is_loopback
 from trainers.tracking.reader import SessionReader, TrackingAwayError
 from trainers.tracking.store import StoreError
-from ui.access.gate import guard
-from ui.access.login import add_login
-from ui.access.visitors import Visitors
-from ui.alerts.routes import add_alerts
-from ui.answers import add_answers
-from ui.gradio_part import GradioPart, Program
-from ui.hub import Hub
-from ui.points.routes import add_points
-from ui.poller import Poller
-from ui.routes import add_routes
-from ui.session import Session
+from ui.alerts.alert_routes import add_alert_routes
+from ui.auth.authenticator import Authenticator
+from ui.auth.login import add_login
+from ui.auth.middleware import add_auth
+from ui.gradio_app.deferred import DeferredApp, Loaded
+from ui.metrics_stream.stream_routes import add_stream_routes
+from ui.mlflow.poller import Poller
+from ui.server.assets import add_asset_routes
+from ui.server.broadcaster import Broadcaster
+from ui.server.queries import add_query_routes
+from ui.server.websocket import add_websocket
+from ui.session_view import SessionView
 
 ACCESS_FILE = Path("mlruns", "access.json")
 RUN_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")
@@ -54,9 +56,11 @@ class PageConfig(Knobs):
     """The live page of one session."""
 
     session: str = knob("last", "run id of the session to show; last is the one started last")
-    page_host: str = knob("127.0.0.1", "address the page listens on")
-    page_port: int = knob(7860, "the page's port", low=1, high=65_535)
-    page_names: str = knob("", "host names by which a proxy passes the page on")
+    page_host: str = knob(SessionConfig.page_host, "address the page listens on")
+    page_port: int = knob(SessionConfig.page_port, "the page's port", low=1, high=65_535)
+    page_names: str = knob(
+        SessionConfig.page_names, "host names by which a proxy passes the page on"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,11 +69,11 @@ class PageConfig(Knobs):
             raise KnobError(f"session: got {self.session!r}; allowed: last, or an MLflow run id")
 
 
-def open_session(root: Path, run_id: str) -> Session:
-    """Find a session.
+def open_session(root: Path, run_id: str) -> SessionView:
+    """Open a session; ``last`` is the one started last.
 
     Raises:
-        KnobError: if there is none of this id, or none at all.
+        KnobError: if there is none with this id, or none at all.
     """
     reader = SessionReader(root)
     if run_id == "last":
@@ -83,65 +87,66 @@ def open_session(root: Path, run_id: str) -> Session:
     if not (folder / "config.json").exists():
         raise KnobError(f"session: got {run_id!r}; there is no {folder / 'config.json'}")
     config = SessionConfig.load(folder / "config.json")
-    return Session(run_id, folder, config, Poller(reader, run_id))
+    return SessionView(run_id, folder, config, Poller(reader, run_id))
 
 
-def build_app(session: Session, config: PageConfig, visitors: Visitors) -> FastAPI:
+def build_app(session: SessionView, config: PageConfig, authenticator: Authenticator) -> FastAPI:
     """Return the whole page as one ASGI application."""
-    gradio = GradioPart(functools.partial(load_gradio, session, config))
-    hub = Hub(session.picture, session.config.symbol_list)
+    gradio = DeferredApp(functools.partial(load_gradio, session, config))
+    broadcaster = Broadcaster(session.view_model, session.config.symbol_list)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         session.poller.start()
-        publishing = asyncio.create_task(hub.run())
+        publishing = asyncio.create_task(broadcaster.run())
         async with gradio.running():
             yield
         publishing.cancel()
-        hub.close()
+        broadcaster.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    guard(
+    add_auth(
         app,
-        visitors,
+        authenticator,
         gradio.may_view,
         local=is_loopback(config.page_host),
         names=host_names(config.page_names),
     )
-    add_login(app, visitors)
-    add_routes(app, hub)
-    add_answers(app, session)
-    add_alerts(app, session.alerts)
-    add_points(app, session.points)
+    add_login(app, authenticator)
+    add_asset_routes(app)
+    add_websocket(app, broadcaster)
+    add_query_routes(app, session)
+    add_alert_routes(app, session.alerts)
+    add_stream_routes(app, session.publisher)
     app.mount("/", gradio)
     return app
 
 
-def load_gradio(session: Session, config: PageConfig) -> Program:
-    """Import Gradio, which takes longer than all else, and have it make its part."""
-    from ui.page import load  # noqa: PLC0415  (that it is late is the point)
+def load_gradio(session: SessionView, config: PageConfig) -> Loaded:
+    """Import Gradio, which takes longer than everything else, and make its application."""
+    from ui.gradio_app.blocks import load  # noqa: PLC0415  (that it is late is the point)
 
     return load(session, config.page_host, config.page_port)
 
 
 def listen(config: PageConfig) -> socket.socket:
-    """Take the page's port.
+    """Return a socket bound to the page's address.
 
     Raises:
         KnobError: if another process has it.
     """
     family = socket.AF_INET6 if ":" in config.page_host else socket.AF_INET
-    taken = socket.socket(family)
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound = socket.socket(family)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        taken.bind((config.page_host, config.page_port))
+        bound.bind((config.page_host, config.page_port))
     except OSError as e:
-        taken.close()
+        bound.close()
         raise KnobError(
             f"page_port: cannot listen on {config.page_host}:{config.page_port}"
             f" ({e.strerror}); choose another with --page_port"
         ) from e
-    return taken
+    return bound
 
 
 def main() -> None:
@@ -157,18 +162,20 @@ def main() -> None:
         passwords = Passwords.of(os.environ)
         check_access(config.page_host, passwords)
         session = open_session(Path.cwd(), config.session)
-        visitors = Visitors(passwords, Path.cwd() / ACCESS_FILE, f"tickloop_{config.page_port}")
-        taken = listen(config)
+        authenticator = Authenticator(
+            passwords, Path.cwd() / ACCESS_FILE, f"tickloop_{config.page_port}"
+        )
+        bound = listen(config)
     except (KnobError, StoreError) as e:
-        print(f"ui.app: {e}", file=sys.stderr)  # noqa: T201  (an entry point's last word)
+        print(f"ui.app: {e}", file=sys.stderr)  # noqa: T201  (an entry point's last line)
         raise SystemExit(2) from None
-    app = build_app(session, config, visitors)
+    app = build_app(session, config, authenticator)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, functools.partial(_end, before=session.starter.end))
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     )
-    server.run(sockets=[taken])
+    server.run(sockets=[bound])
 
 
 def _end(

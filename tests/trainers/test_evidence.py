@@ -145,7 +145,7 @@ def test_its_rate_is_that_of_the_best_size():
     assert Evidence().rate == 0
 
 
-def canary_of(knows, seed=3):
+def control_of(knows, seed=3):
     rng = np.random.default_rng(seed)
     up = rng.random(3600) < 0.55
     said = np.where(rng.random(3600) < knows, up, rng.random(3600) < 0.5)
@@ -153,13 +153,13 @@ def canary_of(knows, seed=3):
     return judge_control(score_directions(up, 0.3 + 0.4 * said), majority)
 
 
-def test_a_canary_at_chance_is_no_alarm():
-    verdicts = [canary_of(knows=0.0, seed=seed) for seed in range(20)]
+def test_a_control_at_chance_is_no_alarm():
+    verdicts = [control_of(knows=0.0, seed=seed) for seed in range(20)]
     assert not any(verdict.alarm for verdict in verdicts)
     assert verdicts[0].bars == 3600
 
 
-def test_a_canary_that_knows_a_part_of_the_labels_is_an_alarm():
-    verdict = canary_of(knows=0.6)
+def test_a_control_that_knows_a_part_of_the_labels_is_an_alarm():
+    verdict = control_of(knows=0.6)
     assert verdict.alarm
     assert verdict.log_evidence > np.log(1000)

@@ -215,16 +215,16 @@ def test_on_a_martingale_nobody_is_better_than_chance_but_who_sees_a_bar_ahead(
     assert leaky.value < 0.6 * CHANCE
 
 
-# ---- the canary
+# ---- the permuted-label control
 
 
 def verdict_on(bars):
     config = SessionConfig(cycle_seconds=30)
-    canary, majority = (
+    control, majority = (
         scored_of_bars(bars, forecasts_of(baselines_of(config)[name], bars, config))
         for name in (PERMUTED_LABELS, "majority")
     )
-    return judge_control(canary, majority)
+    return judge_control(control, majority)
 
 
 @pytest.mark.parametrize("market", ["default", "momentum", "switch"])
@@ -293,4 +293,4 @@ def test_the_edge_is_not_over_the_control_nor_over_an_agent(tmp_path):
     world = World(tmp_path / "x", Knowing("knowing"), baselines=rivals)
     with contextlib.closing(world):
         world.run(200)
-        assert world.runner("knowing").live["live/edge"] > 0.3  # 0 over the canary
+        assert world.runner("knowing").live["live/edge"] > 0.3  # 0 over the control

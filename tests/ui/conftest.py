@@ -5,13 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from playwright.sync_api import Page as Tab
 
-from tests.ui.book import EVERYBODY
-from tests.ui.logged import earlier_session, register, typical
+from tests.ui.ledger_writer import EVERYBODY
+from tests.ui.mlflow_runs import earlier_session, register, typical
 from tests.ui.page_world import Page, World
 
+expect.set_options(timeout=15_000)  # a machine with other work needs more than the usual 5 s
+
+OPERATOR, VIEWER = ("operator", "correct horse"), ("viewer", "battery staple")
+PASSWORDS = {
+    "TICKLOOP_OPERATOR_PASSWORD": OPERATOR[1],
+    "TICKLOOP_VIEWER_PASSWORD": VIEWER[1],
+}
+MARKUP = '<img src=x onerror="window.hit=1">'
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
     "--no-sandbox",
@@ -47,6 +55,33 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(scope="session")
 def page(busy: World) -> Iterator[Page]:
     page = Page(busy)
+    yield page
+    page.kill()
+
+
+@pytest.fixture(scope="session")
+def locked(busy: World) -> Iterator[Page]:
+    """A page of the busy session with passwords, and a name by which a proxy passes it on."""
+    page = Page(busy, flags=["--page_names", "trader.lan"], env=PASSWORDS)
+    yield page
+    page.kill()
+
+
+@pytest.fixture(scope="session")
+def changing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A session whose runs the tests change, with a learner whose name is markup."""
+    world = World(tmp_path_factory.mktemp("changing"), learners=f"cnn,dqn,{MARKUP}")
+    world.runs = typical(world)
+    world.runs["odd"] = world.learner(MARKUP)
+    world.log(world.runs["odd"], 24, live__accuracy=0.5, live__scored=700)
+    world.stream().live()
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="session")
+def changing_page(changing: World) -> Iterator[Page]:
+    page = Page(changing)
     yield page
     page.kill()
 
@@ -95,7 +130,7 @@ def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
 
 @pytest.fixture(scope="session")
 def tab(browser: Browser, page: Page) -> Iterator[Tab]:
-    """A tab on the busy session, shared by the tests that only look."""
+    """A tab on the busy session, shared by the tests that change nothing."""
     tab = new_tab(browser, page.address)
     yield tab
     tab.context.close()

@@ -1,4 +1,4 @@
-"""A session without its trainer: real rings fed by a thread, real runs in a real store."""
+"""A session without its trainer: real rings written by a thread, real runs in a real store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,9 +30,11 @@ from mlflow.entities import Metric, RunTag
 from streaming.bars import BarBuilder
 from streaming.cache import write_bar_ring, write_tick_cache
 from streaming.counters import ConnectionState
+from streaming.events import Code
 from streaming.ticks import AFTER_GAP, NS_PER_S, Ticks, make_ticks
-from tests.ui.book import Book
+from tests.ui.ledger_writer import AGENTS, LedgerWriter
 from trainers.config import SessionConfig, session_folder
+from trainers.names import EXPERIMENT, Kind, LearnerKind, Status, Tag
 
 ROOT = Path(__file__).parents[2]
 TICKS_A_SECOND = 20
@@ -70,13 +72,13 @@ class Stream:
         self.bars = write_bar_ring(folder, symbol, kept)
         self.builder = BarBuilder()
         self.price, self.sent, self.at = price, 0, 0
-        self.book: Book | None = None
+        self.ledger: LedgerWriter | None = None
         self.losing = threading.Event()  # set: trades are missing before the next one
         self.stop, self.thread = threading.Event(), threading.Thread(target=self._run, daemon=True)
 
     def record(self, learners: Sequence[str]) -> None:
-        """Have forecasts of ``learners`` written down for every bar from here on."""
-        self.book = Book(self.folder, self.symbol, learners)
+        """Write forecasts of ``learners`` into the ledger for every bar from now on."""
+        self.ledger = LedgerWriter(self.folder, self.symbol, learners)
 
     def history(self, seconds: int) -> None:
         self.at = time.time_ns() // NS_PER_S * NS_PER_S - seconds * NS_PER_S
@@ -90,8 +92,8 @@ class Stream:
         final = self.builder.update(ticks)
         self.bars.append(final)
         self.cache.append(ticks)
-        if self.book:
-            self.book.write(final)
+        if self.ledger:
+            self.ledger.write(final)
         self.price, self.sent = float(ticks["price"][-1]), self.sent + n
         self.at = int(ticks["ts_event"][-1]) + NS_PER_S // TICKS_A_SECOND
         stats = self.cache.stats
@@ -113,21 +115,22 @@ class Stream:
             self.thread.join()
         self.cache.close()
         self.bars.close()
-        if self.book:
-            self.book.close()
+        if self.ledger:
+            self.ledger.close()
 
 
 class World:
-    """One project root with one session in it; what its trainer would log is logged by hand."""
+    """A project root with one session in it; the tests log what its trainer would."""
 
     def __init__(self, root: Path, *, symbols: str = "BTCUSDT", learners: str = "cnn,dqn") -> None:
         self.root, self.streams = root, {}
+        self._batches: dict[str, list[Metric]] | None = None
         self.uri = f"sqlite:///{root / 'mlflow.db'}"
         shutil.copy(empty_store(), root / "mlflow.db")
         self.client = MlflowClient(self.uri)
-        self.experiment = self.client.create_experiment("tickloop", str(root / "mlruns"))
-        self.run_id = self.run({"kind": "session", "status": "IDLE"})
-        self.client.set_tag(self.run_id, "session", self.run_id)
+        self.experiment = self.client.create_experiment(EXPERIMENT, str(root / "mlruns"))
+        self.run_id = self.run({Tag.KIND: Kind.SESSION, Tag.STATUS: Status.IDLE})
+        self.client.set_tag(self.run_id, Tag.SESSION, self.run_id)
         self.config = SessionConfig(symbols=symbols, learners=learners)
         self.folder = session_folder(root, self.run_id)
         self.folder.mkdir(parents=True)
@@ -139,20 +142,39 @@ class World:
     def learner(
         self, name: str, symbol: str = "BTCUSDT", status: str = "IDLE", kind: str = "learner"
     ) -> str:
-        about = {"kind": kind, "session": self.run_id, "symbol": symbol, "learner": name}
-        return self.run({**about, "status": status, "status_text": ""})
+        about = {
+            **learner_tags(name, symbol, kind), Tag.SESSION: self.run_id,
+            Tag.STATUS: status, Tag.STATUS_TEXT: "",
+        }  # fmt: skip
+        return self.run(about)
 
     def log(self, run_id: str, cycle: int, **metrics: float) -> None:
         now = int(time.time() * 1000)
         named = {name.replace("__", "/"): value for name, value in metrics.items()}
-        self.client.log_batch(run_id, [Metric(k, v, now, cycle) for k, v in named.items()])
+        logged = [Metric(k, v, now, cycle) for k, v in named.items()]
+        if self._batches is None:
+            self.client.log_batch(run_id, logged)
+        else:
+            self._batches.setdefault(run_id, []).extend(logged)
+
+    @contextlib.contextmanager
+    def batched(self) -> Iterator[None]:
+        """Log what is logged within as few requests as MLflow allows: each takes milliseconds."""
+        self._batches = {}
+        yield
+        for run_id, logged in self._batches.items():
+            for start in range(0, len(logged), 1000):
+                self.client.log_batch(run_id, logged[start : start + 1000])
+        self._batches = None
 
     def tag(self, run_id: str, **tags: str) -> None:
         self.client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
 
-    def events(self, *texts: str) -> None:
+    def events(self, *texts: str, code: str = Code.CYCLE) -> None:
         now = time.time()
-        rows = [{"ts": now - len(texts) + i, "text": text} for i, text in enumerate(texts)]
+        rows = [
+            {"ts": now - len(texts) + i, "code": code, "text": text} for i, text in enumerate(texts)
+        ]
         self.tag(self.run_id, events=json.dumps(rows))
 
     def stream(
@@ -171,6 +193,14 @@ class World:
     def close(self) -> None:
         for stream in self.streams.values():
             stream.close()
+
+
+def learner_tags(name: str, symbol: str, kind: str = Kind.LEARNER) -> dict[str, str]:
+    is_agent = name.split(".")[0] in AGENTS
+    return {
+        Tag.KIND: kind, Tag.SYMBOL: symbol, Tag.LEARNER: name,
+        Tag.LEARNER_KIND: LearnerKind.AGENT if is_agent else LearnerKind.FORECASTER,
+    }  # fmt: skip
 
 
 def free_port() -> int:
@@ -211,8 +241,8 @@ class Page:
             )
         self.wait()
 
-    def wait(self, seconds: float = 30) -> None:
-        """Wait until everything is there: Gradio's part, and the first look at MLflow."""
+    def wait(self, seconds: float = 60) -> None:
+        """Wait until everything is there: Gradio's part, and the first poll of MLflow."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             assert self.process.poll() is None, self.log.read_text()

@@ -2,55 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+import tempfile
 
 import httpx
 import pytest
 
-from tests.ui.logged import typical
+from tests.ui.conftest import OPERATOR, PASSWORDS, VIEWER
 from tests.ui.page_world import ROOT, Page, World
-from tests.ui.test_page_access import OPERATOR, PASSWORDS, VIEWER
+from trainers.names import CONTROL, Control
 from trainers.session.access import SHORTEST, VARIABLES
-from ui.alerts.rules import HOWS, Rule
-from ui.api import Api
+from ui.alerts.rules import OPERATORS, Rule
+from ui.gradio_app.functions import ApiFunctions
 
 TEXT = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```(python|sh)\n(.*?)```", TEXT, re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("document"))
-    world.runs = typical(world)
-    world.stream().live()
-    yield world
-    world.close()
-
-
-@pytest.fixture(scope="module")
-def page(world: World) -> Iterator[Page]:
-    page = Page(world, env=PASSWORDS)
-    yield page
-    page.kill()
-
-
-def run(page: Page, language: str, text: str, cwd: Path) -> str:
-    """Run an example where a reader would, with the page's address for the usual one."""
+@functools.cache
+def run(page: Page, language: str, text: str) -> str:
+    """Run an example in a folder of its own, with the page's address for the usual one."""
     code = text.replace("127.0.0.1:7860", page.address.removeprefix("http://"))
     command = [sys.executable, "-c", code] if language == "python" else ["bash", "-ec", code]
-    done = subprocess.run(
-        command,
-        env={**os.environ, **PASSWORDS},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=90,
-    )
+    env = {**os.environ, **PASSWORDS}
+    with tempfile.TemporaryDirectory() as cwd:
+        done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, timeout=90)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -60,32 +40,32 @@ def test_there_are_examples_of_both_kinds() -> None:
 
 
 @pytest.mark.parametrize("language, text", EXAMPLES, ids=lambda each: each[:20].split("\n")[0])
-def test_an_example_runs_as_it_stands(
-    world: World, page: Page, tmp_path: Path, language: str, text: str
-) -> None:
-    said = run(page, language, text, tmp_path)
-    assert said.strip()
-    assert "detail" not in said
+def test_an_example_runs_as_it_stands(busy: World, locked: Page, language: str, text: str) -> None:
+    output = run(locked, language, text)
+    assert output.strip()
+    assert "detail" not in output
     if TRAIN in text:
-        assert world.client.get_run(world.run_id).data.tags["control/train_now"] == "1"
+        tag = CONTROL + Control.TRAIN_NOW
+        assert busy.client.get_run(busy.run_id).data.tags[tag] == "1"
+        busy.client.delete_tag(busy.run_id, tag)
     if "head -n 100" in text:
-        assert said.count("\n") == 100
-        assert '"metric":"train/epochs"' in said
+        assert output.count("\n") == 100
+        assert '"metric":"train/epochs"' in output
 
 
 TRAIN = "send_training_data_to_models"
 
 
-def test_examples_print_what_the_page_knows(page: Page, tmp_path: Path) -> None:
-    assert "0.542" in run(page, *EXAMPLES[0], tmp_path)
-    assert re.fullmatch(r"\w+ \d+ 0\.\d+\n", run(page, *EXAMPLES[3], tmp_path))
+def test_examples_print_what_the_page_knows(locked: Page) -> None:
+    assert "0.542" in run(locked, *EXAMPLES[0])
+    assert re.fullmatch(r"\w+ \d+ 0\.\d+\n", run(locked, *EXAMPLES[3]))
 
 
-def test_the_functions_are_those_there_are_and_describe_themselves(page: Page) -> None:
+def test_the_functions_are_those_there_are_and_describe_themselves(locked: Page) -> None:
     names = re.findall(r"^\| `/(\w+)`", TEXT, re.MULTILINE)
-    api = Api.__new__(Api)
+    api = ApiFunctions.__new__(ApiFunctions)
     assert names == [function.__name__ for function in api.functions()]
-    info = httpx.get(page.address + "/gradio_api/info", auth=VIEWER).json()["named_endpoints"]
+    info = httpx.get(locked.address + "/gradio_api/info", auth=VIEWER).json()["named_endpoints"]
     assert list(info) == [f"/{name}" for name in names]
     for name, about in info.items():
         assert len(about["description"]) > 20, name
@@ -93,7 +73,7 @@ def test_the_functions_are_those_there_are_and_describe_themselves(page: Page) -
     assert "newest ticks" in info["/get_tick_cache_for_training"]["description"]
 
 
-def test_roles_variables_and_limits_are_the_code_s(page: Page) -> None:
+def test_roles_variables_and_limits_are_the_code_s() -> None:
     table = dict(re.findall(r"^\| (\w+) \| .* \| `(TICKLOOP_\w+)` \|$", TEXT, re.MULTILINE))
     assert table == VARIABLES
     assert f"({SHORTEST} characters or more)" in TEXT
@@ -101,7 +81,7 @@ def test_roles_variables_and_limits_are_the_code_s(page: Page) -> None:
 
 def test_fields_and_comparisons_of_rules_are_the_code_s() -> None:
     about = TEXT[TEXT.index("Rules have") : TEXT.index("rules=http")]
-    assert set(re.findall(r"`([^`/]+?)`", about)) >= {*HOWS, *Rule.__dataclass_fields__}
+    assert set(re.findall(r"`([^`/]+?)`", about)) >= {*OPERATORS, *Rule.__dataclass_fields__}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +95,7 @@ def test_fields_and_comparisons_of_rules_are_the_code_s() -> None:
                                auth=VIEWER)),
     ],
 )  # fmt: skip
-def test_refusals_have_the_code_that_is_written(page: Page, code: int, ask) -> None:
+def test_refusals_have_the_code_that_is_written(locked: Page, code: int, ask) -> None:
     assert f"| {code} |" in TEXT
-    with httpx.Client(base_url=page.address, timeout=20) as client:
+    with httpx.Client(base_url=locked.address, timeout=20) as client:
         assert ask(client).status_code == code

@@ -1,4 +1,4 @@
-"""The stream of points for programs: nothing missed, nothing twice, behind the same gate."""
+"""The metrics stream: nothing missed, nothing twice, behind the same authentication."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ import base64
 import dataclasses
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.ui.logged import typical
+from tests.ui.conftest import OPERATOR, VIEWER
 from tests.ui.page_world import Page, World, apart
-from tests.ui.test_page_access import OPERATOR, PASSWORDS, VIEWER
 from trainers.tracking.reader import RunRecord, TrackingAwayError
-from ui.metrics import Metrics
-from ui.points import routes
-from ui.points.feed import BACKLOG, Listener, Points
-from ui.points.tail import Tail
+from ui.metrics_stream import stream_routes
+from ui.metrics_stream.metric_tail import MetricTail
+from ui.metrics_stream.publisher import BACKLOG, Listener, MetricsPublisher
+from ui.mlflow.session_metrics import SessionMetrics
 
 SESSION = RunRecord("s", "RUNNING", {"kind": "session", "status": "IDLE"}, {}, None)
 
@@ -35,12 +34,12 @@ def run(cycle: int, status: str = "IDLE", **metrics: float) -> RunRecord:
     return RunRecord("r", "RUNNING", tags, metrics, cycle, steps=steps)
 
 
-def metrics(*runs: RunRecord) -> Metrics:
-    return Metrics(1.0, SESSION, {"BTCUSDT": {each.name[1]: each for each in runs}})
+def metrics(*runs: RunRecord) -> SessionMetrics:
+    return SessionMetrics(1.0, SESSION, {"BTCUSDT": {each.name[1]: each for each in runs}})
 
 
-def tail(history: Callable[..., dict[int, float]] | None = None) -> Tail:
-    return Tail("s", history or (lambda *_: pytest.fail("nothing between was missed")))
+def tail(history: Callable[..., dict[int, float]] | None = None) -> MetricTail:
+    return MetricTail("s", history or (lambda *_: pytest.fail("nothing between was missed")))
 
 
 def values(lines: list[dict]) -> list[tuple]:
@@ -50,15 +49,15 @@ def values(lines: list[dict]) -> list[tuple]:
 # ---- what is new
 
 
-def test_each_new_point_is_told_once() -> None:
+def test_each_new_value_is_sent_once() -> None:
     follower = tail()
-    assert follower.look(metrics(run(1, loss=0.7))) == []
-    told = follower.look(metrics(run(2, loss=0.6)))
-    assert told == [
+    assert follower.update(metrics(run(1, loss=0.7))) == []
+    sent = follower.update(metrics(run(2, loss=0.6)))
+    assert sent == [
         {"session": "s", "symbol": "BTCUSDT", "learner": "cnn", "kind": "learner",
          "cycle": 2, "metric": "loss", "value": 0.6}
     ]  # fmt: skip
-    assert follower.look(metrics(run(2, loss=0.6))) == []
+    assert follower.update(metrics(run(2, loss=0.6))) == []
 
 
 def test_cycles_between_two_looks_are_read() -> None:
@@ -69,19 +68,22 @@ def test_cycles_between_two_looks_are_read() -> None:
         return {2: 0.6, 3: 0.5, 4: 0.4}
 
     follower = tail(history)
-    follower.look(metrics(run(1, loss=0.7)))
-    told = follower.look(metrics(run(4, loss=0.4)))
-    assert values(told) == [(2, "loss", 0.6), (3, "loss", 0.5), (4, "loss", 0.4)]
+    follower.update(metrics(run(1, loss=0.7)))
+    sent = follower.update(metrics(run(4, loss=0.4)))
+    assert values(sent) == [(2, "loss", 0.6), (3, "loss", 0.5), (4, "loss", 0.4)]
     assert asked == [("r", "loss", 1)]
 
 
-def test_a_run_that_begins_later_is_told_from_its_first_cycle() -> None:
+def test_a_run_that_begins_later_is_sent_from_its_first_cycle() -> None:
     follower = tail(lambda *_: {1: 0.9, 2: 0.8})
-    follower.look(metrics())
-    assert values(follower.look(metrics(run(2, loss=0.8)))) == [(1, "loss", 0.9), (2, "loss", 0.8)]
+    follower.update(metrics())
+    assert values(follower.update(metrics(run(2, loss=0.8)))) == [
+        (1, "loss", 0.9),
+        (2, "loss", 0.8),
+    ]
 
 
-def test_a_look_that_fails_half_way_loses_nothing() -> None:
+def test_an_update_that_fails_half_way_loses_nothing() -> None:
     away = True
 
     def history(*_: object) -> dict[int, float]:
@@ -90,25 +92,25 @@ def test_a_look_that_fails_half_way_loses_nothing() -> None:
         return {2: 0.5, 3: 0.4}
 
     follower = tail(history)
-    follower.look(metrics(run(1, accuracy=0.5, loss=0.7)))
+    follower.update(metrics(run(1, accuracy=0.5, loss=0.7)))
     later = run(3, accuracy=0.6, loss=0.4)
     later = dataclasses.replace(later, steps={"accuracy": 2, "loss": 3})
     with pytest.raises(TrackingAwayError):
-        follower.look(metrics(later))
+        follower.update(metrics(later))
     away = False
-    told = values(follower.look(metrics(later)))
-    assert told == [(2, "accuracy", 0.6), (2, "loss", 0.5), (3, "loss", 0.4)]
+    sent = values(follower.update(metrics(later)))
+    assert sent == [(2, "accuracy", 0.6), (2, "loss", 0.5), (3, "loss", 0.4)]
 
 
-def test_a_status_that_changes_is_told() -> None:
+def test_a_status_that_changes_is_sent() -> None:
     follower = tail()
-    follower.look(metrics(run(1)))
-    (told,) = follower.look(metrics(run(1, status="TRAINING")))
-    assert (told["learner"], told["status"], told["cycle"]) == ("cnn", "TRAINING", 1)
-    assert follower.look(metrics(run(1, status="TRAINING"))) == []
+    follower.update(metrics(run(1)))
+    (sent,) = follower.update(metrics(run(1, status="TRAINING")))
+    assert (sent["learner"], sent["status"], sent["cycle"]) == ("cnn", "TRAINING", 1)
+    assert follower.update(metrics(run(1, status="TRAINING"))) == []
 
 
-def test_a_listener_that_is_too_slow_is_told_so_and_let_go() -> None:
+def test_a_listener_that_is_too_slow_is_dropped() -> None:
     async def listen() -> tuple[int, object]:
         listener = Listener({})
         for i in range(BACKLOG + 1):
@@ -120,12 +122,12 @@ def test_a_listener_that_is_too_slow_is_told_so_and_let_go() -> None:
 
 
 def test_silence_is_filled_with_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routes, "HEARTBEAT_SECONDS", 0.01)
-    points = Points.__new__(Points)
-    points._poller = type("Poller", (), {"metrics": metrics(run(7))})()
+    monkeypatch.setattr(stream_routes, "HEARTBEAT_SECONDS", 0.01)
+    publisher = MetricsPublisher.__new__(MetricsPublisher)
+    publisher._poller = type("Poller", (), {"metrics": metrics(run(7))})()
 
     async def listen() -> dict:
-        found = routes._from(points, Listener({}), None)
+        found = stream_routes._from(publisher, Listener({}), None)
         return json.loads(await anext(found))
 
     beat = apart(listen)
@@ -134,21 +136,6 @@ def test_silence_is_filled_with_heartbeats(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 # ---- over the wire
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("stream"))
-    world.runs = typical(world, cycles=5)
-    yield world
-    world.close()
-
-
-@pytest.fixture(scope="module")
-def page(world: World) -> Iterator[Page]:
-    page = Page(world, env=PASSWORDS)
-    yield page
-    page.kill()
 
 
 def basic() -> dict[str, str]:
@@ -197,28 +184,30 @@ def point(line: dict, metric: str, cycle: int, learner: str | None = "cnn") -> b
 
 @pytest.mark.parametrize("way", [by_socket, by_http])
 def test_a_listener_gets_statuses_then_what_was_then_what_comes(
-    world: World, page: Page, way: Callable[..., AsyncIterator[dict]]
+    changing: World, changing_page: Page, way: Callable[..., AsyncIterator[dict]]
 ) -> None:
-    newest = world.client.get_run(world.runs["cnn"]).data.metrics["train/epochs"]
+    newest = changing.client.get_run(changing.runs["cnn"]).data.metrics["train/epochs"]
     cycle = 1 + max(
-        m.step for m in world.client.get_metric_history(world.runs["cnn"], "train/epochs")
+        m.step for m in changing.client.get_metric_history(changing.runs["cnn"], "train/epochs")
     )
 
     async def listen() -> list[dict]:
-        found = way(page, "?since=0")
+        found = way(changing_page, "?since=0")
         old = await first_of(found, lambda line: point(line, "train/epochs", cycle - 1))
-        world.log(world.runs["cnn"], cycle, train__epochs=newest + 2)
-        world.log(world.run_id, cycle, stream__overruns=1)
-        world.tag(world.runs["dqn"], status="ERROR", status_text="boom")  # the last of them
-        return old + await first(found, lambda line: line.get("status") == "ERROR")
+        changing.log(changing.runs["cnn"], cycle, train__epochs=newest + 2)
+        changing.log(changing.run_id, cycle, stream__overruns=1)
+        changing.tag(
+            changing.runs["dqn"], status="TRAINING", status_text="boom"
+        )  # the last of them
+        return old + await first(found, lambda line: line.get("status_text") == "boom")
 
     lines = [line for line in apart(listen) if "heartbeat" not in line]
-    world.tag(world.runs["dqn"], status="IDLE", status_text="")
+    changing.tag(changing.runs["dqn"], status="IDLE", status_text="")
     statuses = [line for line in lines[:20] if "status" in line]
     assert lines[: len(statuses)] == statuses, "statuses come first"
     assert {line["learner"] for line in statuses} >= {None, "cnn", "dqn"}
     points = [line for line in lines if "metric" in line]
-    assert {line["session"] for line in points} == {world.run_id}
+    assert {line["session"] for line in points} == {changing.run_id}
     keys = [(p["learner"], p["kind"], p["metric"], p["cycle"]) for p in points]
     assert len(set(keys)) == len(keys), "nothing comes twice"
     for known in range(1, cycle + 1):
@@ -236,70 +225,75 @@ async def first_of(found: AsyncIterator, wanted: Callable[..., bool]) -> list:
     return kept
 
 
-def test_since_a_cycle_only_what_came_after_it_is_sent(page: Page) -> None:
+def test_since_a_cycle_only_what_came_after_it_is_sent(changing_page: Page) -> None:
     lines = apart(
-        lambda: first(by_http(page, "?since=3"), lambda line: point(line, "train/epochs", 5))
+        lambda: first(
+            by_http(changing_page, "?since=3"), lambda line: point(line, "train/epochs", 5)
+        )
     )
     assert {line["cycle"] for line in lines if "metric" in line} >= {4, 5}
     assert not [line for line in lines if "metric" in line and line["cycle"] <= 3]
 
 
-def test_events_have_the_cycle_as_their_id_and_go_on_from_the_last(page: Page) -> None:
+def test_events_have_the_cycle_as_their_id_and_go_on_from_the_last(changing_page: Page) -> None:
     def is_fifth(line: str) -> bool:
         return line.startswith("data:") and point(json.loads(line[5:]), "train/epochs", 5)
 
     lines = apart(
-        lambda: first(raw(page, "", "text/event-stream", **{"Last-Event-ID": "5"}), is_fifth)
+        lambda: first(
+            raw(changing_page, "", "text/event-stream", **{"Last-Event-ID": "5"}), is_fifth
+        )
     )
-    told = [json.loads(line[5:]) for line in lines if line.startswith("data:")]
-    assert {line["cycle"] for line in told if "metric" in line} == {5}
+    sent = [json.loads(line[5:]) for line in lines if line.startswith("data:")]
+    assert {line["cycle"] for line in sent if "metric" in line} == {5}
     assert lines[-2] == "id: 5"
 
 
-def test_the_stream_is_refused_to_nobody(page: Page) -> None:
+def test_the_stream_is_refused_to_nobody(locked: Page) -> None:
     async def ask() -> None:
         with pytest.raises(InvalidStatus, match="401"):
-            await connect(page.address.replace("http", "ws") + "/live/metrics")
+            await connect(locked.address.replace("http", "ws") + "/live/metrics")
 
     apart(ask)
-    assert httpx.get(page.address + "/live/metrics").status_code == 401
+    assert httpx.get(locked.address + "/live/metrics").status_code == 401
 
 
 @pytest.mark.parametrize("since", ["-1", "soon"])
-def test_since_is_a_cycle(page: Page, since: str) -> None:
-    answer = httpx.get(f"{page.address}/live/metrics?since={since}", auth=VIEWER)
+def test_since_is_a_cycle(locked: Page, since: str) -> None:
+    answer = httpx.get(f"{locked.address}/live/metrics?since={since}", auth=VIEWER)
     assert answer.status_code == 422
 
 
-def test_a_stream_ends_when_its_visitor_logs_out(page: Page, world: World) -> None:
+def test_a_stream_ends_when_its_principal_logs_out(locked: Page, busy: World) -> None:
     async def listen() -> str:
-        async with httpx.AsyncClient(base_url=page.address, timeout=20) as client:
+        async with httpx.AsyncClient(base_url=locked.address, timeout=20) as client:
             await client.post("/login", data={"password": OPERATOR[1]})
             async with client.stream("GET", "/live/metrics") as answer:
                 found = answer.aiter_lines()
                 assert "status" in json.loads(await anext(found))
                 await client.post("/logout")
-                world.log(world.runs["dqn"], 50, train__epsilon=0.1)
+                busy.tag(busy.runs["dqn"], status_text="epsilon is 0.0797")
                 async with asyncio.timeout(10):
                     return "\n".join([line async for line in found])
 
-    assert "train/epsilon" not in apart(listen)
+    assert "epsilon is" not in apart(listen)
+    busy.tag(busy.runs["dqn"], status_text="")
 
 
-def test_those_who_leave_are_forgotten(page: Page) -> None:
+def test_those_who_leave_are_forgotten(changing_page: Page) -> None:
     """More than may listen at once, one after another; then too many at once."""
 
     async def come_and_go() -> None:
-        for i in range(routes.MOST_LISTENERS + 10):
+        for i in range(stream_routes.MOST_LISTENERS + 10):
             way = by_socket if i % 2 else by_http
-            await first(way(page, ""), lambda line: True)
+            await first(way(changing_page, ""), lambda line: True)
 
     apart(come_and_go)
 
     async def crowd() -> int:
-        address = page.address.replace("http", "ws") + "/live/metrics"
+        address = changing_page.address.replace("http", "ws") + "/live/metrics"
         sockets = []
-        for _ in range(routes.MOST_LISTENERS):
+        for _ in range(stream_routes.MOST_LISTENERS):
             sockets.append(await connect(address, additional_headers=basic()))
             await sockets[-1].recv()
         refused = await connect(address, additional_headers=basic())
@@ -309,4 +303,4 @@ def test_those_who_leave_are_forgotten(page: Page) -> None:
             await socket.close()
         return closed.value.rcvd.code
 
-    assert apart(crowd) == routes.TOO_MANY
+    assert apart(crowd) == stream_routes.TOO_MANY

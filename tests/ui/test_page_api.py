@@ -87,7 +87,8 @@ def test_status_has_the_metrics_of_mlflow(busy: World, client: Client) -> None:
     cnn = status["learners"]["BTCUSDT"]["cnn"]
     assert cnn["status"] == "TRAINING"
     assert cnn["metrics"]["live/accuracy"] == 0.542
-    assert status["events"][-1]["text"] == "cycle 24 done in 0.8 s"
+    newest = status["events"][-1]
+    assert (newest["code"], newest["text"]) == ("cycle", "cycle 24 done in 0.8 s")
     assert status["stream"]["connection"] == "CONNECTED"
     assert status["stream"]["metrics"]["stream/bars"] == 900
 

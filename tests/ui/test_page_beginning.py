@@ -9,22 +9,22 @@ from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
 from tests.ui.page_world import Page, World
-from tests.ui.test_page_reading import LAST_ROW, said
+from tests.ui.test_page_reading import LAST_ROW, text_of
 
 OpenTab = Callable[..., Tab]
 RANGE = "Tickloop.candles.chart.timeScale().getVisibleRange()"
 
 
-def test_waits_in_words_for_a_stream(
+def test_shows_that_it_waits_for_a_stream(
     new: World, new_page: Page, open_tab: OpenTab, screenshots: Path
 ) -> None:
     tab = open_tab(new_page.address)
-    assert said(tab, "price") == "waiting for the stream"
-    assert said(tab, "stream.ticks") == "waiting for the stream"
-    for name, words in {"CNN": "not trained yet", "DQN": "not trained yet"}.items():
+    assert text_of(tab, "price") == "waiting for the stream"
+    assert text_of(tab, "stream.ticks") == "waiting for the stream"
+    for name, text in {"CNN": "not trained yet", "DQN": "not trained yet"}.items():
         card = tab.get_by_role("region", name=name)
         expect(card).to_contain_text("warming up 0/500 ticks")
-        expect(card).to_contain_text(words)
+        expect(card).to_contain_text(text)
         expect(card.locator(".chip")).to_have_text("WAITING")
     expect(tab.locator("#mini-frame .empty")).to_have_text("no cycle scored yet")
     expect(tab.locator("#events")).to_have_text("no events yet")
@@ -48,14 +48,12 @@ def test_symbol_is_switched_and_kept_over_a_reload(
     new: World, new_page: Page, open_tab: OpenTab
 ) -> None:
     tab = open_tab(new_page.address)
-    assert float(said(tab, "price").replace(",", "")) > 50_000
+    assert float(text_of(tab, "price").replace(",", "")) > 50_000
     tab.get_by_label("Symbol").select_option("ETHUSDT")
-    tab.wait_for_function(f"{LAST_ROW}[4] < 5000")
-    assert float(said(tab, "price").replace(",", "")) < 5_000
+    tab.wait_for_function(f"{LAST_ROW}.close < 5000")
+    assert float(text_of(tab, "price").replace(",", "")) < 5_000
     tab.reload()
-    # The page's start takes back frames that were asked for before it: also a waiting test's.
-    tab.wait_for_selector('[data-k="link"][data-s="LIVE"]')
-    tab.wait_for_function(f"window.Tickloop?.candles && {LAST_ROW}?.[4] < 5000")
+    tab.wait_for_function(f"window.Tickloop?.candles && {LAST_ROW}?.close < 5000")
     assert tab.get_by_label("Symbol").input_value() == "ETHUSDT"
 
 
@@ -104,7 +102,7 @@ def test_open_tab_survives_a_restart_of_the_page(
         expect(tab.locator('[data-k="link"]')).to_have_text("LIVE")
         new.streams["BTCUSDT"].feed(200)
         shown = new.streams["BTCUSDT"].bars.tail(1).rows["ts_open"][0] // 1_000_000_000
-        tab.wait_for_function(f"{LAST_ROW}[0] >= {shown}")
+        tab.wait_for_function(f"{LAST_ROW}.time >= {shown}")
         assert tab.evaluate(RANGE) == before
         assert tab.evaluate("kept.isConnected")
         assert tab.locator(".toast-wrap .toast-body").count() == 0

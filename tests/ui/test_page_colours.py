@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ui.routes import STATIC, style
+from ui.server.assets import STATIC, style
 
 TEXT, GRAPHIC = 4.5, 3.0
 THEMES = {

@@ -39,23 +39,23 @@ def asked(busy: World) -> dict[str, str]:
     return {k.split("/")[1]: v for k, v in tags.items() if k.startswith("control/")}
 
 
-def answer(busy: World, name: str, **words: object) -> None:
-    """Take a control and answer it, as the trainer does."""
+def finish(busy: World, name: str, **result: object) -> None:
+    """Take a control and log its result, as the trainer does."""
     if name in asked(busy):
         busy.client.delete_tag(busy.run_id, f"control/{name}")
-    busy.client.set_tag(busy.run_id, f"control_result/{name}", json.dumps(words))
+    busy.client.set_tag(busy.run_id, f"control_result/{name}", json.dumps(result))
 
 
 def state(tab: Tab, name: str) -> Locator:
     return tab.locator(f'#controls [data-control="{name}"]')
 
 
-def test_request_and_its_answer_are_seen_by_every_viewer(busy: World, tab: Tab, other: Tab) -> None:
+def test_request_and_its_result_are_seen_by_every_viewer(busy: World, tab: Tab, other: Tab) -> None:
     tab.get_by_role("button", name="Pause").click()
     for viewer in (tab, other):
         expect(state(viewer, "pause")).to_have_text("Pauserequested")
     assert asked(busy) == {"pause": "1"}
-    answer(busy, "pause", result="applied", value="1", cycle=25)
+    finish(busy, "pause", result="applied", value="1", cycle=25)
     for viewer in (tab, other):
         expect(state(viewer, "pause")).to_have_text("Pauseapplied in cycle 25")
 
@@ -65,14 +65,14 @@ def test_value_is_sent_as_typed_and_a_refusal_shows_its_reason(busy: World, tab:
     tab.keyboard.press("Enter")
     expect(state(tab, "learning_rate")).to_have_text("Learning raterequested 7")
     assert asked(busy) == {"learning_rate": "7"}
-    answer(busy, "learning_rate", result="refused", value="7", text="got '7'; allowed: 0 to 1")
+    finish(busy, "learning_rate", result="refused", value="7", text="got '7'; allowed: 0 to 1")
     expect(state(tab, "learning_rate")).to_have_text(
         "Learning raterefused: got '7'; allowed: 0 to 1"
     )
 
 
 def test_applied_confidence_moves_the_band(busy: World, tab: Tab) -> None:
-    answer(busy, "confidence", result="applied", value="0.6", cycle=26)
+    finish(busy, "confidence", result="applied", value="0.6", cycle=26)
     tab.wait_for_function("Tickloop.candles.strip.band.confidence === 0.6")
     expect(tab.locator("#strip-legend")).to_contain_text("band: no signal under 60 %")
     busy.client.delete_tag(busy.run_id, "control_result/confidence")
@@ -142,13 +142,13 @@ def test_another_site_controls_nothing(busy: World, page: Page) -> None:
 
 
 @pytest.mark.parametrize("path", ["/live/compare?a=../x&b=y", "/live/cycle?symbol=A&cycle=x"])
-def test_answers_take_ids_and_numbers_only(page: Page, path: str) -> None:
+def test_queries_take_ids_and_numbers_only(page: Page, path: str) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(page.address + path, timeout=10)
     assert refused.value.code == 422
 
 
-def test_run_that_is_not_there_is_told(page: Page) -> None:
+def test_run_that_is_not_there_is_503(page: Page) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"{page.address}/live/compare?a={'0' * 32}&b=y", timeout=10)
     assert refused.value.code == 503

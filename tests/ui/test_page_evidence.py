@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
-from tests.ui.book import AGENTS, BASELINES
+from tests.ui.ledger_writer import AGENTS, BASELINES
 from tests.ui.page_world import Page
 
 OpenTab = Callable[..., Tab]
@@ -52,7 +52,7 @@ def test_baselines_have_windows_from_the_ledger(shown: Tab) -> None:
 
 
 def test_edge_and_its_interval_over_cycles(shown: Tab) -> None:
-    lines = "Tickloop.link.evidence.edgeChart.lines"
+    lines = "Tickloop.connection.evidence.edgeChart.lines"
     keys = set(shown.evaluate(f"[...{lines}.keys()]"))
     assert {"cnn", "cnn above", "cnn below", "cnn.champion"} <= keys
     assert shown.evaluate(f"{lines}.get('cnn above').series.data().length") == 24
@@ -60,21 +60,21 @@ def test_edge_and_its_interval_over_cycles(shown: Tab) -> None:
 
 
 def test_bets_against_their_threshold(shown: Tab) -> None:
-    lines = "Tickloop.link.evidence.betChart.lines"
+    lines = "Tickloop.connection.evidence.betChart.lines"
     assert shown.evaluate(f"{lines}.get('cnn').series.data().at(-1).value") == 1.84
     assert shown.evaluate(f"{lines}.get('cnn needed').series.data().at(-1).value") == 3
     expect(shown.locator("#verdicts")).to_contain_text("cnn: wait: not enough evidence yet")
     expect(shown.locator("#verdicts")).to_contain_text("dqn: not known yet")
 
 
-def test_calibration_has_a_dot_a_bin_that_tells_its_bars(shown: Tab) -> None:
+def test_calibration_has_a_dot_a_bin_with_its_bars(shown: Tab) -> None:
     assert shown.locator("#curves circle").count() == 20, "ten of the CNN, ten of its champion"
     expect(shown.locator("#curves circle title").first).to_have_text(
-        re.compile(r"said \d\d\.\d %, came \d\d\.\d %, \d+ bars")
+        re.compile(r"predicted \d\d\.\d %, observed \d\d\.\d %, \d+ bars")
     )
 
 
-def test_break_even_says_needed_reached_and_what_costs_take(shown: Tab) -> None:
+def test_break_even_shows_needed_reached_and_what_costs_take(shown: Tab) -> None:
     panel = shown.get_by_role("region", name="Break-even of cnn", exact=True)
     expect(panel).to_contain_text(re.compile(r"accuracy needed\s*61\.8 %"))
     expect(panel).to_contain_text(re.compile(r"accuracy reached\s*54\.2 % ± 3\.6 %"))
@@ -88,20 +88,20 @@ def test_break_even_says_needed_reached_and_what_costs_take(shown: Tab) -> None:
     expect(agent).to_contain_text(re.compile("does not pay|open: the interval"))
 
 
-def test_canary_is_at_chance_in_words(shown: Tab) -> None:
-    canary = shown.get_by_role("region", name="Canary")
-    expect(canary.locator(".chip")).to_have_text("AT CHANCE")
-    expect(canary).to_contain_text(re.compile(r"the alarm is at 6\.91\. [\d,]+ bars judged"))
+def test_permuted_label_control_is_at_chance(shown: Tab) -> None:
+    control = shown.get_by_role("region", name="Permuted-label control")
+    expect(control.locator(".chip")).to_have_text("AT CHANCE")
+    expect(control).to_contain_text(re.compile(r"the alarm is at 6\.91\. [\d,]+ bars judged"))
 
 
 def test_charts_of_a_view_that_was_hidden_fill_it(shown: Tab) -> None:
     shown.wait_for_function(
-        "(() => { const r = Tickloop.link.evidence.edgeChart.chart.timeScale()"
+        "(() => { const r = Tickloop.connection.evidence.edgeChart.chart.timeScale()"
         ".getVisibleLogicalRange(); return r.to - r.from < 40; })()"
     )
 
 
-def test_pictures_of_the_view(page: Page, open_tab: OpenTab, screenshots: Path) -> None:
+def test_screenshots_of_the_view(page: Page, open_tab: OpenTab, screenshots: Path) -> None:
     for scheme in ("light", "dark"):
         tab = open_tab(page.address + "#BTCUSDT/evidence", color_scheme=scheme)
         expect(tab.locator("#curves circle").first).to_be_visible()

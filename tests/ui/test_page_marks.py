@@ -10,7 +10,7 @@ from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
 from streaming.ticks import NS_PER_S
-from tests.ui.book import LAZY_CYCLE
+from tests.ui.ledger_writer import LAZY_CYCLE
 from tests.ui.page_world import World
 from tests.ui.test_page_reading import wait_for_bars
 from trainers.recording.ledger import read_ledger
@@ -21,7 +21,7 @@ MARKER = f"""
 (cycle) => {{
   const marks = {CHART}.marks;
   const frame = document.getElementById("chart").getBoundingClientRect();
-  const time = marks.cycles.get(cycle)?.[1];
+  const time = marks.cycles.get(cycle)?.time;
   return [
     frame.x + {CHART}.chart.timeScale().timeToCoordinate(time),
     frame.y + marks.edge.priceToCoordinate(0),
@@ -36,16 +36,18 @@ def card(tab: Tab) -> Tab:
     tab.keyboard.press("Escape")
 
 
-def test_strip_shows_what_the_ledger_says_of_each_bar(busy: World, tab: Tab) -> None:
+def test_strip_shows_the_ledger_s_forecasts_of_each_bar(busy: World, tab: Tab) -> None:
     wait_for_bars(tab, 2)
-    shown = dict(tab.evaluate(f"[...{CHART}.strip.rows.values()].map((r) => [r[0], r])"))
+    shown = dict(
+        tab.evaluate(f"[...{CHART}.strip.rows.values()].map((r) => [r.time, r.probabilities])")
+    )
     names, _, forecasts = read_ledger(busy.folder, "BTCUSDT")
     cnn = forecasts[forecasts["learner"] == names.index("cnn")]
-    said = {int(r["bar"]) // NS_PER_S + 1: round(float(r["probability"]), 4) for r in cnn}
+    written = {int(r["bar"]) // NS_PER_S + 1: round(float(r["probability"]), 4) for r in cnn}
     assert len(shown) >= 850
-    assert all(row[1] == said[time] for time, row in shown.items())
-    assert all(row[2] is None for row in shown.values()), "an agent gives no probability"
-    assert tab.evaluate(f"[...{CHART}.strip.series.keys()]") == [1, 3], "CNN and its champion"
+    assert all(row[0] == written[time] for time, row in shown.items())
+    assert all(row[1] is None for row in shown.values()), "an agent gives no probability"
+    assert tab.evaluate(f"[...{CHART}.strip.series.keys()]") == [0, 2], "CNN and its champion"
 
 
 def test_strip_has_its_band_and_one_half(tab: Tab) -> None:
@@ -74,7 +76,9 @@ def test_arrows_are_the_trades_of_both_learners(tab: Tab) -> None:
 
 
 def test_cycles_have_the_colour_of_the_version_that_serves(tab: Tab) -> None:
-    cycles = dict(tab.evaluate(f"[...{CHART}.marks.cycles.values()].map((r) => [r[0], r[2]])"))
+    cycles = dict(
+        tab.evaluate(f"[...{CHART}.marks.cycles.values()].map((r) => [r.cycle, r.version])")
+    )
     assert cycles[LAZY_CYCLE] == LAZY_CYCLE - 1
     markers = tab.evaluate(f"{CHART}.marks.ofCycles.markers()")
     colours = {int(m["text"]): m["color"] for m in markers}
@@ -114,7 +118,7 @@ def test_cycle_card_by_keyboard(tab: Tab, card: Tab) -> None:
     expect(button).to_be_focused()
 
 
-def test_cycle_that_logged_nothing_says_so(tab: Tab, card: Tab) -> None:
+def test_cycle_that_logged_nothing_is_shown_so(tab: Tab, card: Tab) -> None:
     tab.get_by_role("button", name="Cycles").click()  # newer than what is logged
     expect(card).to_contain_text("nothing logged in this cycle")
 
@@ -124,7 +128,7 @@ def test_gap_is_shaded_and_named(busy: World, tab: Tab) -> None:
     tab.wait_for_function(f"{CHART}.gaps.ranges.length > 0")
     time = tab.evaluate(f"{CHART}.gaps.ranges.at(-1)[0]")
     wait_for_bars(tab, 2)
-    assert tab.evaluate(f"{CHART}.rows.get({time})[8]") == 1
+    assert tab.evaluate(f"{CHART}.rows.get({time}).gap") == 1
     x = tab.evaluate(
         f"document.getElementById('chart').getBoundingClientRect().x"
         f" + {CHART}.chart.timeScale().timeToCoordinate({time})"

@@ -16,32 +16,32 @@ RANGE = "Tickloop.candles.chart.timeScale().getVisibleLogicalRange()"
 OpenTab = Callable[..., Tab]
 
 
-def said(tab: Tab, key: str) -> str:
+def text_of(tab: Tab, key: str) -> str:
     return tab.locator(f'[data-k="{key}"]').first.inner_text()
 
 
 def wait_for_bars(tab: Tab, bars: int) -> None:
     tab.wait_for_function(
-        f"{LAST_ROW}[0] >= {tab.evaluate(LAST_ROW)[0] + bars}", timeout=10_000 + 1000 * bars
+        f"{LAST_ROW}.time >= {tab.evaluate(LAST_ROW)['time'] + bars}", timeout=10_000 + 1000 * bars
     )
 
 
 def test_price_is_the_last_tick_s(busy: World, tab: Tab) -> None:
-    shown = float(said(tab, "price").replace(",", ""))
+    shown = float(text_of(tab, "price").replace(",", ""))
     recent = busy.streams["BTCUSDT"].cache.tail(100).rows["price"]
     assert shown in recent
 
 
 def test_counts_are_the_rings(busy: World, tab: Tab) -> None:
-    ticks = int(said(tab, "stream.ticks").split()[0].replace(",", ""))
+    ticks = int(text_of(tab, "stream.ticks").split()[0].replace(",", ""))
     assert 0 <= busy.streams["BTCUSDT"].cache.committed - ticks < 100
-    bars = int(said(tab, "stream.bars").replace(",", ""))
+    bars = int(text_of(tab, "stream.bars").replace(",", ""))
     assert 0 <= busy.streams["BTCUSDT"].bars.committed - bars < 5
-    assert said(tab, "stream.rate") == "20.0"
-    assert said(tab, "stream.status") == "CONNECTED"
+    assert text_of(tab, "stream.rate") == "20.0"
+    assert text_of(tab, "stream.status") == "CONNECTED"
 
 
-def test_cards_say_which_accuracy_it_is(tab: Tab) -> None:
+def test_cards_name_the_accuracy(tab: Tab) -> None:
     cnn = tab.get_by_role("region", name="CNN")
     expect(cnn).to_contain_text(re.compile(r"Live accuracy \(test-then-train\)\s*54\.2 %"))
     expect(cnn).to_contain_text("720 bars scored")
@@ -49,7 +49,7 @@ def test_cards_say_which_accuracy_it_is(tab: Tab) -> None:
     expect(cnn).to_contain_text("0.6729")
     expect(cnn.locator(".chip")).to_have_text("TRAINING")
     dqn = tab.get_by_role("region", name="DQN")
-    for text in ("48.1 %", "-0.0312", "96", "0.0797", "1,570"):
+    for text in ("48.1 %", "-0.0312", "96", "0.0797", "1,570", "-29.6 bp ± 15.5 bp"):
         expect(dqn).to_contain_text(text)
 
 
@@ -59,7 +59,7 @@ def test_last_five_events_newest_first(tab: Tab) -> None:
 
 
 def test_mini_chart_has_every_cycle(tab: Tab) -> None:
-    lines = "Tickloop.link.mini.chart.lines"
+    lines = "Tickloop.connection.mini.chart.lines"
     assert tab.evaluate(f"{lines}.get('accuracy').series.data().length") == 24
     assert tab.evaluate(f"{lines}.get('win rate').series.data().at(-1).value") == 48.1
     assert tab.evaluate(f"{lines}.get('baseline').series.data().length") == 24
@@ -76,17 +76,17 @@ def test_candles_move_in_the_same_node(tab: Tab) -> None:
 
 def test_forming_bar_ends_at_the_price(tab: Tab) -> None:
     tab.wait_for_function(
-        f"{LAST_ROW}[4].toFixed(2) === "
+        f"{LAST_ROW}.close.toFixed(2) === "
         "document.querySelector('[data-k=price]').textContent.replace(',', '')"
     )
-    assert time.time() - tab.evaluate(LAST_ROW)[0] < 4
+    assert time.time() - tab.evaluate(LAST_ROW)["time"] < 4
 
 
 def test_deltas_agree_with_a_new_snapshot(tab: Tab, page: Page, open_tab: OpenTab) -> None:
     wait_for_bars(tab, 3)
     rows = tab.evaluate("[...Tickloop.candles.rows.values()].slice(-30, -2)")
     fresh = open_tab(page.address).evaluate("Object.fromEntries(Tickloop.candles.rows)")
-    assert [fresh[str(row[0])] for row in rows] == rows
+    assert [fresh[str(row["time"])] for row in rows] == rows
 
 
 def test_zoom_stays_while_bars_come(page: Page, open_tab: OpenTab) -> None:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
-from tests.ui.logged import PARITY
+from tests.ui.mlflow_runs import PARITY
 from tests.ui.page_world import Page, World
 
 OpenTab = Callable[..., Tab]
@@ -61,7 +61,7 @@ def test_two_runs_side_by_side(busy: World, runs: Tab) -> None:
     choose(runs, busy.runs["cnn"], busy.earlier["cnn"])
     expect(runs.locator("#compare-rows")).to_have_text(re.compile(r"seed\s*0\s*1"))
     expect(runs.locator("#compare-params")).to_have_text("Parameters that differ (3 are the same)")
-    chart = "Tickloop.link.runs.compare.chart.lines"
+    chart = "Tickloop.connection.runs.compare.chart.lines"
     runs.wait_for_function(f"{chart}.size === 2")
     assert runs.evaluate(f"[...{chart}.values()].map((l) => l.series.data().length)") == [24, 30]
     assert runs.get_by_label("Metric").input_value() == "live/accuracy"

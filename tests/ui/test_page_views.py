@@ -1,7 +1,8 @@
-"""What is shown, decided without a browser: words, differences, the forming bar."""
+"""What is shown, without a browser: texts, differences, the forming bar."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -13,15 +14,17 @@ from streaming.bars import BarBuilder, bars_of
 from streaming.ticks import NS_PER_S, make_ticks
 from tests.ui.page_world import Stream, apart
 from trainers.config import SessionConfig
+from trainers.names import Tag
 from trainers.tracking.reader import RunRecord
-from ui.hub import Hub, Viewer
-from ui.live.cards import cards, newest
-from ui.live.chart import Chart
+from ui.live.chart_rows import ChartRows
 from ui.live.header import header, stream
-from ui.market import Counters, Market
-from ui.metrics import Metrics
-from ui.picture import Picture, changes, joined
-from ui.words import CARDS, bp, clock, duration, plain
+from ui.live.learner_cards import cards, newest_events
+from ui.live.market import Counters, Market
+from ui.mlflow.session_metrics import SessionMetrics
+from ui.server.broadcaster import Broadcaster, Subscriber
+from ui.views.formatting import bp, clock, duration, exact_duration, plain
+from ui.views.metric_cards import CARDS
+from ui.views.view_model import ViewModel, changes, merged
 
 COUNTERS = Counters(
     connection="CONNECTED", ticks=700, bars=40, ticks_per_second=None, span_seconds=40.0, gaps=2,
@@ -29,21 +32,21 @@ COUNTERS = Counters(
 )  # fmt: skip
 
 
-def look(counters: Counters | None = COUNTERS, metrics: Metrics | None = None) -> Picture:
-    config, metrics = SessionConfig(), metrics or Metrics()
-    first = Picture({**header([], metrics, 2), **stream(counters, config)})
-    return joined(first, cards(config, "BTCUSDT", counters, metrics, {}))
+def shown(counters: Counters | None = COUNTERS, metrics: SessionMetrics | None = None) -> ViewModel:
+    config, metrics = SessionConfig(), metrics or SessionMetrics()
+    first = ViewModel({**header([], metrics, 2), **stream(counters, config)})
+    return merged(first, cards(config, "BTCUSDT", counters, metrics))
 
 
-def learned(**metrics: float) -> Metrics:
+def learned(**metrics: float) -> SessionMetrics:
     named = {name.replace("__", "/"): value for name, value in metrics.items()}
     run = RunRecord("r", "RUNNING", {"symbol": "BTCUSDT", "learner": "cnn"}, named, 1)
-    return Metrics(learners={"BTCUSDT": {"cnn": run, "dqn": run}})
+    return SessionMetrics(learners={"BTCUSDT": {"cnn": run, "dqn": run}})
 
 
 @pytest.mark.parametrize("counters", [None, COUNTERS])
-def test_what_is_not_known_is_words_not_numbers(counters: Counters | None) -> None:
-    texts = look(counters).texts
+def test_what_is_not_known_is_text_not_a_number(counters: Counters | None) -> None:
+    texts = shown(counters).texts
     learner = {k: text for k, text in texts.items() if k.startswith(("cnn.", "dqn."))}
     assert not [text for text in learner.values() if text in ("0", "0.0 %", "-", "nan")]
     assert texts["stream.lag"] in ("waiting for the stream", "not measured yet")
@@ -51,34 +54,36 @@ def test_what_is_not_known_is_words_not_numbers(counters: Counters | None) -> No
 
 
 def test_zero_that_was_logged_is_shown() -> None:
-    texts = look(metrics=learned(live__win_rate=0.0, train__episodes=0.0)).texts
+    texts = shown(metrics=learned(live__win_rate=0.0, train__episodes=0.0)).texts
     assert texts["dqn.live/win_rate"] == "0.0 %"
     assert texts["dqn.train/episodes"] == "0"
 
 
-def test_silent_stream_is_stale_whatever_its_last_word() -> None:
+def test_silent_stream_is_stale_whatever_its_state() -> None:
     silent = Counters(**{**vars(COUNTERS), "silent_seconds": 61.0})
-    assert look(silent).texts["stream.status"] == "STALE"
-    assert look().texts["stream.gaps"] == "2 not repaired, 140 ticks repaired"
+    assert shown(silent).texts["stream.status"] == "STALE"
+    assert shown().texts["stream.gaps"] == "2 not repaired, 140 ticks repaired"
 
 
-def test_ended_session_says_so() -> None:
+def test_ended_session_is_shown_as_ended() -> None:
     ended = RunRecord("r", "KILLED", {}, {}, None)
-    texts = look(metrics=Metrics(read_at=1e12, session=ended)).texts
+    texts = shown(metrics=SessionMetrics(read_at=1e12, session=ended)).texts
     assert texts["notice"] == "this session has ended (KILLED)"
 
 
 def test_events_are_shown_newest_first_and_a_broken_tag_shows_none() -> None:
-    session = RunRecord("r", "RUNNING", {"events": '[{"ts": 7.2, "text": "gap"}, 5]'}, {}, None)
-    broken = Metrics(session=session)
-    assert broken.events == []
-    session.tags["events"] = '[{"ts": 7.2, "text": "gap"}, {"ts": 9, "text": "done"}]'
-    assert newest(broken.events) == [(9.0, "done"), (7.2, "gap")]
+    old = {"ts": 7.2, "text": "trades are missing"}  # of a session that logged no codes
+    new = {"ts": 9.0, "code": "cycle", "text": "done"}
+    session = RunRecord("r", "RUNNING", {Tag.EVENTS: json.dumps([old, 5])}, {}, None)
+    metrics = SessionMetrics(session=session)
+    assert metrics.events == []
+    session.tags[Tag.EVENTS] = json.dumps([old, new])
+    assert newest_events(metrics.events) == [new, {"code": "", **old}]
 
 
-def test_changes_applied_to_the_old_picture_give_the_new() -> None:
-    old = Picture({"a": "1", "b": "2"}, {"n": [1], "m": 1}, {"rows": {1: [1, 5], 2: [2, 6]}})
-    new = Picture({"a": "1", "b": "3"}, {"n": [1], "m": 2}, {"rows": {2: [2, 7], 3: [3, 8]}})
+def test_changes_applied_to_the_old_view_model_give_the_new() -> None:
+    old = ViewModel({"a": "1", "b": "2"}, {"n": [1], "m": 1}, {"rows": {1: [1, 5], 2: [2, 6]}})
+    new = ViewModel({"a": "1", "b": "3"}, {"n": [1], "m": 2}, {"rows": {2: [2, 7], 3: [3, 8]}})
     assert changes(old, new) == {"texts": {"b": "3"}, "m": 2, "rows": [[2, 7], [3, 8]]}
     assert changes(new, new) == {}
     assert changes(None, new) == {
@@ -88,36 +93,36 @@ def test_changes_applied_to_the_old_picture_give_the_new() -> None:
 
 @pytest.mark.parametrize("layout", ["cards", "scores"])
 def test_new_places_come_with_all_texts(layout: str) -> None:
-    before = Picture({"a": "1", "b": "2"}, {layout: ["x"]})
-    after = Picture({"a": "1", "b": "3"}, {layout: ["x", "y"]})
+    before = ViewModel({"a": "1", "b": "2"}, {layout: ["x"]})
+    after = ViewModel({"a": "1", "b": "3"}, {layout: ["x", "y"]})
     assert changes(before, after)["texts"] == after.texts
 
 
 def test_what_is_false_or_empty_is_sent_as_well() -> None:
-    before, after = Picture(whole={"running": True}), Picture(whole={"running": False})
+    before, after = ViewModel(whole={"running": True}), ViewModel(whole={"running": False})
     assert changes(before, after) == {"running": False}
 
 
-def test_slow_viewer_starts_again_from_a_whole_picture() -> None:
+def test_slow_subscriber_begins_again_with_the_whole() -> None:
     async def run() -> list[str | None]:
-        hub = Hub(lambda symbol: Picture({"n": str(next(numbers))}), ["A"])
+        broadcaster = Broadcaster(lambda symbol: ViewModel({"n": str(next(numbers))}), ["A"])
         numbers = iter(range(100))
-        slow: Viewer = hub.join("A")
+        slow: Subscriber = broadcaster.subscribe("A")
         for _ in range(3):
-            hub.publish("A")
-        hub.close()
+            broadcaster.publish("A")
+        broadcaster.close()
         return [slow.queue.get_nowait() for _ in range(slow.queue.qsize())]
 
     assert apart(run) == [None]
 
 
-def test_who_joins_between_two_messages_gets_what_the_others_have() -> None:
+def test_who_subscribes_between_two_messages_gets_what_the_others_have() -> None:
     async def run() -> list[str | None]:
         numbers = iter(range(100))
-        hub = Hub(lambda symbol: Picture({"n": str(next(numbers))}), ["A"])
-        first = hub.join("A")
-        hub.publish("A")
-        later = [hub.join("A") for _ in range(2)]
+        broadcaster = Broadcaster(lambda symbol: ViewModel({"n": str(next(numbers))}), ["A"])
+        first = broadcaster.subscribe("A")
+        broadcaster.publish("A")
+        later = [broadcaster.subscribe("A") for _ in range(2)]
         assert first.queue.get_nowait() != later[0].queue.get_nowait()
         return [first.queue.get_nowait(), later[1].queue.get_nowait()]
 
@@ -165,18 +170,18 @@ def test_forming_bars_while_the_feed_waits_for_late_ticks(tmp_path: Path) -> Non
     limit=st.integers(1, 12),
     grace=st.sampled_from([0, NS_PER_S // 2]),
 )
-def test_chart_that_follows_has_the_rows_of_one_that_looks_for_the_first_time(
+def test_rows_of_a_chart_that_is_updated_are_those_of_a_new_one(
     fed: list[tuple[int, int]], limit: int, grace: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         stream = Stream(Path(folder), "BTCUSDT", 100.0)
         stream.builder = BarBuilder(grace)
         market = Market(Path(folder), "BTCUSDT", grace)
-        chart = Chart(market, limit)
+        chart = ChartRows(market, limit)
         for silent, ticks in fed:
             stream.at += silent * NS_PER_S
             stream.feed(ticks)  # 20 a second
-            assert chart.look() == market.rows(limit)
+            assert chart.update() == market.rows(limit)
         stream.close()
 
 
@@ -186,16 +191,17 @@ def test_chart_begins_with_what_a_short_ring_still_has(tmp_path: Path) -> None:
         stream.feed(90)
     market = Market(tmp_path, "BTCUSDT")
     assert market.oldest > 0
-    chart = Chart(market, 900)
+    chart = ChartRows(market, 900)
     for _ in range(5):
-        rows, expected = chart.look(), market.rows(900)
+        rows, expected = chart.update(), market.rows(900)
         assert [row[0] for row in rows] == list(range(rows[0][0], rows[-1][0] + 1))
         assert rows[-40:] == expected[-40:]  # of older ones the ring lacks what averages need
         stream.feed(37)
     stream.close()
 
 
-def test_words() -> None:
+def test_formats() -> None:
+    assert [exact_duration(s) for s in (90, 600, 3600)] == ["90 s", "10 min", "1 h"]
     assert [duration(s) for s in (42, 600, 10_800)] == ["42 s", "10.0 min", "3.0 h"]
     assert [plain(v) for v in (0.001, 12.3456, 1234.5)] == ["0.001", "12.35", "1,234"]
     assert [bp(v) for v in (12.34, -1234.5)] == ["+12.3 bp", "-1,234 bp"]

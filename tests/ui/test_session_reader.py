@@ -1,4 +1,4 @@
-"""Reading sessions back from MLflow: SQLite and server must say the same."""
+"""Reading sessions back from MLflow: SQLite and server must return the same."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.ui.logged import typical
+from tests.ui.mlflow_runs import typical
 from tests.ui.page_world import World, free_port
 from trainers.tracking.reader import SessionReader, TrackingAwayError
-from ui.poller import Poller
+from ui.mlflow.poller import Poller
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +90,13 @@ def test_poller_asks_for_new_points_only(monkeypatch: pytest.MonkeyPatch, world:
     monkeypatch.setattr(
         source, "history", lambda *a, after: asked.append((*a, after)) or read(*a, after=after)
     )
-    poller.look()
-    poller.look()
+    poller.poll()
+    poller.poll()
     assert len(set(asked)) == len(asked), "read twice"
     assert list(poller.metrics.cycles["BTCUSDT"].scores) == [1, 2, 3, 4, 5]
     asked.clear()
     world.log(world.runs["cnn"], 6, live__accuracy=0.6)
-    poller.look()
+    poller.poll()
     assert {after for _, _, after in asked} == {5}
     assert {run for run, _, _ in asked} == {world.runs["cnn"]}
     assert poller.metrics.cycles["BTCUSDT"].scores[6] == [6, 0.6, None, None]
@@ -109,14 +109,14 @@ def test_poller_reads_again_only_what_was_written_since(
     poller, asked = Poller(source, world.run_id), []
     read = source.learner_runs
     monkeypatch.setattr(source, "learner_runs", lambda run: asked.append(run) or read(run))
-    poller.look()
+    poller.poll()
     first = poller.metrics
-    poller.look()
+    poller.poll()
     assert asked == [world.run_id]
     assert poller.metrics.read_at > first.read_at, "what was not written is not old"
     for status in ("TRAINING", "READY"):
         world.client.set_tag(world.runs["cnn"], "status", status)
-        poller.look()
+        poller.poll()
         assert poller.metrics.learners["BTCUSDT"]["cnn"].tags["status"] == status
 
 

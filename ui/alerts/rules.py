@@ -1,9 +1,11 @@
-"""One thing that somebody wants to be told: who, what, compared how, for how long.
+"""An alert rule: a condition on one kind of sample, and how long it must last.
 
 any learner status is ERROR
 cnn live/edge > 0 for 10 min
 stream gaps rises
-session event says "the canary is off chance"
+session event is leak_alarm
+
+The fields ``who``, ``what`` and ``how`` are the API's words for subject, sample and operator.
 """
 
 from __future__ import annotations
@@ -12,16 +14,20 @@ import dataclasses
 import math
 
 from streaming.errors import KnobError
+from streaming.events import Code
 from streaming.knobs import Knobs, knob
+from trainers.names import Status
+from ui.live.market import STALE
+from ui.views.formatting import exact_duration
 
 ANY, STREAM, SESSION = "any", "stream", "session"
 STATUS, EVENT, CHAMPION, STATE = "status", "event", "champion", "state"
-TEXTS = (STATUS, EVENT, CHAMPION, STATE)  # everything else is a number
+TEXTS = (STATUS, EVENT, CHAMPION, STATE)  # every other sample is a number
 
 NUMERIC = (">", ">=", "<", "<=")
-HOWS = (*NUMERIC, "is", "is not", "rises", "changes", "says")
-AT_ONCE = ("rises", "changes", "says")  # something happened; there is nothing to wait for
-NO_VALUE = ("rises", "changes")
+OPERATORS = (*NUMERIC, "is", "is not", "rises", "changes")
+AT_ONCE = ("rises", "changes")  # true at one evaluation only; they take neither value nor seconds
+CODES = tuple(code.value for code in Code)
 
 LONGEST = 200  # characters of a name or a text
 STEADY_SECONDS = 60.0
@@ -32,19 +38,19 @@ Value = float | str
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rule(Knobs):
-    """A rule; a wrong field is one line that says what is allowed.
+    """An alert rule; a wrong field is refused in one line that says what is allowed.
 
     Raises:
-        KnobError: if it could never be true.
+        KnobError: if the rule could never be true.
     """
 
     who: str = knob(ANY, "a learner's name, any (of them), stream or session")
     what: str = knob("live/edge", "a metric; status, champion, event, state; a stream's counter")
-    how: str = knob(">", "the comparison", choices=HOWS)
-    value: str = knob("0", "a number, or a text to compare with or to look for")
+    how: str = knob(">", "the comparison", choices=OPERATORS)
+    value: str = knob("0", "a number, a text, or the code of an event")
     seconds: float = knob(0.0, "how long it must stay so", unit="s", low=0, high=86_400)
     symbol: str = knob("", "the market; each of them if empty")
-    on: bool = knob(True, "whether it is looked at")
+    on: bool = knob(True, "whether it is evaluated")
 
     def __post_init__(self) -> None:
         for name in ("who", "what", "value", "symbol"):
@@ -53,45 +59,56 @@ class Rule(Knobs):
             if len(text) > LONGEST:
                 raise KnobError(f"{name}: got {len(text)} characters; allowed: {LONGEST}")
         super().__post_init__()
-        if self.how in NO_VALUE:
-            object.__setattr__(self, "value", "")
         if self.how in AT_ONCE:
+            object.__setattr__(self, "value", "")
+        if self.at_once:
             object.__setattr__(self, "seconds", 0.0)
         self._check()
 
     def _check(self) -> None:
         if not self.who or not self.what:
             raise KnobError(f"{'what' if self.who else 'who'}: got nothing; allowed: a name")
-        allowed = hows(self.what)
+        allowed = operators_for(self.what)
         if self.how not in allowed:
             raise KnobError(f"how: got {self.how!r}; of {self.what} allowed: {', '.join(allowed)}")
+        if self.what == EVENT and self.who != SESSION:
+            raise KnobError(f"who: got {self.who!r}; allowed with event: session")
+        if self.what == EVENT and self.value not in CODES:
+            raise KnobError(f"value: got {self.value!r}; allowed of event: {', '.join(CODES)}")
         if self.how in NUMERIC and not math.isfinite(_number(self.value)):
             raise KnobError(f"value: got {self.value!r}; allowed with {self.how}: a number")
-        if self.how not in NO_VALUE and not self.value:
+        if self.how not in AT_ONCE and not self.value:
             raise KnobError(f"value: got nothing; allowed with {self.how}: a text")
 
     @property
     def text(self) -> str:
-        """The rule as a person says it."""
+        """The rule as a person reads it."""
         who = "any learner" if self.who == ANY else self.who
-        value = f'"{self.value}"' if self.how == "says" else self.value
-        words = [self.symbol, who, self.what, self.how, value]
-        length = f"for {_length(self.seconds)}" if self.seconds else ""
+        words = [self.symbol, who, self.what, self.how, self.value]
+        length = f"for {exact_duration(self.seconds)}" if self.seconds else ""
         return " ".join(word for word in (*words, length) if word)
 
     @property
+    def at_once(self) -> bool:
+        """Whether the rule is about something that happens, so that there is no end to wait for."""
+        return self.how in AT_ONCE or self.what == EVENT
+
+    @property
     def steady_seconds(self) -> float:
-        """How long it must be untrue until it counts as over, so that it does not flap."""
+        """How long the rule must be untrue before its alert is over, so that it does not flap."""
         return min(max(self.seconds, STEADY_SECONDS), STEADIEST_SECONDS)
 
-    def holds(self, value: Value, before: Value | None) -> bool:
-        """Return whether the rule is true of ``value``, which was ``before`` at the last look."""
+    def is_true(self, value: Value, before: Value | None) -> bool:
+        """Return whether the rule is true of ``value``.
+
+        Args:
+            value: the sample now. It is the code where the sample is an event.
+            before: the sample when it was last known, None if it never was.
+        """
         match self.how:
             case "is" | "is not":
                 same = _text(value).casefold() == self.value.casefold()
                 return same == (self.how == "is")
-            case "says":
-                return self.value.casefold() in _text(value).casefold()
             case "changes":
                 return before is not None and value != before
             case "rises":
@@ -105,18 +122,10 @@ class Rule(Knobs):
         }[self.how]
 
 
-def _length(seconds: float) -> str:
-    """Write a length of time exactly: ``90 s``, ``10 min``, ``1 h``."""
-    for unit, name in ((3600, "h"), (60, "min")):
-        if seconds % unit == 0:
-            return f"{seconds / unit:g} {name}"
-    return f"{seconds:g} s"
-
-
-def hows(what: str) -> tuple[str, ...]:
-    """Return the comparisons that make sense of ``what``."""
+def operators_for(what: str) -> tuple[str, ...]:
+    """Return the operators that make sense of a sample."""
     if what == EVENT:
-        return ("says",)
+        return ("is",)
     return ("is", "is not", "changes") if what in TEXTS else (*NUMERIC, "rises")
 
 
@@ -131,10 +140,10 @@ def _text(value: Value) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
-# What a new project watches: shown in the page, and sent once there is an address.
+# The rules of a new project: shown in the page, and sent once there is an address.
 DEFAULTS = {
-    "learner-error": Rule(what=STATUS, how="is", value="ERROR"),
-    "stream-stale": Rule(who=STREAM, what=STATUS, how="is", value="STALE"),
-    "canary": Rule(who=SESSION, what=EVENT, how="says", value="the canary is off chance"),
+    "learner-error": Rule(what=STATUS, how="is", value=Status.ERROR),
+    "stream-stale": Rule(who=STREAM, what=STATUS, how="is", value=STALE),
+    "leak": Rule(who=SESSION, what=EVENT, how="is", value=Code.LEAK_ALARM),
     "champion": Rule(what=CHAMPION, how="changes", value=""),
 }

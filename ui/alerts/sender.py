@@ -1,7 +1,7 @@
-"""Sends messages to the address that the user gave, in a thread: nobody waits for a network.
+"""Sends messages to the user's address in a thread, so that no evaluation waits for a network.
 
-An address often is the secret itself (a bot's token, a webhook's path). It is never shown again,
-only the kind of service; and of what went wrong only what cannot repeat it.
+An address often is the secret itself (a bot's token, a webhook's path). Only the kind of service is
+ever shown, and of a failure only what cannot quote the address.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import NamedTuple
 import apprise
 
 from streaming.errors import KnobError
-from ui.bucket import Bucket
+from ui.server.rate_limit import TokenBucket
 
 logger = logging.getLogger(__name__)
-logging.getLogger("apprise").propagate = False  # its words may quote the address
+logging.getLogger("apprise").propagate = False  # its texts may quote the address
 
-SENT, UNSENT = "sent", "not sent: "
+SENT, NOT_SENT = "sent", "not sent: "
 MOST, MOST_SECONDS = 10, 60.0  # messages of all rules: ten, and one more a minute
 RULE_MOST, RULE_SECONDS = 2, 300.0  # of one rule: that it fires and that it is over
 
 
 class Message(NamedTuple):
-    """A message, and whom to tell what became of it."""
+    """A message; ``done`` is called with what became of it."""
 
     address: str
     title: str
@@ -36,12 +36,12 @@ class Message(NamedTuple):
 
 
 class Sender:
-    """One thread and its queue.
+    """Sends queued messages from one thread.
 
     Attributes:
-        sent: messages that a service took, since the page began.
+        sent: messages that a service accepted, since the page began.
         failed: messages that were not sent.
-        last_failure: why, of the newest one; empty if there was none.
+        last_failure: why the newest of those was not sent; empty if there was none.
     """
 
     def __init__(self) -> None:
@@ -60,34 +60,34 @@ class Sender:
             try:
                 outcome = deliver(message.address, message.title, message.body)
             except Exception as e:
-                # The edge of the thread: this message is lost, and it is said so.
+                # The edge of the thread: this message is lost, and its outcome says so.
                 logger.exception("could not send an alert")
-                outcome = f"{UNSENT}{type(e).__name__}"
+                outcome = f"{NOT_SENT}{type(e).__name__}"
             self._count(outcome)
             try:
                 message.done(outcome)
             except Exception:
-                # The edge of the thread: the history goes on saying "sending".
-                logger.exception("could not note what became of an alert")
+                # The edge of the thread: this entry of the history stays at "sending".
+                logger.exception("could not save what became of an alert")
 
     def _count(self, outcome: str) -> None:
         if outcome == SENT:
             self.sent += 1
         else:
             self.failed += 1
-            self.last_failure = outcome.removeprefix(UNSENT)
+            self.last_failure = outcome.removeprefix(NOT_SENT)
 
 
 class Limits:
-    """How many messages may be sent, of one rule and of all. Times are seconds of one clock."""
+    """The rate limits of one rule and of all rules. Times are seconds of one clock."""
 
     def __init__(self) -> None:
-        self._all = Bucket(MOST, MOST_SECONDS)
-        self._rules: dict[str, Bucket] = {}
+        self._all = TokenBucket(MOST, MOST_SECONDS)
+        self._rules: dict[str, TokenBucket] = {}
 
     def allow(self, rule: str, now: float) -> bool:
-        """Return whether a message of a rule may be sent now, and count it."""
-        own = self._rules.setdefault(rule, Bucket(RULE_MOST, RULE_SECONDS))
+        """Return whether a rule's message may be sent now, and count it if so."""
+        own = self._rules.setdefault(rule, TokenBucket(RULE_MOST, RULE_SECONDS))
         if own.wait(now) > 0 or self._all.wait(now) > 0:
             return False
         own.take(now)
@@ -96,10 +96,10 @@ class Limits:
 
 
 def check_address(address: str) -> None:
-    """Refuse what is no address of a service.
+    """Check that an address is that of a service.
 
     Raises:
-        KnobError: without repeating it.
+        KnobError: if it is not; the text does not quote it.
     """
     if address and not apprise.Apprise().add(address):
         raise KnobError(
@@ -109,7 +109,7 @@ def check_address(address: str) -> None:
 
 
 def masked(address: str) -> str:
-    """Return which service an address is of, and nothing else of it.
+    """Return the kind of service behind an address, and nothing else of it.
 
     >>> masked("json://user:secret@127.0.0.1/token")
     'JSON (json://…)'
@@ -121,19 +121,19 @@ def masked(address: str) -> str:
 
 
 def deliver(address: str, title: str, body: str) -> str:
-    """Send one message; return what became of it, in words."""
+    """Send one message; return what became of it."""
     services = apprise.Apprise()
     if not services.add(address):
-        return f"{UNSENT}apprise does not know the address"
+        return f"{NOT_SENT}apprise does not know the address"
     with apprise.LogCapture(level=logging.WARNING) as log:  # type: ignore[no-untyped-call]
         # As text: a service that shows HTML is given it escaped.
         done = services.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT)
-        said = log.getvalue()
-    return SENT if done else f"{UNSENT}{_reason(said)}"
+        logged = log.getvalue()
+    return SENT if done else f"{NOT_SENT}{_reason(logged)}"
 
 
-def _reason(said: str) -> str:
-    """Return what kind of failure apprise logged: its own words may quote the address."""
-    if code := re.search(r"error=(\d{3})\b", said):
+def _reason(logged: str) -> str:
+    """Return what kind of failure apprise logged: its own text may quote the address."""
+    if code := re.search(r"error=(\d{3})\b", logged):
         return f"the service answered {code[1]}"
-    return "no connection" if "onnection error" in said else "the service did not take it"
+    return "no connection" if "onnection error" in logged else "the service did not take it"

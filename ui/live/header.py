@@ -1,44 +1,46 @@
-"""The page's first line and the stream's card, in words. Pure."""
+"""The texts of the page's first line and of the stream's card. Pure."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from datamodules.quotes import BP
 from trainers.config import SessionConfig
-from ui.market import Counters
-from ui.metrics import Metrics
-from ui.picture import Texts
-from ui.words import count, duration, signed
+from trainers.names import Tag
+from ui.live.market import Counters
+from ui.mlflow.session_metrics import SessionMetrics
+from ui.views.formatting import count, duration, signed
+from ui.views.view_model import Texts
 
-OLD_SECONDS = 6.0  # three looks at MLflow missed
+OLD_SECONDS = 6.0  # three polls of MLflow were missed
 WAITING = "waiting for the stream"
 
 
-def header(rows: list[list[Any]], metrics: Metrics, decimals: int) -> Texts:
-    """Return what the first line says."""
+def header(rows: list[list[Any]], metrics: SessionMetrics, decimals: int) -> Texts:
+    """Return the texts of the first line."""
     session = metrics.session
     return {
         "price": f"{rows[-1][4]:,.{decimals}f}" if rows else WAITING,
         "change": _change(rows),
         "notice": " · ".join(_notices(metrics)),
-        "session.text": session.tags.get("status_text", "") if session else "",
+        "session.text": session.tags.get(Tag.STATUS_TEXT, "") if session else "",
         "cycle": "By cycle" if metrics.cycle is None else f"By cycle, now {metrics.cycle:,}",
     }
 
 
-def _notices(metrics: Metrics) -> list[str]:
+def _notices(metrics: SessionMetrics) -> list[str]:
     notices = []
     if metrics.age is None:
         notices.append("waiting for MLflow")
     elif metrics.age > OLD_SECONDS:
         notices.append(f"MLflow does not answer: metrics are {duration(metrics.age)} old")
-    if metrics.session and metrics.session.state != "RUNNING":
+    if metrics.session and not metrics.running:
         notices.append(f"this session has ended ({metrics.session.state})")
     return notices
 
 
 def stream(counters: Counters | None, config: SessionConfig) -> Texts:
-    """Return what the stream's card says."""
+    """Return the texts of the stream's card."""
     if counters is None:
         keys = ("ticks", "bars", "rate", "lag", "gaps")
         return {"stream.status": "WAITING", **{f"stream.{key}": WAITING for key in keys}}
@@ -63,4 +65,4 @@ def price_decimals(rows: list[list[Any]]) -> int:
 def _change(rows: list[list[Any]]) -> str:
     if len(rows) < 61:
         return f"change over 60 s: {len(rows)}/61 bars" if rows else ""
-    return f"{signed(1e4 * (rows[-1][4] / rows[-61][4] - 1))} bp in 60 s"
+    return f"{signed(BP * (rows[-1][4] / rows[-61][4] - 1))} bp in 60 s"

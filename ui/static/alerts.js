@@ -1,12 +1,10 @@
-/* The alerts: rules with their states, where messages go, what fired. The server says over the
-   page's connection that something is new; what it is, is fetched. */
+/* The alerts: rules with their states, where messages go, what fired. The page's connection brings a
+   new revision when something has changed; everything is fetched then. */
 (function () {
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId, element } = Tickloop;
   const ADDRESS = "/live/alerts";
-  const AT_ONCE = ["rises", "changes", "says"];
-  const NO_VALUE = ["rises", "changes"];
   const utc = (seconds) => new Date(seconds * 1000).toISOString();
 
   const chip = (text) => {
@@ -15,7 +13,7 @@
     return made;
   };
 
-  /* When something was, and that it is a time. */
+  /* A time, for people and for machines. */
   const time = (seconds, text) => {
     const made = element("time", text ?? utc(seconds).slice(0, 19).replace("T", " "));
     made.dateTime = utc(seconds);
@@ -26,28 +24,26 @@
     constructor() {
       this.form = byId("rule");
       this.form.onsubmit = (event) => this.add(event);
-      this.form.elements.who.onchange = () => this.offerWhats();
-      this.form.elements.what.oninput = () => this.offerHows();
+      this.form.elements.who.onchange = () => this.offerSamples();
+      this.form.elements.what.oninput = () => this.offerOperators();
       this.form.elements.how.onchange = () => this.hideUnused();
       byId("address").onsubmit = (event) => this.save(event);
       byId("address-test").onclick = () => this.test();
       byId("address-remove").onclick = () => this.setAddress("");
-      new MutationObserver(() => this.load()).observe(byId("alerts-revision"), { childList: true });
-      this.load();
     }
 
     async load() {
-      const found = await Tickloop.ask(ADDRESS);
-      if (found.error) return; // the page says itself that its connection is lost
-      byId("alerts-broken").hidden = !found.broken;
-      byId("alerts-broken").textContent = found.broken;
-      this.offer(found.choices);
-      const rules = found.rules.map((rule) => this.rule(rule));
+      const alerts = await Tickloop.request(ADDRESS);
+      if (alerts.error) return; // the page shows itself that its connection is lost
+      byId("alerts-broken").hidden = !alerts.broken;
+      byId("alerts-broken").textContent = alerts.broken;
+      this.offer(alerts.choices);
+      const rules = alerts.rules.map((rule) => this.rule(rule));
       if (!rules.length) rules.push(element("li", "no rules: nothing is watched", "none"));
       byId("alert-rules").replaceChildren(...rules);
-      byId("alert-history").replaceChildren(...found.history.map((line) => this.line(line)));
-      byId("alert-none").hidden = found.history.length > 0;
-      this.showSending(found);
+      byId("alert-history").replaceChildren(...alerts.history.map((line) => this.line(line)));
+      byId("alert-none").hidden = alerts.history.length > 0;
+      this.showSending(alerts);
     }
 
     /* ---- rules */
@@ -70,7 +66,7 @@
       const button = element("button", rule.on ? "Switch off" : "Switch on");
       button.type = "button";
       button.setAttribute("aria-label", `${button.textContent}: ${rule.text}`);
-      button.onclick = () => this.ask(`${ADDRESS}/rules/${rule.id}`, { on: !rule.on }, "PATCH");
+      button.onclick = () => this.send(`${ADDRESS}/rules/${rule.id}`, { on: !rule.on }, "PATCH");
       return button;
     }
 
@@ -78,7 +74,7 @@
       const button = element("button", "Remove", "danger");
       button.type = "button";
       button.setAttribute("aria-label", `Remove: ${rule.text}`);
-      button.onclick = () => this.ask(`${ADDRESS}/rules/${rule.id}`, {}, "DELETE");
+      button.onclick = () => this.send(`${ADDRESS}/rules/${rule.id}`, {}, "DELETE");
       return button;
     }
 
@@ -88,12 +84,12 @@
       const seconds = Number(stays.value.replace(",", ".")) * Number(unit.value);
       if (Number.isNaN(seconds)) return this.refuse(`For: got "${stays.value}"; allowed: a number`);
       const rule = { who: who.value, what: what.value, how: how.value, value: value.value || "0", seconds };
-      if (await this.ask(`${ADDRESS}/rules`, rule)) this.form.elements.value.value = stays.value = "";
+      if (await this.send(`${ADDRESS}/rules`, rule)) this.form.elements.value.value = stays.value = "";
     }
 
-    /* Have something changed; tells whether it was. */
-    async ask(address, body, method) {
-      const answer = await Tickloop.ask(address, body, method);
+    /* Change something; resolves to whether it was. */
+    async send(address, body, method) {
+      const answer = await Tickloop.request(address, body, method);
       this.refuse(answer.error ?? "");
       if (!answer.error) await this.load();
       return !answer.error;
@@ -114,28 +110,32 @@
       who.replaceChildren(...Object.keys(choices.what).map((name) => new Option(names[name] ?? name, name)));
       who.value = choices.what[chosen] ? chosen : "any";
       if (first) what.value = "live/edge";
-      this.offerWhats();
+      this.offerSamples();
     }
 
-    offerWhats() {
+    offerSamples() {
       const { who } = this.form.elements;
-      byId("alert-whats").replaceChildren(...this.choices.what[who.value].map((name) => new Option(name, name)));
-      this.offerHows();
+      byId("alert-samples").replaceChildren(...this.choices.what[who.value].map((name) => new Option(name, name)));
+      this.offerOperators();
     }
 
-    offerHows() {
+    offerOperators() {
       const { what, how } = this.form.elements;
-      const hows = this.choices.how[what.value.trim()] ?? this.choices.how[""];
+      const sample = what.value.trim();
+      const operators = this.choices.how[sample] ?? this.choices.how[""];
       const chosen = how.value;
-      how.replaceChildren(...hows.map((name) => new Option(name, name)));
-      if (hows.includes(chosen)) how.value = chosen;
+      how.replaceChildren(...operators.map((name) => new Option(name, name)));
+      if (operators.includes(chosen)) how.value = chosen;
+      const values = this.choices.value[sample] ?? [];
+      byId("alert-values").replaceChildren(...values.map((name) => new Option(name, name)));
       this.hideUnused();
     }
 
     hideUnused() {
-      const { how, value, stays } = this.form.elements;
-      value.closest("label").hidden = NO_VALUE.includes(how.value);
-      stays.closest("label").hidden = AT_ONCE.includes(how.value);
+      const { what, how, value, stays } = this.form.elements;
+      const atOnce = this.choices.at_once.includes(how.value);
+      value.closest("label").hidden = atOnce;
+      stays.closest("label").hidden = atOnce || what.value.trim() === "event";
     }
 
     /* ---- messages */
@@ -156,25 +156,25 @@
       event.preventDefault();
       const { address } = event.target.elements;
       if (address.value.trim()) this.setAddress(address.value);
-      else this.say("type an address first");
+      else this.note("type an address first");
     }
 
     async setAddress(address) {
-      const answer = await Tickloop.ask(`${ADDRESS}/address`, { address }, "PUT");
+      const answer = await Tickloop.request(`${ADDRESS}/address`, { address }, "PUT");
       if (!answer.error) byId("address").reset();
-      this.say(answer.error ?? (address ? `saved: ${answer.address}` : "removed: alerts are only shown here"));
+      this.note(answer.error ?? (address ? `saved: ${answer.address}` : "removed: alerts are only shown here"));
       this.load();
     }
 
     async test() {
-      this.say("sending a test message …");
-      const answer = await Tickloop.ask(`${ADDRESS}/test`, {});
-      this.say(answer.error ?? `test message ${answer.outcome}`);
+      this.note("sending a test message …");
+      const answer = await Tickloop.request(`${ADDRESS}/test`, {});
+      this.note(answer.error ?? `test message ${answer.outcome}`);
       this.load();
     }
 
-    say(text) {
-      byId("address-said").textContent = text;
+    note(text) {
+      byId("address-note").textContent = text;
     }
 
     /* ---- history */

@@ -1,11 +1,11 @@
 /* What all scripts share. Names and texts come from runs and tags that anyone may have written:
-   they are only ever assigned to textContent, never parsed. */
+   they are only assigned to textContent, never parsed. */
 (function () {
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
 
-  /* Colours come from base.css, where they are held to WCAG's contrast. They are asked for with
-     every bar: the browser is asked once a theme. */
+  /* Colours are those of base.css, whose contrast is tested. Every bar needs some, so that each is
+     read from the style once a theme. */
   const colours = new Map();
   Tickloop.colour = (name) => {
     if (!colours.has(name)) {
@@ -16,14 +16,14 @@
   };
   Tickloop.forgetColours = () => colours.clear();
 
-  /* Do what a view has to, now if it is open, else once it is opened. */
-  const waiting = new Map(); // by view, the last work of each kind
-  Tickloop.whenOpen = (view, kind, work) => {
-    if (!Tickloop.byId(view).hidden) return work();
-    waiting.set(view, new Map(waiting.get(view)).set(kind, work));
+  /* Draw a part of a view: now if the view is open, else once it is opened. */
+  const waiting = new Map(); // view -> part -> draw
+  Tickloop.whenOpen = (view, part, draw) => {
+    if (!Tickloop.byId(view).hidden) return draw();
+    waiting.set(view, new Map(waiting.get(view)).set(part, draw));
   };
   Tickloop.opened = (view) => {
-    for (const work of waiting.get(view)?.values() ?? []) work();
+    for (const draw of waiting.get(view)?.values() ?? []) draw();
     waiting.delete(view);
   };
   Tickloop.SERIES = 6; // colours c0 to c5
@@ -48,8 +48,8 @@
   Tickloop.key = (names) =>
     names.flatMap((name, i) => [Tickloop.element("i", "", `k${i % Tickloop.SERIES}`), name]);
 
-  /* What all charts share. */
-  Tickloop.look = (logo) => ({
+  /* The options that all charts share. */
+  Tickloop.chartOptions = (logo) => ({
     layout: {
       background: { color: Tickloop.colour("card") },
       textColor: Tickloop.colour("muted"),

@@ -1,28 +1,32 @@
-/* The chart: candles, averages, forecasts, volume. One chart lives as long as its tab: rows are set
-   once and then updated, so that nothing is drawn anew and the zoom stays. A row is ui/market.py's:
-   [time, open, high, low, close, volume, sma_20, sma_50, gap], time in unix seconds. */
+/* The chart: candles, averages, forecasts, volume. One chart lives as long as its tab: bars are set
+   once and then updated, so that nothing is drawn anew and the zoom stays. */
 (function () {
   "use strict";
   const L = window.LightweightCharts;
   const Tickloop = (window.Tickloop = window.Tickloop || {});
-  const { colour, look } = Tickloop;
+  const { colour, chartOptions } = Tickloop;
   const KEPT_ROWS = 930; // at the live edge
   const MOST_ROWS = 1020; // then it is cut to those
-  const MOST_ROWS_AWAY = 7200; // while someone looks at older bars
+  const MOST_ROWS_AWAY = 7200; // while older bars are on the screen
   const RIGHT_BARS = 4; // empty space right of the newest bar
   const [PRICE, STRIP, VOLUME] = [0, 1, 2]; // panes
 
-  const candle = ([time, open, high, low, close]) => ({ time, open, high, low, close });
-  const point = (time, value) => (value === null ? { time } : { time, value });
-  const volume = ([time, open, , , close, value]) => ({
+  /* A row of ui/live/market.py, which comes every second and therefore without names. */
+  const barOf = ([time, open, high, low, close, volume, sma20, sma50, gap]) =>
+    ({ time, open, high, low, close, volume, sma20, sma50, gap });
+  const candleOf = ({ time, open, high, low, close }) => ({ time, open, high, low, close });
+  const averageOf = (name) => (bar) =>
+    bar[name] === null ? { time: bar.time } : { time: bar.time, value: bar[name] };
+  const [sma20Of, sma50Of] = [averageOf("sma20"), averageOf("sma50")];
+  const volumeOf = ({ time, open, close, volume }) => ({
     time,
-    value,
+    value: volume,
     color: colour(close >= open ? "up-soft" : "down-soft"),
   });
 
   class Candles {
     constructor(frame, openCycle) {
-      this.rows = new Map();
+      this.rows = new Map(); // time -> bar
       this.symbol = null;
       this.decimals = 2;
       this.legend = frame.querySelector("#legend");
@@ -82,29 +86,30 @@
       });
     }
 
-    /* Take a whole picture: after a reconnect it continues what is here, zoom included. */
-    set({ symbol, rows = [], said = [], trades = [], marks = [] }) {
-      const first = rows.length ? rows[0][0] : Infinity;
+    /* Show a first message; after a reconnect it continues what is here, zoom included. */
+    set({ symbol, rows = [], forecasts = [], trades = [], cycle_marks: cycles = [] }) {
+      const bars = rows.map(barOf);
+      const first = bars.length ? bars[0].time : Infinity;
       const last = [...this.rows.keys()].pop();
       const same = symbol === this.symbol;
       const older = same && last >= first - 1 ? [...this.rows.values()] : [];
       this.symbol = symbol;
-      this.replace([...older.filter((row) => row[0] < first), ...rows], same);
+      this.replace([...older.filter((bar) => bar.time < first), ...bars], same);
       const start = [...this.rows.keys()][0] ?? Infinity;
-      this.strip.set(said, same, start);
-      this.marks.set(trades, marks, same, start);
+      this.strip.set(forecasts, same, start);
+      this.marks.set(trades, cycles, same, start);
     }
 
-    replace(rows, keepZoom) {
+    replace(bars, keepZoom) {
       const scale = this.chart.timeScale();
       const away = keepZoom && this.away() ? scale.getVisibleRange() : null;
-      this.rows = new Map(rows.map((row) => [row[0], row]));
-      this.candles.setData(rows.map(candle));
-      this.volume.setData(rows.map(volume));
-      this.sma20.setData(rows.map((row) => point(row[0], row[6])));
-      this.sma50.setData(rows.map((row) => point(row[0], row[7])));
-      this.gaps.set(rows);
-      if (away && rows.length && away.to > rows[0][0]) scale.setVisibleRange(away);
+      this.rows = new Map(bars.map((bar) => [bar.time, bar]));
+      this.candles.setData(bars.map(candleOf));
+      this.volume.setData(bars.map(volumeOf));
+      this.sma20.setData(bars.map(sma20Of));
+      this.sma50.setData(bars.map(sma50Of));
+      this.gaps.set(bars);
+      if (away && bars.length && away.to > bars[0].time) scale.setVisibleRange(away);
       this.describe();
     }
 
@@ -113,21 +118,21 @@
       return this.chart.timeScale().scrollPosition() < 0;
     }
 
-    update({ rows = [], said, trades, marks }) {
+    update({ rows = [], forecasts, trades, cycle_marks: cycles }) {
       let last = [...this.rows.keys()].pop() ?? -Infinity;
-      for (const row of rows) {
-        const older = row[0] < last; // a bar of late trades, where the feed waits for them
-        if (older && !this.rows.has(row[0])) continue;
-        this.rows.set(row[0], row);
-        this.candles.update(candle(row), older);
-        this.volume.update(volume(row), older);
-        this.sma20.update(point(row[0], row[6]), older);
-        this.sma50.update(point(row[0], row[7]), older);
-        if (row[8]) this.gaps.add(row[0]);
-        last = Math.max(last, row[0]);
+      for (const bar of rows.map(barOf)) {
+        const older = bar.time < last; // a bar of late trades, where the feed waits for them
+        if (older && !this.rows.has(bar.time)) continue;
+        this.rows.set(bar.time, bar);
+        this.candles.update(candleOf(bar), older);
+        this.volume.update(volumeOf(bar), older);
+        this.sma20.update(sma20Of(bar), older);
+        this.sma50.update(sma50Of(bar), older);
+        if (bar.gap) this.gaps.add(bar.time);
+        last = Math.max(last, bar.time);
       }
-      if (said) this.strip.update(said);
-      this.marks.update(trades, marks);
+      if (forecasts) this.strip.update(forecasts);
+      this.marks.update(trades, cycles);
       this.trim();
       this.describe();
     }
@@ -165,29 +170,29 @@
 
     /* Write the bar under the mouse, or the newest one, into the legend. */
     describe() {
-      const row = this.rows.get(this.hovered) ?? [...this.rows.values()].pop();
+      const bar = this.rows.get(this.hovered) ?? [...this.rows.values()].pop();
       const [text, sma20, sma50] = this.legend.children;
-      if (!row) {
+      if (!bar) {
         text.textContent = "no bars yet";
         sma20.textContent = sma50.textContent = "";
         return;
       }
       const price = (value) => (value === null ? "needs more bars" : value.toFixed(this.decimals));
-      const clock = new Date(row[0] * 1000).toISOString().slice(11, 19);
-      const [open, high, low, close] = row.slice(1, 5).map(price);
-      const gap = row[8] ? "  GAP: trades are missing" : "";
-      text.textContent = `${clock} UTC  O ${open}  H ${high}  L ${low}  C ${close}  V ${row[5]}${gap}`;
-      sma20.textContent = `SMA 20 ${price(row[6])}`;
-      sma50.textContent = `SMA 50 ${price(row[7])}`;
+      const clock = new Date(bar.time * 1000).toISOString().slice(11, 19);
+      const [open, high, low, close] = [bar.open, bar.high, bar.low, bar.close].map(price);
+      const gap = bar.gap ? "  GAP: trades are missing" : "";
+      text.textContent = `${clock} UTC  O ${open}  H ${high}  L ${low}  C ${close}  V ${bar.volume}${gap}`;
+      sma20.textContent = `SMA 20 ${price(bar.sma20)}`;
+      sma50.textContent = `SMA 50 ${price(bar.sma50)}`;
     }
 
     recolour() {
       const [up, down] = [colour("up"), colour("down")];
-      this.chart.applyOptions(look(true));
+      this.chart.applyOptions(chartOptions(true));
       this.candles.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down });
       this.sma20.applyOptions({ color: colour("a") });
       this.sma50.applyOptions({ color: colour("b") });
-      this.volume.setData([...this.rows.values()].map(volume));
+      this.volume.setData([...this.rows.values()].map(volumeOf));
       this.strip.recolour();
       this.marks.recolour();
     }

@@ -17,7 +17,7 @@
 
   class CycleCard {
     constructor(marks) {
-      this.marks = marks; // of the chart: which cycles there are
+      this.marks = marks; // returns the chart's cycles
       this.dialog = byId("cycle-card");
       byId("cycle-close").onclick = () => this.close();
       byId("cycle-before").onclick = () => this.step(-1);
@@ -55,12 +55,12 @@
 
     async show(cycle) {
       this.cycle = cycle;
-      const version = this.marks().get(cycle)?.[2];
+      const version = this.marks().get(cycle)?.version;
       byId("cycle-title").textContent = `Cycle ${cycle}, version ${version} serves`;
       const body = byId("cycle-body");
       body.replaceChildren(element("p", "asking MLflow …", "none"));
-      const asked = new URLSearchParams({ symbol: Tickloop.link.symbol, cycle });
-      const answer = await Tickloop.ask(`/live/cycle?${asked}`);
+      const query = new URLSearchParams({ symbol: Tickloop.connection.symbol, cycle });
+      const answer = await Tickloop.request(`/live/cycle?${query}`);
       if (cycle !== this.cycle) return; // another one was opened meanwhile
       if (answer.error) return body.replaceChildren(element("p", answer.error, "none"));
       body.replaceChildren(...answer.map((learner) => this.learner(learner)));

@@ -9,32 +9,31 @@
     constructor() {
       this.form = byId("compare");
       this.chart = new Tickloop.CycleChart("compare-chart", (value) => `${Number(value.toPrecision(4))}`);
-      for (const select of this.form.querySelectorAll("select")) select.onchange = () => this.look();
+      for (const select of this.form.querySelectorAll("select")) select.onchange = () => this.load();
       this.form.onsubmit = (event) => event.preventDefault();
     }
 
-    /* Offer runs: pairs of id and name, the newest first. Two of them are shown until others are
-       chosen. */
+    /* Offer runs, the newest first; two of them are shown until others are chosen. */
     offer(runs, shown) {
       for (const name of ["a", "b"]) {
         const select = this.form.elements[name];
         const chosen = select.value;
         const none = new Option("choose a run", "");
-        select.replaceChildren(none, ...runs.map(([id, text]) => new Option(text, id, false, id === chosen)));
+        select.replaceChildren(none, ...runs.map(({ id, label }) => new Option(label, id, false, id === chosen)));
       }
       const { a, b } = this.form.elements;
       if (a.value || b.value || shown.length < 2) return;
       [a.value, b.value] = shown;
-      this.look();
+      this.load();
     }
 
-    async look() {
+    async load() {
       const { a, b, metric } = this.form.elements;
       if (!a.value || !b.value) return;
-      const chosen = new URLSearchParams({ a: a.value, b: b.value, metric: metric.value });
-      this.asked = `${chosen}`;
-      const answer = await Tickloop.ask(`/live/compare?${chosen}`);
-      if (this.asked !== `${chosen}`) return; // others were chosen meanwhile
+      const query = new URLSearchParams({ a: a.value, b: b.value, metric: metric.value });
+      this.query = `${query}`;
+      const answer = await Tickloop.request(`/live/compare?${query}`);
+      if (this.query !== `${query}`) return; // others were chosen meanwhile
       if (answer.error) byId("compare-key").textContent = answer.error;
       else this.show(answer);
     }

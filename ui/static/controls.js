@@ -1,5 +1,5 @@
-/* Controls: a click asks the page's server, which writes a tag in MLflow; what became of it comes
-   back over the connection, to every viewer the same. */
+/* Controls: a click asks the page's server, which writes a tag in MLflow; the trainer's result comes
+   back over the connection, the same to every viewer. */
 (function () {
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
@@ -16,12 +16,12 @@
     promote: "Promote",
     rollback: "Roll back",
   };
-  const PROMISES = {
+  const EFFECTS = {
     stop: "Training ends and the session with it. It goes on with make ARGS=\"--resume last\", or from a page of its own.",
   };
 
-  /* Ask the server; an answer that is none has its words in `error`. */
-  Tickloop.ask = async (address, body, method = "POST") => {
+  /* Send a request to the server; a failure has its text in `error`. */
+  Tickloop.request = async (address, body, method = "POST") => {
     const options = body && {
       method,
       headers: { "Content-Type": "application/json" },
@@ -29,14 +29,14 @@
     };
     try {
       const answer = await fetch(address, options);
-      const found = await answer.json().catch(() => ({ detail: answer.statusText }));
-      return answer.ok ? found : { error: words(found.detail ?? answer.statusText) };
+      const result = await answer.json().catch(() => ({ detail: answer.statusText }));
+      return answer.ok ? result : { error: textOf(result.detail ?? answer.statusText) };
     } catch {
       return { error: "the page's server does not answer" };
     }
   };
 
-  const words = (detail) => (typeof detail === "string" ? detail : "refused: not a value");
+  const textOf = (detail) => (typeof detail === "string" ? detail : "refused: not a value");
 
   class Controls {
     constructor() {
@@ -55,27 +55,27 @@
     }
 
     async click(name) {
-      if (PROMISES[name] && !(await Tickloop.confirm(`${NAMES[name]}?`, PROMISES[name], NAMES[name]))) return;
+      if (EFFECTS[name] && !(await Tickloop.confirm(`${NAMES[name]}?`, EFFECTS[name], NAMES[name]))) return;
       this.send(name, "1");
     }
 
     async send(name, value) {
       this.errors.set(name, "asking …");
       this.list();
-      const answer = await Tickloop.ask("/live/control", { name, value });
+      const answer = await Tickloop.request("/live/control", { name, value });
       if (answer.error) this.errors.set(name, `not requested: ${answer.error}`);
       else this.errors.delete(name);
       this.list();
     }
 
-    /* What the server says of a control. */
+    /* Show the state of a control. */
     put(name, text) {
       this.states.set(name, text);
       this.list();
     }
 
     list() {
-      for (const host of document.querySelectorAll(".asked")) {
+      for (const host of document.querySelectorAll(".control-states")) {
         const only = host.dataset.only?.split(" ") ?? Object.keys(NAMES);
         host.replaceChildren(...this.items(only));
       }
@@ -105,7 +105,7 @@
     }
   }
 
-  /* Ask the person; resolves to whether it was confirmed. Escape leaves things as they are. */
+  /* Open a dialog; resolves to whether it was confirmed. Escape leaves things as they are. */
   Tickloop.confirm = (title, text, yes) =>
     new Promise((resolve) => {
       const dialog = byId("confirm");

@@ -1,5 +1,4 @@
-/* Lines over training cycles; the time axis counts cycles. Each line has a key; `bound` draws the
-   two edges of its interval, or one threshold, as thin lines in the same colour. */
+/* Lines over training cycles; the time axis counts cycles. */
 (function () {
   "use strict";
   const L = window.LightweightCharts;
@@ -64,14 +63,14 @@
     }
 
     recolour() {
-      this.chart.applyOptions(Tickloop.look(false));
+      this.chart.applyOptions(Tickloop.chartOptions(false));
       for (const { series, colour } of this.lines.values()) {
         series.applyOptions({ color: Tickloop.colour(`c${colour}`) });
       }
     }
   }
 
-  /* Accuracy, win rate and the best baseline's accuracy: rows [cycle, ...]. */
+  /* Rows [cycle, accuracy, win rate, best baseline's accuracy]. */
   class Mini {
     constructor() {
       this.chart = new CycleChart("mini", (value) => `${value.toFixed(0)} %`);
@@ -84,13 +83,15 @@
     }
 
     add(rows) {
-      for (const row of rows) this.rows.set(row[0], row);
-      const of = (column) =>
-        new Map([...this.rows].map(([cycle, row]) => [cycle, row[column] === null ? null : 100 * row[column]]));
+      for (const [cycle, accuracy, winRate, baseline] of rows) {
+        this.rows.set(cycle, { accuracy, winRate, baseline });
+      }
+      const percent = (value) => (value === null ? null : 100 * value);
+      const of = (key) => new Map([...this.rows].map(([cycle, row]) => [cycle, percent(row[key])]));
       this.chart.show([
-        { key: "accuracy", points: of(1), colour: 0 },
-        { key: "win rate", points: of(2), colour: 1 },
-        { key: "baseline", points: of(3), colour: 2, style: L.LineStyle.Dashed },
+        { key: "accuracy", points: of("accuracy"), colour: 0 },
+        { key: "win rate", points: of("winRate"), colour: 1 },
+        { key: "baseline", points: of("baseline"), colour: 2, style: L.LineStyle.Dashed },
       ]);
     }
 

@@ -4,8 +4,8 @@
   const L = window.LightweightCharts;
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId, element, place, key } = Tickloop;
-  const WINDOWS = { "live/10m/": "10 min", "live/1h/": "1 h", "live/": "session" };
-  const COLUMNS = ["accuracy", "log_loss", "edge", "pnl_bps"];
+
+  const namesOf = (rows) => [...new Set([...rows.values()].map(({ name }) => name))];
 
   class EvidenceView {
     constructor(panel) {
@@ -14,9 +14,7 @@
       this.bets = new Map();
       this.edgeChart = new Tickloop.CycleChart("edges", (value) => value.toFixed(4));
       this.betChart = new Tickloop.CycleChart("bets", (value) => value.toFixed(2));
-      const head = COLUMNS.flatMap(() => Object.values(WINDOWS).map((name) => element("th", name, "n")));
-      for (const cell of head) cell.scope = "col";
-      byId("windows").replaceChildren(...head);
+      this.columns = [...byId("windows").children].map((head) => head.dataset.key);
     }
 
     /* A new connection: of another symbol, nothing is kept. */
@@ -25,31 +23,35 @@
       this.bets.clear();
     }
 
-    take({ scores, curves, costs, edges, bets }) {
+    update({ scores, curves, costs, edges, bets }) {
       if (scores) this.setScores(scores);
-      for (const row of edges ?? []) this.edges.set(`${row[0]}/${row[1]}`, row);
-      for (const row of bets ?? []) this.bets.set(`${row[0]}/${row[1]}`, row);
-      const soon = (what, work) => Tickloop.whenOpen("view-evidence", what, work);
-      if (curves) soon("curves", () => this.setCurves(curves));
-      if (costs) soon("costs", () => this.setCosts(costs));
-      if (edges) soon("edges", () => this.drawEdges());
-      if (bets) soon("bets", () => this.drawBets());
+      for (const [name, cycle, value, half] of edges ?? []) {
+        this.edges.set(`${name}/${cycle}`, { name, cycle, value, half });
+      }
+      for (const [name, cycle, value, threshold] of bets ?? []) {
+        this.bets.set(`${name}/${cycle}`, { name, cycle, value, threshold });
+      }
+      const draw = (part, work) => Tickloop.whenOpen("view-evidence", part, work);
+      if (curves) draw("curves", () => this.setCurves(curves));
+      if (costs) draw("costs", () => this.setCosts(costs));
+      if (edges) draw("edges", () => this.drawEdges());
+      if (bets) draw("bets", () => this.drawBets());
     }
 
-    setScores({ rows, ours, judged }) {
+    setScores({ rows, learners, challengers }) {
       const body = document.querySelector("#scores tbody");
-      const of = (kind) => rows.filter((row) => row[1] === kind).map(([name]) => this.row(name, kind));
+      const of = (kind) => rows.filter((row) => row.kind === kind).map(({ name }) => this.row(name, kind));
       const baselines = of("baseline");
       body.replaceChildren(...of("learner"), ...(baselines.length ? [this.divider()] : []), ...baselines);
-      byId("pays").replaceChildren(...ours.map((name) => this.pays(name)));
-      byId("verdicts").replaceChildren(...judged.map((name) => this.panel.sentence(`v.${name}`, name)));
+      byId("pays").replaceChildren(...learners.map((name) => this.pays(name)));
+      byId("verdicts").replaceChildren(...challengers.map((name) => this.panel.sentence(`v.${name}`, name)));
       this.panel.find();
     }
 
     divider() {
       const row = element("tr", undefined, "divider");
       const head = element("th", "baselines, always on in the same ledger");
-      head.colSpan = 2 + COLUMNS.length * Object.keys(WINDOWS).length;
+      head.colSpan = 2 + this.columns.length;
       row.append(head);
       return row;
     }
@@ -59,9 +61,7 @@
       const head = element("th", name);
       head.scope = "row";
       row.append(head, place("td", `e.${name}.scored`, "n"));
-      for (const column of COLUMNS) {
-        for (const prefix of Object.keys(WINDOWS)) row.append(place("td", `e.${name}.${prefix}${column}`, "n"));
-      }
+      for (const column of this.columns) row.append(place("td", `e.${name}.${column}`, "n"));
       return row;
     }
 
@@ -78,7 +78,7 @@
       );
       const bars = element("div", undefined, "bars");
       bars.dataset.of = name;
-      section.append(element("h3", name), place("p", `p.${name}.verdict`, "said"), bars, pairs);
+      section.append(element("h3", name), place("p", `p.${name}.verdict`, "note-text"), bars, pairs);
       return section;
     }
 
@@ -96,14 +96,14 @@
     }
 
     drawEdges() {
-      const names = [...new Set([...this.edges.values()].map(([name]) => name))];
+      const names = namesOf(this.edges);
       const lines = names.flatMap((name, colour) => {
-        const mine = [...this.edges.values()].filter(([owner]) => owner === name);
+        const rows = [...this.edges.values()].filter((row) => row.name === name);
         const bound = (sign) =>
-          new Map(mine.map(([, cycle, value, half]) => [cycle, half === null ? null : value + sign * half]));
+          new Map(rows.map(({ cycle, value, half }) => [cycle, half === null ? null : value + sign * half]));
         const thin = { colour, width: 1, style: L.LineStyle.Dotted };
         return [
-          { key: name, colour, points: new Map(mine.map(([, cycle, value]) => [cycle, value])) },
+          { key: name, colour, points: new Map(rows.map(({ cycle, value }) => [cycle, value])) },
           { key: `${name} above`, points: bound(1), ...thin },
           { key: `${name} below`, points: bound(-1), ...thin },
         ];
@@ -113,13 +113,13 @@
     }
 
     drawBets() {
-      const names = [...new Set([...this.bets.values()].map(([name]) => name))];
+      const names = namesOf(this.bets);
       const lines = names.flatMap((name, colour) => {
-        const mine = [...this.bets.values()].filter(([owner]) => owner === name);
-        const of = (at) => new Map(mine.map((row) => [row[1], row[at]]));
+        const rows = [...this.bets.values()].filter((row) => row.name === name);
+        const of = (key) => new Map(rows.map((row) => [row.cycle, row[key]]));
         return [
-          { key: name, colour, points: of(2) },
-          { key: `${name} needed`, colour, width: 1, style: L.LineStyle.Dashed, points: of(3) },
+          { key: name, colour, points: of("value") },
+          { key: `${name} needed`, colour, width: 1, style: L.LineStyle.Dashed, points: of("threshold") },
         ];
       });
       this.betChart.show(lines);

@@ -17,19 +17,19 @@
     return shape("svg", attributes);
   };
 
-  /* Curves by learner: points [said, came, half-width, cases]. */
+  /* Curves by learner: bins [predicted, observed, half-width, bars]. */
   Tickloop.calibration = (curves) => {
     const names = Object.keys(curves);
     const values = names.flatMap((name) =>
-      curves[name].flatMap(([said, came, half]) => [said, came - half, came + half])
+      curves[name].flatMap(([predicted, observed, half]) => [predicted, observed - half, observed + half])
     );
     const low = Math.max(0, Math.min(0.4, ...values) - 0.02);
     const high = Math.min(1, Math.max(0.6, ...values) + 0.02);
     const within = (value) => (Math.min(Math.max(value, low), high) - low) / (high - low);
     const x = (value) => SIZE.left + within(value) * (SIZE.width - SIZE.left - SIZE.right);
     const y = (value) => SIZE.height - SIZE.bottom - within(value) * (SIZE.height - SIZE.bottom - SIZE.top);
-    const said = names.map((name) => `${name} in ${curves[name].length} bins`).join(", ");
-    const svg = figure(`Calibration: how often it rose against how likely it was said; ${said}`);
+    const bins = names.map((name) => `${name} in ${curves[name].length} bins`).join(", ");
+    const svg = figure(`Calibration: how often the close was higher against the predicted probability; ${bins}`);
     svg.append(...ticks(low, high, x, y), line(x(low), y(low), x(high), y(high), "even"));
     names.forEach((name, i) => svg.append(...curve(curves[name], i % Tickloop.SERIES, x, y)));
     return svg;
@@ -39,29 +39,28 @@
 
   const ticks = (low, high, x, y) => {
     const step = high - low > 0.5 ? 0.2 : 0.1;
-    const found = [];
+    const shapes = [];
     for (let value = Math.ceil(low / step) * step; value <= high + 1e-9; value += step) {
       const text = `${Math.round(100 * value)} %`;
-      found.push(line(SIZE.left, y(value), SIZE.width - SIZE.right, y(value), "grid"));
-      found.push(shape("text", { x: SIZE.left - 4, y: y(value) + 3, "text-anchor": "end" }, text));
-      found.push(shape("text", { x: x(value), y: SIZE.height - 6, "text-anchor": "middle" }, text));
+      shapes.push(line(SIZE.left, y(value), SIZE.width - SIZE.right, y(value), "grid"));
+      shapes.push(shape("text", { x: SIZE.left - 4, y: y(value) + 3, "text-anchor": "end" }, text));
+      shapes.push(shape("text", { x: x(value), y: SIZE.height - 6, "text-anchor": "middle" }, text));
     }
-    return found;
+    return shapes;
   };
 
-  const curve = (points, colour, x, y) => {
-    const path = points.map(([said, came]) => `${x(said)},${y(came)}`).join(" ");
-    const found = [shape("polyline", { points: path, class: `curve s${colour}` })];
-    for (const [said, came, half, cases] of points) {
-      found.push(shape("line", {
-        x1: x(said), x2: x(said), y1: y(came - half), y2: y(came + half), class: `s${colour}`,
-      }));
-      const dot = shape("circle", { cx: x(said), cy: y(came), r: 3, class: `f${colour}` });
-      const words = `said ${(100 * said).toFixed(1)} %, came ${(100 * came).toFixed(1)} %, ${cases} bars`;
-      dot.append(shape("title", {}, words));
-      found.push(dot);
+  const curve = (bins, colour, x, y) => {
+    const path = bins.map(([predicted, observed]) => `${x(predicted)},${y(observed)}`).join(" ");
+    const shapes = [shape("polyline", { points: path, class: `curve s${colour}` })];
+    for (const [predicted, observed, half, bars] of bins) {
+      const [left, low, high] = [x(predicted), y(observed - half), y(observed + half)];
+      shapes.push(shape("line", { x1: left, x2: left, y1: low, y2: high, class: `s${colour}` }));
+      const dot = shape("circle", { cx: left, cy: y(observed), r: 3, class: `f${colour}` });
+      const [expected, came] = [predicted, observed].map((value) => `${(100 * value).toFixed(1)} %`);
+      dot.append(shape("title", {}, `predicted ${expected}, observed ${came}, ${bars} bars`));
+      shapes.push(dot);
     }
-    return found;
+    return shapes;
   };
 
   /* Bars of profit at 0, 1 and 2 times the cost: [value, half-width] each, bp. */

@@ -1,21 +1,21 @@
-/* The page's one connection: messages of ui/hub.py in, charts and texts out. The first message of a
-   connection is whole (it names its symbol), each later one holds what changed. */
+/* The page's one connection: messages of ui/server/broadcaster.py in, charts and texts out. The first
+   message of a connection is whole (it names its symbol), each later one holds what changed. */
 (function () {
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId } = Tickloop;
-  const SILENT_MS = 5000; // the server speaks every second
-  const HIDDEN_MS = 15000; // a tab nobody looks at needs no connection
+  const SILENT_MS = 5000; // the server sends a message every second
+  const HIDDEN_MS = 15000; // a hidden tab needs no connection
   const FIRST_RETRY_MS = 300;
   const LAST_RETRY_MS = 1000;
 
-  class Link {
-    constructor(parts) {
-      Object.assign(this, parts, { retry: FIRST_RETRY_MS, socket: null });
+  class Connection {
+    constructor(views) {
+      Object.assign(this, views, { retry: FIRST_RETRY_MS, socket: null });
       [this.symbol] = Tickloop.address();
-      byId("symbols").onchange = (event) => this.watch(event.target.value);
-      document.addEventListener("visibilitychange", () => this.seen());
-      setInterval(() => this.socket && Date.now() - this.heard > SILENT_MS && this.lost(), 1000);
+      byId("symbols").onchange = (event) => this.showSymbol(event.target.value);
+      document.addEventListener("visibilitychange", () => this.onVisibility());
+      setInterval(() => this.socket && Date.now() - this.lastMessage > SILENT_MS && this.lost(), 1000);
       this.open();
     }
 
@@ -24,8 +24,8 @@
       this.drop();
       const address = location.origin.replace(/^http/, "ws") + "/live/ws?symbol=";
       this.socket = new WebSocket(address + encodeURIComponent(this.symbol));
-      this.heard = Date.now();
-      this.socket.onmessage = (event) => this.take(JSON.parse(event.data));
+      this.lastMessage = Date.now();
+      this.socket.onmessage = (event) => this.receive(JSON.parse(event.data));
       this.socket.onclose = () => this.lost();
     }
 
@@ -38,28 +38,29 @@
 
     lost() {
       this.drop();
-      if (document.hidden) return; // `seen` opens it again
+      if (document.hidden) return; // onVisibility opens it again
       this.panel.put("link", "RECONNECTING");
       document.body.classList.add("tl-stale");
+      Tickloop.checkLogin(); // a page that restarts does not answer; one that does may refuse
       this.timer = setTimeout(() => this.open(), this.retry);
       this.retry = Math.min(this.retry * 1.7, LAST_RETRY_MS);
     }
 
-    seen() {
+    onVisibility() {
       clearTimeout(this.hiding);
       if (document.hidden) this.hiding = setTimeout(() => this.drop(), HIDDEN_MS);
       else if (!this.socket) this.open();
     }
 
-    watch(symbol) {
+    showSymbol(symbol) {
       this.symbol = symbol;
       Tickloop.setAddress({ symbol });
       this.open();
     }
 
-    take(message) {
-      this.heard = Date.now();
-      this.prepare(message);
+    receive(message) {
+      this.lastMessage = Date.now();
+      this.configure(message);
       if (message.symbol) this.begin(message);
       else {
         this.candles.update(message);
@@ -67,15 +68,15 @@
       }
       if (message.cards) this.panel.setCards(message.cards);
       if (message.events) this.panel.setEvents(message.events);
-      this.evidence.take(message);
-      this.runs.take(message);
+      this.evidence.update(message);
+      this.runs.update(message);
       for (const [key, text] of Object.entries(message.texts ?? {})) this.put(key, text);
       if ("running" in message) this.controls.setRunning(message.running);
       if ("paused" in message) this.controls.setPaused(message.paused);
     }
 
     /* What charts and links have to know before they are drawn. */
-    prepare({ decimals, learners, confidence, mlflow }) {
+    configure({ decimals, learners, confidence, mlflow }) {
       if (decimals) this.candles.setDecimals(decimals);
       if (learners) this.candles.setLearners(learners);
       if (confidence) this.candles.setConfidence(confidence);
@@ -89,6 +90,7 @@
     put(key, text) {
       const [, control] = key.match(/^control\.(?!note)(.+)$/) ?? [];
       if (control) this.controls.put(control, text);
+      else if (key === "alerts.revision") this.alerts.load();
       else this.panel.put(key, text);
     }
 
@@ -102,10 +104,10 @@
       this.candles.set(message);
       this.mini.set(cycles ?? []);
       this.panel.put("link", "LIVE");
-      this.choices(symbol, symbols);
+      this.offerSymbols(symbol, symbols);
     }
 
-    choices(symbol, symbols) {
+    offerSymbols(symbol, symbols) {
       const select = byId("symbols");
       select.hidden = symbols.length < 2;
       this.panel.put("symbol", select.hidden ? symbol : "");
@@ -113,22 +115,19 @@
     }
   }
 
-  /* Begin, once; tells whether the page's parts are there. */
-  Tickloop.start = function () {
-    if (Tickloop.link) return true;
-    // Nothing of ours may wait for a frame before this: it would be forgotten with the spinner's.
-    if (!byId("view-evidence") || !Tickloop.stopSpinner()) return null;
+  /* Start the page, once, when both its markup and its scripts are there. */
+  Tickloop.start = () => {
+    if (Tickloop.connection || !byId("view-evidence")) return;
     const card = new Tickloop.CycleCard(() => Tickloop.candles.marks.cycles);
     const candles = new Tickloop.Candles(byId("chart-frame"), (...at) => card.open(...at));
     const [mini, panel, controls] = [new Tickloop.Mini(), new Tickloop.Panel(), new Tickloop.Controls()];
     const [compare, evidence] = [new Tickloop.Compare(), new Tickloop.EvidenceView(panel)];
-    const runs = new Tickloop.RunsView(panel, controls, compare);
+    const [runs, alerts] = [new Tickloop.RunsView(panel, controls, compare), new Tickloop.AlertsView()];
     Tickloop.candles = candles;
     Tickloop.followTheme([candles, mini, compare, evidence]);
-    Tickloop.tabs = new Tickloop.Tabs();
-    Tickloop.alerts = new Tickloop.AlertsView();
-    Tickloop.link = new Link({ candles, panel, mini, controls, evidence, runs });
-    Tickloop.followRole();
-    return true;
+    new Tickloop.Tabs();
+    Tickloop.connection = new Connection({ candles, panel, mini, controls, evidence, runs, alerts });
+    Tickloop.showRole();
   };
+  Tickloop.start();
 })();

@@ -1,5 +1,4 @@
-/* Paper trades and training cycles on the chart: rows of ui/live/ledger_marks.py.
-   A trade is [time, learner, 1 bought | -1 sold], a cycle [cycle, time, version that serves]. */
+/* Paper trades and training cycles on the chart, as ui/live/ledger_marks.py describes them. */
 (function () {
   "use strict";
   const L = window.LightweightCharts;
@@ -13,7 +12,7 @@
     constructor(chart, candles, legend, open) {
       Object.assign(this, { chart, legend, open, trades: new Map(), cycles: new Map() });
       this.learners = [];
-      this.confidence = 0.65;
+      this.confidence = null; // until the first message
       this.ofTrades = L.createSeriesMarkers(candles, []);
       this.addCycles();
       chart.subscribeClick(({ hoveredObjectId, point }) => {
@@ -50,35 +49,36 @@
         this.trades.clear();
         this.cycles.clear();
       }
-      this.take(trades, cycles);
+      this.add(trades, cycles);
       this.cut(first);
       this.draw();
     }
 
     update(trades, cycles) {
       if (!trades && !cycles) return;
-      this.take(trades ?? [], cycles ?? []);
+      this.add(trades ?? [], cycles ?? []);
       this.draw();
     }
 
-    take(trades, cycles) {
-      for (const row of trades) this.trades.set(row.join(), row);
-      for (const row of cycles) this.cycles.set(row[0], row);
+    add(trades, cycles) {
+      for (const each of trades) this.trades.set(`${each.time}/${each.learner}/${each.side}`, each);
+      for (const each of cycles) this.cycles.set(each.cycle, each);
     }
 
     /* Forget what lies before the chart. */
     cut(first) {
-      for (const [key, row] of this.trades) if (row[0] < first) this.trades.delete(key);
-      for (const [key, row] of this.cycles) if (row[1] < first) this.cycles.delete(key);
+      for (const marks of [this.trades, this.cycles]) {
+        for (const [key, { time }] of marks) if (time < first) marks.delete(key);
+      }
     }
 
     draw() {
       const byTime = (a, b) => a.time - b.time;
-      this.ofTrades.setMarkers([...this.trades.values()].map((row) => this.trade(row)).sort(byTime));
-      const cycles = [...this.cycles.values()].sort((a, b) => a[1] - b[1]);
-      this.edge.setData([...new Set(cycles.map((row) => row[1]))].map((time) => ({ time, value: 0 })));
+      this.ofTrades.setMarkers([...this.trades.values()].map((each) => this.trade(each)).sort(byTime));
+      const cycles = [...this.cycles.values()].sort(byTime);
+      this.edge.setData([...new Set(cycles.map(({ time }) => time))].map((time) => ({ time, value: 0 })));
       this.ofCycles.setMarkers(
-        cycles.map(([cycle, time, version]) => ({
+        cycles.map(({ cycle, time, version }) => ({
           id: `cycle:${cycle}`,
           time,
           position: "inBar",
@@ -91,7 +91,7 @@
       this.describe();
     }
 
-    trade([time, learner, side]) {
+    trade({ time, learner, side }) {
       const bought = side > 0;
       return {
         time,
@@ -102,13 +102,13 @@
       };
     }
 
-    /* Say what the marks mean. */
+    /* Write what the marks mean into the legend. */
     describe() {
       const { element } = Tickloop;
-      const who = [...new Set([...this.trades.values()].map((row) => row[1]))].sort();
-      const traders = who.map((i) => `${initial(this.learners[i])} ${this.learners[i]}`).join(", ");
+      const learners = [...new Set([...this.trades.values()].map(({ learner }) => learner))].sort();
+      const traders = learners.map((i) => `${initial(this.learners[i])} ${this.learners[i]}`).join(", ");
       const at = `${Math.round(100 * this.confidence)} %`;
-      const versions = [...new Set([...this.cycles.values()].map((row) => row[2]))];
+      const versions = [...new Set([...this.cycles.values()].map(({ version }) => version))];
       const named = versions.sort((a, b) => b - a).slice(0, VERSIONS_NAMED);
       const parts = [];
       if (this.trades.size) parts.push(element("span", `▲ buy ▼ sell on paper: ${traders} (at ${at})`));
@@ -117,8 +117,8 @@
         parts.push(element("span", `● ${version}`, `t${version % Tickloop.SERIES}`));
       }
       const text = parts.map((part) => part.textContent).join();
-      if (text === this.said) return;
-      this.said = text;
+      if (text === this.shown) return;
+      this.shown = text;
       this.legend.replaceChildren(...parts);
       Tickloop.byId("cycles-open").disabled = !this.cycles.size;
     }

@@ -3,7 +3,7 @@
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId, element, place } = Tickloop;
-  const NUMBER = /^[-+\d]/; // what does not begin so is words: not known, or not yet
+  const NUMBER = /^[-+\d]/; // a text that begins otherwise is prose, such as "not known yet"
 
   class Panel {
     constructor() {
@@ -32,7 +32,7 @@
     write(node, text) {
       if (node.textContent !== text) node.textContent = text;
       if (node.classList.contains("chip")) node.dataset.s = text;
-      else node.classList.toggle("words", !NUMBER.test(text));
+      else node.classList.toggle("no-number", !NUMBER.test(text));
     }
 
     setCards(cards) {
@@ -45,12 +45,12 @@
       section.setAttribute("aria-label", title);
       const heading = element("h2", title);
       heading.append(place("span", `${id}.status`, "chip"));
-      const [[key, label], ...others] = lines;
+      const [{ key, label }, ...others] = lines;
       const headline = element("div", undefined, "headline");
       const caption = element("span", label, "caption");
       headline.append(caption, place("strong", key), place("span", `${id}.note`, "note"));
       const pairs = element("div", undefined, "pairs");
-      for (const [each, name, wide] of others) pairs.append(this.pair(each, name, wide));
+      for (const line of others) pairs.append(this.pair(line.key, line.label, line.wide));
       section.append(heading, headline, pairs, place("p", `${id}.text`, "foot"));
       return section;
     }
@@ -61,7 +61,7 @@
       return pair;
     }
 
-    /* A name, and words that may be long. */
+    /* A label, and a text that may be long. */
     sentence(key, label) {
       const sentence = element("p", undefined, "sentence");
       sentence.append(element("span", `${label}: `), place("b", key));
@@ -69,14 +69,15 @@
     }
 
     setEvents(events) {
-      const items = events.map(([ts, text]) => {
+      const items = events.map(({ ts, code, text }) => {
         const at = new Date(ts * 1000);
         const time = element("time", at.toISOString().slice(11, 19));
         time.dateTime = at.toISOString();
         const item = element("li");
-        const words = element("span", text);
-        words.title = text; // of a long one only the beginning is shown
-        item.append(time, words);
+        item.dataset.code = code;
+        const label = element("span", text);
+        label.title = text; // only the beginning of a long one is shown
+        item.append(time, label);
         return item;
       });
       if (!items.length) items.push(element("li", "no events yet"));

@@ -1,10 +1,8 @@
-/* Sessions with their learners, and the registered models with what was decided about them.
-   A row of a run is ui/runs/table.py's: [id, session, start, name, kind, status, cycles, ...]. */
+/* Sessions with their learners, and the registered models with the decisions about them. */
 (function () {
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId, element, place } = Tickloop;
-  const [ID, SESSION, START, NAME, KIND, STATUS, CYCLES] = [0, 1, 2, 3, 4, 5, 6];
   const TOP = ["session", "replay"];
 
   class RunsView {
@@ -12,11 +10,11 @@
       Object.assign(this, { panel, controls, compare, rows: new Map(), nodes: new Map(), changed: new Set() });
     }
 
-    take({ runs, run_ids: ids, models }) {
+    update({ runs, run_ids: ids, models }) {
       if (ids) this.keep(new Set(ids));
       if (runs) {
-        for (const row of runs) this.rows.set(row[ID], row);
-        for (const row of runs) this.changed.add(row[ID]);
+        for (const row of runs) this.rows.set(row.id, row);
+        for (const row of runs) this.changed.add(row.id);
         Tickloop.whenOpen("view-runs", "runs", () => this.draw());
       }
       if (models) {
@@ -29,14 +27,14 @@
 
     /* Newest session first, each followed by its learners. */
     sorted() {
-      const start = (row) => this.rows.get(row[SESSION])?.[START] ?? row[START];
-      const depth = (row) => (TOP.includes(row[KIND]) ? 0 : 1);
+      const start = (row) => this.rows.get(row.session)?.started ?? row.started;
+      const depth = (row) => (TOP.includes(row.kind) ? 0 : 1);
       return [...this.rows.values()].sort(
         (a, b) =>
           start(b) - start(a) ||
-          (a[SESSION] < b[SESSION] ? -1 : a[SESSION] > b[SESSION] ? 1 : 0) ||
+          (a.session < b.session ? -1 : a.session > b.session ? 1 : 0) ||
           depth(a) - depth(b) ||
-          (a[NAME] < b[NAME] ? -1 : 1)
+          (a.name < b.name ? -1 : 1)
       );
     }
 
@@ -63,32 +61,32 @@
 
     list() {
       const sorted = this.sorted();
-      byId("runs").replaceChildren(...sorted.map((row) => this.nodes.get(row[ID])));
-      const offered = sorted.map((row) => [row[ID], `${row[NAME]} · ${row[KIND]} ${row[ID].slice(0, 8)}`]);
+      byId("runs").replaceChildren(...sorted.map((row) => this.nodes.get(row.id)));
+      const offered = sorted.map(({ id, name, kind }) => ({ id, label: `${name} · ${kind} ${id.slice(0, 8)}` }));
       this.compare.offer(offered, this.pair(sorted));
     }
 
     /* The newest learner and itself in the session before; else the learner beside it. */
     pair(sorted) {
-      const learners = sorted.filter((row) => row[KIND] === "learner");
+      const learners = sorted.filter((row) => row.kind === "learner");
       const [newest, beside] = learners;
-      const before = learners.find((row) => row !== newest && row[NAME] === newest[NAME]);
-      return [newest, before ?? beside].filter(Boolean).map((row) => row[ID]);
+      const before = learners.find((row) => row !== newest && row.name === newest.name);
+      return [newest, before ?? beside].filter(Boolean).map(({ id }) => id);
     }
 
     row(row) {
-      const line = element("tr", undefined, TOP.includes(row[KIND]) ? "top" : "");
-      const head = element("th", row[NAME]);
+      const line = element("tr", undefined, TOP.includes(row.kind) ? "top" : "");
+      const head = element("th", row.name);
       head.scope = "row";
-      const status = element("span", row[STATUS], "chip");
-      status.dataset.s = row[STATUS];
+      const status = element("span", row.status, "chip");
+      status.dataset.s = row.status;
       const cell = element("td");
       cell.append(status);
       const link = element("td");
-      link.append(Tickloop.runLink(row[ID], row[ID].slice(0, 8)));
-      line.append(head, element("td", row[KIND]), cell, element("td", row[CYCLES], "n"));
-      for (const text of row.slice(CYCLES + 1, -1)) line.append(element("td", text, "n"));
-      line.append(element("td", row.at(-1), "about"), link);
+      link.append(Tickloop.runLink(row.id, row.id.slice(0, 8)));
+      line.append(head, element("td", row.kind), cell, element("td", row.cycles, "n"));
+      for (const text of row.scores) line.append(element("td", text, "n"));
+      line.append(element("td", row.note, "about"), link);
       return line;
     }
 
@@ -125,11 +123,11 @@
       });
     }
 
-    /* Show the verdict and what it rests on before anything is changed by hand. */
+    /* Show the verdict and its evidence before anything is changed by hand. */
     async decide(control, text, name, learner) {
       const verdict = this.panel.texts.get(`v.${learner}`) ?? "not known yet";
-      const words = `${name}. The verdict of the evidence is — ${verdict}. Doing it by hand is written into the audit record.`;
-      if (await Tickloop.confirm(`${text}?`, words, text)) {
+      const prose = `${name}. The verdict of the evidence is — ${verdict}. Doing it by hand is written into the audit record.`;
+      if (await Tickloop.confirm(`${text}?`, prose, text)) {
         this.controls.send(control, learner.slice(learner.indexOf(".") + 1));
       }
     }

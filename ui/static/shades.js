@@ -4,7 +4,7 @@
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const FONT = 10; // CSS pixels
 
-  /* What a primitive has to be; `draw` is given the context, its sizes and both pixel ratios. */
+  /* The interface of a primitive; `draw` gets the context, its sizes and both pixel ratios. */
   class Shade {
     attached({ chart, series, requestUpdate }) {
       Object.assign(this, { chart, series, requestUpdate });
@@ -43,9 +43,9 @@
       this.ranges = []; // first and last second of each
     }
 
-    set(rows) {
+    set(bars) {
       this.ranges = [];
-      for (const row of rows) if (row[8]) this.add(row[0]);
+      for (const bar of bars) if (bar.gap) this.add(bar.time);
       this.requestUpdate?.();
     }
 

@@ -1,16 +1,19 @@
-/* The forecasts under the price: how likely each forecaster said the next close is higher, at the
-   bar that it is about. A row is ui/live/ledger_marks.py's: [time, probability by learner ...]. */
+/* The forecasts under the price: each forecaster's probability that the close is higher, at the bar
+   that it is about. */
 (function () {
   "use strict";
   const L = window.LightweightCharts;
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const ROOM = 0.03; // beyond the band
 
+  /* A row of ui/live/ledger_marks.py, which comes every second and therefore without names. */
+  const forecastOf = ([time, ...probabilities]) => ({ time, probabilities });
+
   class Strip {
     constructor(chart, pane, legend) {
       Object.assign(this, { chart, pane, legend, rows: new Map(), series: new Map() });
       this.learners = [];
-      this.confidence = 0.65;
+      this.confidence = null; // until the first message
     }
 
     setLearners(learners) {
@@ -26,54 +29,53 @@
       this.describe();
     }
 
-    /* Take a whole picture, on top of what is here from `first` on. */
+    /* Show the rows of a first message, on top of what is here from `first` on. */
     set(rows, keep, first) {
-      const older = keep ? [...this.rows.values()].filter((row) => row[0] >= first) : [];
-      const merged = new Map(older.map((row) => [row[0], row]));
-      for (const row of rows) merged.set(row[0], row);
+      const older = keep ? [...this.rows.values()].filter((row) => row.time >= first) : [];
+      const merged = new Map(older.map((row) => [row.time, row]));
+      for (const row of rows.map(forecastOf)) merged.set(row.time, row);
       this.rows = new Map([...merged].sort(([a], [b]) => a - b));
       this.draw();
     }
 
     draw() {
-      for (const column of this.columns()) {
-        const points = [...this.rows.values()].map((row) => this.point(row, column));
-        this.line(column).setData(points);
+      for (const i of this.forecasters()) {
+        const points = [...this.rows.values()].map((row) => this.point(row, i));
+        this.line(i).setData(points);
       }
       this.describe();
     }
 
     update(rows) {
       let last = [...this.rows.keys()].pop() ?? -Infinity;
-      for (const row of rows) {
-        const older = row[0] < last;
-        if (older && !this.rows.has(row[0])) continue;
-        this.rows.set(row[0], row);
-        const columns = [...row.keys()].filter((i) => i && (row[i] !== null || this.series.has(i)));
-        for (const column of columns) {
-          this.line(column).update(this.point(row, column), older);
-        }
-        last = Math.max(last, row[0]);
+      for (const row of rows.map(forecastOf)) {
+        const older = row.time < last;
+        if (older && !this.rows.has(row.time)) continue;
+        this.rows.set(row.time, row);
+        row.probabilities.forEach((value, i) => {
+          if (value !== null || this.series.has(i)) this.line(i).update(this.point(row, i), older);
+        });
+        last = Math.max(last, row.time);
       }
       this.describe();
     }
 
-    point(row, column) {
-      const value = row[column] ?? null;
-      return value === null ? { time: row[0] } : { time: row[0], value };
+    point({ time, probabilities }, i) {
+      const value = probabilities[i] ?? null;
+      return value === null ? { time } : { time, value };
     }
 
-    /* Columns in which something was ever said; an agent gives no probability. */
-    columns() {
-      const said = new Set(this.series.keys());
-      for (const row of this.rows.values()) {
-        for (let i = 1; i < row.length; i += 1) if (row[i] !== null) said.add(i);
+    /* The learners that gave a probability, by index: an agent gives none. */
+    forecasters() {
+      const found = new Set(this.series.keys());
+      for (const { probabilities } of this.rows.values()) {
+        probabilities.forEach((value, i) => value !== null && found.add(i));
       }
-      return [...said].sort();
+      return [...found].sort((a, b) => a - b);
     }
 
-    line(column) {
-      if (this.series.has(column)) return this.series.get(column);
+    line(i) {
+      if (this.series.has(i)) return this.series.get(i);
       const options = {
         lineWidth: 2,
         lineType: L.LineType.WithSteps,
@@ -81,10 +83,10 @@
         crosshairMarkerVisible: false,
         priceFormat: { type: "custom", formatter: (value) => value.toFixed(2), minMove: 0.01 },
         autoscaleInfoProvider: (original) => this.range(original()),
-        color: Tickloop.colour(`c${(column - 1) % Tickloop.SERIES}`),
+        color: Tickloop.colour(`c${i % Tickloop.SERIES}`),
       };
       const made = this.chart.addSeries(L.LineSeries, options, this.pane);
-      this.series.set(column, made);
+      this.series.set(i, made);
       if (!this.band) this.addBand(made);
       return made;
     }
@@ -114,28 +116,28 @@
     /* Write the forecasts about the bar under the mouse, or the newest, into the legend. */
     describe(time) {
       const row = this.rows.get(time) ?? [...this.rows.values()].pop();
-      if (!row) return this.say("up", "no forecasts yet");
-      const parts = this.columns().map((column) => {
-        const said = row[column] ?? null;
-        const text = `${this.learners[column - 1] ?? ""} ${said === null ? "silent" : said.toFixed(3)}`;
-        return [`t${(column - 1) % Tickloop.SERIES}`, text];
+      if (!row) return this.write("up", "no forecasts yet");
+      const parts = this.forecasters().map((i) => {
+        const value = row.probabilities[i] ?? null;
+        const text = `${this.learners[i] ?? ""} ${value === null ? "silent" : value.toFixed(3)}`;
+        return [`t${i % Tickloop.SERIES}`, text];
       });
-      this.say("up", ...parts, ["", `band: no signal under ${Math.round(100 * this.confidence)} %`]);
+      this.write("up", ...parts, ["", `band: no signal under ${Math.round(100 * this.confidence)} %`]);
     }
 
-    say(...parts) {
-      const words = parts.map((part) => (Array.isArray(part) ? part : ["", part]));
-      const text = words.join();
-      if (text === this.said) return;
-      this.said = text;
+    write(...parts) {
+      const spans = parts.map((part) => (Array.isArray(part) ? part : ["", part]));
+      const text = spans.join();
+      if (text === this.shown) return;
+      this.shown = text;
       this.legend.replaceChildren(
-        ...words.map(([className, word]) => Tickloop.element("span", word, className))
+        ...spans.map(([className, span]) => Tickloop.element("span", span, className))
       );
     }
 
     recolour() {
-      for (const [column, series] of this.series) {
-        series.applyOptions({ color: Tickloop.colour(`c${(column - 1) % Tickloop.SERIES}`) });
+      for (const [i, series] of this.series) {
+        series.applyOptions({ color: Tickloop.colour(`c${i % Tickloop.SERIES}`) });
       }
       for (const [line] of this.lines ?? []) line.applyOptions({ color: Tickloop.colour("muted") });
     }

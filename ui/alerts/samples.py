@@ -1,0 +1,107 @@
+"""What alert rules are evaluated on: the newest known value of every series.
+
+    SessionMetrics, stream counters, models -> collect_samples -> {(symbol, who, what): value}
+
+A value that is not known is missing, and no rule becomes true or untrue by it. So no rule of
+metrics changes its state while MLflow is away, and none at all once the session has ended.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from trainers.names import CHAMPION_ALIAS, Tag, model_name
+from trainers.tracking.model_reader import ModelRecord
+from ui.alerts.rules import CHAMPION, SESSION, STATE, STATUS, STREAM, Value
+from ui.live.header import OLD_SECONDS
+from ui.live.market import Counters
+from ui.mlflow.session_metrics import Event, SessionMetrics
+
+NO_CHAMPION = "none"
+
+
+class Series(NamedTuple):
+    """The name of a sample; ``symbol`` is empty for the session's own."""
+
+    symbol: str
+    who: str
+    what: str
+
+    @property
+    def subject(self) -> str:
+        """Symbol and name, for people."""
+        return " ".join(word for word in (self.symbol, self.who) if word)
+
+
+Samples = dict[Series, Value]
+
+
+def collect_samples(
+    metrics: SessionMetrics,
+    streams: Mapping[str, Counters | None],
+    models: Iterable[ModelRecord] | None,
+    stale_seconds: float,
+) -> Samples:
+    """Return every sample that is known now.
+
+    Args:
+        metrics: what MLflow held when it was last read.
+        streams: the counters of each symbol's stream.
+        models: the registered models; None if they are not known.
+        stale_seconds: silence after which a stream is STALE.
+    """
+    if not metrics.running:
+        return {}
+    samples: Samples = {}
+    for symbol, counters in streams.items():
+        if counters is not None:
+            samples |= dict(_of_stream(symbol, counters, stale_seconds))
+    if metrics.age is not None and metrics.age <= OLD_SECONDS:
+        samples |= dict(_of_metrics(metrics))
+        if models is not None:
+            samples |= dict(_of_champions(metrics, models))
+    return samples
+
+
+def new_events(metrics: SessionMetrics, after: float) -> list[Event]:
+    """Return the events of a running session after ``after``, Unix seconds."""
+    return [event for event in metrics.events if metrics.running and event.ts > after]
+
+
+def _of_stream(
+    symbol: str, counters: Counters, stale_seconds: float
+) -> Iterator[tuple[Series, Value]]:
+    yield Series(symbol, STREAM, STATUS), counters.status(stale_seconds)
+    for name, value in dataclasses.asdict(counters).items():
+        if isinstance(value, int | float):
+            yield Series(symbol, STREAM, name), float(value)
+
+
+def _of_metrics(metrics: SessionMetrics) -> Iterator[tuple[Series, Value]]:
+    if metrics.session:
+        yield Series("", SESSION, STATE), metrics.session.state
+        for name, value in metrics.session.metrics.items():
+            yield Series("", SESSION, name), value
+    for symbol in {*metrics.learners, *metrics.champions, *metrics.baselines}:
+        for who, run in metrics.runs(symbol).items():
+            if status := run.tags.get(Tag.STATUS):
+                yield Series(symbol, who, STATUS), status
+            for name, value in run.metrics.items():
+                yield Series(symbol, who, name), value
+
+
+def _of_champions(
+    metrics: SessionMetrics, models: Iterable[ModelRecord]
+) -> Iterator[tuple[Series, Value]]:
+    champions = {
+        model.name: str(version.version)
+        for model in models
+        for version in model.versions
+        if CHAMPION_ALIAS in version.aliases
+    }
+    for symbol, runs in metrics.learners.items():
+        for who in runs:
+            version = champions.get(model_name(symbol, who), NO_CHAMPION)
+            yield Series(symbol, who, CHAMPION), version

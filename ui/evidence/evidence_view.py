@@ -1,0 +1,195 @@
+"""The evidence tab: scores, calibration, break-even, bets, permuted-label control. Pure."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping
+
+from trainers.names import Kind, Tag
+from trainers.scoring.interval import Estimate
+from trainers.scoring.metrics import WINDOWS
+from trainers.scoring.promotion.eprocess import LEAK_ALPHA
+from trainers.tracking.reader import RunRecord
+from ui.evidence.ledger_scores import LedgerScores
+from ui.mlflow.session_metrics import SessionMetrics, is_agent
+from ui.views.formatting import (
+    NO_TRADES,
+    NOT_APPLICABLE,
+    UNKNOWN,
+    UNSCORED,
+    bp,
+    count,
+    decimals,
+    exact_duration,
+    nats,
+    percent,
+)
+from ui.views.learner_names import is_champion
+from ui.views.metric_cards import Line
+from ui.views.verdict_text import verdict_text
+from ui.views.view_model import Texts, ViewModel
+
+NONE_YET = "none yet"
+
+# The label has the unit, the cells do not.
+EDGE = Line("edge", "edge over best baseline, nats", nats, NONE_YET)
+COLUMNS = (
+    Line("accuracy", "accuracy, %", lambda value: f"{100 * value:.1f}", NONE_YET),
+    Line("log_loss", "log-loss, nats", decimals, NONE_YET),
+    EDGE,
+    Line("pnl_bps", "P&L after costs, bp", lambda value: f"{value:+,.1f}", NONE_YET),
+)
+OF_FORECASTERS = ("accuracy", "log_loss", "edge")
+# Prefix of the metrics of a window -> its label, the shortest window first.
+WINDOW_LABELS = {
+    prefix: "session" if seconds is None else exact_duration(seconds)
+    for prefix, seconds in sorted(WINDOWS.items(), key=lambda window: window[1] or math.inf)
+}
+
+
+def score_head() -> str:
+    """Return the head of the table of scores; a cell has the end of its texts' keys.
+
+    The scripts read the columns from here, so that no other place names them.
+    """
+    columns = "".join(
+        f'<th colspan="{len(WINDOW_LABELS)}" scope="colgroup">{html.escape(column.label)}</th>'
+        for column in COLUMNS
+    )
+    windows = "".join(
+        f'<th scope="col" class="n" data-key="{prefix}{column.key}">{label}</th>'
+        for column in COLUMNS
+        for prefix, label in WINDOW_LABELS.items()
+    )
+    first = '<th rowspan="2" scope="col">learner</th>'
+    scored = '<th rowspan="2" scope="col" class="n">bars<br>scored</th>'
+    return f'<tr>{first}{scored}{columns}</tr><tr id="windows">{windows}</tr>'
+
+
+def evidence(
+    symbol: str, metrics: SessionMetrics, ledger: LedgerScores, learners: list[str]
+) -> ViewModel:
+    """Return one symbol's evidence tab.
+
+    Args:
+        symbol: the market.
+        metrics: what MLflow holds.
+        ledger: what the page computed from the ledger.
+        learners: the learners in the ledger, without the baselines.
+    """
+    runs = metrics.runs(symbol)
+    names = list(dict.fromkeys([*learners, *metrics.learners.get(symbol, {}), *runs]))
+    texts: Texts = {}
+    rows = []
+    for name in names:
+        run = runs.get(name)
+        known = {**ledger.windows.get(name, {}), **(run.metrics if run else {})}
+        baseline = name in metrics.baselines.get(symbol, {})
+        texts |= _scores(name, known, baseline, agent=is_agent(run))
+        rows.append({"name": name, "kind": Kind.BASELINE if baseline else Kind.LEARNER})
+    texts |= _control(ledger)
+    ours = [row["name"] for row in rows if row["kind"] == Kind.LEARNER]
+    challengers = [name for name in ours if not is_champion(name)]
+    for name in ours:
+        texts |= _pays(name, runs.get(name), ledger)
+    by_cycle = metrics.cycles.get(symbol)
+    return ViewModel(
+        texts,
+        {
+            "scores": {"rows": rows, "learners": ours, "challengers": challengers},
+            "curves": ledger.curves,
+            "costs": {name: _bars(ledger, name) for name in ours if name in ledger.costs},
+        },
+        {"edges": by_cycle.edges, "bets": by_cycle.bets} if by_cycle else {},
+    )
+
+
+def _scores(name: str, metrics: Mapping[str, float], baseline: bool, *, agent: bool) -> Texts:
+    """Return the texts of one row of the table, by window and column."""
+    texts = {}
+    for prefix in WINDOW_LABELS:
+        within = {key.removeprefix(prefix): v for key, v in metrics.items() if _in(key, prefix)}
+        for column in COLUMNS:
+            missing = (agent and column.key in OF_FORECASTERS) or (baseline and column is EDGE)
+            text = NOT_APPLICABLE if missing else column.text(within)
+            texts[f"e.{name}.{prefix}{column.key}"] = text
+    scored = metrics.get("live/scored")
+    none = NOT_APPLICABLE if agent else NONE_YET
+    texts[f"e.{name}.scored"] = none if agent or scored is None else count(scored)
+    return texts
+
+
+def _in(key: str, prefix: str) -> bool:
+    return key.startswith(prefix) and "/" not in key.removeprefix(prefix)
+
+
+def _pays(name: str, run: RunRecord | None, ledger: LedgerScores) -> Texts:
+    """Return the texts of a learner's break-even panel."""
+    metrics = run.metrics if run else {}
+    costs, agent = ledger.costs.get(name), is_agent(run)
+    no_accuracy = "an agent: it gives no probability" if agent else UNSCORED
+    return {
+        f"p.{name}.needed": _needed(metrics),
+        f"p.{name}.reached": Line("live/accuracy", "", percent, no_accuracy).text(metrics),
+        f"p.{name}.verdict": _profit(costs) if agent else _verdict(metrics),
+        **{f"p.{name}.{times}": _money(costs[times] if costs else None) for times in range(3)},
+        f"v.{name}": verdict_text(run.tags.get(Tag.VERDICT) if run else None),
+    }
+
+
+def _needed(metrics: Mapping[str, float]) -> str:
+    if metrics.get("live/break_even", 0.0) > 1:
+        return "no accuracy pays the costs"
+    return Line("live/break_even", "", percent, UNKNOWN).text(metrics)
+
+
+def _verdict(metrics: Mapping[str, float]) -> str:
+    """Return how the accuracy reached compares with the one needed."""
+    known = [metrics.get(f"live/{name}") for name in ("accuracy", "accuracy_ci", "break_even")]
+    reached, width, needed = known
+    if reached is None or needed is None or width is None:
+        return UNKNOWN
+    return _compared(reached - needed, width)
+
+
+def _profit(costs: list[Estimate] | None) -> str:
+    """Return how an agent's profit after costs compares with none."""
+    if not costs or costs[1].half_width is None:
+        return UNKNOWN
+    return _compared(costs[1].value, costs[1].half_width)
+
+
+def _compared(above: float, width: float) -> str:
+    if above - width > 0:
+        return "pays: the whole interval is above"
+    if above + width < 0:
+        return "does not pay: the whole interval is below"
+    return "open: the interval holds both"
+
+
+def _money(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return NO_TRADES
+    return Line("x", "", bp).text({"x": estimate.value, "x_ci": estimate.half_width or 0.0})
+
+
+def _bars(ledger: LedgerScores, name: str) -> list[list[float | None]]:
+    return [
+        [round(each.value, 2), None if each.half_width is None else round(each.half_width, 2)]
+        for each in ledger.costs[name]
+    ]
+
+
+def _control(ledger: LedgerScores) -> Texts:
+    """Return what the panel of the permuted-label control says."""
+    threshold = -math.log(LEAK_ALPHA)
+    if ledger.control is None:
+        return {"leak": "WAITING", "leak.text": "no bars judged yet"}
+    now, peak, bars = ledger.control
+    state = "ALARM" if peak >= threshold else "AT CHANCE"
+    return {
+        "leak": state,
+        "leak.text": f"log E {now:+.2f}, highest {peak:.2f}; the alarm is at {threshold:.2f}."
+        f" {count(bars)} bars judged.",
+    }

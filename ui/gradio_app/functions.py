@@ -1,0 +1,162 @@
+"""The page's API: four named functions for ``gradio_client`` and plain POST.
+
+Each argument has a default; an empty symbol is the session's first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from datamodules import transitions, windows
+from datamodules.features import WARMUP
+from trainers.names import Control, Tag
+from trainers.tracking.reader import RunRecord, TrackingAwayError
+from ui.gradio_app.permissions import for_viewers
+from ui.live.market import Market, tick_record
+from ui.mlflow.session_metrics import RUNNING
+from ui.session_view import SessionView
+
+COLUMNS = (
+    "time", "open", "high", "low", "close", "volume", "sma_20", "sma_50", "gap", "trades",
+)  # fmt: skip
+
+
+class ApiFunctions:
+    """The four functions, bound to one session.
+
+    Raises (all of them):
+        gr.Error: for an unknown symbol, naming the known ones.
+    """
+
+    def __init__(self, session: SessionView) -> None:
+        self.session = session
+
+    @for_viewers
+    def get_tick_cache_for_training(self, symbol: str = "", limit: int = 0) -> list:  # type: ignore[type-arg]  # Gradio reads the bare type
+        """Return the newest ticks of the cache, newest last.
+
+        Args:
+            symbol: the market, such as BTCUSDT; the session's first one if empty.
+            limit: how many ticks at most; 0 for all there are.
+
+        Returns:
+            a list of ticks: trade_id, price, size, side of the taker (buy, sell or unknown), and
+            ts_event and ts_init, when the venue matched it and when it was decoded, in ns UTC.
+        """
+        return [tick_record(tick) for tick in self._market(symbol).ticks(_limit(limit))]
+
+    @for_viewers
+    def get_one_second_bars(self, symbol: str = "", limit: int = 900) -> list:  # type: ignore[type-arg]
+        """Return the newest one-second bars, newest last, the forming one included.
+
+        Args:
+            symbol: the market, such as BTCUSDT; the session's first one if empty.
+            limit: how many bars at most; 0 for all there are.
+
+        Returns:
+            a list of bars: time in unix seconds, open, high, low, close, volume, trades, the means
+            of 20 and 50 closes (null until there are so many), and whether trades are missing.
+        """
+        rows = self._market(symbol).rows(_limit(limit) or self.session.config.bar_ring)
+        return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+
+    def send_training_data_to_models(self, symbol: str = "") -> dict:  # type: ignore[type-arg]
+        """Ask for a training cycle now; where there are passwords, the operator's is needed.
+
+        Args:
+            symbol: the market whose data are counted; the session's first one if empty.
+
+        Returns:
+            how much there is to learn from: ticks, bars, feature_rows, windows, experiences.
+        """
+        market = self._market(symbol)
+        self._request_cycle()
+        counters = market.counters()
+        ticks, bars = (counters.ticks, counters.bars) if counters else (0, 0)
+        rows = max(0, bars - WARMUP)
+        return {
+            "requested": True,
+            "ticks": ticks,
+            "bars": bars,
+            "feature_rows": rows,
+            "windows": max(0, rows - windows.LENGTH),
+            "experiences": max(0, rows - transitions.LENGTH - 1),
+        }
+
+    @for_viewers
+    def training_status(self) -> dict:  # type: ignore[type-arg]
+        """Return the state of the session, its stream and each learner.
+
+        Returns:
+            session, its state in MLflow, stream (the first symbol's, and each in symbols),
+            learners by symbol and name with status and newest metrics, the last events with ts,
+            code and text, the cycle, and metrics_age_seconds since MLflow was read (null if never).
+        """
+        metrics = self.session.poller.metrics
+        run = metrics.session
+        stream = {name: _stream(market) for name, market in self.session.markets.items()}
+        return {
+            "session": self.session.run_id,
+            "state": run.state if run else "UNKNOWN",
+            "stream": {
+                **next(iter(stream.values())),
+                "symbols": stream,
+                "metrics": dict(run.metrics) if run else {},
+            },
+            "learners": {
+                symbol: {name: _learner(run) for name, run in runs.items()}
+                for symbol, runs in metrics.learners.items()
+            },
+            "events": [dataclasses.asdict(event) for event in metrics.events],
+            "cycle": metrics.cycle,
+            "metrics_age_seconds": metrics.age,
+        }
+
+    def functions(self) -> list[Callable[..., Any]]:
+        """Return all functions; each one's name is its address."""
+        return [
+            self.get_tick_cache_for_training,
+            self.get_one_second_bars,
+            self.send_training_data_to_models,
+            self.training_status,
+        ]
+
+    def _market(self, symbol: str) -> Market:
+        try:
+            return self.session.market(symbol)
+        except KeyError as e:
+            raise gr.Error(str(e.args[0]), print_exception=False) from e
+
+    def _request_cycle(self) -> None:
+        poller, run_id = self.session.poller, self.session.run_id
+        try:
+            state = poller.reader.session_run(run_id).state
+            if state != RUNNING:
+                raise gr.Error(f"session {run_id} has ended ({state})", print_exception=False)
+            poller.reader.ask(run_id, Control.TRAIN_NOW, "1")
+        except TrackingAwayError as e:
+            raise gr.Error(f"not requested: {e}", print_exception=False) from e
+
+
+def _limit(limit: int) -> int:
+    if limit < 0:
+        raise gr.Error(f"limit: got {limit}; allowed: 0 (all) or more", print_exception=False)
+    return int(limit)
+
+
+def _stream(market: Market) -> dict[str, Any]:
+    counters = market.counters()
+    return dataclasses.asdict(counters) if counters else {"connection": "WAITING"}
+
+
+def _learner(run: RunRecord) -> dict[str, Any]:
+    return {
+        "status": run.tags.get(Tag.STATUS),
+        "status_text": run.tags.get(Tag.STATUS_TEXT),
+        "metrics": dict(run.metrics),
+        "run_id": run.run_id,
+    }

@@ -1,0 +1,105 @@
+"""The texts of the learners' cards: status, live scores with intervals, training. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainers.config import SessionConfig
+from trainers.names import Tag, champion_name
+from trainers.tracking.reader import RunRecord
+from ui.live.market import Counters
+from ui.mlflow.session_metrics import Event, SessionMetrics, is_agent
+from ui.views.formatting import UNKNOWN, count, percent
+from ui.views.metric_cards import CARDS, card_of
+from ui.views.view_model import Texts, ViewModel
+
+EVENTS_SHOWN = 5
+
+
+def cards(
+    config: SessionConfig,
+    symbol: str,
+    counters: Counters | None,
+    metrics: SessionMetrics,
+) -> ViewModel:
+    """Return the cards of one symbol's learners.
+
+    Args:
+        config: the session's settings.
+        symbol: the market.
+        counters: the counters of its stream.
+        metrics: what MLflow holds.
+    """
+    learners = metrics.learners.get(symbol, {})
+    first = [name for name in CARDS if name in config.learner_list or name in learners]
+    texts: Texts = {}
+    shown = []
+    warming = _warming(config, counters, metrics)
+    for name in dict.fromkeys((*first, *learners)):
+        run = learners.get(name)
+        texts |= _learner(name, run, warming)
+        texts[f"{name}.champion"] = _champion(
+            run, metrics.champions.get(symbol, {}).get(champion_name(name))
+        )
+        shown.append(_card(name, run.metrics if run else {}))
+    return ViewModel(texts, {"cards": shown, "events": newest_events(metrics.events)})
+
+
+def newest_events(events: list[Event]) -> list[dict[str, Any]]:
+    """Return the session's last events, newest first."""
+    last = sorted(events, key=lambda event: event.ts, reverse=True)[:EVENTS_SHOWN]
+    return [{"ts": round(event.ts, 1), "code": event.code, "text": event.text} for event in last]
+
+
+def _warming(config: SessionConfig, counters: Counters | None, metrics: SessionMetrics) -> str:
+    """Return why there are no metrics yet; nothing once there was a cycle."""
+    if metrics.cycle is not None:
+        return ""
+    ticks = counters.ticks if counters else 0
+    if ticks < config.min_ticks:
+        return f"warming up {ticks:,}/{config.min_ticks:,} ticks"
+    return "waiting for the first cycle"
+
+
+def _card(name: str, metrics: Mapping[str, float]) -> dict[str, Any]:
+    card = card_of(name, metrics)
+    lines = [
+        {"key": f"{name}.{line.key}", "label": line.label, "wide": line.wide} for line in card.lines
+    ]
+    champion = {"key": f"{name}.champion", "label": "Champion", "wide": True}
+    return {"id": name, "title": card.title, "lines": [*lines, champion]}
+
+
+def _learner(name: str, run: RunRecord | None, warming: str) -> Texts:
+    tags, metrics = (run.tags, run.metrics) if run else ({}, {})
+    headline, *others = card_of(name, metrics).lines
+    known = headline.key in metrics
+    return {
+        f"{name}.status": tags.get(Tag.STATUS) or "WAITING",
+        f"{name}.text": tags.get(Tag.STATUS_TEXT, ""),
+        f"{name}.{headline.key}": headline.text(metrics) if known or not warming else warming,
+        f"{name}.note": _note(run) if run and known else "",
+        **{f"{name}.{line.key}": line.text(metrics) for line in others},
+    }
+
+
+def _note(run: RunRecord) -> str:
+    """Return how many bars the headline is about, and the accuracy that pays for trading."""
+    metrics = run.metrics
+    if is_agent(run):
+        return f"{count(metrics.get('live/trades', 0))} trades closed"
+    scored, pays = metrics.get("live/scored"), metrics.get("live/break_even")
+    parts = [f"{count(scored)} bars scored"] if scored is not None else []
+    if pays is not None:
+        parts.append(f"break-even {percent(pays)}" if pays <= 1 else "no accuracy pays the costs")
+    return ", ".join(parts)
+
+
+def _champion(run: RunRecord | None, frozen: RunRecord | None) -> str:
+    """Return which version is champion, and its live accuracy."""
+    version = run.tags.get(Tag.CHAMPION) if run else None
+    if not version:
+        return UNKNOWN if version is None else "none yet"
+    accuracy = frozen.metrics.get("live/accuracy") if frozen else None
+    return f"version {version}" + (f", live {percent(accuracy)}" if accuracy is not None else "")

@@ -1,0 +1,190 @@
+"""One symbol's market as the page shows it, read from the feed's ring files.
+
+    tick cache, bar ring -> Market -> chart rows, counters
+
+A chart row is ``[time, open, high, low, close, volume, sma_20, sma_50, gap, trades]``: time in
+unix seconds, prices in quote currency, volume in base currency; an average is None until there are
+enough bars; gap is 1 where trades may be missing. Each average is taken over a fixed window of
+closes, so that a row has the same values whenever it is read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.features import WARMUP
+from datamodules.indicators import sma
+from streaming.bars import Bars, bars_of
+from streaming.cache import bar_ring, tick_cache
+from streaming.counters import ConnectionState
+from streaming.ring import Ring
+from streaming.ticks import LATE, NS_PER_S, Side, Ticks, make_ticks
+
+RATE_BARS = 10
+STALE = "STALE"
+SIDES: dict[int, str] = {Side.BOUGHT: "buy", Side.SOLD: "sell"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Counters:
+    """The counters of one symbol's stream; None means not known yet."""
+
+    connection: str
+    ticks: int
+    bars: int
+    ticks_per_second: float | None  # a second of market time, over the last ten bars
+    span_seconds: float  # between the oldest and the newest tick in the cache
+    gaps: int
+    repaired: int
+    late: int
+    reconnects: int
+    rejected: int
+    lag_ms: float | None
+    silent_seconds: float | None  # since the last message
+
+    def status(self, stale_seconds: float) -> str:
+        """Return the connection's state, or STALE if it is open but silent."""
+        silent = self.silent_seconds or 0.0
+        stale = self.connection == "CONNECTED" and silent > stale_seconds
+        return STALE if stale else self.connection
+
+
+class Market:
+    """Reads one symbol's rings; opens them when they appear.
+
+    Args:
+        session: the session's folder.
+        symbol: the symbol, such as BTCUSDT.
+        grace_ns: how long the feed waits for late ticks, see ``streaming.bars``.
+    """
+
+    def __init__(self, session: Path, symbol: str, grace_ns: int = 0) -> None:
+        self.session, self.symbol, self.grace_ns = session, symbol, grace_ns
+        self._cache: Ring | None = None
+        self._bars: Ring | None = None
+
+    def open(self) -> bool:
+        """Return whether the stream has begun, opening its files if so."""
+        try:
+            self._cache = self._cache or tick_cache(self.session, self.symbol)
+            self._bars = self._bars or bar_ring(self.session, self.symbol)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def ticks(self, limit: int = 0) -> Ticks:
+        """Return the newest ``limit`` ticks, all if 0, oldest first."""
+        if not self.open() or self._cache is None:
+            return make_ticks(0)
+        return self._cache.tail(limit or self._cache.capacity).rows
+
+    def rows(self, limit: int) -> list[list[Any]]:
+        """Return the newest ``limit`` chart rows, the forming bar last."""
+        return self.rows_from(self.final - limit)[-limit:]
+
+    @property
+    def final(self) -> int:
+        """How many bars were ever made final, which is the seq of the next one."""
+        return self._bars.committed if self.open() and self._bars is not None else 0
+
+    @property
+    def oldest(self) -> int:
+        """The lowest seq of a final bar that is still kept."""
+        return self._bars.oldest if self.open() and self._bars is not None else 0
+
+    def rows_from(self, seq: int) -> list[list[Any]]:
+        """Return the chart rows of the final bars from ``seq`` on, then of the forming ones."""
+        if not self.open() or self._bars is None:
+            return []
+        first, final = self._bars.read(seq - WARMUP)
+        bars = np.concatenate([final, self._forming(final)])
+        columns = [
+            (bars["ts_open"] // NS_PER_S).tolist(),
+            *(bars[name].tolist() for name in ("open", "high", "low", "close")),
+            [_short(volume) for volume in bars["volume"].tolist()],
+            _means(bars["close"], 20),
+            _means(bars["close"], 50),
+            bars["gap"].tolist(),
+            bars["trades"].tolist(),
+        ]
+        return [list(row) for row in zip(*columns, strict=True)][max(0, seq - first) :]
+
+    def counters(self) -> Counters | None:
+        """Return the stream's counters, or None if it has not begun."""
+        if not self.open() or self._cache is None or self._bars is None:
+            return None
+        stats = self._cache.stats
+        ends = self._cache.read(self._cache.oldest, self._cache.oldest + 1).rows["ts_event"]
+        newest = self._cache.tail(1).rows["ts_event"]
+        trades = self._bars.tail(RATE_BARS).rows["trades"]
+        last_message = int(stats["last_message_ns"])
+        names = stats.dtype.names or ()
+        return Counters(
+            connection=ConnectionState(int(stats["state"])).name,
+            ticks=len(self._cache),
+            bars=len(self._bars),
+            ticks_per_second=float(trades.mean()) if len(trades) else None,
+            span_seconds=float(newest[0] - ends[0]) / NS_PER_S if len(ends) and len(newest) else 0,
+            gaps=int(stats["gaps"]),
+            repaired=int(stats["repaired"]),
+            late=int(stats["late"]),
+            reconnects=int(stats["reconnects"]),
+            rejected=sum(int(stats[name]) for name in names if name.startswith("rejected_")),
+            lag_ms=_finite(float(stats["lag_us"]) / 1000) if last_message else None,
+            silent_seconds=max(0.0, time.time() - last_message / NS_PER_S)
+            if last_message
+            else None,
+        )
+
+    def _forming(self, final: Bars) -> Bars:
+        """Return the bars after ``final`` as they are so far."""
+        if self._cache is None or not len(final):
+            return final[:0]
+        # This many bars back, a bar was final before any tick of the forming bars came.
+        back = 1 + math.ceil(self.grace_ns / NS_PER_S)
+        start = int(final["final_seq"][-back]) - 1 if len(final) >= back else 0
+        ticks = self._cache.read(start).rows
+        end = int(final["ts_open"][-1]) + NS_PER_S
+        ticks = ticks[(ticks["ts_event"] >= end) & (ticks["flags"] & LATE == 0)]
+        if not len(ticks):
+            return final[:0]
+        # A tick of no size in the last final bar carries its close over empty seconds.
+        seed = make_ticks(1)
+        seed["ts_event"], seed["price"] = end - NS_PER_S, final["close"][-1]
+        return bars_of(np.concatenate([seed, ticks]), grace_ns=self.grace_ns)[1:]
+
+
+def tick_record(tick: np.void) -> dict[str, Any]:
+    """Return one tick as plain values, times in ns UTC."""
+    return {
+        "trade_id": int(tick["id"]),
+        "price": float(tick["price"]),
+        "size": float(tick["size"]),
+        "side": SIDES.get(int(tick["side"]), "unknown"),
+        "ts_event": int(tick["ts_event"]),
+        "ts_init": int(tick["ts_init"]),
+    }
+
+
+def _means(close: NDArray[np.float64], window: int) -> list[float | None]:
+    """Return the mean of each ``window`` closes at its last bar; None before the first."""
+    missing: list[float | None] = [None] * min(len(close), window - 1)
+    if len(close) < window:
+        return missing
+    return missing + [_short(mean) for mean in sma(close, window).tolist()]
+
+
+def _short(value: float) -> float:
+    """Round to ten significant digits: all that a chart can show, in half the bytes."""
+    return float(f"{value:.10g}")
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,128 @@
+"""Reads a session's metrics from MLflow: runs as a whole, histories only where they are new."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterable
+
+from trainers.names import Kind, Tag
+from trainers.tracking.reader import RunRecord, SessionReader
+from ui.mlflow.session_metrics import ByCycle, Runs, SessionMetrics
+from ui.views.learner_names import PERMUTED_LABELS
+from ui.views.view_model import Rows
+
+CHARTED = {"cnn": "live/accuracy", "dqn": "live/win_rate"}
+CYCLES_KEPT = 1000
+
+
+class MetricsReader:
+    """Reads a session's metrics.
+
+    Args:
+        reader: the reader of the store.
+        session: the session's run id.
+    """
+
+    def __init__(self, reader: SessionReader, session: str) -> None:
+        self.reader, self.session = reader, session
+        self._history: dict[tuple[str, str], dict[int, float]] = {}
+        self._baselines: Runs = {}
+        self._cycle: int | None = None  # the session's, when the baselines were read
+        self._read: dict[tuple[str, str], int | None] = {}  # the run's cycle then
+        self._last = SessionMetrics()
+        self._written: object | None = None  # the store's state before the last read
+
+    def read(self) -> SessionMetrics:
+        """Return the metrics as they are now.
+
+        Between two writes to the store only the session's run is read, to see whether the store
+        still answers.
+
+        Raises:
+            TrackingAwayError: if MLflow does not answer.
+        """
+        written = self.reader.written()
+        session = self.reader.session_run(self.session)
+        if written is None or written != self._written:
+            self._last = self._whole(session)
+            self._written = written
+        return dataclasses.replace(self._last, read_at=time.monotonic())
+
+    def _whole(self, session: RunRecord) -> SessionMetrics:
+        runs = self.reader.learner_runs(self.session)
+        learners, champions = _by_symbol(runs, Kind.LEARNER), _by_symbol(runs, Kind.CHAMPION)
+        if session.cycle != self._cycle or not self._baselines:
+            # They are many, and log nothing between two cycles.
+            self._baselines = _by_symbol(self.reader.baseline_runs(self.session), Kind.BASELINE)
+            self._cycle = session.cycle
+        baselines = self._baselines
+        cycles = {
+            symbol: self._by_cycle(
+                runs | champions.get(symbol, {}), runs, baselines.get(symbol, {})
+            )
+            for symbol, runs in learners.items()
+        }
+        return SessionMetrics(None, session, learners, champions, baselines, cycles)
+
+    def _by_cycle(
+        self,
+        scored: dict[str, RunRecord],
+        learners: dict[str, RunRecord],
+        baselines: dict[str, RunRecord],
+    ) -> ByCycle:
+        accuracy, win_rate = (
+            self._series(learners[learner], key) if learner in learners else {}
+            for learner, key in CHARTED.items()
+        )
+        rivals = [run for name, run in baselines.items() if name != PERMUTED_LABELS]
+        best = _best([self._series(run, CHARTED["cnn"]) for run in rivals])
+        known = sorted({*accuracy, *win_rate})[-CYCLES_KEPT:]
+        scores = {c: [c, accuracy.get(c), win_rate.get(c), best.get(c)] for c in known}
+        return ByCycle(
+            {cycle: [_short(value) for value in row] for cycle, row in scores.items()},
+            self._pairs(scored, "live/edge", "live/edge_ci"),
+            self._pairs(learners, "promotion/log_e", "promotion/log_threshold"),
+        )
+
+    def _pairs(self, runs: dict[str, RunRecord], key: str, beside: str) -> Rows:
+        """Return rows of one metric with another of the same cycle beside it."""
+        rows: Rows = {}
+        for name, run in runs.items():
+            values, others = self._series(run, key), self._series(run, beside)
+            for cycle in sorted(values)[-CYCLES_KEPT:]:
+                pair = [_short(values[cycle]), _short(others.get(cycle))]
+                rows[name, cycle] = [name, cycle, *pair]
+        return rows
+
+    def _series(self, run: RunRecord, key: str) -> dict[int, float]:
+        metric = (run.run_id, key)
+        series = self._history.setdefault(metric, {})
+        if key in run.metrics and run.cycle != self._read.get(metric):
+            series |= self.reader.history(run.run_id, key, after=max(series, default=-1))
+            self._read[metric] = run.cycle
+        return series
+
+
+def _by_symbol(runs: Iterable[RunRecord], kind: Kind) -> Runs:
+    by_symbol: Runs = {}
+    for run in runs:
+        if run.tags.get(Tag.KIND) == kind:
+            symbol, learner = run.name
+            by_symbol.setdefault(symbol, {})[learner] = run
+    return by_symbol
+
+
+def _best(series: Iterable[dict[int, float]]) -> dict[int, float]:
+    """Return the highest value of each cycle."""
+    best: dict[int, float] = {}
+    for values in series:
+        for cycle, value in values.items():
+            best[cycle] = max(value, best.get(cycle, -math.inf))
+    return best
+
+
+def _short(value: float | None) -> float | None:
+    """Four significant digits: more than a chart can show."""
+    return None if value is None else float(f"{value:.4g}") if value % 1 else value

@@ -1,0 +1,130 @@
+"""Sessions, learners and model versions as records of the runs tab. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from trainers.names import Kind, Tag
+from trainers.tracking.model_reader import ModelRecord, VersionRecord
+from trainers.tracking.reader import RunRecord
+from ui.mlflow.session_metrics import RUNNING, is_agent
+from ui.views.formatting import (
+    NO_TRADES,
+    NOT_APPLICABLE,
+    UNKNOWN,
+    UNSCORED,
+    bp,
+    clock,
+    count,
+    duration,
+    nats,
+    percent,
+)
+from ui.views.metric_cards import Line
+from ui.views.verdict_text import describe
+from ui.views.view_model import Rows
+
+SCORES = (
+    Line("live/accuracy", "Live accuracy", percent, UNSCORED),
+    Line("live/edge", "Edge, nats", nats, UNSCORED),
+    Line("live/win_rate", "Win rate", percent, NO_TRADES),
+    Line("live/pnl_bps", "P&L after costs", bp, NO_TRADES),
+)
+OF_FORECASTERS = ("live/accuracy", "live/edge")
+
+
+def run_rows(sessions: Iterable[RunRecord], learners: Iterable[RunRecord]) -> Rows:
+    """Return a record of each run, by run id.
+
+    A record has the ids of the run and of its session, ``started`` in unix seconds, which orders
+    them, and texts: name, kind, status, cycles, scores and a note.
+    """
+    rows: Rows = {}
+    for run in sessions:
+        kind: str = Kind.REPLAY if Tag.REPLAY_OF in run.tags else Kind.SESSION
+        scores = ["", "", "", ""]
+        name = f"{run.params.get('source', '')} {run.tags.get(Tag.SYMBOL, '')}".strip()
+        rows[run.run_id] = _row(run, run.run_id, name, kind, scores, _session_note(run))
+    for run in learners:
+        scores = _scores(run)
+        session = run.tags.get(Tag.SESSION, "")
+        if session in rows:
+            name = " ".join(reversed(run.name))
+            kind = run.tags.get(Tag.KIND, "")
+            rows[run.run_id] = _row(run, session, name, kind, scores, _learner_note(run))
+    return rows
+
+
+def _scores(run: RunRecord) -> list[str]:
+    missing = OF_FORECASTERS if is_agent(run) else ()
+    return [NOT_APPLICABLE if line.key in missing else line.text(run.metrics) for line in SCORES]
+
+
+def _row(
+    run: RunRecord, session: str, name: str, kind: str, scores: Sequence[str], note: str
+) -> dict[str, Any]:
+    state = run.tags.get(Tag.STATUS, run.state) if run.state == RUNNING else run.state
+    cycles = UNKNOWN if run.cycle is None else count(run.cycle)
+    return {
+        "id": run.run_id, "session": session, "started": round(run.started), "name": name,
+        "kind": kind, "status": state, "cycles": cycles, "scores": scores, "note": note,
+    }  # fmt: skip
+
+
+def _session_note(run: RunRecord) -> str:
+    """Return when a session began, how long it ran, and what its replay check found."""
+    parts = [f"began {clock(run.started)}"]
+    if run.ended:
+        parts.append(f"ran {duration(run.ended - run.started)}")
+    if original := run.tags.get(Tag.REPLAY_OF):
+        parts.append(f"replay of {original[:8]}")
+    parts.append(f"parity {run.tags.get(Tag.PARITY, UNKNOWN)}")
+    return " · ".join(parts)
+
+
+def _learner_note(run: RunRecord) -> str:
+    champion = run.tags.get(Tag.CHAMPION)
+    return f"champion: version {champion}" if champion else run.tags.get(Tag.STATUS_TEXT, "")
+
+
+def model_rows(models: Iterable[ModelRecord], learners: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the registered models.
+
+    Args:
+        models: the models in the store.
+        learners: name of a model -> this session's learner that it belongs to.
+    """
+    return [
+        {
+            "name": model.name,
+            "learner": learners.get(model.name, ""),
+            "versions": [_version(version) for version in model.versions],
+        }
+        for model in models
+    ]
+
+
+def _version(version: VersionRecord) -> dict[str, Any]:
+    return {
+        "version": version.version,
+        "run": version.run_id,
+        "created": clock(version.created),
+        "aliases": version.aliases,
+        "audit": [audit_text(entry) for entry in version.audit],
+    }
+
+
+def audit_text(entry: dict[str, Any]) -> str:
+    """Return an audit record's text: when, what, by whom, where, and on which verdict."""
+    parts = []
+    if isinstance(entry.get("ts"), int | float):
+        parts.append(clock(float(entry["ts"])))
+    parts.append(str(entry.get("action", "?")))
+    if entry.get("by"):
+        parts.append(f"by {entry['by']}")
+    if "cycle" in entry:
+        parts.append(f"in cycle {entry['cycle']} of {str(entry.get('session', '?'))[:8]}")
+    text = " ".join(parts)
+    verdict = entry.get("verdict")
+    return f"{text} — {describe(verdict)}" if isinstance(verdict, dict) and verdict else text

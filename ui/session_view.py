@@ -1,0 +1,134 @@
+"""One session, running or ended, as the page and its API show it.
+
+rings ── Market, ChartRows ─┐
+ledger ─┬─ LedgerMarks ─────┤
+        └─ LedgerScorer ────┼─> view model of a symbol
+MLflow ─── Poller ──────────┴─> alerts, metrics stream
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from streaming.ticks import NS_PER_MS
+from trainers.config import SessionConfig
+from ui.alerts.alert_service import AlertService, Sources
+from ui.alerts.alert_view import alert_texts
+from ui.evidence.evidence_view import evidence
+from ui.evidence.ledger_scores import LedgerScorer
+from ui.live.chart_rows import ChartRows
+from ui.live.control_panel import confidence, controls
+from ui.live.header import header, price_decimals, stream
+from ui.live.learner_cards import cards
+from ui.live.ledger_marks import LedgerMarks
+from ui.live.market import Market
+from ui.metrics_stream.publisher import MetricsPublisher
+from ui.mlflow.poller import Poller
+from ui.runs.runs_view import RunsView
+from ui.session_starter import SessionStarter
+from ui.views.view_model import ViewModel, merged
+
+ROWS_SHOWN = 900  # 15 min, the widest range button
+CHART_COLUMNS = 9  # the columns of a row that are charted: all but its trades
+
+
+class SessionView:
+    """The rings, the ledger and the metrics of one session.
+
+    Args:
+        run_id: the session's run id.
+        folder: the folder of its rings and its ledger.
+        config: its settings.
+        poller: the poller of its metrics.
+    """
+
+    def __init__(self, run_id: str, folder: Path, config: SessionConfig, poller: Poller) -> None:
+        self.run_id, self.folder, self.config, self.poller = run_id, folder, config, poller
+        symbols, learners = config.symbol_list, config.learner_list
+        grace_ns = config.grace_ms * NS_PER_MS
+        self.markets = {name: Market(folder, name, grace_ns) for name in symbols}
+        self._charts = {name: ChartRows(self.markets[name], ROWS_SHOWN) for name in symbols}
+        self._marks = {name: LedgerMarks(folder, name, learners, ROWS_SHOWN) for name in symbols}
+        self._scorers = {
+            name: LedgerScorer(folder, name, learners, config.fee_bps) for name in symbols
+        }
+        self._evidence = {name: ViewModel() for name in symbols}
+        self._runs = RunsView(poller.reader, config)
+        self.starter = SessionStarter(folder)
+        self.alerts = AlertService(folder.parents[1] / "alerts.json", self._sources())
+        self.publisher = MetricsPublisher(poller)
+        poller.after_each_poll(self._update_evidence)
+        poller.after_each_poll(lambda: self._runs.update(poller.metrics))
+        poller.after_each_poll(self.alerts.evaluate)
+        poller.after_each_poll(self.publisher.publish)
+
+    def market(self, symbol: str = "") -> Market:
+        """Return a symbol's market, the first one's if none is named.
+
+        Raises:
+            KeyError: if the session does not follow the symbol; the text names those it does.
+        """
+        name = symbol.strip().upper() or self.config.symbol_list[0]
+        if name not in self.markets:
+            raise KeyError(f"symbol: got {symbol!r}; allowed: {', '.join(self.markets)}")
+        return self.markets[name]
+
+    def view_model(self, symbol: str) -> ViewModel:
+        """Return everything that a viewer of ``symbol`` sees now."""
+        metrics = self.poller.metrics
+        marks = self._marks[symbol].update()  # before the bars: no forecast without its bar
+        rows, counters = self._charts[symbol].update(), self.markets[symbol].counters()
+        decimals = price_decimals(rows)
+        cycles = metrics.cycles.get(symbol)
+        return merged(
+            ViewModel(
+                {**header(rows, metrics, decimals), **stream(counters, self.config)},
+                {
+                    "decimals": decimals,
+                    "confidence": confidence(metrics.session, self.config.confidence),
+                    "mlflow": mlflow_ui(self.poller.reader.uri, self.config.mlflow_ui_port),
+                },
+                {"rows": {row[0]: row[:CHART_COLUMNS] for row in rows}},
+            ),
+            marks,
+            cards(self.config, symbol, counters, metrics),
+            ViewModel(keyed={"cycles": cycles.scores} if cycles else {}),
+            controls(metrics.session, self.starter.failed),
+            self._runs.view_model,
+            ViewModel(alert_texts(self.alerts.firing, self.alerts.revision)),
+            self._evidence[symbol],
+        )
+
+    def _sources(self) -> Sources:
+        """Return where the samples of alert rules come from."""
+        return Sources(
+            session=self.run_id,
+            folder=self.folder,
+            stale_seconds=self.config.stale_seconds,
+            metrics=lambda: self.poller.metrics,
+            streams=lambda: {name: market.counters() for name, market in self.markets.items()},
+            models=lambda: self._runs.models,
+        )
+
+    def _update_evidence(self) -> None:
+        """Score every symbol's ledger; in the poller's thread."""
+        metrics = self.poller.metrics
+        for symbol, scorer in self._scorers.items():
+            scorer.update(metrics.cycle)
+            self._evidence[symbol] = evidence(symbol, metrics, scorer.scores, scorer.learners)
+
+
+def mlflow_ui(uri: str, port: int) -> int | str:
+    """Return the address of MLflow's own UI, or its port on this host; 0 if it does not run.
+
+    >>> mlflow_ui("sqlite:////somewhere/mlflow.db", 5000)
+    5000
+    >>> mlflow_ui("https://me:secret@mlflow.lan/base/", 5000)
+    'https://mlflow.lan/base'
+    """
+    parts = urlsplit(uri)
+    if not parts.scheme.startswith("http"):
+        return port
+    host = parts.netloc.rpartition("@")[2]  # never the password that stands before it
+    return f"{parts.scheme}://{host}{parts.path}".rstrip("/")
