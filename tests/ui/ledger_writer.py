@@ -47,7 +47,7 @@ class LedgerWriter:
         rows["version"] = cycle
         for row, name in zip(rows, self.names, strict=True):
             self._forecast(row, name, cycle)
-        self.ledger.append(outcome, rows)
+        self.ledger.write(outcome, rows)
         self.bars += 1
 
     def _forecast(self, row: np.void, name: str, cycle: int) -> None:

@@ -17,9 +17,11 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from email.message import Message
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +41,16 @@ from trainers.names import EXPERIMENT, Kind, LearnerKind, Status, Tag
 ROOT = Path(__file__).parents[2]
 TICKS_A_SECOND = 20
 T = TypeVar("T")
+
+
+def answer_of(request: urllib.request.Request | str) -> tuple[int, str, Message]:
+    """Return status, body and headers of whatever is answered, an error too."""
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read().decode(), answer.headers
+    except urllib.error.HTTPError as e:
+        with e:
+            return e.code, e.read().decode(), e.headers
 
 
 def walk(n: int, start_ns: int, first_id: int, price: float, rng: np.random.Generator) -> Ticks:

@@ -46,7 +46,7 @@ class Writer:
         rows["probability"] = [probability, np.nan, 0.5]
         rows["action"], rows["version"] = NO_ACTION, version
         rows["signal"] = [ACTIONS[letter] for letter in signals]
-        self.ledger.append(outcome, rows)
+        self.ledger.write(outcome, rows)
         self.at += 1
 
 
