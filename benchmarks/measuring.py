@@ -48,6 +48,6 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 def one_thread() -> None:
     """Compute as the trainer does: one thread, deterministic algorithms."""
-    from trainers.engine.assembly import deterministic
+    from trainers.learners.determinism import deterministic
 
     deterministic()

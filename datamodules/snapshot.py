@@ -16,7 +16,7 @@ class Snapshot(NamedTuple):
         symbol: the market.
         cycle: number of the cycle that learns, from 1.
         bars: ``(T,)`` of dtype ``BAR``, consecutive final bars, oldest first.
-        seed: the session's; generators derive from (seed, learner, cycle).
+        seed: the session's; generators derive from (seed, market, learner, cycle).
     """
 
     symbol: str
@@ -26,7 +26,22 @@ class Snapshot(NamedTuple):
 
     def rng(self, learner: str) -> np.random.Generator:
         """Return the generator of one learner in this cycle, the same at every replay."""
-        return np.random.default_rng([self.seed, *learner.encode(), self.cycle])
+        return np.random.default_rng(entropy(self.seed, self.symbol, learner, self.cycle))
+
+
+def entropy(seed: int, market: str, learner: str, *more: int) -> list[int]:
+    """Return what a generator is seeded with, so that no two markets or learners share one.
+
+    >>> entropy(7, "AB", "c", 1)
+    [7, 2, 65, 66, 1, 99, 1]
+    """
+    names = [number for name in (market, learner) for number in _numbers(name)]
+    return [seed, *names, *more]
+
+
+def _numbers(name: str) -> list[int]:
+    encoded = name.encode()
+    return [len(encoded), *encoded]
 
 
 class NotEnoughBarsError(ValueError):

@@ -281,3 +281,13 @@ def test_a_recent_history_of_one_direction_leaves_the_recent_view_at_one_half():
     assert not net.weights[RECENT].any()
     assert not net.bias[RECENT].any()
     assert net.weights[STEADY].any()
+
+
+def test_two_markets_of_a_session_draw_from_generators_of_their_own():
+    config = SessionConfig(learners="cnn")
+    one, other = (learners_of(config, market)["cnn"] for market in ("BTCUSDT", "ETHUSDT"))
+    weights = [learner.state_dict()["module"]["net.body.0.weight"] for learner in (one, other)]
+    assert not torch.equal(*weights)
+    draws = [snapshot_of(random_bars(60))._replace(symbol=market).rng("cnn").random()
+             for market in ("BTCUSDT", "ETHUSDT", "BTCUSDT")]  # fmt: skip
+    assert draws[0] == draws[2] != draws[1]

@@ -16,6 +16,7 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from datamodules.snapshot import entropy
 from trainers.learners.learner import Context
 
 logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
@@ -72,9 +73,9 @@ Made = TypeVar("Made", bound=nn.Module)
 
 
 def seeded(make: Callable[[], Made], context: Context, learner: str) -> Made:
-    """Return ``make()`` with weights drawn from (seed, learner); torch's generator is kept."""
+    """Return ``make()`` with weights of (seed, market, learner); torch's generator is kept."""
     # torch takes 32 bits of its seed: mix them, so that no two seeds share those.
-    sequence = np.random.SeedSequence([context.seed, *learner.encode()])
+    sequence = np.random.SeedSequence(entropy(context.seed, context.market, learner))
     mixed = sequence.generate_state(1)[0]
     with torch.random.fork_rng():
         torch.manual_seed(int(mixed))

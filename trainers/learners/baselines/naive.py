@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.snapshot import NotEnoughBarsError, Snapshot
+from datamodules.snapshot import NotEnoughBarsError, Snapshot, entropy
 from datamodules.transitions import Action
 from datamodules.windows import gap_free
 from streaming.bars import Bars
@@ -37,7 +37,7 @@ class Baseline(abc.ABC):
     kind = "forecaster"
 
     def __init__(self, context: Context) -> None:
-        self.seed = context.seed
+        self.seed, self.market = context.seed, context.market
         self.state: dict[str, Any] = {}
 
     def forecast(self, bars: Bars) -> Any:
@@ -132,7 +132,7 @@ class BuyAndHold(Flat):
 class Random(Flat):
     """In and out by chance; ``turnover`` is set to what the agent's was (changes a bar).
 
-    Drawn from (seed, bar), so that a bar has the same draw at every replay.
+    Drawn from (seed, market, bar), so that a bar has the same draw at every replay.
     """
 
     name = "random"
@@ -149,7 +149,8 @@ class Random(Flat):
         if len(bars) < 2:
             return None
         second = int(bars["ts_open"][-1]) // 10**9
-        drawn = np.random.default_rng([self.seed, *self.name.encode(), second]).random()
+        seeds = entropy(self.seed, self.market, self.name, second)
+        drawn = np.random.default_rng(seeds).random()
         # Half of the orders find the position as they want it.
         action = (
             Action.BUY
