@@ -77,7 +77,7 @@ class Knobs:
     @classmethod
     def parse(cls, argv: Sequence[str] | None, free: str = "(?!)") -> Self:
         """Parse flags; those whose names match the pattern ``free`` are taken as they are."""
-        parser = _Parser(description=cls.__doc__, allow_abbrev=False)
+        parser = _Parser(prog=_program(), description=cls.__doc__, allow_abbrev=False)
         for name, flag in cls.flags().items():
             parser.add_argument(f"--{name}", **flag)
         for word in sys.argv[1:] if argv is None else argv:
@@ -106,6 +106,12 @@ class Knobs:
 def flag_of(field: dataclasses.Field[Any]) -> dict[str, Any]:
     """Return the options of a field's command-line flag, as ``argparse`` takes them."""
     return {"default": field.default, "help": _help(field)}
+
+
+def _program() -> str | None:
+    """Return how the program was called, ``python -m PACKAGE``; None if it was not."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return f"python -m {spec.name.removesuffix('.__main__')}" if spec else None
 
 
 class _Parser(argparse.ArgumentParser):

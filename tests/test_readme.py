@@ -50,7 +50,7 @@ def test_the_main_verb_runs_the_session():
 def test_knobs_given_to_make_are_knobs(command):
     words = shlex.split(re.search(r'ARGS="(.*)"', command)[1])
     names = {word.removeprefix("--") for word in words if word.startswith("--")}
-    assert names <= set(SessionConfig.__dataclass_fields__)
+    assert names <= set(SessionConfig.flags())
 
 
 def test_the_tape_command_plays_a_tape(tmp_path):
@@ -79,5 +79,5 @@ def test_help_names_every_knob_with_its_default():
         [sys.executable, *words], cwd=ROOT, env=plain_environment(), capture_output=True, text=True
     )
     assert done.returncode == 0
-    for name in SessionConfig.__dataclass_fields__:
+    for name in SessionConfig.flags():
         assert f"--{name} " in done.stdout

@@ -18,6 +18,7 @@ import psutil
 import pytest
 from gradio_client import Client
 from playwright.sync_api import sync_playwright
+from websockets import ConnectionClosed
 
 from benchmarks.processes import plain_environment
 from streaming.cache import bar_ring, tick_cache
@@ -35,7 +36,7 @@ from tests.end_to_end.main_job import (
 )
 from tests.streaming.venue_server import VenueServer
 from tests.ui.conftest import CHROMIUM, FLAGS
-from trainers.config import TAKER_FEES_BPS
+from trainers.config.session import TAKER_FEES_BPS
 from trainers.engine.market_trainer import HASHED_BARS
 from trainers.learners.registry import BASELINES
 from trainers.recording.ledger import read_ledger
@@ -200,7 +201,8 @@ class Venue(threading.Thread):
             self.addresses = {"venue_ws": venue.ws, "venue_rest": venue.rest}
             while not self.ended.is_set():
                 if venue.followers:
-                    await venue.trade("BTCUSDT", 15)  # 0.6 s of market time
+                    with contextlib.suppress(ConnectionClosed):  # the session has ended
+                        await venue.trade("BTCUSDT", 15)  # 0.6 s of market time
                     self.sent = venue.next_id["BTCUSDT"] - 1
                 await asyncio.sleep(0.05)
 

@@ -64,7 +64,7 @@ def recorded(tmp_path_factory):
 
 def words_of(process):
     try:
-        return process.cmdline()
+        return " ".join(process.cmdline()).split()  # a forked trainer has a title of one word
     except psutil.Error:  # it has ended
         return []
 

@@ -157,14 +157,13 @@ def test_a_bar_without_forecasts_is_a_bar(tmp_path):
 def test_a_killed_writer_loses_no_acknowledged_row(tmp_path):
     acknowledged = set()
     for kill in range(3):
-        writer = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path)],
             cwd=PROJECT, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        said = [writer.stdout.readline() for _ in range(40 + 77 * kill)]
-        os.kill(writer.pid, signal.SIGKILL)
-        said += writer.stdout.readlines()
-        writer.wait()
+        ) as writer:  # fmt: skip
+            said = [writer.stdout.readline() for _ in range(40 + 77 * kill)]
+            os.kill(writer.pid, signal.SIGKILL)
+            said += writer.stdout.readlines()
         acknowledged |= {int(line) for line in said if line.endswith("\n")}
         found = read_ledger(tmp_path, "BTC")
         n = len(found.outcomes)

@@ -62,7 +62,8 @@ def wait_for_the_last(session: Path) -> None:
 
 
 def _works_on(process: psutil.Process, session: Path) -> bool:
-    words = process.info["cmdline"] or ()
+    # A forked trainer has set its own title, which is one word.
+    words = " ".join(process.info["cmdline"] or ()).split()
     return str(session) in words and any(module in words for module in WORKERS)
 
 

@@ -31,7 +31,9 @@ def arguments(argv: list[str]) -> tuple[Path, list[str]]:
     Raises:
         KnobError: if the session has no such market.
     """
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m trainers.session.trainer", description=__doc__, allow_abbrev=False
+    )
     parser.add_argument("session", type=Path, help="the session's folder")
     parser.add_argument("--markets", default="", help="its markets to train, all by default")
     given = parser.parse_args(argv)
