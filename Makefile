@@ -1,4 +1,4 @@
-# The four verbs, the same here and in CI. Knobs of the main job: make ARGS="--speed 10".
+# The four verbs, the same here and in CI. Settings of the main job: make ARGS="--speed 10".
 
 PYTHON ?= python3.11
 BIN := .venv/bin

@@ -42,22 +42,22 @@ class Session:
 
     Args:
         folder: the project's root; made if missing.
-        knobs: of the session.
+        settings: of the session.
         rng: decides what is killed, and when.
     """
 
-    def __init__(self, folder: Path, rng: random.Random, **knobs: Any) -> None:
+    def __init__(self, folder: Path, rng: random.Random, **settings: Any) -> None:
         self.folder, self.rng = folder, rng
-        self.knobs = {"page_port": 0, "mlflow_ui_port": 0, "parity": "false", **knobs}
+        self.settings = {"page_port": 0, "mlflow_ui_port": 0, "parity": "false", **settings}
         self.killed: list[str] = []
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the session, or resume it."""
-        knobs = dict(self.knobs)
+        settings = dict(self.settings)
         if self.sessions():
-            knobs["resume"] = "last"
-        flags = [word for name, value in knobs.items() for word in (f"--{name}", str(value))]
+            settings["resume"] = "last"
+        flags = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
         with (self.folder / "out.txt").open("ab") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "trainers.session", *flags],

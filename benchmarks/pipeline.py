@@ -12,9 +12,9 @@ from sklearn.preprocessing import MinMaxScaler
 from benchmarks.market import ticks_of
 from benchmarks.measuring import interleave, median, seconds
 from benchmarks.table import Row
-from datamodules.features import WARMUP, features_of
+from datamodules.features import WARMUP_BARS, features_of
 from datamodules.scaling import fit_scaler, scale
-from datamodules.windows import LENGTH, make_windows
+from datamodules.windows import WINDOW_BARS, make_windows
 from streaming.bars import bars_of
 from streaming.ticks import Ticks
 
@@ -36,7 +36,7 @@ def ours(ticks: Ticks) -> Learnable:
     bars = bars_of(ticks)
     rows = features_of(bars, "classic")
     windows = make_windows(
-        scale(rows, fit_scaler(rows)), bars["close"][WARMUP:], bars["gap"][WARMUP:]
+        scale(rows, fit_scaler(rows)), bars["close"][WARMUP_BARS:], bars["gap"][WARMUP_BARS:]
     )
     return Learnable(windows.x, windows.up)
 
@@ -63,9 +63,9 @@ def by_pandas(trades: pd.DataFrame) -> Learnable:
     scaled = MinMaxScaler().fit_transform(bars[COLUMNS])
     frame = pd.DataFrame(scaled, index=bars.index, columns=COLUMNS)
     x, up = [], []
-    for i in range(len(frame) - LENGTH):
-        x.append(frame.iloc[i : i + LENGTH].values)
-        close, after = bars["close"].iloc[i + LENGTH - 1], bars["close"].iloc[i + LENGTH]
+    for i in range(len(frame) - WINDOW_BARS):
+        x.append(frame.iloc[i : i + WINDOW_BARS].values)
+        close, after = bars["close"].iloc[i + WINDOW_BARS - 1], bars["close"].iloc[i + WINDOW_BARS]
         up.append(float(after > close))
     return Learnable(np.array(x, np.float32), np.array(up, np.float32))
 
@@ -76,9 +76,9 @@ def by_arrays(trades: pd.DataFrame) -> Learnable:
     scaled = MinMaxScaler().fit_transform(bars[COLUMNS])
     close = bars["close"].to_numpy()
     x, up = [], []
-    for i in range(len(scaled) - LENGTH):
-        x.append(scaled[i : i + LENGTH])
-        up.append(float(close[i + LENGTH] > close[i + LENGTH - 1]))
+    for i in range(len(scaled) - WINDOW_BARS):
+        x.append(scaled[i : i + WINDOW_BARS])
+        up.append(float(close[i + WINDOW_BARS] > close[i + WINDOW_BARS - 1]))
     return Learnable(np.array(x, np.float32), np.array(up, np.float32))
 
 

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from benchmarks.measuring import one_thread
 from benchmarks.table import Row
 from datamodules.cnn_datamodule import CNNDataModule
-from datamodules.features import WARMUP, features_of
+from datamodules.features import WARMUP_BARS, features_of
 from datamodules.scaling import scale
 from datamodules.snapshot import Snapshot
 from datamodules.windows import make_windows
@@ -152,7 +152,7 @@ def _task(bars: Bars, seed: int, updates: int) -> CNNDataModule:
 def _held_out(bars: Bars, data: CNNDataModule) -> tuple[Tensor, Tensor]:
     later = bars[KNOWN:]
     rows = scale(features_of(later, Context().features), data.scaler)
-    windows = make_windows(rows, later["close"][WARMUP:], later["gap"][WARMUP:])
+    windows = make_windows(rows, later["close"][WARMUP_BARS:], later["gap"][WARMUP_BARS:])
     return torch.from_numpy(windows.x.copy()), torch.from_numpy(windows.up)
 
 

@@ -74,11 +74,11 @@ def run() -> list[Row]:
 
 
 def start_main_job(
-    folder: Path, out: Path, store: str = "", **knobs: object
+    folder: Path, out: Path, store: str = "", **settings: object
 ) -> subprocess.Popen[bytes]:
     """Start the main job as `make` does, in a folder of its own; its store may be elsewhere."""
     argv = ["-m", "trainers.session"]
-    for name, value in knobs.items():
+    for name, value in settings.items():
         argv += [f"--{name}", str(value)]
     env = plain_environment() | ({"MLFLOW_TRACKING_URI": store} if store else {})
     with out.open("wb") as file:

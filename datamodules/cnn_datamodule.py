@@ -12,10 +12,10 @@ from sklearn.preprocessing import MinMaxScaler
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from datamodules.features import WARMUP, features_of
+from datamodules.features import WARMUP_BARS, features_of
 from datamodules.scaling import fit_scaler, scale
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
-from datamodules.windows import LENGTH, Windows, make_windows
+from datamodules.windows import WINDOW_BARS, Windows, make_windows
 
 # The minibatches of one Lightning step: (B, 60, F) float32 and (B,) float32, 0 or 1.
 Batch = list[tuple[Tensor, Tensor]]
@@ -24,7 +24,7 @@ Batch = list[tuple[Tensor, Tensor]]
 # network.
 STACK = 8
 
-NEEDED = WARMUP + LENGTH + 1
+NEEDED = WARMUP_BARS + WINDOW_BARS + 1
 
 
 class CNNDataModule(pl.LightningDataModule):
@@ -38,7 +38,7 @@ class CNNDataModule(pl.LightningDataModule):
 
     Args:
         snapshot: what is known at the cut.
-        features: name of the feature set, a key of ``features.COLUMNS``.
+        features: name of the feature set, a key of ``features.FEATURE_COLUMNS``.
         updates: how many minibatches to draw.
         batch_size: how many windows a minibatch has.
         rng: source of the draws.
@@ -64,7 +64,7 @@ class CNNDataModule(pl.LightningDataModule):
         self.scaler: MinMaxScaler = fit_scaler(rows)
         self.rows = scale(rows, self.scaler)
         self.windows: Windows = make_windows(
-            self.rows, bars["close"][WARMUP:], bars["gap"][WARMUP:]
+            self.rows, bars["close"][WARMUP_BARS:], bars["gap"][WARMUP_BARS:]
         )
         self.moved = np.flatnonzero(~self.windows.flat)
         shape = (updates if len(self.moved) else 0, batch_size)

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from datamodules.features import WARMUP
+from datamodules.features import WARMUP_BARS
 from datamodules.replay_buffer import ReplayBuffer
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
-from datamodules.transitions import LENGTH, Transitions, make_transitions
+from datamodules.transitions import STATE_BARS, Transitions, make_transitions
 
 Batch = tuple[Tensor, Tensor, Tensor]  # (K, B, D) states, (K, B, D) after, (K, B) returns
 
-NEEDED = WARMUP + LENGTH + 2
+NEEDED = WARMUP_BARS + STATE_BARS + 2
 
 # Updates in one Lightning step, whose bookkeeping costs more than an update of a small network.
 STACK = 50

@@ -1,4 +1,4 @@
-"""Bars -> feature rows. Row ``i`` is known when bar ``i + WARMUP`` closes, and never changes.
+"""Bars -> feature rows. Row ``i`` is known when bar ``i + WARMUP_BARS`` closes, and never changes.
 
     bars -> raw columns (T, 10) -> feature rows (T - 49, 8)
 
@@ -18,14 +18,14 @@ from datamodules.indicators import TINY, change, lagged, rsi, sma
 from streaming.bars import Bars
 
 # Columns of a raw bar, which every exported model takes as its input.
-RAW = (
+RAW_COLUMNS = (
     "open", "high", "low", "close", "volume", "signed_volume", "notional", "trades", "bid", "ask",
 )  # fmt: skip
 
 # The slowest indicator, SMA 50, needs 49 bars before its first value.
-WARMUP = 49
+WARMUP_BARS = 49
 
-COLUMNS = {
+FEATURE_COLUMNS = {
     "classic": ("open", "high", "low", "close", "volume", "sma_20", "sma_50", "rsi_14"),
     "flow": (
         "return",  # change of the close, in units of its mean absolute value over 49 bars
@@ -44,16 +44,16 @@ STILL = 1e-8
 
 
 def raw_columns(bars: Bars) -> NDArray[np.float64]:
-    """Return ``(T, 10)`` float64, the columns ``RAW`` of ``bars``."""
-    return np.stack([bars[name].astype(np.float64) for name in RAW], axis=1)
+    """Return ``(T, 10)`` float64, the columns ``RAW_COLUMNS`` of ``bars``."""
+    return np.stack([bars[name].astype(np.float64) for name in RAW_COLUMNS], axis=1)
 
 
 def make_features(raw: Any, name: str, xp: ModuleType = np) -> Any:
     """Build a feature set.
 
     Args:
-        raw: ``(..., T, 10)`` float64, the columns ``RAW``, as numpy array or torch tensor.
-        name: a key of ``COLUMNS``.
+        raw: ``(..., T, 10)`` float64, the columns ``RAW_COLUMNS``, as numpy array or torch tensor.
+        name: a key of ``FEATURE_COLUMNS``.
         xp: the library of ``raw``, ``numpy`` or ``torch``.
 
     Returns:
@@ -62,11 +62,11 @@ def make_features(raw: Any, name: str, xp: ModuleType = np) -> Any:
     Raises:
         ValueError: if there are 49 bars or fewer.
     """
-    if raw.shape[-2] <= WARMUP:
-        raise ValueError(f"features need more than {WARMUP} bars, got {raw.shape[-2]}")
-    columns = {column: raw[..., i] for i, column in enumerate(RAW)}
+    if raw.shape[-2] <= WARMUP_BARS:
+        raise ValueError(f"features need more than {WARMUP_BARS} bars, got {raw.shape[-2]}")
+    columns = {column: raw[..., i] for i, column in enumerate(RAW_COLUMNS)}
     series = {"classic": _classic, "flow": _flow}[name](columns)
-    n = raw.shape[-2] - WARMUP
+    n = raw.shape[-2] - WARMUP_BARS
     return xp.stack([lagged(values, 0, n) for values in series], -1)
 
 
@@ -79,13 +79,13 @@ def features_of(bars: Bars, name: str) -> NDArray[np.float64]:
 def _classic(bar: dict[str, Any]) -> list[Any]:
     close = bar["close"]
     averages = [sma(close, 20), sma(close, 50), rsi(close, 14)]
-    return [*(bar[name] for name in COLUMNS["classic"][:5]), *averages]
+    return [*(bar[name] for name in FEATURE_COLUMNS["classic"][:5]), *averages]
 
 
 def _flow(bar: dict[str, Any]) -> list[Any]:
     close, volume, signed = bar["close"], bar["volume"], bar["signed_volume"]
     returns = change(close)
-    unit = sma(abs(returns), WARMUP) + STILL  # the mean absolute return
+    unit = sma(abs(returns), WARMUP_BARS) + STILL  # the mean absolute return
     n = unit.shape[-1]
     one = close / close  # comparisons take their float type from it
     vwap = (bar["notional"] + TINY * close) / (volume + TINY)

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.features import WARMUP, features_of
+from datamodules.features import WARMUP_BARS, features_of
 from datamodules.snapshot import NotEnoughBarsError
 from datamodules.windows import gap_free
 from streaming.bars import Bars
 
 # Bars that one row and its label take.
-ROW_BARS = WARMUP + 2
+ROW_BARS = WARMUP_BARS + 2
 
 
 class LabelledRows(NamedTuple):
@@ -38,14 +38,14 @@ def labelled_rows(bars: Bars, features: str) -> LabelledRows:
     """
     if len(bars) < ROW_BARS:
         raise NotEnoughBarsError(len(bars), ROW_BARS)
-    moved = np.diff(bars["close"][WARMUP:])
+    moved = np.diff(bars["close"][WARMUP_BARS:])
     there = (moved != 0) & gap_free(bars["gap"], ROW_BARS)
     rows = features_of(bars, features)[:-1]
-    return LabelledRows(rows[there], moved[there] > 0, bars["ts_open"][WARMUP + 1 :][there])
+    return LabelledRows(rows[there], moved[there] > 0, bars["ts_open"][WARMUP_BARS + 1 :][there])
 
 
 def newest_row(bars: Bars, features: str) -> NDArray[np.float64] | None:
     """Return the newest bar's row ``(1, F)``; None during the warm-up or if its bars have a gap."""
-    if len(bars) <= WARMUP or bars["gap"][-WARMUP:].any():
+    if len(bars) <= WARMUP_BARS or bars["gap"][-WARMUP_BARS:].any():
         return None
-    return features_of(bars[-WARMUP - 1 :], features)
+    return features_of(bars[-WARMUP_BARS - 1 :], features)

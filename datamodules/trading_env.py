@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from datamodules.indicators import TINY
 from datamodules.quotes import BP
-from datamodules.transitions import LENGTH, STATE, Action, Transitions, typical_move
+from datamodules.transitions import STATE_BARS, STATE_COLUMNS, Action, Transitions, typical_move
 
-N_STATE = LENGTH * len(STATE)
+N_STATE = STATE_BARS * len(STATE_COLUMNS)
 
 # Inputs of a network are clipped at this size: larger moves teach nothing that smaller ones do not.
 BOUND = 10.0
@@ -147,7 +147,7 @@ def observed(states: NDArray[np.float64], unit_bps: float) -> Observation:
     Returns:
         ``(N, 30)`` float32, -10 to 10: 10 closes, 10 volumes, 10 RSI.
     """
-    close, volume, strength = (states[..., i] for i in range(len(STATE)))  # (N, 10)
+    close, volume, strength = (states[..., i] for i in range(len(STATE_COLUMNS)))  # (N, 10)
     moves = (close / close[:, -1:] - 1) * BP / unit_bps
     volume = volume / (volume.mean(-1, keepdims=True) + TINY) - 1
     inputs = np.concatenate([moves, volume, strength / 50 - 1], axis=-1)

@@ -13,14 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.features import WARMUP
+from datamodules.features import WARMUP_BARS
 from datamodules.indicators import rsi
 from datamodules.quotes import BP, mids
 from datamodules.windows import gap_free
 from streaming.bars import Bars
 
-LENGTH = 10
-STATE = ("close", "volume", "rsi_14")
+STATE_BARS = 10
+STATE_COLUMNS = ("close", "volume", "rsi_14")
 
 
 class Action(enum.IntEnum):
@@ -47,8 +47,8 @@ class Transitions(NamedTuple):
 
 
 def state_rows(bars: Bars) -> NDArray[np.float64]:
-    """Return ``(T - 49, 3)`` float64, the columns ``STATE``; row ``i`` is bar ``i + 49``."""
-    n = len(bars) - WARMUP
+    """Return ``(T - 49, 3)`` float64, the ``STATE_COLUMNS``; row ``i`` is bar ``i + 49``."""
+    n = len(bars) - WARMUP_BARS
     close = bars["close"]
     return np.stack([close[-n:], bars["volume"][-n:], rsi(close)[-n:]], axis=1)
 
@@ -65,15 +65,17 @@ def make_transitions(bars: Bars) -> Transitions:
     Raises:
         ValueError: if there are 60 bars or fewer.
     """
-    needed = WARMUP + LENGTH + 1
+    needed = WARMUP_BARS + STATE_BARS + 1
     if len(bars) <= needed:
         raise ValueError(f"transitions need more than {needed} bars, got {len(bars)}")
     rows = state_rows(bars)
-    views = np.lib.stride_tricks.sliding_window_view(rows, LENGTH + 1, axis=0).transpose(0, 2, 1)
-    mid = mids(bars)[WARMUP:]
-    ret = BP * (mid[LENGTH:] / mid[LENGTH - 1 : -1] - 1)
-    ts = bars["ts_open"][WARMUP + LENGTH :]
-    whole = gap_free(bars["gap"][WARMUP:], LENGTH + 1)
+    views = np.lib.stride_tricks.sliding_window_view(rows, STATE_BARS + 1, axis=0).transpose(
+        0, 2, 1
+    )
+    mid = mids(bars)[WARMUP_BARS:]
+    ret = BP * (mid[STATE_BARS:] / mid[STATE_BARS - 1 : -1] - 1)
+    ts = bars["ts_open"][WARMUP_BARS + STATE_BARS :]
+    whole = gap_free(bars["gap"][WARMUP_BARS:], STATE_BARS + 1)
     # The product's definition counts T - 60 transitions: the oldest is left out.
     whole[0] = False
     return Transitions(views[whole], ret[whole], ts[whole])

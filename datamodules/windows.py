@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-LENGTH = 60
+WINDOW_BARS = 60
 
 
 class Windows(NamedTuple):
@@ -47,14 +47,14 @@ def make_windows(
     Raises:
         ValueError: if there are 60 rows or fewer.
     """
-    if len(rows) <= LENGTH:
-        raise ValueError(f"windows need more than {LENGTH} rows, got {len(rows)}")
-    views = np.lib.stride_tricks.sliding_window_view(rows[:-1], LENGTH, axis=0)
+    if len(rows) <= WINDOW_BARS:
+        raise ValueError(f"windows need more than {WINDOW_BARS} rows, got {len(rows)}")
+    views = np.lib.stride_tricks.sliding_window_view(rows[:-1], WINDOW_BARS, axis=0)
     x = views.transpose(0, 2, 1)  # (N, 60, F)
-    moved = close[LENGTH:] - close[LENGTH - 1 : -1]
-    at = np.arange(LENGTH - 1, len(rows) - 1)
+    moved = close[WINDOW_BARS:] - close[WINDOW_BARS - 1 : -1]
+    at = np.arange(WINDOW_BARS - 1, len(rows) - 1)
     windows = Windows(x, (moved > 0).astype(np.float32), moved == 0, at)
-    whole = gap_free(gap, LENGTH + 1)
+    whole = gap_free(gap, WINDOW_BARS + 1)
     if whole.all():
         return windows
     return Windows(x[whole], windows.up[whole], windows.flat[whole], at[whole])

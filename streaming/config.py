@@ -6,45 +6,49 @@ import dataclasses
 import re
 import urllib.parse
 
-from streaming.errors import KnobError
-from streaming.knobs import Knobs, knob
+from streaming.errors import ConfigError
+from streaming.settings import Settings, setting
 
 SOURCES = "sim, sim:<market>, tape:PATH or binance"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SeedConfig(Knobs):
+class SeedConfig(Settings):
     """What everything that draws numbers needs to know."""
 
-    seed: int = knob(0, "seed of every random generator", low=0, high=2**31 - 1)
+    seed: int = setting(0, "seed of every random generator", low=0, high=2**31 - 1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StreamConfig(SeedConfig):
     """Where ticks come from and how they are kept."""
 
-    source: str = knob("sim", f"where ticks come from: {SOURCES}")
-    symbols: str = knob("BTCUSDT", "markets to follow, separated by commas")
-    venue_ws: str = knob("", "the venue's websocket address, if not the public one")
-    venue_rest: str = knob("", "the venue's REST address, if not the public one")
-    channel: str = knob(
+    source: str = setting("sim", f"where ticks come from: {SOURCES}")
+    symbols: str = setting("BTCUSDT", "markets to follow, separated by commas")
+    venue_ws: str = setting("", "the venue's websocket address, if not the public one")
+    venue_rest: str = setting("", "the venue's REST address, if not the public one")
+    channel: str = setting(
         "trade",
         "each trade, or trades aggregated by taker order (cheaper to repair)",
         choices=("trade", "aggTrade"),
     )
-    speed: float = knob(
+    speed: float = setting(
         1.0, "market seconds a second, of a simulated market or a tape", low=0.01, high=1000
     )
-    tick_cache: int = knob(54_000, "ticks kept a symbol: 15 min at 60/s", low=100, high=10_000_000)
-    bar_ring: int = knob(86_400, "1-s bars kept a symbol: 24 h", unit="s", low=600, high=10_000_000)
-    grace_ms: int = knob(
+    tick_cache: int = setting(
+        54_000, "ticks kept a symbol: 15 min at 60/s", low=100, high=10_000_000
+    )
+    bar_ring: int = setting(
+        86_400, "1-s bars kept a symbol: 24 h", unit="s", low=600, high=10_000_000
+    )
+    grace_ms: int = setting(
         0,
         "how far past its end a tick must be to make a bar final; one symbol comes in order",
         unit="ms",
         low=0,
         high=60_000,
     )
-    backfill_seconds: int = knob(
+    backfill_seconds: int = setting(
         900,
         "history fetched from the venue before the first streamed trade, so that models need not"
         " wait for their windows to fill",
@@ -52,14 +56,14 @@ class StreamConfig(SeedConfig):
         low=0,
         high=86_400,
     )
-    stale_seconds: float = knob(
+    stale_seconds: float = setting(
         60.0,
         "silence after which an open connection counts as dead; thin markets pause for a minute",
         unit="s",
         low=1,
         high=3600,
     )
-    segment_seconds: float = knob(
+    segment_seconds: float = setting(
         60.0,
         "how often the tape gets a new Parquet segment; 0 records none",
         unit="s",
@@ -73,18 +77,18 @@ class StreamConfig(SeedConfig):
         if kind not in ("sim", "tape", "binance") or (kind == "tape") != bool(
             rest if kind != "sim" else False
         ):
-            raise KnobError(f"source: got {self.source!r}; allowed: {SOURCES}")
+            raise ConfigError(f"source: got {self.source!r}; allowed: {SOURCES}")
         for symbol in self.symbol_list:
             if not re.fullmatch(r"[A-Z0-9_-]{2,30}", symbol):
-                raise KnobError(
+                raise ConfigError(
                     f"symbols: got {symbol!r}; allowed: names such as BTCUSDT, separated by commas"
                 )
         if len(set(self.symbol_list)) != len(self.symbol_list):
-            raise KnobError(f"symbols: got {self.symbols!r}; allowed: each symbol once")
+            raise ConfigError(f"symbols: got {self.symbols!r}; allowed: each symbol once")
         for name, schemes in (("venue_ws", ("ws", "wss")), ("venue_rest", ("http", "https"))):
             value = getattr(self, name)
             if value and not _is_address(value, schemes):
-                raise KnobError(f"{name}: got {value!r}; allowed: {schemes[0]}://HOST[:PORT]")
+                raise ConfigError(f"{name}: got {value!r}; allowed: {schemes[0]}://HOST[:PORT]")
 
     @property
     def symbol_list(self) -> list[str]:

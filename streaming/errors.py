@@ -1,7 +1,7 @@
 """Everything ``streaming`` raises, and what its caller should do about it.
 
-StreamingError
-├── KnobError      a setting is wrong: show the line, exit with code 2
+TickloopError
+├── ConfigError      a setting is wrong: show the line, exit with code 2
 ├── TapeError      a tape cannot be read: show the line, exit with code 2
 ├── RingError      a ring file is another version's or in use: stop, say which file
 └── RepairError    the venue would not give the missing trades: mark the gap, go on
@@ -12,21 +12,21 @@ A bad message raises nothing: it is dropped and counted by reason (``venues``).
 from __future__ import annotations
 
 
-class StreamingError(Exception):
+class TickloopError(Exception):
     """Base class of every error raised on purpose by ``streaming``."""
 
 
-class KnobError(StreamingError):
+class ConfigError(TickloopError):
     """A setting is unknown, of the wrong type, or out of range."""
 
 
-class TapeError(StreamingError):
+class TapeError(TickloopError):
     """A recorded tape is missing, of an unknown format, or damaged."""
 
 
-class RingError(StreamingError):
+class RingError(TickloopError):
     """A ring file has another layout, or another process writes it."""
 
 
-class RepairError(StreamingError):
+class RepairError(TickloopError):
     """The venue's REST interface did not give the trades asked for."""

@@ -20,7 +20,7 @@ from streaming.batching import Batcher
 from streaming.config import StreamConfig
 from streaming.connection import Connection
 from streaming.counters import ConnectionState
-from streaming.errors import KnobError, RepairError, RingError, TapeError
+from streaming.errors import ConfigError, RepairError, RingError, TapeError
 from streaming.events import Code
 from streaming.gap_repair import GapRepair
 from streaming.process import end_with_parent
@@ -151,7 +151,7 @@ def main() -> None:
         asyncio.run(stream(Path(sys.argv[1])))
     except RingError as e:
         sys.exit(f"feed: {e}")
-    except (KnobError, TapeError) as e:
+    except (ConfigError, TapeError) as e:
         sys.stderr.write(f"feed: {e}\n")
         sys.exit(2)
 

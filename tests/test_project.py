@@ -52,7 +52,7 @@ def test_mlproject_is_what_the_config_record_makes():
     assert read("MLproject") == made, "run: python -m trainers.session.mlproject > MLproject"
 
 
-def test_main_takes_every_knob_with_its_default():
+def test_main_takes_every_setting_with_its_default():
     main = project()["entry_points"]["main"]
     assert {name: spec["default"] for name, spec in main["parameters"].items()} == {
         name: flag["default"] for name, flag in FLAGS.items()
@@ -84,7 +84,7 @@ def test_every_parameter_of_an_entry_point_is_used_in_its_command():
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_every_knob_has_a_help_line_and_numbers_have_a_unit_and_bounds(name):
+def test_every_setting_has_a_help_line_and_numbers_have_a_unit_and_bounds(name):
     field = FIELDS[name]
     meta = field.metadata
     assert meta["help"].strip()
@@ -94,7 +94,7 @@ def test_every_knob_has_a_help_line_and_numbers_have_a_unit_and_bounds(name):
         assert meta["high"] < float("inf"), "bounds"
 
 
-def test_help_shows_every_knob_with_its_unit_and_default():
+def test_help_shows_every_setting_with_its_unit_and_default():
     done = subprocess.run(
         [sys.executable, "-c", "from trainers.config import SessionConfig as C; C.from_args()",
          "--help"],

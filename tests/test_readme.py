@@ -47,7 +47,7 @@ def test_the_main_verb_runs_the_session():
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "ARGS=" in c])
-def test_knobs_given_to_make_are_knobs(command):
+def test_settings_given_to_make_are_settings(command):
     words = shlex.split(re.search(r'ARGS="(.*)"', command)[1])
     names = {word.removeprefix("--") for word in words if word.startswith("--")}
     assert names <= set(SessionConfig.flags())
@@ -73,7 +73,7 @@ def test_entry_points_named_are_the_project_s():
     assert named == set(project()["entry_points"])
 
 
-def test_help_names_every_knob_with_its_default():
+def test_help_names_every_setting_with_its_default():
     words = ["-m", "trainers.session", "--help"]
     done = subprocess.run(
         [sys.executable, *words], cwd=ROOT, env=plain_environment(), capture_output=True, text=True

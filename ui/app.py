@@ -27,9 +27,9 @@ from typing import NoReturn
 import uvicorn
 from fastapi import FastAPI
 
-from streaming.errors import KnobError
-from streaming.knobs import Knobs, knob
+from streaming.errors import ConfigError
 from streaming.process import end_with_parent
+from streaming.settings import Settings, setting
 from trainers.config import SessionConfig, host_names, session_folder
 from trainers.session.access import Passwords, check_access, is_loopback
 from trainers.tracking.reader import SessionReader, TrackingAwayError
@@ -52,13 +52,13 @@ RUN_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PageConfig(Knobs):
+class PageConfig(Settings):
     """The live page of one session."""
 
-    session: str = knob("last", "run id of the session to show; last is the one started last")
-    page_host: str = knob(SessionConfig.page_host, "address the page listens on")
-    page_port: int = knob(SessionConfig.page_port, "the page's port", low=1, high=65_535)
-    page_names: str = knob(
+    session: str = setting("last", "run id of the session to show; last is the one started last")
+    page_host: str = setting(SessionConfig.page_host, "address the page listens on")
+    page_port: int = setting(SessionConfig.page_port, "the page's port", low=1, high=65_535)
+    page_names: str = setting(
         SessionConfig.page_names, "host names by which a proxy passes the page on"
     )
 
@@ -66,26 +66,26 @@ class PageConfig(Knobs):
         super().__post_init__()
         host_names(self.page_names)
         if not RUN_ID.fullmatch(self.session):
-            raise KnobError(f"session: got {self.session!r}; allowed: last, or an MLflow run id")
+            raise ConfigError(f"session: got {self.session!r}; allowed: last, or an MLflow run id")
 
 
 def open_session(root: Path, run_id: str) -> SessionView:
     """Open a session; ``last`` is the one started last.
 
     Raises:
-        KnobError: if there is none with this id, or none at all.
+        ConfigError: if there is none with this id, or none at all.
     """
     reader = SessionReader(root)
     if run_id == "last":
         try:
             run_id = reader.latest_session() or ""
         except TrackingAwayError as e:
-            raise KnobError(f"session: cannot tell which is the last one: {e}") from e
+            raise ConfigError(f"session: cannot tell which is the last one: {e}") from e
         if not run_id:
-            raise KnobError("session: there was none yet; start one with make")
+            raise ConfigError("session: there was none yet; start one with make")
     folder = session_folder(root, run_id)
     if not (folder / "config.json").exists():
-        raise KnobError(f"session: got {run_id!r}; there is no {folder / 'config.json'}")
+        raise ConfigError(f"session: got {run_id!r}; there is no {folder / 'config.json'}")
     config = SessionConfig.load(folder / "config.json")
     return SessionView(run_id, folder, config, Poller(reader, run_id))
 
@@ -133,7 +133,7 @@ def listen(config: PageConfig) -> socket.socket:
     """Return a socket bound to the page's address.
 
     Raises:
-        KnobError: if another process has it.
+        ConfigError: if another process has it.
     """
     family = socket.AF_INET6 if ":" in config.page_host else socket.AF_INET
     bound = socket.socket(family)
@@ -142,7 +142,7 @@ def listen(config: PageConfig) -> socket.socket:
         bound.bind((config.page_host, config.page_port))
     except OSError as e:
         bound.close()
-        raise KnobError(
+        raise ConfigError(
             f"page_port: cannot listen on {config.page_host}:{config.page_port}"
             f" ({e.strerror}); choose another with --page_port"
         ) from e
@@ -166,7 +166,7 @@ def main() -> None:
             passwords, Path.cwd() / ACCESS_FILE, f"tickloop_{config.page_port}"
         )
         bound = listen(config)
-    except (KnobError, StoreError) as e:
+    except (ConfigError, StoreError) as e:
         print(f"ui.app: {e}", file=sys.stderr)  # noqa: T201  (an entry point's last line)
         raise SystemExit(2) from None
     app = build_app(session, config, authenticator)

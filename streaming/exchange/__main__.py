@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from streaming.config import StreamConfig
-from streaming.errors import KnobError, StreamingError
+from streaming.errors import ConfigError, TickloopError
 from streaming.exchange.server import Exchange
 from streaming.process import end_with_parent
 
@@ -21,7 +21,7 @@ async def run(config: StreamConfig, folder: Path) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        StreamingError: if the config names no market or tape that can be served.
+        TickloopError: if the config names no market or tape that can be served.
         OSError: if the port is in use.
     """
     stop = asyncio.Event()
@@ -40,10 +40,10 @@ def main(argv: Sequence[str]) -> int:
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
         if len(argv) != 1 or argv[0].startswith("-"):
-            raise KnobError("usage: python -m streaming.exchange SESSION_FOLDER")
+            raise ConfigError("usage: python -m streaming.exchange SESSION_FOLDER")
         config = _load(Path(argv[0]))
         asyncio.run(run(config, Path(argv[0])))
-    except StreamingError as e:
+    except TickloopError as e:
         print(e, file=sys.stderr)  # noqa: T201  (an entry point's last word)
         return 2
     except OSError as e:
@@ -58,15 +58,15 @@ def _load(folder: Path) -> StreamConfig:
     """Read the session's config.
 
     Raises:
-        KnobError: if there is no config, or it names no port to listen on.
+        ConfigError: if there is no config, or it names no port to listen on.
     """
     path = folder / "config.json"
     try:
         config = StreamConfig.load(path)
     except (OSError, ValueError) as e:
-        raise KnobError(f"{path}: expected a session's config; {e}") from e
+        raise ConfigError(f"{path}: expected a session's config; {e}") from e
     if not urlsplit(config.venue_ws).port:
-        raise KnobError(f"venue_ws: got {config.venue_ws!r}; expected ws://127.0.0.1:PORT")
+        raise ConfigError(f"venue_ws: got {config.venue_ws!r}; expected ws://127.0.0.1:PORT")
     return config
 
 

@@ -49,7 +49,7 @@ class Exchange:
         wall_ns: returns our time, ns since the Unix epoch.
 
     Raises:
-        KnobError: if there is no market of that name.
+        ConfigError: if there is no market of that name.
         TapeError: if the tape cannot be read, or a symbol is not on it.
         OSError: on entering, if the port is in use.
     """

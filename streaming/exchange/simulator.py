@@ -30,7 +30,7 @@ class MarketSimulator:
         replayers: the trades of each symbol.
 
     Raises:
-        KnobError: if there is no market of that name, or the clock ran at another speed.
+        ConfigError: if there is no market of that name, or the clock ran at another speed.
         TapeError: if the tape cannot be read, or a symbol is not on it.
     """
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.config import StreamConfig
-from streaming.errors import KnobError, TapeError
+from streaming.errors import ConfigError, TapeError
 from streaming.exchange.markets import MARKETS, Market, trades
 from streaming.exchange.protocol.trades import FIRST_AGG_ID, Trades, with_aggregates
 from streaming.tape import read_tape, tape_symbols
@@ -31,7 +31,7 @@ def check_source(config: StreamConfig) -> None:
     """Check that the exchange can serve ``config.source``, before any process is started.
 
     Raises:
-        KnobError: if there is no market of that name.
+        ConfigError: if there is no market of that name.
         TapeError: if the tape cannot be read, or a symbol is not on it.
     """
     if config.source.startswith("sim"):
@@ -50,11 +50,11 @@ def market_of(config: StreamConfig) -> Market:
     """Return the market that ``sim`` or ``sim:<name>`` names.
 
     Raises:
-        KnobError: if there is none of that name.
+        ConfigError: if there is none of that name.
     """
     name = config.source.partition(":")[2] or "default"
     if name not in MARKETS:
-        raise KnobError(f"source: got {config.source!r}; known markets: {', '.join(MARKETS)}")
+        raise ConfigError(f"source: got {config.source!r}; known markets: {', '.join(MARKETS)}")
     return MARKETS[name]
 
 

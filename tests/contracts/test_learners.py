@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 
 from datamodules.features import raw_columns
 from datamodules.snapshot import NotEnoughBarsError
-from streaming.errors import KnobError
+from streaming.errors import ConfigError
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from trainers.config import SessionConfig
 from trainers.learners.learner import Learner, as_forecast
@@ -25,14 +25,14 @@ BUILT = pytest.mark.parametrize("path", BUILT_IN)
 BARS = random_bars(260, seed=5)
 
 
-def make(path, **knobs):
+def make(path, **settings):
     quick = {"dqn_updates": 60, "cnn_updates": 2, "cnn_batch_size": 64}
-    (learner,) = learners_of(SessionConfig.of(learners=path, **{**quick, **knobs})).values()
+    (learner,) = learners_of(SessionConfig.of(learners=path, **{**quick, **settings})).values()
     return learner
 
 
-def learned(path, **knobs):
-    learner = make(path, **knobs)
+def learned(path, **settings):
+    learner = make(path, **settings)
     learner.learn(snapshot_of(BARS[:200]))
     return learner
 
@@ -323,25 +323,25 @@ def test_a_baseline_waits_for_its_first_bars_without_a_change(path):
 
 
 def test_unknown_learners_are_refused_with_what_is_known():
-    with pytest.raises(KnobError, match=r"^learners: got 'lstm'; allowed: cnn, dqn"):
+    with pytest.raises(ConfigError, match=r"^learners: got 'lstm'; allowed: cnn, dqn"):
         make("lstm")
 
 
 @pytest.mark.parametrize("path", ["no.such.module:X", "json:NoSuchClass", ":X", "json:dumps"])
 def test_import_paths_that_lead_to_no_class_are_refused_by_name(path):
-    with pytest.raises(KnobError, match=rf"^learners: got '{path}'"):
+    with pytest.raises(ConfigError, match=rf"^learners: got '{path}'"):
         make(path)
 
 
 def test_a_class_without_the_methods_is_refused():
     path = "tests.trainers.own_learner:NoLearner"
-    with pytest.raises(KnobError, match=r"^learners: .*NoLearner' has no forecast"):
+    with pytest.raises(ConfigError, match=r"^learners: .*NoLearner' has no forecast"):
         make(path)
 
 
 def test_the_same_name_twice_is_refused():
     config = SessionConfig(learners=f"cnn,{BUILT_IN['cnn']}")
-    with pytest.raises(KnobError, match=r"^learners: got '.*:CNN', a second 'cnn'; allowed"):
+    with pytest.raises(ConfigError, match=r"^learners: got '.*:CNN', a second 'cnn'; allowed"):
         learners_of(config)
 
 

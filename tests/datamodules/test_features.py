@@ -7,11 +7,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamodules.features import COLUMNS, RAW, WARMUP, features_of, make_features, raw_columns
+from datamodules.features import (
+    FEATURE_COLUMNS,
+    RAW_COLUMNS,
+    WARMUP_BARS,
+    features_of,
+    make_features,
+    raw_columns,
+)
 from datamodules.indicators import change, rsi, sma
 from tests.datamodules.samples import bars_from, markets, random_bars
 
-SETS = pytest.mark.parametrize("name", COLUMNS)
+SETS = pytest.mark.parametrize("name", FEATURE_COLUMNS)
 
 
 def quoted(bars, seed=0, *, spread=1e-4):
@@ -37,9 +44,9 @@ def quoted_markets(draw, **sizes):
 @given(bars=quoted_markets())
 def test_features_of_the_first_bars_are_the_first_features_of_all_bars(name, bars):
     rows = features_of(bars, name)
-    for t in range(WARMUP + 1, len(bars) + 1):
+    for t in range(WARMUP_BARS + 1, len(bars) + 1):
         early = features_of(bars[:t], name)
-        assert early.tobytes() == rows[: t - WARMUP].tobytes(), t
+        assert early.tobytes() == rows[: t - WARMUP_BARS].tobytes(), t
 
 
 @SETS
@@ -48,7 +55,7 @@ def test_features_of_the_first_bars_are_the_first_features_of_all_bars(name, bar
 def test_a_row_depends_on_its_bar_and_the_49_before_it_alone(name, bars, data):
     rows = features_of(bars, name)
     i = data.draw(st.integers(0, len(rows) - 1))
-    assert features_of(bars[i : i + WARMUP + 1], name).tobytes() == rows[i].tobytes()
+    assert features_of(bars[i : i + WARMUP_BARS + 1], name).tobytes() == rows[i].tobytes()
 
 
 @SETS
@@ -68,7 +75,7 @@ def test_a_batch_gives_the_bits_of_its_single_series(name, bars, size):
     t = len(raw) - size + 1
     batch = np.stack([raw[i : i + t] for i in range(size)])  # (B, T, 8)
     singly = np.stack([make_features(series, name) for series in batch])
-    assert singly.shape == (size, t - WARMUP, 8)
+    assert singly.shape == (size, t - WARMUP_BARS, 8)
     assert make_features(batch, name).tobytes() == singly.tobytes()
     in_torch = make_features(torch.from_numpy(batch), name, torch)
     assert in_torch.numpy().tobytes() == singly.tobytes()
@@ -76,9 +83,9 @@ def test_a_batch_gives_the_bits_of_its_single_series(name, bars, size):
 
 def test_classic_columns_are_prices_volume_and_pandas_indicators():
     bars = random_bars(400)
-    frame = pd.DataFrame(features_of(bars, "classic"), columns=COLUMNS["classic"])
+    frame = pd.DataFrame(features_of(bars, "classic"), columns=FEATURE_COLUMNS["classic"])
     for name in ("open", "high", "low", "close", "volume"):
-        assert frame[name].tolist() == bars[name][WARMUP:].tolist()
+        assert frame[name].tolist() == bars[name][WARMUP_BARS:].tolist()
     close = pd.Series(bars["close"])
     gain = close.diff().clip(lower=0).rolling(14).mean()
     loss = (-close.diff()).clip(lower=0).rolling(14).mean()
@@ -88,13 +95,13 @@ def test_classic_columns_are_prices_volume_and_pandas_indicators():
         "rsi_14": 100 * gain / (gain + loss),
     }
     for name, series in wanted.items():
-        np.testing.assert_allclose(frame[name], series[WARMUP:], rtol=1e-9)
+        np.testing.assert_allclose(frame[name], series[WARMUP_BARS:], rtol=1e-9)
 
 
 def test_flow_columns_agree_with_pandas():
     bars = quoted(random_bars(400, flat=0.0))
-    frame = pd.DataFrame(features_of(bars, "flow"), columns=COLUMNS["flow"])
-    bar = pd.DataFrame({name: bars[name] for name in RAW})
+    frame = pd.DataFrame(features_of(bars, "flow"), columns=FEATURE_COLUMNS["flow"])
+    bar = pd.DataFrame({name: bars[name] for name in RAW_COLUMNS})
     close = bar["close"]
     returns = close.pct_change()
     unit = returns.abs().rolling(49).mean()
@@ -108,22 +115,24 @@ def test_flow_columns_agree_with_pandas():
         "imbalance": bar["signed_volume"] / bar["volume"],
         "imbalance_10": bar["signed_volume"].rolling(10).sum() / bar["volume"].rolling(10).sum(),
     }
-    assert list(wanted) == list(COLUMNS["flow"])
+    assert list(wanted) == list(FEATURE_COLUMNS["flow"])
     assert set(frame["side"]) == {-1.0, 0.0, 1.0}
     for name, series in wanted.items():
-        np.testing.assert_allclose(frame[name], series[WARMUP:], rtol=1e-3, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(
+            frame[name], series[WARMUP_BARS:], rtol=1e-3, atol=1e-6, err_msg=name
+        )
 
 
 def test_the_side_of_a_close_that_is_bid_and_ask_at_once_is_unknown():
     bars = bars_from(100 + np.arange(60) % 2)
     assert (bars["bid"] == bars["ask"]).all()
-    assert not features_of(bars, "flow")[:, COLUMNS["flow"].index("side")].any()
+    assert not features_of(bars, "flow")[:, FEATURE_COLUMNS["flow"].index("side")].any()
 
 
 def test_quotes_are_in_units_of_the_mean_absolute_return():
     bars = bars_from(np.where(np.arange(60) % 2, 101.0, 100.0))  # moves of about 1 % each
     bars["bid"], bars["ask"] = bars["close"] * 0.98, bars["close"] * 1.01
-    row = dict(zip(COLUMNS["flow"], features_of(bars, "flow")[-1], strict=True))
+    row = dict(zip(FEATURE_COLUMNS["flow"], features_of(bars, "flow")[-1], strict=True))
     assert row["bid_gap"] == pytest.approx(-2, rel=0.01)
     assert row["ask_gap"] == pytest.approx(1, rel=0.01)
 
@@ -165,14 +174,14 @@ def test_a_single_move_after_stillness_stays_finite_and_an_empty_bar_is_neutral(
     rows = features_of(bars, name)
     assert np.isfinite(rows).all()
     if name == "flow":
-        empty = dict(zip(COLUMNS["flow"], rows[-2], strict=True))
+        empty = dict(zip(FEATURE_COLUMNS["flow"], rows[-2], strict=True))
         assert empty["return"] == empty["side"] == empty["imbalance"] == 0
         assert empty["bid_gap"] == empty["ask_gap"] == 0
         assert empty["vwap_gap"] == pytest.approx(0, abs=1e-6)
 
 
 @SETS
-@pytest.mark.parametrize("n", [1, WARMUP])
+@pytest.mark.parametrize("n", [1, WARMUP_BARS])
 def test_too_few_bars_are_refused_with_both_numbers(name, n):
     with pytest.raises(ValueError, match=f"more than 49 bars, got {n}"):
         features_of(random_bars(n), name)
@@ -181,7 +190,7 @@ def test_too_few_bars_are_refused_with_both_numbers(name, n):
 def test_raw_columns_are_those_named():
     bars = random_bars(5)
     raw = raw_columns(bars)
-    assert raw.shape == (5, len(RAW))
+    assert raw.shape == (5, len(RAW_COLUMNS))
     assert raw.dtype == np.float64
-    for i, name in enumerate(RAW):
+    for i, name in enumerate(RAW_COLUMNS):
         assert raw[:, i].tolist() == bars[name].tolist()

@@ -5,23 +5,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamodules.features import COLUMNS, WARMUP, features_of
+from datamodules.features import FEATURE_COLUMNS, WARMUP_BARS, features_of
 from datamodules.labelled_rows import ROW_BARS, labelled_rows, newest_row
 from datamodules.snapshot import NotEnoughBarsError
 from tests.datamodules.samples import bars_from, gaps_of, random_bars
 
-SETS = pytest.mark.parametrize("name", COLUMNS)
+SETS = pytest.mark.parametrize("name", FEATURE_COLUMNS)
 N = 180
 
 
 def by_loop(bars, name):
     """(row, up, open of the bar with the label) for each row whose bar is followed by a move."""
     found = []
-    for i in range(WARMUP, len(bars) - 1):
-        near = bars["gap"][i - WARMUP : i + 2]  # the bars of the features, and of the label
+    for i in range(WARMUP_BARS, len(bars) - 1):
+        near = bars["gap"][i - WARMUP_BARS : i + 2]  # the bars of the features, and of the label
         close, after = bars["close"][i : i + 2]
         if not near.any() and after != close:
-            (row,) = features_of(bars[i - WARMUP : i + 1], name)
+            (row,) = features_of(bars[i - WARMUP_BARS : i + 1], name)
             found.append((row.tobytes(), bool(after > close), int(bars["ts_open"][i + 1])))
     return found
 
@@ -38,7 +38,7 @@ def test_rows_and_labels_agree_with_a_loop_wherever_the_gaps_are(name, gaps, see
 
 
 def test_labels_by_hand_and_bars_that_did_not_move_are_left_out():
-    bars = bars_from(np.r_[np.full(WARMUP, 5.0), 5.0, 6.0, 6.0, 4.0, 5.0])
+    bars = bars_from(np.r_[np.full(WARMUP_BARS, 5.0), 5.0, 6.0, 6.0, 4.0, 5.0])
     rows = labelled_rows(bars, "flow")
     assert rows.up.tolist() == [True, False, True]
     assert rows.ts.tolist() == bars["ts_open"][[50, 52, 53]].tolist()
@@ -60,10 +60,12 @@ def test_the_newest_row_is_the_one_that_the_next_bar_labels(name):
     row = newest_row(bars[:-1], name)
     assert row.shape == (1, 8)
     assert row[0].tobytes() == labelled_rows(bars, name).x[-1].tobytes()
-    assert newest_row(bars[-WARMUP - 2 : -1], name).tobytes() == row.tobytes()
+    assert newest_row(bars[-WARMUP_BARS - 2 : -1], name).tobytes() == row.tobytes()
 
 
-@pytest.mark.parametrize("at, silent", [(-1, True), (-WARMUP, True), (-WARMUP - 2, False)])
+@pytest.mark.parametrize(
+    "at, silent", [(-1, True), (-WARMUP_BARS, True), (-WARMUP_BARS - 2, False)]
+)
 def test_there_is_no_newest_row_with_a_gap_among_its_bars(at, silent):
     bars = random_bars(120)
     bars["gap"][at] = 1
@@ -72,12 +74,14 @@ def test_there_is_no_newest_row_with_a_gap_among_its_bars(at, silent):
 
 def test_a_gap_before_the_first_bar_of_a_row_does_not_silence_it():
     bars = random_bars(120)
-    bars["gap"][-WARMUP - 1] = 1  # between that bar and the one before: no return reaches there
+    bars["gap"][-WARMUP_BARS - 1] = (
+        1  # between that bar and the one before: no return reaches there
+    )
     assert newest_row(bars, "flow") is not None
 
 
 def test_there_is_no_newest_row_in_the_warm_up():
-    bars = random_bars(WARMUP + 1)
+    bars = random_bars(WARMUP_BARS + 1)
     assert newest_row(bars[1:], "flow") is None
     assert newest_row(bars, "flow") is not None
 

@@ -8,7 +8,7 @@ import torch
 from gymnasium.utils.env_checker import check_env
 
 from datamodules.trading_env import TradingEnv, observed
-from datamodules.transitions import LENGTH, Action, Transitions, make_transitions
+from datamodules.transitions import STATE_BARS, Action, Transitions, make_transitions
 from streaming.bars import BAR
 from streaming.ticks import NS_PER_S
 from trainers.learners.dqn.agent import inputs_of
@@ -129,7 +129,7 @@ def test_an_unknown_action_is_refused(env):
 
 
 def test_without_a_transition_there_is_no_environment():
-    nothing = Transitions(np.zeros((0, LENGTH + 1, 3)), np.zeros(0), np.zeros(0, np.int64))
+    nothing = Transitions(np.zeros((0, STATE_BARS + 1, 3)), np.zeros(0), np.zeros(0, np.int64))
     with pytest.raises(ValueError, match="transition"):
         TradingEnv(nothing)
 

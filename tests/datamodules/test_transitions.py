@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from datamodules.features import COLUMNS, WARMUP, features_of
+from datamodules.features import FEATURE_COLUMNS, WARMUP_BARS, features_of
 from datamodules.quotes import mids
-from datamodules.transitions import LENGTH, STATE, make_transitions, state_rows
+from datamodules.transitions import STATE_BARS, STATE_COLUMNS, make_transitions, state_rows
 from tests.datamodules.samples import bars_from, gaps_of, markets, random_bars
 
 N = 110
@@ -15,14 +15,16 @@ N = 110
 def by_loop(bars):
     """(state and next state, return, time) of each transition, one at a time."""
     mid = mids(bars)
-    rows = features_of(bars, "classic")[:, [COLUMNS["classic"].index(name) for name in STATE]]
+    rows = features_of(bars, "classic")[
+        :, [FEATURE_COLUMNS["classic"].index(name) for name in STATE_COLUMNS]
+    ]
     found = []
-    for i in range(1, len(rows) - LENGTH):  # the oldest is left out by the product's definition
-        first, last = WARMUP + i, WARMUP + i + LENGTH
+    for i in range(1, len(rows) - STATE_BARS):  # the oldest is left out by the product's definition
+        first, last = WARMUP_BARS + i, WARMUP_BARS + i + STATE_BARS
         if bars["gap"][first : last + 1].any():
             continue
         before, after = mid[last - 1], mid[last]
-        window = rows[i : i + LENGTH + 1]
+        window = rows[i : i + STATE_BARS + 1]
         found.append((window.tolist(), 1e4 * (after / before - 1), int(bars["ts_open"][last])))
     return found
 
@@ -68,7 +70,7 @@ def test_a_bounce_between_bid_and_ask_is_no_return():
 def test_a_state_is_close_volume_and_the_rsi_of_the_features():
     bars = random_bars(90)
     rows = features_of(bars, "classic")
-    columns = [COLUMNS["classic"].index(name) for name in STATE]
+    columns = [FEATURE_COLUMNS["classic"].index(name) for name in STATE_COLUMNS]
     assert state_rows(bars).tobytes() == np.ascontiguousarray(rows[:, columns]).tobytes()
 
 

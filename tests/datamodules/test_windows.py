@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datamodules.scaling import HIGHEST, LOWEST, fit_scaler, scale
-from datamodules.windows import LENGTH, gap_free, make_windows
+from datamodules.windows import WINDOW_BARS, gap_free, make_windows
 from tests.datamodules.samples import gaps_of
 
 N = 150
@@ -22,9 +22,9 @@ def rows_like(close):
 def by_loop(close, gap):
     """(first row, up, flat) of each window, one at a time."""
     found = []
-    for i in range(len(close) - LENGTH):
-        if not any(gap[i : i + LENGTH + 1]):
-            last, after = close[i + LENGTH - 1], close[i + LENGTH]
+    for i in range(len(close) - WINDOW_BARS):
+        if not any(gap[i : i + WINDOW_BARS + 1]):
+            last, after = close[i + WINDOW_BARS - 1], close[i + WINDOW_BARS]
             found.append((i, float(after > last), after == last))
     return found
 
@@ -54,7 +54,7 @@ def test_labels_by_hand():
 def test_the_label_is_the_row_after_the_window_and_no_window_lacks_one():
     close = np.arange(61.0)
     windows = make_windows(rows_like(close), close, np.zeros(61, int))
-    assert windows.x.shape == (1, LENGTH, 8)
+    assert windows.x.shape == (1, WINDOW_BARS, 8)
     assert windows.x[0, -1, 0] == 59
     assert windows.at.tolist() == [59]
     assert windows.up.tolist() == [1]
@@ -77,7 +77,7 @@ def test_windows_without_a_gap_are_views_of_the_rows():
 
 def test_gaps_everywhere_leave_no_window():
     windows = make_windows(rows_like(np.ones(N)), np.ones(N), np.ones(N, int))
-    assert windows.x.shape == (0, LENGTH, 8)
+    assert windows.x.shape == (0, WINDOW_BARS, 8)
     assert len(windows.up) == len(windows.flat) == len(windows.at) == 0
 
 

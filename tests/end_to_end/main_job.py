@@ -113,19 +113,19 @@ def replayed(folder: Path, *flags: str) -> tuple[int, str, str]:
 
 
 class MainJob:
-    """``python -m trainers.session`` with some knobs; ended at the end of the ``with``.
+    """``python -m trainers.session`` with some settings; ended at the end of the ``with``.
 
     Args:
         folder: to run in.
         argv: flags as they are.
         store: the address of another store than the folder's own.
-        knobs: flags by name.
+        settings: flags by name.
     """
 
-    def __init__(self, folder: Path, *argv: str, store: str = "", **knobs: Any) -> None:
+    def __init__(self, folder: Path, *argv: str, store: str = "", **settings: Any) -> None:
         self.folder, self.store = folder, store
         defaults = {"page_port": 0, "mlflow_ui_port": 0}
-        flags = [word for name, value in {**defaults, **knobs}.items()
+        flags = [word for name, value in {**defaults, **settings}.items()
                  for word in (f"--{name}", str(value))]  # fmt: skip
         self.argv = [sys.executable, "-m", "trainers.session", *argv, *flags]
 

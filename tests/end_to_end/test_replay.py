@@ -282,7 +282,7 @@ def test_a_log_torn_by_a_kill_replays_to_its_last_whole_cycle(copy):
     assert out.strip().splitlines()[-1].startswith("identical: 2 cycles, ")
 
 
-def test_a_session_that_does_not_exist_is_a_wrong_knob(copy):
+def test_a_session_that_does_not_exist_is_a_wrong_setting(copy):
     folder, _ = copy
     code, _, err = replayed(folder, "--session", "0123abcd")
     assert (code, "the store has no such run" in err) == (2, True)

@@ -27,8 +27,8 @@ def port() -> int:
         return int(free.getsockname()[1])
 
 
-def session(folder: Path, port: int, **knobs: str) -> Path:
-    config = StreamConfig(venue_ws=f"ws://127.0.0.1:{port}", backfill_seconds=60, **knobs)
+def session(folder: Path, port: int, **settings: str) -> Path:
+    config = StreamConfig(venue_ws=f"ws://127.0.0.1:{port}", backfill_seconds=60, **settings)
     config.save(folder / "config.json")
     return folder
 

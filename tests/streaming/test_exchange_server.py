@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from streaming.config import StreamConfig
-from streaming.errors import KnobError, TapeError
+from streaming.errors import ConfigError, TapeError
 from streaming.exchange import Exchange, check_source, clients
 from streaming.tape import write_segment
 from streaming.ticks import NS_PER_MS, NS_PER_S, make_ticks
@@ -34,18 +34,18 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(limited())
 
 
-def sim(**knobs: Any) -> StreamConfig:
-    return StreamConfig(**{"source": "sim", "speed": 50.0, "backfill_seconds": 60, **knobs})
+def sim(**settings: Any) -> StreamConfig:
+    return StreamConfig(**{"source": "sim", "speed": 50.0, "backfill_seconds": 60, **settings})
 
 
-def tape(folder: Path, n: int = 40, *, step_ms: int = 10, **knobs: Any) -> StreamConfig:
+def tape(folder: Path, n: int = 40, *, step_ms: int = 10, **settings: Any) -> StreamConfig:
     """A config that plays ``n`` trades, ids 0 to n - 1, one each ``step_ms``."""
     ticks = make_ticks(n)
     ticks["id"] = np.arange(n)
     ticks["ts_event"] = START + np.arange(n) * step_ms * NS_PER_MS
     ticks["price"], ticks["size"], ticks["side"] = 100 + 0.5 * ticks["id"], 1.0, 1
     write_segment(folder / "tape", "BTCUSDT", 0, ticks)
-    return StreamConfig(source=f"tape:{folder / 'tape'}", **{"speed": 10.0, **knobs})
+    return StreamConfig(source=f"tape:{folder / 'tape'}", **{"speed": 10.0, **settings})
 
 
 @contextlib.asynccontextmanager
@@ -183,7 +183,7 @@ def test_a_restarted_market_goes_on_where_it_would_be(tmp_path: Path) -> None:
 
 def test_another_speed_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     Exchange(sim(), tmp_path)
-    with pytest.raises(KnobError, match="speed"):
+    with pytest.raises(ConfigError, match="speed"):
         Exchange(sim(speed=2.0), tmp_path)
 
 
@@ -362,7 +362,7 @@ def test_a_client_that_does_not_read_does_not_delay_the_end(tmp_path: Path) -> N
 
 
 def test_a_source_that_cannot_be_played_is_said_before_anything_starts(tmp_path: Path) -> None:
-    with pytest.raises(KnobError, match="source: got 'sim:moon'; known markets: default"):
+    with pytest.raises(ConfigError, match="source: got 'sim:moon'; known markets: default"):
         check_source(StreamConfig(source="sim:moon"))
     with pytest.raises(TapeError, match="there is no such file"):
         check_source(StreamConfig(source=f"tape:{tmp_path / 'none'}"))

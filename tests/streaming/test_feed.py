@@ -89,18 +89,18 @@ class Session:
         assert bar_ring(self.folder, symbol).read().rows.tobytes() == final.tobytes()
 
 
-def settings(venue: VenueServer, **knobs) -> StreamConfig:
+def settings(venue: VenueServer, **settings) -> StreamConfig:
     return StreamConfig(
         **{"source": "binance", "venue_ws": venue.ws, "venue_rest": venue.rest,
            "symbols": ",".join(venue.next_id), "channel": venue.channel,
-           "backfill_seconds": 0, "segment_seconds": 0, **knobs}
+           "backfill_seconds": 0, "segment_seconds": 0, **settings}
     )  # fmt: skip
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, venue: VenueServer, **knobs):
+async def running(folder: Path, venue: VenueServer, **settings):
     """A feed in this loop, connected; stopped at the end."""
-    config = settings(venue, **knobs)
+    config = settings(venue, **settings)
     before = venue.connections
     feed = Feed(
         config, folder,
@@ -490,9 +490,9 @@ def test_two_symbols_are_kept_and_repaired_each_by_itself(tmp_path):
 
 
 @contextlib.asynccontextmanager
-async def process(folder: Path, venue: VenueServer, **knobs):
+async def process(folder: Path, venue: VenueServer, **settings):
     """The feed as a process of its own; killed at the end if it still runs."""
-    settings(venue, **knobs).save(folder / "config.json")
+    settings(venue, **settings).save(folder / "config.json")
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "streaming.feed", str(folder),
         cwd=PROJECT, stderr=asyncio.subprocess.PIPE,
@@ -552,11 +552,11 @@ async def test_a_second_process_on_the_same_session_is_refused_with_one_line(fol
     assert err.count(b"\n") == 1
 
 
-@pytest.mark.parametrize("knobs", ['{"speed": 0}', '{"channel": "depth"}'])
-def test_a_wrong_knob_ends_the_process_with_code_2_and_one_line(
-    tmp_path, knobs, capsys, monkeypatch
+@pytest.mark.parametrize("settings", ['{"speed": 0}', '{"channel": "depth"}'])
+def test_a_wrong_setting_ends_the_process_with_code_2_and_one_line(
+    tmp_path, settings, capsys, monkeypatch
 ):
-    (tmp_path / "config.json").write_text(knobs)
+    (tmp_path / "config.json").write_text(settings)
     monkeypatch.setattr(streaming.feed, "end_with_parent", lambda: None)
     monkeypatch.setattr(sys, "argv", ["feed", str(tmp_path)])
     with pytest.raises(SystemExit) as end:

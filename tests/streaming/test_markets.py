@@ -14,7 +14,7 @@ import pytest
 
 from streaming.bars import bars_of
 from streaming.config import StreamConfig
-from streaming.errors import KnobError
+from streaming.errors import ConfigError
 from streaming.exchange.markets import MARKETS, trades
 from streaming.exchange.markets.arrivals import BLOCK_S, Arrivals
 from streaming.exchange.markets.default import leaning
@@ -226,7 +226,7 @@ def test_every_market_can_be_named_as_a_source(name: str) -> None:
 
 def test_sim_alone_is_the_default_and_an_error_about_an_unknown_name_lists_them_all() -> None:
     assert market_of(StreamConfig(source="sim")) is MARKETS["default"]
-    with pytest.raises(KnobError, match=r"known markets: default, martingale, .*, hawkes$"):
+    with pytest.raises(ConfigError, match=r"known markets: default, martingale, .*, hawkes$"):
         market_of(StreamConfig(source="sim:moon"))
 
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.config import StreamConfig
-from streaming.errors import KnobError
-from streaming.knobs import Knobs, knob
+from streaming.errors import ConfigError
+from streaming.settings import Settings, setting
 
 PROJECT = Path(__file__).parents[2]
 FIELDS = dataclasses.fields(StreamConfig)
@@ -24,8 +24,8 @@ BOUNDED = [field for field in FIELDS if field.metadata["high"] < math.inf]
 class Larger(StreamConfig):
     """A record with more fields, such as the session's."""
 
-    on: bool = knob(True, "a switch")
-    rate: float = knob(0.5, "any number")
+    on: bool = setting(True, "a switch")
+    rate: float = setting(0.5, "any number")
 
 
 def test_the_defaults_are_the_product_definition():
@@ -36,7 +36,7 @@ def test_the_defaults_are_the_product_definition():
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
-def test_every_knob_has_a_help_text_and_numbers_have_bounds(field):
+def test_every_setting_has_a_help_text_and_numbers_have_bounds(field):
     assert len(field.metadata["help"]) > 10
     if isinstance(field.default, int | float):
         assert field.metadata["low"] <= field.default <= field.metadata["high"] < math.inf
@@ -48,7 +48,7 @@ def test_both_bounds_are_allowed_and_what_lies_beyond_is_refused_in_one_line(fie
     for value in (low, high):
         assert getattr(StreamConfig(**{field.name: value}), field.name) == value
     for value in (low - 1, high + 1, -math.inf, math.inf, math.nan):
-        with pytest.raises(KnobError) as refusal:
+        with pytest.raises(ConfigError) as refusal:
             StreamConfig(**{field.name: value})
         line = str(refusal.value)
         assert line.startswith(f"{field.name}: ")
@@ -89,7 +89,7 @@ def test_both_bounds_are_allowed_and_what_lies_beyond_is_refused_in_one_line(fie
 def test_an_impossible_value_is_refused_naming_field_value_and_what_is_allowed(
     name, value, allowed
 ):
-    with pytest.raises(KnobError) as refusal:
+    with pytest.raises(ConfigError) as refusal:
         StreamConfig(**{name: value})
     line = str(refusal.value)
     assert line.startswith(f"{name}: ")
@@ -154,7 +154,7 @@ def test_a_process_with_a_wrong_flag_ends_with_code_2_and_one_line():
     assert done.stderr == "-c: channel: got 'depth'; allowed: trade, aggTrade\n"
 
 
-def test_help_names_every_knob_with_its_unit_bounds_and_default(capsys):
+def test_help_names_every_setting_with_its_unit_bounds_and_default(capsys):
     with pytest.raises(SystemExit) as exit_:
         StreamConfig.from_args(["--help"])
     assert exit_.value.code == 0
@@ -194,13 +194,13 @@ def test_a_larger_record_can_be_read_as_its_part(tmp_path):
 def test_a_loaded_record_is_checked(tmp_path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"speed": -1}))
-    with pytest.raises(KnobError, match="speed: got -1"):
+    with pytest.raises(ConfigError, match="speed: got -1"):
         StreamConfig.load(path)
 
 
-def test_a_knob_without_bounds_takes_any_number_of_its_type():
+def test_a_setting_without_bounds_takes_any_number_of_its_type():
     assert Larger(rate=-1e300).rate == -1e300
-    assert issubclass(Larger, Knobs)
+    assert issubclass(Larger, Settings)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from streaming.errors import KnobError
+from streaming.errors import ConfigError
 from tests.trainers.test_session import PROJECT, nothing_left
 from trainers.config import SessionConfig, host_names
 from trainers.session.__main__ import take_passwords
@@ -27,7 +27,7 @@ def test_this_machine_needs_no_password(host):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.1.7", "trader.lan", "127.0.0.1.x"])
 def test_any_other_address_needs_one(host):
-    with pytest.raises(KnobError, match=r"^page_host: got .*; allowed: 127.0.0.1") as refused:
+    with pytest.raises(ConfigError, match=r"^page_host: got .*; allowed: 127.0.0.1") as refused:
         check_access(host, Passwords())
     assert OPERATOR in str(refused.value)
     check_access(host, Passwords(operator=SECRET))
@@ -43,7 +43,7 @@ def test_any_other_address_needs_one(host):
     ],
 )
 def test_a_bad_password_is_refused_and_not_repeated(environ, allowed):
-    with pytest.raises(KnobError, match=allowed) as refused:
+    with pytest.raises(ConfigError, match=allowed) as refused:
         Passwords.of(environ)
     assert not [word for word in environ.values() if word.strip() and word in str(refused.value)]
 
@@ -59,7 +59,7 @@ def test_passwords_are_not_shown_when_printed():
 def test_host_names_are_names():
     assert host_names(" Trader.lan,a-b ,") == {"trader.lan", "a-b"}
     for wrong in ("trader.lan:80", "http://x", "a/b", "<b>"):
-        with pytest.raises(KnobError, match=r"^page_names: got"):
+        with pytest.raises(ConfigError, match=r"^page_names: got"):
             host_names(wrong)
 
 
@@ -73,7 +73,7 @@ def test_only_the_page_is_told_the_passwords(tmp_path):
     assert not [child for child in children if any(SECRET in word for word in child._argv)]
 
 
-def test_no_knob_is_a_password():
+def test_no_setting_is_a_password():
     assert not [f.name for f in dataclasses.fields(SessionConfig) if "password" in f.name]
 
 

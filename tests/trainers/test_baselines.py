@@ -31,8 +31,8 @@ from trainers.learners.learner import Context
 CONTEXT = Context()
 
 
-def learned(kind, bars, **knobs):
-    learner = kind(Context(**knobs))
+def learned(kind, bars, **settings):
+    learner = kind(Context(**settings))
     learner.learn(snapshot_of(bars))
     return learner
 
@@ -118,7 +118,7 @@ def test_flat_is_never_in_and_buy_and_hold_is_always():
 def random_actions(turnover, *, n=4000, seed=0):
     bars = bars_from(np.arange(1.0, n))
     learner = learned(Random, bars, seed=seed)
-    learner.turnover = turnover
+    learner.trade_like(turnover)
     return [learner.forecast(bars[: t + 1])[0] for t in range(1, len(bars))]
 
 
@@ -142,7 +142,7 @@ def test_the_draw_of_a_bar_does_not_depend_on_what_was_asked_before():
     bars = bars_from(np.arange(1.0, 300))
     whole = random_actions(0.4, n=300)
     learner = learned(Random, bars)
-    learner.turnover = 0.4
+    learner.trade_like(0.4)
     assert learner.forecast(bars[:200])[0] == whole[198]
     assert learner.forecast(bars[150:200])[0] == whole[198]
 

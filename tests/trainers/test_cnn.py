@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.features import COLUMNS, features_of, raw_columns
+from datamodules.features import FEATURE_COLUMNS, features_of, raw_columns
 from datamodules.scaling import scale
-from datamodules.windows import LENGTH, make_windows
+from datamodules.windows import WINDOW_BARS, make_windows
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from tests.trainers.ledger_rows import score
 from trainers.config import SessionConfig
@@ -28,7 +28,7 @@ from trainers.learners.linear import fit_logistic
 from trainers.learners.registry import learners_of
 from trainers.scoring.direction.scores import accuracy
 
-EACH = pytest.mark.parametrize("features", COLUMNS)
+EACH = pytest.mark.parametrize("features", FEATURE_COLUMNS)
 
 
 def make(config):
@@ -36,8 +36,8 @@ def make(config):
     return learner
 
 
-def learner(**knobs):
-    return make(SessionConfig.of(learners="cnn", **{"cnn_batch_size": 64, **knobs}))
+def learner(**settings):
+    return make(SessionConfig.of(learners="cnn", **{"cnn_batch_size": 64, **settings}))
 
 
 def alternating(n):
@@ -95,7 +95,7 @@ def test_a_forecast_is_the_trusted_mean_of_the_views_of_the_scaled_features(feat
     scaler_rows = features_of(bars[:250], features)
     low, high = scaler_rows.min(0), scaler_rows.max(0)
     spread = np.where(high > low, high - low, 1.0)
-    rows = features_of(bars, features)[-LENGTH:]
+    rows = features_of(bars, features)[-WINDOW_BARS:]
     by_hand = torch.from_numpy(((rows - low) / spread).clip(-1, 2).astype(np.float32))
     with torch.inference_mode():
         views = torch.sigmoid(cnn.serving.net(by_hand[None]))[0].tolist()
@@ -112,7 +112,7 @@ def test_the_model_version_sees_the_bits_that_the_network_was_trained_on(feature
     seen = []
     cnn.serving.net.register_forward_hook(lambda module, args, output: seen.append(args[0]))
     cnn.forecast(bars)
-    trained = scale(features_of(bars, features), scaler_of(cnn))[-LENGTH:]
+    trained = scale(features_of(bars, features), scaler_of(cnn))[-WINDOW_BARS:]
     assert seen[0][0].numpy().tobytes() == trained.tobytes()
 
 
@@ -148,11 +148,11 @@ def test_the_linear_views_are_fitted_on_ten_minutes_and_on_all_of_the_history(fe
 
 def test_a_linear_view_sees_the_newest_row_and_ever_less_of_the_moves_before():
     net = WindowNet("flow")
-    x = torch.rand(2, LENGTH, 8)
+    x = torch.rand(2, WINDOW_BARS, 8)
     seen = net.seen(x)
     assert torch.equal(seen, net.seen(x[:, -VIEW_ROWS:]))
     assert seen[:, :8].tolist() == x[:, -1].tolist()
-    returns = x[:, :, COLUMNS["flow"].index("return")]
+    returns = x[:, :, FEATURE_COLUMNS["flow"].index("return")]
     for lag, share in enumerate(FADING):
         assert torch.allclose(seen[:, 8 + lag], share * returns[:, -2 - lag])
     assert list(FADING) == sorted(FADING, reverse=True)
@@ -161,7 +161,7 @@ def test_a_linear_view_sees_the_newest_row_and_ever_less_of_the_moves_before():
 @EACH
 def test_an_untrained_network_says_one_half_in_every_view(features):
     net = WindowNet(features).eval()
-    assert torch.sigmoid(net(torch.rand(3, LENGTH, 8))).tolist() == [[0.5] * 4] * 3
+    assert torch.sigmoid(net(torch.rand(3, WINDOW_BARS, 8))).tolist() == [[0.5] * 4] * 3
 
 
 def test_the_deep_view_begins_as_the_steady_one():
@@ -169,7 +169,7 @@ def test_the_deep_view_begins_as_the_steady_one():
     with torch.no_grad():
         net.weights.normal_()
         net.bias.normal_()
-        coin, recent, steady, deep = net(torch.rand(5, LENGTH, 8)).unbind(1)
+        coin, recent, steady, deep = net(torch.rand(5, WINDOW_BARS, 8)).unbind(1)
     assert not coin.any()
     assert torch.equal(deep, steady)
     assert not torch.equal(recent, steady)
@@ -187,7 +187,7 @@ def test_every_bar_of_the_window_reaches_the_convolution():
     torch.manual_seed(0)
     net = WindowNet("flow").eval()
     torch.nn.init.normal_(net.head.weight)
-    x = torch.rand(1, LENGTH, 8, requires_grad=True)
+    x = torch.rand(1, WINDOW_BARS, 8, requires_grad=True)
     (net(x)[0, 3] - net(x)[0, 2]).square().backward()
     assert (x.grad[0].abs().sum(1) > 0).all()
 
@@ -196,7 +196,7 @@ def test_a_feature_far_out_says_no_more_than_one_at_the_edge():
     net = WindowNet("flow").eval()
     with torch.no_grad():
         net.weights.fill_(1.0)
-    near, far = (torch.full((1, LENGTH, 8), value) for value in (4.0, 400.0))
+    near, far = (torch.full((1, WINDOW_BARS, 8), value) for value in (4.0, 400.0))
     assert net(near).tolist() == net(far).tolist()
 
 

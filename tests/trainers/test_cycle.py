@@ -25,8 +25,8 @@ STEP = 30
 def make(tmp_path):
     with contextlib.ExitStack() as stack:
 
-        def made(*learners, **knobs):
-            world = World(tmp_path, *learners, **knobs)
+        def made(*learners, **settings):
+            world = World(tmp_path, *learners, **settings)
             stack.callback(world.close)
             return world
 

@@ -147,8 +147,10 @@ def make(config):
     return learner
 
 
-def learner(**knobs):
-    return make(SessionConfig.of(learners="dqn", **{"dqn_updates": 100, "fee_bps": 1.0, **knobs}))
+def learner(**settings):
+    return make(
+        SessionConfig.of(learners="dqn", **{"dqn_updates": 100, "fee_bps": 1.0, **settings})
+    )
 
 
 def test_epsilon_falls_by_its_factor_to_its_floor_and_can_be_set():

@@ -12,7 +12,7 @@ import pytest
 import datamodules.features
 import trainers.learners.cnn.learner
 import trainers.learners.dqn.learner
-from datamodules.features import WARMUP, features_of, raw_columns
+from datamodules.features import WARMUP_BARS, features_of, raw_columns
 from streaming.bars import bars_of
 from streaming.events import Code
 from streaming.exchange.markets import MARKETS, trades
@@ -134,7 +134,7 @@ def plant(monkeypatch, bars):
     """A leak: the column bid is one bar ahead, whoever asks, by the bars of the whole tape."""
     honest = raw_columns
     ahead = dict(zip(bars["ts_open"][:-1].tolist(), bars["bid"][1:].tolist(), strict=True))
-    bid = datamodules.features.RAW.index("bid")
+    bid = datamodules.features.RAW_COLUMNS.index("bid")
 
     def leaky(asked):
         raw = honest(asked)
@@ -167,7 +167,8 @@ def prefixes_agree(make):
     bars = bars_of(TICKS)
     every = make(bars)
     return all(
-        np.array_equal(make(bars[:n]), every[: n - WARMUP]) for n in range(WARMUP + 1, len(bars), 7)
+        np.array_equal(make(bars[:n]), every[: n - WARMUP_BARS])
+        for n in range(WARMUP_BARS + 1, len(bars), 7)
     )
 
 
@@ -184,9 +185,9 @@ def test_features_of_a_prefix_are_a_prefix_of_the_features_and_those_a_bar_ahead
     assert not prefixes_agree(shifted)
 
 
-def said_on(bars, name, **knobs):
+def said_on(bars, name, **settings):
     """What a learner said of each bar of a martingale, scored."""
-    config = SessionConfig.of(learners=name, cycle_seconds=60, **SMALL, **knobs)
+    config = SessionConfig.of(learners=name, cycle_seconds=60, **SMALL, **settings)
     (learner,) = learners_of(config).values()
     return scored_of_bars(bars, forecasts_of(learner, bars, config))
 

@@ -32,9 +32,9 @@ def _as_in_the_trainer():
     torch.set_num_threads(before)
 
 
-def forecast(bars, seed=0, **knobs):
+def forecast(bars, seed=0, **settings):
     """The learner after the bars, and what it said of each bar but the first: ``(T - 1,)``."""
-    config = SessionConfig.of(**{"cycle_seconds": 60, "seed": seed, **knobs})
+    config = SessionConfig.of(**{"cycle_seconds": 60, "seed": seed, **settings})
     cnn = learners_of(dataclasses.replace(config, learners="cnn"))["cnn"]
     found = forecasts_of(cnn, bars, config)[:-1]
     return cnn, np.array([0.5 if each is None else each.probability for each in found])

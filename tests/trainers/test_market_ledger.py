@@ -28,10 +28,10 @@ def make(tmp_path):
     with contextlib.ExitStack() as stack:
         folders = iter(range(100))
 
-        def made(*learners, **knobs):
+        def made(*learners, **settings):
             folder = tmp_path / str(next(folders))
             folder.mkdir()
-            world = World(folder, *learners, **knobs)
+            world = World(folder, *learners, **settings)
             stack.callback(world.close)
             return world
 

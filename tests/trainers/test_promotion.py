@@ -13,7 +13,7 @@ from tests.oracles.processes import Momentum
 from tests.trainers.ledger_rows import score, score_directions
 from trainers.scoring.promotion.differences import by_brier, by_profit
 from trainers.scoring.promotion.judges import judge_challenger, judge_champion
-from trainers.scoring.promotion.pairwise import FAR, bars_left, duel_of
+from trainers.scoring.promotion.pairwise import LONGEST_PACE, bars_left, pairwise_of
 
 N = 3600
 relaxed = settings(deadline=None)  # the machine may be busy with others
@@ -53,13 +53,13 @@ def until(scored, stop):
     return score_directions(up, scored.probability[: stop - 1])
 
 
-def judged(challenger, champion, baselines, looks, *, judge=judge_challenger, **knobs):
+def judged(challenger, champion, baselines, looks, *, judge=judge_challenger, **settings):
     """The decisions at each look."""
     found = []
     for stop in looks:
         given = [challenger, champion] if judge is judge_challenger else [challenger]
         known = [None if one is None else until(one, stop) for one in given]
-        found.append(judge(*known, {n: until(b, stop) for n, b in baselines.items()}, **knobs))
+        found.append(judge(*known, {n: until(b, stop) for n, b in baselines.items()}, **settings))
     return found
 
 
@@ -286,9 +286,11 @@ def test_the_time_told_is_what_it_takes_at_an_even_pace():
 
 def test_no_time_is_told_if_it_is_more_than_a_day():
     ours, other = (score_directions(np.ones(100), np.full(100, p)) for p in (0.53, 0.5))
-    evidence = duel_of("other", ours, other, by_brier).won
-    near, far = (evidence.log_value + evidence.rate * bars for bars in (FAR - 1, FAR + 1))
-    assert bars_left(evidence, near) == pytest.approx(FAR - 1, abs=1)
+    evidence = pairwise_of("other", ours, other, by_brier).won
+    near, far = (
+        evidence.log_value + evidence.rate * bars for bars in (LONGEST_PACE - 1, LONGEST_PACE + 1)
+    )
+    assert bars_left(evidence, near) == pytest.approx(LONGEST_PACE - 1, abs=1)
     assert bars_left(evidence, far) is None
 
 

@@ -39,7 +39,7 @@ def owner():
     process.stdin.close()
 
 
-def test_a_session_run_tells_kind_symbol_status_versions_and_every_knob(root, client):
+def test_a_session_run_tells_kind_symbol_status_versions_and_every_setting(root, client):
     config = SessionConfig(symbols="BTCUSDT,ETHUSDT", speed=10)
     session = start_session(client, config, root)
     data = client.get_run(session).data
@@ -50,7 +50,7 @@ def test_a_session_run_tells_kind_symbol_status_versions_and_every_knob(root, cl
     assert data.tags["version.torch"].startswith("2.13.0")
 
 
-def test_a_learner_run_tells_whose_it_is_and_every_knob(root, client):
+def test_a_learner_run_tells_whose_it_is_and_every_setting(root, client):
     config = SessionConfig()
     session = start_session(client, config, root)
     run = client.get_run(start_learner(client, config, session, "BTCUSDT", "cnn"))

@@ -102,20 +102,20 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("knob, value, allowed", WRONG)
-def test_a_wrong_knob_is_one_line_with_field_value_and_what_is_allowed(
-    session, tmp_path, knob, value, allowed
+@pytest.mark.parametrize("setting, value, allowed", WRONG)
+def test_a_wrong_setting_is_one_line_with_field_value_and_what_is_allowed(
+    session, tmp_path, setting, value, allowed
 ):
     flags = {"page_port": "0", "mlflow_ui_port": "0"}
-    if knob == "page_host":
+    if setting == "page_host":
         flags["page_port"] = "7860"
-    flags[knob] = value
+    flags[setting] = value
     words = [word for name, value in flags.items() for word in (f"--{name}", value)]
-    refused(session(*words), knob, value, allowed)
+    refused(session(*words), setting, value, allowed)
     nothing_left(tmp_path)
 
 
-@pytest.mark.parametrize("flags", [["--no_such_knob", "1"], ["--speed"], ["sim"]])
+@pytest.mark.parametrize("flags", [["--no_such_setting", "1"], ["--speed"], ["sim"]])
 def test_a_flag_that_is_none_is_one_line(session, tmp_path, flags):
     refused(session(*flags), flags[0])
     nothing_left(tmp_path)
@@ -138,13 +138,13 @@ def test_a_tape_that_cannot_be_read_is_one_line(session, tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-@pytest.mark.parametrize("knob", ["page_port", "mlflow_ui_port"])
-def test_a_port_in_use_is_one_line(session, tmp_path, knob):
+@pytest.mark.parametrize("setting", ["page_port", "mlflow_ui_port"])
+def test_a_port_in_use_is_one_line(session, tmp_path, setting):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        others = {"page_port": "0", "mlflow_ui_port": "0", knob: port}
+        others = {"page_port": "0", "mlflow_ui_port": "0", setting: port}
         flags = [word for name, value in others.items() for word in (f"--{name}", value)]
-        refused(session(*flags), knob, port, "allowed: a free port, or 0")
+        refused(session(*flags), setting, port, "allowed: a free port, or 0")
     nothing_left(tmp_path)
 
 
@@ -266,7 +266,7 @@ def names(config, uri="sqlite:///x.db"):
     return [child.name for child in children_of(config, Path("s"), uri, Passwords())]
 
 
-def test_a_session_is_the_processes_its_knobs_ask_for():
+def test_a_session_is_the_processes_its_settings_ask_for():
     assert names(SessionConfig()) == ["exchange", "feed", "trainer", "page", "MLflow UI"]
     alone = SessionConfig(source="binance", page_port=0, mlflow_ui_port=0)
     assert names(alone) == ["feed", "trainer"]

@@ -94,7 +94,7 @@ def test_a_child_that_is_done_is_not_started_again(tmp_path):
     assert lives.read_text() == "x"
 
 
-def test_a_child_with_a_wrong_knob_ends_the_session_with_2(tmp_path):
+def test_a_child_with_a_wrong_setting_ends_the_session_with_2(tmp_path):
     children = [child("page", "raise SystemExit(2)"), child("trainer", FOREVER)]
     assert run(tmp_path, children) == (2, [])
 

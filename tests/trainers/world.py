@@ -81,9 +81,9 @@ class Silent:
 class World:
     """One market, live, over rings that ``market`` fills; logs to MLflow if given a client."""
 
-    def __init__(self, folder, *learners, baselines=(), root=None, client=None, **knobs):
+    def __init__(self, folder, *learners, baselines=(), root=None, client=None, **settings):
         quick = {"backfill_seconds": 0, "cycle_seconds": 10, "min_ticks": 20, "seed": 1}
-        self.config = SessionConfig.of(**{**quick, **knobs})
+        self.config = SessionConfig.of(**{**quick, **settings})
         self.folder, self.client = folder, client
         self.ingest = Ingest(folder, SYMBOL, self.config)
         self.events = []  # (code, text)

@@ -227,7 +227,7 @@ class Page:
     Args:
         world: whose session it shows.
         port: its port, a free one if none is given.
-        flags: more of its knobs.
+        flags: more of its settings.
         env: more of its environment, such as passwords.
     """
 

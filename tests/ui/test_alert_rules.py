@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.errors import KnobError
+from streaming.errors import ConfigError
 from streaming.events import Code
 from tests.ui.test_page_views import COUNTERS
 from trainers.tracking.model_reader import ModelRecord, VersionRecord
@@ -88,7 +88,7 @@ def test_a_rule_has_a_text(fields: dict, text: str) -> None:
     ],
 )
 def test_a_rule_that_could_never_be_true_is_refused(fields: dict, refusal: str) -> None:
-    with pytest.raises(KnobError) as refused:
+    with pytest.raises(ConfigError) as refused:
         rule(**fields)
     assert refusal in str(refused.value)
     assert "\n" not in str(refused.value)

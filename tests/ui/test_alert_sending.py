@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from streaming.errors import KnobError
+from streaming.errors import ConfigError
 from streaming.events import Code
 from tests.ui.page_world import free_port
 from tests.ui.test_page_views import COUNTERS
@@ -246,7 +246,7 @@ def test_of_an_address_only_the_service_is_shown(address: str) -> None:
 
 @pytest.mark.parametrize("address", [f"nonsense://{SECRET}", SECRET, "json://"])
 def test_a_wrong_address_is_refused_and_not_repeated(address: str) -> None:
-    with pytest.raises(KnobError, match=r"^address: not known to apprise") as refused:
+    with pytest.raises(ConfigError, match=r"^address: not known to apprise") as refused:
         check_address(address)
     assert SECRET not in str(refused.value)
 
@@ -329,7 +329,7 @@ def test_the_history_and_the_rules_have_an_end(tmp_path: Path) -> None:
     assert [data.history[0].id, len(data.history)] == ["10", HISTORY_KEPT]
     for i in range(MOST_RULES - len(DEFAULTS)):
         data = data.with_rule(str(i), EDGE_RULE)
-    with pytest.raises(KnobError, match=f"allowed: {MOST_RULES}"):
+    with pytest.raises(ConfigError, match=f"allowed: {MOST_RULES}"):
         data.with_rule("one more", EDGE_RULE)
 
 

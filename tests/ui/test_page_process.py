@@ -1,4 +1,4 @@
-"""The process: one line and code 2 for a wrong knob; its socket; what it loads and sends."""
+"""The process: one line and code 2 for a wrong setting; its socket; what it loads and sends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gradio import Blocks
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from streaming.errors import KnobError
+from streaming.errors import ConfigError
 from tests.ui.page_world import ROOT, Page, World, apart
 from trainers.session.access import Passwords, check_access
 from ui.app import PageConfig, open_session
@@ -43,17 +43,17 @@ def test_page_for_others_without_a_password_is_one_line_and_code_2(busy: World) 
     code, error = start(busy.root, "--session", busy.run_id, "--page_host", "0.0.0.0")
     assert (code, error.count("\n")) == (2, 1), error
     assert "page_host: got '0.0.0.0'; allowed: 127.0.0.1, ::1 or localhost, unless" in error
-    with pytest.raises(KnobError, match=r"page_host: got 'trader\.lan'; allowed"):
+    with pytest.raises(ConfigError, match=r"page_host: got 'trader\.lan'; allowed"):
         check_access("trader.lan", Passwords())
 
 
 def test_session_must_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(KnobError, match=r"got '\.\./\.\./etc'; allowed: last, or"):
+    with pytest.raises(ConfigError, match=r"got '\.\./\.\./etc'; allowed: last, or"):
         PageConfig(session="../../etc")
-    with pytest.raises(KnobError, match="cannot tell which is the last one"):
+    with pytest.raises(ConfigError, match="cannot tell which is the last one"):
         open_session(tmp_path, "last")
-    with pytest.raises(KnobError, match="got 'abc'; there is no"):
+    with pytest.raises(ConfigError, match="got 'abc'; there is no"):
         open_session(tmp_path, "abc")
     assert not (tmp_path / "mlflow.db").exists(), "looking for a session must not make a store"
 

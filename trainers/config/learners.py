@@ -10,18 +10,18 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from streaming.errors import KnobError
-from streaming.knobs import Knobs, knob
+from streaming.errors import ConfigError
+from streaming.settings import Settings, setting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CNNSettings(Knobs):
+class CNNSettings(Settings):
     """Settings of the CNN."""
 
-    learning_rate: float = knob(1e-3, "Adam step size of the CNN", low=1e-7, high=1)
-    updates: int = knob(4, "gradient steps of the CNN a cycle", low=1, high=100_000)
-    batch_size: int = knob(256, "windows an update", low=1, high=100_000)
-    weight_decay: float = knob(
+    learning_rate: float = setting(1e-3, "Adam step size of the CNN", low=1e-7, high=1)
+    updates: int = setting(4, "gradient steps of the CNN a cycle", low=1, high=100_000)
+    batch_size: int = setting(256, "windows an update", low=1, high=100_000)
+    weight_decay: float = setting(
         3.0,
         "how hard the CNN is drawn back to its first weights: only what lasts is learned",
         low=0,
@@ -30,36 +30,36 @@ class CNNSettings(Knobs):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DQNSettings(Knobs):
+class DQNSettings(Settings):
     """Settings of the DQN."""
 
-    learning_rate: float = knob(3e-4, "AdamW step size of the DQN", low=1e-7, high=1)
-    updates: int = knob(100, "gradient steps a cycle", low=1, high=100_000)
-    batch_size: int = knob(256, "transitions an update", low=1, high=100_000)
-    gamma: float = knob(0.97, "discount factor a bar", low=0, high=0.9999)
-    tau: float = knob(
+    learning_rate: float = setting(3e-4, "AdamW step size of the DQN", low=1e-7, high=1)
+    updates: int = setting(100, "gradient steps a cycle", low=1, high=100_000)
+    batch_size: int = setting(256, "transitions an update", low=1, high=100_000)
+    gamma: float = setting(0.97, "discount factor a bar", low=0, high=0.9999)
+    tau: float = setting(
         0.4, "Polyak step of the target network, made every 50 updates", low=0, high=1
     )
-    memory: int = knob(100_000, "transitions kept for replay", low=100, high=10**8)
-    epsilon_decay: float = knob(
+    memory: int = setting(100_000, "transitions kept for replay", low=100, high=10**8)
+    epsilon_decay: float = setting(
         0.9, "factor on epsilon (chance of a random action in a training episode) a cycle",
         low=0, high=1,
     )  # fmt: skip
-    epsilon_min: float = knob(0.05, "where epsilon stops falling", low=0, high=1)
+    epsilon_min: float = setting(0.05, "where epsilon stops falling", low=0, high=1)
 
 
 # By the name of the section, which is the learner's.
-BUILT_IN_SETTINGS: dict[str, type[Knobs]] = {"cnn": CNNSettings, "dqn": DQNSettings}
+BUILT_IN_SETTINGS: dict[str, type[Settings]] = {"cnn": CNNSettings, "dqn": DQNSettings}
 
 
-def flat_name(section: str, setting: str) -> str:
+def flat_name(section: str, name: str) -> str:
     """Return the name of a learner's setting among the session's: flag, parameter, MLflow param.
 
     >>> flat_name("cnn", "updates"), flat_name("MyLearner", "window")
     ('cnn_updates', 'learner.MyLearner.window')
     """
     short = section in BUILT_IN_SETTINGS
-    return f"{section}_{setting}" if short else f"learner.{section}.{setting}"
+    return f"{section}_{name}" if short else f"learner.{section}.{name}"
 
 
 def section_and_setting(name: str) -> tuple[str, str] | None:
@@ -71,25 +71,25 @@ def section_and_setting(name: str) -> tuple[str, str] | None:
     (('MyLearner', 'window'), None)
     """
     if name.startswith("learner."):
-        _, section, setting = [*name.split(".", 2), "", ""][:3]
-        return section, setting
-    section, _, setting = name.partition("_")
-    return (section, setting) if section in BUILT_IN_SETTINGS else None
+        _, section, own = [*name.split(".", 2), "", ""][:3]
+        return section, own
+    section, _, own = name.partition("_")
+    return (section, own) if section in BUILT_IN_SETTINGS else None
 
 
 def whole_section(section: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return all settings of a built-in learner, those given checked, the others by default.
 
     Raises:
-        KnobError: if one is unknown or out of its bounds; it is named as ``cnn_updates``.
+        ConfigError: if one is unknown or out of its bounds; it is named as ``cnn_updates``.
     """
     record = BUILT_IN_SETTINGS[section]
     known = [field.name for field in dataclasses.fields(record)]
-    for setting in given:
-        if setting not in known:
+    for unknown in given:
+        if unknown not in known:
             allowed = ", ".join(flat_name(section, name) for name in known)
-            raise KnobError(f"{flat_name(section, setting)}: unknown; allowed: {allowed}")
+            raise ConfigError(f"{flat_name(section, unknown)}: unknown; allowed: {allowed}")
     try:
         return dataclasses.asdict(record(**given))
-    except KnobError as e:
-        raise KnobError(flat_name(section, str(e))) from None
+    except ConfigError as e:
+        raise ConfigError(flat_name(section, str(e))) from None

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from streaming.config import SeedConfig, StreamConfig
-from streaming.errors import KnobError
-from streaming.knobs import Knobs, flag_of, knob
+from streaming.errors import ConfigError
+from streaming.settings import Settings, flag_of, setting
 from trainers.config.learners import (
     BUILT_IN_SETTINGS,
     flat_name,
@@ -38,37 +38,37 @@ FEATURE_SETS = ("classic", "flow")
 class TrainingConfig(SeedConfig):
     """When a market's learners learn, what from, and what trading costs."""
 
-    cycle_seconds: float = knob(
+    cycle_seconds: float = setting(
         30.0, "market time from one training cycle to the next", unit="s", low=1, high=86_400
     )
-    cycles: int = knob(0, "end after so many cycles; 0 runs until stopped", low=0, high=10**9)
-    min_ticks: int = knob(500, "ticks in the cache before the first cycle", low=1, high=10**7)
-    history_bars: int = knob(
+    cycles: int = setting(0, "end after so many cycles; 0 runs until stopped", low=0, high=10**9)
+    min_ticks: int = setting(500, "ticks in the cache before the first cycle", low=1, high=10**7)
+    history_bars: int = setting(
         14_400, "newest bars that a cycle may learn from: 4 h", unit="s", low=200, high=86_400
     )
-    features: str = knob(
+    features: str = setting(
         "flow",
         "the CNN's input columns; flow scored better on the real tapes",
         choices=FEATURE_SETS,
     )
-    confidence: float = knob(
+    confidence: float = setting(
         0.65, "probability from which a forecast is a trade signal", low=0.5, high=1
     )
-    fee_bps: float = knob(
+    fee_bps: float = setting(
         -1.0, "fee of one trade, of its value; -1 is the venue's taker fee", unit="bp",
         low=-1, high=1000,
     )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PageConfig(Knobs):
+class PageConfig(Settings):
     """Where the page is."""
 
-    page_host: str = knob(
+    page_host: str = setting(
         "127.0.0.1", "address the page listens on; any that is not this machine's needs a password"
     )
-    page_port: int = knob(7860, "the page's port; 0 shows none", low=0, high=65_535)
-    page_names: str = knob(
+    page_port: int = setting(7860, "the page's port; 0 shows none", low=0, high=65_535)
+    page_names: str = setting(
         "", "host names by which a proxy passes the page on, separated by commas"
     )
 
@@ -81,20 +81,22 @@ class PageConfig(Knobs):
 class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
     """Settings of one session: the stream, the cycle, the learners, the page."""
 
-    learners: str = knob(
+    learners: str = setting(
         "cnn,dqn",
         "learners separated by commas, by name or as module:Class; none records the stream only",
     )
     learner: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
-    parity: bool = knob(
+    parity: bool = setting(
         True, "once its cycles are done, replay the session at low priority and tag it with what"
         " came of it; earlier ones that were ended by hand are replayed beside it",
     )  # fmt: skip
-    resume: str = knob(
+    resume: str = setting(
         "", "go on with a session: its run id, or last; its own settings stay, but for cycles"
         " (in all) and the page's and MLflow UI's addresses",
     )  # fmt: skip
-    mlflow_ui_port: int = knob(5000, "port of MLflow's own UI; 0 starts none", low=0, high=65_535)
+    mlflow_ui_port: int = setting(
+        5000, "port of MLflow's own UI; 0 starts none", low=0, high=65_535
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -102,9 +104,9 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
             fee = TAKER_FEES_BPS[self.source.partition(":")[0]]
             object.__setattr__(self, "fee_bps", fee)  # the dataclass is frozen from here on
         if self.fee_bps < 0:
-            raise KnobError(f"fee_bps: got {self.fee_bps:g}; allowed: 0 to 1000, or -1")
+            raise ConfigError(f"fee_bps: got {self.fee_bps:g}; allowed: 0 to 1000, or -1")
         if len(set(self.learner_list)) != len(self.learner_list):
-            raise KnobError(f"learners: got {self.learners!r}; allowed: each learner once")
+            raise ConfigError(f"learners: got {self.learners!r}; allowed: each learner once")
         sections = {name: dict(given) for name, given in self.learner.items()}
         whole = {name: whole_section(name, sections.get(name, {})) for name in BUILT_IN_SETTINGS}
         object.__setattr__(self, "learner", {**sections, **whole})
@@ -127,8 +129,8 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
                 yield field.name, getattr(self, field.name)
                 continue
             for section, settings in self.learner.items():
-                for setting, value in settings.items():
-                    yield flat_name(section, setting), value
+                for name, value in settings.items():
+                    yield flat_name(section, name), value
 
     def changed(self, **values: Any) -> Self:
         """Return these settings with others in place of some, by the names of ``flat``."""
@@ -179,12 +181,12 @@ def host_names(names: str) -> frozenset[str]:
     """Return the names of a comma-separated list.
 
     Raises:
-        KnobError: if one is no host name.
+        ConfigError: if one is no host name.
     """
     found = frozenset(name.strip().lower() for name in names.split(",") if name.strip())
     for name in found:
         if not HOST_NAME.fullmatch(name):
-            raise KnobError(
+            raise ConfigError(
                 f"page_names: got {name!r}; allowed: host names without port, separated by commas"
             )
     return found

@@ -39,6 +39,10 @@ class Champion:
         self.model: Model | None = None
         self._predict = challenger.predict
 
+    def serve(self, model: Model | None) -> None:
+        """Forecast by another version from now on; None for none."""
+        self.model = model
+
     def forecast(self, bars: Bars) -> Any:
         return None if self.model is None else self._predict(self.model, bars)
 
@@ -88,11 +92,11 @@ class ChampionChallenger:
 
     def install(self, version: int, model: Model | None, challenge: int, newest_bar: int) -> None:
         """Let another version serve from the next bar on; 0 and None for none."""
-        self._model_runner.model = model
-        self.version = self.champion.version = version
+        self._model_runner.serve(model)
+        self.champion.serve_version(version)
+        self.version = version
         self.since, self.challenge = newest_bar, challenge
         self.verdict = self.on_champion = None
-        self.champion.status_text = f"version {version} serves" if version else "no champion yet"
 
     def judge(self, scored: Mapping[str, Scored], rivals: Mapping[str, Scored]) -> None:
         """Judge both on what is known now.

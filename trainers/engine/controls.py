@@ -76,7 +76,7 @@ def set_confidence(
     """
     number = number_of(Control.CONFIDENCE, value)
     for runner in everyone:
-        runner.confidence = number
+        runner.set_confidence(number)
     adjust(Control.CONFIDENCE, value, learners)  # the signal in model versions
     return f"confidence is now {number:g}"
 

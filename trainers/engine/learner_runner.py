@@ -108,6 +108,27 @@ class LearnerRunner:
         self.rests_until, self.version, self.report = 0, cycle, report
         self.status, self.status_text = Status.IDLE.value, f"learned in cycle {cycle}"
 
+    def take_scores(self, live: dict[str, float]) -> None:
+        """Take the scores of the cycle."""
+        self.live = live
+
+    def take_evidence(self, metrics: dict[str, float]) -> None:
+        """Take what the test against a champion came to, beside the scores."""
+        self.live = self.live | metrics
+
+    def take_seconds(self, seconds: float) -> None:
+        """Take how long the last turn took."""
+        self.seconds = seconds
+
+    def set_confidence(self, confidence: float) -> None:
+        """Take forecasts for signals from another probability on."""
+        self.confidence = confidence
+
+    def serve_version(self, version: int) -> None:
+        """Be told that a registered version forecasts from now on, of a champion; 0 for none."""
+        self.version = version
+        self.status_text = f"version {version} serves" if version else "no champion yet"
+
     def metrics(self) -> dict[str, float]:
         """Return what the last cycle came to."""
         train = {f"{TRAIN}{name}": value for name, value in self.report.items()}

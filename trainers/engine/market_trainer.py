@@ -252,12 +252,12 @@ class MarketTrainer:
             yield Happened(Code.LEAK_ALARM, alarm)
         for test in self.tests:
             test.judge(self.scorecard.scored, self.scorecard.rivals(test.challenger.learner.kind))
-            test.challenger.live |= test.metrics()
+            test.challenger.take_evidence(test.metrics())
         step = int(self.config.cycle_seconds * NS_PER_S)
         self.next_due = due_after(self.next_due, begun.now, step)
         self.overruns += event.overran
         for runner in self.runners:
-            runner.seconds = event.seconds.get(runner.name, 0.0)
+            runner.take_seconds(event.seconds.get(runner.name, 0.0))
         states = {runner.name: runner.learner_state() for runner in self.runners}
         hashes = {
             "ticks": begun.digest,
@@ -424,7 +424,7 @@ def make_market_trainer(config: SessionConfig, market: str) -> MarketTrainer:
     """Make the trainer of one market; a session without learners has no baselines either.
 
     Raises:
-        KnobError: if a learner cannot be made.
+        ConfigError: if a learner cannot be made.
     """
     learners = learners_of(config, market)
     baselines = baselines_of(config, market) if learners else {}

@@ -69,10 +69,11 @@ class Scorecard:
             for i, runner in enumerate(everyone)
         }
         for runner in self._learners:
-            runner.live = scores_of(self.scored[runner.name], self._fee_bps) | self._edge(runner)
+            scores = scores_of(self.scored[runner.name], self._fee_bps)
+            runner.take_scores(scores | self._edge(runner))
         for runner in self._baselines:
             scores = scores_of(self.scored[runner.name], self._fee_bps)
-            runner.live = {name: scores[name] for name in OF_BASELINES if name in scores}
+            runner.take_scores({name: scores[name] for name in OF_BASELINES if name in scores})
 
     def rivals(self, kind: str) -> dict[str, Scored]:
         """Return the baselines of a kind by name, without the permuted-label control."""
@@ -95,7 +96,7 @@ class Scorecard:
         agents = [runner for runner in self._learners if runner.is_agent]
         for runner in self._baselines:
             if agents and isinstance(runner.learner, TradesLike):
-                runner.learner.turnover = agents[0].live.get(f"{LIVE}turnover", 0.0)
+                runner.learner.trade_like(agents[0].live.get(f"{LIVE}turnover", 0.0))
 
     def _check_control(self) -> str:
         if self.alarmed or not {PERMUTED_LABELS, MAJORITY} <= self.scored.keys():

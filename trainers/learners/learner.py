@@ -8,7 +8,7 @@ cycle's data and can stop no other learner: what it raises becomes its status ER
     Adjustable    adjustable, adjust                   an operator may change numbers of it
     Versioned     export, predict                      becomes model versions and champions
     Traced        digests                              a replay can name the stage that differs
-    TradesLike    turnover                             trades as often as the agent it stands beside
+    TradesLike    trade_like                           trades as often as the agent it stands beside
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Context:
     Attributes:
         market: whose bars it is given.
         seed: of the session; generators derive from (seed, market, learner, cycle).
-        features: name of the feature set, a key of ``datamodules.features.COLUMNS``.
+        features: name of the feature set, a key of ``datamodules.features.FEATURE_COLUMNS``.
         confidence: probability from which a forecast is a trade signal.
         fee_bps: cost of one change of position besides half the spread, bp of its value.
     """
@@ -130,13 +130,10 @@ class Traced(Protocol):
 
 @runtime_checkable
 class TradesLike(Protocol):
-    """A baseline that trades as often as the agent beside it.
+    """A baseline that trades as often as the agent beside it."""
 
-    Attributes:
-        turnover: changes of position a bar; set once a cycle.
-    """
-
-    turnover: float
+    def trade_like(self, turnover: float) -> None:
+        """Trade with so many changes of position a bar from now on; told once a cycle."""
 
 
 class Forecast(NamedTuple):

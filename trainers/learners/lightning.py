@@ -40,7 +40,7 @@ class ContinualModule(pl.LightningModule):
         optimizer = self.make_optimizer()
         if self.optimizer_state is not None:
             optimizer.load_state_dict(self.optimizer_state)
-            for group in optimizer.param_groups:  # the step size is a knob of this cycle
+            for group in optimizer.param_groups:  # the step size is a setting of this cycle
                 group["lr"] = optimizer.defaults["lr"]
         return optimizer
 

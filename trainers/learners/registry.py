@@ -12,8 +12,8 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from streaming.errors import KnobError
-from streaming.knobs import Knobs, typed
+from streaming.errors import ConfigError
+from streaming.settings import Settings, typed
 from trainers.config import SessionConfig
 from trainers.config.learners import flat_name
 from trainers.learners.learner import Context, Learner
@@ -57,7 +57,7 @@ def make_learners(
         context: what all of them may know.
 
     Raises:
-        KnobError: if a name is unknown, an import path leads nowhere, what it leads to is not a
+        ConfigError: if a name is unknown, an import path leads nowhere, what it leads to is not a
             learner, two have the same name, or a setting is wrong.
     """
     learners: dict[str, Learner] = {}
@@ -89,7 +89,7 @@ def make_baselines(context: Context) -> dict[str, Learner]:
 
 
 def check_learners(entries: Sequence[str], sections: Sections) -> None:
-    """Raise the ``KnobError`` that ``make_learners`` would raise.
+    """Raise the ``ConfigError`` that ``make_learners`` would raise.
 
     Built-in ones are not imported for it, which would take seconds.
     """
@@ -108,9 +108,9 @@ def check_learners(entries: Sequence[str], sections: Sections) -> None:
 
 def _check_new(name: str, names: Container[str], entry: str) -> None:
     if name in names:
-        raise KnobError(f"learners: got {entry!r}, a second {name!r}; allowed: each name once")
+        raise ConfigError(f"learners: got {entry!r}, a second {name!r}; allowed: each name once")
     if not NAME.fullmatch(name) or name.endswith(RESERVED):
-        raise KnobError(
+        raise ConfigError(
             f"learners: got {entry!r}, whose name is {name!r}; allowed: up to 40 letters, digits,"
             f" _, . and -, not ending with {RESERVED}"
         )
@@ -121,7 +121,7 @@ def _check_sections(sections: Sections, names: set[str]) -> None:
     for section in sections:
         if section not in names and section not in BUILT_IN:
             setting = next(iter(sections[section]), "")
-            raise KnobError(
+            raise ConfigError(
                 f"{flat_name(section, setting)}: there is no learner {section!r};"
                 f" allowed: settings of {', '.join(sorted(names))}"
             )
@@ -132,16 +132,16 @@ def _find(entry: str) -> type:
     module_name, _, class_name = path.partition(":")
     if not class_name:
         known = ", ".join(KNOWN)
-        raise KnobError(f"learners: got {entry!r}; allowed: {known}, or module:Class")
+        raise ConfigError(f"learners: got {entry!r}; allowed: {known}, or module:Class")
     try:
         found = getattr(importlib.import_module(module_name), class_name)
     except Exception as e:  # a module of the user's may raise anything
-        raise KnobError(
+        raise ConfigError(
             f"learners: got {entry!r}, which cannot be imported ({_short(e)}); "
             f"allowed: {', '.join(KNOWN)}, or module:Class"
         ) from e
     if not inspect.isclass(found):
-        raise KnobError(f"learners: got {entry!r}; expected a class, found {found!r}")
+        raise ConfigError(f"learners: got {entry!r}; expected a class, found {found!r}")
     return found
 
 
@@ -153,13 +153,13 @@ def _make(entry: str, sections: Sections, context: Context) -> Learner:
     try:
         learner = found(**arguments)
     except Exception as e:  # a constructor of the user's may raise anything
-        raise KnobError(f"learners: got {entry!r}, which cannot be made ({_short(e)})") from e
+        raise ConfigError(f"learners: got {entry!r}, which cannot be made ({_short(e)})") from e
     if not hasattr(learner, "name"):
         learner.name = found.__name__.lower()
     if not hasattr(learner, "kind"):
         learner.kind = "forecaster"
     if not isinstance(learner, Learner):
-        raise KnobError(
+        raise ConfigError(
             f"learners: {entry!r} has no forecast(bars) and learn(snapshot), so it is not a learner"
         )
     return learner
@@ -174,7 +174,7 @@ def _arguments(found: type, given: Mapping[str, Any], context: Context) -> dict[
             continue
         if parameter.default is parameter.empty:
             arguments[name] = context
-        elif isinstance(parameter.default, Knobs):
+        elif isinstance(parameter.default, Settings):
             arguments[name] = type(parameter.default)(**given)
             return arguments
         else:
@@ -183,7 +183,7 @@ def _arguments(found: type, given: Mapping[str, Any], context: Context) -> dict[
         flag = flat_name(found.__name__, name)
         if name not in defaults:
             allowed = ", ".join(flat_name(found.__name__, each) for each in defaults) or "none"
-            raise KnobError(f"{flag}: unknown; allowed: {allowed}")
+            raise ConfigError(f"{flag}: unknown; allowed: {allowed}")
         arguments[name] = typed(flag, value, type(defaults[name]))
     return arguments
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from streaming.errors import KnobError
-from streaming.knobs import Knobs, knob
+from streaming.errors import ConfigError
+from streaming.settings import Settings, setting
 from trainers.names import (
     CHALLENGER_ALIAS,
     CHAMPION_ALIAS,
@@ -45,20 +45,20 @@ PATIENCE_S = 180.0  # for a session to register its learner as it is now
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PromoteConfig(Knobs):
+class PromoteConfig(Settings):
     """Promote or roll back a registered model, or show its versions."""
 
-    model: str = knob("cnn", "the learner's name")
-    action: str = knob("status", "what to do", choices=ACTIONS)
-    symbol: str = knob("BTCUSDT", "the market")
-    version: int = knob(0, "which version to promote; 0 is the challenger", low=0)
+    model: str = setting("cnn", "the learner's name")
+    action: str = setting("status", "what to do", choices=ACTIONS)
+    symbol: str = setting("BTCUSDT", "the market")
+    version: int = setting(0, "which version to promote; 0 is the challenger", low=0)
 
 
 def run(config: PromoteConfig, client: MlflowClient) -> str:
     """Do what is asked; return what to print.
 
     Raises:
-        KnobError: if there is no such model.
+        ConfigError: if there is no such model.
         RegistryError: if it cannot be done.
     """
     name = model_name(config.symbol, config.model)
@@ -71,7 +71,7 @@ def run(config: PromoteConfig, client: MlflowClient) -> str:
             _ask_session(client, config, name)
         return status(client, name)
     if not versions_of(client, name):
-        raise KnobError(f"model: got {config.model!r}; no version of {name} is registered yet")
+        raise ConfigError(f"model: got {config.model!r}; no version of {name} is registered yet")
     if config.action == "rollback":
         roll_back(client, name, Move("rollback", "hand"))
     return status(client, name)
@@ -139,7 +139,7 @@ def main() -> None:
     try:
         client = MlflowClient(ensure_store(Path.cwd()))
         print(run(config, client))
-    except (KnobError, StoreError) as e:
+    except (ConfigError, StoreError) as e:
         print(f"promote: {e}", file=sys.stderr)
         sys.exit(2)
     except (RegistryError, MlflowException) as e:

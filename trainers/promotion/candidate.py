@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from mlflow.tracking import MlflowClient
 
-from streaming.errors import StreamingError
+from streaming.errors import TickloopError
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted
 from trainers.learners.determinism import deterministic
@@ -75,7 +75,7 @@ def register(client: MlflowClient, session: Path, file: Path) -> int:
     """Register what a file holds and make it champion; return its version.
 
     Raises:
-        StreamingError: if the file cannot be used.
+        TickloopError: if the file cannot be used.
     """
     request = load_checkpoint(file)
     assert request is not None
@@ -114,7 +114,7 @@ def main() -> None:
     session, file = Path(sys.argv[1]), Path(sys.argv[2])
     try:
         register(MlflowClient(tracking_uri(Path.cwd())), session, file)
-    except StreamingError as e:
+    except TickloopError as e:
         sys.exit(f"candidate: {e}")
     file.unlink()
 

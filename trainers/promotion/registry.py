@@ -16,7 +16,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from streaming.errors import StreamingError
+from streaming.errors import TickloopError
 from trainers.names import AUDIT, CHALLENGER_ALIAS, CHAMPION_ALIAS, PREVIOUS_ALIAS
 from trainers.tracking.model_reader import audit_of
 
@@ -27,7 +27,7 @@ CANDIDATE = "candidate"  # of which cycle of which session a version is
 VERSIONS_KEPT = 10
 
 
-class RegistryError(StreamingError):
+class RegistryError(TickloopError):
     """The registry cannot do what was asked: say why, change nothing."""
 
 

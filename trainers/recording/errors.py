@@ -8,10 +8,10 @@ RecordError              it lacks something or was changed: replay nothing
 
 from __future__ import annotations
 
-from streaming.errors import StreamingError
+from streaming.errors import TickloopError
 
 
-class RecordError(StreamingError):
+class RecordError(TickloopError):
     """A record lacks something or was changed."""
 
 

@@ -101,7 +101,7 @@ def read_record(folder: Path) -> Record:
 
     Raises:
         RecordError: if it is not there, is an older version's, or no cycle of it is whole.
-        StreamingError: if a file is damaged or another version's.
+        TickloopError: if a file is damaged or another version's.
     """
     check_format(folder)
     if not (folder / CONFIG).exists():

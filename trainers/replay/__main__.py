@@ -17,8 +17,8 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from streaming.errors import KnobError, StreamingError
-from streaming.knobs import Knobs, knob
+from streaming.errors import ConfigError, TickloopError
+from streaming.settings import Settings, setting
 from trainers.learners.determinism import deterministic
 from trainers.names import Tag
 from trainers.promotion.alias_watcher import MODELS, Versions
@@ -40,11 +40,11 @@ from trainers.tracking.store import StoreError, ensure_store
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ReplayConfig(Knobs):
+class ReplayConfig(Settings):
     """Replay a session; any setting of its learners may be another: a what-if."""
 
-    session: str = knob("last", "run id of the session, or last")
-    runs: bool = knob(True, "log the replay as MLflow runs of its own, tagged replay_of")
+    session: str = setting("last", "run id of the session, or last")
+    runs: bool = setting(True, "log the replay as MLflow runs of its own, tagged replay_of")
 
 
 def replay(given: ReplayConfig, changes: dict[str, str], root: Path) -> int:
@@ -105,10 +105,10 @@ def main() -> None:
     deterministic()
     try:
         sys.exit(replay(given, changes, Path.cwd()))
-    except (KnobError, StoreError) as e:
+    except (ConfigError, StoreError) as e:
         print(f"replay: {e}", file=sys.stderr)
         sys.exit(2)
-    except StreamingError as e:
+    except TickloopError as e:
         print(f"replay: {e}", file=sys.stderr)
         sys.exit(1)
 

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
-from streaming.errors import KnobError
+from streaming.errors import ConfigError
 from streaming.events import Code
 from trainers.config import SessionConfig, session_folder
 from trainers.names import Kind, Status, Tag
@@ -42,7 +42,7 @@ def record_folder(client: MlflowClient, root: Path, session: str, copy: Path) ->
     """Return where a session's record is: its folder here, else its artifacts, put into ``copy``.
 
     Raises:
-        KnobError: if the store has no such session.
+        ConfigError: if the store has no such session.
         RecordError: if there is neither a folder nor a record in the store.
     """
     here = session_folder(root, session)
@@ -62,17 +62,17 @@ def known_session(client: MlflowClient, session: str) -> str:
     """Return the run id that ``session`` names.
 
     Raises:
-        KnobError: if the store has no such session.
+        ConfigError: if the store has no such session.
     """
     run_id = last_session(client) if session == "last" else session
     try:
         if run_id is None or not re.fullmatch(r"\w+", run_id):
-            raise KnobError(f"session: got {session!r}; allowed: a session's run id, or last")
+            raise ConfigError(f"session: got {session!r}; allowed: a session's run id, or last")
         kind = client.get_run(run_id).data.tags.get(Tag.KIND)
     except MlflowException as e:
-        raise KnobError(f"session: got {session!r}; the store has no such run ({e})") from e
+        raise ConfigError(f"session: got {session!r}; the store has no such run ({e})") from e
     if kind != Kind.SESSION:
-        raise KnobError(
+        raise ConfigError(
             f"session: got {session!r}, a run of kind {kind!r}; expected a session's own run"
         )
     return run_id

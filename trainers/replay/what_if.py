@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from streaming.errors import KnobError
+from streaming.errors import ConfigError
 from trainers.config import SessionConfig
 from trainers.config.learners import section_and_setting
 
@@ -16,12 +16,12 @@ def changed(config: SessionConfig, changes: Mapping[str, str]) -> SessionConfig:
     """Return a session's settings with changes.
 
     Raises:
-        KnobError: if one is wrong, or is no setting of a learner.
+        ConfigError: if one is wrong, or is no setting of a learner.
     """
     for name, value in changes.items():
         as_it_was = str(config.flat.get(name)) == value
         if name not in TUNABLE and section_and_setting(name) is None and not as_it_was:
-            raise KnobError(
+            raise ConfigError(
                 f"{name}: got {value!r}; a replay keeps the stream and the cycles of the record;"
                 f" allowed: {', '.join((*TUNABLE, 'cnn_*', 'dqn_*', 'learner.NAME.*'))}"
             )

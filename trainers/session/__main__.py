@@ -22,7 +22,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from streaming.errors import StreamingError
+from streaming.errors import TickloopError
 from trainers.config import SessionConfig, session_folder
 from trainers.names import EXPERIMENT, Tag
 from trainers.recording.files import CONFIG, TAPE
@@ -136,7 +136,7 @@ def _give_store_the_rest(client: MlflowClient, session: Path) -> bool:
     """Give the store what it lacks of a session's record; tell whether it took it."""
     try:
         leave_nothing_behind(client, session)
-    except (StreamingError, MlflowException, SQLAlchemyError, OSError) as e:
+    except (TickloopError, MlflowException, SQLAlchemyError, OSError) as e:
         print(  # noqa: T201
             f"the MLflow store lacks a part of session {session.name} ({str(e).splitlines()[0]});"
             f" it is kept in {session}, and is delivered when the next session starts",
@@ -151,7 +151,7 @@ def main() -> None:
     config = SessionConfig.from_args()
     try:
         sys.exit(run(config, Path.cwd()))
-    except (StreamingError, PortError, StoreError) as e:
+    except (TickloopError, PortError, StoreError) as e:
         print(f"tickloop: {e}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
 

@@ -1,7 +1,7 @@
 """Who may use the page: what the session and the page both check before anything starts.
 
 Passwords come from the environment, since anyone on the machine can list the words of a command
-line, and MLflow keeps every knob as a param.
+line, and MLflow keeps every setting as a param.
 
     operator   reads and controls            TICKLOOP_OPERATOR_PASSWORD
     viewer     reads                         TICKLOOP_VIEWER_PASSWORD
@@ -16,7 +16,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Literal, Self
 
-from streaming.errors import KnobError
+from streaming.errors import ConfigError
 
 Role = Literal["operator", "viewer"]
 OPERATOR: Role = "operator"
@@ -31,7 +31,7 @@ class Passwords:
     """The password of each role that has one; never shown, not even by ``repr``.
 
     Raises:
-        KnobError: if one is too short, or both are the same.
+        ConfigError: if one is too short, or both are the same.
     """
 
     operator: str = dataclasses.field(default="", repr=False)
@@ -40,12 +40,12 @@ class Passwords:
     def __post_init__(self) -> None:
         for role, password in self.of_roles.items():
             if len(password) < SHORTEST:
-                raise KnobError(
+                raise ConfigError(
                     f"{VARIABLES[role]}: got {len(password)} characters; allowed: {SHORTEST} or"
                     " more"
                 )
         if self.operator and self.operator == self.viewer:
-            raise KnobError(f"{VARIABLES[VIEWER]}: got the operator's; allowed: another password")
+            raise ConfigError(f"{VARIABLES[VIEWER]}: got the operator's; allowed: another password")
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:
@@ -80,10 +80,10 @@ def check_access(host: str, passwords: Passwords) -> None:
     """Refuse to show the page to other machines without a password.
 
     Raises:
-        KnobError: in one line, with what to do.
+        ConfigError: in one line, with what to do.
     """
     if not is_loopback(host) and not passwords.of_roles:
-        raise KnobError(
+        raise ConfigError(
             f"page_host: got {host!r}; allowed: 127.0.0.1, ::1 or localhost, unless"
             f" {VARIABLES[OPERATOR]} or {VARIABLES[VIEWER]} holds a password"
         )

@@ -21,21 +21,23 @@ RECORD = ("source", "symbols", "venue_ws", "venue_rest", "channel", "speed", "cy
 
 def project() -> dict[str, Any]:
     """Return MLproject as plain data."""
-    knobs = {name: flag["default"] for name, flag in SessionConfig.flags().items()}
+    settings = {name: flag["default"] for name, flag in SessionConfig.flags().items()}
     main = "python -m trainers.session"
     off = " --learners none --page_port 0 --mlflow_ui_port 0"
     return {
         "name": "tickloop",
         "conda_env": "conda.yaml",
         "entry_points": {
-            "main": _entry(main, knobs),
-            "record": _entry(main + off, {name: knobs[name] for name in RECORD}),
+            "main": _entry(main, settings),
+            "record": _entry(main + off, {name: settings[name] for name in RECORD}),
             "replay": _entry("python -m trainers.replay", {"session": "last"}),
             "promote": _entry(
                 "python -m trainers.promotion",
                 {field.name: field.default for field in dataclasses.fields(PromoteConfig)},
             ),
-            "page": _entry("python -m ui.app", {"session": "last", **{n: knobs[n] for n in PAGE}}),
+            "page": _entry(
+                "python -m ui.app", {"session": "last", **{n: settings[n] for n in PAGE}}
+            ),
         },
     }
 

@@ -16,7 +16,7 @@ class PortError(Exception):
     """A port that the session needs is taken."""
 
 
-def check_port(knob: str, host: str, port: int) -> None:
+def check_port(setting: str, host: str, port: int) -> None:
     """Raise ``PortError`` if ``port`` (0 = not wanted) cannot be listened on."""
     if port == 0:
         return
@@ -27,7 +27,7 @@ def check_port(knob: str, host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as e:
             raise PortError(
-                f"{knob}: port {port} on {host} cannot be used ({e.strerror}); "
+                f"{setting}: port {port} on {host} cannot be used ({e.strerror}); "
                 f"allowed: a free port, or 0 for none"
             ) from e
 
@@ -36,7 +36,7 @@ def check(config: SessionConfig, passwords: Passwords) -> None:
     """Raise what is wrong with ``config``, without starting anything.
 
     Raises:
-        StreamingError, PortError: one line each.
+        TickloopError, PortError: one line each.
     """
     if config.page_port:
         check_access(config.page_host, passwords)

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 from mlflow.tracking import MlflowClient
 
-from streaming.errors import KnobError
+from streaming.errors import ConfigError
 from trainers.config import SessionConfig, session_folder
 from trainers.recording.decision_log import cycles_done
 from trainers.recording.files import CONFIG, check_format
@@ -30,15 +30,15 @@ def session_to_resume(client: MlflowClient, root: Path, resume: str) -> str:
     """Return the run id that ``resume`` names.
 
     Raises:
-        KnobError: if there is no such session, or its folder is not on this machine.
+        ConfigError: if there is no such session, or its folder is not on this machine.
     """
     run_id = last_session(client) if resume == "last" else resume
     if run_id is None:
-        raise KnobError("resume: got 'last'; there is no session in this store yet")
+        raise ConfigError("resume: got 'last'; there is no session in this store yet")
     known = re.fullmatch(r"[0-9a-zA-Z]+", run_id) and session_folder(root, run_id)
     if not known or not (known / CONFIG).exists():
         there = sorted(path.parent.name for path in session_folder(root, "").glob(f"*/{CONFIG}"))
-        raise KnobError(
+        raise ConfigError(
             f"resume: got {resume!r}; there is no such session in {session_folder(root, '')}; "
             f"allowed: last, or one of {', '.join(there[-5:]) or 'none yet'}"
         )
@@ -50,13 +50,13 @@ def wait_for_the_last(session: Path) -> None:
     """Wait until the processes that worked on a session are gone: of a killed one they end soon.
 
     Raises:
-        KnobError: if they do not.
+        ConfigError: if they do not.
     """
     every = list(psutil.process_iter(["cmdline"]))
     there = [process for process in every if _works_on(process, session)]
     _, left = psutil.wait_procs(there, timeout=LAST_SECONDS)
     if left:
-        raise KnobError(
+        raise ConfigError(
             f"resume: session {session.name} runs (process {left[0].pid}); end it first"
         )
 

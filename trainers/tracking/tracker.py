@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from streaming.errors import StreamingError
+from streaming.errors import TickloopError
 from streaming.events import Code
 from trainers.tracking.outbox import Batch, Outbox
 
@@ -184,7 +184,7 @@ class Tracker:
         while self._tasks:
             try:
                 self._tasks[0]()
-            except StreamingError as e:
+            except TickloopError as e:
                 log.warning("%s", e)
             self._tasks.popleft()
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from fastapi import Body, FastAPI, HTTPException
 
-from streaming.errors import KnobError
+from streaming.errors import ConfigError
 from ui.alerts.alert_service import AlertService
 from ui.alerts.alert_store import new_id
 from ui.alerts.alert_view import choices, rule_view
@@ -96,11 +96,11 @@ def rule_of(fields: Fields) -> Rule:
     """Return the rule of a request.
 
     Raises:
-        KnobError: if a field is unknown or wrong.
+        ConfigError: if a field is unknown or wrong.
     """
     known = {field.name for field in dataclasses.fields(Rule)}
     if unknown := fields.keys() - known:
-        raise KnobError(f"{min(unknown)}: unknown; allowed: {', '.join(sorted(known))}")
+        raise ConfigError(f"{min(unknown)}: unknown; allowed: {', '.join(sorted(known))}")
     return Rule(**fields)
 
 
@@ -114,7 +114,7 @@ def _rule(service: AlertService, name: str) -> Rule:
 def _refusing() -> Iterator[None]:
     try:
         yield
-    except KnobError as e:
+    except ConfigError as e:
         raise HTTPException(422, str(e)) from e
     except (OSError, ValueError) as e:
         raise HTTPException(500, f"not saved: {e}") from e

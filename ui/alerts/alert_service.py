@@ -114,7 +114,7 @@ class AlertService:
         """Change rules or address.
 
         Raises:
-            KnobError: if ``change`` raises it.
+            ConfigError: if ``change`` raises it.
             OSError, ValueError: if the file cannot be used.
         """
         with self._lock:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from streaming.errors import KnobError
+from streaming.errors import ConfigError
 from ui.alerts.rule_evaluator import Key, State
 from ui.alerts.rules import DEFAULTS, Rule
 from ui.server.private_file import PrivateFile
@@ -73,12 +73,12 @@ class AlertData:
         """Return the data with a rule set, or removed.
 
         Raises:
-            KnobError: if there would be too many.
+            ConfigError: if there would be too many.
         """
         rules = {each: old for each, old in self.rules.items() if rule or each != name}
         rules |= {name: rule} if rule else {}
         if len(rules) > max(MOST_RULES, len(self.rules)):
-            raise KnobError(f"rules: got {len(rules)}; allowed: {MOST_RULES}")
+            raise ConfigError(f"rules: got {len(rules)}; allowed: {MOST_RULES}")
         return dataclasses.replace(self, rules=rules)
 
     def with_history(self, *entries: HistoryEntry) -> Self:
@@ -118,7 +118,7 @@ class AlertStore:
         Raises:
             OSError: if the file cannot be written.
             ValueError: if what is there is not what a page wrote.
-            KnobError: if ``change`` raises it.
+            ConfigError: if ``change`` raises it.
         """
         return self._decode(
             self._file.change(lambda old: self._encode(old, change(self._decode(old))))
@@ -135,7 +135,7 @@ class AlertStore:
                 history=tuple(HistoryEntry(**entry) for entry in stored["history"]),
                 progress=_decode_progress(progress, stored["champions"]),
             )
-        except (KeyError, TypeError, AttributeError, KnobError) as e:
+        except (KeyError, TypeError, AttributeError, ConfigError) as e:
             raise ValueError(
                 f"{self._file.path} is not a store of alerts ({e}); remove it to begin anew"
             ) from e

@@ -13,9 +13,9 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from streaming.errors import KnobError
+from streaming.errors import ConfigError
 from streaming.events import Code
-from streaming.knobs import Knobs, knob
+from streaming.settings import Settings, setting
 from trainers.names import Status
 from ui.live.market import STALE
 from ui.views.formatting import exact_duration
@@ -37,27 +37,27 @@ Value = float | str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Rule(Knobs):
+class Rule(Settings):
     """An alert rule; a wrong field is refused in one line that says what is allowed.
 
     Raises:
-        KnobError: if the rule could never be true.
+        ConfigError: if the rule could never be true.
     """
 
-    who: str = knob(ANY, "a learner's name, any (of them), stream or session")
-    what: str = knob("live/edge", "a metric; status, champion, event, state; a stream's counter")
-    how: str = knob(">", "the comparison", choices=OPERATORS)
-    value: str = knob("0", "a number, a text, or the code of an event")
-    seconds: float = knob(0.0, "how long it must stay so", unit="s", low=0, high=86_400)
-    symbol: str = knob("", "the market; each of them if empty")
-    on: bool = knob(True, "whether it is evaluated")
+    who: str = setting(ANY, "a learner's name, any (of them), stream or session")
+    what: str = setting("live/edge", "a metric; status, champion, event, state; a stream's counter")
+    how: str = setting(">", "the comparison", choices=OPERATORS)
+    value: str = setting("0", "a number, a text, or the code of an event")
+    seconds: float = setting(0.0, "how long it must stay so", unit="s", low=0, high=86_400)
+    symbol: str = setting("", "the market; each of them if empty")
+    on: bool = setting(True, "whether it is evaluated")
 
     def __post_init__(self) -> None:
         for name in ("who", "what", "value", "symbol"):
             text = " ".join(str(getattr(self, name)).split())  # a name is one line
             object.__setattr__(self, name, text)
             if len(text) > LONGEST:
-                raise KnobError(f"{name}: got {len(text)} characters; allowed: {LONGEST}")
+                raise ConfigError(f"{name}: got {len(text)} characters; allowed: {LONGEST}")
         super().__post_init__()
         if self.how in AT_ONCE:
             object.__setattr__(self, "value", "")
@@ -67,18 +67,20 @@ class Rule(Knobs):
 
     def _check(self) -> None:
         if not self.who or not self.what:
-            raise KnobError(f"{'what' if self.who else 'who'}: got nothing; allowed: a name")
+            raise ConfigError(f"{'what' if self.who else 'who'}: got nothing; allowed: a name")
         allowed = operators_for(self.what)
         if self.how not in allowed:
-            raise KnobError(f"how: got {self.how!r}; of {self.what} allowed: {', '.join(allowed)}")
+            raise ConfigError(
+                f"how: got {self.how!r}; of {self.what} allowed: {', '.join(allowed)}"
+            )
         if self.what == EVENT and self.who != SESSION:
-            raise KnobError(f"who: got {self.who!r}; allowed with event: session")
+            raise ConfigError(f"who: got {self.who!r}; allowed with event: session")
         if self.what == EVENT and self.value not in CODES:
-            raise KnobError(f"value: got {self.value!r}; allowed of event: {', '.join(CODES)}")
+            raise ConfigError(f"value: got {self.value!r}; allowed of event: {', '.join(CODES)}")
         if self.how in NUMERIC and not math.isfinite(_number(self.value)):
-            raise KnobError(f"value: got {self.value!r}; allowed with {self.how}: a number")
+            raise ConfigError(f"value: got {self.value!r}; allowed with {self.how}: a number")
         if self.how not in AT_ONCE and not self.value:
-            raise KnobError(f"value: got nothing; allowed with {self.how}: a text")
+            raise ConfigError(f"value: got nothing; allowed with {self.how}: a text")
 
     @property
     def text(self) -> str:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import apprise
 
-from streaming.errors import KnobError
+from streaming.errors import ConfigError
 from ui.server.rate_limit import TokenBucket
 
 logger = logging.getLogger(__name__)
@@ -99,10 +99,10 @@ def check_address(address: str) -> None:
     """Check that an address is that of a service.
 
     Raises:
-        KnobError: if it is not; the text does not quote it.
+        ConfigError: if it is not; the text does not quote it.
     """
     if address and not apprise.Apprise().add(address):
-        raise KnobError(
+        raise ConfigError(
             "address: not known to apprise; allowed: such as json://HOST/PATH, ntfy://TOPIC or"
             " mailto://USER:PASSWORD@HOST"
         )

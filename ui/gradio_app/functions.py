@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from datamodules import transitions, windows
-from datamodules.features import WARMUP
+from datamodules.features import WARMUP_BARS
 from trainers.names import Control, Tag
 from trainers.tracking.reader import RunRecord, TrackingAwayError
 from ui.gradio_app.permissions import for_viewers
@@ -77,14 +77,14 @@ class ApiFunctions:
         self._request_cycle()
         counters = market.counters()
         ticks, bars = (counters.ticks, counters.bars) if counters else (0, 0)
-        rows = max(0, bars - WARMUP)
+        rows = max(0, bars - WARMUP_BARS)
         return {
             "requested": True,
             "ticks": ticks,
             "bars": bars,
             "feature_rows": rows,
-            "windows": max(0, rows - windows.LENGTH),
-            "experiences": max(0, rows - transitions.LENGTH - 1),
+            "windows": max(0, rows - windows.WINDOW_BARS),
+            "experiences": max(0, rows - transitions.STATE_BARS - 1),
         }
 
     @for_viewers

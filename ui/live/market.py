@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.features import WARMUP
+from datamodules.features import WARMUP_BARS
 from datamodules.indicators import sma
 from streaming.bars import Bars, bars_of
 from streaming.cache import bar_ring, tick_cache
@@ -103,7 +103,7 @@ class Market:
         """Return the chart rows of the final bars from ``seq`` on, then of the forming ones."""
         if not self.open() or self._bars is None:
             return []
-        first, final = self._bars.read(seq - WARMUP)
+        first, final = self._bars.read(seq - WARMUP_BARS)
         bars = np.concatenate([final, self._forming(final)])
         columns = [
             (bars["ts_open"] // NS_PER_S).tolist(),

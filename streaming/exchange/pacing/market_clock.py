@@ -9,7 +9,7 @@ from typing import Self
 
 import msgspec
 
-from streaming.errors import KnobError
+from streaming.errors import ConfigError
 
 # Where simulated time starts at any speed but 1: long enough ago never to be in the future.
 LONG_AGO_NS = 1_704_067_200 * 10**9  # 2024-01-01
@@ -41,13 +41,13 @@ class MarketClock:
         """Read the clock that an earlier process started; None if there was none.
 
         Raises:
-            KnobError: if it ran at another speed: its market would jump.
+            ConfigError: if it ran at another speed: its market would jump.
         """
         if not path.exists():
             return None
         clock = msgspec.json.decode(path.read_bytes(), type=cls)
         if clock.speed != speed:
-            raise KnobError(
+            raise ConfigError(
                 f"speed: the market of {path.parent} runs at {clock.speed:g}, got {speed:g}; keep"
                 " the speed, or start another session"
             )

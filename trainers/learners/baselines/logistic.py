@@ -21,7 +21,7 @@ from trainers.learners.learner import Context
 
 STEP_SIZE = 0.01
 RIDGE = 1e-4
-FAR = 5.0  # standard deviations
+CLIP_SD = 5.0  # standard deviations
 
 
 class Logistic:
@@ -54,7 +54,7 @@ class Logistic:
         return {"rows": float(new.sum())}
 
     def _standard(self, rows: Any) -> Any:
-        return self._scaler.transform(rows).clip(-FAR, FAR)
+        return self._scaler.transform(rows).clip(-CLIP_SD, CLIP_SD)
 
     def state_dict(self) -> dict[str, Any]:
         model, scaler = self._model, self._scaler

@@ -27,7 +27,9 @@ from datamodules.windows import gap_free
 from streaming.bars import Bars
 from trainers.learners.learner import Context
 
-MEMORY = 60  # bars back to the last move; in a market that is still for longer it says nothing
+LOOKBACK_BARS = (
+    60  # bars back to the last move; in a market that is still for longer it says nothing
+)
 
 
 class Baseline(abc.ABC):
@@ -89,7 +91,7 @@ class LastDirection(Baseline):
     lean = 1
 
     def predict_known(self, bars: Bars) -> float | None:
-        moves = moves_of(bars[-MEMORY - 1 :])
+        moves = moves_of(bars[-LOOKBACK_BARS - 1 :])
         last = moves[moves != 0][-1:]
         return (
             float(0.5 + self.lean * last[0] * (self.state["agreed"] - 0.5)) if len(last) else None
@@ -137,6 +139,9 @@ class Random(Flat):
 
     name = "random"
     turnover = 0.0
+
+    def trade_like(self, turnover: float) -> None:
+        self.turnover = turnover
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "turnover": self.turnover}

@@ -19,7 +19,7 @@ from streaming.bars import Bars
 from trainers.learners.learner import Context
 from trainers.learners.linear import fit_logistic
 
-FAR = 4.0  # standard deviations
+CLIP_SD = 4.0  # standard deviations
 
 
 class PermutedLabels:
@@ -57,4 +57,4 @@ class PermutedLabels:
 
 def _standard(rows: NDArray[np.float64], moments: dict[str, Any]) -> NDArray[np.float64]:
     x: NDArray[np.float64] = (rows - moments["mean"]) / moments["deviation"]
-    return x.clip(-FAR, FAR)
+    return x.clip(-CLIP_SD, CLIP_SD)

@@ -18,12 +18,12 @@ import torch
 from sklearn.preprocessing import MinMaxScaler
 from torch import Tensor, nn
 
-from datamodules.features import COLUMNS, WARMUP, make_features
+from datamodules.features import FEATURE_COLUMNS, WARMUP_BARS, make_features
 from datamodules.scaling import HIGHEST, LOWEST
-from datamodules.windows import LENGTH
+from datamodules.windows import WINDOW_BARS
 
 # Raw bars an exported forecaster takes: its window and the warm-up of its features.
-FORECASTER_BARS = WARMUP + LENGTH
+FORECASTER_BARS = WARMUP_BARS + WINDOW_BARS
 
 VIEWS = ("coin", "recent", "steady", "deep")
 RECENT, STEADY = 0, 1  # rows of the linear weights
@@ -33,7 +33,7 @@ VIEW_ROWS = 7
 FADING = tuple(0.5 * 0.7**lag for lag in range(VIEW_ROWS - 1))
 MOVES = {"classic": "close", "flow": "return"}
 
-FAR = 4.0  # standard deviations beyond which a feature says no more
+CLIP_SD = 4.0  # standard deviations beyond which a feature says no more
 SMALL = 1e-6  # below this a feature did not move, and says nothing
 
 
@@ -58,8 +58,8 @@ class WindowNet(nn.Module):
 
     def __init__(self, features: str, channels: int = 8, dropout: float = 0.5) -> None:
         super().__init__()
-        n = len(COLUMNS[features])
-        self.move = COLUMNS[features].index(MOVES[features])
+        n = len(FEATURE_COLUMNS[features])
+        self.move = FEATURE_COLUMNS[features].index(MOVES[features])
         self.register_buffer("mean", torch.zeros(n))
         self.register_buffer("deviation", torch.ones(n))
         self.register_buffer("fading", torch.tensor(FADING))
@@ -97,7 +97,7 @@ class WindowNet(nn.Module):
         return torch.stack([torch.zeros_like(steady), recent, steady, steady + added], 1)
 
     def _standard(self, x: Tensor) -> Tensor:
-        return ((x - self.mean) / self.deviation).clip(-FAR, FAR)
+        return ((x - self.mean) / self.deviation).clip(-CLIP_SD, CLIP_SD)
 
 
 class Forecaster(nn.Module):
@@ -120,7 +120,7 @@ class Forecaster(nn.Module):
         self.net = net
         self.features = features
         self.confidence = confidence
-        empty = torch.zeros(len(COLUMNS[features]), dtype=torch.float64)
+        empty = torch.zeros(len(FEATURE_COLUMNS[features]), dtype=torch.float64)
         scale, offset = (
             (empty, empty)
             if scaler is None

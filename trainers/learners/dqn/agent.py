@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from datamodules.features import RAW
+from datamodules.features import RAW_COLUMNS
 from datamodules.indicators import rsi
-from datamodules.transitions import LENGTH, STATE, Action
+from datamodules.transitions import STATE_BARS, STATE_COLUMNS, Action
 
-WIDTH = LENGTH * len(STATE)  # inputs of the product's agent
+WIDTH = STATE_BARS * len(STATE_COLUMNS)  # inputs of the product's agent
 
 
 class ValueNet(nn.Sequential):
@@ -57,7 +57,7 @@ class Agent(nn.Module):
         """Decide on the next bar.
 
         Args:
-            raw: ``(B, T, 10)`` float64, ``T >= 24``, the columns ``RAW`` of the newest bars.
+            raw: ``(B, T, 10)`` float64, ``T >= 24``, the ``RAW_COLUMNS`` of the newest bars.
 
         Returns:
             ``(B, 4)`` float32: the advantage of being out (0: the reference) and of being in, bp;
@@ -95,6 +95,6 @@ def inputs_of(state: Tensor, unit: Tensor) -> Tensor:
 
 def state_of(raw: Tensor) -> Tensor:
     """Return the states ``(B, 10, 3)`` of raw bars ``(B, T, 10)``."""
-    close, volume = raw[..., RAW.index("close")], raw[..., RAW.index("volume")]
-    n = LENGTH
+    close, volume = raw[..., RAW_COLUMNS.index("close")], raw[..., RAW_COLUMNS.index("volume")]
+    n = STATE_BARS
     return torch.stack([close[..., -n:], volume[..., -n:], rsi(close)[..., -n:]], -1)

@@ -17,7 +17,7 @@ from datamodules.features import raw_columns
 from datamodules.quotes import SPREAD_BARS, half_spread_bps
 from datamodules.replay_buffer import Experiences, ReplayBuffer
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
-from datamodules.transitions import LENGTH, Action, Transitions
+from datamodules.transitions import STATE_BARS, Action, Transitions
 from streaming.bars import Bars
 from trainers.config.learners import DQNSettings
 from trainers.learners.dqn.agent import WIDTH, Agent, ValueNet, inputs_of
@@ -26,7 +26,7 @@ from trainers.learners.dqn.value_learner import NAME, ValueLearner
 from trainers.learners.learner import Context, Model
 
 # Raw bars an exported agent takes: its state and the warm-up of the RSI in it.
-AGENT_BARS = LENGTH + 14
+AGENT_BARS = STATE_BARS + 14
 
 # Newest experiences that tell a typical move: enough to know it to 5 %, soon over a change.
 UNIT_BARS = 600
@@ -70,7 +70,7 @@ class DQN:
     @staticmethod
     def predict(model: Model, bars: Bars) -> tuple[int, tuple[float, float]] | None:
         """Return a version's action for the bar after the newest, and what it rests on."""
-        if len(bars) < AGENT_BARS or bars["gap"][1 - LENGTH :].any():
+        if len(bars) < AGENT_BARS or bars["gap"][1 - STATE_BARS :].any():
             return None
         raw = torch.from_numpy(raw_columns(bars[-AGENT_BARS:])[None])
         with torch.inference_mode():

@@ -21,9 +21,9 @@ from trainers.scoring.scored import Scored
 
 Floats = NDArray[np.float64]
 
-FAR = 20  # typical moves; with tails as fat as Student's t of 3, 2 bars in 10,000 go further
-MEMORY = 600  # bars that say what a move is typically
-WARMUP = 30  # bars without which they do not
+MOST_MOVES = 20  # typical moves; with tails as fat as Student's t of 3, 2 bars in 10,000 go further
+TYPICAL_BARS = 600  # bars that say what a move is typically
+FEWEST_MOVES = 30  # bars without which they do not
 
 
 class Differences(NamedTuple):
@@ -94,7 +94,7 @@ def _closed_out(scored: Scored, fee_bps: float) -> Floats:
 
 def _scaled(gain: Floats, moves: Moves, fee_bps: float) -> Floats:
     """Return the gains, clipped to [-1, 1]; 0 while no move is typical yet."""
-    reach = FAR * _typical_move(moves) + fee_bps + moves.half_spread_bps
+    reach = MOST_MOVES * _typical_move(moves) + fee_bps + moves.half_spread_bps
     scaled = np.divide(gain, reach, out=np.zeros(len(gain)), where=reach > 0)
     return np.clip(scaled, -1, 1)
 
@@ -102,13 +102,13 @@ def _scaled(gain: Floats, moves: Moves, fee_bps: float) -> Floats:
 def _typical_move(moves: Moves) -> Floats:
     """Return the mean size of the moves in the ten minutes before each bar, ``(T,)``, bp.
 
-    NaN, which no comparison lets through, where fewer than ``WARMUP`` are known.
+    NaN, which no comparison lets through, where fewer than ``FEWEST_MOVES`` are known.
     """
     whole = ~(moves.broken | moves.waiting)
     sums = np.concatenate([[0.0], np.cumsum(np.abs(moves.ret_bps) * whole)])
     counts = np.concatenate([[0], np.cumsum(whole)])
     stop = np.arange(len(whole))
-    start = np.maximum(stop - MEMORY, 0)
+    start = np.maximum(stop - TYPICAL_BARS, 0)
     n = counts[stop] - counts[start]
     size = np.maximum(sums[stop] - sums[start], 0) / np.maximum(n, 1)
-    return np.where(n >= WARMUP, size, np.nan)
+    return np.where(n >= FEWEST_MOVES, size, np.nan)

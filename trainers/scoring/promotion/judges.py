@@ -1,6 +1,6 @@
 """Whether a challenger replaces the champion, and whether a champion may stay. Pure.
 
-    scored forecasts -> differences -> evidence -> duels -> verdict
+    scored forecasts -> differences -> evidence -> pairs -> verdict
 
 A challenger has to be proven better than the champion, by a test that may be looked at after every
 bar. That alone would let a model which knows nothing replace one that is worse than nothing, so it
@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 from trainers.scoring.direction.edge import ENOUGH
 from trainers.scoring.promotion.differences import Compare, by_brier
 from trainers.scoring.promotion.eprocess import Evidence
-from trainers.scoring.promotion.pairwise import Duel, bars_left, duel_of
+from trainers.scoring.promotion.pairwise import Pairwise, bars_left, pairwise_of
 from trainers.scoring.promotion.verdict import Decision, Verdict
 from trainers.scoring.scored import Scored
 
@@ -57,19 +57,19 @@ def judge_challenger(
         compare: ``by_brier``, or of agents ``by_profit(fee_bps)``.
     """
     threshold = math.log(challenge * (challenge + 1) / alpha)
-    rivals = _duels(challenger, baselines, compare)
-    best = min(rivals, key=lambda duel: duel.lead, default=None)
-    duels = rivals
+    rivals = _pairs(challenger, baselines, compare)
+    best = min(rivals, key=lambda pair: pair.lead, default=None)
+    pairs = rivals
     if champion is not None:
-        duels = [duel_of(CHAMPION, challenger, champion, compare), *rivals]
-    if not duels:
+        pairs = [pairwise_of(CHAMPION, challenger, champion, compare), *rivals]
+    if not pairs:
         return Verdict("wait", "nothing to be compared with", 0.0, threshold, 0, None, None)
-    lost = max(duels, key=lambda duel: duel.lost.log_value)
+    lost = max(pairs, key=lambda pair: pair.lost.log_value)
     if lost.lost.log_value >= threshold:
         return _verdict("keep", f"{lost.against} is better", lost, lost.lost, threshold)
     # A baseline that is the only one has to be beaten as well.
     spared = best if champion is not None and len(rivals) > 1 else None
-    return _proven([duel for duel in duels if duel is not spared], best, threshold)
+    return _proven([pair for pair in pairs if pair is not spared], best, threshold)
 
 
 def judge_champion(
@@ -91,10 +91,10 @@ def judge_champion(
         compare: ``by_brier``, or of agents ``by_profit(fee_bps)``.
     """
     threshold = math.log(max(len(baselines), 1) / alpha)
-    rivals = _duels(champion, baselines, compare)
+    rivals = _pairs(champion, baselines, compare)
     if not rivals:
         return Verdict("keep", "nothing to be compared with", 0.0, threshold, 0, None, None)
-    worst = max(rivals, key=lambda duel: duel.lost.log_value)
+    worst = max(rivals, key=lambda pair: pair.lost.log_value)
     if worst.lost.log_value >= threshold:
         return _verdict("rollback", f"{worst.against} is better", worst, worst.lost, threshold, 0)
     left = bars_left(worst.lost, threshold)
@@ -102,23 +102,23 @@ def judge_champion(
     return _verdict("keep", reason, worst, worst.lost, threshold, left)
 
 
-def _duels(ours: Scored, baselines: Mapping[str, Scored], compare: Compare) -> list[Duel]:
-    """Return a duel with each baseline; one that missed most of our bars cannot be judged by."""
+def _pairs(ours: Scored, baselines: Mapping[str, Scored], compare: Compare) -> list[Pairwise]:
+    """Return a pair with each baseline; one that missed most of our bars cannot be judged by."""
     bars = len(compare(ours, ours).better)
-    duels = [duel_of(name, ours, baseline, compare) for name, baseline in baselines.items()]
-    return [duel for duel in duels if duel.bars and duel.bars >= ENOUGH * bars]
+    pairs = [pairwise_of(name, ours, baseline, compare) for name, baseline in baselines.items()]
+    return [pair for pair in pairs if pair.bars and pair.bars >= ENOUGH * bars]
 
 
-def _proven(needed: Sequence[Duel], best: Duel | None, threshold: float) -> Verdict:
+def _proven(needed: Sequence[Pairwise], best: Pairwise | None, threshold: float) -> Verdict:
     """Judge by whether all that is needed is proven, and the best baseline behind."""
-    least = min(needed, key=lambda duel: duel.won.log_value)
+    least = min(needed, key=lambda pair: pair.won.log_value)
     if least.won.log_value < threshold:
-        pace = [bars_left(duel.won, threshold) for duel in needed]
+        pace = [bars_left(pair.won, threshold) for pair in needed]
         known = [bars for bars in pace if bars is not None]
         left = max(known) if len(known) == len(pace) else None
         reason = f"not proven better than {least.against}"
         return _verdict("wait", reason, least, least.won, threshold, left)
-    names = ", ".join(duel.against for duel in needed)
+    names = ", ".join(pair.against for pair in needed)
     if best is None:
         return _verdict("promote", f"better than {names}", least, least.won, threshold, 0)
     lead = f"{best.against} by {abs(best.lead):.2g} {best.unit} a bar"
@@ -132,14 +132,14 @@ def _proven(needed: Sequence[Duel], best: Duel | None, threshold: float) -> Verd
 def _verdict(
     decision: Decision,
     reason: str,
-    duel: Duel,
+    pair: Pairwise,
     evidence: Evidence,
     threshold: float,
     left: int | None = None,
 ) -> Verdict:
-    """Return a verdict that rests on one side's evidence in a duel, its numbers in the words."""
+    """Return a verdict that rests on one side's evidence in a pair, its numbers in the words."""
     log_e = evidence.log_value
-    said = f"{reason}: log E {log_e:.2f} of {threshold:.2f} after {duel.bars} bars"
+    said = f"{reason}: log E {log_e:.2f} of {threshold:.2f} after {pair.bars} bars"
     if left:
         said += f", about {left} to go at this pace"
-    return Verdict(decision, said, log_e, threshold, duel.bars, duel.against, left)
+    return Verdict(decision, said, log_e, threshold, pair.bars, pair.against, left)

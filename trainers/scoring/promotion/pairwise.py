@@ -9,11 +9,13 @@ from trainers.scoring.promotion.differences import Compare
 from trainers.scoring.promotion.eprocess import Evidence, evidence_of
 from trainers.scoring.scored import Scored
 
-FEW = 60  # bars after which a pace is told; before, it is chance
-FAR = 86_400  # bars, a day of seconds: a pace that takes longer is next to none, and told as none
+FEWEST_BARS = 60  # bars after which a pace is told; before, it is chance
+LONGEST_PACE = (
+    86_400  # bars, a day of seconds: a pace that takes longer is next to none, and told as none
+)
 
 
-class Duel(NamedTuple):
+class Pairwise(NamedTuple):
     """One learner against one other.
 
     Attributes:
@@ -36,12 +38,12 @@ class Duel(NamedTuple):
         return self.won.bars
 
 
-def duel_of(against: str, ours: Scored, other: Scored, compare: Compare) -> Duel:
+def pairwise_of(against: str, ours: Scored, other: Scored, compare: Compare) -> Pairwise:
     """Compare two learners on ``(T,)`` bars each, of the same market."""
     found = compare(ours, other)
     lead = float(found.gain.mean()) if len(found.gain) else 0.0
     turned = found._replace(better=-found.better)
-    return Duel(against, evidence_of(found), evidence_of(turned), lead, found.unit)
+    return Pairwise(against, evidence_of(found), evidence_of(turned), lead, found.unit)
 
 
 def bars_left(evidence: Evidence, log_threshold: float) -> int | None:
@@ -52,7 +54,7 @@ def bars_left(evidence: Evidence, log_threshold: float) -> int | None:
     missing = log_threshold - evidence.log_value
     if missing <= 0:
         return 0
-    if evidence.bars < FEW or evidence.rate <= 0:
+    if evidence.bars < FEWEST_BARS or evidence.rate <= 0:
         return None
     left = math.ceil(missing / evidence.rate)
-    return left if left <= FAR else None
+    return left if left <= LONGEST_PACE else None

@@ -17,7 +17,7 @@ import signal
 import sys
 from pathlib import Path
 
-from streaming.errors import KnobError, StreamingError
+from streaming.errors import ConfigError, TickloopError
 from streaming.process import end_with_parent
 from trainers.config import SessionConfig
 from trainers.learners.determinism import deterministic
@@ -29,7 +29,7 @@ def arguments(argv: list[str]) -> tuple[Path, list[str]]:
     """Return the session's folder and the markets to train.
 
     Raises:
-        KnobError: if the session has no such market.
+        ConfigError: if the session has no such market.
     """
     parser = argparse.ArgumentParser(
         prog="python -m trainers.session.trainer", description=__doc__, allow_abbrev=False
@@ -41,7 +41,7 @@ def arguments(argv: list[str]) -> tuple[Path, list[str]]:
     markets = [name for name in given.markets.split(",") if name] or known
     for name in markets:
         if name not in known:
-            raise KnobError(f"markets: got {name!r}; allowed: {', '.join(known)}")
+            raise ConfigError(f"markets: got {name!r}; allowed: {', '.join(known)}")
     return given.session, [name for name in known if name in markets]
 
 
@@ -59,7 +59,7 @@ def main() -> None:
             signal.signal(number, lambda *_: trainer.stop())
         with contextlib.closing(trainer):
             trainer.run()
-    except StreamingError as e:
+    except TickloopError as e:
         print(f"trainer: {e}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     # All is delivered and flushed; unloading torch and MLflow would take another second.

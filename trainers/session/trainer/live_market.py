@@ -76,6 +76,7 @@ class LiveMarket:
 
     Attributes:
         wanted: promotions and rollbacks that the engine asked for and nobody has carried out yet.
+        last_cycle_due: a last cycle is to come, though it is not time for one.
         resumed_from: what an earlier trainer has left, in words; nothing for a new market.
 
     Raises:
@@ -108,6 +109,7 @@ class LiveMarket:
             for runner in runners
         }
         self.wanted: list[Wanted] = []
+        self.last_cycle_due = False
         self.control_seq = max(
             (entry["seq"] for entry in self.log.entries if entry["do"] == "control"), default=0
         )
@@ -175,9 +177,14 @@ class LiveMarket:
         if trainer.paused or ticks < trainer.config.min_ticks:
             return None
         now = int(last.rows["ts_event"][-1])
-        if now < trainer.next_due and not trainer.wanted:
+        if now < trainer.next_due and not (trainer.wanted or self.last_cycle_due):
             return None
+        self.last_cycle_due = False
         return self._cycle(ticks, now)
+
+    def end_stream(self) -> None:
+        """Be told that nothing more comes: one more cycle for what came after the last one."""
+        self.last_cycle_due = self.has_new
 
     @property
     def has_new(self) -> bool:

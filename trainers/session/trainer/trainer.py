@@ -50,7 +50,7 @@ class Trainer:
         markets: the symbols of those to train.
 
     Raises:
-        StreamingError: if what an earlier trainer left cannot be gone on with.
+        TickloopError: if what an earlier trainer left cannot be gone on with.
     """
 
     def __init__(self, session: Path, markets: list[str]) -> None:
@@ -175,9 +175,9 @@ class Trainer:
             # One more cycle for what came after the last one, then there is nothing to wait for.
             self._finished_tape = True
             for market in markets:
-                market.trainer.wanted = market.has_new
+                market.end_stream()
             return False
-        return cycles > 0 and not any(market.trainer.wanted for market in markets)
+        return cycles > 0 and not any(market.last_cycle_due for market in markets)
 
     # ---- promotion
 

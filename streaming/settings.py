@@ -1,4 +1,4 @@
-"""Frozen config records whose fields are knobs: help, unit, bounds and default in one place.
+"""Frozen config records whose fields are settings: help, unit, bounds and default in one place.
 
 Command-line flags, MLproject parameters and MLflow params derive from the fields, so that a
 default lives once. A wrong value is one line: the field, the value, what is allowed.
@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
-from streaming.errors import KnobError
+from streaming.errors import ConfigError
 
 
-def knob(
+def setting(
     default: Any,
     help: str,
     *,
@@ -33,7 +33,7 @@ def knob(
 
     Args:
         default: also gives the type: str, int, float or bool.
-        help: one line, what the knob does and why the default.
+        help: one line, what the setting does and why the default.
         unit: of a number, for the help text.
         low: the smallest value allowed.
         high: the largest value allowed.
@@ -44,11 +44,11 @@ def knob(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Knobs:
+class Settings:
     """Base of the config records.
 
     Raises:
-        KnobError: if a field has the wrong type or is out of its bounds.
+        ConfigError: if a field has the wrong type or is out of its bounds.
     """
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ class Knobs:
         given = vars(parser.parse_args(argv))
         try:
             return cls.of(**given)
-        except KnobError as e:
+        except ConfigError as e:
             parser.error(str(e))
 
     @classmethod
@@ -144,7 +144,7 @@ def typed(name: str, value: Any, kind: Any, allowed: str = "") -> Any:
     """Return a setting's value as ``kind``: str, int, float or bool.
 
     Raises:
-        KnobError: if it is none; ``allowed`` ends the sentence that says so.
+        ConfigError: if it is none; ``allowed`` ends the sentence that says so.
     """
     if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
@@ -157,12 +157,12 @@ def typed(name: str, value: Any, kind: Any, allowed: str = "") -> Any:
     except (KeyError, OverflowError, TypeError, ValueError):
         names = {int: "a whole number", float: "a number", bool: "true or false"}
         wanted = names.get(kind, "text")
-        raise KnobError(f"{name}: expected {wanted}{allowed}; got {value!r}") from None
+        raise ConfigError(f"{name}: expected {wanted}{allowed}; got {value!r}") from None
 
 
 def _check(field: dataclasses.Field[Any], value: Any) -> None:
     meta = field.metadata
     if meta["choices"] and value not in meta["choices"]:
-        raise KnobError(f"{field.name}: got {value!r}; allowed: {', '.join(meta['choices'])}")
+        raise ConfigError(f"{field.name}: got {value!r}; allowed: {', '.join(meta['choices'])}")
     if isinstance(value, int | float) and not meta["low"] <= value <= meta["high"]:
-        raise KnobError(f"{field.name}: got {value!r}; allowed:{_allowed(field)[1:]}")
+        raise ConfigError(f"{field.name}: got {value!r}; allowed:{_allowed(field)[1:]}")
