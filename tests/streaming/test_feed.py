@@ -89,7 +89,7 @@ class Session:
         assert bar_ring(self.folder, symbol).read().rows.tobytes() == final.tobytes()
 
 
-def settings(venue: VenueServer, **settings) -> StreamConfig:
+def config_for(venue: VenueServer, **settings) -> StreamConfig:
     return StreamConfig(
         **{"source": "binance", "venue_ws": venue.ws, "venue_rest": venue.rest,
            "symbols": ",".join(venue.next_id), "channel": venue.channel,
@@ -100,7 +100,7 @@ def settings(venue: VenueServer, **settings) -> StreamConfig:
 @contextlib.asynccontextmanager
 async def running(folder: Path, venue: VenueServer, **settings):
     """A feed in this loop, connected; stopped at the end."""
-    config = settings(venue, **settings)
+    config = config_for(venue, **settings)
     before = venue.connections
     feed = Feed(
         config, folder,
@@ -492,7 +492,7 @@ def test_two_symbols_are_kept_and_repaired_each_by_itself(tmp_path):
 @contextlib.asynccontextmanager
 async def process(folder: Path, venue: VenueServer, **settings):
     """The feed as a process of its own; killed at the end if it still runs."""
-    settings(venue, **settings).save(folder / "config.json")
+    config_for(venue, **settings).save(folder / "config.json")
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "streaming.feed", str(folder),
         cwd=PROJECT, stderr=asyncio.subprocess.PIPE,
