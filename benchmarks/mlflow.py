@@ -22,7 +22,8 @@ from benchmarks.table import Row
 from streaming.ingest import Ingest
 from streaming.ticks import Ticks
 from trainers.config import SessionConfig, session_folder
-from trainers.engine.market_trainer import make_market_trainer
+from trainers.engine.market_trainer import MarketTrainer
+from trainers.engine.runners.roster import make_roster
 from trainers.recording.files import MARKET_OUTBOX, of_market
 from trainers.session.trainer.live_market import LiveMarket
 from trainers.session.trainer.run_ids import RunIds
@@ -76,7 +77,7 @@ def rig_of(root: Path) -> Iterator[Rig]:
     tracker = Tracker(client)
     market = LiveMarket(
         session,
-        make_market_trainer(config, SYMBOL),
+        MarketTrainer(config, SYMBOL, make_roster(config, SYMBOL)),
         RunIds(client, config, session, SYMBOL),
         tracker.writer(of_market(session, SYMBOL, MARKET_OUTBOX)),
         lambda learner, version: None,

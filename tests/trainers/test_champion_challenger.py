@@ -48,7 +48,7 @@ def make(tmp_path):
 
 
 def test_of(world):
-    (test,) = world.trainer.tests
+    (test,) = world.roster.tests
     return test
 
 
@@ -113,8 +113,8 @@ def test_nothing_is_judged_before_the_registry_was_read(make):
 
 def test_a_learner_without_exported_versions_has_no_champion(make):
     world = make(Spy())
-    assert world.trainer.tests == []
-    assert [runner.name for runner in world.trainer.runners] == ["spy"]
+    assert world.roster.tests == []
+    assert [runner.name for runner in world.roster.everyone] == ["spy"]
 
 
 def test_a_market_taken_up_again_has_its_champion_and_the_bar_it_began_at(make):

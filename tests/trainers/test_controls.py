@@ -38,7 +38,7 @@ def world(tmp_path):
 
 
 def numbers(world):
-    return {runner.name: runner.learner.set for runner in world.trainer.runners}
+    return {runner.name: runner.learner.set for runner in world.roster.everyone}
 
 
 def test_pause_resume_and_a_cycle_asked_for(world):
@@ -63,7 +63,7 @@ def test_epsilon_is_set_of_the_learner_that_has_one(world):
 
 def test_the_confidence_is_that_of_every_learner_and_baseline(world):
     world.ask("confidence", "0.8")
-    assert [runner.confidence for runner in world.trainer.runners] == [0.8] * 3
+    assert [runner.confidence for runner in world.roster.everyone] == [0.8] * 3
     assert numbers(world)["cnn"] == {"confidence": 0.8}  # the signal in its model versions
 
 
@@ -141,8 +141,8 @@ def test_a_trainer_started_again_carries_nothing_out_twice_and_forgets_nothing(w
     file.relay({"control/train_now": ""})
     world.live.control(ControlGiven("train_now", ""), 1)  # killed here, before it was answered
     file.relay({"control/train_now": "", "control/pause": ""})
-    world.reopen(*(runner.learner for runner in world.trainer.learners),
-                 baselines=[runner.learner for runner in world.trainer.baselines])  # fmt: skip
+    world.reopen(*(runner.learner for runner in world.roster.learners),
+                 baselines=[runner.learner for runner in world.roster.baselines])  # fmt: skip
     world.trainer.wanted = False
     wishes = Wishes(world.folder, lambda: None)
     wishes.begin([world.live])

@@ -14,8 +14,8 @@ from streaming.counters import ConnectionState
 from streaming.events import Code
 from streaming.ticks import AFTER_GAP
 from tests.trainers.world import SYMBOL, Failing, Spy, World, second, seconds_of
-from trainers.engine.learner_runner import LONGEST_REST
-from trainers.engine.market_trainer import due_after
+from trainers.engine.cycles import due_after
+from trainers.engine.runners.learner_runner import LONGEST_REST
 from trainers.session.trainer.live_stream import wait_for_rings
 
 STEP = 30
@@ -218,12 +218,12 @@ def test_training_longer_than_a_cycle_is_counted_and_the_next_cycle_comes_at_onc
 
     spy.learn = slow
     world.run(20)
-    assert (world.trainer.cycle, world.trainer.overruns) == (1, 1)
+    assert (world.trainer.cycle, world.trainer.cycles.overruns) == (1, 1)
     assert world.advance()
-    assert world.trainer.overruns == 2
+    assert world.trainer.cycles.overruns == 2
     spy.learn = lambda snapshot: Spy.learn(spy, snapshot)
     world.advance()
-    assert world.trainer.overruns == 2
+    assert world.trainer.cycles.overruns == 2
     assert world.done.stream["stream/overruns"] == 2
 
 

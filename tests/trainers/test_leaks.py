@@ -72,7 +72,7 @@ def play(folder, ticks, *names):
         for chunk in np.split(ticks, np.flatnonzero(np.diff(at)) + 1):
             world.ingest.push(chunk)
             world.advance()
-        assert not [one.status_text for one in world.trainer.runners if one.status == "ERROR"]
+        assert not [one.status_text for one in world.roster.everyone if one.status == "ERROR"]
     return read_ledger(folder, SYMBOL)
 
 

@@ -460,7 +460,7 @@ def test_every_live_metric_is_what_the_files_alone_say(make):
     world.market(20)
     assert world.advance()
     names, outcomes, forecasts = read_ledger(world.folder, SYMBOL)
-    assert names == [runner.name for runner in world.trainer.runners]
+    assert names == [runner.name for runner in world.roster.everyone]
     moves = moves_of(outcomes)
     scored = {name: scored_of(moves, forecasts, i) for i, name in enumerate(names)}
     rivals = {name: scored[name] for name in ("majority", "last_direction", "reversal", "logistic")}
@@ -474,7 +474,7 @@ def test_every_live_metric_is_what_the_files_alone_say(make):
     _, edge = edge_bps(paper_of(trader, 0.5), papers, trader.first)
     wanted = scores_of(trader, fee_bps=0.5) | named("live/", {"edge_bps": edge})
     assert world.runner("trader").live == wanted
-    for runner in world.trainer.baselines:
+    for runner in world.roster.baselines:
         every = scores_of(scored[runner.name], fee_bps=0.5)
         assert runner.live
         assert runner.live.items() <= every.items()

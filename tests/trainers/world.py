@@ -13,6 +13,7 @@ from streaming.ticks import NS_PER_S, make_ticks
 from trainers.config import SessionConfig
 from trainers.engine.events import ChampionInstalled, ControlGiven
 from trainers.engine.market_trainer import MarketTrainer
+from trainers.engine.runners.roster import Roster
 from trainers.recording.ledger import read_ledger
 from trainers.session.trainer.live_market import LiveMarket
 from trainers.session.trainer.run_ids import RunIds
@@ -109,11 +110,15 @@ class World:
     def trainer(self):
         return self.live.trainer
 
+    @property
+    def roster(self):
+        return self.live.trainer.roster
+
     def take_up(self, learners, baselines):
         """The market with learners and baselines, as a trainer begins with it or goes on."""
         return LiveMarket(
             self.folder,
-            MarketTrainer(self.config, SYMBOL, list(learners), list(baselines)),
+            MarketTrainer(self.config, SYMBOL, Roster(self.config, learners, baselines)),
             self.runs,
             self.writer,
             lambda learner, version: self.models.get((learner, version)),
@@ -163,7 +168,7 @@ class World:
         return ran
 
     def runner(self, name):
-        (found,) = (runner for runner in self.trainer.runners if runner.name == name)
+        (found,) = (runner for runner in self.roster.everyone if runner.name == name)
         return found
 
     def rows(self, name):

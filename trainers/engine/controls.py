@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from trainers.engine.champion_challenger import ChampionChallenger
-from trainers.engine.learner_runner import LearnerRunner
+from trainers.engine.runners.champion_challenger import ChampionChallenger
+from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.learner import Adjustable
 from trainers.names import Control
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from datamodules.features import raw_columns
 from streaming.bars import Bars
-from trainers.engine.learner_runner import LearnerRunner
+from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.learner import Versioned
 from trainers.names import CHALLENGER_ALIAS, model_name
 

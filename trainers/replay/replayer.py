@@ -8,10 +8,10 @@ from typing import Protocol
 from trainers.config import SessionConfig
 from trainers.engine.commands import Command, CycleDone, Happened, RunUpdate
 from trainers.engine.drivers.recorded import Recorded
-from trainers.engine.market_trainer import MarketTrainer, make_market_trainer
+from trainers.engine.market_trainer import MarketTrainer
+from trainers.engine.runners.roster import make_roster
 from trainers.engine.stream_metrics import of_session
 from trainers.learners.learner import Model
-from trainers.names import Kind
 from trainers.recording.record import MarketRecord, Record
 from trainers.replay.comparison import MetricsCheck, compare_stages
 from trainers.replay.progress import Progress
@@ -70,9 +70,11 @@ class Replayer:
             ReplayDiffersError: at the first thing that differs.
         """
         for name, market in self._record.markets.items():
-            trainer = make_market_trainer(self._config, name)
+            roster = make_roster(self._config, name)
+            trainer = MarketTrainer(self._config, name, roster)
             if self._runs is not None:
-                _make_runs(self._runs, name, trainer)
+                for kind, runner in roster.by_kind():
+                    self._runs.make(name, runner.name, kind, runner.learner.kind)
             self._replay(trainer, market)
             self._done_before += market.market_seconds
         self._sum_up()
@@ -117,13 +119,3 @@ class Replayer:
             if self._runs is not None:
                 wall_ms = self._streams[first, step].wall_ms
                 self._runs.log(SESSION, step, metrics, {}, wall_ms)
-
-
-def _make_runs(runs: ReplayRuns, market: str, trainer: MarketTrainer) -> None:
-    for kind, runners in (
-        (Kind.LEARNER, trainer.learners),
-        (Kind.CHAMPION, [test.champion for test in trainer.tests]),
-        (Kind.BASELINE, trainer.baselines),
-    ):
-        for runner in runners:
-            runs.make(market, runner.name, kind, runner.learner.kind)

@@ -21,6 +21,7 @@ from trainers.engine.commands import Command
 from trainers.engine.drivers.recorded import timed
 from trainers.engine.events import BarsTaken, CycleBegun, CycleEnded, ForecastsTimed, LearnerTurn
 from trainers.engine.market_trainer import MarketTrainer
+from trainers.engine.runners.roster import Roster
 from trainers.learners.learner import Forecast, Learner
 from trainers.scoring.ledger import MADE, NO_ACTION
 
@@ -41,12 +42,12 @@ def backtest(
     for i in range(len(bars)):
         yield from timed(trainer, BarsTaken(bars[i : i + 1]), lambda: ForecastsTimed(True))
         now = int(bars["ts_open"][i]) + NS_PER_S
-        if trainer.wanted or (i + 1 >= first_cycle and now >= trainer.next_due):
+        if trainer.wanted or (i + 1 >= first_cycle and now >= trainer.cycles.next_due):
             yield from _cycle(trainer, bars[: i + 1], now)
 
 
 def _cycle(trainer: MarketTrainer, known: Bars, now: int) -> Iterator[Command]:
-    ticks, seen = int(known["final_seq"][-1]), trainer.ticks_seen
+    ticks, seen = int(known["final_seq"][-1]), trainer.cycles.last[0]
     yield from trainer.handle(
         CycleBegun(
             cycle=trainer.cycle + 1,
@@ -59,7 +60,7 @@ def _cycle(trainer: MarketTrainer, known: Bars, now: int) -> Iterator[Command]:
             digest=digest(seen, ticks),
         )
     )
-    for name in trainer.turns:
+    for name in trainer.roster.turns:
         yield from trainer.handle(LearnerTurn(name))
     yield from trainer.handle(CycleEnded({}, overran=False))
 
@@ -79,10 +80,10 @@ def forecasts_of(
         ``T`` forecasts; ``[i]`` was made when bar ``i`` closed, about the bar after it. None where
         the learner gave none, and before the first cycle.
     """
-    trainer = MarketTrainer(config, "", [learner], [])
+    trainer = MarketTrainer(config, "", Roster(config, [learner], []))
     for _ in backtest(trainer, bars, first_cycle=first_cycle):
         pass
-    rows = trainer.ledger.forecasts
+    _, rows = trainer.ledger_rows
     rows = rows[rows["learner"] == 0]
     at = np.searchsorted(bars["ts_open"], rows["bar"])
     found: list[Forecast | None] = [None] * len(bars)

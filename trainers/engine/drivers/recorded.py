@@ -93,18 +93,18 @@ class Recorded:
         """Return what the ledger knows of the forecasts of the newest bar."""
         newest = self._trainer.newest_bar
         rows = rows_between(self._forecasts, newest - 1, newest)
-        same = len(rows) == len(self._trainer.runners)
+        same = len(rows) == len(self._trainer.roster.everyone)
         latency: NDArray[np.int64] | int = rows["latency_us"] if same else 0
         return ForecastsTimed(bool((rows["status"] != MISSED).any()), latency)
 
     def _cycle(self, entry: Entry) -> Iterator[Command]:
         """Do a cycle, as far as the log has it."""
         trainer = self._trainer
-        digest = ticks_digest(self._stream, trainer.ticks_seen, entry["watermark"]["ticks"])
+        digest = ticks_digest(self._stream, trainer.cycles.last[0], entry["watermark"]["ticks"])
         fields = (name for name in CycleBegun._fields if name != "digest")
         self.begun = CycleBegun(**{name: entry[name] for name in fields}, digest=digest)
         yield from trainer.handle(self.begun)
-        self.turns_left = list(trainer.turns)
+        self.turns_left = list(trainer.roster.turns)
         while self.turns_left and self._left:
             name = self.turns_left.pop(0)
             yield from trainer.handle(LearnerTurn(name))

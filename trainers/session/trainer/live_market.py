@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from streaming.events import Code
-from streaming.ticks import NS_PER_MS, NS_PER_S, NS_PER_US
+from streaming.ticks import NS_PER_MS, NS_PER_US
 from trainers.engine.commands import (
     CandidateWanted,
     Checkpoint,
@@ -39,7 +39,7 @@ from trainers.engine.events import (
     ForecastsTimed,
     LearnerTurn,
 )
-from trainers.engine.market_trainer import MarketTrainer, due_after
+from trainers.engine.market_trainer import MarketTrainer
 from trainers.learners.learner import Model
 from trainers.names import Kind
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
@@ -97,16 +97,11 @@ class LiveMarket:
         market = trainer.market
         self.log = DecisionLog(of_market(session, market, DECISIONS))
         self.stream = LiveStream(session, market)
-        self._ledger = Ledger(session, market, self.trainer.ledger.names)
+        self._ledger = Ledger(session, market, self.trainer.roster.names)
         self._checkpoint = of_market(session, market, CHECKPOINT)
         self.run_ids = {
             runner.name: runs.make(runner.name, kind, runner.learner.kind)
-            for kind, runners in (
-                (Kind.LEARNER, self.trainer.learners),
-                (Kind.CHAMPION, [test.champion for test in self.trainer.tests]),
-                (Kind.BASELINE, self.trainer.baselines),
-            )
-            for runner in runners
+            for kind, runner in self.trainer.roster.by_kind()
         }
         self.wanted: list[Wanted] = []
         self.last_cycle_due = False
@@ -177,7 +172,7 @@ class LiveMarket:
         if trainer.paused or ticks < trainer.config.min_ticks:
             return None
         now = int(last.rows["ts_event"][-1])
-        if now < trainer.next_due and not (trainer.wanted or self.last_cycle_due):
+        if now < trainer.cycles.next_due and not (trainer.wanted or self.last_cycle_due):
             return None
         self.last_cycle_due = False
         return self._cycle(ticks, now)
@@ -190,7 +185,7 @@ class LiveMarket:
     def has_new(self) -> bool:
         """Whether anything has come that no cycle has learned from."""
         stream, trainer = self.stream, self.trainer
-        return stream.n_bars > trainer.next_bar or trainer.ticks_seen < stream.n_ticks
+        return stream.n_bars > trainer.next_bar or trainer.cycles.last[0] < stream.n_ticks
 
     def _take(self, ticks: int, after: str) -> None:
         """Take the bars that the first ``ticks`` ticks have made final.
@@ -230,13 +225,13 @@ class LiveMarket:
             oldest_ts=int(first.rows["ts_event"][0]) if len(first.rows) else now,
             wall_ms=time.time_ns() // NS_PER_MS,
             stats=stream.stats,
-            digest=ticks_digest(stream, trainer.ticks_seen, ticks),
+            digest=ticks_digest(stream, trainer.cycles.last[0], ticks),
         )
         decided = begun._asdict()
         del decided["digest"]  # follows from the ticks
         self.log.write("cycle", **decided)
         self._do_all(trainer.handle(begun))
-        return self._turns(begun, trainer.turns)
+        return self._turns(begun, trainer.roster.turns)
 
     def _turns(self, begun: CycleBegun, turns: Iterable[str]) -> CycleDone:
         """Let learners learn, one after the other, and end the cycle."""
@@ -246,9 +241,8 @@ class LiveMarket:
             self._do_all(trainer.handle(LearnerTurn(name)))
             seconds[name] = time.perf_counter() - started
             self._take(self.stream.n_ticks, name)  # learning takes longer than some bars
-        step = int(trainer.config.cycle_seconds * NS_PER_S)
         newest = self.stream.ticks(self.stream.n_ticks - 1).rows["ts_event"]
-        overran = bool(newest[-1] >= due_after(trainer.next_due, begun.now, step))
+        overran = bool(newest[-1] >= trainer.cycles.due_after_this(begun.now))
         done: list[CycleDone] = []
         for command in trainer.handle(CycleEnded(seconds, overran)):
             if isinstance(command, CycleDone):

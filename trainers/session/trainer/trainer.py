@@ -14,7 +14,8 @@ from streaming.events import Code, EventWriter
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted, CycleDone
 from trainers.engine.events import ChampionInstalled
-from trainers.engine.market_trainer import make_market_trainer
+from trainers.engine.market_trainer import MarketTrainer
+from trainers.engine.runners.roster import make_roster
 from trainers.names import Status, Tag
 from trainers.promotion.alias_watcher import MODELS, AliasWatcher, Versions
 from trainers.promotion.controller import PromotionController
@@ -127,7 +128,7 @@ class Trainer:
             {
                 (symbol, test.name): test.version if test.challenge else None
                 for symbol, market in self.markets.items()
-                for test in market.trainer.tests
+                for test in market.trainer.roster.tests
             }
         )
         self.tracker.each_second(self._promotion.look)
@@ -135,7 +136,7 @@ class Trainer:
     def _take_up(self, symbol: str) -> LiveMarket:
         market = LiveMarket(
             self.session,
-            make_market_trainer(self.config, symbol),
+            MarketTrainer(self.config, symbol, make_roster(self.config, symbol)),
             RunIds(self.client, self.config, self.session, symbol),
             self.tracker.writer(of_market(self.session, symbol, MARKET_OUTBOX)),
             functools.partial(self.versions.load, symbol),
@@ -160,7 +161,7 @@ class Trainer:
     def _report(self, market: LiveMarket, done: CycleDone) -> None:
         whose = f"{market.market} " if len(self.config.symbol_list) > 1 else ""
         ticks, bars = int(done.stream["stream/ticks"]), market.trainer.next_bar
-        seconds = sum(runner.seconds for runner in market.trainer.runners)
+        seconds = sum(runner.seconds for runner in market.trainer.roster.everyone)
         self._say(Code.CYCLE, f"{whose}{done.text}")
         _print(f"{whose}{done.text}  |  {ticks:,} ticks, {bars:,} bars, trained {seconds:.1f} s")
 
@@ -203,7 +204,7 @@ class Trainer:
         self._promotion.wait()
         for symbol, market in self.markets.items():
             trainer = market.trainer
-            for runner in trainer.learners:
+            for runner in trainer.roster.learners:
                 version = register(
                     self.client, market.run_ids[runner.name], symbol, runner, trainer.bars,
                     trainer.cycle,

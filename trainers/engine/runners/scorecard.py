@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainers.engine.learner_runner import LearnerRunner
+from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.learner import TradesLike
 from trainers.learners.registry import MAJORITY, PERMUTED_LABELS
 from trainers.names import LIVE
@@ -74,6 +74,11 @@ class Scorecard:
         for runner in self._baselines:
             scores = scores_of(self.scored[runner.name], self._fee_bps)
             runner.take_scores({name: scores[name] for name in OF_BASELINES if name in scores})
+
+    def restore(self, alarmed: bool) -> None:
+        """Score all rows, after a restart; an alarm told before is not told again."""
+        self.alarmed = alarmed
+        self.refresh()
 
     def rivals(self, kind: str) -> dict[str, Scored]:
         """Return the baselines of a kind by name, without the permuted-label control."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from datamodules.snapshot import Snapshot
 from streaming.bars import Bars
-from trainers.engine.learner_runner import LearnerRunner
+from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.learner import Model, Versioned
 from trainers.names import PROMOTION, champion_name
 from trainers.scoring.promotion.differences import Compare, by_brier, by_profit

@@ -1,0 +1,232 @@
+"""The engine by itself: events in, commands out; no file, clock or tracker anywhere."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from streaming.counters import STATS
+from streaming.events import Code
+from tests.datamodules.samples import random_bars
+from tests.trainers.world import Spy
+from trainers.config import SessionConfig
+from trainers.engine.commands import (
+    Checkpoint,
+    CycleDone,
+    ForecastsMade,
+    Happened,
+    LedgerRows,
+    RunUpdate,
+)
+from trainers.engine.drivers.backtest import backtest
+from trainers.engine.drivers.recorded import Recorded
+from trainers.engine.drivers.streams import RecordedStream, ticks_digest
+from trainers.engine.events import (
+    BarsTaken,
+    ControlGiven,
+    CycleBegun,
+    CycleEnded,
+    ForecastsTimed,
+    LearnerTurn,
+)
+from trainers.engine.market_trainer import MarketTrainer
+from trainers.engine.runners.roster import Roster, make_roster
+from trainers.scoring.ledger import MADE, MISSED
+
+BARS = random_bars(330, seed=4)
+CONFIG = SessionConfig.of(cycle_seconds=20, cnn_updates=1, dqn_updates=2, fee_bps=1)
+NOTHING = dict.fromkeys(STATS.names, 0.0)
+
+
+def trainer_of(*learners, config=CONFIG):
+    return MarketTrainer(config, "BTCUSDT", Roster(config, learners, ()))
+
+
+def begun(cycle=1, ticks=10, now=10**9):
+    return CycleBegun(cycle, {"ticks": ticks}, now, 0, 0, 1000, NOTHING, "digest")
+
+
+def cycle_of(trainer, cycle=1):
+    """The commands of a whole cycle."""
+    events = [
+        begun(cycle),
+        *map(LearnerTurn, trainer.roster.turns),
+        CycleEnded({"spy": 0.5}, False),
+    ]
+    return [command for event in events for command in trainer.handle(event)]
+
+
+def test_before_the_first_cycle_bars_are_history_and_nobody_is_asked():
+    spy = Spy()
+    trainer = trainer_of(spy)
+    assert list(trainer.handle(BarsTaken(BARS[:50]))) == []
+    assert (trainer.next_bar, spy.calls) == (50, [])
+
+
+def test_a_bar_asks_whether_its_forecasts_were_in_time_and_then_has_its_rows():
+    trainer = trainer_of(Spy())
+    list(trainer.handle(BarsTaken(BARS[:50])))
+    cycle_of(trainer)
+    (asked,) = trainer.handle(BarsTaken(BARS[50:51]))
+    assert asked == ForecastsMade(int(BARS["ts_open"][50]))
+    (rows,) = trainer.handle(ForecastsTimed(True, 77))
+    assert isinstance(rows, LedgerRows)
+    assert rows.forecasts["status"].tolist() == [MADE]
+    assert rows.forecasts["latency_us"].tolist() == [77]
+    list(trainer.handle(BarsTaken(BARS[51:52])))
+    (late,) = trainer.handle(ForecastsTimed(False))
+    assert late.forecasts["status"].tolist() == [MISSED]
+    assert np.isnan(late.forecasts["probability"]).all()
+
+
+def test_a_backlog_has_rows_at_once_and_one_known_to_be_late_asks_nobody():
+    spy = Spy()
+    trainer = trainer_of(spy)
+    list(trainer.handle(BarsTaken(BARS[:50])))
+    cycle_of(trainer)
+    asked = len(spy.calls)
+    commands = list(trainer.handle(BarsTaken(BARS[50:54], ask=False)))
+    assert [type(command) for command in commands] == [LedgerRows] * 4
+    assert len(spy.calls) == asked
+
+
+def test_a_cycle_tells_what_it_came_to_before_anything_that_has_to_be_done_about_it():
+    trainer = trainer_of(Spy())
+    list(trainer.handle(BarsTaken(BARS[:50])))
+    commands = cycle_of(trainer)
+    kinds = [type(command) for command in commands]
+    assert kinds == [RunUpdate, CycleDone, RunUpdate, Checkpoint]
+    announced, done, reported, _ = commands
+    assert announced.tags["status"] == "TRAINING"
+    assert (done.cycle, done.wall_ms, done.hashes["ticks"]) == (1, 1000, "digest")
+    assert done.stream["stream/ticks"] == 10
+    assert reported.metrics["train/loss"] == 0.5
+    assert reported.metrics["train/seconds"] == 0.5
+    assert reported.wall_ms == 1000
+
+
+@pytest.mark.parametrize(
+    "events, wanted",
+    [
+        ([ForecastsTimed(True)], "BarsTaken before ForecastsTimed"),
+        ([LearnerTurn("spy")], "CycleBegun before LearnerTurn"),
+        ([CycleEnded({}, False)], "CycleBegun before CycleEnded"),
+        ([begun(1), begun(2)], "CycleEnded before CycleBegun"),
+    ],
+)
+def test_events_out_of_order_are_refused(events, wanted):
+    trainer = trainer_of(Spy())
+    with pytest.raises(ValueError, match=f"BTCUSDT: expected {wanted}; hand events in"):
+        for event in events:
+            list(trainer.handle(event))
+
+
+def test_a_wish_that_is_refused_is_told_and_changes_nothing():
+    trainer = trainer_of(Spy())
+    (told,) = trainer.handle(ControlGiven("dance", ""))
+    assert isinstance(told, Happened)
+    assert told.code == Code.CONTROL
+    assert told.text.startswith("refused control/dance: unknown; allowed: start, pause")
+
+
+# ---- drivers
+
+
+class Writing(MarketTrainer):
+    """Writes down the events that it is handed, as a decision log has them."""
+
+    def __init__(self, *made):
+        super().__init__(*made)
+        self.entries, self._after = [], ""
+
+    def handle(self, event):
+        match event:
+            case BarsTaken():
+                to = self.next_bar + len(event.bars)
+                self.entries.append({"do": "bars", "to": to, "ask": event.ask, "after": ""})
+            case CycleBegun():
+                fields = {
+                    name: value for name, value in event._asdict().items() if name != "digest"
+                }
+                self.entries.append({"do": "cycle", **fields})
+            case CycleEnded():
+                self.entries.append({"do": "end", **event._asdict()})
+        return super().handle(event)
+
+
+def every_learner(config=CONFIG):
+    return make_roster(config, "BTCUSDT")
+
+
+def test_a_backtest_replayed_from_its_decisions_gives_the_same_commands():
+    trainer = Writing(CONFIG, "BTCUSDT", every_learner())
+    first = [one for one in backtest(trainer, BARS) if not isinstance(one, ForecastsMade)]
+    assert sum(isinstance(one, CycleDone) for one in first) == 7
+    ticks = np.zeros(int(BARS["final_seq"][-1]), "i8")
+    stream = RecordedStream(ticks, BARS)
+    again = MarketTrainer(CONFIG, "BTCUSDT", every_learner())
+    _, forecasts = trainer.ledger_rows
+    recorded = Recorded(again, trainer.entries, stream, forecasts, lambda learner, version: None)
+    second = list(recorded.run())
+    assert len(first) == len(second)
+    for one, other in zip(first, second, strict=True):
+        assert type(one) is type(other)
+        if isinstance(one, LedgerRows):
+            assert one.outcome.tobytes() == other.outcome.tobytes()
+            assert one.forecasts.tobytes() == other.forecasts.tobytes()
+        if isinstance(one, RunUpdate):
+            assert repr(one) == repr(other)
+        if isinstance(one, CycleDone):
+            assert one.hashes["learners"] == other.hashes["learners"]
+            assert one.hashes["forecasts"] == other.hashes["forecasts"]
+
+
+def test_a_log_that_ends_within_a_cycle_says_whose_turn_is_next():
+    trainer = Writing(CONFIG, "BTCUSDT", every_learner())
+    list(backtest(trainer, BARS[:240]))
+    starts = [i for i, entry in enumerate(trainer.entries) if entry["do"] == "cycle"]
+    cut = trainer.entries[: starts[1] + 1]
+    again = MarketTrainer(CONFIG, "BTCUSDT", every_learner())
+    stream = RecordedStream(np.zeros(int(BARS["final_seq"][-1]), "i8"), BARS)
+    recorded = Recorded(again, cut, stream, trainer.ledger_rows[1], lambda *_: None)
+    list(recorded.run())
+    assert recorded.begun.cycle == 2
+    assert recorded.turns_left == again.roster.turns
+
+
+def test_a_checkpoint_goes_on_to_the_bit():
+    whole = MarketTrainer(CONFIG, "BTCUSDT", every_learner())
+    saved = None
+    commands = []
+    for command in backtest(whole, BARS):
+        commands.append(command)
+        if isinstance(command, Checkpoint) and saved is None:
+            saved = (
+                command.state,
+                whole.next_bar,
+                tuple(rows.copy() for rows in whole.ledger_rows),
+            )
+    state, taken, rows = saved
+    again = MarketTrainer(CONFIG, "BTCUSDT", every_learner(dataclasses.replace(CONFIG)))
+    again.restore(state, BARS[:taken].copy(), rows, lambda *_: None)
+    for i in range(taken, len(BARS)):
+        for command in again.handle(BarsTaken(BARS[i : i + 1])):
+            if isinstance(command, ForecastsMade):
+                list(again.handle(ForecastsTimed(True)))
+        now = int(BARS["ts_open"][i]) + 10**9
+        if now >= again.cycles.next_due:
+            list(again.handle(begun(again.cycle + 1, int(BARS["final_seq"][i]), now)))
+            for name in again.roster.turns:
+                list(again.handle(LearnerTurn(name)))
+            list(again.handle(CycleEnded({}, False)))
+    for one, other in zip(whole.ledger_rows, again.ledger_rows, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_the_hash_of_ticks_is_of_those_the_cycle_before_did_not_see():
+    ticks = np.arange(10)
+    stream = RecordedStream(ticks, BARS[:0])
+    assert ticks_digest(stream, 2, 5) == ticks_digest(RecordedStream(ticks[:5], BARS[:0]), 2, 5)
+    assert ticks_digest(stream, 2, 5) != ticks_digest(stream, 3, 5)

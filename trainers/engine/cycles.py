@@ -1,0 +1,220 @@
+"""The second half of test-then-train: every cycle scores, judges, learns and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from datamodules.digest import digest
+from datamodules.features import raw_columns
+from datamodules.snapshot import Snapshot
+from streaming.bars import Bars
+from streaming.events import Code
+from streaming.ticks import NS_PER_S
+from trainers.config import TrainingConfig
+from trainers.engine.commands import (
+    CandidateWanted,
+    Checkpoint,
+    Command,
+    CycleDone,
+    Happened,
+    RollbackWanted,
+    RunUpdate,
+)
+from trainers.engine.events import CycleBegun, CycleEnded, LearnerTurn
+from trainers.engine.forecasting import Forecasting
+from trainers.engine.runners.champion_challenger import ChampionChallenger
+from trainers.engine.runners.roster import Roster, State
+from trainers.engine.runners.scorecard import Scorecard
+from trainers.engine.stream_metrics import stream_metrics
+from trainers.learners.learner import Versioned
+from trainers.names import STREAM, Tag
+
+# What ``Cycles`` remembers, by attribute.
+SAVED = ("number", "overruns", "next_due", "last")
+
+
+class Cycles:
+    """The training cycles of one market.
+
+    Args:
+        config: when they are due, and what trading costs.
+        market: its symbol.
+        roster: who learns.
+        forecasting: has the bars and the ledger.
+
+    Attributes:
+        number: of the cycle at hand or last run; 0 before the first.
+        next_due: market time of the next cycle, ns; 0 before the first.
+        last: what the last one saw: ticks, and its market time, ns; zeros before the first.
+    """
+
+    def __init__(
+        self, config: TrainingConfig, market: str, roster: Roster, forecasting: Forecasting
+    ) -> None:
+        self._config, self._market = config, market
+        self._roster, self._forecasting = roster, forecasting
+        self.scorecard = self._new_scorecard()
+        self.number = self.overruns = self.next_due = 0
+        self.last = (0, 0)
+        self._begun: tuple[CycleBegun, Snapshot, dict[str, float]] | None = None
+
+    def _new_scorecard(self) -> Scorecard:
+        roster, ledger = self._roster, self._forecasting.ledger
+        learners = [*roster.learners, *roster.champions]
+        return Scorecard(ledger, learners, roster.baselines, self._config.fee_bps)
+
+    @property
+    def running(self) -> bool:
+        """Whether a cycle has begun and not ended."""
+        return self._begun is not None
+
+    def begin(self, event: CycleBegun) -> Iterator[Command]:
+        """Fix what the cycle learns from."""
+        self.number = event.cycle
+        forecasting = self._forecasting
+        snapshot = Snapshot(self._market, event.cycle, forecasting.bars, self._config.seed)
+        stream = stream_metrics(event, self.last, forecasting.next_bar)
+        self._begun = event, snapshot, stream
+        self.last = (event.watermark["ticks"], event.now)
+        return iter(())
+
+    def teach(self, event: LearnerTurn) -> Iterator[Command]:
+        """Let one learner learn."""
+        assert self._begun is not None
+        runner, announce = self._roster.learning(event.learner)
+        yield from runner.train(self._begun[1], announce=announce)
+
+    def end(self, event: CycleEnded, flags: Mapping[str, bool]) -> Iterator[Command]:
+        """Score and judge; yield what the cycle came to.
+
+        Args:
+            event: the end.
+            flags: of the market's trainer, to be kept in the checkpoint.
+        """
+        assert self._begun is not None
+        (begun, snapshot, stream), self._begun = self._begun, None
+        yield from self._score()
+        self.next_due = due_after(self.next_due, begun.now, self._step)
+        self.overruns += event.overran
+        for runner in self._roster.everyone:
+            runner.take_seconds(event.seconds.get(runner.name, 0.0))
+        states = self._roster.states()
+        hashes = self._hashes(begun, snapshot, states)
+        stream = {**stream, f"{STREAM}overruns": float(self.overruns)}
+        yield CycleDone(self.number, begun.now, begun.wall_ms, hashes, stream, self._text())
+        yield from self._report(begun.wall_ms)
+        yield Checkpoint({**self._saved(states), **flags})
+
+    @property
+    def _step(self) -> int:
+        return int(self._config.cycle_seconds * NS_PER_S)
+
+    def due_after_this(self, now: int) -> int:
+        """Return when the cycle after one that began at market time ``now`` is due, ns."""
+        return due_after(self.next_due, now, self._step)
+
+    def _score(self) -> Iterator[Command]:
+        if alarm := self.scorecard.update():
+            yield Happened(Code.LEAK_ALARM, alarm)
+        for test in self._roster.tests:
+            rivals = self.scorecard.rivals(test.challenger.learner.kind)
+            test.judge(self.scorecard.scored, rivals)
+            test.challenger.take_evidence(test.metrics())
+
+    def _hashes(
+        self, begun: CycleBegun, snapshot: Snapshot, states: Mapping[str, State | None]
+    ) -> dict[str, Any]:
+        everyone = self._roster.everyone
+        return {
+            "ticks": begun.digest,
+            "bars": digest(snapshot.bars),
+            "learners": {one.name: one.digests(states[one.name]) for one in everyone},
+            "forecasts": self._forecasting.new_rows_digest(),
+        }
+
+    def _report(self, wall_ms: int) -> Iterator[Command]:
+        """Yield everyone's metrics, and what the verdicts ask for."""
+        verdicts = {test.name: verdict_tags(test) for test in self._roster.tests}
+        for runner in self._roster.everyone:
+            tags = runner.tags | verdicts.get(runner.name, {})
+            yield RunUpdate(runner.name, self.number, runner.metrics(), tags, wall_ms)
+        for test in self._roster.tests:
+            yield from self._carry_out(test)
+
+    def _carry_out(self, test: ChampionChallenger) -> Iterator[Command]:
+        """Yield what the verdicts of one test ask for."""
+        if (verdict := test.verdict) and verdict.decision == "promote":
+            yield Happened(Code.PROMOTED, f"{test.name}: promote: {verdict.reason}")
+            yield candidate_of(test, self.number, "evidence", self._forecasting.bars)
+        if (verdict := test.on_champion) and verdict.decision == "rollback":
+            yield Happened(Code.ROLLED_BACK, f"{test.name}: rollback: {verdict.reason}")
+            yield RollbackWanted(test.name, self.number, "evidence", verdict)
+
+    def _text(self) -> str:
+        """Return in one line what the last cycle came to."""
+        parts = [f"cycle {self.number}", *(runner.text() for runner in self._roster.learners)]
+        return "  |  ".join(parts)
+
+    def _saved(self, states: Mapping[str, State | None]) -> State:
+        return {
+            "next_bar": self._forecasting.next_bar,
+            "hashed_bar": self._forecasting.hashed_bar,
+            "roster": self._roster.saved(states),
+            "cycles": {
+                **{name: getattr(self, name) for name in SAVED},
+                "alarmed": self.scorecard.alarmed,
+            },
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Become the cycles that were saved; the rows are in the ledger already."""
+        for name in SAVED:
+            setattr(self, name, saved[name])
+        self.scorecard = self._new_scorecard()
+        self.scorecard.restore(saved["alarmed"])
+
+
+def candidate_of(test: ChampionChallenger, cycle: int, by: str, bars: Bars) -> CandidateWanted:
+    """Return the wish that a learner as it is now becomes champion.
+
+    Args:
+        test: of the learner, which has learned.
+        cycle: the last one that it learned in.
+        by: ``evidence`` or ``hand``.
+        bars: the newest.
+    """
+    learner = test.challenger.learner
+    assert isinstance(learner, Versioned)
+    exported, state = learner.export(), test.challenger.learner_state()
+    assert exported is not None  # it has learned, else there would be nothing to promote
+    assert state is not None
+    example = raw_columns(bars[-exported[1] - 1 :])
+    return CandidateWanted(test.name, cycle, by, test.verdict, state, example)
+
+
+def verdict_tags(test: ChampionChallenger) -> dict[str, str]:
+    """Return the tags that tell who is champion and what the evidence says."""
+    tags: dict[str, str] = {Tag.CHAMPION: str(test.version or "")}
+    if test.verdict is not None:
+        tags[Tag.VERDICT] = test.verdict.as_json()
+    return tags
+
+
+def due_after(due: int, now: int, step: int) -> int:
+    """Return when the next cycle is due, ns of market time.
+
+    Cycles stay on a grid of ``step``. One asked for before its time moves nothing, and a silence
+    skips those without anything new.
+
+    Args:
+        due: when the cycle just run was due; 0 for the first, which starts the grid.
+        now: market time when it began.
+        step: from one cycle to the next.
+
+    >>> due_after(0, 100, 30), due_after(130, 117, 30), due_after(130, 165, 30)
+    (130, 130, 190)
+    """
+    if due == 0:
+        return now + step
+    return due + ((now - due) // step + 1) * step if now >= due else due
