@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import math
 
 import numpy as np
@@ -16,8 +17,15 @@ from datamodules.snapshot import NotEnoughBarsError
 from streaming.errors import ConfigError
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from trainers.config import SessionConfig
-from trainers.learners.learner import Learner, as_forecast
-from trainers.learners.registry import BASELINES, BUILT_IN, KNOWN, PERMUTED_LABELS, learners_of
+from trainers.learners.learner import Context, Learner, as_forecast
+from trainers.learners.registry import (
+    BASELINES,
+    BUILT_IN,
+    KNOWN,
+    PERMUTED_LABELS,
+    learners_of,
+    make_learners,
+)
 
 OWN = "tests.trainers.own_learner:UpShare"
 EVERY = pytest.mark.parametrize("path", [*KNOWN, OWN])
@@ -363,3 +371,48 @@ def test_valid_answers_become_forecasts():
     assert as_forecast(np.float32(0.25)).probability == 0.25
     answer = as_forecast((np.int64(2), (1, 2.5)))
     assert (answer.action, answer.probability) == (2, None)
+
+
+# ---- settings of a learner
+
+
+def own(**settings):
+    config = SessionConfig.of(learners=OWN, **settings)
+    (learner,) = learners_of(config).values()
+    return learner
+
+
+def test_the_parameters_that_have_defaults_are_its_settings():
+    assert (own().learning_rate, own().lag) == (0.5, 0)
+    learner = own(**{"learner.UpShare.learning_rate": "0.25", "learner.up_share.lag": "3"})
+    assert (learner.learning_rate, learner.lag) == (0.25, 3)
+
+
+@pytest.mark.parametrize(
+    "name, value, said",
+    [
+        ("learner.UpShare.lag", "1.5", "learner.UpShare.lag: expected a whole number; got '1.5'"),
+        ("learner.UpShare.leg", "1", "learner.UpShare.leg: unknown; allowed: "
+         "learner.UpShare.learning_rate, learner.UpShare.lag"),
+        ("learner.Nobody.lag", "1", "learner.Nobody.lag: there is no learner 'Nobody'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_of_a_users_learner_is_one_line(name, value, said):
+    with pytest.raises(ConfigError) as refused:
+        own(**{name: value})
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_no_learner_sees_the_settings_of_the_page_or_of_another():
+    told = own(page_port=1234, seed=7)
+    assert told.seed == 7
+    assert {field.name for field in dataclasses.fields(Context)} == {
+        "market", "seed", "features", "confidence", "fee_bps",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["cnn.champion", "a b", "ü", "", "x" * 41])
+def test_a_name_that_is_none_for_a_file_or_a_run_is_refused(name):
+    with pytest.raises(ConfigError, match="allowed: up to 40 letters, digits, _, . and -"):
+        make_learners(["tests.trainers.own_learner:Named"], {"Named": {"name": name}}, Context())

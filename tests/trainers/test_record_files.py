@@ -143,3 +143,24 @@ def test_a_log_of_another_version_is_named(path, decisions):
     decisions.write("began", format=99)
     with pytest.raises(DecisionLogError, match=r"expected format 2, found \[99\]"):
         read_decisions(path)
+
+
+def test_a_record_of_the_older_format_is_refused_in_a_line_that_names_the_version(tmp_path):
+    (tmp_path / "journal.jsonl").write_text('{"do":"began","format":1}\n')
+    with pytest.raises(RecordError) as refused:
+        read_record(tmp_path)
+    (line,) = str(refused.value).splitlines()
+    assert "found one of format 1, written by tickloop 0.1; replay or resume it with that" in line
+
+
+def test_the_end_of_the_last_cycle_is_read_from_the_end_of_a_log(path, decisions):
+    assert last_end(path) is None
+    decisions.write("cycle", cycle=1)
+    assert last_end(path) is None
+    decisions.write("end", cycle=1, hashes={"bars": "x" * 100_000})
+    decisions.write("bars", to=5)
+    assert last_end(path)["cycle"] == 1
+    decisions.write("end", cycle=2)
+    with path.open("ab") as file:
+        file.write(b'{"do":"end","cyc')  # being written, or torn by a kill
+    assert last_end(path) == {"do": "end", "cycle": 2}
