@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from datamodules.digest import digest
 from streaming.ticks import TICK, make_ticks
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
-from trainers.recording.decision_log import DecisionLog, read_decisions
-from trainers.recording.errors import CheckpointError, DecisionLogError
+from trainers.recording.decision_log import DecisionLog, last_end, read_decisions
+from trainers.recording.errors import CheckpointError, DecisionLogError, RecordError
+from trainers.recording.record import read_record
 
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5))
 PLAIN = st.recursive(
