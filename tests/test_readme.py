@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.processes import plain_environment
+from tests.datamodules.samples import random_bars, snapshot_of
 from tests.end_to_end.main_job import MainJob, market_ticks, wait_for, write_tape
 from trainers.config import SessionConfig
+from trainers.learners.registry import learners_of
 from trainers.session.mlproject import project
 
 ROOT = Path(__file__).parents[1]
@@ -81,3 +83,15 @@ def test_help_names_every_setting_with_its_default():
     assert done.returncode == 0
     for name in SessionConfig.flags():
         assert f"--{name} " in done.stdout
+
+
+def test_the_learner_of_the_contributors_guide_is_one(tmp_path, monkeypatch):
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(class .*?)```", guide, re.DOTALL)
+    (tmp_path / "my_module.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    flags = shlex.split(re.search(r'make ARGS="(.*)"', guide)[1])
+    learner = learners_of(SessionConfig.from_args(flags))["contrarian"]
+    assert learner.lean == 0.1
+    assert learner.forecast(random_bars(5)) in (0.4, 0.6)
+    assert learner.learn(snapshot_of(random_bars(5))) == {"bars": 5}
