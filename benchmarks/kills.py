@@ -23,7 +23,8 @@ import numpy as np
 import psutil
 from mlflow.tracking import MlflowClient
 
-from benchmarks.processes import plain_environment
+from benchmarks.processes import plain_environment, words_of
+from benchmarks.system import replay_of
 from benchmarks.table import Row
 from streaming.ticks import AFTER_GAP
 from trainers.recording.decision_log import cycles_ended, read_decisions
@@ -33,6 +34,12 @@ from trainers.recording.record import read_ticks
 
 KILLS = 50
 SPEED = 10
+MODULES = {
+    "exchange": "streaming.exchange",
+    "feed": "streaming.feed",
+    "trainer": "trainers.session.trainer",
+    "page": "ui.app",
+}
 TARGETS = ("exchange", "feed", "trainer", "page", "session", "all")
 WITHIN_S = (0.5, 5.0)  # from all being there to the kill: also within a cycle's training
 
@@ -77,12 +84,10 @@ class Session:
         assert self.process is not None
         found = {}
         for child in psutil.Process(self.process.pid).children(recursive=True):
-            words = " ".join(child.cmdline())
-            for name in ("exchange", "feed", "trainer"):
-                if f".{name} " in words:
+            words = words_of(child)
+            for name, module in MODULES.items():
+                if module in words:
                     found[name] = child
-            if "ui.app" in words:
-                found["page"] = child
         return found
 
     def cycles(self) -> int:
@@ -173,15 +178,6 @@ def faults_of(session: Path, client: MlflowClient) -> list[str]:
     return faults
 
 
-def replayed(folder: Path) -> tuple[int, str]:
-    """Replay the last session of a project; return the exit code and the last line."""
-    done = subprocess.run(
-        [sys.executable, "-m", "trainers.replay", "--runs", "false"],
-        cwd=folder, env=plain_environment(), capture_output=True, text=True,
-    )  # fmt: skip
-    return done.returncode, (done.stdout.strip() or done.stderr.strip()).splitlines()[-1]
-
-
 def run() -> list[Row]:
     """Kill, resume, look."""
     rng = random.Random(int(os.environ.get("BENCH_SEED", "0")))
@@ -199,7 +195,7 @@ def run() -> list[Row]:
             session.end()
         client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
         faults = faults_of(session.sessions()[0], client)
-        code, text = replayed(folder)
+        code, (_, text) = replay_of(folder)
     if code:
         faults.append(text)
     counts = ", ".join(f"{session.killed.count(target)} {target}" for target in TARGETS)

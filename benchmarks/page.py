@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.measuring import NotMeasuredError
-from benchmarks.processes import Worker, end, worker
+from benchmarks.processes import Worker, end, words_of, worker
 from benchmarks.system import free_ports, start_main_job
 from benchmarks.tab import LIVE, Tab, open_tab
 from benchmarks.table import Row
@@ -242,7 +242,7 @@ def _limit(what: str, ours: float, most: float, unit: str, note: str) -> Row:
 
 def _child(job: int, module: str) -> psutil.Process:
     for process in psutil.Process(job).children(recursive=True):
-        if module in process.cmdline():
+        if module in words_of(process):
             return process
     raise NotMeasuredError(f"the main job has no {module}")
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from benchmarks.measuring import NotMeasuredError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -130,3 +132,11 @@ def environment(name: str, packages: Sequence[str]) -> Path:
     stamp.write_text(wanted, encoding="utf-8")
     print(f"  made in {time.monotonic() - started:.0f} s", flush=True)
     return python
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    """Return a process's command line; a forked trainer's title is one word, and is split too."""
+    try:
+        return " ".join(process.cmdline()).split()
+    except psutil.Error:  # it has ended
+        return []

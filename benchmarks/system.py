@@ -7,6 +7,7 @@ page out.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,13 +20,17 @@ from typing import NamedTuple
 
 import psutil
 
-from benchmarks.measuring import NotMeasuredError
-from benchmarks.processes import end, plain_environment
+from benchmarks.measuring import NotMeasuredError, median
+from benchmarks.processes import end, plain_environment, words_of
 from benchmarks.table import Row
+from trainers.recording.ledger import read_ledger
+from trainers.scoring.ledger import MADE
 
 LIMIT_GB = 8.0
 FAR_UNDER = 0.5  # of the limit
 END_SECONDS = 5.0
+RESTART_SECONDS = 5.0
+RESTARTS = 5
 SAMPLE_SECONDS = 5.0
 
 
@@ -48,11 +53,13 @@ def run() -> list[Row]:
         process = start_main_job(Path(folder), out, page_port=page, mlflow_ui_port=ui)
         try:
             memory, peak = _watch(process, minutes, out)
+            back = _restarts(process, Path(folder))
             family = [psutil.Process(process.pid), *_children(process)]
             took, code = _stop(process)
         finally:
             end(process)
         left = _left(family)
+        code_of_replay, replayed = replay_of(Path(folder))
         said = out.read_text(encoding="utf-8", errors="replace")
     cycles = sum(line.startswith("cycle") for line in said.splitlines())
     assert cycles, f"no cycle in {minutes:g} min; it said:\n{said[-3000:]}"
@@ -70,7 +77,50 @@ def run() -> list[Row]:
             "whole system: its end", took, END_SECONDS, "s", "<=", 1, "after SIGINT",
             "exit code 0, no process left",
         ),
+        Row(
+            "whole system: trainer killed to its next forecast", median(back), RESTART_SECONDS, "s",
+            "<=", 1, "the limit", f"median of {len(back)}, {', '.join(f'{s:.1f}' for s in back)} s",
+        ),
+        Row(
+            "whole system: replay", float(replayed[0]), 1.0, "s of market a second", ">=", 96,
+            "real time", replayed[1] if code_of_replay == 0 else f"failed: {replayed[1]}",
+        ),
     ]  # fmt: skip
+
+
+def _restarts(process: subprocess.Popen[bytes], folder: Path) -> list[float]:
+    """Kill the trainer some times; return the seconds until its next forecast is in the ledger."""
+    (config,) = folder.glob("mlruns/sessions/*/config.json")
+    found = []
+    for _ in range(RESTARTS):
+        (trainer,) = (p for p in _children(process) if "trainers.session.trainer" in words_of(p))
+        before, killed = _newest_forecast(config.parent), time.monotonic()
+        trainer.kill()
+        while _newest_forecast(config.parent) <= before:
+            time.sleep(0.02)
+            if time.monotonic() - killed > 60:
+                raise NotMeasuredError("the trainer made no forecast within 60 s of a kill")
+        found.append(time.monotonic() - killed)
+        time.sleep(5)  # until it is at work again
+    return found
+
+
+def _newest_forecast(session: Path) -> int:
+    """Return the newest bar that a forecast was made at in time, ns."""
+    rows = read_ledger(session, "BTCUSDT").forecasts
+    made = rows["bar"][rows["status"] == MADE]
+    return int(made[-1]) if len(made) else -1
+
+
+def replay_of(folder: Path) -> tuple[int, tuple[float, str]]:
+    """Replay the last session of a project; return the exit code, the speed and the last line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "trainers.replay", "--runs", "false"],
+        cwd=folder, env=plain_environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    speed = re.search(r"^(\d+) x real time$", done.stderr, re.MULTILINE)
+    last = (done.stdout.strip() or done.stderr.strip()).splitlines()[-1]
+    return done.returncode, (float(speed[1]) if speed else 0.0, last)
 
 
 def start_main_job(
@@ -123,7 +173,7 @@ def _memory(processes: Sequence[psutil.Process]) -> list[Used]:
     for process in processes:
         try:
             info = process.memory_full_info()
-            name = _name(process.cmdline())
+            name = _name(words_of(process))
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue  # it has just ended
         found.append(Used(name, info.rss / 1e9, getattr(info, "pss", 0) / 1e9))
@@ -151,7 +201,7 @@ def _left(family: Sequence[psutil.Process]) -> list[str]:
     for process in family:
         try:
             if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                left.append(f"{process.pid} {_name(process.cmdline())}")
+                left.append(f"{process.pid} {_name(words_of(process))}")
                 process.kill()
         except psutil.NoSuchProcess:
             continue

@@ -14,13 +14,12 @@ import sys
 import threading
 
 import numpy as np
-import psutil
 import pytest
 from gradio_client import Client
 from playwright.sync_api import sync_playwright
 from websockets import ConnectionClosed
 
-from benchmarks.processes import plain_environment
+from benchmarks.processes import plain_environment, words_of
 from streaming.cache import bar_ring, tick_cache
 from streaming.tape import segments
 from streaming.ticks import NS_PER_S
@@ -285,9 +284,8 @@ def test_killed_processes_are_started_again_and_nothing_is_lost(tmp_path):
 
 def alive_as(job, module):
     for process in job.processes():
-        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie has no command line
-            if module in process.cmdline():
-                return process.pid
+        if module in words_of(process):
+            return process.pid
     return 0
 
 

@@ -8,11 +8,11 @@ import random
 import shutil
 
 import numpy as np
-import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
 from benchmarks.kills import Session, faults_of
+from benchmarks.processes import words_of
 from datamodules.features import raw_columns
 from streaming.events import Code, event_ring
 from tests.end_to_end.main_job import MainJob, market_ticks, replayed, wait_for, write_tape
@@ -60,13 +60,6 @@ def recorded(tmp_path_factory):
         out = job.finish()
     assert job.process.returncode == 0, out
     return job, session, out
-
-
-def words_of(process):
-    try:
-        return " ".join(process.cmdline()).split()  # a forked trainer has a title of one word
-    except psutil.Error:  # it has ended
-        return []
 
 
 def test_a_session_that_is_done_replays_itself_and_is_tagged_with_what_came_of_it(recorded):

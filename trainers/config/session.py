@@ -79,7 +79,10 @@ class PageConfig(Settings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
-    """Settings of one session: the stream, the cycle, the learners, the page."""
+    """Settings of one session: the stream, the cycle, the learners, the page.
+
+    A learner's own settings are --learner.NAME.SETTING VALUE.
+    """
 
     learners: str = setting(
         "cnn,dqn",
