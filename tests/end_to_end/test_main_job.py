@@ -36,7 +36,7 @@ from tests.end_to_end.main_job import (
 from tests.streaming.venue_server import VenueServer
 from tests.ui.conftest import CHROMIUM, FLAGS
 from trainers.config.session import TAKER_FEES_BPS
-from trainers.engine.market_trainer import HASHED_BARS
+from trainers.engine.forecasting import HASHED_BARS
 from trainers.learners.registry import BASELINES
 from trainers.recording.ledger import read_ledger
 from trainers.scoring.ledger import MISSED
