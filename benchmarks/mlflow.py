@@ -24,7 +24,8 @@ from streaming.ticks import Ticks
 from trainers.config import SessionConfig, session_folder
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.roster import make_roster
-from trainers.recording.files import MARKET_OUTBOX, of_market
+from trainers.recording.decision_log import DecisionLog
+from trainers.recording.files import DECISIONS, MARKET_OUTBOX, of_market
 from trainers.session.trainer.live_market import LiveMarket
 from trainers.session.trainer.run_ids import RunIds
 from trainers.session.trainer.session_part import SessionPart
@@ -77,6 +78,7 @@ def rig_of(root: Path) -> Iterator[Rig]:
     tracker = Tracker(client)
     market = LiveMarket(
         session,
+        DecisionLog(of_market(session, SYMBOL, DECISIONS)),
         MarketTrainer(config, SYMBOL, make_roster(config, SYMBOL)),
         RunIds(client, config, session, SYMBOL),
         tracker.writer(of_market(session, SYMBOL, MARKET_OUTBOX)),

@@ -14,6 +14,8 @@ from trainers.config import SessionConfig
 from trainers.engine.events import ChampionInstalled, ControlGiven
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.roster import Roster
+from trainers.recording.decision_log import DecisionLog
+from trainers.recording.files import DECISIONS, of_market
 from trainers.recording.ledger import read_ledger
 from trainers.session.trainer.live_market import LiveMarket
 from trainers.session.trainer.run_ids import RunIds
@@ -118,6 +120,7 @@ class World:
         """The market with learners and baselines, as a trainer begins with it or goes on."""
         return LiveMarket(
             self.folder,
+            DecisionLog(of_market(self.folder, SYMBOL, DECISIONS)),
             MarketTrainer(self.config, SYMBOL, Roster(self.config, learners, baselines)),
             self.runs,
             self.writer,

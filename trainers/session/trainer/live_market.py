@@ -44,7 +44,7 @@ from trainers.learners.learner import Model
 from trainers.names import Kind
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
 from trainers.recording.decision_log import DecisionLog
-from trainers.recording.files import CHECKPOINT, DECISIONS, FORMAT, of_market
+from trainers.recording.files import CHECKPOINT, FORMAT, of_market
 from trainers.recording.ledger import Ledger
 from trainers.scoring.ledger import rows_between
 from trainers.session.trainer.live_stream import LiveStream
@@ -68,6 +68,7 @@ class LiveMarket:
 
     Args:
         session: the session's folder.
+        log: the market's decision log; the process that has it has the market.
         trainer: the market's engine, new.
         runs: tells which MLflow run is whose.
         writer: takes metrics and tags.
@@ -80,12 +81,13 @@ class LiveMarket:
         resumed_from: what an earlier trainer has left, in words; nothing for a new market.
 
     Raises:
-        RecordError: if another process has the market, or what is there cannot be gone on with.
+        RecordError: if what is there cannot be gone on with.
     """
 
     def __init__(
         self,
         session: Path,
+        log: DecisionLog,
         trainer: MarketTrainer,
         runs: Runs,
         writer: RunWriter,
@@ -94,8 +96,7 @@ class LiveMarket:
     ) -> None:
         self.trainer, self.market = trainer, trainer.market
         self._writer, self._say = writer, say
-        market = trainer.market
-        self.log = DecisionLog(of_market(session, market, DECISIONS))
+        self.log, market = log, trainer.market
         self.stream = LiveStream(session, market)
         self._ledger = Ledger(session, market, self.trainer.roster.names)
         self._checkpoint = of_market(session, market, CHECKPOINT)
@@ -134,7 +135,8 @@ class LiveMarket:
         if recorded.begun is not None:
             self._turns(recorded.begun, recorded.turns_left)
         torn = f"; {self.log.torn} bytes of a torn line cut off" if self.log.torn else ""
-        return f"{since}{torn}"
+        rows = f"; {self._ledger.torn} torn rows cut off" if self._ledger.torn else ""
+        return f"{since}{torn}{rows}"
 
     def _began(self) -> None:
         self.log.write("began", format=FORMAT, market=self.market)

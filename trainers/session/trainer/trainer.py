@@ -21,7 +21,8 @@ from trainers.promotion.alias_watcher import MODELS, AliasWatcher, Versions
 from trainers.promotion.controller import PromotionController
 from trainers.promotion.registry import roll_back
 from trainers.promotion.versions import register
-from trainers.recording.files import CONFIG, MARKET_OUTBOX, of_market
+from trainers.recording.decision_log import DecisionLog
+from trainers.recording.files import CONFIG, DECISIONS, MARKET_OUTBOX, of_market
 from trainers.session.trainer.live_market import LiveMarket
 from trainers.session.trainer.live_stream import wait_for_rings
 from trainers.session.trainer.run_ids import RunIds
@@ -51,11 +52,14 @@ class Trainer:
         markets: the symbols of those to train.
 
     Raises:
-        TickloopError: if what an earlier trainer left cannot be gone on with.
+        TickloopError: if another process has one of the markets, or what an earlier trainer left
+            cannot be gone on with.
     """
 
     def __init__(self, session: Path, markets: list[str]) -> None:
         self.session, self._symbols = session, markets
+        # First of all: whoever has a market's log has the market, its outbox and its events too.
+        self._logs = {name: DecisionLog(of_market(session, name, DECISIONS)) for name in markets}
         self.config = SessionConfig.load(session / CONFIG)
         self.client = MlflowClient(tracking_uri(Path.cwd()))
         self.stopped = False
@@ -136,6 +140,7 @@ class Trainer:
     def _take_up(self, symbol: str) -> LiveMarket:
         market = LiveMarket(
             self.session,
+            self._logs[symbol],
             MarketTrainer(self.config, symbol, make_roster(self.config, symbol)),
             RunIds(self.client, self.config, self.session, symbol),
             self.tracker.writer(of_market(self.session, symbol, MARKET_OUTBOX)),
