@@ -1,4 +1,4 @@
-"""All names that are written to MLflow and read back from it; no other module spells one out.
+"""The names that are written to MLflow and read back from it: tags, controls, metrics, models.
 
 It imports nothing heavy, so that the page can use the names without loading MLflow.
 """
