@@ -105,7 +105,7 @@ def _ask_session(client: MlflowClient, config: PromoteConfig, name: str) -> None
     session = running_session(client)
     if session is None:
         raise RegistryError(
-            f"{name}: there is no challenger and no session that runs; a session registers one when"
+            f"{name}: there is no challenger and no running session; a session registers one when"
             " its cycles are done"
         )
     before = version_of(client, name, CHAMPION_ALIAS)

@@ -135,7 +135,7 @@ class AliasWatcher:
             try:
                 model = self._versions.load(symbol, learner, version)
             except RegistryError as e:
-                self._tell(Code.VERSION_UNUSABLE, f"{e}; the champion stays who it was")
+                self._tell(Code.VERSION_UNUSABLE, f"{e}; the champion before it continues")
             else:
                 challenge = next_challenge(self._client, name, version)
                 self.arrivals.put(Arrival(symbol, learner, version, model, challenge))

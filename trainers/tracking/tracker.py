@@ -166,8 +166,8 @@ class Tracker:
             reason = str(why).splitlines()[0]
             self._tell(
                 Code.STORE_AWAY,
-                "the MLflow store does not answer; training goes on, what is to be logged is kept"
-                f" until it does ({reason})",
+                "the MLflow store does not answer; training goes on, and metrics are kept until it"
+                f" does ({reason})",
             )
 
     def _is_there(self) -> None:

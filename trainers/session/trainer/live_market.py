@@ -153,7 +153,7 @@ class LiveMarket:
         found = self._ledger.found
         rows = tuple(rows_between(part, -1, newest) for part in (found.outcomes, found.forecasts))
         for name in self.trainer.restore(state, bars, (rows[0], rows[1]), models):
-            self._say(Code.LEARNER_RESET, f"{name} has no state_dict: it begins anew")
+            self._say(Code.LEARNER_RESET, f"{name} has no state_dict: it starts from scratch")
 
     def _redo(self, command: Command, hashes: dict[int, Any]) -> None:
         """Carry out a repeated command, unless that was certainly done before the kill."""
@@ -165,7 +165,7 @@ class LiveMarket:
             case CycleDone() if command.hashes != hashes[command.cycle]:
                 self._say(
                     Code.NOT_REPRODUCED,
-                    f"{self.market}: cycle {command.cycle}, done again, came to something else",
+                    f"{self.market}: cycle {command.cycle}, repeated after a restart, differs",
                 )
 
     # ---- bars and cycles

@@ -142,7 +142,7 @@ class Wishes:
             return "refused", f"refused {e}"
         texts = [market.control(event, wish.seq) for market in markets]
         if not texts:
-            return "applied", "done before a restart"
+            return "applied", "it was applied before a restart"
         if wish.name == Control.STOP:
             self._stop()
         return "applied", texts[0]
