@@ -78,7 +78,7 @@ class CycleDone(NamedTuple):
         cycle: the cycle's number.
         now: market time when it began, ns.
         wall_ms: wall-clock time when it began, ms since the Unix epoch.
-        hashes: a hash of every stage's result, by stage; a replay must come to the same.
+        hashes: a hash of every stage's result, by stage; a replay must have the same.
         stream: the stream's metrics by full name.
         text: a summary in one line.
     """

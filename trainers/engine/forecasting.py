@@ -22,7 +22,7 @@ from trainers.scoring.ledger import (
     outcome_of,
 )
 
-# A forecast's row holds the hash of so many newest bars: all that a built-in learner reads.
+# A forecast's row holds the hash of this many newest bars: all that a built-in learner reads.
 HASHED_BARS = 110
 
 

@@ -119,7 +119,7 @@ def _check_new(name: str, names: Container[str], entry: str) -> None:
 
 
 def _check_sections(sections: Sections, names: set[str]) -> None:
-    """Refuse a section for no learner; the built-in learners' sections are always there."""
+    """Refuse settings of a learner that is not made; built-in learners always have a section."""
     for section in sections:
         if section not in names and section not in BUILT_IN:
             setting = next(iter(sections[section]), "")

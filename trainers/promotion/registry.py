@@ -21,10 +21,10 @@ from streaming.errors import TickloopError
 from trainers.names import AUDIT, CHALLENGER_ALIAS, CHAMPION_ALIAS, PREVIOUS_ALIAS
 from trainers.tracking.model_reader import audit_of
 
-# Tags. The number of challenges so far: on a version those against it as champion, on a registered
-# model those while it had no champion.
+# A tag with the number of challenges so far: on a version, those against it as champion; on a
+# registered model, those while it had no champion.
 CHALLENGES = "challenges"
-CANDIDATE = "candidate"  # the session and cycle that a version was made of
+CANDIDATE = "candidate"  # a version's tag with the session and cycle that it was made of
 
 VERSIONS_KEPT = 10  # the newest versions, which are never pruned
 

@@ -88,7 +88,7 @@ def _ensure_sqlite(path: Path, uri: str, artifacts: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
         with contextlib.closing(sqlite3.connect(path)) as connection:
-            connection.execute("begin immediate")  # fails at once where MLflow would try for 100 s
+            connection.execute("begin immediate")  # fails in 5 s where MLflow would try for 100 s
             connection.rollback()
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)  # creates the schema
