@@ -1,6 +1,6 @@
-"""Every name that is written to MLflow and read back from it. Nobody else spells one.
+"""The names that are written to MLflow and read back from it: tags, controls, metrics, models.
 
-Imports nothing, so that the page can know the names without loading MLflow.
+It imports nothing heavy, so that the page can use the names without loading MLflow.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ EXPERIMENT = "tickloop"
 
 
 class Tag(enum.StrEnum):
-    """Tags of runs; the values are a contract."""
+    """The tags of runs; other programs may rely on these names."""
 
     KIND = "kind"  # a ``Kind``
     SESSION = "session"  # run id of the session that the run belongs to
@@ -20,11 +20,11 @@ class Tag(enum.StrEnum):
     LEARNER_KIND = "learner_kind"  # a ``LearnerKind``
     STATUS = "status"  # a ``Status``
     STATUS_TEXT = "status_text"
-    TRACEBACK = "traceback"  # of a learner's newest failure
-    EVENTS = "events"  # of a session: JSON, the newest events, each with ts, code and text
-    VERDICT = "verdict"  # of a learner: JSON of ``trainers.scoring.promotion.verdict``
-    CHAMPION = "champion"  # of a learner: its champion's version, empty if there is none
-    PARITY = "parity"  # of a session: what its replay came to
+    TRACEBACK = "traceback"  # the traceback of a learner's newest failure
+    EVENTS = "events"  # on a session: JSON, the newest events, each with ts, code and text
+    VERDICT = "verdict"  # on a learner: JSON of ``trainers.scoring.promotion.verdict``
+    CHAMPION = "champion"  # on a learner: its champion's version, empty if there is none
+    PARITY = "parity"  # on a session: the result of its replay
     REPLAY_OF = "replay_of"
     RESUME_OF = "resume_of"
     WHAT_IF = "what_if"  # the settings of a replay that are not the session's
@@ -32,25 +32,25 @@ class Tag(enum.StrEnum):
 
 
 class Kind(enum.StrEnum):
-    """What a run is about."""
+    """The kinds of runs."""
 
     SESSION = "session"
     LEARNER = "learner"
     CHAMPION = "champion"
     BASELINE = "baseline"
     REPLAY = "replay"
-    RESUME = "resume"  # a run that `mlflow run` made for a session that goes on
+    RESUME = "resume"  # made by `mlflow run` for resuming a session, which has its run already
 
 
 class LearnerKind(enum.StrEnum):
-    """What a learner says at each bar: how likely the next is up, or what to do."""
+    """What a learner returns at each bar: the probability of a rise, or an action."""
 
     FORECASTER = "forecaster"
     AGENT = "agent"
 
 
 class Status(enum.StrEnum):
-    """What a learner or a session is doing."""
+    """The statuses of a learner or a session."""
 
     IDLE = "IDLE"
     TRAINING = "TRAINING"
@@ -58,16 +58,16 @@ class Status(enum.StrEnum):
     PAUSED = "PAUSED"
 
 
-# A wish of an operator is the tag control/<name> of the session's run. It is answered by
-# control_result/<name> (JSON: value, cycle, result, text, ts), and taken away then.
+# An operator makes a request by setting the tag control/<name> of the session's run. The answer is
+# the tag control_result/<name> (JSON: value, cycle, result, text, ts); then the first is removed.
 CONTROL = "control/"
 CONTROL_RESULT = "control_result/"
 
 
 class Control(enum.StrEnum):
-    """What can be asked of a session."""
+    """The requests that an operator can make."""
 
-    START = "start"  # of one that has ended: it goes on
+    START = "start"  # resumes a session that has ended
     PAUSE = "pause"
     RESUME = "resume"
     TRAIN_NOW = "train_now"
@@ -82,10 +82,10 @@ class Control(enum.StrEnum):
 # Prefixes of metric names.
 STREAM, TRAIN, LIVE, PROMOTION = "stream/", "train/", "live/", "promotion/"
 
-# Registered models, their aliases and what is told of a version.
+# Names of registered models, their aliases, and the tags of their versions.
 MODEL_PREFIX = "tickloop-"
 CHAMPION_ALIAS, CHALLENGER_ALIAS, PREVIOUS_ALIAS = "champion", "challenger", "previous"
-AUDIT = "audit."  # tags audit.1, audit.2, ... of a version: JSON, never changed
+AUDIT = "audit."  # the tags audit.1, audit.2, ... of a version: JSON, never changed
 
 
 def model_name(symbol: str, learner: str) -> str:
@@ -98,7 +98,7 @@ def model_name(symbol: str, learner: str) -> str:
 
 
 def champion_name(learner: str) -> str:
-    """Return the name under which a learner's champion has its rows and its run.
+    """Return the name of a learner's champion in the ledger and in MLflow.
 
     >>> champion_name("cnn")
     'cnn.champion'

@@ -1,4 +1,4 @@
-"""The settings of a session, in sections: ``session`` for all of it, ``learners`` for one each."""
+"""The settings of a session: ``session`` has the record, ``learners`` the learners' sections."""
 
 from trainers.config.session import (
     PageConfig,

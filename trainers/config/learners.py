@@ -1,7 +1,7 @@
-"""The settings of the built-in learners, a section each. Imports neither torch nor scikit-learn.
+"""The settings of the built-in learners, one section each. Imports neither torch nor scikit-learn.
 
-A learner of a user's needs no record here: its constructor's parameters that have defaults are its
-settings (``trainers.learners.registry``).
+A user's own learner needs no section here: its settings are the constructor's parameters that have
+defaults (``trainers.learners.registry``).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from streaming.settings import Settings, setting
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CNNSettings(Settings):
-    """Settings of the CNN."""
+    """The settings of the CNN."""
 
     learning_rate: float = setting(1e-3, "Adam step size of the CNN", low=1e-7, high=1)
-    updates: int = setting(4, "gradient steps of the CNN a cycle", low=1, high=100_000)
-    batch_size: int = setting(256, "windows an update", low=1, high=100_000)
+    updates: int = setting(4, "gradient steps of the CNN per cycle", low=1, high=100_000)
+    batch_size: int = setting(256, "windows per gradient step", low=1, high=100_000)
     weight_decay: float = setting(
         3.0,
-        "how hard the CNN is drawn back to its first weights: only what lasts is learned",
+        "strength of the pull back to the CNN's initial weights: it learns only what lasts",
         low=0,
         high=100,
     )
@@ -31,29 +31,29 @@ class CNNSettings(Settings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DQNSettings(Settings):
-    """Settings of the DQN."""
+    """The settings of the DQN."""
 
     learning_rate: float = setting(3e-4, "AdamW step size of the DQN", low=1e-7, high=1)
-    updates: int = setting(100, "gradient steps a cycle", low=1, high=100_000)
-    batch_size: int = setting(256, "transitions an update", low=1, high=100_000)
-    gamma: float = setting(0.97, "discount factor a bar", low=0, high=0.9999)
+    updates: int = setting(100, "gradient steps per cycle", low=1, high=100_000)
+    batch_size: int = setting(256, "transitions per gradient step", low=1, high=100_000)
+    gamma: float = setting(0.97, "discount factor per bar", low=0, high=0.9999)
     tau: float = setting(
         0.4, "Polyak step of the target network, made every 50 updates", low=0, high=1
     )
     memory: int = setting(100_000, "transitions kept for replay", low=100, high=10**8)
     epsilon_decay: float = setting(
-        0.9, "factor on epsilon (chance of a random action in a training episode) a cycle",
+        0.9, "factor per cycle on epsilon, the chance of a random action in a training episode",
         low=0, high=1,
     )  # fmt: skip
-    epsilon_min: float = setting(0.05, "where epsilon stops falling", low=0, high=1)
+    epsilon_min: float = setting(0.05, "the lowest value of epsilon", low=0, high=1)
 
 
-# By the name of the section, which is the learner's.
+# The settings' record of each built-in learner, by its name, which is also the section's.
 BUILT_IN_SETTINGS: dict[str, type[Settings]] = {"cnn": CNNSettings, "dqn": DQNSettings}
 
 
 def flat_name(section: str, name: str) -> str:
-    """Return the name of a learner's setting among the session's: flag, parameter, MLflow param.
+    """Return the name of a learner's setting as flag, MLproject parameter and MLflow param.
 
     >>> flat_name("cnn", "updates"), flat_name("MyLearner", "window")
     ('cnn_updates', 'learner.MyLearner.window')
@@ -63,7 +63,7 @@ def flat_name(section: str, name: str) -> str:
 
 
 def section_and_setting(name: str) -> tuple[str, str] | None:
-    """Return whose setting a name is, and which; None for a setting of the session itself.
+    """Split the name of a learner's setting; return None for a setting of the session itself.
 
     >>> section_and_setting("cnn_updates"), section_and_setting("learner.cnn.updates")
     (('cnn', 'updates'), ('cnn', 'updates'))
@@ -78,10 +78,10 @@ def section_and_setting(name: str) -> tuple[str, str] | None:
 
 
 def whole_section(section: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all settings of a built-in learner, those given checked, the others by default.
+    """Return all settings of a built-in learner: those given, and defaults for the others.
 
     Raises:
-        ConfigError: if one is unknown or out of its bounds; it is named as ``cnn_updates``.
+        ConfigError: if a setting is unknown or out of its bounds; the text has its ``flat_name``.
     """
     record = BUILT_IN_SETTINGS[section]
     known = [field.name for field in dataclasses.fields(record)]

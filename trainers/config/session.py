@@ -1,10 +1,10 @@
-"""The settings of a session: one source of defaults, in sections.
+"""The settings of a session, the one source of their defaults.
 
-    SessionConfig = StreamConfig + TrainingConfig + PageConfig + a section a learner
+    SessionConfig = StreamConfig + TrainingConfig + PageConfig + one section per learner
 
 The command line, MLproject's parameters and MLflow's params derive from these fields
 (tests/test_project.py). Each process of a session reads its part from ``<session>/config.json``:
-the feed sees the stream, the page the page, a learner its own section.
+the feed the stream's settings, the page its own, a learner its section.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from trainers.config.learners import (
     whole_section,
 )
 
-# Of an account without discounts. Binance spot: 0.1 %, its public fee schedule; tapes are mostly
-# its. The simulated venue charges what the cheapest do, so that trading is not hopeless.
+# The fee of an account without discounts, by source. Binance spot: 0.1 %, as in its public fee
+# schedule; most tapes were recorded there. The simulated venue charges as little as the cheapest
+# venues do, so that trading can pay at all.
 TAKER_FEES_BPS = {"sim": 1.0, "tape": 10.0, "binance": 10.0}
 
 HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
@@ -36,12 +37,12 @@ FEATURE_SETS = ("classic", "flow")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingConfig(SeedConfig):
-    """When a market's learners learn, what from, and what trading costs."""
+    """The settings of training: its interval and data, and the cost of trading."""
 
     cycle_seconds: float = setting(
         30.0, "market time from one training cycle to the next", unit="s", low=1, high=86_400
     )
-    cycles: int = setting(0, "end after so many cycles; 0 runs until stopped", low=0, high=10**9)
+    cycles: int = setting(0, "cycles until the session ends; 0: until stopped", low=0, high=10**9)
     min_ticks: int = setting(500, "ticks in the cache before the first cycle", low=1, high=10**7)
     history_bars: int = setting(
         14_400, "newest bars that a cycle may learn from: 4 h", unit="s", low=200, high=86_400
@@ -55,21 +56,21 @@ class TrainingConfig(SeedConfig):
         0.65, "probability from which a forecast is a trade signal", low=0.5, high=1
     )
     fee_bps: float = setting(
-        -1.0, "fee of one trade, of its value; -1 is the venue's taker fee", unit="bp",
+        -1.0, "fee of one trade as a share of its value; -1 is the venue's taker fee", unit="bp",
         low=-1, high=1000,
     )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PageConfig(Settings):
-    """Where the page is."""
+    """The settings of the page's address."""
 
     page_host: str = setting(
-        "127.0.0.1", "address the page listens on; any that is not this machine's needs a password"
+        "127.0.0.1", "address the page listens on; other than loopback, it needs a password"
     )
     page_port: int = setting(7860, "the page's port; 0 shows none", low=0, high=65_535)
     page_names: str = setting(
-        "", "host names by which a proxy passes the page on, separated by commas"
+        "", "host names under which a proxy serves the page, separated by commas"
     )
 
     def __post_init__(self) -> None:
@@ -79,9 +80,9 @@ class PageConfig(Settings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
-    """Settings of one session: the stream, the cycle, the learners, the page.
+    """The settings of a session: stream, training, learners, page.
 
-    A learner's own settings are --learner.NAME.SETTING VALUE.
+    Set a learner's own settings with --learner.NAME.SETTING VALUE.
     """
 
     learners: str = setting(
@@ -90,12 +91,12 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
     )
     learner: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     parity: bool = setting(
-        True, "once its cycles are done, replay the session at low priority and tag it with what"
-        " came of it; earlier ones that were ended by hand are replayed beside it",
+        True, "once its cycles are done, replay the session at low priority and tag it with the"
+        " result; earlier sessions that were ended by hand are replayed while it runs",
     )  # fmt: skip
     resume: str = setting(
-        "", "go on with a session: its run id, or last; its own settings stay, but for cycles"
-        " (in all) and the page's and MLflow UI's addresses",
+        "", "resume a session: its run id, or last; its settings stay, except cycles (the total)"
+        " and the addresses of the page and of MLflow's UI",
     )  # fmt: skip
     mlflow_ui_port: int = setting(
         5000, "port of MLflow's own UI; 0 starts none", low=0, high=65_535
@@ -105,7 +106,7 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
         super().__post_init__()
         if self.fee_bps == -1:
             fee = TAKER_FEES_BPS[self.source.partition(":")[0]]
-            object.__setattr__(self, "fee_bps", fee)  # the dataclass is frozen from here on
+            object.__setattr__(self, "fee_bps", fee)  # a frozen dataclass allows no assignment
         if self.fee_bps < 0:
             raise ConfigError(f"fee_bps: got {self.fee_bps:g}; allowed: 0 to 1000, or -1")
         if len(set(self.learner_list)) != len(self.learner_list):
@@ -116,14 +117,14 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
 
     @property
     def learner_list(self) -> list[str]:
-        """The learners' names or import paths, one an element."""
+        """The learners' names or import paths."""
         if self.learners.strip() in ("", "none"):
             return []
         return [name.strip() for name in self.learners.split(",")]
 
     @property
     def flat(self) -> dict[str, Any]:
-        """All settings by one name each, as MLflow and MLproject have them."""
+        """All settings by the names that MLflow and MLproject use."""
         return dict(self._flat())
 
     def _flat(self) -> Iterator[tuple[str, Any]]:
@@ -136,7 +137,7 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
                     yield flat_name(section, name), value
 
     def changed(self, **values: Any) -> Self:
-        """Return these settings with others in place of some, by the names of ``flat``."""
+        """Return these settings with some of them changed, given by the names of ``flat``."""
         sections = {name: dict(settings) for name, settings in self.learner.items()}
         own: dict[str, Any] = {}
         for name, value in values.items():
@@ -148,7 +149,7 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
 
     @classmethod
     def of(cls, **values: Any) -> Self:
-        """Return settings by the names of ``flat``; what is not given is the default."""
+        """Return settings, given by the names of ``flat``; the others have their defaults."""
         sections: dict[str, dict[str, Any]] = {}
         own: dict[str, Any] = {}
         for name, value in values.items():
@@ -172,19 +173,19 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
 
     @classmethod
     def from_args(cls, argv: Sequence[str] | None = None) -> Self:
-        """Parse flags; print one line and exit 2 if one is wrong.
+        """Parse flags; if one is wrong, print one line and exit with code 2.
 
-        A learner's setting is ``--learner.NAME.SETTING``; of the built-in ones
-        ``--NAME_SETTING`` for short.
+        A learner's setting is ``--learner.NAME.SETTING``; a built-in learner's is also
+        ``--NAME_SETTING``.
         """
         return cls.parse(argv, free=r"learner\.[^.=]+\.[^.=]+")
 
 
 def host_names(names: str) -> frozenset[str]:
-    """Return the names of a comma-separated list.
+    """Return the host names in a comma-separated list, in lower case.
 
     Raises:
-        ConfigError: if one is no host name.
+        ConfigError: if one is no host name, or has a port.
     """
     found = frozenset(name.strip().lower() for name in names.split(",") if name.strip())
     for name in found:
@@ -196,5 +197,5 @@ def host_names(names: str) -> frozenset[str]:
 
 
 def session_folder(root: Path, session: str) -> Path:
-    """Return where a session keeps its rings, tape and record, by its MLflow run id."""
+    """Return the folder of a session's rings, tape and record, given its MLflow run id."""
     return root / "mlruns" / "sessions" / session

@@ -1,7 +1,7 @@
-"""What a ``MarketTrainer`` answers: plain records, for whoever drives it to carry out.
+"""The commands that a ``MarketTrainer`` yields: plain records, which its driver carries out.
 
-ForecastsMade is a question, answered by the event ``ForecastsTimed``. The others are done and
-forgotten: rows go to the ledger, metrics and tags to MLflow, what happened to people.
+``ForecastsMade`` is a question that the driver answers with the event ``ForecastsTimed``. The
+others need no answer: rows go to the ledger, metrics and tags to MLflow, events to people.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from trainers.scoring.promotion.verdict import Verdict
 
 
 class ForecastsMade(NamedTuple):
-    """All learners have answered about the bar after ``bar``: were they in time?
+    """All learners have forecast the bar after ``bar``: were they in time?
 
     Attributes:
-        bar: open of the newest bar, ns.
+        bar: open time of the newest bar, ns.
     """
 
     bar: int
 
 
 class LedgerRows(NamedTuple):
-    """The rows of one bar, final.
+    """The final ledger rows of one bar.
 
     Attributes:
         outcome: ``(1,)`` of dtype ``OUTCOME``.
-        forecasts: ``(n,)`` of dtype ``FORECAST``, a row a learner.
+        forecasts: ``(n,)`` of dtype ``FORECAST``, one row per learner.
     """
 
     outcome: Outcomes
@@ -43,11 +43,11 @@ class RunUpdate(NamedTuple):
     """Metrics and tags for the run of a learner.
 
     Attributes:
-        learner: whose run.
-        step: the cycle.
-        metrics: by full name.
-        tags: by name.
-        wall_ms: time of the metrics, Unix epoch; None for tags alone.
+        learner: name of the learner.
+        step: the cycle, MLflow's step.
+        metrics: the values by full metric name.
+        tags: the values by tag name.
+        wall_ms: the metrics' timestamp, ms since the Unix epoch; None if there are only tags.
     """
 
     learner: str
@@ -58,11 +58,11 @@ class RunUpdate(NamedTuple):
 
 
 class Happened(NamedTuple):
-    """Something that a person should know.
+    """Something happened that a person should know.
 
     Attributes:
-        code: what kind of event it is.
-        text: the same in words.
+        code: the kind of event, for alerts and programs.
+        text: a description, for people.
         detail: a traceback, if there is one.
     """
 
@@ -75,12 +75,12 @@ class CycleDone(NamedTuple):
     """A cycle has ended.
 
     Attributes:
-        cycle: its number.
+        cycle: the cycle's number.
         now: market time when it began, ns.
-        wall_ms: our time when it began, Unix epoch.
-        hashes: of all that it computed, by stage.
+        wall_ms: wall-clock time when it began, ms since the Unix epoch.
+        hashes: a hash of every stage's result, by stage; a replay must have the same.
         stream: the stream's metrics by full name.
-        text: what it came to, in one line.
+        text: a summary in one line.
     """
 
     cycle: int
@@ -92,15 +92,15 @@ class CycleDone(NamedTuple):
 
 
 class CandidateWanted(NamedTuple):
-    """A learner as it is now is to be registered and become champion.
+    """A learner, as it is now, should be registered and become champion.
 
     Attributes:
-        learner: its name.
-        cycle: the last one that it learned in.
-        by: ``evidence`` or ``hand``.
-        verdict: what the evidence said then, if anything.
-        state: of the learner.
-        example: ``(n + 1, 10)`` raw bars, the newest; the version takes n of them.
+        learner: the learner's name.
+        cycle: the newest cycle that has begun.
+        by: the reason for the promotion, ``evidence`` or ``hand``.
+        verdict: the last verdict on the challenger; None if it was not judged yet.
+        state: the learner's ``state_dict``.
+        example: ``(n + 1, 10)`` float64, the newest raw bars; the exported model takes n of them.
     """
 
     learner: str
@@ -112,7 +112,10 @@ class CandidateWanted(NamedTuple):
 
 
 class RollbackWanted(NamedTuple):
-    """A learner's champion is to go; attributes as in ``CandidateWanted``."""
+    """A learner's champion should be replaced by the champion before it.
+
+    The attributes are those of ``CandidateWanted``.
+    """
 
     learner: str
     cycle: int
@@ -121,7 +124,7 @@ class RollbackWanted(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """All that is needed to go on from here, between two cycles: plain data."""
+    """The engine's state between two cycles, as plain data: enough to resume from here."""
 
     state: Mapping[str, Any]
 

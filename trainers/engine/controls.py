@@ -1,4 +1,4 @@
-"""What an operator may ask of a market's training. Pure."""
+"""The controls that an operator has over a market's training. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.learner import Adjustable
 from trainers.names import Control
 
-LOWEST_RATE = 1e-7  # a learner that does not learn is paused, not slow
+LOWEST_RATE = 1e-7  # not 0: to stop a learner, pause it
 
-# Lowest and highest value of the controls that set a number.
+# The lowest and highest value of each control that sets a number.
 BOUNDS = {
     Control.LEARNING_RATE: (LOWEST_RATE, 1.0),
     Control.EPSILON: (0.0, 1.0),
@@ -25,10 +25,10 @@ class RefusedError(ValueError):
 
 
 def control_of(name: str) -> Control:
-    """Return the control of a name.
+    """Return the control with this name.
 
     Raises:
-        RefusedError: if there is none.
+        RefusedError: if there is no such control.
     """
     try:
         return Control(name)
@@ -37,10 +37,10 @@ def control_of(name: str) -> Control:
 
 
 def number_of(control: Control, value: str) -> float:
-    """Return the value of a control that sets a number.
+    """Parse the value of a control that sets a number.
 
     Raises:
-        RefusedError: if it is none, or out of range.
+        RefusedError: if it is no number, or out of range.
     """
     low, high = BOUNDS[control]
     try:
@@ -53,10 +53,10 @@ def number_of(control: Control, value: str) -> float:
 
 
 def adjust(control: Control, value: str, learners: Sequence[LearnerRunner]) -> str:
-    """Set a number of every learner that has it; return what was done, in words.
+    """Set a number of every learner that has it; return a text that says what was done.
 
     Raises:
-        RefusedError: if it is out of range.
+        RefusedError: if the value is no number, or out of range.
     """
     number, changed = number_of(control, value), []
     for runner in learners:
@@ -69,10 +69,15 @@ def adjust(control: Control, value: str, learners: Sequence[LearnerRunner]) -> s
 def set_confidence(
     value: str, everyone: Sequence[LearnerRunner], learners: Sequence[LearnerRunner]
 ) -> str:
-    """Set from which probability a forecast is a signal; return what was done, in words.
+    """Set the probability from which a forecast is a signal; return what was done as a text.
+
+    Args:
+        value: the probability, as the operator typed it.
+        everyone: all runners, champions and baselines included.
+        learners: the runners whose exported models carry the probability as well.
 
     Raises:
-        RefusedError: if it is out of range.
+        RefusedError: if the value is no number, or out of range.
     """
     number = number_of(Control.CONFIDENCE, value)
     for runner in everyone:
@@ -84,10 +89,10 @@ def set_confidence(
 def test_of(
     control: Control, learner: str, tests: Sequence[ChampionChallenger]
 ) -> ChampionChallenger:
-    """Return the test that a promotion or a rollback by hand is about.
+    """Return the test of the learner that an operator wants to promote or roll back.
 
     Raises:
-        RefusedError: if there is nothing to promote, or to roll back.
+        RefusedError: if no test has this learner, or it has nothing to promote or roll back.
     """
     found = {test.name: test for test in tests}.get(learner)
     if found is None:

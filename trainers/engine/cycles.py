@@ -1,4 +1,4 @@
-"""The second half of test-then-train: every cycle scores, judges, learns and reports."""
+"""The second half of test-then-train: each cycle learns, scores, judges and reports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from trainers.engine.stream_metrics import stream_metrics
 from trainers.learners.learner import Versioned
 from trainers.names import STREAM, Tag
 
-# What ``Cycles`` remembers, by attribute.
+# The attributes of ``Cycles`` that a checkpoint keeps.
 SAVED = ("number", "overruns", "next_due", "last")
 
 
@@ -38,15 +38,17 @@ class Cycles:
     """The training cycles of one market.
 
     Args:
-        config: when they are due, and what trading costs.
-        market: its symbol.
-        roster: who learns.
-        forecasting: has the bars and the ledger.
+        config: the interval between cycles, the cost of trading, the seed.
+        market: the market's symbol.
+        roster: the runners that learn and are judged.
+        forecasting: the first half, which holds the bars and the ledger.
 
     Attributes:
-        number: of the cycle at hand or last run; 0 before the first.
-        next_due: market time of the next cycle, ns; 0 before the first.
-        last: what the last one saw: ticks, and its market time, ns; zeros before the first.
+        scorecard: the scores of all runners.
+        number: the number of the newest cycle that has begun; 0 before the first.
+        overruns: the number of cycles that had not ended when the next one was due.
+        next_due: market time at which the next cycle is due, ns; 0 before the first.
+        last: the newest cycle's number of ticks and its market time, ns; zeros before the first.
     """
 
     def __init__(
@@ -66,11 +68,11 @@ class Cycles:
 
     @property
     def running(self) -> bool:
-        """Whether a cycle has begun and not ended."""
+        """Whether a cycle has begun and not ended yet."""
         return self._begun is not None
 
     def begin(self, event: CycleBegun) -> Iterator[Command]:
-        """Fix what the cycle learns from."""
+        """Begin a cycle: fix the snapshot that its learners learn from."""
         self.number = event.cycle
         forecasting = self._forecasting
         snapshot = Snapshot(self._market, event.cycle, forecasting.bars, self._config.seed)
@@ -80,17 +82,17 @@ class Cycles:
         return iter(())
 
     def teach(self, event: LearnerTurn) -> Iterator[Command]:
-        """Let one learner learn."""
+        """Train one learner on the cycle's snapshot."""
         assert self._begun is not None
         runner, announce = self._roster.learning(event.learner)
         yield from runner.train(self._begun[1], announce=announce)
 
     def end(self, event: CycleEnded, flags: Mapping[str, bool]) -> Iterator[Command]:
-        """Score and judge; yield what the cycle came to.
+        """End the cycle: score, judge, and yield its results and a checkpoint.
 
         Args:
             event: the end.
-            flags: of the market's trainer, to be kept in the checkpoint.
+            flags: attributes of the ``MarketTrainer`` that the checkpoint keeps.
         """
         assert self._begun is not None
         (begun, snapshot, stream), self._begun = self._begun, None
@@ -111,7 +113,7 @@ class Cycles:
         return int(self._config.cycle_seconds * NS_PER_S)
 
     def due_after_this(self, now: int) -> int:
-        """Return when the cycle after one that began at market time ``now`` is due, ns."""
+        """Return when the next cycle is due if this one began at ``now``; both market time, ns."""
         return due_after(self.next_due, now, self._step)
 
     def _score(self) -> Iterator[Command]:
@@ -134,7 +136,7 @@ class Cycles:
         }
 
     def _report(self, wall_ms: int) -> Iterator[Command]:
-        """Yield everyone's metrics, and what the verdicts ask for."""
+        """Yield every runner's metrics and tags, then the promotions and rollbacks."""
         verdicts = {test.name: verdict_tags(test) for test in self._roster.tests}
         for runner in self._roster.everyone:
             tags = runner.tags | verdicts.get(runner.name, {})
@@ -143,7 +145,7 @@ class Cycles:
             yield from self._carry_out(test)
 
     def _carry_out(self, test: ChampionChallenger) -> Iterator[Command]:
-        """Yield what the verdicts of one test ask for."""
+        """Yield the promotion or rollback that the verdicts of one test demand."""
         if (verdict := test.verdict) and verdict.decision == "promote":
             yield Happened(Code.PROMOTED, f"{test.name}: promote: {verdict.reason}")
             yield candidate_of(test, self.number, "evidence", self._forecasting.bars)
@@ -152,7 +154,7 @@ class Cycles:
             yield RollbackWanted(test.name, self.number, "evidence", verdict)
 
     def _text(self) -> str:
-        """Return in one line what the last cycle came to."""
+        """Return a summary of the last cycle in one line."""
         parts = [f"cycle {self.number}", *(runner.text() for runner in self._roster.learners)]
         return "  |  ".join(parts)
 
@@ -168,7 +170,7 @@ class Cycles:
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        """Become the cycles that were saved; the rows are in the ledger already."""
+        """Restore what a checkpoint saved; the ledger must hold its rows already."""
         for name in SAVED:
             setattr(self, name, saved[name])
         self.scorecard = self._new_scorecard()
@@ -176,25 +178,25 @@ class Cycles:
 
 
 def candidate_of(test: ChampionChallenger, cycle: int, by: str, bars: Bars) -> CandidateWanted:
-    """Return the wish that a learner as it is now becomes champion.
+    """Return the command to register a learner, as it is now, and make it champion.
 
     Args:
-        test: of the learner, which has learned.
-        cycle: the last one that it learned in.
-        by: ``evidence`` or ``hand``.
-        bars: the newest.
+        test: the learner's test; the learner must have learned.
+        cycle: the newest cycle that has begun.
+        by: the reason, ``evidence`` or ``hand``.
+        bars: the newest bars, of which the last become the model's input example.
     """
     learner = test.challenger.learner
     assert isinstance(learner, Versioned)
     exported, state = learner.export(), test.challenger.learner_state()
-    assert exported is not None  # it has learned, else there would be nothing to promote
+    assert exported is not None  # only a learner that has learned can be promoted
     assert state is not None
     example = raw_columns(bars[-exported[1] - 1 :])
     return CandidateWanted(test.name, cycle, by, test.verdict, state, example)
 
 
 def verdict_tags(test: ChampionChallenger) -> dict[str, str]:
-    """Return the tags that tell who is champion and what the evidence says."""
+    """Return the tags with the champion's version and the verdict on the challenger."""
     tags: dict[str, str] = {Tag.CHAMPION: str(test.version or "")}
     if test.verdict is not None:
         tags[Tag.VERDICT] = test.verdict.as_json()
@@ -204,13 +206,13 @@ def verdict_tags(test: ChampionChallenger) -> dict[str, str]:
 def due_after(due: int, now: int, step: int) -> int:
     """Return when the next cycle is due, ns of market time.
 
-    Cycles stay on a grid of ``step``. One asked for before its time moves nothing, and a silence
-    skips those without anything new.
+    Cycles stay on a grid of ``step``. A cycle requested before its time does not move the grid;
+    after a silence, the points of the grid that have passed are skipped.
 
     Args:
-        due: when the cycle just run was due; 0 for the first, which starts the grid.
-        now: market time when it began.
-        step: from one cycle to the next.
+        due: when the cycle just run was due, ns; 0 for the first, which starts the grid.
+        now: market time when that cycle began, ns.
+        step: the interval between cycles, ns.
 
     >>> due_after(0, 100, 30), due_after(130, 117, 30), due_after(130, 165, 30)
     (130, 130, 190)

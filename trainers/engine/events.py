@@ -1,8 +1,8 @@
-"""What a ``MarketTrainer`` is handed: plain records, each a decision of whoever drives it.
+"""The events that a ``MarketTrainer`` handles: plain records, each a decision of its driver.
 
-Everything that the engine cannot know by itself is in here: which bars were taken when, whether
-their forecasts were in time, when a cycle began, what a clock measured, what an operator wished.
-The rest follows, so the same events give the same commands, bit for bit.
+They hold everything that the engine cannot work out by itself: which bars were taken and when,
+whether their forecasts were in time, when a cycle began, what the clock measured, what an operator
+requested. All else follows from them: the same events give the same commands, bit for bit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from streaming.bars import Bars
 from trainers.learners.learner import Model
 
-# How many rows of each stream were seen: {"ticks": n}.
+# The number of rows seen of each stream: {"ticks": n}.
 Watermark = Mapping[str, int]
 
 
@@ -24,8 +24,8 @@ class BarsTaken(NamedTuple):
     """Bars that have become final.
 
     Attributes:
-        bars: ``(n,)`` of dtype ``BAR``, n > 0, those right after the ones taken before.
-        ask: whether the newest is to be forecast; False if that is known to be too late.
+        bars: ``(n,)`` of dtype ``BAR``, n > 0; the first follows the last bar taken before.
+        ask: whether to forecast the bar after the newest; False if it is already too late.
     """
 
     bars: Bars
@@ -33,11 +33,13 @@ class BarsTaken(NamedTuple):
 
 
 class ForecastsTimed(NamedTuple):
-    """The answer to ``ForecastsMade``.
+    """The driver's answer to ``ForecastsMade``.
 
     Attributes:
-        in_time: no later bar was known when the forecasts were made; else they are MISSED.
-        latency_us: from the bar being known to its forecasts; one number, or one a row.
+        in_time: True if no later bar was known when the forecasts were made; if False, the
+            ledger's rows say MISSED.
+        latency_us: microseconds between the newest bar becoming known and its forecasts; one
+            number, or ``(n,)`` with one per ledger row.
     """
 
     in_time: bool
@@ -48,14 +50,14 @@ class CycleBegun(NamedTuple):
     """A training cycle begins; it learns from the bars taken so far.
 
     Attributes:
-        cycle: its number, from 1.
-        watermark: rows of each stream that it may see.
-        now: event time of the newest tick among them, ns.
-        oldest: the first tick that the cache still held.
-        oldest_ts: its event time, ns.
-        wall_ms: our clock, Unix epoch: the time of the cycle's metrics.
-        stats: what the feed had counted, by name.
-        digest: hash of the ticks since the cycle before.
+        cycle: the cycle's number, from 1.
+        watermark: the number of rows of each stream that the cycle may see.
+        now: event time of the newest of these ticks, ns.
+        oldest: number of the oldest tick that the cache still held.
+        oldest_ts: event time of that tick, ns.
+        wall_ms: wall-clock time, ms since the Unix epoch; the timestamp of the cycle's metrics.
+        stats: the feed's counters, by name.
+        digest: hash of the ticks received since the previous cycle.
     """
 
     cycle: int
@@ -69,7 +71,7 @@ class CycleBegun(NamedTuple):
 
 
 class LearnerTurn(NamedTuple):
-    """One learner of the cycle is to learn now; each has one turn, in the order of ``turns``."""
+    """One learner learns now; each has one turn per cycle, in the order of ``Roster.turns``."""
 
     learner: str
 
@@ -78,8 +80,8 @@ class CycleEnded(NamedTuple):
     """All learners of the cycle have had their turn.
 
     Attributes:
-        seconds: that each turn took, by learner.
-        overran: the next cycle was due before this one ended.
+        seconds: the duration of each turn, by learner.
+        overran: whether the next cycle was due before this one ended.
     """
 
     seconds: Mapping[str, float]
@@ -87,7 +89,12 @@ class CycleEnded(NamedTuple):
 
 
 class ControlGiven(NamedTuple):
-    """An operator's wish, between two cycles; ``name`` is a ``trainers.names.Control``."""
+    """An operator's request, made between two cycles.
+
+    Attributes:
+        name: a value of ``trainers.names.Control``; the engine refuses any other.
+        value: the control's argument, as the operator typed it.
+    """
 
     name: str
     value: str
@@ -97,10 +104,11 @@ class ChampionInstalled(NamedTuple):
     """Another model version forecasts as champion from the next bar on.
 
     Attributes:
-        learner: whose version it is.
-        version: its number in the registry; 0 if there is no champion any more.
-        model: the program; None if there is no champion.
-        challenge: number of the challenger that the learner now is, from 1.
+        learner: name of the learner that the version belongs to.
+        version: the version's number in the registry; 0 if there is no champion any more.
+        model: the version's model; None if there is no champion any more.
+        challenge: the number of the challenge that begins, from 1: the k-th challenger of one
+            champion is tested at a smaller alpha (``trainers.scoring.promotion.judges``).
     """
 
     learner: str

@@ -1,4 +1,4 @@
-"""The first half of test-then-train: each bar is forecast once, before the next one is known."""
+"""The first half of test-then-train: each bar is forecast once, before it is known."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ from trainers.scoring.ledger import (
     outcome_of,
 )
 
-# Bars that a forecast's hash of its inputs covers: all that the built-in learners look at.
+# A forecast's row holds the hash of this many newest bars: all that a built-in learner reads.
 HASHED_BARS = 110
 
 
 class Forecasting:
-    """Takes bars, asks everyone, and keeps the rows.
+    """The bars taken, the forecasts made on them, and the ledger of both.
 
     Args:
-        roster: who forecasts.
-        history_bars: newest bars to keep.
+        roster: the runners that forecast.
+        history_bars: the number of newest bars to keep.
 
     Attributes:
         next_bar: number of the next bar to take, from 0.
-        bars: the newest bars taken.
-        ledger: all rows so far.
-        hashed_bar: the newest whose rows are in a cycle's hashes, ns; -1 before the first.
+        bars: ``(T,)`` the newest bars taken, at most ``history_bars``; read-only.
+        ledger: all final rows so far.
+        hashed_bar: open time of the newest bar whose rows a cycle has hashed, ns; -1 before the
+            first.
     """
 
     def __init__(self, roster: Roster, history_bars: int) -> None:
@@ -46,28 +47,28 @@ class Forecasting:
         self.bars: Bars = np.zeros(0, BAR)
         self.ledger = LedgerTable(roster.names)
         self.hashed_bar = -1
-        self._asked: tuple[Outcomes, Forecasts] | None = None  # forecasts not timed yet
+        self._asked: tuple[Outcomes, Forecasts] | None = None  # made, but not timed yet
 
     @property
     def newest_bar(self) -> int:
-        """The newest bar taken, ns; -1 before the first."""
+        """Open time of the newest bar taken, ns; -1 before the first."""
         return int(self.bars["ts_open"][-1]) if len(self.bars) else -1
 
     @property
     def waiting(self) -> bool:
-        """Whether forecasts were made and nobody has said yet if they were in time."""
+        """Whether forecasts were made that ``ForecastsTimed`` has not answered yet."""
         return self._asked is not None
 
     def take(self, event: BarsTaken, cycle: int) -> Iterator[Command]:
-        """Take bars; yield the rows of all but the newest, and ask about its forecasts.
+        """Take bars; yield the rows of all but the newest, then forecast the bar after it.
 
-        Before the first cycle nobody has learned yet, and the bars may be history from before the
-        session: they have no rows.
+        Bars taken before the first cycle have no rows: no learner has learned yet, and they may be
+        history from before the session.
         """
         new, keep = event.bars, self._history_bars
         self.next_bar += len(new)
         window = np.concatenate([self.bars, new])[-keep - len(new) :]
-        window.flags.writeable = False  # all learners are handed the same
+        window.flags.writeable = False  # all learners share this array
         self.bars = window[-keep:]
         if cycle == 0:
             return
@@ -82,7 +83,7 @@ class Forecasting:
         yield ForecastsMade(self.newest_bar)
 
     def time(self, event: ForecastsTimed) -> Iterator[Command]:
-        """Make the forecasts of the newest bar final."""
+        """Make the forecasts on the newest bar final; yield their rows."""
         assert self._asked is not None
         (outcome, forecasts), self._asked = self._asked, None
         if not event.in_time:
@@ -92,7 +93,10 @@ class Forecasting:
         yield self._final(outcome, forecasts)
 
     def new_rows_digest(self) -> str:
-        """Return the hash of the rows since the cycle before, without latencies."""
+        """Return the hash of the rows since the previous call, without their latencies.
+
+        Each cycle calls it once.
+        """
         outcomes, forecasts = self.ledger.between(self.hashed_bar, self.newest_bar)
         self.hashed_bar = self.newest_bar
         columns = [name for name in FORECAST.names or () if name != "latency_us"]
@@ -101,13 +105,13 @@ class Forecasting:
     def restore(
         self, next_bar: int, hashed_bar: int, bars: Bars, rows: tuple[Outcomes, Forecasts]
     ) -> None:
-        """Go on from bars taken and rows written before."""
+        """Restore the position in the stream, the bars and the rows that a checkpoint had."""
         bars.flags.writeable = False
         self.next_bar, self.hashed_bar, self.bars = next_bar, hashed_bar, bars
         self.ledger = LedgerTable(self._roster.names, *rows)
 
     def _forecasts(self, outcome: Outcomes, cycle: int) -> Generator[Command, None, Forecasts]:
-        """Ask everyone about the bar after the newest; return the rows."""
+        """Forecast the bar after the newest with every runner; return the rows."""
         rows = missed_rows(outcome, self._roster.versions)
         rows["inputs"] = _digest(self.bars[-HASHED_BARS:])
         for row, runner in zip(rows, self._roster.everyone, strict=True):
@@ -119,7 +123,7 @@ class Forecasting:
         return rows
 
     def _final(self, outcome: Outcomes, forecasts: Forecasts | None = None) -> LedgerRows:
-        """Add a bar's rows; without forecasts it was missed."""
+        """Add a bar's final rows to the ledger; None for ``forecasts`` makes them MISSED."""
         if forecasts is None:
             forecasts = missed_rows(outcome, self._roster.versions)
         self.ledger.append(outcome, forecasts)
@@ -127,5 +131,5 @@ class Forecasting:
 
 
 def _digest(bars: Bars) -> int:
-    """Return 64 bits that tell bars apart."""
+    """Return a 64-bit hash of bars."""
     return int.from_bytes(hashlib.blake2b(bars.tobytes(), digest_size=8).digest(), "little")

@@ -1,14 +1,14 @@
-"""One market's learning: forecast each bar, and every cycle score, learn, report.
+"""The engine of one market: forecasts each bar; each cycle scores, learns and reports.
 
     events -> MarketTrainer.handle -> commands
 
     BarsTaken -> forecasts -> ledger rows -> scores     test ...
     CycleBegun -> snapshot -> learners                  ... then train
 
-A forecast is made when its bar is the newest, by the version that serves then, and becomes final
-before the next bar is known; where that was too late, its row says MISSED. A cycle learns from the
-bars taken before it began and no others. The engine knows no file, clock, socket, tracker or
-process: whoever drives it decides when things happen, and carries out what it answers.
+A forecast is made while its bar is the newest, by the version that serves at that time. It becomes
+final before the next bar is known; a forecast that comes too late is a row that says MISSED. A
+cycle learns only from bars taken before it began. The engine knows no file, clock, socket, tracker
+or process: its driver decides when things happen, and carries out the commands that it yields.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ from trainers.scoring.ledger import Forecasts, Outcomes
 
 
 class MarketTrainer:
-    """The learning of one market.
+    """The test-then-train engine of one market.
 
     Args:
-        config: when to learn, and what trading costs.
-        market: its symbol.
-        roster: who forecasts and learns.
+        config: the interval between cycles, the cost of trading, the number of bars to keep.
+        market: the market's symbol.
+        roster: the runners that forecast and learn.
 
     Attributes:
-        wanted: a cycle was asked for by hand.
-        paused: no cycle is to begin.
+        wanted: whether an operator has requested a cycle that has not begun yet.
+        paused: whether cycles are suspended; the driver begins none while they are.
     """
 
     def __init__(self, config: TrainingConfig, market: str, roster: Roster) -> None:
@@ -68,7 +68,7 @@ class MarketTrainer:
 
     @property
     def cycle(self) -> int:
-        """Number of the cycle at hand or last run; 0 before the first."""
+        """Number of the newest cycle that has begun; 0 before the first."""
         return self.cycles.number
 
     @property
@@ -78,25 +78,29 @@ class MarketTrainer:
 
     @property
     def bars(self) -> Bars:
-        """The newest bars taken, as many as a cycle may learn from."""
+        """The newest bars taken, at most ``history_bars`` of them: what a cycle may learn from."""
         return self._forecasting.bars
 
     @property
     def newest_bar(self) -> int:
-        """The newest bar taken, ns; -1 before the first."""
+        """Open time of the newest bar taken, ns; -1 before the first."""
         return self._forecasting.newest_bar
 
     @property
     def ledger_rows(self) -> tuple[Outcomes, Forecasts]:
-        """All rows so far."""
+        """All final rows of the ledger so far."""
         ledger = self._forecasting.ledger
         return ledger.outcomes, ledger.forecasts
 
     def handle(self, event: Event) -> Iterator[Command]:
-        """Take an event; yield what is to be done, to be carried out as it comes.
+        """Handle an event; yield the commands that follow from it.
+
+        The work is done while the caller iterates, so it must carry out each command before it
+        asks for the next, and iterate to the end before it hands over another event. The one
+        exception is ``ForecastsMade``, whose answer is handled in between.
 
         Raises:
-            ValueError: if the event cannot follow those before it.
+            ValueError: if the event cannot follow the ones before it.
         """
         self._check_order(event)
         match event:
@@ -132,13 +136,13 @@ class MarketTrainer:
                 " the order in which they were decided"
             )
 
-    # ---- wishes and champions
+    # ---- requests of operators, and champions
 
     def check_control(self, event: ControlGiven) -> None:
-        """Raise what is wrong with a wish, changing nothing.
+        """Check an operator's request without carrying it out.
 
         Raises:
-            RefusedError: with the reason.
+            RefusedError: if the request is unknown, out of range or impossible now.
         """
         control = control_of(event.name)
         if control in BOUNDS:
@@ -147,7 +151,7 @@ class MarketTrainer:
             test_of(control, event.value, self.roster.tests)
 
     def _control(self, event: ControlGiven) -> Iterator[Command]:
-        """Do what was asked; yield what came of it."""
+        """Carry out a request; yield its commands and an event with the result."""
         try:
             text = yield from self._apply(control_of(event.name), event.value)
         except RefusedError as e:
@@ -155,7 +159,7 @@ class MarketTrainer:
         yield Happened(Code.CONTROL, text)
 
     def _apply(self, control: Control, value: str) -> Generator[Command, None, str]:
-        """Do what was asked; return what was done, in words."""
+        """Carry out a request; yield its commands and return a text that says what was done."""
         roster = self.roster
         match control:
             case Control.STOP:
@@ -163,7 +167,7 @@ class MarketTrainer:
             case Control.PAUSE:
                 self.paused = True
                 return "training paused"
-            case Control.RESUME | Control.START:  # a session that ended was started with this
+            case Control.RESUME | Control.START:  # START has resumed a session that had ended
                 self.paused = False
                 return "training goes on"
             case Control.TRAIN_NOW:
@@ -181,7 +185,7 @@ class MarketTrainer:
         return f"{control} of {value} is on its way"
 
     def _install(self, event: ChampionInstalled) -> Iterator[Command]:
-        """Let another version forecast as champion; yield what is to be told."""
+        """Install another version as champion; yield the event and the tags that say so."""
         (test,) = (one for one in self.roster.tests if one.name == event.learner)
         first_look = test.challenge == 0
         test.install(event.version, event.model, event.challenge, self.newest_bar)
@@ -199,13 +203,15 @@ class MarketTrainer:
         rows: tuple[Outcomes, Forecasts],
         models: Callable[[str, int], Model | None],
     ) -> list[str]:
-        """Become the trainer that a checkpoint was taken from; return who cannot be resumed.
+        """Restore a checkpoint's state; return the names of the learners that cannot be resumed.
 
         Args:
             saved: the state of a ``Checkpoint``.
-            bars: ``(T,)`` taken before it, the newest ``history_bars`` of them.
-            rows: of the ledger, all that were final by then.
-            models: gives a learner's registered version, by name and version.
+            bars: ``(T,)`` of dtype ``BAR``, the newest ``history_bars`` taken before the
+                checkpoint.
+            rows: all rows of the ledger that were final at the checkpoint.
+            models: returns the model of a registered version, given a learner's name and the
+                version's number.
         """
         self.wanted, self.paused = saved["wanted"], saved["paused"]
         self._forecasting.restore(saved["next_bar"], saved["hashed_bar"], bars, rows)

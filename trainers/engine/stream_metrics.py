@@ -1,4 +1,4 @@
-"""The state of a market's stream when a cycle begins, as metrics. Pure."""
+"""Metrics of a market's stream when a cycle begins. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainers.names import STREAM
 
 COUNTED = ("gaps", "missing", "repaired", "backfilled", "late", "duplicates", "reconnects")
 
-# How the markets' metrics become the session's, where that is not their sum.
+# How the markets' metrics are combined into the session's; the others are summed.
 TOGETHER: dict[str, Callable[[list[float]], float]] = {
     f"{STREAM}lag_ms": max,
     f"{STREAM}span_seconds": min,
@@ -23,8 +23,8 @@ def stream_metrics(begun: CycleBegun, last: tuple[int, int], bars: int) -> dict[
 
     Args:
         begun: the cycle that begins.
-        last: of the cycle before: ticks seen, and its market time, ns; zeros if there is none.
-        bars: taken so far.
+        last: the previous cycle's number of ticks and its market time, ns; zeros if there is none.
+        bars: the number of bars taken so far.
     """
     ticks = begun.watermark["ticks"]
     seen, since = last
@@ -47,7 +47,7 @@ def stream_metrics(begun: CycleBegun, last: tuple[int, int], bars: int) -> dict[
 
 
 def of_session(markets: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Return the stream's metrics of some markets taken together."""
+    """Return the session's stream metrics, given those of each of its markets (one at least)."""
     every = list(markets)
     return {
         name: TOGETHER.get(name, sum)([metrics[name] for metrics in every]) for name in every[0]

@@ -1,4 +1,4 @@
-"""The same bits each time, on one core or many."""
+"""Makes torch and BLAS compute the same bits each time, on any number of cores."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from threadpoolctl import threadpool_limits
 def deterministic() -> None:
     """Make torch and BLAS deterministic for the whole process, one thread each.
 
-    Threads gain nothing at these sizes. Those of scipy's BLAS wait for each other by spinning,
-    which on a busy machine takes longer than all they compute.
+    At these sizes threads gain nothing. The threads of scipy's BLAS spin while they wait for each
+    other, which on a busy machine takes longer than the computation.
     """
     torch.set_num_threads(1)
     threadpool_limits(1)

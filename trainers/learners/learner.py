@@ -1,14 +1,14 @@
-"""What a learner is: it forecasts each bar and learns each cycle; further parts are optional.
+"""The protocols of a learner: it forecasts each bar and learns each cycle; the rest is optional.
 
-A learner of your own needs the two methods and a name; see CONTRIBUTING.md. It is given every
-cycle's data and can stop no other learner: what it raises becomes its status ERROR.
+A learner of your own needs these two methods and a name; see CONTRIBUTING.md. It gets the data of
+every cycle and cannot stop another learner: an exception of it becomes its status ERROR.
 
-    Learner       forecast, learn                      every one
-    Resumable     state_dict, load_state_dict          goes on after a restart as if there were none
-    Adjustable    adjustable, adjust                   an operator may change numbers of it
-    Versioned     export, predict                      becomes model versions and champions
-    Traced        digests                              a replay can name the stage that differs
-    TradesLike    trade_like                           trades as often as the agent it stands beside
+    Learner       forecast, learn                every learner
+    Resumable     state_dict, load_state_dict    continues after a restart as if there were none
+    Adjustable    adjustable, adjust             has numbers that an operator may change
+    Versioned     export, predict                can be registered as model version and champion
+    Traced        digests                        lets a replay name the stage that differs
+    TradesLike    trade_like                     a baseline that trades as often as an agent
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from datamodules.snapshot import Snapshot
 from streaming.bars import Bars
 
-# A model version: raw bars (B, T, 10) float64 -> a tensor (B, ...).
+# The model of a version: raw bars (B, T, 10) float64 -> a tensor (B, ...).
 Model = Callable[[Any], Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """What a learner may know of the session that it is in.
+    """The part of the session's settings that every learner may use.
 
     Attributes:
-        market: whose bars it is given.
-        seed: of the session; generators derive from (seed, market, learner, cycle).
+        market: symbol of the market whose bars it gets.
+        seed: the session's seed; generators derive from (seed, market, learner, cycle).
         features: name of the feature set, a key of ``datamodules.features.FEATURE_COLUMNS``.
         confidence: probability from which a forecast is a trade signal.
         fee_bps: cost of one change of position besides half the spread, bp of its value.
@@ -49,8 +49,8 @@ class Learner(Protocol):
     """The contract of every learner (tests/contracts/test_learners.py).
 
     Attributes:
-        name: its name in MLflow and on the page.
-        kind: ``forecaster`` (says how likely the next bar is up) or ``agent`` (says what to do).
+        name: the learner's name in MLflow and on the page.
+        kind: ``forecaster`` (returns the probability of a rise) or ``agent`` (returns an action).
     """
 
     name: str
@@ -63,27 +63,31 @@ class Learner(Protocol):
             bars: ``(T,)`` final bars of dtype ``BAR``, consecutive, oldest first.
 
         Returns:
-            The probability that the next close is higher, 0 to 1; or ``(action, values)`` with
-            action 0 HOLD, 1 BUY, 2 SELL; or None while it cannot forecast yet.
+            The probability that the next close is higher, 0 to 1; or ``(action, values)`` with the
+            action 0 HOLD, 1 BUY or 2 SELL and a sequence of numbers, which is not used; or None
+            where it cannot forecast.
         """
 
     def learn(self, snapshot: Snapshot) -> Mapping[str, float] | None:
-        """Learn from what is known when a cycle begins; return metrics, ``train/<name>`` in MLflow.
+        """Learn from the bars that are known when a cycle begins.
+
+        Returns:
+            Metrics by name, which become ``train/<name>`` in MLflow; None for no metrics.
 
         Raises:
-            NotEnoughBarsError: if it must wait for more bars.
+            NotEnoughBarsError: if the learner needs more bars; it is called again next cycle.
         """
 
 
 @runtime_checkable
 class Resumable(Protocol):
-    """A learner that goes on after a restart as if there had been none."""
+    """A learner that continues after a restart as if there had been none."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all it has learned: numbers, text, arrays and tensors, nested as you like."""
+        """Return the learner's whole state: numbers, text, arrays, tensors, in dicts and lists."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Become the learner that ``state`` was taken from."""
+        """Restore what ``state_dict`` returned."""
 
 
 @runtime_checkable
@@ -91,63 +95,63 @@ class Adjustable(Protocol):
     """A learner with numbers that an operator may change while it runs.
 
     Attributes:
-        adjustable: their names, of ``learning_rate``, ``epsilon`` and ``confidence``.
+        adjustable: the names of these numbers, among ``learning_rate``, ``epsilon`` and
+            ``confidence``.
     """
 
     adjustable: tuple[str, ...]
 
     def adjust(self, name: str, value: float) -> None:
-        """Use ``value`` from the next training on."""
+        """Set a number, to be used from the next training on."""
 
 
 @runtime_checkable
 class Versioned(Protocol):
-    """A learner whose state becomes a model version, which may forecast beside it as champion."""
+    """A learner that can be registered as a model version, which may serve as champion."""
 
     def export(self) -> tuple[Any, int] | None:
-        """Return the version that forecasts now, a torch module, and how many raw bars it takes.
+        """Return the torch module that forecasts now, and the number of raw bars that it takes.
 
-        None before it has learned.
+        None before the learner has learned.
         """
 
     @staticmethod
     def predict(model: Model, bars: Bars) -> Any:
-        """Return what ``forecast`` would, by a version; None where the bars do not allow it."""
+        """Forecast with a version's model, with the same result as ``forecast``.
+
+        None where the bars do not allow a forecast.
+        """
 
 
 @runtime_checkable
 class Traced(Protocol):
-    """A learner that tells what its last training was fed.
-
-    Attributes:
-        digests: hashes by stage, ``features`` and ``batches``.
-    """
+    """A learner that has hashes of its last training's inputs."""
 
     @property
     def digests(self) -> Mapping[str, str]:
-        """Return the hashes."""
+        """The hashes by stage: ``features`` and ``batches``."""
 
 
 @runtime_checkable
 class TradesLike(Protocol):
-    """A baseline that trades as often as the agent beside it."""
+    """A baseline that trades as often as the session's first agent."""
 
     def trade_like(self, turnover: float) -> None:
-        """Trade with so many changes of position a bar from now on; told once a cycle."""
+        """Set the turnover, in changes of position per bar; called once a cycle."""
 
 
 class Forecast(NamedTuple):
     """A learner's answer, checked: a forecaster's probability or an agent's action."""
 
-    probability: float | None = None  # of up
+    probability: float | None = None  # that the next close is higher
     action: int | None = None
 
 
 def as_forecast(answer: Any) -> Forecast | None:
-    """Check what ``Learner.forecast`` returned.
+    """Check an answer of ``Learner.forecast``; None stays None.
 
     Raises:
-        ValueError: if it is neither a probability nor an action with its values.
+        TypeError, ValueError: if it is neither a probability nor an action with its values.
     """
     if answer is None:
         return None
@@ -155,7 +159,7 @@ def as_forecast(answer: Any) -> Forecast | None:
         action, values = answer
         if action not in (0, 1, 2):
             raise ValueError(f"forecast: expected action 0, 1 or 2, got {action!r}")
-        [float(value) for value in values]  # the second half of the answer is numbers, too
+        [float(value) for value in values]  # raises if the values are no numbers
         return Forecast(action=int(action))
     probability = float(answer)
     if not (math.isfinite(probability) and 0 <= probability <= 1):

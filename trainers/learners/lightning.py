@@ -1,7 +1,7 @@
-"""One ``Trainer.fit`` a cycle, with weights, optimiser and counters that live on.
+"""Continual training with Lightning: one ``Trainer.fit`` per cycle; the optimiser's state lasts.
 
-A new ``Trainer`` each time: a used one has its epoch counter at the limit and trains nothing.
-``configure_optimizers`` runs at every fit, so the optimiser's state is handed over here.
+Each fit has a new ``Trainer``, as the epoch counter of a used one is at its limit. Lightning calls
+``configure_optimizers`` at every fit, so the optimiser's state is carried over there.
 """
 
 from __future__ import annotations
@@ -21,14 +21,18 @@ from trainers.learners.learner import Context
 
 logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
 
-# Batches are gathered by index in one go; loading them in worker processes would cost more.
+# Batches are gathered by index in one step; worker processes would cost more.
 warnings.filterwarnings("ignore", ".*does not have many workers.*")
 warnings.filterwarnings("ignore", ".*LeafSpec.*is deprecated.*")
 warnings.filterwarnings("ignore", ".*`IterableDataset` has `__len__` defined.*")
 
 
 class ContinualModule(pl.LightningModule):
-    """A module whose optimiser outlives the fit."""
+    """A module whose optimiser keeps its state from fit to fit.
+
+    Attributes:
+        optimizer_state: the optimiser's state after the last fit; None before the first.
+    """
 
     optimizer_state: dict[str, Any] | None = None
 
@@ -40,7 +44,7 @@ class ContinualModule(pl.LightningModule):
         optimizer = self.make_optimizer()
         if self.optimizer_state is not None:
             optimizer.load_state_dict(self.optimizer_state)
-            for group in optimizer.param_groups:  # the step size is a setting of this cycle
+            for group in optimizer.param_groups:  # an operator may have changed the step size
                 group["lr"] = optimizer.defaults["lr"]
         return optimizer
 
@@ -51,9 +55,14 @@ class ContinualModule(pl.LightningModule):
 def fit(
     module: ContinualModule, data: pl.LightningDataModule, *, seed: int, epochs: int = 1
 ) -> None:
-    """Train ``module`` in place for ``epochs`` passes over ``data``.
+    """Train a module in place.
 
-    ``seed`` decides what torch draws (dropout); its generator is left as it was.
+    Args:
+        module: the module; afterwards it is in eval mode.
+        data: the batches.
+        seed: the seed of torch's random numbers (dropout) in this fit; torch's global generator
+            is left unchanged.
+        epochs: the number of passes over the data.
     """
     trainer = pl.Trainer(
         max_epochs=epochs,
@@ -66,15 +75,18 @@ def fit(
         torch.manual_seed(seed)
         trainer.fit(module, datamodule=data)
     module.eval()
-    module.trainer = None  # a copy of the module must not copy it
+    module.trainer = None  # or a copy of the module would copy the trainer
 
 
 Made = TypeVar("Made", bound=nn.Module)
 
 
 def seeded(make: Callable[[], Made], context: Context, learner: str) -> Made:
-    """Return ``make()`` with weights of (seed, market, learner); torch's generator is kept."""
-    # torch takes 32 bits of its seed: mix them, so that no two seeds share those.
+    """Return ``make()``, its weights drawn from the seed (seed, market, learner).
+
+    Torch's global generator is left unchanged.
+    """
+    # Torch uses only 32 bits of a seed: mix all of them, so that different seeds stay different.
     sequence = np.random.SeedSequence(entropy(context.seed, context.market, learner))
     mixed = sequence.generate_state(1)[0]
     with torch.random.fork_rng():

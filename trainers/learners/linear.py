@@ -1,4 +1,4 @@
-"""Logistic regression with a ridge, the exact fit of a linear view."""
+"""Logistic regression with a ridge penalty, fitted exactly."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-RIDGE = 10.0  # a weight of 1 a standard deviation costs 5 nats in all
-FEWEST = 20  # rows; fewer say nothing about a dozen weights
+RIDGE = 10.0  # a weight of 1 per standard deviation costs 5 nats in total
+FEWEST = 20  # rows; fewer cannot support a dozen weights
 
 
 def fit_logistic(
     x: NDArray[np.float64], up: NDArray[np.bool]
 ) -> tuple[NDArray[np.float64], float] | None:
-    """Return weights ``(D,)`` and bias of the logit of up.
+    """Fit the logit of a rise, linear in the rows.
 
     Args:
-        x: ``(N, D)`` standardised.
-        up: ``(N,)``.
+        x: ``(N, D)`` standardised rows.
+        up: ``(N,)`` whether the close rose after each row.
 
     Returns:
-        None where there is nothing to fit: fewer than 20 rows, or all of one direction.
+        The weights ``(D,)`` and the bias; None if there is nothing to fit: fewer than 20 rows, or
+        only one direction.
     """
     if len(up) < FEWEST or up.all() or not up.any():
         return None

@@ -1,7 +1,7 @@
-"""Learners by name or by import path, each made with its own settings and nothing else.
+"""Makes learners by name or import path, each with its own settings only.
 
-A constructor's parameters tell what it wants: one without a default is given the ``Context``;
-those with defaults are the learner's settings, or one record of them.
+The constructor's parameters decide what it gets: a parameter without a default is the ``Context``;
+the parameters with defaults are the learner's settings, or one of them is a ``Settings`` record.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from trainers.config import SessionConfig
 from trainers.config.learners import flat_name
 from trainers.learners.learner import Context, Learner
 
-# Import paths, so that naming a learner does not import torch.
+# Import paths instead of classes, so that importing this module does not import torch.
 BUILT_IN = {
     "cnn": "trainers.learners.cnn.learner:CNN",
     "dqn": "trainers.learners.dqn.learner:DQN",
 }
 
-PERMUTED_LABELS = "permuted_labels"  # the leak control: not a rival to beat
+PERMUTED_LABELS = "permuted_labels"  # the control that finds leaks; no rival of the learners
 MAJORITY = "majority"
 
-# On in every session, in the same ledger.
+# The baselines of every session.
 BASELINES = {
     MAJORITY: "trainers.learners.baselines.naive:Majority",
     "last_direction": "trainers.learners.baselines.naive:LastDirection",
@@ -41,24 +41,25 @@ BASELINES = {
 KNOWN = {**BUILT_IN, **BASELINES}
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,39}")
-RESERVED = ".champion"  # the end of a champion's name
+RESERVED = ".champion"  # the suffix of champions' names
 
-Sections = Mapping[str, Mapping[str, Any]]  # settings by learner and name
+Sections = Mapping[str, Mapping[str, Any]]  # the settings by learner and name
 
 
 def make_learners(
     entries: Sequence[str], sections: Sections, context: Context
 ) -> dict[str, Learner]:
-    """Make learners, by their names.
+    """Make learners; return them by name.
 
     Args:
         entries: names, or import paths ``module:Class``.
-        sections: their settings, by the learner's name or its class's; those not given are default.
-        context: what all of them may know.
+        sections: the learners' settings, by the name of the learner or its class; the others have
+            their defaults.
+        context: the part of the session's settings that all learners may use.
 
     Raises:
-        ConfigError: if a name is unknown, an import path leads nowhere, what it leads to is not a
-            learner, two have the same name, or a setting is wrong.
+        ConfigError: if a name is unknown, an import fails, a class is no learner or cannot be made,
+            two learners have the same name, or a setting is wrong.
     """
     learners: dict[str, Learner] = {}
     for entry in entries:
@@ -70,12 +71,12 @@ def make_learners(
 
 
 def learners_of(config: SessionConfig, market: str = "") -> dict[str, Learner]:
-    """Make the learners that a session is about, as ``make_learners``."""
+    """Make the learners of a session on one market, as ``make_learners`` does."""
     return make_learners(config.learner_list, config.learner, _context(config, market))
 
 
 def baselines_of(config: SessionConfig, market: str = "") -> dict[str, Learner]:
-    """Make what learners are compared with, by name."""
+    """Make the baselines of a session on one market; return them by name."""
     return make_baselines(_context(config, market))
 
 
@@ -84,14 +85,15 @@ def _context(config: SessionConfig, market: str) -> Context:
 
 
 def make_baselines(context: Context) -> dict[str, Learner]:
-    """Make what learners are compared with, by name."""
+    """Make the baselines; return them by name."""
     return {name: _make(name, {}, context) for name in BASELINES}
 
 
 def check_learners(entries: Sequence[str], sections: Sections) -> None:
-    """Raise the ``ConfigError`` that ``make_learners`` would raise.
+    """Check the learners of a session without importing the built-in ones, which takes seconds.
 
-    Built-in ones are not imported for it, which would take seconds.
+    Raises:
+        ConfigError: if ``make_learners`` would raise it.
     """
     names: list[str] = []
     classes: set[str] = set()
@@ -117,7 +119,7 @@ def _check_new(name: str, names: Container[str], entry: str) -> None:
 
 
 def _check_sections(sections: Sections, names: set[str]) -> None:
-    """Refuse settings of a learner that is not there; the built-in ones' defaults always are."""
+    """Refuse settings of a learner that is not made; built-in learners always have a section."""
     for section in sections:
         if section not in names and section not in BUILT_IN:
             setting = next(iter(sections[section]), "")
@@ -135,7 +137,7 @@ def _find(entry: str) -> type:
         raise ConfigError(f"learners: got {entry!r}; allowed: {known}, or module:Class")
     try:
         found = getattr(importlib.import_module(module_name), class_name)
-    except Exception as e:  # a module of the user's may raise anything
+    except Exception as e:  # a user's module may raise anything
         raise ConfigError(
             f"learners: got {entry!r}, which cannot be imported ({_short(e)}); "
             f"allowed: {', '.join(KNOWN)}, or module:Class"
@@ -152,7 +154,7 @@ def _make(entry: str, sections: Sections, context: Context) -> Learner:
     arguments = _arguments(found, given, context)
     try:
         learner = found(**arguments)
-    except Exception as e:  # a constructor of the user's may raise anything
+    except Exception as e:  # a user's constructor may raise anything
         raise ConfigError(f"learners: got {entry!r}, which cannot be made ({_short(e)})") from e
     if not hasattr(learner, "name"):
         learner.name = found.__name__.lower()
@@ -166,7 +168,7 @@ def _make(entry: str, sections: Sections, context: Context) -> Learner:
 
 
 def _arguments(found: type, given: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Return what to make a learner with; settings have the type of their defaults."""
+    """Return the constructor's arguments; a setting is converted to the type of its default."""
     arguments: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
     for name, parameter in inspect.signature(found).parameters.items():

@@ -1,9 +1,9 @@
-"""The registry by hand: make the challenger champion, roll back, or see how things stand.
+"""The registry by hand: promote the challenger, roll the champion back, or show the versions.
 
     python -m trainers.promotion --model cnn --action promote|rollback|status
 
-Moves the aliases of ``tickloop-<symbol>-<model>``; a session that runs notices within a cycle. What
-evidence says is shown, and does not bind a person: the audit record says by whom it was done.
+It moves the aliases of ``tickloop-<symbol>-<model>``; a running session notices within seconds. The
+evidence is shown but does not bind a person: the audit record says who moved the alias.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from trainers.tracking.runs import running_session
 from trainers.tracking.store import StoreError, ensure_store
 
 ACTIONS = ("promote", "rollback", "status")
-PATIENCE_S = 180.0  # for a session to register its learner as it is now
+PATIENCE_S = 180.0  # how long to wait for a session to register its learner
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,11 +55,11 @@ class PromoteConfig(Settings):
 
 
 def run(config: PromoteConfig, client: MlflowClient) -> str:
-    """Do what is asked; return what to print.
+    """Carry out the action; return the text to print.
 
     Raises:
-        ConfigError: if there is no such model.
-        RegistryError: if it cannot be done.
+        ConfigError: if the model to show or roll back does not exist.
+        RegistryError: if the registry or the running session cannot do it.
     """
     name = model_name(config.symbol, config.model)
     if config.action == "promote":
@@ -78,7 +78,7 @@ def run(config: PromoteConfig, client: MlflowClient) -> str:
 
 
 def status(client: MlflowClient, name: str) -> str:
-    """Return a model's versions, newest first, with aliases and what is told of them."""
+    """Return a model's versions as a text, newest first, with their aliases and audit records."""
     lines = [name]
     for version in versions_of(client, name):
         aliases = ", ".join(sorted(version.aliases))
@@ -101,11 +101,11 @@ def _check_known(client: MlflowClient, name: str, version: int) -> None:
 
 
 def _ask_session(client: MlflowClient, config: PromoteConfig, name: str) -> None:
-    """Ask a running session to register its learner as it is, as champion."""
+    """Request the running session to register its learner, as it is now, as champion."""
     session = running_session(client)
     if session is None:
         raise RegistryError(
-            f"{name}: there is no challenger and no session that runs; a session registers one when"
+            f"{name}: there is no challenger and no running session; a session registers one when"
             " its cycles are done"
         )
     before = version_of(client, name, CHAMPION_ALIAS)
@@ -134,7 +134,7 @@ def _verdicts(client: MlflowClient, session: str, name: str) -> list[str]:
 
 
 def main() -> None:
-    """Run from the command line."""
+    """Run an action from the command line."""
     config = PromoteConfig.from_args()
     try:
         client = MlflowClient(ensure_store(Path.cwd()))

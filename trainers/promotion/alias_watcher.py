@@ -1,6 +1,6 @@
-"""Watches the alias ``champion`` of each learner's model, and fetches the versions it names.
+"""Watches the alias ``champion`` of each learner's registered model, and fetches its versions.
 
-A copy of each version lies in the session's folder, so that a trainer started again needs no store.
+A copy of each version is kept in the session's folder, so that a restarted trainer needs no store.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ MODELS = "models"
 
 
 class Arrival(NamedTuple):
-    """A version that is champion now.
+    """A version that has become champion.
 
     Attributes:
         symbol: the market.
-        learner: whose version it is.
-        version: its number; 0 if there is no champion any more.
-        model: the program; None if there is none.
-        challenge: number of the challenger that the learner now is.
+        learner: name of the learner that the version belongs to.
+        version: the version's number; 0 if there is no champion any more.
+        model: the version's model; None if there is no champion any more.
+        challenge: the number of the challenge that begins, from 1.
     """
 
     symbol: str
@@ -47,21 +47,21 @@ class Arrival(NamedTuple):
 
 
 class Versions:
-    """The programs of registered versions, each fetched once.
+    """The models of registered versions, each downloaded once.
 
     Args:
-        client: of the store.
-        folder: of the copies; made if missing.
+        client: the MLflow store's client.
+        folder: the folder for the copies; created if missing.
     """
 
     def __init__(self, client: MlflowClient, folder: Path) -> None:
         self._client, self._folder = client, folder
 
     def load(self, symbol: str, learner: str, version: int) -> Model | None:
-        """Return a version's program; None for version 0.
+        """Return a version's model; None for version 0.
 
         Raises:
-            RegistryError: if there is no such version any more, or it is no exported program.
+            RegistryError: if the version cannot be downloaded, or is no exported torch program.
         """
         if version == 0:
             return None
@@ -78,9 +78,9 @@ class Versions:
             ) from e
 
     def _fetch(self, name: str, version: int, copy: Path) -> None:
-        """Copy a version here, whole or not at all."""
+        """Download a version to ``copy``, completely or not at all."""
         self._folder.mkdir(exist_ok=True)
-        mlflow.set_tracking_uri(self._client.tracking_uri)  # what resolves models:/ asks no client
+        mlflow.set_tracking_uri(self._client.tracking_uri)  # MLflow resolves models:/ with it
         source = self._client.get_model_version(name, str(version)).source
         with tempfile.TemporaryDirectory(dir=self._folder) as unfinished:
             found = mlflow.artifacts.download_artifacts(
@@ -100,15 +100,15 @@ def _program(folder: Path) -> Model:
 
 
 class AliasWatcher:
-    """Looks at the aliases of some learners' models.
+    """Watches which versions of some learners are champion.
 
     Args:
-        client: of the store.
-        versions: fetches what they name.
-        tell: takes what somebody should know.
+        client: the MLflow store's client.
+        versions: loads the versions' models.
+        tell: reports an event, given its code and a text.
 
     Attributes:
-        arrivals: versions that have become champion, to be installed between two bars.
+        arrivals: the versions that have become champion and wait to be installed.
     """
 
     def __init__(
@@ -119,11 +119,14 @@ class AliasWatcher:
         self.arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
 
     def know(self, symbol: str, learner: str, version: int) -> None:
-        """Take a version as installed, by an earlier trainer of the session."""
+        """Note that an earlier trainer of the session has installed a version."""
         self._known[symbol, learner] = version
 
     def look(self, learners: Iterable[tuple[str, str]]) -> None:
-        """Look once; a version that cannot be loaded is told of once and leaves all as it was."""
+        """Check the aliases of some learners, each a pair of market and name.
+
+        A version that cannot be loaded is reported once; the champion before it continues.
+        """
         for symbol, learner in learners:
             name = model_name(symbol, learner)
             version = version_of(self._client, name, CHAMPION_ALIAS)
@@ -132,7 +135,7 @@ class AliasWatcher:
             try:
                 model = self._versions.load(symbol, learner, version)
             except RegistryError as e:
-                self._tell(Code.VERSION_UNUSABLE, f"{e}; the champion stays who it was")
+                self._tell(Code.VERSION_UNUSABLE, f"{e}; the champion before it continues")
             else:
                 challenge = next_challenge(self._client, name, version)
                 self.arrivals.put(Arrival(symbol, learner, version, model, challenge))

@@ -1,10 +1,10 @@
-"""Makes a registered version of a learner as it was at a cycle's end, beside the session.
+"""Registers a learner, as it was at a cycle's end, as a model version and makes it champion.
 
     python -m trainers.promotion.candidate SESSION_FOLDER FILE
 
-Exporting takes a second in which a trainer would miss a bar, so this is a process of its own. FILE
-is written by the trainer. It is removed when the version is registered, and champion if that was
-the verdict. A kill in between loses nothing: the next trainer starts it again.
+An export takes a second, in which a trainer would miss a bar: hence a process of its own. The
+trainer writes FILE; this process removes it once the version is champion. A kill in between loses
+nothing: the next trainer starts the process again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,14 @@ CANDIDATES = "candidates"
 
 
 def write_candidate(session: Path, market: str, run_id: str, wanted: CandidateWanted) -> Path:
-    """Write down a learner as it is now, to become champion; return the file."""
+    """Write the file from which a learner, as it is now, becomes champion; return its path.
+
+    Args:
+        session: the session's folder.
+        market: the market's symbol.
+        run_id: the learner's MLflow run.
+        wanted: the engine's command, with the learner's state.
+    """
     folder = folder_of(session, market, wanted.learner)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{wanted.cycle}.pt"
@@ -56,26 +63,28 @@ def write_candidate(session: Path, market: str, run_id: str, wanted: CandidateWa
 
 
 def folder_of(session: Path, market: str, learner: str) -> Path:
-    """Return where the candidates of one learner of one market wait."""
+    """Return the folder for the candidates of one learner of one market."""
     return session / CANDIDATES / market / learner
 
 
 def candidates(session: Path, market: str, learner: str) -> list[Path]:
-    """Return the files whose versions are not registered yet."""
+    """Return the files of the candidates that are not champion yet."""
     return sorted(folder_of(session, market, learner).glob("*.pt"))
 
 
 def start(session: Path, file: Path) -> subprocess.Popen[bytes]:
-    """Start the process for a file."""
+    """Start the process that registers the candidate in ``file``."""
     words = [sys.executable, "-m", "trainers.promotion.candidate", str(session), str(file)]
     return subprocess.Popen(words)
 
 
 def register(client: MlflowClient, session: Path, file: Path) -> int:
-    """Register what a file holds and make it champion; return its version.
+    """Register the candidate in a file and make it champion; return its version's number.
+
+    A candidate that an interrupted process has registered already is not registered again.
 
     Raises:
-        TickloopError: if the file cannot be used.
+        TickloopError: if the file, or the settings in the session's folder, cannot be used.
     """
     request = load_checkpoint(file)
     assert request is not None

@@ -1,8 +1,8 @@
-"""The champions of a trainer's markets: verdicts and people move the registry, markets follow.
+"""The champions of a trainer's markets: verdicts and people move aliases, the markets follow.
 
-The alias in the registry is the truth. Moves are made beside the session, by ``candidate`` and the
-tracker's thread. What the registry then says is seen by the alias watcher, whoever moved it, and
-is handed to the market between two bars.
+The alias in the registry is the single source of truth. The process ``candidate`` and the tracker's
+thread move it, so that training never waits. The alias watcher sees every move, whoever made it,
+and the new champion is installed in its market between two bars.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from trainers.promotion.alias_watcher import AliasWatcher, Arrival
 from trainers.promotion.candidate import candidates, start, write_candidate
 from trainers.promotion.registry import Move
 
-CANDIDATE_SECONDS = 60.0  # that a version on its way is waited for at the end
+CANDIDATE_SECONDS = 60.0  # how long to wait at the end for a candidate to be registered
 
-# A learner of a market, and the version of its champion; None if the registry was not read yet.
+# The champion's version by market and learner; None if the registry was not read yet.
 Known = Mapping[tuple[str, str], int | None]
 
 
 class PromotionController:
-    """Carries out verdicts, and tells who has become champion.
+    """Carries out promotions and rollbacks, and finds new champions.
 
     Args:
         session: the session's folder.
-        watcher: of the registry's aliases.
-        roll_back: moves the alias of a model back to the one before.
-        later: does work that may wait for the store.
+        watcher: the watcher of the registry's aliases.
+        roll_back: moves a model's alias back to the previous champion, given the model's name.
+        later: runs a task in a thread that may wait for the store.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class PromotionController:
         self._coming: dict[tuple[str, str], list[subprocess.Popen[bytes]]] = {}
 
     def begin(self, known: Known) -> None:
-        """Go on from what the markets know, which may be of an earlier trainer."""
+        """Begin, or continue from an earlier trainer: with its champions and its candidates."""
         self._learners = list(known)
         for (market, learner), version in known.items():
             if version is not None:
@@ -56,7 +56,7 @@ class PromotionController:
             self._coming[market, learner] = [start(self._session, file) for file in waiting]
 
     def look(self) -> None:
-        """Look at the registry; for a thread that may wait for the store."""
+        """Check the registry's aliases; for a thread that may wait for the store."""
         self._watcher.look(self._learners)
 
     def arrivals(self) -> Iterator[Arrival]:
@@ -67,7 +67,7 @@ class PromotionController:
             yield arrival
 
     def promote(self, market: str, run_id: str, wanted: CandidateWanted) -> None:
-        """Let a learner be registered and become champion, unless one is on its way."""
+        """Start registering a learner as champion, unless a candidate of it is on its way."""
         coming = self._coming[market, wanted.learner]
         if any(process.poll() in (None, 0) for process in coming):
             return
@@ -75,13 +75,17 @@ class PromotionController:
         self._coming[market, wanted.learner] = [start(self._session, file)]
 
     def roll_back(self, market: str, wanted: RollbackWanted) -> None:
-        """Let a champion's predecessor serve again."""
+        """Make the previous champion the champion again, as soon as the store answers."""
         verdict = wanted.verdict.as_dict() if wanted.verdict else None
         move = Move("rollback", wanted.by, self._session.name, wanted.cycle, verdict)
         self._later(functools.partial(self._roll_back, model_name(market, wanted.learner), move))
 
     def wait(self) -> None:
-        """Wait for the versions that are on their way into the registry."""
+        """Wait until the candidates on their way are registered.
+
+        Raises:
+            subprocess.TimeoutExpired: if one takes longer than ``CANDIDATE_SECONDS``.
+        """
         for processes in self._coming.values():
             for process in processes:
                 process.wait(CANDIDATE_SECONDS)

@@ -1,8 +1,9 @@
-"""The model registry: who is champion, how that changes, and what is told of it for good.
+"""The model registry: which version is champion, how that changes, and the record of it.
 
-Aliases ``champion``, ``challenger`` and ``previous`` of ``tickloop-<symbol>-<learner>`` are the one
-truth. Evidence, a person's command and MLflow's own UI all move them; a session looks at them and
-has the version forecast. Each move by us is a tag ``audit.N`` of the version, never changed.
+The aliases ``champion``, ``challenger`` and ``previous`` of ``tickloop-<symbol>-<learner>`` are the
+single source of truth. Evidence, a person's command and MLflow's own UI all move them; a session
+watches them and forecasts with the version they name. Every move made here is recorded in a tag
+``audit.N`` of the version, which is never changed.
 """
 
 from __future__ import annotations
@@ -20,26 +21,27 @@ from streaming.errors import TickloopError
 from trainers.names import AUDIT, CHALLENGER_ALIAS, CHAMPION_ALIAS, PREVIOUS_ALIAS
 from trainers.tracking.model_reader import audit_of
 
-CHALLENGES = "challenges"  # how many have been judged against a champion, or for the empty seat
-CANDIDATE = "candidate"  # of which cycle of which session a version is
+# A tag with the number of challenges so far: on a version, those against it as champion; on a
+# registered model, those while it had no champion.
+CHALLENGES = "challenges"
+CANDIDATE = "candidate"  # a version's tag with the session and cycle that it was made of
 
-# Registered versions without an alias that never were champion: the newest are kept.
-VERSIONS_KEPT = 10
+VERSIONS_KEPT = 10  # the newest versions, which are never pruned
 
 
 class RegistryError(TickloopError):
-    """The registry cannot do what was asked: say why, change nothing."""
+    """The registry cannot do what was asked and has changed nothing: show the reason."""
 
 
 class Move(NamedTuple):
-    """What is told of a move of an alias.
+    """The audit record of one move of an alias.
 
     Attributes:
         action: ``register``, ``promote`` or ``rollback``.
-        by: ``evidence`` or ``hand``.
-        session: run id of the session that it happened in; empty if none did.
-        cycle: of that session.
-        verdict: what the evidence said then, if anything.
+        by: the reason, ``evidence`` or ``hand``.
+        session: run id of the session that made the move; empty if a person did, without one.
+        cycle: the cycle of that session.
+        verdict: the fields of the ``Verdict`` at that time; None if there was none.
     """
 
     action: str
@@ -50,7 +52,7 @@ class Move(NamedTuple):
 
 
 def version_of(client: MlflowClient, name: str, alias: str) -> int:
-    """Return the version that an alias names; 0 if there is none."""
+    """Return the number of the version with an alias; 0 if there is none."""
     try:
         return int(client.get_model_version_by_alias(name, alias).version)
     except MlflowException as e:
@@ -60,7 +62,7 @@ def version_of(client: MlflowClient, name: str, alias: str) -> int:
 
 
 def promote(client: MlflowClient, name: str, version: int, move: Move) -> None:
-    """Make a version the champion; the champion before it is then ``previous``."""
+    """Make a version the champion; the champion before it becomes ``previous``."""
     before = version_of(client, name, CHAMPION_ALIAS)
     if before == version:
         return
@@ -73,7 +75,9 @@ def promote(client: MlflowClient, name: str, version: int, move: Move) -> None:
 
 
 def roll_back(client: MlflowClient, name: str, move: Move) -> int:
-    """Make the previous champion the champion again; return its version, 0 if there is none.
+    """Make the previous champion the champion again; return its version.
+
+    Without a previous champion there is no champion afterwards, and 0 is returned.
 
     Raises:
         RegistryError: if there is no champion.
@@ -93,7 +97,7 @@ def roll_back(client: MlflowClient, name: str, move: Move) -> int:
 
 
 def record(client: MlflowClient, name: str, version: int, move: Move) -> None:
-    """Add to what is told of a version; what was told is never changed."""
+    """Add an audit record to a version; earlier records are never changed."""
     tags = client.get_model_version(name, str(version)).tags
     number = 1 + sum(tag.startswith(AUDIT) for tag in tags)
     told = {"ts": time.time(), **move._asdict()}
@@ -101,7 +105,13 @@ def record(client: MlflowClient, name: str, version: int, move: Move) -> None:
 
 
 def next_challenge(client: MlflowClient, name: str, version: int) -> int:
-    """Count a challenger against a champion, or for the empty seat; return its number, from 1."""
+    """Count one more challenge of a champion, or of having none; return its number, from 1.
+
+    Args:
+        client: the MLflow store's client.
+        name: the registered model.
+        version: the champion's version; 0 if there is none.
+    """
     try:
         if version:
             tags = client.get_model_version(name, str(version)).tags
@@ -118,7 +128,7 @@ def next_challenge(client: MlflowClient, name: str, version: int) -> int:
 
 
 def version_of_candidate(client: MlflowClient, name: str, candidate: str) -> int:
-    """Return the version registered for a candidate; 0 if it is not yet."""
+    """Return the version that was registered for a candidate; 0 if there is none yet."""
     found = [v for v in versions_of(client, name) if v.tags.get(CANDIDATE) == candidate]
     return int(found[0].version) if found else 0
 
@@ -131,14 +141,15 @@ def versions_of(client: MlflowClient, name: str) -> list[ModelVersion]:
 
 
 def prune(client: MlflowClient, name: str, keep: int = VERSIONS_KEPT) -> list[int]:
-    """Delete old candidates and their models; return the versions that are gone.
+    """Delete old versions and their logged models; return the numbers of the deleted versions.
 
-    Kept are the newest, those with an alias, and all that ever were champion: replays need them.
-    A model goes only if no version of any name is left that is made of it.
+    The newest ``keep`` stay, and those with an alias, and those that ever were champion, as replays
+    need them. A logged model is deleted only when no version of any registered model uses it.
     """
     gone = []
     for version in versions_of(client, name)[keep:]:
-        # Made champion by us, or by someone in MLflow's own UI: then a session has judged it.
+        # The audit record shows promotions made here. A version promoted in MLflow's own UI has
+        # none, but a count of challenges, once a session has installed it.
         promoted = any(told["action"] == "promote" for told in audit_of(version))
         was_champion = promoted or CHALLENGES in version.tags
         if version.aliases or was_champion:
@@ -146,7 +157,7 @@ def prune(client: MlflowClient, name: str, keep: int = VERSIONS_KEPT) -> list[in
         client.delete_model_version(name, version.version)
         gone.append(int(version.version))
         if version.source and not _used(client, version.source):
-            with contextlib.suppress(MlflowException):  # its run was deleted with it
+            with contextlib.suppress(MlflowException):  # it is gone already if its run was deleted
                 client.delete_logged_model(version.source.removeprefix("models:/"))
     return gone
 

@@ -1,4 +1,4 @@
-"""Model versions: exported as pt2 (no pickle), raw bars in, registered under an alias."""
+"""Makes model versions: exported as pt2 (no pickle), with raw bars as input, and registered."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.learner import Versioned
 from trainers.names import CHALLENGER_ALIAS, model_name
 
-# What serving needs; inferring it would take MLflow six seconds.
+# The packages that serving needs; MLflow would take six seconds to infer them.
 REQUIREMENTS = [
     f"{name}=={importlib.metadata.version(name).partition('+')[0]}"
     for name in ("mlflow", "torch", "numpy")
@@ -39,17 +39,17 @@ def log_version(
     step: int,
     candidate: str = "",
 ) -> int:
-    """Log a model of a run, register it and make it the challenger; return its version.
+    """Log a model, register it and make it the challenger; return its version's number.
 
     Args:
-        client: of the store.
+        client: the MLflow store's client.
         run_id: the learner's run.
         symbol: the market.
         learner: the learner's name.
-        module: in eval mode; raw bars ``(B, T, 10)`` float64 in, one tensor out.
-        example: ``(B, T, 10)`` real bars, B >= 2: a batch of one would be frozen into the export.
+        module: the model in eval mode: raw bars ``(B, T, 10)`` float64 -> one tensor.
+        example: ``(B, T, 10)`` float64, real bars; B >= 2, or the export would fix B at 1.
         step: the cycle whose metrics belong to the version.
-        candidate: which candidate it is, to be found again; a tag of the version.
+        candidate: an identifier by which ``version_of_candidate`` finds the version again.
     """
     mlflow.set_tracking_uri(client.tracking_uri)
     experiment = client.get_run(run_id).info.experiment_id
@@ -64,7 +64,7 @@ def log_version(
         step=step,
     )
     name = model_name(symbol, learner)
-    with contextlib.suppress(MlflowException):  # it is there from the second version on
+    with contextlib.suppress(MlflowException):  # it exists from the second version on
         client.create_registered_model(name)
     version = client.create_model_version(
         name,
@@ -78,7 +78,7 @@ def log_version(
 
 
 def _quiet() -> None:
-    """Registering prints to stderr what the session says in its own words."""
+    """Silence MLflow's own messages about registering; the session prints a line of its own."""
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")
 
@@ -86,7 +86,19 @@ def _quiet() -> None:
 def register(
     client: MlflowClient, run_id: str, market: str, runner: LearnerRunner, bars: Bars, cycle: int
 ) -> int | None:
-    """Register the version with which a learner forecasts; None if it has none to give."""
+    """Register the model with which a learner forecasts now.
+
+    Args:
+        client: the MLflow store's client.
+        run_id: the learner's run.
+        market: the market's symbol.
+        runner: the learner's runner.
+        bars: ``(T,)`` of dtype ``BAR``; the newest become the model's input example.
+        cycle: the cycle whose metrics belong to the version.
+
+    Returns:
+        The version's number; None if the learner has no model to register.
+    """
     exported = runner.learner.export() if isinstance(runner.learner, Versioned) else None
     if exported is None:
         return None

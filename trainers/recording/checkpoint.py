@@ -1,7 +1,7 @@
-"""A checkpoint: all that a killed trainer needs to go on, as one file of plain data.
+"""A checkpoint: the state from which a killed trainer resumes, as one file of plain data.
 
-Written under another name and renamed, so that there is always one that is whole. It holds numbers,
-text, arrays and tensors only, and is read by torch's loader for those: no code is ever unpickled.
+It is written under another name and then renamed, so that a whole one exists at any time. It holds
+only numbers, text, arrays and tensors, which torch's safe loader reads: no code is ever unpickled.
 """
 
 from __future__ import annotations
@@ -23,17 +23,21 @@ ARRAY = "__ndarray__"
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write ``state`` in place of the checkpoint before it."""
+    """Replace the checkpoint at ``path`` by ``state``.
+
+    Raises:
+        TypeError: if ``state`` holds anything but plain data, arrays and tensors.
+    """
     unfinished = path.with_suffix(".unfinished")
     torch.save({"format": FORMAT, "state": _encoded(state)}, unfinished)
     os.replace(unfinished, path)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """Return what was saved; None if nothing was yet.
+    """Return the saved state; None if there is no checkpoint yet.
 
     Raises:
-        CheckpointError: if it cannot be read, or is another version's.
+        CheckpointError: if the file cannot be read, or has another version's format.
     """
     if not path.exists():
         return None
@@ -43,7 +47,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
         reason = str(e).strip().partition("\n")[0] or type(e).__name__
         raise CheckpointError(
             f"{path}: expected a whole checkpoint, it cannot be read ({reason}); remove it, and the"
-            " session is learned again from its journal and tape"
+            " session is learned again from its decision log and tape"
         ) from e
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         wrong = found.get("format") if isinstance(found, dict) else type(found).__name__
@@ -56,7 +60,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 
 
 def _encoded(value: Any) -> Any:
-    """Replace arrays, which the loader refuses, by tensors that say what they were."""
+    """Replace arrays, which torch's safe loader refuses, by tensors marked as arrays."""
     if isinstance(value, np.ndarray):
         return {ARRAY: torch.from_numpy(np.ascontiguousarray(value))}
     if isinstance(value, np.generic):

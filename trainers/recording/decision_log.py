@@ -1,19 +1,19 @@
-"""The decision log of a market: what was decided, and in which order, one JSON object a line.
+"""The decision log of a market: its decisions in order, one JSON object per line.
 
-    began      a trainer took the market up: format, the session's settings
+    began      a trainer began or resumed the market: the log's format and the symbol
     bars       the bars up to ``to`` were taken, ``after`` a learner's turn or between cycles;
-               ``ask`` tells whether the newest was to be forecast
-    cycle      a cycle begins: how many rows of each stream it may see (the ``watermark``), and
-               what the feed had counted by then
-    end        it ended: measured seconds, hashes of all that it computed, the stream's metrics
-    control    an operator's wish was carried out; ``seq`` is its line in the session's controls
+               ``ask`` is whether the bar after the newest was to be forecast
+    cycle      a cycle begins: the number of rows of each stream that it may see (the
+               ``watermark``), and the feed's counters
+    end        a cycle has ended: measured seconds, hashes of every stage, the stream's metrics
+    control    an operator's request was carried out or refused; ``seq`` is the request's number
     champion   another model version forecasts as champion from the next bar on
-    verdict    what the evidence said of a challenger or a champion
-    segment    a piece of the tape is in the store, with the hash of its content
+    verdict    the verdict that led to a promotion or a rollback
+    segment    a segment of the tape is in the store, with the hash of its content
 
-An entry is written before it is acted on. Everything else follows from the ticks and the settings,
-so a replay that does the same in the same order comes to the same values. A line is written by one
-``os.write`` and outlives a kill.
+A decision is written before it is carried out. All else follows from the ticks and the settings, so
+a replay that repeats the decisions in order computes the same values. Each line is written by one
+``os.write``, and a kill of the process does not lose it.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from trainers.recording.files import DECISIONS, FORMAT
 
 Entry = dict[str, Any]
 
-END = b'{"do":"end"'  # how the entry of a cycle's end begins
+END = b'{"do":"end"'  # the first bytes of the entry of a cycle's end
 TAIL_BYTES = 1 << 16
 
 
 def read_decisions(path: Path) -> list[Entry]:
-    """Return the whole entries; a last line torn by a kill is left out.
+    """Return the entries of a log, oldest first, without a last line torn by a kill.
 
     Raises:
-        DecisionLogError: if a line before the last is no entry, or the format is another.
+        DecisionLogError: if a line is no JSON object, or the log has another version's format.
         FileNotFoundError: if there is no log.
     """
     *whole, _torn = path.read_bytes().split(b"\n")
@@ -62,27 +62,27 @@ def read_decisions(path: Path) -> list[Entry]:
 
 
 def cycles_ended(path: Path) -> int:
-    """Return how many cycles a log has the end of; 0 while there is none. Cheap: no parsing."""
+    """Return the number of cycles that have ended, without parsing; 0 if there is no log."""
     return path.read_bytes().count(END) if path.exists() else 0
 
 
 class DecisionLog:
-    """The one writer of a log; goes on with what is there.
+    """The only writer of a log, which it locks; continues a log that exists. Threads may share it.
 
     Args:
-        path: the file; made if missing.
+        path: the file; created if missing.
 
     Attributes:
-        entries: those found at opening.
-        count: entries written so far, with those found.
-        torn: bytes of a last line, half-written by a killed writer, that were cut off.
+        entries: the entries found at opening; later ones are not added.
+        count: the number of entries in the log.
+        torn: the bytes of a last line, half-written by a killed writer, that were cut off.
 
     Raises:
-        DecisionLogError: if another process writes it, or as ``read_decisions``.
+        DecisionLogError: if another process writes the log, or ``read_decisions`` raises it.
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()  # the thread that uploads segments writes too
+        self._lock = threading.Lock()  # the thread that uploads segments writes as well
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -100,19 +100,19 @@ class DecisionLog:
         os.ftruncate(self._file, whole)
 
     def write(self, do: str, **fields: Any) -> None:
-        """Append an entry; it is safe from a kill of this process on return."""
+        """Append an entry; once this returns, a kill of the process does not lose it."""
         line = msgspec.json.encode({"do": do, **fields}) + b"\n"
         with self._lock:
             os.write(self._file, line)
             self.count += 1
 
     def close(self) -> None:
-        """Give up the write lock; the file stays."""
+        """Close the file and release its lock."""
         os.close(self._file)
 
 
 def last_end(path: Path) -> Entry | None:
-    """Return the entry of the last cycle that has ended; None if none has. Reads the end only."""
+    """Return the last ``end`` entry; None if no cycle has ended. Reads only the file's tail."""
     if not path.exists():
         return None
     size = path.stat().st_size
@@ -131,6 +131,6 @@ def last_end(path: Path) -> Entry | None:
 
 
 def cycles_done(session: Path) -> int:
-    """Return the number of the last cycle that was ended, of any market."""
+    """Return the highest number of a cycle that has ended, over all markets of a session."""
     ends = [last_end(path) for path in session.glob(f"*{DECISIONS}")]
     return max((end["cycle"] for end in ends if end), default=0)

@@ -1,9 +1,10 @@
-"""What can be wrong with what a session has left; each says which file and what to do.
+"""The errors of a session's record; each text names the file and says what to do.
 
-RecordError              it lacks something or was changed: replay nothing
-├── DecisionLogError     a log is another version's, in use or damaged
-├── LedgerError          a ledger is another session's or in use, or a bar does not follow
-└── CheckpointError      a checkpoint is damaged or another version's
+RecordError              the record lacks something or was changed: do not replay or resume it
+├── DecisionLogError     a log has another version's format, is in use or is damaged
+├── LedgerError          a ledger has other learners or another format, or is in use; or a row is
+│                        out of order, or the disk is full
+└── CheckpointError      a checkpoint is damaged or has another version's format
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from streaming.errors import TickloopError
 
 
 class RecordError(TickloopError):
-    """A record lacks something or was changed."""
+    """A session's record lacks something or was changed."""
 
 
 class DecisionLogError(RecordError):
-    """A decision log is another version's, in use or damaged."""
+    """A decision log has another version's format, is in use or is damaged."""
 
 
 class LedgerError(RecordError):
-    """A ledger is another session's or in use, or a bar does not follow."""
+    """A ledger does not fit the session, is in use, or cannot take a row."""
 
 
 class CheckpointError(RecordError):
-    """A checkpoint is damaged or another version's."""
+    """A checkpoint is damaged or has another version's format."""

@@ -1,6 +1,6 @@
 """The names of the files in a session's folder that outlive a process; each has one writer.
 
-What is a market's begins with its name, and goes with it to whichever process trains it.
+A market's files begin with its symbol; the next process that trains the market takes them over.
 """
 
 from __future__ import annotations
@@ -9,37 +9,36 @@ from pathlib import Path
 
 from trainers.recording.errors import RecordError
 
-# Of the session.
+# Files of the session.
 CONFIG = "config.json"
-CONTROLS = "controls.jsonl"  # wishes of operators, passed on to every trainer
-SUMS = "sums.jsonl"  # which cycles of which markets made the session's metrics
-OUTBOX = "outbox.jsonl"  # of the session's own run
+CONTROLS = "controls.jsonl"  # the requests of operators, which every trainer reads
+SUMS = "sums.jsonl"  # the cycles of all markets that were combined into the session's metrics
+OUTBOX = "outbox.jsonl"  # undelivered batches of the session's own run
 TAPE = "tape"
 
-# Of a market, after its name.
+# Files of a market: what follows its symbol.
 DECISIONS = ".decisions.jsonl"
 CHECKPOINT = ".checkpoint.pt"
 MARKET_OUTBOX = ".outbox.jsonl"
 RUNS = ".runs.json"
 OUTCOMES, FORECASTS = ".outcomes", ".forecasts"
 
-# Artifacts of the session's run that make its record.
-RECORD = "record"
+RECORD = "record"  # the artifact folder of the session's run that holds its record
 
 FORMAT = 2
-JOURNAL = "journal.jsonl"  # of format 1, that of tickloop 0.1
+JOURNAL = "journal.jsonl"  # a file of format 1, which tickloop 0.1 wrote
 
 
 def of_market(session: Path, market: str, kind: str) -> Path:
-    """Return the path of a market's file; ``kind`` is one of the endings above."""
+    """Return the path of a market's file; ``kind`` is one of the endings, as ``CHECKPOINT``."""
     return session / f"{market}{kind}"
 
 
 def check_format(session: Path) -> None:
-    """Refuse the record of an older version.
+    """Check that a session's record does not have an older version's format.
 
     Raises:
-        RecordError: in one line that names the version.
+        RecordError: if it has; the text names that version.
     """
     if (session / JOURNAL).exists():
         raise RecordError(

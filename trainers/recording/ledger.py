@@ -1,10 +1,10 @@
-"""The ledger of one symbol: two files of rows in the session's folder.
+"""The ledger of one market: two files of rows in the session's folder.
 
-    SYMBOL.outcomes   one row a bar
-    SYMBOL.forecasts  one row a bar and learner
+    SYMBOL.outcomes   one row per bar
+    SYMBOL.forecasts  one row per bar and learner
 
-The outcome of a bar is written before the forecasts made at its close, so that a kill between
-the two leaves a bar that lacks forecasts, never forecasts without their bar.
+The outcome of a bar is written before the forecasts made at its close, so a kill between the two
+leaves a bar without forecasts, never forecasts without their bar.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from trainers.scoring.ledger import FORECAST, OUTCOME, Forecasts, Outcomes, rows
 
 
 class LedgerRows(NamedTuple):
-    """What a ledger held when it was read.
+    """The rows of a ledger at the time of reading.
 
     Attributes:
-        names: of the learners; a forecast's ``learner`` is an index into them.
+        names: the learners' names; a forecast's ``learner`` is an index into them.
         outcomes: ``(T,)`` of dtype ``OUTCOME``, oldest first.
         forecasts: ``(N,)`` of dtype ``FORECAST``, oldest first.
     """
@@ -36,13 +36,17 @@ class LedgerRows(NamedTuple):
 
 
 def read_ledger(folder: Path, symbol: str) -> LedgerRows:
-    """Read the whole rows of a ledger, while it is written or later.
+    """Read all complete rows of a ledger; its writer may be at work.
 
-    The bar of every forecast is among the outcomes; the newest may lack forecasts still.
+    The outcomes hold the bar of every forecast; the newest bar may lack its forecasts.
+
+    Args:
+        folder: the session's folder.
+        symbol: the market.
 
     Raises:
-        LedgerError: if a file is not of this version.
-        FileNotFoundError: if there is no ledger (the writer has not started yet).
+        LedgerError: if a file does not have this version's format.
+        FileNotFoundError: if there is no ledger: its writer has not started yet.
     """
     outcomes_file, forecasts_file = ledger_files(folder, symbol)
     read_names(outcomes_file, OUTCOME)
@@ -52,19 +56,19 @@ def read_ledger(folder: Path, symbol: str) -> LedgerRows:
 
 
 class Ledger:
-    """The one writer of a market's ledger; goes on with the files that are there.
+    """The only writer of a market's ledger, which it locks; continues a ledger that exists.
 
     Args:
-        folder: the session's.
+        folder: the session's folder.
         symbol: the market.
-        names: of the learners.
+        names: the learners' names.
 
     Attributes:
-        found: the rows that were there at opening.
-        torn: rows cut off at opening, left half-written by a killed writer.
+        found: the rows that the ledger held at opening.
+        torn: the number of rows, half-written by a killed writer, that were cut off at opening.
 
     Raises:
-        LedgerError: if another process writes it, or it was made by another version or with
+        LedgerError: if another process writes the ledger, or it has another version's format or
             other learners.
     """
 
@@ -83,25 +87,25 @@ class Ledger:
 
     @property
     def last_bar(self) -> int:
-        """The newest bar written, ns; -1 before the first."""
+        """Open time of the newest bar written, ns; -1 before the first."""
         return self._last["outcome"]
 
     def write(self, outcome: Outcomes, forecasts: Forecasts) -> str:
-        """Write a bar, or look whether what is written of it already is the same.
+        """Write the rows of a bar, or compare them with those that were found at opening.
 
-        A trainer that was started again computes the last rows once more. A bar whose forecasts
-        a killed writer did not get to write is completed by them.
+        A restarted trainer computes the last rows once more, hence the comparison. A bar that a
+        killed writer left without forecasts gets them now.
 
         Args:
             outcome: ``(1,)`` of dtype ``OUTCOME``.
             forecasts: ``(n,)`` of dtype ``FORECAST``, made at that bar's close.
 
         Returns:
-            In what the rows differ from those written; nothing if they do not.
+            A text that says how the rows differ from those in the ledger; empty if they do not.
 
         Raises:
-            LedgerError: if the bar is older than all that is written and was not there at opening,
-                or a forecast is not of it.
+            LedgerError: if the bar is not later than the newest one and was not found at opening,
+                or a forecast belongs to another bar.
         """
         bar = int(outcome["bar"][0])
         if strangers := np.unique(forecasts["bar"][forecasts["bar"] != bar]).tolist():
@@ -119,7 +123,7 @@ class Ledger:
         return differs
 
     def _differs(self, bar: int, outcome: Outcomes, forecasts: Forecasts) -> str:
-        """Compare with what was there at opening; how long forecasts took is not compared."""
+        """Compare a bar's rows with those found at opening, except for their latencies."""
         if bar > self._last["outcome"]:
             return ""
         before = rows_between(self.found.outcomes, bar - 1, bar)
@@ -138,7 +142,7 @@ class Ledger:
         return ""
 
     def close(self) -> None:
-        """Give up the write locks; the files stay."""
+        """Close the files and release their locks."""
         self._outcomes.close()
         self._forecasts.close()
 
@@ -148,5 +152,5 @@ def _last_bar(rows: Outcomes | Forecasts) -> int:
 
 
 def ledger_files(folder: Path, symbol: str) -> tuple[Path, Path]:
-    """Return where outcomes and forecasts of a symbol are."""
+    """Return the paths of a market's outcomes and forecasts."""
     return of_market(folder, symbol, OUTCOMES), of_market(folder, symbol, FORECASTS)

@@ -1,4 +1,4 @@
-"""A session's record, read back: its settings, journal, ledgers and ticks, each looked at twice.
+"""Reads a session's record: its settings, decision logs, ledgers and ticks, all of them checked.
 
 A record is the session's folder, or the artifacts of its run on another machine.
 """
@@ -35,14 +35,14 @@ from trainers.recording.ledger import LedgerRows, read_ledger
 
 
 class MarketRecord(NamedTuple):
-    """What a session has left of one market.
+    """The record of one market.
 
     Attributes:
-        folder: of the session's files.
-        market: its symbol.
-        entries: of its decision log, up to the end of the last whole cycle and what follows.
-        runs: MLflow run ids by learner.
-        grace_ms: setting of the session by which its bars were made.
+        folder: the folder with the session's files.
+        market: the market's symbol.
+        entries: all entries of the decision log, oldest first; the last cycle may lack its end.
+        runs: the MLflow run ids by learner.
+        grace_ms: the session's setting with which its bars were built.
     """
 
     folder: Path
@@ -53,18 +53,18 @@ class MarketRecord(NamedTuple):
 
     @property
     def cycles(self) -> int:
-        """Whole cycles."""
+        """The number of whole cycles."""
         return sum(entry["do"] == "end" for entry in self.entries)
 
     @property
     def market_seconds(self) -> float:
-        """Market time from the first cycle to the last."""
+        """Market time from the beginning of the first cycle to that of the last, s."""
         begun = [entry["now"] for entry in self.entries if entry["do"] == "cycle"]
         return (max(begun) - min(begun)) / NS_PER_S if begun else 0.0
 
     @property
     def hashes(self) -> dict[int, dict[str, Any]]:
-        """What each whole cycle computed, by cycle and stage."""
+        """The hashes of each whole cycle, by cycle and stage."""
         return {entry["cycle"]: entry["hashes"] for entry in self.entries if entry["do"] == "end"}
 
     def ledger(self) -> LedgerRows:
@@ -72,10 +72,10 @@ class MarketRecord(NamedTuple):
         return read_ledger(self.folder, self.market)
 
     def stream(self) -> RecordedStream:
-        """Return the market's ticks, and the bars that they make.
+        """Return the market's ticks and the bars built from them.
 
         Raises:
-            RecordError: if ticks are missing or not those that were recorded.
+            RecordError: if ticks are missing, or a segment of the tape was changed.
         """
         ticks = read_ticks(self.folder, self.market, self.entries)
         bars = BarBuilder(self.grace_ms * NS_PER_MS).update(ticks.copy())
@@ -83,12 +83,13 @@ class MarketRecord(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What a session has left.
+    """The record of a session.
 
     Attributes:
-        config: its settings.
-        markets: by symbol, those of which a cycle is whole.
-        sums: which cycle of which market made the session's metrics, by the session's step.
+        config: the session's settings.
+        markets: the markets that have a whole cycle, by symbol.
+        sums: the cycle of each market, by symbol, that was combined into the session's metrics;
+            by the session's step.
     """
 
     config: SessionConfig
@@ -97,11 +98,11 @@ class Record(NamedTuple):
 
 
 def read_record(folder: Path) -> Record:
-    """Read a record.
+    """Read the record in a folder; ticks and ledgers are read later, on demand.
 
     Raises:
-        RecordError: if it is not there, is an older version's, or no cycle of it is whole.
-        TickloopError: if a file is damaged or another version's.
+        RecordError: if a file is missing, damaged or of an older version, or no cycle is whole.
+        ConfigError: if a setting is wrong.
     """
     check_format(folder)
     if not (folder / CONFIG).exists():
@@ -128,17 +129,22 @@ def _market(folder: Path, market: str, grace_ms: int) -> MarketRecord:
 
 
 def read_sums(folder: Path) -> dict[int, dict[str, int]]:
-    """Return which cycle of which market made the session's metrics, by the session's step."""
+    """Return the cycle of each market that made the session's metrics, by the session's step."""
     path = folder / SUMS
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     return {entry["cycle"]: entry["of"] for entry in map(json.loads, lines)}
 
 
 def read_ticks(folder: Path, symbol: str, entries: list[Entry]) -> Ticks:
-    """Return a market's ticks from the first on: from its tape, then what the cache still holds.
+    """Return a market's ticks from tick 0 on: those of its tape, then the rest from the cache.
+
+    Args:
+        folder: the folder with the session's files.
+        symbol: the market.
+        entries: the market's decision log, which has the hashes of the tape's segments.
 
     Raises:
-        RecordError: if some that a cycle has seen are missing, or a segment's content is another.
+        RecordError: if ticks that a cycle has seen are missing, or a segment was changed.
     """
     hashes = {entry["name"]: entry["sha256"] for entry in entries if entry["do"] == "segment"}
     tape = segments(folder / TAPE, symbol)
@@ -188,7 +194,7 @@ def _content(segment: Segment, symbol: str, recorded: str | None) -> Ticks:
 
 
 def _from_cache(folder: Path, symbol: str, start: int) -> Ticks:
-    """Return the ticks that a killed feed had not put on tape yet."""
+    """Return the ticks from ``start`` on, which a killed feed had not written to the tape yet."""
     if not (folder / f"{symbol}.ticks").exists():
         return make_ticks(0)
     first, rows = tick_cache(folder, symbol).read(start)

@@ -2,9 +2,9 @@
 
     | header, 1 page: magic, version, JSON of the layout | row 0 | row 1 | ...
 
-Rows are handed over by one ``os.write`` and are in the page cache when it returns: they outlive
-a killed process, not a power cut. A writer killed inside it, where the rows cross a page, leaves
-some of them, the last one perhaps torn: the next writer cuts that off and readers do not see it.
+Rows are written by one ``os.write`` and are in the page cache when it returns: they survive a kill
+of the process, not a power cut. A kill during the call can leave a part of the rows, the last one
+torn. The next writer cuts an incomplete group off; readers ignore a torn row.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def read_names(path: Path, dtype: np.dtype[np.void]) -> list[str]:
     """Return the learners' names from the header of a file of rows.
 
     Raises:
-        LedgerError: if it is no such file, or one of other rows.
-        FileNotFoundError: if there is no such file (the writer has not started yet).
+        LedgerError: if the file does not have this version's header, or has other rows.
+        FileNotFoundError: if there is no such file: its writer has not started yet.
     """
     with path.open("rb") as file:
         page = file.read(PAGE)
@@ -54,21 +54,22 @@ def read_names(path: Path, dtype: np.dtype[np.void]) -> list[str]:
 
 
 def read_rows(path: Path, dtype: np.dtype[np.void], start: int = 0) -> Rows:
-    """Return a copy of the whole rows written so far, from row ``start`` on."""
+    """Return a copy of the complete rows written so far, from row ``start`` on."""
     return np.fromfile(path, dtype, offset=PAGE + start * dtype.itemsize)
 
 
 class RowFile:
-    """The one writer of a file of rows; makes the file if it is missing.
+    """The only writer of a file of rows, which it locks; creates the file if it is missing.
 
     Args:
         path: the file.
-        dtype: of one row, without padding.
-        names: of the learners.
-        group: rows that are written together, or not at all.
+        dtype: the dtype of one row, without padding.
+        names: the learners' names.
+        group: the number of rows that belong together: an incomplete group is cut off at opening.
 
     Attributes:
-        found: ``(n,)`` the rows that were there at opening.
+        found: ``(n,)`` the rows that the file held at opening.
+        torn: the number of rows that were cut off at opening.
 
     Raises:
         LedgerError: if another process writes the file, or its layout or names differ.
@@ -90,10 +91,10 @@ class RowFile:
         self.found = rows
 
     def append(self, rows: Rows) -> None:
-        """Write rows; they are safe from a kill of this process on return.
+        """Append rows; once this returns, a kill of the process does not lose them.
 
         Raises:
-            LedgerError: if there is no room for them; the file is as it was.
+            LedgerError: if the disk has no room for all of them; the file is unchanged.
         """
         data = rows.tobytes()
         written = os.write(self._file, data)
@@ -105,7 +106,7 @@ class RowFile:
             )
 
     def close(self) -> None:
-        """Give up the write lock; the file stays."""
+        """Close the file and release its lock."""
         os.close(self._file)
 
     def _check(self, dtype: np.dtype[np.void], names: list[str]) -> None:
@@ -120,7 +121,7 @@ class RowFile:
             )
 
     def _cut_torn_rows(self, itemsize: int, group: int) -> int:
-        """Cut off what a killed writer left of a last group; return how many rows that were."""
+        """Cut off an incomplete last group; return the number of rows that were cut off."""
         size = os.fstat(self._file).st_size
         torn = (size - PAGE) % (itemsize * group)
         os.ftruncate(self._file, size - torn)
@@ -132,7 +133,7 @@ def _fields(dtype: np.dtype[np.void]) -> list[list[str]]:
 
 
 def _make_file(path: Path, dtype: np.dtype[np.void], names: Sequence[str]) -> None:
-    """Make the file under another name first: nobody ever sees half a header."""
+    """Create the file with its header, unless it exists; no reader ever sees half a header."""
     layout = json.dumps({"dtype": _fields(dtype), "learners": list(names)})
     page = (MAGIC + b"%d\n%s" % (VERSION, layout.encode())).ljust(PAGE - 1) + b"\n"
     if len(page) > PAGE:

@@ -1,6 +1,6 @@
-"""The ledger of one symbol, read while it is written: each row once.
+"""Reads the ledger of one market while it is written, each row once.
 
-SYMBOL.outcomes, SYMBOL.forecasts -> LedgerTail -> only what is new
+SYMBOL.outcomes, SYMBOL.forecasts -> LedgerTail -> new rows
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from trainers.scoring.ledger import FORECAST, OUTCOME
 
 
 class LedgerTail:
-    """Hands out the rows of a ledger as they come.
+    """A reader that returns the new rows of a ledger at each call.
 
     Args:
-        folder: the session's.
+        folder: the session's folder.
         symbol: the market.
 
     Attributes:
-        names: of the learners; empty until there is a ledger.
+        names: the learners' names; empty until there is a ledger.
     """
 
     def __init__(self, folder: Path, symbol: str) -> None:
         self._outcomes_file, self._forecasts_file = ledger_files(folder, symbol)
-        self._outcomes = self._forecasts = 0  # rows handed out
+        self._outcomes = self._forecasts = 0  # the numbers of rows returned so far
         self.names: list[str] = []
 
     def read(self) -> LedgerRows:
-        """Return the rows since the last call; none while there is no ledger.
+        """Return the rows written since the last call; none while there is no ledger.
 
-        The bar of every forecast has been handed out with it, or before.
+        The bar of every forecast is among the outcomes of this call or of an earlier one.
 
         Raises:
-            LedgerError: if a file is not of this version.
+            LedgerError: if a file does not have this version's format.
         """
         try:
             self.names = self.names or self._names()

@@ -1,10 +1,10 @@
-"""Replay a recorded session: the same code on the record, compared with what was recorded.
+"""Replays a recorded session: runs the same code on its record and compares the results.
 
     python -m trainers.replay --session RUN_ID [--cnn_learning_rate 0.01 ...]
 
-Ends with one line: ``identical: N cycles, M metrics`` (exit code 0), or the first cycle and stage
-that differ, with both values (exit code 3). With another setting it is a what-if: nothing is
-compared bit for bit, both are shown side by side.
+It ends with one line: ``identical: N cycles, M metrics`` (exit code 0), or the first cycle and
+stage that differ, with both values (exit code 3). With changed settings it is a what-if: nothing is
+compared bit by bit; the metrics of both are printed side by side.
 """
 
 from __future__ import annotations
@@ -41,14 +41,24 @@ from trainers.tracking.store import StoreError, ensure_store
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReplayConfig(Settings):
-    """Replay a session; any setting of its learners may be another: a what-if."""
+    """Replay a session; changing a setting of its learners makes the replay a what-if."""
 
     session: str = setting("last", "run id of the session, or last")
     runs: bool = setting(True, "log the replay as MLflow runs of its own, tagged replay_of")
 
 
 def replay(given: ReplayConfig, changes: dict[str, str], root: Path) -> int:
-    """Replay a session of the store of the project at ``root``; return the exit code."""
+    """Replay a session of the project at ``root``; return the exit code.
+
+    Args:
+        given: the replay's own settings.
+        changes: the session's settings to change, by name.
+        root: the project's folder.
+
+    Raises:
+        ConfigError, StoreError: if a setting, the session or the store is unusable.
+        TickloopError: if the record lacks something or was changed.
+    """
     with tempfile.TemporaryDirectory(prefix="tickloop-replay-") as folder:
         return _replay_in(Path(folder), given, changes, root)
 
@@ -89,7 +99,7 @@ def _replay_in(folder: Path, given: ReplayConfig, changes: dict[str, str], root:
 
 
 def _runs_of(record: Record) -> dict[str, str]:
-    """Return the ids of a session's runs by the run's name in it."""
+    """Return the ids of a session's runs by ``run_name``."""
     return {
         run_name(name, learner): run_id
         for name, market in record.markets.items()
@@ -98,7 +108,7 @@ def _runs_of(record: Record) -> dict[str, str]:
 
 
 def main() -> None:
-    """Run from the command line."""
+    """Run a replay from the command line."""
     logging.basicConfig(level=logging.WARNING, format="replay: %(message)s", force=True)
     own, changes = split_arguments(sys.argv[1:])
     given = ReplayConfig.from_args(own)

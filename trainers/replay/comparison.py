@@ -1,22 +1,30 @@
-"""What a replay came to beside what was recorded: stage by stage, metric by metric. Pure."""
+"""Compares a replay with what was recorded, stage by stage and metric by metric. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-# Measured by a clock or counted by the feed: read back from the log, which proves nothing.
+# Metrics measured by a clock or counted by the feed. A replay reads them back from the log, so that
+# they are the same proves nothing, and they are not counted.
 ECHOED = ("train/seconds", "stream/")
 
-Recorded = Mapping[str, Mapping[int, Mapping[str, float]]]  # by run, step, name
+# Values of metrics by run, step and name.
+Recorded = Mapping[str, Mapping[int, Mapping[str, float]]]
 
 
 class ReplayDiffersError(Exception):
-    """A replay came to something else: the cycle, the stage, and both values."""
+    """A replay differs from the record: the text has the cycle, the stage and both values."""
 
 
 def compare_stages(market: str, cycle: int, recorded: Mapping[str, Any], now: Any) -> None:
-    """Compare the hashes of a cycle, in the order in which data flow.
+    """Compare the hashes of a cycle's stages, in the order in which data flow.
+
+    Args:
+        market: the market's symbol.
+        cycle: the cycle.
+        recorded: the recorded hashes, by stage.
+        now: the replay's hashes, by stage.
 
     Raises:
         ReplayDiffersError: at the first stage that differs.
@@ -38,14 +46,14 @@ def _same(market: str, cycle: int, stage: str, recorded: Any, now: Any) -> None:
 
 
 class MetricsCheck:
-    """Compares the metrics of a replay with what MLflow has of the session.
+    """Compares the metrics of a replay with those that MLflow has of the session.
 
     Args:
-        recorded: metrics by run, step and name; None for a what-if, which is not compared.
+        recorded: the session's metrics; None for a what-if, which is not compared.
 
     Attributes:
-        compared: values that were computed and are the same.
-        newest: of each run, its newest metrics by name.
+        compared: the number of values that were computed and are the same.
+        newest: the replay's newest metrics, by run and name.
     """
 
     def __init__(self, recorded: Recorded | None) -> None:
@@ -54,10 +62,10 @@ class MetricsCheck:
         self.newest: dict[str, dict[str, float]] = {}
 
     def take(self, run: str, step: int, metrics: Mapping[str, float]) -> None:
-        """Compare the metrics of one run at one step.
+        """Take the metrics of one run at one step, and compare them.
 
         Raises:
-            ReplayDiffersError: if a metric of the cycle is missing, new, or has another value.
+            ReplayDiffersError: if a metric is missing, is new, or has another value.
         """
         if metrics and self._recorded is not None:
             self._compare(run, step, metrics, self._recorded.get(run, {}).get(step, {}))

@@ -1,10 +1,9 @@
-"""Replays sessions that have ended, to see that they replay to the same, and tags them ``parity``.
+"""Replays sessions that have ended, at the lowest priority; each gets its result as tag ``parity``.
 
     python -m trainers.replay.earlier RUN_ID ...
 
-A session of a fixed number of cycles is replayed at its end. One that was ended by hand has to be
-gone at once; the next session has it replayed beside it, by this process. Both give way to all
-other work.
+A session with a fixed number of cycles is replayed when it ends. A session that is ended by hand
+must end at once: it is replayed by this process, which the next session starts.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ POLL_SECONDS = 0.1
 
 
 def replay_at_the_end(session: Path, stopped: Callable[[], bool]) -> None:
-    """Replay a session that has just ended, until it is done or ``stopped()``."""
+    """Replay a session that has just ended; give up once ``stopped()`` is True."""
     process = subprocess.Popen(_replay_of(session.name), start_new_session=True)
     while process.poll() is None and not stopped():
         time.sleep(POLL_SECONDS)
     if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)  # it has nothing to lose
+        os.killpg(process.pid, signal.SIGKILL)  # a replay has nothing to save
 
 
 def _replay_of(session: str) -> list[str]:
@@ -35,7 +34,7 @@ def _replay_of(session: str) -> list[str]:
 
 
 def main() -> None:
-    """Replay the sessions named; the replay of one that cannot be replayed says so itself."""
+    """Replay the sessions of the command line; a replay that fails prints the reason itself."""
     for session in sys.argv[1:]:
         subprocess.run(_replay_of(session), check=False)
 

@@ -1,4 +1,4 @@
-"""A progress bar in market time: how far, how fast."""
+"""The progress bar of a replay, in market time."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import sys
 import time
 
 WIDTH = 30
-SHOW_SECONDS = 1.0  # on a terminal
-LINE_SECONDS = 10.0  # where every bar is a line of a log
+SHOW_SECONDS = 1.0  # between two updates on a terminal
+LINE_SECONDS = 10.0  # between two updates elsewhere, where each is a new line
 
 
 class Progress:
     """Shows a replay's progress on stderr.
 
     Args:
-        total: market seconds in all.
+        total: the market time to replay, s.
     """
 
     def __init__(self, total: float) -> None:
@@ -25,11 +25,11 @@ class Progress:
 
     @property
     def speed(self) -> float:
-        """Market seconds a second."""
+        """The speed so far, in market seconds per second."""
         return self._done / max(time.monotonic() - self._started, 1e-9)
 
     def show(self, done: float) -> None:
-        """Show that ``done`` market seconds are done, unless it was shown just now."""
+        """Show that ``done`` s of market time are done, unless the last update is too recent."""
         self._done = done
         now = time.monotonic()
         last = done >= self._total

@@ -1,4 +1,4 @@
-"""Replays the markets of a record: the same engine on the same decisions, each market by itself."""
+"""Replays the markets of a record, one after the other: the same engine, the same decisions."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from trainers.replay.runs import SESSION, ReplayRuns, run_name
 
 
 class Loads(Protocol):
-    """Gives registered versions."""
+    """Loads the models of registered versions."""
 
     def load(self, symbol: str, learner: str, version: int) -> Model | None:
-        """Return a version's program; None for version 0."""
+        """Return a version's model; None for version 0."""
 
 
 class Replayer:
     """One replay of a record.
 
     Args:
-        record: what the session left.
-        config: its settings, or others for a what-if.
-        check: takes the metrics.
-        runs: where metrics go besides; None for nowhere.
-        versions: gives the versions that were champion.
-        what_if: whether the settings are others, so that hashes are not compared.
+        record: the session's record.
+        config: the session's settings, or changed ones for a what-if.
+        check: compares the metrics.
+        runs: MLflow runs for the metrics; None logs nothing.
+        versions: loads the versions that were champion.
+        what_if: whether the settings are changed, so that hashes are not compared.
 
     Attributes:
-        cycles: done so far, of all markets.
+        cycles: the number of cycles replayed so far, in all markets.
     """
 
     def __init__(
@@ -55,19 +55,20 @@ class Replayer:
         self.cycles = 0
         total = sum(market.market_seconds for market in record.markets.values())
         self._progress = Progress(total)
-        self._done_before = 0.0  # market seconds of the markets before this one
+        self._done_before = 0.0  # market time of the markets that are done, s
         self._streams: dict[tuple[str, int], CycleDone] = {}
 
     @property
     def speed(self) -> float:
-        """Market seconds a second, so far; those of several markets add up."""
+        """The speed so far in market seconds per second, where markets' times add up."""
         return self._progress.speed
 
     def run(self) -> None:
-        """Replay every market up to its last whole cycle, then add the markets up.
+        """Replay every market, then compute the session's metrics from all of them.
 
         Raises:
-            ReplayDiffersError: at the first thing that differs.
+            ReplayDiffersError: at the first stage or metric that differs.
+            RecordError: if the record lacks something or was changed.
         """
         for name, market in self._record.markets.items():
             roster = make_roster(self._config, name)
@@ -108,12 +109,12 @@ class Replayer:
                 self._runs.event(command.code, f"{market.market} {command.text}", start / 1e9)
 
     def _sum_up(self) -> None:
-        """Take the session's own metrics, of the cycles that the session took."""
+        """Compute and compare the session's metrics, from the cycles that the session combined."""
         first = self._config.symbol_list[0]
         for step, taken in self._record.sums.items():
             done = [self._streams.get(pair) for pair in taken.items()]
             if not all(done) or (first, step) not in self._streams:
-                continue  # of a cycle that was not whole when the session was killed
+                continue  # a kill of the session cut one of these cycles short
             metrics = of_session(one.stream for one in done if one)
             self._check.take(SESSION, step, metrics)
             if self._runs is not None:

@@ -1,4 +1,4 @@
-"""What a replay needs of the store: the session's record and metrics, and runs of its own."""
+"""A replay's access to MLflow: the session's record and metrics, and the replay's own runs."""
 
 from __future__ import annotations
 
@@ -30,20 +30,25 @@ from trainers.tracking.runs import (
 )
 from trainers.tracking.tracker import Tracker
 
-SESSION = "session"  # the name of the session's own run, beside SYMBOL/learner
+SESSION = "session"  # stands for the session's own run where others are named SYMBOL/learner
 
 
 def run_name(market: str, learner: str) -> str:
-    """Return the name of a learner's run in a session."""
+    """Return the name by which a replay refers to a learner's run."""
     return f"{market}/{learner}"
 
 
 def record_folder(client: MlflowClient, root: Path, session: str, copy: Path) -> Path:
-    """Return where a session's record is: its folder here, else its artifacts, put into ``copy``.
+    """Return the folder with a session's record; download it to ``copy`` if it is not here.
+
+    Args:
+        client: the MLflow store's client.
+        root: the project's folder.
+        session: run id of the session.
+        copy: an existing folder for the download.
 
     Raises:
-        ConfigError: if the store has no such session.
-        RecordError: if there is neither a folder nor a record in the store.
+        RecordError: if there is neither a folder here nor a record in the store.
     """
     here = session_folder(root, session)
     if (here / CONFIG).exists():
@@ -59,7 +64,7 @@ def record_folder(client: MlflowClient, root: Path, session: str, copy: Path) ->
 
 
 def known_session(client: MlflowClient, session: str) -> str:
-    """Return the run id that ``session`` names.
+    """Return the run id of a session, given that or ``last`` for the newest session.
 
     Raises:
         ConfigError: if the store has no such session.
@@ -79,7 +84,12 @@ def known_session(client: MlflowClient, session: str) -> str:
 
 
 def other_code(tags: Mapping[str, str], root: Path) -> str:
-    """Say that the session of these tags was recorded by other code; nothing if by the same."""
+    """Return a text if a session was recorded by other code than this; else an empty one.
+
+    Args:
+        tags: the tags of the session's run.
+        root: the project's folder.
+    """
     then, now = tags.get(MLFLOW_GIT_COMMIT, "unknown"), commit_of(root) or "unknown"
     dirty = " with changes (record/git.diff)" if tags.get("git.dirty") == "true" else ""
     if then == now and not dirty:
@@ -88,9 +98,10 @@ def other_code(tags: Mapping[str, str], root: Path) -> str:
 
 
 def not_replayed_yet(client: MlflowClient, root: Path) -> list[str]:
-    """Return the sessions here, newest first, that ended and of which no parity is known.
+    """Return the run ids of finished sessions in this project without a tag ``parity``.
 
-    Those that other code recorded are left out: it may well come to other values.
+    The newest comes first. Sessions recorded by other code are left out: their values may rightly
+    differ.
     """
     found = []
     for run in ended_sessions(client):
@@ -105,7 +116,12 @@ def not_replayed_yet(client: MlflowClient, root: Path) -> list[str]:
 def recorded_metrics(
     client: MlflowClient, runs: Mapping[str, str]
 ) -> dict[str, dict[int, dict[str, float]]]:
-    """Return all metrics of some runs, by the run's name, step and metric."""
+    """Return all metrics of some runs, by the run's name, step and metric.
+
+    Args:
+        client: the MLflow store's client.
+        runs: the run ids by the run's name.
+    """
     found: dict[str, dict[int, dict[str, float]]] = {}
     for name, run_id in runs.items():
         steps = found.setdefault(name, {})
@@ -116,13 +132,16 @@ def recorded_metrics(
 
 
 class ReplayRuns:
-    """Runs of a replay's own, tagged ``replay_of``.
+    """The MLflow runs of a replay, tagged ``replay_of``.
 
     Args:
-        client: of the store.
-        config: of the replay.
-        session: run id of the session replayed.
-        what_if: settings that are not the session's, in words; empty if there are none.
+        client: the MLflow store's client.
+        config: the replay's settings.
+        session: run id of the replayed session.
+        what_if: the changed settings as a text; empty if there are none.
+
+    Attributes:
+        run_id: the id of the replay's own run.
     """
 
     def __init__(
@@ -145,7 +164,7 @@ class ReplayRuns:
         self._events: list[dict[str, Any]] = []
 
     def make(self, market: str, learner: str, kind: Kind, learner_kind: str) -> None:
-        """Make the run of a learner."""
+        """Create the run of a learner."""
         tags = learner_tags(self.run_id, market, learner, kind, learner_kind) | self._tags
         run_id = create_run(self._client, f"{learner} {market} (replay)", tags)
         describe_run(self._client, run_id, self._config, {Tag.STATUS: Status.IDLE})
@@ -159,15 +178,15 @@ class ReplayRuns:
         tags: Mapping[str, str],
         wall_ms: int | None,
     ) -> None:
-        """Log under a run's name in the session."""
+        """Log metrics and tags to a run, given its ``run_name`` or ``SESSION``."""
         self._writer.log(self._runs[run], step, metrics, tags, wall_ms)
 
     def event(self, code: Code, text: str, ts: float) -> None:
-        """Add to the replay's events; ``ts`` is Unix seconds."""
+        """Add an event to the replay's; ``ts`` is in Unix seconds."""
         self._events = [*self._events, {"ts": ts, "code": code, "text": text}][-EVENTS_SHOWN:]
 
     def close(self, text: str, *, failed: bool) -> None:
-        """Say how it ended, deliver all, and end the runs."""
+        """Log the result ``text``, deliver everything, and end the runs."""
         tags = {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: text, Tag.EVENTS: tag_of(self._events)}
         self._writer.log(self.run_id, 0, tags={str(k): str(v) for k, v in tags.items()})
         self._tracker.close(60)

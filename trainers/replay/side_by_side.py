@@ -1,4 +1,4 @@
-"""A what-if beside the session that it departs from, as a table. Pure."""
+"""A table of a what-if's metrics beside those of its session. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ SHOWN = ("live/accuracy", "live/log_loss", "live/edge", "live/pnl_bps", "live/tr
 
 
 def side_by_side(recorded: Recorded, newest: Mapping[str, Mapping[str, float]], what: str) -> str:
-    """Return the newest metrics of both, of each run that has any that are shown.
+    """Return a table of the newest metrics in ``SHOWN``, as text.
 
     Args:
-        recorded: metrics of the session, by run, step and name.
-        newest: of the what-if, by run and name.
-        what: the settings that differ.
+        recorded: the session's metrics, by run, step and name.
+        newest: the what-if's newest metrics, by run and name.
+        what: the changed settings as a text, for the header.
     """
     lines = [f"{'':<28} {'as recorded':>14} {'what if':>14}   {what}"]
     for run, metrics in newest.items():

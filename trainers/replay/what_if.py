@@ -1,4 +1,4 @@
-"""A replay with other settings of the learners: which may be changed, and how they are given."""
+"""What-ifs: replays with changed settings. Checks and parses the changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from streaming.errors import ConfigError
 from trainers.config import SessionConfig
 from trainers.config.learners import section_and_setting
 
-# What a what-if may change; the stream and when cycles begin are the record's.
+# The session's settings that a what-if may change, besides the learners' own; the stream and the
+# times of the cycles are those of the record.
 TUNABLE = ("features", "confidence", "fee_bps", "history_bars", "learners", "seed")
 
 
@@ -16,7 +17,7 @@ def changed(config: SessionConfig, changes: Mapping[str, str]) -> SessionConfig:
     """Return a session's settings with changes.
 
     Raises:
-        ConfigError: if one is wrong, or is no setting of a learner.
+        ConfigError: if a value is wrong, or a setting may not be changed.
     """
     for name, value in changes.items():
         as_it_was = str(config.flat.get(name)) == value
@@ -29,13 +30,13 @@ def changed(config: SessionConfig, changes: Mapping[str, str]) -> SessionConfig:
 
 
 def difference(config: SessionConfig, recorded: SessionConfig) -> str:
-    """Return in words which settings are not as recorded; nothing if all are."""
+    """Return the settings that differ from the recorded ones as a text; empty if none does."""
     now, then = config.flat, recorded.flat
     return ", ".join(f"{name}={now[name]}" for name in now if now[name] != then.get(name))
 
 
 def split_arguments(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Tell the replay's own flags from settings of the session, ``--name value`` each.
+    """Split a command line into the replay's own flags and the session's settings to change.
 
     >>> split_arguments(["--session", "last", "--cnn_updates=9"])
     (['--session', 'last'], {'cnn_updates': '9'})

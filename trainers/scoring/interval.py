@@ -1,6 +1,6 @@
 """An estimate with its 95 % interval, for cases that depend on their neighbours. Pure.
 
-Every score is close to a mean of *influence values*, one a case: how far that case alone pulls
+Every score is close to a mean of *influence values*, one per case: how far that case alone pulls
 the score. (A mean's are its values; F. Hampel, The influence curve, JASA 69, 1974.) Neighbouring
 bars depend on each other, so the standard error of that mean is taken from means of overlapping
 blocks of consecutive cases: M. Meketon and B. Schmeiser, Overlapping batch means (1984). A block
@@ -26,9 +26,9 @@ class Estimate(NamedTuple):
     """A score.
 
     Attributes:
-        value: of the cases seen.
-        half_width: of its 95 % interval, which is ``value`` more or less this; None if the
-            cases are too few, or all alike, to tell.
+        value: the score of the cases seen.
+        half_width: half the width of the 95 % interval around ``value``; None if there are too few
+            cases, or all are alike.
     """
 
     value: float
@@ -50,7 +50,7 @@ def half_width(influence: NDArray[np.float64]) -> float | None:
     """Return the half-width of the 95 % interval of a score.
 
     Args:
-        influence: ``(n,)`` its influence values in the order of time, in the score's unit.
+        influence: ``(n,)`` the influence values in order of time, in the score's unit.
     """
     n = len(influence)
     block = math.isqrt(n)
@@ -78,7 +78,7 @@ def student(freedom: float) -> float:
 
 
 def rate_of(hits: int, n: int) -> Estimate:
-    """Return a rate of few independent cases, ``n`` > 0.
+    """Return a rate of independent cases, ``n`` > 0, which may be few.
 
     The half-width reaches to the farther end of E. Wilson's score interval, Probable inference,
     JASA 22 (1927), which is sound from the first case on.

@@ -1,4 +1,4 @@
-"""The rows of the ledger: what every learner forecast at each bar, and what the bar came to.
+"""The rows of the ledger: the forecasts of all learners at each bar, and the bar's outcome.
 
     bar closes -> forecasts -> ledger -> scored -> metrics, edge, evidence, promotion
 
@@ -19,19 +19,20 @@ from numpy.typing import NDArray
 from datamodules.quotes import SPREAD_BARS, half_spread_bps, mids
 from streaming.bars import Bars
 
-MADE = 0  # in time
+# The status of a forecast.
+MADE = 0  # made in time
 MISSED = 1  # too late: its label was known already
-SILENT = 2  # the learner gave none
-FAILED = 3  # the learner raised
+SILENT = 2  # the learner returned None
+FAILED = 3  # the learner raised an exception
 
-NO_ACTION = -1  # of a forecaster
+NO_ACTION = -1  # a forecaster's action
 
 OUTCOME = np.dtype(
     [
         ("bar", "<i8"),
         ("close", "<f8"),  # quote currency, > 0
         ("mid", "<f8"),  # between bid and ask at the close, quote currency, > 0
-        ("half_spread_bps", "<f8"),  # of the mid, >= 0
+        ("half_spread_bps", "<f8"),  # bp of the mid, >= 0
         ("gap", "<i8"),  # 1: trades are missing in this bar or between it and the one before
     ]
 )
@@ -41,22 +42,22 @@ FORECAST = np.dtype(
         ("bar", "<i8"),  # the forecast is about the bar after it
         ("learner", "<u4"),  # index into the names in the ledger's header
         ("status", "<u1"),
-        ("gap", "<u1"),  # of its bar
-        ("action", "<i1"),  # an agent's: 0 HOLD, 1 BUY, 2 SELL
-        ("signal", "<i1"),  # what to do by it, as action
+        ("gap", "<u1"),  # the gap flag of the bar
+        ("action", "<i1"),  # an agent's action: 0 HOLD, 1 BUY, 2 SELL
+        ("signal", "<i1"),  # the action that the forecast implies, coded likewise
         ("version", "<u8"),  # id of the weights that forecast
         ("inputs", "<u8"),  # hash of the bars that they saw
         ("probability", "<f8"),
-        ("latency_us", "<i8"),  # from the bar being known to the row being written
+        ("latency_us", "<i8"),  # from the bar being known to the forecasts being made
     ]
 )
 
 Outcomes = NDArray[np.void]  # (T,) of OUTCOME, bars rising
-Forecasts = NDArray[np.void]  # (N,) of FORECAST, bars rising, a row a learner and bar
+Forecasts = NDArray[np.void]  # (N,) of FORECAST, bars rising, one row per learner and bar
 
 
 def outcome_of(bars: Bars) -> Outcomes:
-    """Return the row ``(1,)`` of the newest of ``bars``; 60 of them tell its spread."""
+    """Return the row ``(1,)`` of the newest of ``bars``; its spread is known from 60 of them."""
     bars = bars[-SPREAD_BARS:]
     newest = bars[-1]
     row = np.zeros(1, OUTCOME)
@@ -66,7 +67,7 @@ def outcome_of(bars: Bars) -> Outcomes:
 
 
 def missed_rows(outcome: Outcomes, versions: Sequence[int]) -> Forecasts:
-    """Return the rows of a bar that nobody forecast in time, one a learner's version."""
+    """Return the rows ``(n,)`` of a bar without forecasts in time, one per learner's version."""
     rows = np.zeros(len(versions), FORECAST)
     rows["status"], rows["probability"], rows["action"] = MISSED, np.nan, NO_ACTION
     rows["version"] = versions
@@ -76,12 +77,12 @@ def missed_rows(outcome: Outcomes, versions: Sequence[int]) -> Forecasts:
 
 
 class LedgerTable:
-    """The rows of one market in memory, oldest first; grows, and changes no row.
+    """The rows of one market in memory, oldest first; rows are added and never changed.
 
     Args:
-        names: of the learners; a forecast's ``learner`` is an index into them.
-        outcomes: ``(T,)`` rows to begin with.
-        forecasts: ``(N,)`` rows to begin with.
+        names: the learners' names; a forecast's ``learner`` is an index into them.
+        outcomes: ``(T,)`` the first outcomes; None for none.
+        forecasts: ``(N,)`` the first forecasts; None for none.
     """
 
     def __init__(
@@ -96,16 +97,16 @@ class LedgerTable:
 
     @property
     def outcomes(self) -> Outcomes:
-        """All outcomes, ``(T,)``, not to be written to."""
+        """All outcomes, ``(T,)``, read-only."""
         return self._outcomes.rows
 
     @property
     def forecasts(self) -> Forecasts:
-        """All forecasts, ``(N,)``, not to be written to."""
+        """All forecasts, ``(N,)``, read-only."""
         return self._forecasts.rows
 
     def append(self, outcome: Outcomes, forecasts: Forecasts) -> None:
-        """Add the rows of one bar, later than those before."""
+        """Add the rows of one bar, which is later than those before."""
         self._outcomes.append(outcome)
         self._forecasts.append(forecasts)
 
@@ -121,7 +122,7 @@ def rows_between(rows: NDArray[np.void], after: int, to: int) -> NDArray[np.void
 
 
 class _Growing:
-    """An array to append to in constant time."""
+    """An array with an append of constant amortised time."""
 
     def __init__(self, rows: NDArray[np.void]) -> None:
         self._rows, self._count = rows, len(rows)

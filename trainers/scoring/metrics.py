@@ -4,7 +4,7 @@
     live/10m/accuracy  the last ten minutes       live/10m/accuracy_ci  interval, if one is known
     live/1h/accuracy   the last hour              live/1h/accuracy_ci
 
-Windows are market time, back from the newest bar. A score without a single case is left out.
+Windows are in market time and end at the newest bar. A score without a single case is left out.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def scores_of(scored: Scored, fee_bps: float) -> dict[str, float]:
     """Return all scores of a learner over all windows.
 
     Args:
-        scored: its forecasts and the moves, ``(T,)`` bars.
+        scored: the learner's forecasts and the moves, ``(T,)`` bars.
         fee_bps: cost of one change of position besides half the spread, bp of its value.
     """
     paper = paper_of(scored, fee_bps)
@@ -53,18 +53,18 @@ def scores_of(scored: Scored, fee_bps: float) -> dict[str, float]:
 
 
 def start_of(bar: NDArray[np.int64], seconds: int | None) -> int:
-    """Return the first bar, as an index, that is about the last ``seconds`` of the market."""
+    """Return the index of the first bar in the last ``seconds`` of market time; None is all."""
     if seconds is None or len(bar) == 0:
         return 0
     return int(np.searchsorted(bar, bar[-1] - seconds * NS_PER_S))
 
 
 def window_scores(scored: Scored, paper: Paper, fee_bps: float) -> dict[str, Estimate | None]:
-    """Return the scores of one window; None for one that its cases do not allow.
+    """Return the scores of one window; a score that its cases do not allow is None.
 
     Args:
         scored: the learner's forecasts and the moves in the window.
-        paper: its account in the window.
+        paper: the learner's paper account in the window.
         fee_bps: as in ``scores_of``.
     """
     found: dict[str, Estimate | None] = {**_counts(scored, paper)}

@@ -1,4 +1,4 @@
-"""What became of each bar: how the next one moved, and whether that is known. Pure.
+"""The move after each bar: how the next close and mid differ, if that is known. Pure.
 
 All learners of a symbol are scored on the same moves. None crosses a gap in the stream.
 """
@@ -18,16 +18,16 @@ BAR_NS = NS_PER_S  # from one bar to the next
 
 
 class Moves(NamedTuple):
-    """Per bar ``t``, ``(T,)`` each, known when bar ``t + 1`` closes unless it says otherwise.
+    """The moves after bars, ``(T,)`` each; those after bar ``t`` are known when the next closes.
 
     Attributes:
-        bar: int64, its open, ns; known at its own close, as the next two.
-        half_spread_bps: float64, bp of the mid.
-        direction: float64, of the newest bar up to ``t`` that moved: 1, -1; 0 if there is none.
+        bar: int64, open time of bar ``t``, ns; this and the next two are known when ``t`` closes.
+        half_spread_bps: float64, half the spread at the close of bar ``t``, bp of the mid.
+        direction: float64, the direction of the newest move up to bar ``t``: 1 or -1; 0 if none.
         moved: float64, close of bar ``t + 1`` less that of bar ``t``; 0 if broken or waiting.
-        ret_bps: float64, return of the mid from the one close to the other; 0 likewise.
-        broken: bool, a gap took the next bar away, or it is not the second after this one.
-        waiting: bool, the next bar is not there yet: the last row.
+        ret_bps: float64, return of the mid between these closes, bp; 0 if broken or waiting.
+        broken: bool, whether bar ``t + 1`` has a gap before or in it, or is not the next second.
+        waiting: bool, whether bar ``t + 1`` is not known yet, as after the last row.
     """
 
     bar: NDArray[np.int64]
@@ -44,7 +44,7 @@ class Moves(NamedTuple):
 
 
 def moves_of(outcomes: Outcomes) -> Moves:
-    """Return what became of the bars of a ledger.
+    """Return the moves after the bars of a ledger.
 
     Args:
         outcomes: ``(T,)`` of dtype ``OUTCOME``, oldest first.

@@ -1,7 +1,7 @@
-"""One learner's forecasts beside what came of them, bar by bar. Pure.
+"""One learner's forecasts beside the moves that they were about, bar by bar. Pure.
 
-Only forecasts that were made in time count; the others keep the position and are scored as
-nothing. A forecast whose next bar is not there yet is waiting.
+Only forecasts that were made in time count. Where there is none the position is kept, and nothing
+is scored. A forecast whose next bar is not known yet is waiting.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from trainers.scoring.moves import Moves
 
 
 class Cases(NamedTuple):
-    """The forecasts that have a direction to be right about, oldest first, ``(n,)`` each.
+    """The forecasts of bars whose close moved, oldest first, ``(n,)`` each.
 
     Attributes:
-        probability: float64, that it goes up.
-        up: float64, 1 if it went up, 0 if down.
+        probability: float64, the forecast probability of a rise.
+        up: float64, 1 if the close rose, 0 if it fell.
         before: float64, the last direction known when the forecast was made: 1, -1, 0 none.
     """
 
@@ -34,16 +34,16 @@ class Scored:
     """The forecasts of one learner and the moves that they were about, ``(T,)`` each.
 
     Args:
-        moves: of every bar.
-        probability: float64 of up, NaN where none was made.
+        moves: the moves after the bars.
+        probability: float64, the probability of a rise; NaN where no forecast was made.
         signal: int8, 0 HOLD, 1 BUY, 2 SELL; HOLD where no forecast was made.
         status: uint8, as in the ledger.
 
     Attributes:
-        matured: where a probability was given and what it was about is known.
-        scored: where that has matured and the close moved.
-        flat: where it did not: there is no direction to be right about.
-        broken: where a forecast was made and a gap took its label away.
+        matured: bool, where a probability was forecast and the move is known.
+        scored: bool, where a matured forecast is about a close that moved.
+        flat: bool, where a matured forecast is about a close that did not: it has no direction.
+        broken: bool, where a forecast was made whose label a gap took away.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Scored:
 
     @property
     def first(self) -> int:
-        """The bar of the first forecast made, as an index; ``T`` if there is none."""
+        """Index of the bar at which the first forecast was made; ``T`` if there is none."""
         made = self.status == MADE
         return int(made.argmax()) if made.any() else len(self)
 
@@ -77,7 +77,7 @@ class Scored:
         return Cases(self.probability[at], up, self.moves.direction[at])
 
     def count(self, status: int) -> int:
-        """Return the bars of a status."""
+        """Return the number of bars with a status."""
         return int((self.status == status).sum())
 
     def since(self, start: int) -> Scored:
@@ -96,8 +96,8 @@ def scored_of(moves: Moves, forecasts: Forecasts, learner: int) -> Scored:
     A bar without a row, which only a killed writer leaves, counts as missed.
 
     Args:
-        moves: of the ledger's outcomes, ``(T,)``.
-        forecasts: ``(N,)`` of dtype ``FORECAST``, of all learners.
+        moves: the moves of the ledger's outcomes, ``(T,)``.
+        forecasts: ``(N,)`` of dtype ``FORECAST``, those of all learners.
         learner: index into the ledger's names.
     """
     rows = forecasts[forecasts["learner"] == learner]

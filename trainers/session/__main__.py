@@ -4,7 +4,7 @@
 
     session ── exchange (source sim or tape), feed, trainer, page, MLflow's own UI
 
-Everything that can be wrong is looked at before anything starts: one line, exit code 2.
+All settings are checked before anything starts: a wrong one is one line and exit code 2.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from trainers.tracking.uploads import leave_nothing_behind, undelivered
 
 
 def take_passwords(environ: MutableMapping[str, str]) -> Passwords:
-    """Take the page's passwords out of the environment: no other process has a use for them."""
+    """Remove the page's passwords from the environment: no other process should inherit them."""
     passwords = Passwords.of(environ)
     for name in passwords.environ:
         del environ[name]
@@ -53,7 +53,7 @@ def take_passwords(environ: MutableMapping[str, str]) -> Passwords:
 
 
 def with_exchange(config: SessionConfig) -> SessionConfig:
-    """Give the built-in exchange a free port, if it is the venue."""
+    """Return the settings with a free port for the built-in exchange, if that is the venue."""
     if not config.plays_locally:
         return config
     with socket.socket() as probe:
@@ -63,7 +63,11 @@ def with_exchange(config: SessionConfig) -> SessionConfig:
 
 
 def run(config: SessionConfig, root: Path) -> int:
-    """Run a session in the project at ``root``; return the exit code."""
+    """Run a session in the project at ``root`` until it ends; return the exit code.
+
+    Raises:
+        TickloopError, PortError, StoreError: if a setting, a port or the store is unusable.
+    """
     passwords = take_passwords(os.environ)
     if not config.resume:
         check(config, passwords)
@@ -96,7 +100,7 @@ def run(config: SessionConfig, root: Path) -> int:
 def _begin(
     client: MlflowClient, config: SessionConfig, root: Path, passwords: Passwords
 ) -> tuple[str, SessionConfig]:
-    """Make a session, or have one go on; return its run id and its settings."""
+    """Create a session, or resume one; return its run id and its settings."""
     if config.resume:
         run_id = session_to_resume(client, root, config.resume)
         session = session_folder(root, run_id)
@@ -111,7 +115,7 @@ def _begin(
 
 
 def _check_patiently(config: SessionConfig, passwords: Passwords) -> None:
-    """Check; the page of a session that was killed just now leaves its port a moment later."""
+    """Check the settings, waiting for ports: the page of a killed session ends a moment later."""
     deadline = time.monotonic() + LAST_SECONDS
     while True:
         try:
@@ -125,7 +129,7 @@ def _check_patiently(config: SessionConfig, passwords: Passwords) -> None:
 
 
 def _finish(client: MlflowClient, session: Path, code: int) -> None:
-    """Give the store what it lacks of the session's record, and end its runs."""
+    """Deliver the rest of the session's record to the store, and end the session's runs."""
     if _give_store_the_rest(client, session):
         text = "ended" if code == 0 else f"ended with code {code}"
         client.set_tag(session.name, Tag.STATUS_TEXT, text)
@@ -133,7 +137,7 @@ def _finish(client: MlflowClient, session: Path, code: int) -> None:
 
 
 def _give_store_the_rest(client: MlflowClient, session: Path) -> bool:
-    """Give the store what it lacks of a session's record; tell whether it took it."""
+    """Deliver the rest of a session's record to the store; return whether that succeeded."""
     try:
         leave_nothing_behind(client, session)
     except (TickloopError, MlflowException, SQLAlchemyError, OSError) as e:
@@ -147,7 +151,7 @@ def _give_store_the_rest(client: MlflowClient, session: Path) -> bool:
 
 
 def main() -> None:
-    """Run from the command line."""
+    """Run a session from the command line."""
     config = SessionConfig.from_args()
     try:
         sys.exit(run(config, Path.cwd()))

@@ -1,12 +1,12 @@
-"""Who may use the page: what the session and the page both check before anything starts.
+"""The passwords of the page, which the session and the page both check before they start.
 
-Passwords come from the environment, since anyone on the machine can list the words of a command
-line, and MLflow keeps every setting as a param.
+Passwords come from the environment, since anyone on the machine can read a command line, and MLflow
+stores every setting as a param.
 
     operator   reads and controls            TICKLOOP_OPERATOR_PASSWORD
     viewer     reads                         TICKLOOP_VIEWER_PASSWORD
 
-Without either, the page is for this machine only, and everyone there is its operator.
+Without a password, the page serves this machine only, and everyone on it is an operator.
 """
 
 from __future__ import annotations
@@ -23,15 +23,19 @@ OPERATOR: Role = "operator"
 VIEWER: Role = "viewer"
 ROLES: tuple[Role, ...] = (OPERATOR, VIEWER)
 VARIABLES: dict[Role, str] = {role: f"TICKLOOP_{role.upper()}_PASSWORD" for role in ROLES}
-SHORTEST = 8  # characters; what NIST SP 800-63B asks for at least
+SHORTEST = 8  # characters; the minimum of NIST SP 800-63B
 
 
 @dataclasses.dataclass(frozen=True)
 class Passwords:
-    """The password of each role that has one; never shown, not even by ``repr``.
+    """The passwords of the two roles; ``repr`` does not show them.
+
+    Attributes:
+        operator: the operator's password; empty for none.
+        viewer: the viewer's password; empty for none.
 
     Raises:
-        ConfigError: if one is too short, or both are the same.
+        ConfigError: if a password is too short, or both are the same.
     """
 
     operator: str = dataclasses.field(default="", repr=False)
@@ -49,23 +53,23 @@ class Passwords:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:
-        """Read them from the environment; an empty variable is none."""
+        """Read the passwords from environment variables; an empty one is no password."""
         return cls(*(environ.get(VARIABLES[role], "") for role in ROLES))
 
     @property
     def of_roles(self) -> dict[Role, str]:
-        """Role -> its password, of those that have one."""
+        """The passwords by role, without the roles that have none."""
         each: dict[Role, str] = {OPERATOR: self.operator, VIEWER: self.viewer}
         return {role: password for role, password in each.items() if password}
 
     @property
     def environ(self) -> dict[str, str]:
-        """The variables that a process needs to read these."""
+        """The environment variables from which ``of`` reads these passwords."""
         return {VARIABLES[role]: password for role, password in self.of_roles.items()}
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether ``host`` names this machine's loopback interface.
+    """Return whether ``host`` is this machine's loopback interface.
 
     >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
     (True, True, False)
@@ -77,10 +81,10 @@ def is_loopback(host: str) -> bool:
 
 
 def check_access(host: str, passwords: Passwords) -> None:
-    """Refuse to show the page to other machines without a password.
+    """Check that a page which other machines can reach has a password.
 
     Raises:
-        ConfigError: in one line, with what to do.
+        ConfigError: if it has none.
     """
     if not is_loopback(host) and not passwords.of_roles:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Where a session's page and MLflow's own UI are, said once they answer."""
+"""Prints the addresses of a session's page and of MLflow's own UI, once they answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from trainers.session.preflight import LOOPBACK
 
 
 class Announcer:
-    """Prints each address once something answers there."""
+    """Prints each address as soon as a server answers there; call it now and then.
+
+    Args:
+        addresses: URLs by the name to print before them.
+    """
 
     def __init__(self, addresses: dict[str, str]) -> None:
         self._waiting = addresses
@@ -26,19 +30,19 @@ class Announcer:
 
 
 def addresses_of(config: SessionConfig, experiment: str) -> dict[str, str]:
-    """Return what to announce: name -> URL."""
+    """Return the URLs to announce, by name; ``experiment`` is the id that MLflow's UI opens."""
     found = {}
     if config.page_port:
         found["page"] = f"http://{_reached_at(config.page_host)}:{config.page_port}"
     if config.mlflow_ui_port:
-        # MLflow's UI opens in its GenAI view otherwise.
+        # Without workflowType MLflow's UI opens its GenAI view.
         view = f"/#/experiments/{experiment}/runs?workflowType=machine_learning"
         found["MLflow UI"] = f"http://{LOOPBACK}:{config.mlflow_ui_port}{view}"
     return found
 
 
 def _reached_at(host: str) -> str:
-    """Return where this machine reaches what listens on ``host``, as part of a URL."""
+    """Return the host in a URL with which this machine reaches a server listening on ``host``."""
     if host in ("", "0.0.0.0", "::"):
         return LOOPBACK
     return f"[{host}]" if ":" in host else host

@@ -1,4 +1,4 @@
-"""Write MLproject from the config record, so that no default lives twice.
+"""Generates MLproject from the config records, so that each default has one source.
 
 python -m trainers.session.mlproject > MLproject
 """
@@ -14,13 +14,13 @@ import yaml
 from trainers.config import PageConfig, SessionConfig
 from trainers.promotion.__main__ import PromoteConfig
 
-# Parameters of the entry points that only show a session, and only record a stream.
+# The parameters of the entry points ``page`` and ``record``.
 PAGE = tuple(PageConfig.flags())
 RECORD = ("source", "symbols", "venue_ws", "venue_rest", "channel", "speed", "cycles", "seed")
 
 
 def project() -> dict[str, Any]:
-    """Return MLproject as plain data."""
+    """Return the content of MLproject as plain data."""
     settings = {name: flag["default"] for name, flag in SessionConfig.flags().items()}
     main = "python -m trainers.session"
     off = " --learners none --page_port 0 --mlflow_ui_port 0"

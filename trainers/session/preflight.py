@@ -1,4 +1,4 @@
-"""What can be wrong with a session's settings, looked at before anything starts."""
+"""Checks a session's settings and ports before any process starts."""
 
 from __future__ import annotations
 
@@ -13,11 +13,20 @@ LOOPBACK = "127.0.0.1"
 
 
 class PortError(Exception):
-    """A port that the session needs is taken."""
+    """A port that the session needs is taken or cannot be used."""
 
 
 def check_port(setting: str, host: str, port: int) -> None:
-    """Raise ``PortError`` if ``port`` (0 = not wanted) cannot be listened on."""
+    """Check that a server can listen on a port.
+
+    Args:
+        setting: name of the setting, for the error.
+        host: the address to listen on.
+        port: the port; 0 for none, which is always fine.
+
+    Raises:
+        PortError: if it cannot.
+    """
     if port == 0:
         return
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -33,10 +42,11 @@ def check_port(setting: str, host: str, port: int) -> None:
 
 
 def check(config: SessionConfig, passwords: Passwords) -> None:
-    """Raise what is wrong with ``config``, without starting anything.
+    """Check the settings and ports of a session, without starting anything.
 
     Raises:
-        TickloopError, PortError: one line each.
+        TickloopError: if a setting is wrong; the text is one line.
+        PortError: if a port is taken, or is to be used twice.
     """
     if config.page_port:
         check_access(config.page_host, passwords)

@@ -1,4 +1,4 @@
-"""Going on with a session that has ended or was killed: its folder, its settings, its runs."""
+"""Resuming a session that has ended or was killed: finds it and merges its settings."""
 
 from __future__ import annotations
 
@@ -15,22 +15,28 @@ from trainers.recording.decision_log import cycles_done
 from trainers.recording.files import CONFIG, check_format
 from trainers.tracking.runs import last_session
 
-# What may be another than in the session's record; how many cycles there are in all is one of them.
+# The settings that a resume may change. The total number of cycles is one of them.
 FREE = ("resume", "cycles", "page_host", "page_port", "page_names", "mlflow_ui_port")
 
-LAST_SECONDS = 15.0  # that a session's processes have to end after it
+LAST_SECONDS = 15.0  # how long to wait for the processes of a killed session to end
 
 WORKERS = ("streaming.exchange", "streaming.feed", "trainers.session.trainer",
            "trainers.session.processes.launcher")  # fmt: skip
 
-ADDRESSES = ("venue_ws", "venue_rest")  # a venue may have moved
+ADDRESSES = ("venue_ws", "venue_rest")  # may be changed too, as a venue may have moved
 
 
 def session_to_resume(client: MlflowClient, root: Path, resume: str) -> str:
-    """Return the run id that ``resume`` names.
+    """Return the run id of the session to resume.
+
+    Args:
+        client: the MLflow store's client.
+        root: the project's folder.
+        resume: a run id, or ``last`` for the newest session.
 
     Raises:
         ConfigError: if there is no such session, or its folder is not on this machine.
+        RecordError: if a version of Tickloop wrote it whose format is no longer read.
     """
     run_id = last_session(client) if resume == "last" else resume
     if run_id is None:
@@ -47,10 +53,10 @@ def session_to_resume(client: MlflowClient, root: Path, resume: str) -> str:
 
 
 def wait_for_the_last(session: Path) -> None:
-    """Wait until the processes that worked on a session are gone: of a killed one they end soon.
+    """Wait until a session's processes have ended; after a kill they end by themselves.
 
     Raises:
-        ConfigError: if they do not.
+        ConfigError: if some still run after ``LAST_SECONDS``.
     """
     every = list(psutil.process_iter(["cmdline"]))
     there = [process for process in every if _works_on(process, session)]
@@ -62,13 +68,18 @@ def wait_for_the_last(session: Path) -> None:
 
 
 def _works_on(process: psutil.Process, session: Path) -> bool:
-    # A forked trainer has set its own title, which is one word.
+    # The title that a forked trainer gives itself is a single argument: split it.
     words = " ".join(process.info["cmdline"] or ()).split()
     return str(session) in words and any(module in words for module in WORKERS)
 
 
 def resumed_config(given: SessionConfig, session: Path) -> SessionConfig:
-    """Return the session's own settings, with what may be changed as it is given now."""
+    """Return the session's recorded settings, with those that may change replaced.
+
+    Args:
+        given: the settings of the command line.
+        session: the folder of the session to resume.
+    """
     recorded = SessionConfig.load(session / CONFIG)
     free = {name: getattr(given, name) for name in FREE}
     free |= {name: getattr(given, name) for name in ADDRESSES if getattr(given, name)}
@@ -78,7 +89,7 @@ def resumed_config(given: SessionConfig, session: Path) -> SessionConfig:
 
 
 def goal(cycles: int, done: int) -> int:
-    """Return after which cycle to end: ``cycles`` in all, or as many more if those are done.
+    """Return the cycle after which to end: ``cycles`` in total, or as many more if those are done.
 
     >>> goal(20, done=7), goal(20, done=20), goal(0, done=7)
     (20, 40, 0)

@@ -19,7 +19,7 @@ Shown = dict[str, Any]
 
 
 class EventTag:
-    """Gathers the events of a session.
+    """Gathers the newest events of all processes of a session.
 
     Args:
         session: the session's folder.
@@ -32,7 +32,7 @@ class EventTag:
         self._newest: list[Shown] = []
 
     def new(self) -> str | None:
-        """Return the tag's value; None if nothing has happened since the last call."""
+        """Return the tag's value; None if there is no new event since the last call."""
         found = []
         for path in sorted(self._session.glob("*.events")):
             found += self._read(path.stem)
@@ -59,7 +59,7 @@ class EventTag:
 
 
 def tag_of(events: list[Shown]) -> str:
-    """Return events as a tag's value; those that are too long for it lose the oldest first."""
+    """Return events as a tag's value; the oldest are left out until it is short enough."""
     events = list(events)
     while len(text := json.dumps(events)) > TAG_CHARS:
         events.pop(0)

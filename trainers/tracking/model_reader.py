@@ -1,4 +1,4 @@
-"""The registered models ``tickloop-<symbol>-<learner>``, read back from MLflow as plain data.
+"""Reads the registered models ``tickloop-<symbol>-<learner>`` from MLflow as plain data.
 
 MLflow registry -> read_models -> page
 """
@@ -23,21 +23,21 @@ class VersionRecord:
 
     version: int
     run_id: str
-    created: float  # unix seconds
+    created: float  # Unix seconds
     aliases: list[str]
-    audit: list[dict[str, Any]]  # what was decided about it, oldest first
+    audit: list[dict[str, Any]]  # the audit records, oldest first
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelRecord:
-    """One registered model, its newest version first."""
+    """One registered model with its versions, newest first."""
 
     name: str
     versions: list[VersionRecord]
 
 
 def read_models(client: MlflowClient) -> list[ModelRecord]:
-    """Return every model of ours, by name.
+    """Return Tickloop's registered models, sorted by name, at most 100.
 
     Raises:
         MlflowException: if the store does not answer.
@@ -66,7 +66,7 @@ def _version(version: ModelVersion, aliases: dict[str, Any]) -> VersionRecord:
 
 
 def audit_of(version: ModelVersion) -> list[dict[str, Any]]:
-    """Return what is told of a version, oldest first; what cannot be read says so."""
+    """Return a version's audit records, oldest first; an unreadable one says so."""
     tags = version.tags
     numbered = [name.removeprefix(AUDIT) for name in tags if name.startswith(AUDIT)]
     return [_entry(tags[f"{AUDIT}{n}"]) for n in sorted(filter(str.isdigit, numbered), key=int)]

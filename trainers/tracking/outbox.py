@@ -1,9 +1,9 @@
-"""What MLflow has not taken yet, in a file: nothing that was logged is lost with the process.
+"""A file of the batches that MLflow has not taken yet: a killed process loses none of them.
 
     log -> outbox.jsonl -> delivered -> emptied
 
-Batches are delivered in order, one or more times: a metric has the time and step of its cycle, and
-MLflow drops a point that it has already.
+Batches are delivered in order, at least once. A second delivery does no harm: a metric has the time
+and step of its cycle, and MLflow drops a point that it has already.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import NamedTuple
 
 
 class Batch(NamedTuple):
-    """One ``log_batch``.
+    """The metrics and tags of one ``log_batch`` call.
 
     Attributes:
-        run: its run id.
-        step: of all its metrics.
-        wall_ms: of all its metrics, Unix epoch.
-        metrics: values by name.
-        tags: values by name.
-        clears: tags to remove, unless their value has become another.
+        run: the run id.
+        step: the step of all the metrics.
+        wall_ms: the timestamp of all the metrics, ms since the Unix epoch.
+        metrics: the metrics' values by name.
+        tags: the tags' values by name.
+        clears: tags to remove, by name, each only if it still has the value given here.
     """
 
     run: str
@@ -37,10 +37,11 @@ class Batch(NamedTuple):
 
 
 class Outbox:
-    """A queue of batches; takes up those that an earlier process left. Safe between threads.
+    """A queue of batches, kept in a file. Threads may share it.
 
     Args:
-        path: the file; None keeps the queue in memory alone.
+        path: the file, whose batches from an earlier process come first; None keeps the queue in
+            memory only.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -56,30 +57,30 @@ class Outbox:
         return len(self._queue)
 
     def put(self, batch: Batch) -> None:
-        """Add a batch; it is safe from a kill of this process on return."""
+        """Add a batch; once this returns, a kill of the process does not lose it."""
         with self._lock:
             if self._file is not None:
                 os.write(self._file, json.dumps(batch).encode() + b"\n")
             self._queue.append(batch)
 
     def first(self) -> Batch | None:
-        """Return the batch to be delivered next."""
+        """Return the batch to deliver next; None if the queue is empty."""
         return self._queue[0] if self._queue else None
 
     def clearing(self) -> set[tuple[str, str]]:
-        """Return the tags, with their values, that are still to be removed."""
+        """Return the names and values of all tags that queued batches will remove."""
         with self._lock:
             return {pair for batch in self._queue for pair in batch.clears.items()}
 
     def delivered(self) -> None:
-        """Forget the first batch; the file is emptied with the last."""
+        """Remove the first batch from the queue; empty the file after the last."""
         with self._lock:
             self._queue.popleft()
             if not self._queue and self._file is not None:
                 os.ftruncate(self._file, 0)
 
     def close(self) -> None:
-        """Let go of the file; what is in it is taken up by the next one."""
+        """Close the file; the next outbox of the same path continues with its batches."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -90,7 +91,7 @@ class Outbox:
 
 
 def left_in(path: Path) -> list[Batch]:
-    """Return the batches in an outbox's file, oldest first; a torn last one is left out."""
+    """Return the batches in an outbox's file, oldest first, without a torn last line."""
     if not path.exists():
         return []
     *whole, _torn = path.read_bytes().split(b"\n")

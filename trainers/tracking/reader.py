@@ -1,10 +1,10 @@
-"""What a session has logged, read back from MLflow as plain data.
+"""Reads from MLflow, as plain data, what a session has logged.
 
     MLflow (SQLite, or a server) -> SessionReader -> page
 
-One ``get_run``, one ``search_runs`` and only the new points of a history: about 10 ms a look
-on SQLite, however long the session has run. Values that are not finite are left out: a metric
-is there and a number, or it is missing.
+A read is one ``get_run``, one ``search_runs`` and only the new points of a history: about 10 ms on
+SQLite, however long the session has run. Values that are not finite are left out, so a metric is
+either a number or missing.
 """
 
 from __future__ import annotations
@@ -32,37 +32,40 @@ HISTORY_INTERVAL = "/api/2.0/mlflow/metrics/get-history-bulk-interval"
 
 
 class TrackingAwayError(Exception):
-    """MLflow did not answer: keep what was read before, show its age, try again later."""
+    """MLflow did not answer: keep the values read before, show their age, try again later."""
 
 
 @dataclasses.dataclass(frozen=True)
 class RunRecord:
-    """One run as it is now."""
+    """The state of one run at the time of reading."""
 
     run_id: str
-    state: str  # MLflow's own: RUNNING, FINISHED, FAILED, KILLED
+    state: str  # MLflow's status: RUNNING, FINISHED, FAILED, KILLED
     tags: dict[str, str]
-    metrics: dict[str, float]  # the newest value of each, finite
+    metrics: dict[str, float]  # the newest value of each metric, if it is finite
     cycle: int | None  # the highest step of any metric
     params: dict[str, str] = dataclasses.field(default_factory=dict)
-    started: float = 0.0  # unix seconds
-    ended: float | None = None
-    steps: dict[str, int] = dataclasses.field(default_factory=dict)  # of each metric's value
+    started: float = 0.0  # Unix seconds
+    ended: float | None = None  # Unix seconds
+    steps: dict[str, int] = dataclasses.field(default_factory=dict)  # the step of each metric
 
     @property
     def name(self) -> tuple[str, str]:
-        """Symbol and learner, of a learner's run."""
+        """The symbol and the learner's name; both empty if the run is no learner's."""
         return self.tags.get(Tag.SYMBOL, ""), self.tags.get(Tag.LEARNER, "")
 
 
 class SessionReader:
-    """Reads the runs of sessions from one MLflow store; makes no store.
+    """Reads the runs of sessions from one MLflow store, and never creates a store.
+
+    Every method that reads raises ``TrackingAwayError`` if the store is missing, locked or
+    unreachable, or lacks the run.
 
     Args:
-        root: the project's root, where the store is if no environment variable names another.
+        root: the project's root, where the store is unless ``MLFLOW_TRACKING_URI`` names another.
 
-    Raises (all methods):
-        TrackingAwayError: if the store is missing, locked, unreachable, or lacks the run.
+    Attributes:
+        uri: the store's URI.
     """
 
     def __init__(self, root: Path) -> None:
@@ -71,9 +74,10 @@ class SessionReader:
         self._experiment: str | None = None
 
     def written(self) -> object | None:
-        """Return what differs after every write to the store; None if only reading can tell.
+        """Return a value that changes with every write to the store; None if there is none.
 
-        SQLite writes to the database or to the log beside it.
+        SQLite writes to its database file or to the write-ahead log beside it. Other stores have no
+        such value: they must be read.
         """
         path = self.uri.removeprefix(SQLITE)
         if path == self.uri or not Path(path).exists():
@@ -81,15 +85,12 @@ class SessionReader:
         return [_stamp(Path(path)), _stamp(Path(f"{path}-wal"))]
 
     def latest_session(self) -> str | None:
-        """Return the run id of the session started last, or None if there was none.
-
-        A replay is no session of its own.
-        """
+        """Return the run id of the session started last, without replays; None if there is none."""
         sessions = (run for run in self.sessions() if "replay_of" not in run.tags)
         return next((run.run_id for run in sessions), None)
 
     def sessions(self, most: int = 50) -> list[RunRecord]:
-        """Return the newest sessions and replays, newest first."""
+        """Return the runs of the ``most`` newest sessions, newest first."""
         with _answering():
             client = self._client()
             everywhere = [e.experiment_id for e in client.search_experiments()]
@@ -106,17 +107,17 @@ class SessionReader:
         return self.run(session)
 
     def learner_runs(self, session: str) -> list[RunRecord]:
-        """Return the runs of the session's learners and champions, by ``name``."""
+        """Return the runs of the session's learners and champions, sorted by ``name``."""
         kinds = (Kind.SESSION, Kind.BASELINE)
         others = " and ".join(f"tags.{Tag.KIND} != '{kind}'" for kind in kinds)
         return self._runs_of(session, others)
 
     def baseline_runs(self, session: str) -> list[RunRecord]:
-        """Return the runs of the session's baselines, by ``name``."""
+        """Return the runs of the session's baselines, sorted by ``name``."""
         return self._runs_of(session, f"tags.{Tag.KIND} = '{Kind.BASELINE}'")
 
     def newest_learner_runs(self, most: int = 300) -> list[RunRecord]:
-        """Return the newest runs of learners and champions, of whatever session."""
+        """Return the newest runs of all sessions' learners and champions, ``most`` of each."""
         order = ["start_time DESC"]
         learners = self._search(f"tags.{Tag.KIND} = '{Kind.LEARNER}'", most, order)
         return [*learners, *self._search(f"tags.{Tag.KIND} = '{Kind.CHAMPION}'", most, order)]
@@ -148,14 +149,14 @@ class SessionReader:
         until: int = LAST_STEP,
         most: int = 1000,
     ) -> dict[int, float]:
-        """Return a metric's value by step, of the steps past ``after``.
+        """Return a metric's values by step.
 
         Args:
             run_id: the run.
-            key: the metric.
-            after: the last step already known.
-            until: the last step wanted.
-            most: points; of more, an even sample that keeps the first and the last.
+            key: the metric's name.
+            after: the last step that is known already; only later ones are read.
+            until: the last step to read.
+            most: the most points to return; more are thinned evenly, keeping the first and last.
         """
         with _answering():
             read = self._history_rest if self.uri.startswith("http") else self._history_direct
@@ -163,12 +164,12 @@ class SessionReader:
             return {step: value for step, value in points if _is_number(value)}
 
     def run(self, run_id: str) -> RunRecord:
-        """Return any run."""
+        """Return one run."""
         with _answering():
             return _record(self._client().get_run(run_id))
 
     def at(self, run_id: str, key: str, cycle: int) -> float | None:
-        """Return a metric's value in one cycle, None if it was not logged then."""
+        """Return a metric's value in one cycle; None if it was not logged in that cycle."""
         with _answering():
             read = self._history_rest if self.uri.startswith("http") else self._history_direct
             points = read(run_id, key, cycle, 1, cycle)
@@ -176,18 +177,18 @@ class SessionReader:
             return found[-1] if found else None
 
     def models(self) -> list[ModelRecord]:
-        """Return the registered models, by name."""
+        """Return Tickloop's registered models, sorted by name."""
         with _answering():
             return read_models(self._client())
 
     def ask(self, session: str, control: str, value: str) -> None:
-        """Ask the trainer for something by setting the tag ``control/<control>``."""
+        """Make an operator's request by setting the tag ``control/<control>`` of a session."""
         with _answering():
             self._client().set_tag(session, f"{CONTROL}{control}", value)
 
     def _client(self) -> MlflowClient:
         if self._made is None:
-            # Opening a missing SQLite store would make one, beside its owner's bootstrap.
+            # A client would create a missing SQLite store, without the bootstrap of ensure_store.
             path = self.uri.removeprefix(SQLITE)
             if path != self.uri and not Path(path).exists():
                 raise TrackingAwayError(f"there is no MLflow store at {self.uri} yet")
@@ -197,7 +198,7 @@ class SessionReader:
     def _history_direct(
         self, run_id: str, key: str, start: int, most: int, end: int = LAST_STEP
     ) -> list[tuple[int, float]]:
-        # MlflowClient offers whole histories only (0.6 s for 30,000 points); its store samples.
+        # MlflowClient only offers whole histories (0.6 s for 30,000 points); its store can sample.
         store = self._client()._tracking_client.store
         points = store.get_metric_history_bulk_interval([run_id], key, most, start, end)
         return [(int(point.step), float(point.value)) for point in points]
@@ -221,7 +222,7 @@ class SessionReader:
 
 
 def _record(run: Run) -> RunRecord:
-    # The message form is the public way to a metric's step.
+    # The protobuf message is the public way to a metric's step.
     metrics = run.data.to_proto().metrics
     return RunRecord(
         run_id=run.info.run_id,

@@ -1,4 +1,7 @@
-"""The runs of a session: one for the session, one a market and learner, flat and tagged."""
+"""The MLflow runs of a session: one for the session, one for each learner of each market.
+
+They are not nested; tags say which session, market and learner a run belongs to.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ STACK = (
 
 
 def start_session(client: MlflowClient, config: SessionConfig, root: Path) -> str:
-    """Return the id of the session's run: the one `mlflow run` made, or a new one."""
+    """Start a session's run and return its id: the one that `mlflow run` made, or a new one."""
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if run_id is None:
         run_id = create_run(client, f"{config.source} {config.symbols}", {})
@@ -38,20 +41,20 @@ def start_session(client: MlflowClient, config: SessionConfig, root: Path) -> st
 
 
 def installed() -> str:
-    """Return every installed package with its version, a line each."""
+    """Return all installed packages with their versions, one per line."""
     found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
     return "".join(f"{name}=={found[name]}\n" for name in sorted(found, key=str.lower))
 
 
 def resume_session(client: MlflowClient, run_id: str) -> None:
-    """Reopen the runs of a session that has ended; this process keeps them alive."""
+    """Reopen the runs of a session that has ended; this process becomes their owner."""
     for run in runs_of(client, run_id):
         client.set_tag(run.info.run_id, Tag.OWNER, owner_of_this_process())
         client.update_run(run.info.run_id, status="RUNNING")
     client.set_tag(run_id, Tag.STATUS, Status.IDLE)
     client.set_tag(run_id, Tag.STATUS_TEXT, "resuming")
     launch = os.environ.get("MLFLOW_RUN_ID")
-    if launch is not None and launch != run_id:  # `mlflow run` has made one: it is no session
+    if launch is not None and launch != run_id:  # the run that `mlflow run` made is no session
         client.set_tag(launch, Tag.KIND, Kind.RESUME)
         client.set_tag(launch, Tag.RESUME_OF, run_id)
 
@@ -64,7 +67,7 @@ def last_session(client: MlflowClient) -> str | None:
 
 
 def running_session(client: MlflowClient) -> str | None:
-    """Return the id of the newest session that runs; None if none does."""
+    """Return the id of the newest running session; None if there is none."""
     found = _search(client, "tags.kind = 'session' and attributes.status = 'RUNNING'")
     alive = [run for run in found if _may_live(run.data.tags.get(Tag.OWNER, ""))]
     newest = max(alive, key=lambda run: run.info.start_time, default=None)
@@ -72,7 +75,7 @@ def running_session(client: MlflowClient) -> str | None:
 
 
 def ended_sessions(client: MlflowClient) -> list[Run]:
-    """Return the runs of sessions that were not killed and are over, newest first."""
+    """Return the runs of sessions that have finished without a failure or kill, newest first."""
     found = _search(client, "tags.kind = 'session' and attributes.status = 'FINISHED'")
     return sorted(found, key=lambda run: run.info.start_time, reverse=True)
 
@@ -87,10 +90,20 @@ def start_learner(
     kind: Kind = Kind.LEARNER,
     learner_kind: str = LearnerKind.FORECASTER,
 ) -> str:
-    """Return the id of the run of one learner on one market, a new one if there is none."""
+    """Return the id of a learner's run on one market; create the run if there is none.
+
+    Args:
+        client: the MLflow store's client.
+        config: the session's settings, which become params.
+        session: run id of the session.
+        symbol: the market.
+        learner: the learner's name.
+        kind: the kind of the run.
+        learner_kind: a ``LearnerKind``.
+    """
     for run in runs_of(client, session):
         if (run.data.tags.get(Tag.SYMBOL), run.data.tags.get(Tag.LEARNER)) == (symbol, learner):
-            return str(run.info.run_id)  # a trainer was killed before it could write it down
+            return str(run.info.run_id)  # made by a trainer that was killed before it noted the id
     owner = client.get_run(session).data.tags.get(Tag.OWNER, "")
     tags = learner_tags(session, symbol, learner, kind, learner_kind) | {Tag.OWNER: owner}
     run_id = create_run(client, f"{learner} {symbol}", tags)
@@ -101,7 +114,7 @@ def start_learner(
 def learner_tags(
     session: str, symbol: str, learner: str, kind: str, learner_kind: str
 ) -> dict[str, str]:
-    """Return the tags that tell whose run it is."""
+    """Return the tags that identify a learner's run."""
     return {
         Tag.KIND: kind,
         Tag.SESSION: session,
@@ -112,19 +125,19 @@ def learner_tags(
 
 
 def end_runs(client: MlflowClient, session: str, status: str) -> None:
-    """End every run of ``session`` that still runs, its own last."""
+    """End every run of a session that still runs with an MLflow status; the session's own last."""
     running = [run for run in runs_of(client, session) if run.info.status == "RUNNING"]
     for run in sorted(running, key=lambda run: run.info.run_id == session):
         client.set_terminated(run.info.run_id, status)
 
 
 def runs_of(client: MlflowClient, session: str) -> list[Run]:
-    """Return the runs of a session, in whichever experiments they are."""
+    """Return the runs of a session from all experiments."""
     return _search(client, f"tags.session = '{session}'")
 
 
 def close_orphans(client: MlflowClient) -> list[str]:
-    """Mark runs KILLED whose process on this machine is gone; return their ids."""
+    """Mark runs as KILLED if their process was on this machine and is gone; return their ids."""
     killed = RunStatus.to_string(RunStatus.KILLED)
     orphans = []
     for run in _search(client, "attributes.status = 'RUNNING'"):
@@ -138,7 +151,7 @@ def close_orphans(client: MlflowClient) -> list[str]:
 
 
 def owner_of_this_process() -> str:
-    """Return host, process id and start time: a process id alone is used again."""
+    """Return host, process id and start time: process ids alone are used again."""
     started = psutil.Process().create_time()
     return f"{platform.node()} {os.getpid()} {started:.2f}"
 
@@ -147,9 +160,9 @@ def _may_live(owner: str) -> bool:
     try:
         host, pid, started = owner.rsplit(" ", 2)
     except ValueError:
-        return True  # not a tag of ours
+        return True  # no tag of Tickloop's
     if host != platform.node():
-        return True  # another machine's: not ours to judge
+        return True  # a process of another machine cannot be checked from here
     try:
         return bool(abs(psutil.Process(int(pid)).create_time() - float(started)) < 1)
     except psutil.NoSuchProcess:
@@ -169,9 +182,9 @@ def _search(client: MlflowClient, query: str) -> list[Run]:
 
 
 def create_run(client: MlflowClient, name: str, tags: dict[str, str]) -> str:
-    """Return the id of a new run in the project's experiment."""
+    """Create a run in the project's experiment; return its id."""
     experiment = client.get_experiment_by_name(EXPERIMENT)
-    assert experiment is not None  # ensure_store has made it
+    assert experiment is not None  # ensure_store has created it
     run_id: str = client.create_run(
         experiment.experiment_id,
         tags={MLFLOW_RUN_NAME: name, MLFLOW_SOURCE_NAME: "trainers.session", **tags},
@@ -182,7 +195,7 @@ def create_run(client: MlflowClient, name: str, tags: dict[str, str]) -> str:
 def describe_run(
     client: MlflowClient, run_id: str, config: SessionConfig, tags: dict[str, str]
 ) -> None:
-    """Set tags and params; MLflow does not let the params that `mlflow run` set be changed."""
+    """Set a run's tags, and as params all settings that `mlflow run` has not set already."""
     known = client.get_run(run_id).data.params
     values = config.flat.items()
     params = [Param(name, str(value)) for name, value in values if name not in known]
@@ -202,7 +215,7 @@ def _provenance(root: Path) -> dict[str, str]:
 
 
 def commit_of(root: Path) -> str | None:
-    """Return the commit that is checked out; None outside git."""
+    """Return the hash of the commit that is checked out; None outside a git repository."""
     return _git(root, "rev-parse", "HEAD")
 
 

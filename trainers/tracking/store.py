@@ -1,9 +1,9 @@
-"""The MLflow store: where it is, and how it is made.
+"""The MLflow store: its address, and its creation.
 
 Without ``MLFLOW_TRACKING_URI`` it is MLflow's own default, ``mlflow.db`` in the project root with
-artifacts under ``mlruns/``, so that a bare ``mlflow ui`` there shows everything. MLflow breaks
-a database that several processes make at once and does not set WAL: hence one bootstrap under
-a lock.
+artifacts under ``mlruns/``, so that a plain ``mlflow ui`` there shows everything. The store is
+created here under a lock, as several processes that create it at once break the database, and
+because MLflow does not switch SQLite to its write-ahead log.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-# Ours to fail fast: MLflow's client otherwise blocks 247 s when a server is away.
+# Fail fast: by default MLflow's client blocks for 247 s when a server is away.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
-# A model is an exported program; whatever else calls itself one is not unpickled here.
+# Tickloop's models are exported programs; no other model is ever unpickled.
 os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 
 from mlflow.exceptions import MlflowException
@@ -33,21 +33,22 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from trainers.names import EXPERIMENT
 
-# Its word on making the tables is not for the person who started a session.
+# MLflow's messages about creating tables would only distract the person who started a session.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 
 LOCK_SECONDS = 60
 
 
 class StoreError(Exception):
-    """The MLflow store cannot be used: show the line, exit with code 2."""
+    """The MLflow store cannot be used: show the text, which is one line, and exit with code 2."""
 
 
 def tracking_uri(root: Path) -> str:
-    """Return the store's address; a relative SQLite path counts from ``root``.
+    """Return the store's URI; a relative SQLite path counts from ``root``.
 
     Raises:
-        StoreError: if ``MLFLOW_TRACKING_URI`` names a kind of store that MLflow gave up.
+        StoreError: if ``MLFLOW_TRACKING_URI`` names another kind of store than a database or an
+            MLflow server.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     if not uri:
@@ -62,10 +63,10 @@ def tracking_uri(root: Path) -> str:
 
 
 def ensure_store(root: Path) -> str:
-    """Make the store if it is missing, and the experiment in it; return its address.
+    """Create the store and its experiment if they are missing; return the store's URI.
 
     Raises:
-        StoreError: if it cannot be written or reached.
+        StoreError: if the store cannot be written or reached.
     """
     uri = tracking_uri(root)
     try:
@@ -87,10 +88,10 @@ def _ensure_sqlite(path: Path, uri: str, artifacts: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
         with contextlib.closing(sqlite3.connect(path)) as connection:
-            connection.execute("begin immediate")  # MLflow would try for 100 s to open the file
+            connection.execute("begin immediate")  # fails in 5 s where MLflow would try for 100 s
             connection.rollback()
         client = MlflowClient(uri)
-        client.search_experiments(max_results=1)  # makes the schema
+        client.search_experiments(max_results=1)  # creates the schema
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.execute("pragma journal_mode=wal")  # readers do not wait for writers
         _ensure_experiment(client, str(artifacts))

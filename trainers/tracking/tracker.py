@@ -1,10 +1,9 @@
-"""A process's way to MLflow while it trains: one background thread.
+"""Logs to MLflow in a background thread, so that training never waits for the store.
 
-    RunWriter -> outbox -> thread -> one log_batch a run and cycle
+    RunWriter -> outbox -> thread -> one log_batch per run and cycle
 
-Training never waits for the store. While it is away, what was logged stays in the outboxes, in
-order, and is delivered when it is back. A market has an outbox of its own, which goes with it to
-whichever process trains it.
+While the store is away, batches stay in the outboxes, in order; they are delivered when it is back.
+Each market has an outbox of its own, which the next process that trains the market takes over.
 """
 
 from __future__ import annotations
@@ -30,16 +29,16 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 
-# What another try cannot cure: a bad name or value, a deleted run.
+# Error codes for which a retry is useless: a bad name or value, a deleted run.
 REFUSED = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST")
 
 
 class RunWriter:
-    """Logs metrics and tags of runs by way of one outbox.
+    """Logs metrics and tags of runs through one outbox.
 
     Args:
-        outbox: of a market, or of the session.
-        wake: called after each batch.
+        outbox: the outbox of a market or of the session.
+        wake: wakes the thread that delivers; called after each batch.
     """
 
     def __init__(self, outbox: Outbox, wake: Callable[[], None]) -> None:
@@ -54,15 +53,15 @@ class RunWriter:
         wall_ms: int | None = None,
         clears: Mapping[str, str] | None = None,
     ) -> None:
-        """Queue metrics and tags of one run at ``step``.
+        """Queue metrics and tags of one run.
 
         Args:
             run_id: the run.
-            step: of all the metrics.
-            metrics: values by name.
-            tags: values by name.
-            wall_ms: time of the metrics, Unix epoch; now by default.
-            clears: tags to remove, unless their value has become another.
+            step: the step of all the metrics.
+            metrics: the metrics' values by name.
+            tags: the tags' values by name.
+            wall_ms: the metrics' timestamp, ms since the Unix epoch; now by default.
+            clears: tags to remove, by name, each only if it still has the value given here.
         """
         now = time.time_ns() // 1_000_000 if wall_ms is None else wall_ms
         batch = Batch(run_id, step, now, dict(metrics or {}), dict(tags or {}), dict(clears or {}))
@@ -70,16 +69,21 @@ class RunWriter:
         self._wake()
 
     def clearing(self) -> set[tuple[str, str]]:
-        """Return the tags, with their values, that are still to be removed."""
+        """Return the names and values of all tags that queued batches will remove."""
         return self._outbox.clearing()
 
 
 class Tracker:
-    """Delivers what the run writers of a process have logged.
+    """Delivers the batches of a process's run writers to the MLflow store, in a thread.
 
     Args:
-        client: of the store.
-        tell: takes what somebody should know; called by the tracker's thread.
+        client: the MLflow store's client.
+        tell: reports an event, given its code and a text; called by the tracker's thread.
+
+    Attributes:
+        client: the MLflow store's client.
+        write_seconds: the time spent writing to the store so far.
+        refused: the number of batches that the store has refused for good.
     """
 
     def __init__(
@@ -88,13 +92,13 @@ class Tracker:
         tell: Callable[[Code, str], object] = lambda _, text: log.warning("%s", text),
     ) -> None:
         self.client = client
-        self.write_seconds = 0.0  # spent in writing to the store
-        self.refused = 0  # batches the store will never take
+        self.write_seconds = 0.0
+        self.refused = 0
         self._tell = tell
         self._outboxes: list[Outbox] = []
         self._each_second: list[Callable[[], object]] = []
         self._tasks: collections.deque[Callable[[], object]] = collections.deque()
-        self._away_since: float | None = None  # monotonic
+        self._away_since: float | None = None  # monotonic seconds; None while the store answers
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
@@ -104,7 +108,7 @@ class Tracker:
         """Return a writer with an outbox of its own.
 
         Args:
-            path: file of what is not delivered yet; None keeps that in memory alone.
+            path: the outbox's file; None keeps undelivered batches in memory only.
         """
         outbox = Outbox(path)
         self._outboxes.append(outbox)
@@ -112,21 +116,21 @@ class Tracker:
         return RunWriter(outbox, self._wake.set)
 
     def each_second(self, work: Callable[[], object]) -> None:
-        """Do some work on the store once a second, whenever it answers, in the thread."""
+        """Call ``work`` in the thread about once a second, while the store answers."""
         self._each_second.append(work)
 
     def task(self, work: Callable[[], object]) -> None:
-        """Do some work on the store once, in the thread, as soon as the store answers."""
+        """Call ``work`` in the thread once, as soon as the store answers."""
         self._tasks.append(work)
         self._wake.set()
 
     @property
     def behind(self) -> int:
-        """Batches that the store has not taken yet."""
+        """The number of batches that the store has not taken yet."""
         return sum(len(outbox) for outbox in self._outboxes)
 
     def close(self, timeout: float) -> bool:
-        """Deliver what is queued, for at most ``timeout`` seconds; tell whether all was."""
+        """Deliver queued batches for at most ``timeout`` s; return whether none is left."""
         self._closing = True
         self._wake.set()
         self._thread.join(timeout)
@@ -152,7 +156,7 @@ class Tracker:
             except (MlflowException, SQLAlchemyError, OSError) as e:
                 self._is_away(e)
                 time.sleep(RETRY_SECONDS)
-            except Exception:  # a fault of other work must not end the delivery of metrics
+            except Exception:  # an error in other work must not end the delivery of metrics
                 log.exception("work on the MLflow store failed")
                 time.sleep(RETRY_SECONDS)
 
@@ -162,8 +166,8 @@ class Tracker:
             reason = str(why).splitlines()[0]
             self._tell(
                 Code.STORE_AWAY,
-                "the MLflow store does not answer; training goes on, what is to be logged is kept"
-                f" until it does ({reason})",
+                "the MLflow store does not answer; training goes on, and metrics are kept until it"
+                f" does ({reason})",
             )
 
     def _is_there(self) -> None:
@@ -190,7 +194,7 @@ class Tracker:
 
 
 def deliver(client: MlflowClient, batch: Batch) -> bool:
-    """Write a batch to the store; tell whether it will ever take it.
+    """Write a batch to the store; return False if the store refuses it for good.
 
     Raises:
         MlflowException: if the store does not answer.
@@ -215,5 +219,5 @@ def _deliver(client: MlflowClient, batch: Batch) -> None:
     if batch.clears:
         there = client.get_run(batch.run).data.tags
         for name, value in batch.clears.items():
-            if there.get(name) == value:  # else it was asked for anew meanwhile
+            if there.get(name) == value:  # otherwise it is a newer request by now
                 client.delete_tag(batch.run, name)

@@ -1,10 +1,10 @@
-"""A session's record as artifacts of its run: whoever reaches the store can replay it.
+"""Uploads a session's record as artifacts of its run: any machine with the store can replay it.
 
     record/config.json  sums.jsonl  controls.jsonl
     record/SYMBOL.decisions.jsonl  SYMBOL.runs.json  SYMBOL.outcomes  SYMBOL.forecasts
-    record/tape/SYMBOL-FIRST-STOP.parquet     each is a dataset of the run too, digest = its hash
+    record/tape/SYMBOL-FIRST-STOP.parquet     also a dataset of the run; its digest is the hash
 
-Segments are uploaded when they are whole, the rest when the session ends.
+A segment of the tape is uploaded as soon as it is complete, the rest when the session ends.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from trainers.recording.files import (
 from trainers.tracking.outbox import Outbox
 from trainers.tracking.tracker import deliver
 
-DIGEST_CHARS = 36  # MLflow refuses longer ones
+DIGEST_CHARS = 36  # MLflow refuses longer digests
 
 
 class Uploads:
-    """The tape of one market, uploaded while a session runs.
+    """Uploads the tape of one market.
 
     Args:
-        client: of the store.
+        client: the MLflow store's client.
         session: the session's folder; its name is the run's id.
-        market: whose tape.
-        log: of the market; each segment's hash is written there once it is in the store.
+        market: the market's symbol.
+        log: the market's decision log, to which each uploaded segment's hash is written.
     """
 
     def __init__(self, client: MlflowClient, session: Path, market: str, log: DecisionLog) -> None:
@@ -56,7 +56,7 @@ class Uploads:
         self._done = {entry["name"] for entry in log.entries if entry["do"] == "segment"}
 
     def closed_segments(self) -> None:
-        """Upload the segments that are new."""
+        """Upload the complete segments that are not in the store yet."""
         for segment in segments(self._session / TAPE, self._market):
             if segment.path.name not in self._done:
                 digest = upload_segment(self._client, self._session.name, segment)
@@ -82,14 +82,14 @@ def upload_segment(client: MlflowClient, run_id: str, segment: Segment) -> str:
 
 
 def undelivered(sessions: Path) -> list[Path]:
-    """Return the folders of sessions that MLflow lacks metrics of, and that no process works on."""
+    """Return the folders of sessions with undelivered batches that no process works on."""
     files = [*sessions.glob(f"*/*{MARKET_OUTBOX}"), *sessions.glob(f"*/{OUTBOX}")]
     waiting = {path.parent for path in files if path.stat().st_size}
     return sorted(session for session in waiting if _is_left(session))
 
 
 def _is_left(session: Path) -> bool:
-    """Tell whether no trainer is at work on any market of a session."""
+    """Return whether no trainer works on any market of a session."""
     for path in session.glob(f"*{DECISIONS}"):
         try:
             DecisionLog(path).close()
@@ -99,10 +99,15 @@ def _is_left(session: Path) -> bool:
 
 
 def leave_nothing_behind(client: MlflowClient, session: Path) -> None:
-    """Give the store what it lacks of a session that no process works on: metrics and record."""
+    """Deliver all that the store lacks of a session that no process works on: metrics and record.
+
+    Raises:
+        MlflowException: if the store does not answer.
+        TickloopError: if another process works on the session, or a file is damaged.
+    """
     logs = sorted(session.glob(f"*{DECISIONS}"))
     if not logs:
-        return  # it ended before a trainer began
+        return  # the session ended before a trainer began
     for path in (*session.glob(f"*{MARKET_OUTBOX}"), session / OUTBOX):
         _deliver_all(client, path)
     for market in SessionConfig.load(session / CONFIG).symbol_list:

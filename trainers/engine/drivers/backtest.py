@@ -1,9 +1,9 @@
-"""Drives an engine over bars that are all there, on a virtual clock. Pure.
+"""Drives an engine over recorded bars on a virtual clock. Pure.
 
-Every forecast is in time, as nothing takes time here. Otherwise it is the order of a session: a
-bar is forecast when it closes, by what was learned before; then a cycle begins if one is due.
-Source of test-then-train: J. Gama, R. Sebastião and P. Rodrigues, On evaluating stream learning
-algorithms (2013).
+Nothing takes time on that clock, so every forecast is in time. The order is that of a session:
+when a bar closes the next one is forecast from what was learned before; then a cycle begins if
+one is due. Source of test-then-train: J. Gama, R. Sebastião and P. Rodrigues, On evaluating stream
+learning algorithms, Machine Learning 90 (2013).
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from trainers.engine.runners.roster import Roster
 from trainers.learners.learner import Forecast, Learner
 from trainers.scoring.ledger import MADE, NO_ACTION
 
-FIRST_CYCLE = 200  # bars: a window with its label, and some more
+FIRST_CYCLE = 200  # bars: enough for a few windows with their labels
 NOTHING_COUNTED = dict.fromkeys(STATS.names or (), 0.0)
 
 
 def backtest(
     trainer: MarketTrainer, bars: Bars, *, first_cycle: int = FIRST_CYCLE
 ) -> Iterator[Command]:
-    """Hand all bars to a trainer, one by one; yield what it answers.
+    """Hand all bars to an engine, one by one; yield its commands.
 
     Args:
-        trainer: of the market, new.
+        trainer: the market's engine, which has handled no event yet.
         bars: ``(T,)`` of dtype ``BAR``, consecutive, oldest first.
-        first_cycle: bars known when the first cycle begins.
+        first_cycle: the number of bars that are known when the first cycle begins.
     """
     for i in range(len(bars)):
         yield from timed(trainer, BarsTaken(bars[i : i + 1]), lambda: ForecastsTimed(True))
@@ -71,14 +71,14 @@ def forecasts_of(
     """Backtest one learner alone.
 
     Args:
-        learner: is taught.
-        bars: ``(T,)`` of dtype ``BAR``.
-        config: when it learns, and from how much.
-        first_cycle: bars known when the first cycle begins.
+        learner: the learner; it is trained.
+        bars: ``(T,)`` of dtype ``BAR``, consecutive, oldest first.
+        config: the interval between cycles and the number of bars that each learns from.
+        first_cycle: the number of bars that are known when the first cycle begins.
 
     Returns:
-        ``T`` forecasts; ``[i]`` was made when bar ``i`` closed, about the bar after it. None where
-        the learner gave none, and before the first cycle.
+        ``T`` forecasts; forecast ``i`` was made when bar ``i`` closed, about the bar after it. It
+        is None where the learner made none, and before the first cycle.
     """
     trainer = MarketTrainer(config, "", Roster(config, [learner], []))
     for _ in backtest(trainer, bars, first_cycle=first_cycle):

@@ -2,8 +2,8 @@
 
     decision log, ticks, bars, ledger -> Recorded -> events -> MarketTrainer -> commands
 
-A replay does all of it. A trainer that was started again does what its checkpoint lacks, and goes
-on live where the log ends, which may be within a cycle.
+A replay repeats the whole log. A restarted trainer repeats the part after its checkpoint and then
+continues live where the log ends, which may be within a cycle.
 """
 
 from __future__ import annotations
@@ -31,30 +31,32 @@ from trainers.engine.market_trainer import MarketTrainer
 from trainers.learners.learner import Model
 from trainers.scoring.ledger import MISSED, Forecasts, rows_between
 
-BETWEEN = ""  # where bars were taken: between two cycles, or after the turn of the learner named
+# An entry says after which learner's turn its bars were taken; this stands for "between cycles".
+BETWEEN = ""
 
 Entry = Mapping[str, Any]
 
-# What an engine is handed; other entries are for people.
+# The entries that become events; the others are for people.
 DECISIONS = ("bars", "cycle", "end", "control", "champion")
 
-# Of controls that other processes carry out: what came of them is in the log by itself.
+# Controls that are not repeated: their effects, if any, have entries of their own in the log.
 CARRIED_OUT = ("promote", "rollback", "stop")
 
 
 class Recorded:
-    """One market's log.
+    """A driver that repeats one market's decision log.
 
     Args:
-        trainer: of the market, as it was before the first entry.
-        entries: of its decision log, oldest first.
-        stream: its ticks and bars.
-        forecasts: of its ledger: which were in time, and how long they took.
-        models: gives a learner's registered version, by name and version.
+        trainer: the market's engine, in its state before the first entry.
+        entries: the entries of the decision log to repeat, oldest first.
+        stream: the market's ticks and bars.
+        forecasts: the ledger's forecasts, which tell what was in time and how long it took.
+        models: returns the model of a registered version, given a learner's name and the
+            version's number.
 
     Attributes:
-        begun: the cycle that the log ends in; None if it ends between two.
-        turns_left: learners whose turn in it is still to come.
+        begun: the cycle within which the log ends; None if it ends between two cycles.
+        turns_left: names of the learners that have not had their turn in that cycle.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class Recorded:
         self.turns_left: list[str] = []
 
     def run(self) -> Iterator[Command]:
-        """Do all that the entries say; yield what the engine answers."""
+        """Repeat all entries; yield the engine's commands."""
         while self._left:
             entry = self._left.popleft()
             match entry["do"]:
@@ -90,7 +92,7 @@ class Recorded:
         yield from timed(self._trainer, BarsTaken(rows, entry["ask"]), self._times)
 
     def _times(self) -> ForecastsTimed:
-        """Return what the ledger knows of the forecasts of the newest bar."""
+        """Return the timing that the ledger has of the forecasts on the newest bar."""
         newest = self._trainer.newest_bar
         rows = rows_between(self._forecasts, newest - 1, newest)
         same = len(rows) == len(self._trainer.roster.everyone)
@@ -98,7 +100,7 @@ class Recorded:
         return ForecastsTimed(bool((rows["status"] != MISSED).any()), latency)
 
     def _cycle(self, entry: Entry) -> Iterator[Command]:
-        """Do a cycle, as far as the log has it."""
+        """Repeat a cycle as far as the log goes."""
         trainer = self._trainer
         digest = ticks_digest(self._stream, trainer.cycles.last[0], entry["watermark"]["ticks"])
         fields = (name for name in CycleBegun._fields if name != "digest")
@@ -125,12 +127,15 @@ class Recorded:
 def timed(
     trainer: MarketTrainer, taken: Event, times: Callable[[], ForecastsTimed]
 ) -> Iterator[Command]:
-    """Hand bars to a trainer and answer whether their forecasts were in time.
+    """Hand bars to an engine and answer its question whether the forecasts were in time.
 
     Args:
-        trainer: of the market.
-        taken: the bars.
-        times: asked once the forecasts are made.
+        trainer: the market's engine.
+        taken: the event with the bars.
+        times: called once the forecasts are made; returns the answer.
+
+    Yields:
+        The engine's other commands.
     """
     for command in trainer.handle(taken):
         if isinstance(command, ForecastsMade):

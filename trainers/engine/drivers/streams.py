@@ -1,6 +1,7 @@
-"""A market's ticks and bars as drivers of the engine read them. Pure.
+"""A market's ticks and bars, as the engine's drivers read them. Pure.
 
-Rows are numbered from 0 for ever. A bar is known once ``final_seq`` ticks have been seen.
+Rows are numbered from 0, and numbers are never reused. A bar is known once ``final_seq`` ticks
+have been seen.
 """
 
 from __future__ import annotations
@@ -16,21 +17,23 @@ from streaming.ticks import Ticks
 
 
 class Stream(Protocol):
-    """One market's stream, as far as it is still kept."""
+    """One market's stream; old rows may have been overwritten."""
 
     def ticks(self, start: int, stop: int | None = None) -> Rows:
-        """Return the ticks ``start`` (included) to ``stop`` that are still there."""
+        """Return the ticks from ``start`` up to, without, ``stop`` that still exist."""
 
     def bars(self, start: int, stop: int | None = None) -> Rows:
-        """Return the bars ``start`` (included) to ``stop`` that are still there."""
+        """Return the bars from ``start`` up to, without, ``stop`` that still exist."""
 
 
 class RecordedStream:
-    """All ticks and bars of a record. Nothing is hidden: the caller asks for what was known.
+    """All ticks and bars of a record.
+
+    It hides no later rows: a caller must ask only for rows that were known at the time.
 
     Args:
         ticks: ``(n,)`` of dtype ``TICK``, from tick 0 on.
-        bars: ``(T,)`` of dtype ``BAR``, made from them.
+        bars: ``(T,)`` of dtype ``BAR``, the bars of these ticks, from bar 0 on.
     """
 
     def __init__(self, ticks: Ticks, bars: Bars) -> None:
@@ -44,7 +47,13 @@ class RecordedStream:
 
 
 def ticks_digest(stream: Stream, seen: int, ticks: int) -> str:
-    """Return the hash of the ticks that a cycle sees and the one before it did not."""
+    """Return the hash of the ticks that are new to a cycle.
+
+    Args:
+        stream: the market's stream.
+        seen: the number of ticks that the previous cycle saw.
+        ticks: the number of ticks that this cycle sees.
+    """
     rows = stream.ticks(seen, ticks)
     return digest(rows.first, rows.rows)
 

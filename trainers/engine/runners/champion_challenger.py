@@ -1,8 +1,8 @@
-"""A learner against the champion of its name: who serves, since when, what the evidence says.
+"""The champion-challenger test of a learner: which version serves, and what the evidence says.
 
-The learner that goes on learning is the challenger. It is judged each cycle on the bars since the
-champion began to serve (``trainers.scoring.promotion``). The verdict follows from the ledger; who
-drives the engine moves the registry's alias by it and hands the new champion in.
+The learner, which keeps learning, is the challenger. Each cycle judges it on the bars since the
+champion began to serve (``trainers.scoring.promotion``). The verdict follows from the ledger
+alone; the engine's driver moves the registry's alias accordingly and installs the new champion.
 """
 
 from __future__ import annotations
@@ -26,12 +26,17 @@ SAVED = ("version", "since", "challenge")
 
 
 class Champion:
-    """A registered version that forecasts unchanged, as ``mlflow models serve`` would answer.
+    """A learner that forecasts with a registered version and never learns.
+
+    Its forecasts are those of ``mlflow models serve`` with the same version.
 
     Args:
-        challenger: the learner whose versions these are; it says how to ask one.
-        name: of the learner.
-        kind: of the learner.
+        challenger: the learner whose versions serve; its ``predict`` calls their models.
+        name: the learner's name.
+        kind: the learner's kind, a ``LearnerKind``.
+
+    Attributes:
+        model: the version's model; None while there is no champion.
     """
 
     def __init__(self, challenger: Versioned, name: str, kind: str) -> None:
@@ -40,7 +45,7 @@ class Champion:
         self._predict = challenger.predict
 
     def serve(self, model: Model | None) -> None:
-        """Forecast by another version from now on; None for none."""
+        """Forecast with this model from now on; None for no champion."""
         self.model = model
 
     def forecast(self, bars: Bars) -> Any:
@@ -57,21 +62,22 @@ class Champion:
 
 
 class ChampionChallenger:
-    """The test of one learner.
+    """The test of one learner against its champion.
 
     Args:
-        challenger: the learner that goes on learning.
+        challenger: the learner's runner.
         confidence: probability from which a forecast is a trade signal.
-        fee_bps: cost of a change of position besides half the spread.
+        fee_bps: cost of one change of position besides half the spread, bp of its value.
 
     Attributes:
-        champion: runs the version that is champion.
-        version: of the champion, in the registry; 0 while there is none.
-        since: the newest bar when it began to serve, ns; later ones count.
-        challenge: number of this challenger in the champion's life; 0 while the registry has not
-            been read yet, and nothing is judged.
-        verdict: on the challenger, of the last cycle.
-        on_champion: on the champion, of the last cycle; None while there is none.
+        champion: the runner of the version that is champion.
+        version: the champion's version in the registry; 0 while there is none.
+        since: open time of the newest bar when the champion was installed, ns; only later bars
+            count.
+        challenge: the number of this challenge in the champion's life, from 1; 0 until the
+            registry has been read, and until then nothing is judged.
+        verdict: the last cycle's verdict on the challenger; None before the first.
+        on_champion: the last cycle's verdict on the champion; None while there is no champion.
     """
 
     def __init__(self, challenger: LearnerRunner, confidence: float, fee_bps: float) -> None:
@@ -91,7 +97,14 @@ class ChampionChallenger:
         return self.challenger.name
 
     def install(self, version: int, model: Model | None, challenge: int, newest_bar: int) -> None:
-        """Let another version serve from the next bar on; 0 and None for none."""
+        """Install a version as champion from the next bar on; 0 and None for no champion.
+
+        Args:
+            version: the version's number in the registry.
+            model: the version's model.
+            challenge: the number of the challenge that begins.
+            newest_bar: open time of the newest bar, ns; the test counts later ones.
+        """
         self._model_runner.serve(model)
         self.champion.serve_version(version)
         self.version = version
@@ -99,10 +112,10 @@ class ChampionChallenger:
         self.verdict = self.on_champion = None
 
     def judge(self, scored: Mapping[str, Scored], rivals: Mapping[str, Scored]) -> None:
-        """Judge both on what is known now.
+        """Judge challenger and champion on the bars since the champion was installed.
 
         Args:
-            scored: forecasts of everyone, by name.
+            scored: the scored forecasts of all runners, by name.
             rivals: those of the baselines of the learner's kind, by name.
         """
         if self.challenge == 0:
@@ -117,7 +130,7 @@ class ChampionChallenger:
             self.on_champion = judge_champion(champion, baselines, compare=self._compare)
 
     def metrics(self) -> dict[str, float]:
-        """Return the evidence of the last cycle."""
+        """Return the last cycle's evidence for the challenger, as metrics by full name."""
         if self.verdict is None:
             return {}
         return {
@@ -127,13 +140,13 @@ class ChampionChallenger:
         }
 
     def saved(self) -> dict[str, Any]:
-        """Return what ``restore`` needs; the champion's model is the registry's."""
+        """Return what ``restore`` needs, without the model, which the registry keeps."""
         return {name: getattr(self, name) for name in SAVED}
 
     def restore(self, saved: Mapping[str, Any], model: Model | None) -> None:
-        """Become the test that was saved."""
+        """Restore what ``saved`` returned, given the champion's model."""
         self.install(saved["version"], model, saved["challenge"], saved["since"])
 
     def _counting(self, scored: Scored) -> Scored:
-        """Return the bars since the test began."""
+        """Return the part of ``scored`` since the test began."""
         return scored.since(int(np.searchsorted(scored.moves.bar, self.since, side="right")))

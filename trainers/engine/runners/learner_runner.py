@@ -1,7 +1,7 @@
-"""One learner at work: asks it, teaches it, and knows how it is doing.
+"""Runs one learner: calls its forecasts and its training, and keeps its status and metrics.
 
-Whatever a learner raises stops here. It becomes the status ERROR with its text and traceback, and
-the learner rests for 1, 2, 4, ... cycles before it is tried again. The others go on.
+Any exception of a learner ends here. It becomes the status ERROR with a text and a traceback, and
+the learner is trained again only 1, 2, 4, ... cycles later. Other learners are not affected.
 """
 
 from __future__ import annotations
@@ -22,32 +22,38 @@ from trainers.scoring.ledger import FAILED, MADE, SILENT
 
 LONGEST_REST = 32  # cycles
 
-# What a runner has besides its learner, by attribute.
+# The attributes of a runner that a checkpoint keeps, besides its learner's state.
 SAVED = ("version", "status", "status_text", "errors", "rests_until", "report", "seconds",
          "confidence")  # fmt: skip
 
-TAG_CHARS = 7000  # of a traceback's end; MLflow cuts tags at 8000
+TAG_CHARS = 7000  # the end of a traceback that becomes a tag; MLflow cuts tags at 8000
 
 
 class LearnerRunner:
-    """Runs one learner.
+    """The runner of one learner, baseline or champion.
 
     Args:
         learner: the learner.
         confidence: probability from which a forecast is a trade signal.
 
     Attributes:
-        version: the cycle in which the weights that forecast were learned; 0 before the first.
-        report: its metrics of the last training, without the prefix ``train/``.
-        live: its scores, by metric name, of the last cycle.
-        seconds: duration of its last training.
+        status: what the learner is doing, a ``Status``.
+        status_text: the same in words; after a failure, the error.
+        errors: the number of failures since the last cycle without one.
+        rests_until: the cycle in which a learner that failed is trained again; 0 after a training
+            without a failure.
+        version: the cycle in which the weights that forecast were learned, 0 before the first; a
+            champion's version in the registry.
+        report: the metrics of the last training, without the prefix ``train/``.
+        live: the scores of the last cycle, by full metric name.
+        seconds: the duration of the last turn, s.
     """
 
     def __init__(self, learner: Learner, confidence: float) -> None:
         self.learner, self.confidence = learner, confidence
         self.status, self.status_text = Status.IDLE.value, "warming up"
-        self.errors = 0  # in a row
-        self.rests_until = 0  # the cycle in which it is tried again
+        self.errors = 0
+        self.rests_until = 0
         self.report: dict[str, float] = {}
         self.live: dict[str, float] = {}
         self.version = 0
@@ -60,26 +66,34 @@ class LearnerRunner:
 
     @property
     def is_agent(self) -> bool:
-        """Whether it decides what to do instead of forecasting."""
+        """Whether the learner is an agent: it returns actions, not probabilities."""
         return self.learner.kind == LearnerKind.AGENT
 
     @property
     def tags(self) -> dict[str, str]:
-        """The tags of its run that tell how it is doing."""
+        """The tags of the learner's run that show its status."""
         return {Tag.STATUS: self.status, Tag.STATUS_TEXT: self.status_text[:500]}
 
     def forecast(self, bars: Bars, cycle: int) -> tuple[int, Forecast, list[Command]]:
-        """Return the status of a ledger's row, the forecast after ``bars``, and what happened."""
+        """Forecast the bar after the newest.
+
+        Args:
+            bars: ``(T,)`` of dtype ``BAR``, the newest bars taken.
+            cycle: the newest cycle that has begun.
+
+        Returns:
+            The status for the ledger's row, the forecast, and the commands after a failure.
+        """
         try:
             found = as_forecast(self.learner.forecast(bars))
         except Exception as e:  # noqa: BLE001  (a learner's own code: it must stop no other)
-            # One that rests fails with every bar until it has learned: that is told once.
+            # A resting learner may fail at every bar until it is trained again: report that once.
             told = list(self._failed(e, cycle)) if self.rests_until <= cycle else []
             return FAILED, Forecast(), told
         return (SILENT, Forecast(), []) if found is None else (MADE, found, [])
 
     def signal(self, forecast: Forecast) -> int:
-        """Return what to do by a forecast: 0 HOLD, 1 BUY, 2 SELL."""
+        """Return the action that a forecast implies: 0 HOLD, 1 BUY, 2 SELL."""
         if forecast.probability is None:
             return forecast.action or Action.HOLD
         if forecast.probability >= self.confidence:
@@ -87,7 +101,12 @@ class LearnerRunner:
         return Action.SELL if forecast.probability <= 1 - self.confidence else Action.HOLD
 
     def train(self, snapshot: Snapshot, *, announce: bool) -> Iterator[Command]:
-        """Learn from a snapshot, unless the learner rests."""
+        """Train the learner on a snapshot, unless it rests after a failure.
+
+        Args:
+            snapshot: the bars that the cycle learns from.
+            announce: whether to yield the status TRAINING before the training begins.
+        """
         cycle = snapshot.cycle
         if cycle < self.rests_until:
             return
@@ -95,7 +114,7 @@ class LearnerRunner:
             self.status, self.status_text = Status.TRAINING.value, f"cycle {cycle}"
             yield RunUpdate(self.name, cycle, {}, self.tags)
         if self.rests_until == 0:
-            self.errors = 0  # a whole cycle without one, forecasts included
+            self.errors = 0  # no failure since the last training, forecasts included
         try:
             found = self.learner.learn(snapshot) or {}
             report = {str(name): float(value) for name, value in found.items()}
@@ -109,28 +128,28 @@ class LearnerRunner:
         self.status, self.status_text = Status.IDLE.value, f"learned in cycle {cycle}"
 
     def take_scores(self, live: dict[str, float]) -> None:
-        """Take the scores of the cycle."""
+        """Replace the scores by those of this cycle."""
         self.live = live
 
     def take_evidence(self, metrics: dict[str, float]) -> None:
-        """Take what the test against a champion came to, beside the scores."""
+        """Add the metrics of the champion-challenger test to the scores."""
         self.live = self.live | metrics
 
     def take_seconds(self, seconds: float) -> None:
-        """Take how long the last turn took."""
+        """Set the duration of the last turn."""
         self.seconds = seconds
 
     def set_confidence(self, confidence: float) -> None:
-        """Take forecasts for signals from another probability on."""
+        """Set the probability from which a forecast is a trade signal."""
         self.confidence = confidence
 
     def serve_version(self, version: int) -> None:
-        """Be told that a registered version forecasts from now on, of a champion; 0 for none."""
+        """Set the registered version with which a champion forecasts; 0 for no champion."""
         self.version = version
         self.status_text = f"version {version} serves" if version else "no champion yet"
 
     def metrics(self) -> dict[str, float]:
-        """Return what the last cycle came to."""
+        """Return the metrics of the last cycle by full name."""
         train = {f"{TRAIN}{name}": value for name, value in self.report.items()}
         if train:
             train[f"{TRAIN}seconds"] = self.seconds
@@ -141,18 +160,18 @@ class LearnerRunner:
         return self.learner.state_dict() if isinstance(self.learner, Resumable) else None
 
     def digests(self, state: dict[str, Any] | None) -> dict[str, str]:
-        """Return hashes of what the last cycle learned from and of the ``state`` after it."""
+        """Return hashes of the last training's inputs and of the learner's ``state`` after it."""
         found = dict(self.learner.digests) if isinstance(self.learner, Traced) else {}
         if state is not None:
             found["weights"] = digest(state)
         return found
 
     def saved(self, state: dict[str, Any] | None) -> dict[str, Any]:
-        """Return what ``restore`` needs, ``state`` being the learner's."""
+        """Return what ``restore`` needs, given the learner's state."""
         return {**{name: getattr(self, name) for name in SAVED}, "learner": state}
 
     def restore(self, saved: dict[str, Any]) -> bool:
-        """Become the runner that was saved; tell whether the learner could be resumed."""
+        """Restore what ``saved`` returned; return whether the learner could be resumed."""
         if saved["learner"] is None or not isinstance(self.learner, Resumable):
             return False
         for name in SAVED:
@@ -161,7 +180,7 @@ class LearnerRunner:
         return True
 
     def text(self) -> str:
-        """Return in a few words how the learner is doing."""
+        """Return the learner's loss and scores, or its status, in a few words."""
         name, live = self.name, self.live
         if self.status == Status.ERROR or not self.report:
             return f"{name}: {self.status_text}"

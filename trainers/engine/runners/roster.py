@@ -1,4 +1,4 @@
-"""Everybody who forecasts in a market, in the order of the ledger's columns."""
+"""The roster of a market: the runners of all learners, champions and baselines."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ class Roster:
     """The runners of a market.
 
     Args:
-        config: what trading costs, and from where on a forecast is a signal.
-        learners: those that the session is about.
-        baselines: what they are compared with.
+        config: the cost of trading, and the probability from which a forecast is a signal.
+        learners: the learners that the session trains.
+        baselines: the learners that they are compared with.
 
     Attributes:
-        learners: a runner each.
-        baselines: a runner each.
-        tests: of learners against their champions.
-        everyone: learners, champions, baselines.
-        turns: names of those that learn in a cycle, in order.
+        learners: the learners' runners.
+        baselines: the baselines' runners.
+        tests: the champion-challenger tests, one for each learner that has model versions.
+        champions: the champions' runners, one per test.
+        everyone: all runners: learners, champions, baselines; the ledger's ``learner`` is an index
+            into this list.
+        turns: names of the learners and baselines, in the order in which a cycle trains them.
     """
 
     def __init__(
@@ -49,16 +51,16 @@ class Roster:
 
     @property
     def names(self) -> list[str]:
-        """Everyone's name."""
+        """The names of all runners, in the order of ``everyone``."""
         return [runner.name for runner in self.everyone]
 
     @property
     def versions(self) -> list[int]:
-        """The version with which everyone forecasts."""
+        """The versions with which the runners forecast, in the order of ``everyone``."""
         return [runner.version for runner in self.everyone]
 
     def by_kind(self) -> Iterator[tuple[Kind, LearnerRunner]]:
-        """Yield everyone with the kind of run that they have."""
+        """Yield each runner with the kind of its MLflow run."""
         for kind, runners in (
             (Kind.LEARNER, self.learners),
             (Kind.CHAMPION, self.champions),
@@ -68,19 +70,19 @@ class Roster:
                 yield kind, runner
 
     def learning(self, name: str) -> tuple[LearnerRunner, bool]:
-        """Return who has a turn in a cycle, and whether people are told when it begins.
+        """Return the runner with a turn in a cycle, and whether to announce its training.
 
-        A baseline has learned before anyone could read that it began.
+        A baseline's is not announced: it is over before anyone could read of it.
         """
         runner = self._learning[name]
         return runner, runner in self.learners
 
     def states(self) -> dict[str, State | None]:
-        """Return everyone's state by name, None of a learner that cannot be resumed."""
+        """Return the learners' states by name; None for one that cannot be resumed."""
         return {runner.name: runner.learner_state() for runner in self.everyone}
 
     def saved(self, states: Mapping[str, State | None]) -> State:
-        """Return what ``restore`` needs, ``states`` being everyone's."""
+        """Return what ``restore`` needs, given the result of ``states``."""
         return {
             "tests": {test.name: test.saved() for test in self.tests},
             "runners": {one.name: one.saved(states[one.name]) for one in self.everyone},
@@ -89,11 +91,12 @@ class Roster:
     def restore(
         self, saved: Mapping[str, Any], models: Callable[[str, int], Model | None]
     ) -> list[str]:
-        """Become the roster that was saved; return the names of those that cannot be resumed.
+        """Restore what ``saved`` returned; return the names of those that cannot be resumed.
 
         Args:
-            saved: as ``saved`` returned it.
-            models: gives a learner's registered version, by name and version.
+            saved: the result of ``saved``.
+            models: returns the model of a registered version, given a learner's name and the
+                version's number.
         """
         runners = saved["runners"]
         forgetful = [one.name for one in self.everyone if not one.restore(runners[one.name])]
@@ -104,7 +107,9 @@ class Roster:
 
 
 def make_roster(config: SessionConfig, market: str) -> Roster:
-    """Make the learners of one market; a session without learners has no baselines either.
+    """Make the roster of one market; without learners there are no baselines either.
+
+    A baseline is left out if the session names it as a learner.
 
     Raises:
         ConfigError: if a learner cannot be made.

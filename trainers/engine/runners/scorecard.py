@@ -1,4 +1,4 @@
-"""From the ledger to the scores of every learner: once a cycle, for one market."""
+"""Scores all learners of a market from its ledger, once a cycle."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from trainers.scoring.profit.paper import paper_of
 from trainers.scoring.promotion.eprocess import judge_control
 from trainers.scoring.scored import Scored, scored_of
 
-# What is logged of a baseline: enough to compare, since every metric a cycle costs half a
-# millisecond in MLflow's store. The ledger has the rest.
+# The metrics logged for a baseline: enough for a comparison, as each metric costs MLflow's store
+# half a millisecond per cycle. The ledger has the rest.
 OF_BASELINES = [
     f"{LIVE}{name}"
     for name in (
@@ -29,17 +29,19 @@ OF_BASELINES = [
 
 
 class Scorecard:
-    """Keeps the ``live`` scores of every runner.
+    """The scores of a market's runners, which it writes to their attribute ``live``.
 
     Args:
-        ledger: of the market; its names are those of the runners, in this order.
-        learners: scored over all windows, with their edge over the best baseline.
-        baselines: scored over the session, by fewer metrics.
-        fee_bps: cost of a change of position besides half the spread.
+        ledger: the market's ledger; its names are those of the learners' runners, then those of
+            the baselines', in this order.
+        learners: runners that get all metrics, with the edge over the best baseline: learners and
+            champions.
+        baselines: runners that get fewer metrics.
+        fee_bps: cost of one change of position besides half the spread, bp of its value.
 
     Attributes:
-        alarmed: people were told that the permuted-label control knows something.
-        scored: forecasts of everyone, by name, at the last update.
+        alarmed: whether the alarm of the permuted-label control was raised already.
+        scored: the scored forecasts of all runners at the last update, by name.
     """
 
     def __init__(
@@ -55,13 +57,13 @@ class Scorecard:
         self.scored: dict[str, Scored] = {}
 
     def update(self) -> str:
-        """Score all rows; return the alarm that has to be told, nothing if there is none."""
+        """Score all rows and check for leaks; return a new alarm's text, else an empty one."""
         self.refresh()
         self._match_turnover()
         return self._check_control()
 
     def refresh(self) -> None:
-        """Score all rows, and change nothing else."""
+        """Score all rows, without any other effect."""
         moves = moves_of(self._ledger.outcomes)
         everyone = [*self._learners, *self._baselines]
         self.scored = {
@@ -76,7 +78,7 @@ class Scorecard:
             runner.take_scores({name: scores[name] for name in OF_BASELINES if name in scores})
 
     def restore(self, alarmed: bool) -> None:
-        """Score all rows, after a restart; an alarm told before is not told again."""
+        """Score all rows after a restart; an alarm raised before it is not raised again."""
         self.alarmed = alarmed
         self.refresh()
 
@@ -86,7 +88,7 @@ class Scorecard:
         return {name: self.scored[name] for name in names if name != PERMUTED_LABELS}
 
     def _edge(self, runner: LearnerRunner) -> dict[str, float]:
-        """Return what a learner is ahead of the best baseline of its kind, with intervals."""
+        """Return a learner's edge over the best baseline of its kind, with intervals."""
         ours, rivals = self.scored[runner.name], self.rivals(runner.learner.kind)
         if not runner.is_agent:
             return named("", {name: edge.saved for name, edge in edges_of(ours, rivals).items()})
@@ -97,7 +99,7 @@ class Scorecard:
         return named(LIVE, {"edge_bps": found[1] if found else None})
 
     def _match_turnover(self) -> None:
-        """Let the random baseline trade as often as the first agent does."""
+        """Set the random baseline's turnover to that of the first agent."""
         agents = [runner for runner in self._learners if runner.is_agent]
         for runner in self._baselines:
             if agents and isinstance(runner.learner, TradesLike):

@@ -1,7 +1,7 @@
-"""Online logistic regression on the newest feature row: the baseline of streaming ML.
+"""Online logistic regression on the newest feature row: the usual baseline of streaming ML.
 
-One pass of stochastic gradient descent over the bars that each cycle brings, with a running
-standardisation; the same method as river's ``StandardScaler | LogisticRegression``.
+Each cycle makes one pass of stochastic gradient descent over the new bars, with a running
+standardisation: the method of river's ``StandardScaler | LogisticRegression``.
 Source: L. Bottou, Online learning and stochastic approximations (1998).
 """
 
@@ -25,7 +25,7 @@ CLIP_SD = 5.0  # standard deviations
 
 
 class Logistic:
-    """P(up) is logistic in the feature row of the newest bar."""
+    """A learner that forecasts by online logistic regression."""
 
     name, kind = "logistic", "forecaster"
 
@@ -33,7 +33,7 @@ class Logistic:
         self.features = context.features
         self._scaler = StandardScaler()
         self._model: SGDClassifier | None = None
-        self._learned_until = 0  # open of the newest bar learned from, ns
+        self._learned_until = 0  # open time of the newest bar learned from, ns
 
     def forecast(self, bars: Bars) -> float | None:
         row = newest_row(bars, self.features)
@@ -46,7 +46,7 @@ class Logistic:
         new = rows.ts > self._learned_until
         self._learned_until = int(snapshot.bars["ts_open"][-1])
         if new.any():
-            # The version that forecasts is replaced, never changed.
+            # The scaler and model that forecast are replaced, never changed.
             self._scaler = copy.deepcopy(self._scaler).partial_fit(rows.x[new])
             model = copy.deepcopy(self._model) or _new_model()
             x, up = self._standard(rows.x[new]), rows.up[new]
@@ -77,7 +77,7 @@ class Logistic:
             return
         moments, weights = state["scaler"], state["model"]
         nothing = np.zeros((1, len(moments["mean"])))
-        scaler = self._scaler.fit(nothing)  # learning from one row makes the fields
+        scaler = self._scaler.fit(nothing)  # fitting any row creates the attributes set below
         scaler.mean_, scaler.var_, scaler.scale_ = (
             moments[name] for name in ("mean", "variance", "scale")
         )

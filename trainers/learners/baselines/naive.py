@@ -1,14 +1,14 @@
-"""What every forecast and every trade has to beat; always on, in the same ledger.
+"""The naive baselines, which a useful forecast or trade has to beat.
 
-    majority         the share of ups so far
-    last_direction   the last move goes on, as often as it did, if it did
-    reversal         the last move is taken back, as often as it was: mostly bid-ask bounce
-    flat             never in the market
-    buy_and_hold     always in
-    random           in and out by chance, as often as the agent trades
+    majority         the share of rises so far
+    last_direction   the last move is followed by another in its direction
+    reversal         the last move is followed by one against it: mostly bid-ask bounce
+    flat             is never in the market
+    buy_and_hold     is always in the market
+    random           trades at random, as often as the session's first agent
 
-They learn as other learners do, each cycle from what is known at its cut, so that a naive rule
-is at least a calibrated one.
+They learn each cycle from the bars known when it begins, as all learners do. The probabilities of
+the first three are frequencies in these bars, so they are calibrated.
 """
 
 from __future__ import annotations
@@ -27,13 +27,18 @@ from datamodules.windows import gap_free
 from streaming.bars import Bars
 from trainers.learners.learner import Context
 
-LOOKBACK_BARS = (
-    60  # bars back to the last move; in a market that is still for longer it says nothing
-)
+# How far back the last move may be, in bars; without a move in them there is no forecast.
+LOOKBACK_BARS = 60
 
 
 class Baseline(abc.ABC):
-    """A learner whose state is a handful of numbers; silent until it has learned, and in gaps."""
+    """A learner whose state is a few numbers.
+
+    It makes no forecast before it has learned, nor on a bar with a gap.
+
+    Attributes:
+        state: the numbers by name, which are also its metrics; empty before it has learned.
+    """
 
     name: str
     kind = "forecaster"
@@ -55,11 +60,11 @@ class Baseline(abc.ABC):
 
     @abc.abstractmethod
     def predict_known(self, bars: Bars) -> Any:
-        """Return a forecast; ``state`` is there and the newest bar has no gap."""
+        """Return a forecast, given that ``state`` is known and the newest bar has no gap."""
 
     @abc.abstractmethod
     def counted(self, snapshot: Snapshot) -> dict[str, float]:
-        """Return the numbers that the snapshot teaches; at least one."""
+        """Return the new ``state``, at least one number, computed from a snapshot."""
 
     def state_dict(self) -> dict[str, Any]:
         return copy.deepcopy(self.state)
@@ -69,7 +74,7 @@ class Baseline(abc.ABC):
 
 
 class Majority(Baseline):
-    """The share of ups among the bars that moved, one of each added (Laplace's rule)."""
+    """Forecasts the share of rises among the moves, with one rise and one fall added (Laplace)."""
 
     name = "majority"
 
@@ -82,9 +87,9 @@ class Majority(Baseline):
 
 
 class LastDirection(Baseline):
-    """The next move has the sign of the last, with the probability that it had so far.
+    """Forecasts that the next move has the sign of the last one, as often as it had so far.
 
-    One half where moves were rather taken back: that is ``reversal``.
+    Where the opposite sign was more frequent, it forecasts one half: that case is ``Reversal``'s.
     """
 
     name = "last_direction"
@@ -105,14 +110,14 @@ class LastDirection(Baseline):
 
 
 class Reversal(LastDirection):
-    """The next move takes the last one back, with the probability that it did so far."""
+    """Forecasts that the next move has the opposite sign of the last one, as often as it had."""
 
     name = "reversal"
     lean = -1
 
 
 class Flat(Baseline):
-    """Never in the market: what an agent must earn more than."""
+    """An agent that is never in the market; it earns 0, and others have to earn more."""
 
     name, kind = "flat", "agent"
     action, values = Action.SELL, (0.0, -1.0)
@@ -125,16 +130,19 @@ class Flat(Baseline):
 
 
 class BuyAndHold(Flat):
-    """Always in the market."""
+    """An agent that is always in the market."""
 
     name = "buy_and_hold"
     action, values = Action.BUY, (0.0, 1.0)
 
 
 class Random(Flat):
-    """In and out by chance; ``turnover`` is set to what the agent's was (changes a bar).
+    """An agent that trades at random, as often as the session's first agent.
 
-    Drawn from (seed, market, bar), so that a bar has the same draw at every replay.
+    A draw depends only on (seed, market, bar), so a replay draws the same.
+
+    Attributes:
+        turnover: the other agent's turnover, in changes of position per bar.
     """
 
     name = "random"
@@ -156,7 +164,7 @@ class Random(Flat):
         second = int(bars["ts_open"][-1]) // 10**9
         seeds = entropy(self.seed, self.market, self.name, second)
         drawn = np.random.default_rng(seeds).random()
-        # Half of the orders find the position as they want it.
+        # Twice the turnover in orders, as half of them find the position as they want it.
         action = (
             Action.BUY
             if drawn < self.turnover
@@ -168,7 +176,7 @@ class Random(Flat):
 
 
 def moves_of(bars: Bars) -> NDArray[np.int64]:
-    """Return ``(T - 1,)`` signs of the moves between closes, 0 where a gap hides them."""
+    """Return the signs of the moves between closes, ``(T - 1,)``; 0 where a gap hides the move."""
     signs = np.sign(np.diff(bars["close"])).astype(np.int64)
     whole: NDArray[np.int64] = signs * gap_free(bars["gap"], 2)
     return whole

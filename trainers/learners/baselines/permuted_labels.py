@@ -1,8 +1,8 @@
-"""The permuted-label control: a model that can know nothing, and must not look as if it did.
+"""The permuted-label control: a model that cannot know anything, and must not score as if it did.
 
-Each cycle it is fitted to the labels of its snapshot in a random order. Whatever it forecasts
-better than the share of ups has reached it by another way than learning: a label read too early, a
-forecast written too late. Then an event with the code ``leak_alarm`` says so.
+Each cycle it is fitted to the labels of the snapshot in a random order. If it forecasts better than
+the share of rises all the same, labels leak: a label was read too early, or a forecast was written
+too late. An event with the code ``leak_alarm`` reports that.
 """
 
 from __future__ import annotations

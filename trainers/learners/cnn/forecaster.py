@@ -1,15 +1,15 @@
-"""The networks of the forecaster. Shapes: B batch, T bars, F features, K views.
+"""The networks of the CNN. Shapes: B batch, T bars, F features.
 
-A forecast is a mixture of four views of the market, each trusted as far as its own past forecasts
-have earned it (``trainers.learners.cnn.mixing``):
+A forecast is a mixture of four experts (``VIEWS``), weighted by their past forecasts
+(``trainers.learners.cnn.mixing``):
 
-    coin     one half, always: nothing can be known
+    coin     always one half: right where nothing can be known
     recent   linear in the newest bars, fitted on the last 10 minutes: follows a market that turns
-    steady   the same, fitted on all of the history: best while the market stays as it is
-    deep     steady, and what a convolution over the whole window adds to it
+    steady   the same, fitted on the whole history: best while the market does not change
+    deep     steady plus the output of a convolution over the whole window
 
-An hour of 1-s bars supports few weights (an excess log-loss of about weights / 2N): hence linear
-views with a ridge, and a convolution that has to show its worth.
+An hour of 1-s bars supports few weights (the excess log-loss is about weights / 2N): hence linear
+experts with a ridge penalty, and a convolution whose weight in the mixture has to be earned.
 """
 
 from __future__ import annotations
@@ -22,31 +22,42 @@ from datamodules.features import FEATURE_COLUMNS, WARMUP_BARS, make_features
 from datamodules.scaling import HIGHEST, LOWEST
 from datamodules.windows import WINDOW_BARS
 
-# Raw bars an exported forecaster takes: its window and the warm-up of its features.
+# The number of raw bars that an exported forecaster takes: its window, and the warm-up of its
+# features.
 FORECASTER_BARS = WARMUP_BARS + WINDOW_BARS
 
 VIEWS = ("coin", "recent", "steady", "deep")
 RECENT, STEADY = 0, 1  # rows of the linear weights
 
-# Rows that a linear view sees: the newest whole, of the others the move alone, ever less of it.
+# The number of newest rows that a linear expert uses: all features of the newest row, of the others
+# only the move, with weights that fade.
 VIEW_ROWS = 7
 FADING = tuple(0.5 * 0.7**lag for lag in range(VIEW_ROWS - 1))
 MOVES = {"classic": "close", "flow": "return"}
 
-CLIP_SD = 4.0  # standard deviations beyond which a feature says no more
-SMALL = 1e-6  # below this a feature did not move, and says nothing
+CLIP_SD = 4.0  # standard deviations at which a feature is clipped
+SMALL = 1e-6  # the lowest standard deviation: a feature that hardly moves must not be blown up
 
 
 class WindowNet(nn.Module):
-    """``(B, 60, F)`` scaled windows -> ``(B, 4)`` logits of up, one a view.
+    """The experts' network: ``(B, 60, F)`` scaled windows -> ``(B, 4)`` logits of a rise.
 
-    Moments and linear weights are fitted, not descended to: they are buffers, refitted each
-    cycle on the past alone. The convolution's head starts at 0, so that it begins as ``steady``.
+    The moments and the linear weights are buffers: each cycle fits them exactly, without gradient
+    steps. The convolution's head starts at 0, so that ``deep`` begins as ``steady``.
 
     Args:
         features: name of the feature set.
-        channels: of both convolutions.
-        dropout: share of the convolutions' outputs left out in training.
+        channels: the channels of both convolutions.
+        dropout: the share of the convolutions' outputs that is dropped in training.
+
+    Attributes:
+        mean: ``(F,)`` the features' means.
+        deviation: ``(F,)`` the features' standard deviations.
+        fading: ``(6,)`` the weights of the earlier moves, newest first.
+        weights: ``(2, F + 6)`` the weights of the linear experts ``recent`` and ``steady``.
+        bias: ``(2,)`` their biases.
+        log_trust: ``(4,)`` float64 logarithms of the expert weights.
+        move: the column of the move among the features.
     """
 
     mean: Tensor
@@ -67,7 +78,7 @@ class WindowNet(nn.Module):
         self.register_buffer("bias", torch.zeros(2))
         self.register_buffer("log_trust", torch.zeros(len(VIEWS), dtype=torch.float64))
         self.body = nn.Sequential(
-            # Lengths that leave no remainder: a strided layer would drop the newest bars.
+            # Lengths without a remainder, with which a strided layer would drop the newest bars.
             nn.Conv1d(n, channels, 4, stride=2),  # (B, C, 29)
             nn.GELU(),
             nn.Conv1d(channels, channels, 5, stride=2),  # (B, C, 13)
@@ -81,12 +92,12 @@ class WindowNet(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def fit_moments(self, rows: Tensor) -> None:
-        """Take mean and standard deviation of the rows ``(N, F)`` to learn from."""
+        """Set the moments to those of the rows ``(N, F)`` to learn from."""
         self.mean.copy_(rows.mean(0))
         self.deviation.copy_(rows.std(0, correction=0).clip(min=SMALL))
 
     def seen(self, x: Tensor) -> Tensor:
-        """Return what a linear view is linear in, ``(B, F + 6)``, of ``(B, >= 7, F)``."""
+        """Return the inputs of a linear expert, ``(B, F + 6)``, of windows ``(B, >= 7, F)``."""
         x = self._standard(x[:, -VIEW_ROWS:])
         earlier = x[:, :-1, self.move].flip(1)  # newest first
         return torch.cat([x[:, -1], earlier * self.fading], 1)
@@ -101,11 +112,11 @@ class WindowNet(nn.Module):
 
 
 class Forecaster(nn.Module):
-    """The whole model version: raw bars in, features, scaler, network and trust inside.
+    """The model of a version: raw bars in; it holds features, scaler, experts and their weights.
 
     Args:
-        net: ``(B, 60, F)`` -> logits ``(B, 4)``.
-        scaler: fitted on the bars that ``net`` was trained on; None to be loaded.
+        net: the experts' network, ``(B, 60, F)`` -> logits ``(B, 4)``.
+        scaler: the scaler of the bars that ``net`` was trained on; None if it is loaded later.
         features: name of the feature set.
         confidence: probability from which a forecast is a signal.
     """
@@ -133,17 +144,17 @@ class Forecaster(nn.Module):
         """Forecast the next bar.
 
         Args:
-            raw: ``(B, 109, 10)`` float64, the columns ``RAW`` of the newest bars.
+            raw: ``(B, 109, 10)`` float64, the ``RAW_COLUMNS`` of the newest bars.
 
         Returns:
-            ``(B, 2)`` float32: probability of up, and the signal (1 buy, -1 sell, 0 none).
+            ``(B, 2)`` float32: the probability of a rise, and the signal (1 buy, -1 sell, 0 none).
         """
         up = (self.views(raw) @ torch.softmax(self.net.log_trust, 0)).float()
         signal = (up >= self.confidence).float() - (up <= 1 - self.confidence).float()
         return torch.stack([up, signal], 1)
 
     def views(self, raw: Tensor) -> Tensor:
-        """Return what each view says, ``(B, 4)`` float64, of raw bars as in ``forward``."""
+        """Return the experts' forecasts, ``(B, 4)`` float64, of raw bars as in ``forward``."""
         rows = make_features(raw, self.features, torch)
         x = (rows * self.scale + self.offset).clip(LOWEST, HIGHEST).float()  # (B, 60, F)
         return torch.sigmoid(self.net(x).double())

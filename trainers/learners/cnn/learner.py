@@ -1,4 +1,4 @@
-"""The CNN: will the next close be higher? Fed by windows, fitted by Lightning."""
+"""The CNN: forecasts from windows of bars whether the next close is higher. Lightning trains it."""
 
 from __future__ import annotations
 
@@ -32,31 +32,38 @@ from trainers.learners.learner import Context, Model
 from trainers.learners.lightning import ContinualModule, fit, seeded
 from trainers.learners.linear import fit_logistic
 
-RECENT_BARS = 600  # 10 minutes: half of what a turned market may take until it is known again
+# The bars that the expert ``recent`` is fitted on: 10 minutes, half of the time in which a market
+# that has turned should be learned again.
+RECENT_BARS = 600
 
 
 class CNNModule(ContinualModule):
-    """Binary cross-entropy of the deep view on windows that moved.
+    """The training of the expert ``deep``: binary cross-entropy on windows followed by a move.
 
-    Weights are drawn back to what they began as, not to 0: after a day of decay to 0 the
-    convolutions were gone, and learned nothing new. The head begins at 0, so that what adds
-    nothing fades all the same. Source: S. Kumar, H. Marklund and B. Van Roy, Maintaining
-    plasticity in continual learning via regenerative regularization (2023).
+    Weights decay to their initial values, not to 0: after a day of decay to 0 the convolutions had
+    vanished and learned nothing new. The head starts at 0, so a useless contribution fades all the
+    same. Source: S. Kumar, H. Marklund and B. Van Roy, Maintaining plasticity in continual learning
+    via regenerative regularization (2023).
 
     Args:
-        net: ``(B, 60, F)`` -> logits ``(B, 4)``, the deep view last.
+        net: the experts' network, ``(B, 60, F)`` -> logits ``(B, 4)``, ``deep`` last.
         learning_rate: Adam step size.
-        weight_decay: share of the way back a step, in step sizes; decoupled, as AdamW's.
+        weight_decay: each step moves the weights by ``learning_rate * weight_decay`` of the way
+            back to their initial values; decoupled, as in AdamW.
+
+    Attributes:
+        initial: the initial values of the weights.
+        sums: ``(3,)`` the sums of loss, hits and windows in this cycle.
     """
 
     def __init__(self, net: WindowNet, *, learning_rate: float, weight_decay: float) -> None:
         super().__init__()
-        self.automatic_optimization = False  # one step of Lightning makes several updates
+        self.automatic_optimization = False  # one Lightning step makes several gradient steps
         self.net = net
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self._weights: list[Tensor] = list(net.parameters())
         self.initial = [weight.detach().clone() for weight in self._weights]
-        self.sums = torch.zeros(3)  # of this cycle: loss, hits, windows
+        self.sums = torch.zeros(3)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.net(x)[:, -1]
@@ -87,7 +94,16 @@ class CNNModule(ContinualModule):
 
 
 class CNN:
-    """The learner around ``CNNModule``; the version that forecasts is never the one trained."""
+    """The learner; it forecasts with a copy of the network, never with the one being trained.
+
+    Attributes:
+        learning_rate: Adam step size, from the next training on.
+        confidence: probability from which an exported model gives a signal, from the next
+            training on.
+        digests: hashes of the last training's inputs, by stage.
+        epochs: the number of times that a window was drawn on average, over all cycles.
+        serving: the model that forecasts; None before the first training.
+    """
 
     name, kind = "cnn", "forecaster"
     adjustable = ("learning_rate", "confidence")
@@ -95,11 +111,11 @@ class CNN:
     def __init__(self, context: Context, settings: CNNSettings = CNNSettings()) -> None:
         self._settings, self._features = settings, context.features
         self.learning_rate = settings.learning_rate
-        self.confidence = context.confidence  # of the signal in a model version
-        self.digests: dict[str, str] = {}  # of what the last cycle learned from
-        self.epochs = 0.0  # how often a window of the history was drawn, in all cycles
+        self.confidence = context.confidence
+        self.digests: dict[str, str] = {}
+        self.epochs = 0.0
         self.serving: Forecaster | None = None
-        self._served_from = 0  # open of the newest bar known to the serving version, ns
+        self._served_from = 0  # open time of the newest bar that ``serving`` was trained on, ns
         net = seeded(functools.partial(WindowNet, context.features), context, self.name)
         self._module = CNNModule(
             net, learning_rate=self.learning_rate, weight_decay=settings.weight_decay
@@ -113,7 +129,10 @@ class CNN:
 
     @staticmethod
     def predict(model: Model, bars: Bars) -> float | None:
-        """Return a version's probability that the next close is higher."""
+        """Return a model's probability that the next close is higher.
+
+        None if there are fewer than 109 bars, or a gap in them.
+        """
         if len(bars) < FORECASTER_BARS or bars["gap"][1 - FORECASTER_BARS :].any():
             return None
         raw = torch.from_numpy(raw_columns(bars[-FORECASTER_BARS:])[None])
@@ -131,7 +150,7 @@ class CNN:
             rng=rng,
         )
         if len(data.moved) == 0:
-            return {"windows": 0.0}  # nothing moved: nothing to learn from
+            return {"windows": 0.0}  # without a move there is nothing to learn from
         self.digests = {"features": digest(data.rows), "batches": digest(data.drawn)}
         self._weigh_views(snapshot.bars)
         self._fit_views(data)
@@ -147,7 +166,7 @@ class CNN:
         return self._report(len(data.moved))
 
     def _weigh_views(self, bars: Bars) -> None:
-        """Judge the views by what the serving version said since it began to serve."""
+        """Update the expert weights by the forecasts made since the last training."""
         if self.serving is None:
             return
         first = int(np.searchsorted(bars["ts_open"], self._served_from))  # its first forecast
@@ -166,7 +185,7 @@ class CNN:
         net.log_trust.copy_(torch.from_numpy(trust))
 
     def _fit_views(self, data: CNNDataModule) -> None:
-        """Refit the moments and the linear views on the snapshot."""
+        """Fit the moments and the linear experts on the snapshot."""
         net, moved = self._module.net, data.moved
         net.fit_moments(torch.from_numpy(data.rows))
         newest = data.windows.x[:, -VIEW_ROWS:][moved]
@@ -180,7 +199,7 @@ class CNN:
             net.bias[view] = bias
 
     def _report(self, windows: int) -> dict[str, float]:
-        """Return what the cycle came to; accuracy on the very windows trained on."""
+        """Return the cycle's metrics; loss and accuracy are those of the training windows."""
         loss, hits, drawn = self._module.sums.tolist()
         self.epochs += drawn / windows
         trust = torch.softmax(self._module.net.log_trust, 0).tolist()
@@ -194,7 +213,7 @@ class CNN:
         }
 
     def export(self) -> tuple[nn.Module, int] | None:
-        """Return the serving version and how many raw bars it takes, if there is one."""
+        """Return the model that forecasts and the number of raw bars that it takes, if any."""
         return None if self.serving is None else (self.serving, FORECASTER_BARS)
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""Trust in several forecasters by what their forecasts were worth. Pure.
+"""Expert weights: how much each of several forecasters counts, by its past forecasts. Pure.
 
 A mixture weighted by past likelihoods has a total log-loss at most ln K above that of the best of
-K forecasters, on any data (V. Vovk, Aggregating strategies, 1990). Giving back a small share of
-the trust after each bar lets it follow when another becomes the best (M. Herbster and
-M. Warmuth, Tracking the best expert, 1998).
+K experts, on any data (V. Vovk, Aggregating strategies, 1990). Redistributing a small share of the
+weights after each bar lets the mixture follow when another expert becomes the best (M. Herbster
+and M. Warmuth, Tracking the best expert, 1998).
 """
 
 from __future__ import annotations
@@ -11,25 +11,26 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# Shared out evenly after each bar. What the worse ones hold of it costs the mixture for ever, so it
-# is small: a forecaster that has become better by 0.05 nats a bar takes over in 4 minutes.
+# The share of the weights that is redistributed evenly after each bar. The part that goes to worse
+# experts costs the mixture for ever, so it is small. It is large enough that an expert which has
+# become better by 0.05 nats per bar takes over in 4 minutes.
 SHARE = 1e-4
 
-SURE = 1e-6  # no single bar takes all trust away
+SURE = 1e-6  # the lowest likelihood of a bar, so that no single bar takes an expert's whole weight
 
 
 def trust_after(
     log_trust: NDArray[np.float64], said: NDArray[np.float64], up: NDArray[np.bool]
 ) -> NDArray[np.float64]:
-    """Return the trust after some bars were seen.
+    """Return the expert weights after some bars, given those before them.
 
     Args:
-        log_trust: ``(K,)`` before them, as logarithms, of any sum.
-        said: ``(n, K)`` probabilities of up, oldest bar first.
-        up: ``(n,)`` what came.
+        log_trust: ``(K,)`` logarithms of the weights before these bars; they may have any sum.
+        said: ``(n, K)`` the experts' forecasts, probabilities of a rise, oldest bar first.
+        up: ``(n,)`` whether the close rose.
 
     Returns:
-        ``(K,)`` logarithms of shares that add up to 1.
+        ``(K,)`` logarithms of weights that add up to 1.
     """
     share = np.exp(log_trust - log_trust.max())
     share /= share.sum()

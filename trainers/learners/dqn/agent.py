@@ -9,15 +9,15 @@ from datamodules.features import RAW_COLUMNS
 from datamodules.indicators import rsi
 from datamodules.transitions import STATE_BARS, STATE_COLUMNS, Action
 
-WIDTH = STATE_BARS * len(STATE_COLUMNS)  # inputs of the product's agent
+WIDTH = STATE_BARS * len(STATE_COLUMNS)  # the number of a state's inputs
 
 
 class ValueNet(nn.Sequential):
-    """``(..., D)`` -> ``(...)``: the advantage of being in the market, in units.
+    """The value network, ``(..., D)`` -> ``(...)``: the advantage of being in the market, in units.
 
     Args:
-        width: D.
-        hidden: neurons of both hidden layers.
+        width: D, the number of inputs.
+        hidden: the number of neurons in each of the two hidden layers.
     """
 
     def __init__(self, width: int = WIDTH, hidden: int = 64) -> None:
@@ -32,14 +32,15 @@ class ValueNet(nn.Sequential):
 
 
 class Agent(nn.Module):
-    """The whole DQN version: raw bars in, the action from either position out.
+    """The model of a version: raw bars in, the actions from either position out.
 
     Args:
-        net: the advantage of being in.
-        unit_bps: a typical move of one bar, the unit of the network's inputs and output.
-        cost_bps: of a change of position: fee and half-spread.
-        proven: whether the advantage has told returns that it had not learned. As long as it has
-            not, the agent stays out: there is a risk, and nothing known that would pay for it.
+        net: the value network.
+        unit_bps: a typical move of one bar, bp: the unit of the network's inputs and output.
+        cost_bps: the cost of a change of position, fee and half-spread, bp.
+        proven: whether the advantage has predicted returns that were not learned yet
+            (``SkillTest``). Until then the agent stays out: being in is a risk that nothing known
+            pays for.
     """
 
     unit: Tensor
@@ -60,13 +61,14 @@ class Agent(nn.Module):
             raw: ``(B, T, 10)`` float64, ``T >= 24``, the ``RAW_COLUMNS`` of the newest bars.
 
         Returns:
-            ``(B, 4)`` float32: the advantage of being out (0: the reference) and of being in, bp;
-            action if out, action if in (0 HOLD or 1 BUY; 0 HOLD or 2 SELL).
+            ``(B, 4)`` float32: the advantage of being out, which is the reference, so 0; the
+            advantage of being in, bp; the action if out (0 HOLD or 1 BUY); the action if in
+            (0 HOLD or 2 SELL).
         """
         return self.decide(state_of(raw))
 
     def decide(self, state: Tensor) -> Tensor:
-        """As ``forward``, from raw states ``(B, 10, 3)``."""
+        """Return the same as ``forward``, given states ``(B, 10, 3)`` as ``state_of`` makes."""
         advantage: Tensor = self.net(inputs_of(state, self.unit)) * self.unit  # (B,), bp
         buy = Action.BUY * ((advantage > self.cost_bps) & self.proven)
         sell = Action.SELL * ((advantage < -self.cost_bps) | ~self.proven)
@@ -74,10 +76,10 @@ class Agent(nn.Module):
 
 
 def inputs_of(state: Tensor, unit: Tensor) -> Tensor:
-    """Make states free of price level, volume unit and volatility.
+    """Make states independent of price level, volume unit and volatility.
 
-    Closes become distances from the newest in typical moves, volume is over its mean, RSI from -1
-    to 1; far moves are cut at 10.
+    A close becomes its distance from the newest close in typical moves, a volume its excess over
+    the mean as a ratio, the RSI a number from -1 to 1. All inputs are clipped at -10 and 10.
 
     Args:
         state: ``(..., 10, 3)`` close (quote currency), volume (base currency), RSI (0 to 100).
@@ -94,7 +96,7 @@ def inputs_of(state: Tensor, unit: Tensor) -> Tensor:
 
 
 def state_of(raw: Tensor) -> Tensor:
-    """Return the states ``(B, 10, 3)`` of raw bars ``(B, T, 10)``."""
+    """Return the states ``(B, 10, 3)`` of raw bars ``(B, T, 10)``: close, volume and RSI."""
     close, volume = raw[..., RAW_COLUMNS.index("close")], raw[..., RAW_COLUMNS.index("volume")]
     n = STATE_BARS
     return torch.stack([close[..., -n:], volume[..., -n:], rsi(close)[..., -n:]], -1)

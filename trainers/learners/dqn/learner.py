@@ -1,6 +1,6 @@
-"""The DQN: be in the market or out of it? Fed by transitions, fitted by Lightning.
+"""The DQN: decides whether to be in the market or out of it. Lightning trains it on transitions.
 
-``trainers.learners.dqn.module`` tells the method.
+``trainers.learners.dqn.module`` describes the method.
 """
 
 from __future__ import annotations
@@ -25,15 +25,26 @@ from trainers.learners.dqn.module import DQNModule
 from trainers.learners.dqn.value_learner import NAME, ValueLearner
 from trainers.learners.learner import Context, Model
 
-# Raw bars an exported agent takes: its state and the warm-up of the RSI in it.
+# The number of raw bars that an exported agent takes: its state, and the warm-up of the RSI in it.
 AGENT_BARS = STATE_BARS + 14
 
-# Newest experiences that tell a typical move: enough to know it to 5 %, soon over a change.
+# The number of newest transitions that a typical move is the mean of: enough to know it within 5 %,
+# and few enough to follow a change soon.
 UNIT_BARS = 600
 
 
 class DQN:
-    """The learner around ``ValueLearner``; the version that acts is never the one trained."""
+    """The learner; it acts with a copy of the network, never with the one being trained.
+
+    Attributes:
+        learning_rate: AdamW step size, from the next training on.
+        epsilon: chance of a random action in the next training episode; its reward is a metric,
+            and nothing else depends on it.
+        episodes: the number of training episodes so far.
+        unit_bps: a typical move of one bar, bp: the unit of the network's inputs and output.
+        core: the network, its memory and its training.
+        serving: the model that acts; None before the first training.
+    """
 
     name, kind = NAME, "agent"
     adjustable = ("learning_rate", "epsilon")
@@ -49,12 +60,12 @@ class DQN:
 
     @property
     def memory(self) -> ReplayBuffer:
-        """What is remembered."""
+        """The replay buffer."""
         return self.core.memory
 
     @property
     def digests(self) -> dict[str, str]:
-        """Return hashes of what the last cycle learned from."""
+        """The hashes of the last training's inputs, by stage."""
         return self.core.digests
 
     @property
@@ -69,7 +80,10 @@ class DQN:
 
     @staticmethod
     def predict(model: Model, bars: Bars) -> tuple[int, tuple[float, float]] | None:
-        """Return a version's action for the bar after the newest, and what it rests on."""
+        """Return a model's action for the next bar, and the advantages of being out and in, bp.
+
+        None if there are fewer than 24 bars, or a gap in the newest ten.
+        """
         if len(bars) < AGENT_BARS or bars["gap"][1 - STATE_BARS :].any():
             return None
         raw = torch.from_numpy(raw_columns(bars[-AGENT_BARS:])[None])
@@ -80,7 +94,7 @@ class DQN:
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
         settings = self._settings
         transitions = transitions_of(snapshot)
-        if len(self.memory) == 0 and len(transitions.ret) == 0:  # gaps have cut all of them out
+        if len(self.memory) == 0 and len(transitions.ret) == 0:  # a gap in every transition
             raise NotEnoughBarsError(0, 1, "experiences without a gap")
         rng = snapshot.rng(self.name)
         self.unit_bps = typical_move(transitions.ret[-UNIT_BARS:], self.unit_bps)
@@ -107,7 +121,7 @@ class DQN:
         return report
 
     def _play(self, transitions: Transitions, cost_bps: float, rng: np.random.Generator) -> float:
-        """Play the snapshot as one episode, epsilon-greedy; return the mean reward a bar, bp."""
+        """Play the snapshot as an epsilon-greedy episode; return the mean reward per bar, bp."""
         held = held_by(self._actions(transitions, rng))
         changes = np.abs(np.diff(held, prepend=0))
         self.episodes += 1
@@ -123,7 +137,7 @@ class DQN:
         return np.where(explore, random, greedy).astype(np.int64)
 
     def export(self) -> tuple[Agent, int] | None:
-        """Return the serving version and how many raw bars it takes, if there is one."""
+        """Return the model that acts and the number of raw bars that it takes, if any."""
         return None if self.serving is None else (self.serving, AGENT_BARS)
 
     def state_dict(self) -> dict[str, Any]:
@@ -148,7 +162,13 @@ class DQN:
 
 
 def experiences_of(transitions: Transitions, unit_bps: float, *, after: int = -1) -> Experiences:
-    """Return the transitions of bars that opened later than ``after`` (ns) as inputs, in units."""
+    """Return transitions as the network's inputs and returns, in units.
+
+    Args:
+        transitions: the transitions of a snapshot.
+        unit_bps: a typical move of one bar, bp.
+        after: open time of a bar, ns; only transitions of later bars are returned.
+    """
     new = transitions.ts > after
     rows, unit = torch.from_numpy(transitions.rows[new]), torch.tensor(unit_bps)
     state, following = (inputs_of(part, unit).numpy() for part in (rows[:, :-1], rows[:, 1:]))
@@ -157,7 +177,7 @@ def experiences_of(transitions: Transitions, unit_bps: float, *, after: int = -1
 
 
 def held_by(actions: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the position ``(N,)``, 0 or 1, that each of ``(N,)`` actions leads to, from 0 on."""
+    """Return the positions ``(N,)``, 0 or 1, after each of the actions ``(N,)``, beginning at 0."""
     moves = np.isin(actions, (Action.BUY, Action.SELL))
     last = np.maximum.accumulate(np.where(moves, np.arange(len(actions)), -1))
     return np.where(last >= 0, actions[last] == Action.BUY, False).astype(np.int64)

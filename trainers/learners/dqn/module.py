@@ -1,18 +1,21 @@
-"""Deep Q-learning where every bar teaches all actions from all positions, as one learner.
+"""The method of the DQN: deep Q-learning in which each bar teaches all actions and positions.
 
-Prices do not react to us, so Q(x, p, a) = -c |a - p| + a h(x) + V(x), and one number is learned:
-h, the advantage of being in the market over being out of it in a state x,
+An agent's trades do not move prices, so Q(x, p, a) = -c |a - p| + a h(x) + V(x) for a state x, a
+position p and the position a after the action, each 0 or 1. Only h is learned, the advantage of
+being in the market over being out of it:
 
-    h(x) = E[return] + gamma E[clip(h(x'), -c, c)],
+    h(x) = E[return] + gamma E[clip(h(x'), -c, c)]
 
-since what is left of it in the next state is never more than the cost c of a change. There is no
-maximum in it and so no over-estimation, which double Q-learning is for; the position needs no
-input, and Q of all actions from all positions follows. BUY goes in, SELL out, HOLD stays.
+The clip holds because in the next state x' the position can be changed at the cost c, so being in
+already is never better or worse than being out by more than c. The target has no maximum, hence no
+over-estimation for double Q-learning to correct. The position is no input of the network, and Q of
+all actions from both positions follows from h. BUY goes in, SELL goes out, HOLD stays.
 
     transitions -> inputs -> ValueLearner (SkillTest, ReplayBuffer, DQNModule) -> Agent
 
-Target network: Mnih et al. 2015; learning from what every action would have brought: Sinclair et
-al. 2023 (exogenous MDPs). A market has no end: values are always bootstrapped.
+Sources: V. Mnih et al., Human-level control through deep reinforcement learning (2015), for the
+target network; S. Sinclair et al., Hindsight learning for MDPs with exogenous inputs (2023), for
+learning from all actions at once. A market has no terminal state: values are always bootstrapped.
 """
 
 from __future__ import annotations
@@ -27,26 +30,34 @@ from datamodules.dqn_datamodule import Batch
 from trainers.learners.dqn.agent import ValueNet
 from trainers.learners.lightning import ContinualModule
 
-# AdamW's. Noise is most of a market: without it, a martingale is traded in 20 bars of 100.
+# The weight decay of AdamW. Most of a market is noise: without decay, the agent trades a martingale
+# in 20 of 100 bars.
 WEIGHT_DECAY = 1.0
 
 
 class DQNModule(ContinualModule):
-    """Regression of h on its own target, over stacks of minibatches. Money is in units.
+    """The regression of h on its bootstrapped target, over stacks of minibatches.
+
+    Returns and costs are in units: typical moves of one bar.
 
     Args:
-        net: h.
+        net: the value network, which computes h.
         learning_rate: AdamW step size.
-        gamma: discount factor a bar.
-        tau: Polyak step of the target network a stack of updates.
-        cost: of a change of position; may be set anew.
+        gamma: discount factor per bar.
+        tau: Polyak step of the target network, made after each stack of gradient steps.
+        cost: the cost of a change of position, in units; may be changed between fits.
+
+    Attributes:
+        target: the target network.
+        updates: the number of gradient steps so far.
+        loss_sum: the sum of the losses since it was last set to 0.
     """
 
     def __init__(
         self, net: ValueNet, *, learning_rate: float, gamma: float, tau: float, cost: float = 1.0
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False  # one step of Lightning makes many updates
+        self.automatic_optimization = False  # one Lightning step makes many gradient steps
         self.net = net
         self.target = copy.deepcopy(net).requires_grad_(False)
         self.learning_rate = learning_rate
@@ -61,7 +72,8 @@ class DQNModule(ContinualModule):
         assert isinstance(optimizer, torch.optim.Optimizer)
         losses = []
         for x, y in zip(state, target, strict=True):
-            # Squared: returns have heavy tails, and their mean is wanted, not their median.
+            # Squared loss estimates the mean, which counts; the usual Huber loss would be pulled
+            # towards the median, which differs as returns have heavy tails.
             loss = F.mse_loss(self.net(x), y)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation here
@@ -73,22 +85,23 @@ class DQNModule(ContinualModule):
 
     @torch.no_grad()
     def td_target(self, after: Tensor, ret: Tensor) -> Tensor:
-        """Return what being in is worth by what follows, for a whole stack at once.
+        """Return the targets of h for a whole stack of K minibatches.
 
-        The target network is that of the stack's start, so targets hold still for its updates.
+        The target network stays as it is at the stack's beginning, so the targets do not move
+        during the stack's gradient steps.
 
         Args:
             after: ``(K, B, D)`` inputs of the next state.
-            ret: ``(K, B)`` returns of the next bar.
+            ret: ``(K, B)`` returns of the bar that leads to it, in units.
 
         Returns:
-            ``(K, B)``.
+            ``(K, B)`` targets, in units.
         """
         left: Tensor = self.target(after).clip(-self.cost, self.cost)
         return ret + self.gamma * left
 
     def _follow(self) -> None:
-        """Move the target network, once a stack of updates."""
+        """Move the target network towards the online one; called once per stack."""
         online: list[Tensor] = list(self.net.parameters())
         target: list[Tensor] = list(self.target.parameters())
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Test, then train: the core of the DQN, whatever its inputs are."""
+"""The core of the DQN: tests its network on new transitions, then trains it. Any inputs will do."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ NAME = "dqn"
 
 
 class SkillTest:
-    """A running t-test: does the advantage of states tell returns that were not learned yet?
+    """A running t-test: does the advantage h predict returns r that were not learned yet?
 
-    A network finds something in any noise. t = sum(h r) / sqrt(sum(h^2 r^2)) is about standard
-    normal if there is nothing to be found. Older bars count less, half as much after 3,000.
+    A network finds patterns even in noise. If there is nothing to find,
+    t = sum(h r) / sqrt(sum(h^2 r^2)) is about standard normal. Older bars count less: half as much
+    after 3,000 bars.
     """
 
     PROVEN = 2.0
@@ -37,11 +38,16 @@ class SkillTest:
 
     @property
     def proven(self) -> bool:
-        """Tell whether t > 2."""
+        """Whether t > 2."""
         return self.gain > self.PROVEN * math.sqrt(self.square)
 
     def add(self, advantage: NDArray[np.float32], ret: NDArray[np.float32]) -> None:
-        """Count ``(N,)`` new bars, in units."""
+        """Add new bars.
+
+        Args:
+            advantage: ``(N,)`` the advantages computed before the returns were known, in units.
+            ret: ``(N,)`` the returns, in units.
+        """
         earned = advantage.astype(np.float64) * ret
         kept = 0.5 ** (len(ret) / self.HALF_LIFE)
         self.gain = kept * self.gain + float(earned.sum())
@@ -49,17 +55,23 @@ class SkillTest:
 
 
 class ValueLearner:
-    """Test, then train, whatever the inputs are: the core of the DQN.
+    """The value network with its replay buffer, its skill test and its training.
 
     Args:
-        context: gives the seed of the weights.
-        settings: of the DQN.
-        width: D, inputs of the network.
+        context: the session's settings, which seed the weights.
+        settings: the settings of the DQN.
+        width: D, the number of the network's inputs.
+
+    Attributes:
+        digests: hashes of the last training's inputs, by stage.
+        memory: the replay buffer.
+        skill: the test of the network on transitions that it has not learned from.
+        module: the network and its training.
     """
 
     def __init__(self, context: Context, settings: DQNSettings, width: int) -> None:
         self._settings = settings
-        self.digests: dict[str, str] = {}  # of what the last cycle learned from
+        self.digests: dict[str, str] = {}
         self.memory = ReplayBuffer(settings.memory, width)
         self.skill = SkillTest()
         self.module = DQNModule(
@@ -70,12 +82,12 @@ class ValueLearner:
         )
 
     def learn(self, new: Experiences, *, cost: float, rng: np.random.Generator) -> float:
-        """Score the network on new experiences, then learn from all; return the mean loss.
+        """Test the network on new transitions, then train it on all; return the mean loss.
 
         Args:
-            new: later than all before; may be none if there is something to remember.
-            cost: of a change of position, in units.
-            rng: of this cycle.
+            new: the new transitions, later than all before; may be empty if the memory is not.
+            cost: the cost of a change of position, in units.
+            rng: the cycle's random generator.
         """
         settings, module = self._settings, self.module
         self.digests = {"features": digest(new.state, new.after, new.ret)}
@@ -92,13 +104,13 @@ class ValueLearner:
         return module.loss_sum / (module.updates - before)
 
     def advantage(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return h ``(N,)`` of inputs ``(N, D)``, in units."""
+        """Return the advantages h ``(N,)`` of inputs ``(N, D)``, in units."""
         with torch.inference_mode():
             found: NDArray[np.float32] = self.module.net(torch.from_numpy(state)).numpy()
         return found
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what ``load_state_dict`` needs to go on as this one."""
+        """Return the whole state, for ``load_state_dict``."""
         return {
             "module": copy.deepcopy(self.module.state_dict()),
             "optimizer": copy.deepcopy(self.module.optimizer_state),
@@ -108,7 +120,7 @@ class ValueLearner:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Become the one that ``state`` was taken from."""
+        """Restore what ``state_dict`` returned."""
         self.module.load_state_dict(state["module"])
         self.module.optimizer_state = copy.deepcopy(state["optimizer"])
         self.module.updates = state["updates"]

@@ -1,4 +1,4 @@
-"""AUC: how often the probability of a bar that rose is above that of one that fell. Pure.
+"""AUC: how often the probability for a bar that rose is above that for one that fell. Pure.
 
 Source: E. DeLong, D. DeLong and D. Clarke-Pearson, Comparing the areas under two or more
 correlated receiver operating characteristic curves, Biometrics 44 (1988).
@@ -14,7 +14,7 @@ from trainers.scoring.scored import Cases
 
 
 def auc(cases: Cases) -> Estimate | None:
-    """Return the exact area, ties counting half; None unless both directions are there."""
+    """Return the exact area, ties counting half; None unless both directions occurred."""
     order = np.argsort(cases.probability)
     rose = cases.up[order] > 0
     n_up, n_down = int(rose.sum()), int((~rose).sum())
@@ -31,7 +31,7 @@ def auc(cases: Cases) -> Estimate | None:
 
 
 def _ties(ordered: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where each value's equals begin and end in ``(n,)`` rising values."""
+    """Return where the values equal to each value begin and end, given ``(n,)`` rising values."""
     starts = np.flatnonzero(np.diff(ordered, prepend=-np.inf))
     stops = np.append(starts[1:], len(ordered))
     equals = stops - starts

@@ -1,4 +1,4 @@
-"""Calibration error: how far probabilities are from the frequencies that came. Pure.
+"""Calibration error: how far probabilities are from the frequencies observed. Pure.
 
 Bins hold equal counts, since most forecasts lie near one half; equal probabilities share a bin.
 Source: M. Naeini, G. Cooper and M. Hauskrecht, Obtaining well calibrated probabilities using
@@ -16,10 +16,10 @@ BINS = 10
 
 
 def calibration_error(cases: Cases) -> Estimate:
-    """Return the mean over the cases of |mean probability less share of ups| of their bin.
+    """Return the mean over the cases of |mean probability less share of rises| of their bin.
 
-    Chance alone makes it positive, by about 0.13 at 100 cases and 0.04 at 1,000, which the
-    interval does not take off: to first order the sign of each bin's error is taken as known.
+    Chance alone makes it positive, by about 0.13 at 100 cases and 0.04 at 1,000. The interval does
+    not correct for that: to first order the sign of each bin's error is taken as known.
     """
     error = cases.up - cases.probability
     ordered = np.sort(cases.probability)

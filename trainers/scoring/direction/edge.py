@@ -18,12 +18,12 @@ ENOUGH = 0.5
 
 
 class Edge(NamedTuple):
-    """What a learner saves.
+    """The edge of a learner over the best baseline.
 
     Attributes:
-        saved: log-loss of the baseline less the learner's, nats a bar, on the bars both scored.
-        baseline: name of the best one, against which least is saved.
-        bars: that both scored.
+        saved: the baseline's log-loss less the learner's, nats per bar, over the bars both scored.
+        baseline: name of the best baseline: the one against which the least is saved.
+        bars: the number of bars that both scored.
     """
 
     saved: Estimate
@@ -36,7 +36,7 @@ def edges_of(ours: Scored, baselines: Mapping[str, Scored]) -> dict[str, Edge]:
 
     Args:
         ours: the learner's forecasts and the moves, ``(T,)`` bars.
-        baselines: theirs by name, of the same bars.
+        baselines: the baselines' forecasts by name, over the same bars.
     """
     found = {}
     for prefix, seconds in WINDOWS.items():
@@ -48,7 +48,7 @@ def edges_of(ours: Scored, baselines: Mapping[str, Scored]) -> dict[str, Edge]:
 
 
 def edge_of(ours: Scored, baselines: Mapping[str, Scored]) -> Edge | None:
-    """Return the edge over the best baseline; None if none scored enough of our bars."""
+    """Return the edge over the best baseline; None if none scored enough of the bars of ours."""
     edges = []
     for name, baseline in baselines.items():
         both = ours.scored & baseline.scored

@@ -1,7 +1,7 @@
-"""How well a learner tells up from down, each score with its interval. Pure.
+"""How well a learner forecasts the direction, each score with its interval. Pure.
 
-All take the forecasts that are scored, ``n`` > 0 of them; a score that they do not allow is None.
-A probability of one half says nothing: it is right half of the time.
+All scores take the scored forecasts, ``n`` > 0; a score that they do not allow is None. A
+probability of one half forecasts no direction and counts as half right.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def brier(cases: Cases) -> Estimate:
 
 
 def log_losses(probability: Floats, up: Floats) -> Floats:
-    """Return less the logarithm of the probability of what came, ``(n,)``, nats."""
+    """Return minus the logarithm of the probability of the true direction, ``(n,)``, nats."""
     of_truth = np.where(up > 0, probability, 1 - probability)
     losses: Floats = -np.log(np.clip(of_truth, SURE, 1 - SURE))
     return losses
@@ -57,9 +57,9 @@ def mcc(cases: Cases) -> Estimate | None:
 
 
 def kappa(cases: Cases) -> Estimate | None:
-    """Return kappa-temporal: the share of no-change's errors that are not made.
+    """Return kappa-temporal: the share of the no-change forecast's errors that are avoided.
 
-    No-change repeats the newest direction known; while there is none it says nothing.
+    No-change forecasts the newest direction known; while there is none it counts as half right.
     Source: I. Zliobaite et al., Evaluation methods and decision theory for classification of
     streaming data with temporal dependence, Machine Learning 98 (2015).
     """
@@ -72,10 +72,10 @@ def kappa(cases: Cases) -> Estimate | None:
 
 
 def _said(cases: Cases) -> Floats:
-    """Return the direction forecast: 1, -1, or 0 if none."""
+    """Return the forecast direction: 1, -1, or 0 if none."""
     return np.sign(cases.probability - 0.5)
 
 
 def _hits(said: Floats, up: Floats) -> Floats:
-    """Return 1 where the direction said came, 0 where the other did, 0.5 where none was said."""
+    """Return 1 where the forecast direction is right, 0 where it is wrong, 0.5 without one."""
     return 0.5 + said * (up - 0.5)

@@ -9,12 +9,12 @@ from trainers.scoring.profit.paper import Paper
 
 
 def edge_bps(ours: Paper, rivals: Mapping[str, Paper], first: int) -> tuple[str, Estimate] | None:
-    """Return the best rival's name and how much more we earned, bp; None without a rival.
+    """Return the best rival's name and how much more ours earned, bp; None without a rival.
 
     Args:
-        ours: an agent's account.
-        rivals: the baselines' by name, of the same bars.
-        first: the agent's first bar, as an index; earlier ones do not count.
+        ours: the agent's account.
+        rivals: the accounts of the baselines, by name, over the same bars.
+        first: index of the bar of the agent's first forecast; earlier bars do not count.
     """
     found = [
         (name, sum_of(ours.net_bps[first:] - rival.net_bps[first:]))

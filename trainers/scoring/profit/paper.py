@@ -19,15 +19,15 @@ KEEP, OUT, IN = -1, 0, 1
 
 
 class Paper(NamedTuple):
-    """Per bar, ``(T,)``, what is held from its close to the next; per closed trade, ``(K,)``.
+    """A paper account: four columns per bar, ``(T,)``, and two per closed trade, ``(K,)``.
 
     Attributes:
-        position: int8, 0 or 1.
-        changes: int64 of the position decided at its close; 2 if a gap undid one at once.
-        gross_bps: float64, bp of the mid's return.
-        net_bps: float64, bp, gross less the costs of the changes.
-        closed: int64, the bar at which a trade was closed, as an index.
-        profit_bps: float64, net bp of that trade, both costs paid.
+        position: int8, 0 or 1, held from the bar's close to the next.
+        changes: int64, the changes of position at the bar's close; 2 if a gap undid one at once.
+        gross_bps: float64, the profit before costs, bp.
+        net_bps: float64, the profit less the costs of the changes, bp.
+        closed: int64, index of the bar at which the trade was closed.
+        profit_bps: float64, the trade's profit, both costs paid, bp.
     """
 
     position: NDArray[np.int8]
@@ -77,7 +77,7 @@ def paper_of(scored: Scored, fee_bps: float) -> Paper:
 
 
 def _wishes(signal: NDArray[np.int8], broken: NDArray[np.bool_]) -> NDArray[np.int8]:
-    """Return where each moment wants the position, ``(2T,)``."""
+    """Return the target position at each moment, ``(2T,)``: IN, OUT or KEEP."""
     wishes = np.full((len(signal), 2), KEEP, np.int8)
     wishes[signal == Action.BUY, 0] = IN
     wishes[signal == Action.SELL, 0] = OUT
@@ -86,7 +86,7 @@ def _wishes(signal: NDArray[np.int8], broken: NDArray[np.bool_]) -> NDArray[np.i
 
 
 def _followed(wishes: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Return the position after each moment, ``(2T,)``: the newest wish, out before the first."""
+    """Return the position after each moment, ``(2T,)``: the newest target, OUT before the first."""
     at = np.maximum.accumulate(np.where(wishes != KEEP, np.arange(len(wishes)), -1))
     return np.where(at >= 0, wishes[at], np.int8(OUT))
 

@@ -1,4 +1,4 @@
-"""What a paper account made of a learner's signals, each score with its interval. Pure."""
+"""The scores of a paper account, each with its interval. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def account(paper: Paper, held: int) -> dict[str, Estimate]:
 
     Args:
         paper: the account, from the first forecast on.
-        held: bars of them that a return is known of, > 0.
+        held: the number of these bars whose return is known, > 0.
     """
     net = sum_of(paper.net_bps)
     return {
@@ -28,7 +28,7 @@ def account(paper: Paper, held: int) -> dict[str, Estimate]:
 
 
 def trades(paper: Paper) -> dict[str, Estimate]:
-    """Return the scores of an account's closed trades, of which there is one at least."""
+    """Return the scores of an account's closed trades, one at least."""
     profit = paper.profit_bps
     return {
         "win_rate": rate_of(int((profit > 0).sum()), len(profit)),
@@ -37,7 +37,7 @@ def trades(paper: Paper) -> dict[str, Estimate]:
 
 
 def drawdown(net_bps: NDArray[np.float64]) -> Estimate:
-    """Return the deepest fall of the cumulative profit from its highest before, bp, >= 0.
+    """Return the deepest fall of the cumulative profit from an earlier peak, bp, >= 0.
 
     The interval is that of the profit over the bars of that fall.
     """
@@ -51,9 +51,9 @@ def drawdown(net_bps: NDArray[np.float64]) -> Estimate:
 def break_even(moves: Moves, fee_bps: float) -> Estimate | None:
     """Return the accuracy from which trading pays: 0.5 + cost of a change / size of a move.
 
-    A forecast that is right with chance ``a`` and followed for a bar, in and out again, earns
-    ``(2 a - 1) move - 2 cost``; a cost is the fee and half the spread. Sizes are those of the
-    mid's moves at bars whose close moved. Above 1 no accuracy pays.
+    A forecast that is right with chance ``a``, and followed into the market and out again after a
+    bar, earns ``(2 a - 1) move - 2 cost``; a cost is the fee and half the spread. The size of a
+    move is that of the mid, at bars whose close moved. Above 1 no accuracy pays.
     """
     at = moves.moved != 0
     cost, size = fee_bps + moves.half_spread_bps[at], np.abs(moves.ret_bps[at])

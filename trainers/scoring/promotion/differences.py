@@ -1,9 +1,9 @@
-"""How much better one learner did than another, bar by bar, and how much it could have. Pure.
+"""How much better one learner did than another at each bar, and at most could have done. Pure.
 
     two learners' scored forecasts -> differences -> evidence -> promotion
 
 Forecasters are compared by Brier score, agents by the net profit of their paper accounts. Only
-bars that both were scored at count, so neither gains by staying silent.
+bars at which both were scored count, so neither gains by staying silent.
 """
 
 from __future__ import annotations
@@ -21,19 +21,21 @@ from trainers.scoring.scored import Scored
 
 Floats = NDArray[np.float64]
 
-MOST_MOVES = 20  # typical moves; with tails as fat as Student's t of 3, 2 bars in 10,000 go further
-TYPICAL_BARS = 600  # bars that say what a move is typically
-FEWEST_MOVES = 30  # bars without which they do not
+# The limit of a bar's profit, in typical moves; with tails as fat as Student's t with 3 degrees of
+# freedom, 2 bars in 10,000 go further.
+MOST_MOVES = 20
+TYPICAL_BARS = 600  # the bars over which a typical move is the mean
+FEWEST_MOVES = 30  # the fewest moves for such a mean
 
 
 class Differences(NamedTuple):
-    """At each bar that both were scored at, oldest first, ``(n,)`` each.
+    """The differences at the bars at which both were scored, oldest first, ``(n,)`` each.
 
     Attributes:
-        better: how much better ours did, in [-1, 1]; this is what is bet on.
-        most: the most that ``|better|`` could be, known before what the bar is about.
+        better: how much better ours did, in [-1, 1]: what the e-process bets on.
+        most: the largest possible ``|better|``, known before the bar's label.
         gain: how much better ours did, in ``unit``.
-        unit: of ``gain``.
+        unit: the unit of ``gain``.
     """
 
     better: Floats
@@ -46,10 +48,10 @@ Compare = Callable[[Scored, Scored], Differences]
 
 
 def by_brier(ours: Scored, other: Scored) -> Differences:
-    """Compare two forecasters: the other's Brier score less ours.
+    """Compare two forecasters by the other's Brier score less ours.
 
-    With ``p`` ours, ``q`` the other's and ``y`` what came, 0 or 1, it is
-    ``(q - p) (q + p - 2 y)``, so its size for either ``y`` is known when both have spoken.
+    With our probability ``p``, the other's ``q`` and the label ``y``, 0 or 1, the difference is
+    ``(q - p) (q + p - 2 y)``, so its size for either label is known once both have forecast.
     """
     both = ours.scored & other.scored
     p, q = ours.probability[both], other.probability[both]
@@ -59,16 +61,16 @@ def by_brier(ours: Scored, other: Scored) -> Differences:
 
 
 def by_profit(fee_bps: float) -> Compare:
-    """Return how two agents are compared: net profit of ours less the other's.
+    """Return a comparison of two agents by the net profit of ours less the other's.
 
-    Both accounts begin out of the market at the first bar at which both have spoken. A position
-    is worth what closing it would leave, so the cost of getting out is paid when getting in: with
+    Both accounts begin out of the market at the first bar at which both have forecast. A position
+    counts at what closing it would leave, so the cost of getting out is paid when getting in: with
     it unpaid, an agent that earns less than its costs would look good in the middle of a trade.
 
-    The difference is divided by what a bar may bring, as known before it: 20 typical moves of the
-    ten minutes before, and the cost of a change. Beyond that it is clipped, and the guarantee is
-    about the clipped profit: an agent that earns a little at most bars, and now and then loses
-    more than 20 typical moves in one, would look better than it is.
+    The difference is divided by a limit of what a bar can bring, known before it: 20 typical moves
+    of the ten minutes before, and the cost of a change. Beyond that limit it is clipped, and the
+    guarantee is about the clipped profit: an agent that earns a little at most bars, and now and
+    then loses more than 20 typical moves in one, would look better than it is.
 
     Args:
         fee_bps: cost of one change of position besides half the spread, bp of its value.
@@ -86,14 +88,14 @@ def by_profit(fee_bps: float) -> Compare:
 
 
 def _closed_out(scored: Scored, fee_bps: float) -> Floats:
-    """Return what each bar added to an account of which the position would be closed, bp."""
+    """Return each bar's net profit, bp, as if the position were closed out at its end."""
     paper = paper_of(scored, fee_bps)
     still_in = paper.position * ~scored.moves.broken
     return paper.net_bps - np.diff(still_in * (fee_bps + scored.moves.half_spread_bps), prepend=0.0)
 
 
 def _scaled(gain: Floats, moves: Moves, fee_bps: float) -> Floats:
-    """Return the gains, clipped to [-1, 1]; 0 while no move is typical yet."""
+    """Return the gains scaled and clipped to [-1, 1]; 0 while the typical move is not known."""
     reach = MOST_MOVES * _typical_move(moves) + fee_bps + moves.half_spread_bps
     scaled = np.divide(gain, reach, out=np.zeros(len(gain)), where=reach > 0)
     return np.clip(scaled, -1, 1)
@@ -102,7 +104,7 @@ def _scaled(gain: Floats, moves: Moves, fee_bps: float) -> Floats:
 def _typical_move(moves: Moves) -> Floats:
     """Return the mean size of the moves in the ten minutes before each bar, ``(T,)``, bp.
 
-    NaN, which no comparison lets through, where fewer than ``FEWEST_MOVES`` are known.
+    NaN where fewer than ``FEWEST_MOVES`` are known; the caller's ``reach > 0`` is False there.
     """
     whole = ~(moves.broken | moves.waiting)
     sums = np.concatenate([[0.0], np.cumsum(np.abs(moves.ret_bps) * whole)])

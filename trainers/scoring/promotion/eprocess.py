@@ -1,14 +1,14 @@
-"""Evidence that one learner is better than another, valid however often one looks. Pure.
+"""Evidence that one learner is better than another, valid at any number of looks. Pure.
 
-A gambler bets on the one being better: stakes of several sizes, each multiplied by
-``1 + size * d`` at every bar, ``d`` being how much better it was. If it is not better in
-expectation, whatever came before, the money E is a supermartingale that began at 1, and it ever
-reaches 1 / alpha with a chance of alpha at most: J. Ville (1939); A. Ramdas et al.,
-Game-theoretic statistics and safe anytime-valid inference, Statistical Science 38 (2023).
+A gambler bets that the first is better, with stakes of several sizes: every bar multiplies each
+stake by ``1 + size * d``, where ``d`` is how much better the first was. If, given the past, it is
+never better in expectation, the money E is a supermartingale that begins at 1, and the chance that
+it ever reaches 1 / alpha is at most alpha: J. Ville (1939); A. Ramdas et al., Game-theoretic
+statistics and safe anytime-valid inference, Statistical Science 38 (2023).
 
-Half of the money is staked at the first bar, the rest bit by bit at later ones, and lies idle until
-then. What became better only lately is so found as well, though stakes that were on the table
-before are lost: J. Shin, A. Ramdas and A. Rinaldo, E-detectors (2022).
+Half of the money is staked at the first bar; the rest is idle and is staked bit by bit at later
+bars. So a learner that became better only lately is found as well, though earlier stakes are lost
+by then: J. Shin, A. Ramdas and A. Rinaldo, E-detectors (2022).
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from trainers.scoring.scored import Scored
 
 Floats = NDArray[np.float64]
 
-# The best size is mean / mean square of the differences: 1 where a calibrated forecaster meets one
-# that knows less, below it where ours is too sure of itself, above it where it is too shy.
+# The best size is mean / mean square of the differences: 1 where a calibrated forecaster is better
+# informed than the other, less where ours is overconfident, more where it is underconfident.
 SIZES = np.array([0.25, 0.5, 1.0, 2.0])
-RISK = 0.9  # of a stake, at most, at one bar
+RISK = 0.9  # the largest share of a stake that one bar can lose
 
-AT_ONCE = 0.5  # of the money, at the first bar
+AT_ONCE = 0.5  # the share of the money that is staked at the first bar
 PATIENCE = 7200  # bars after which half of the rest is staked
 
 LEAK_ALPHA = 0.001  # chance of a false alarm, over the whole life of a session
@@ -39,9 +39,9 @@ class Evidence:
     """A betting e-process.
 
     Attributes:
-        log_value: logarithm of E now; E itself would overflow in a long session.
-        log_peak: of the highest E so far.
-        bars: bet on so far.
+        log_value: the logarithm of E now; E itself would overflow in a long session.
+        log_peak: the logarithm of the highest E so far.
+        bars: the number of bars bet on so far.
 
     >>> evidence = Evidence()
     >>> path = evidence.bet(np.full(12, 0.4), np.full(12, 0.5))
@@ -52,16 +52,18 @@ class Evidence:
     def __init__(self) -> None:
         self.log_value = self.log_peak = 0.0
         self.bars = 0
-        self._growth = np.zeros(len(SIZES))  # log, of a stake made at the first bar
-        self._staked = np.full(len(SIZES), -np.inf)  # log, each stake over the growth before it
+        # Logarithms, by size: the growth of a stake made at the first bar, and the sum of all
+        # stakes, each divided by the growth before it.
+        self._growth = np.zeros(len(SIZES))
+        self._staked = np.full(len(SIZES), -np.inf)
 
     def bet(self, better: Floats, most: Floats) -> Floats:
-        """Go on by bars, the same bits however they are grouped.
+        """Bet on more bars; the result is the same, bit for bit, however bars are grouped.
 
         Args:
-            better: ``(n,)`` how much better each forecast was, both made before its label existed.
-            most: ``(n,)`` the most that ``|better|`` could be, known as early; bets that could
-                lose more than the stake are cut down by it.
+            better: ``(n,)`` how much better each forecast was; both were made before the label.
+            most: ``(n,)`` the largest possible ``|better|``, known as early; it limits the sizes
+                so that no bar can lose more than ``RISK`` of a stake.
 
         Returns:
             ``(n,)`` the logarithm of E after each bar.
@@ -83,24 +85,24 @@ class Evidence:
         return path
 
     def reaches(self, alpha: float) -> bool:
-        """Tell whether E was ever at 1 / alpha or above."""
+        """Return whether E was ever at 1 / alpha or above."""
         return self.log_peak >= -math.log(alpha)
 
     @property
     def rate(self) -> float:
-        """Growth of log E a bar that the bars so far promise: that of the best size."""
+        """The expected growth of log E per bar: that of the best size over the bars so far."""
         return float(self._growth.max()) / max(self.bars, 1)
 
 
 def evidence_of(differences: Differences) -> Evidence:
-    """Return the evidence that ours is better, all bars bet on."""
+    """Return the evidence that ours is better, from bets on all bars."""
     evidence = Evidence()
     evidence.bet(differences.better, differences.most)
     return evidence
 
 
 def _plan(start: int, n: int) -> tuple[Floats, Floats]:
-    """Return the logarithms of what is staked at bars ``start`` on and of what is idle then."""
+    """Return the logarithms of the stakes at ``n`` bars from ``start`` on, and of the idle rest."""
     bar = np.arange(start, start + n)
     idle = (1 - AT_ONCE) * PATIENCE / (PATIENCE + bar)
     stakes = np.where(bar == 0, AT_ONCE, idle / np.maximum(PATIENCE + bar - 1, 1))
@@ -118,9 +120,9 @@ class LeakVerdict(NamedTuple):
     """The verdict on the permuted-label control, which cannot know anything.
 
     Attributes:
-        alarm: it knows something, so labels leak into what learners see.
-        log_evidence: logarithm of the highest E that it does.
-        bars: judged.
+        alarm: whether it is proven to know something, so labels leak into what learners see.
+        log_evidence: the logarithm of the highest E.
+        bars: the number of bars judged.
     """
 
     alarm: bool
@@ -129,6 +131,6 @@ class LeakVerdict(NamedTuple):
 
 
 def judge_control(control: Scored, majority: Scored) -> LeakVerdict:
-    """Judge the permuted-label control against the share of ups, on the bars both scored."""
+    """Judge the permuted-label control against the baseline ``majority``, on bars both scored."""
     evidence = evidence_of(by_brier(control, majority))
     return LeakVerdict(evidence.reaches(LEAK_ALPHA), evidence.log_peak, evidence.bars)

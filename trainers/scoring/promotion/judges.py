@@ -1,22 +1,23 @@
-"""Whether a challenger replaces the champion, and whether a champion may stay. Pure.
+"""Decides whether a challenger replaces the champion, and whether the champion may stay. Pure.
 
     scored forecasts -> differences -> evidence -> pairs -> verdict
 
-A challenger has to be proven better than the champion, by a test that may be looked at after every
-bar. That alone would let a model which knows nothing replace one that is worse than nothing, so it
-also has to be proven better than all baselines but the best, and be ahead of the best on the same
-bars. Proof against the best too would delay what is certain: a baseline that knows nearly as
-much as a good challenger holds it up for hours, whatever the champion is worth. Where nothing can
-be known several baselines say so, and all but one of them have to be beaten.
+A challenger has to be proven better than the champion, by a test that stays valid when it is looked
+at after every bar. That alone would let a model that knows nothing replace one that is even worse,
+so the challenger must also be proven better than all baselines but the best, and be ahead of the
+best one on the same bars. Proof against the best one as well would delay good promotions: a
+baseline that knows nearly as much as a good challenger would hold it up for hours, however bad the
+champion is. Where nothing can be known, several baselines forecast just that, and the challenger
+has to beat all but one of them.
 
-Without a champion it has to be proven better than every baseline, each at the full alpha: one that
-is not better than some baseline is promoted only if the test against that very one errs. (The
-intersection-union test: R. Berger, Technometrics 24, 1982.)
+Without a champion the challenger has to be proven better than every baseline, each at the full
+alpha: if it is not better than some baseline, it is promoted only when the test against that one
+errs. (The intersection-union test: R. Berger, Technometrics 24, 1982.)
 
-The chance that a champion is ever replaced by one that is not better is at most alpha over its
-whole life: its k-th challenger gets alpha / (k (k + 1)), which sums to alpha.
+The chance that a champion is ever replaced by a challenger that is not better is at most alpha over
+its whole life: the k-th challenge gets alpha / (k (k + 1)), and these sum to alpha.
 
-Callers cut what they pass by ``Scored.since``: only bars after a test began may count in it.
+Callers pass only the bars since a test began (``Scored.since``): no others may count in it.
 """
 
 from __future__ import annotations
@@ -46,15 +47,15 @@ def judge_challenger(
 ) -> Verdict:
     """Judge a challenger on the bars since its test began.
 
-    ``keep`` is not for good: a challenger that goes on learning may be promoted later.
+    ``keep`` is not final: a challenger that keeps learning may be promoted later.
 
     Args:
-        challenger: its forecasts and the moves, ``(T,)`` bars.
-        champion: the champion's, of the same bars; None if there is none yet.
-        baselines: theirs by name, of the same bars.
-        challenge: 1 for a champion's first challenger, 2 for its second, ...
+        challenger: the challenger's forecasts and the moves, ``(T,)`` bars.
+        champion: the champion's forecasts at the same bars; None if there is no champion.
+        baselines: the baselines' forecasts at the same bars, by name.
+        challenge: 1 for the first challenge of a champion, 2 for the second, ...
         alpha: chance of a false promotion over the champion's life, in (0, 1).
-        compare: ``by_brier``, or of agents ``by_profit(fee_bps)``.
+        compare: ``by_brier``, or for agents ``by_profit(fee_bps)``.
     """
     threshold = math.log(challenge * (challenge + 1) / alpha)
     rivals = _pairs(challenger, baselines, compare)
@@ -67,7 +68,7 @@ def judge_challenger(
     lost = max(pairs, key=lambda pair: pair.lost.log_value)
     if lost.lost.log_value >= threshold:
         return _verdict("keep", f"{lost.against} is better", lost, lost.lost, threshold)
-    # A baseline that is the only one has to be beaten as well.
+    # An only baseline must be beaten with proof: no other would guard against promoting noise.
     spared = best if champion is not None and len(rivals) > 1 else None
     return _proven([pair for pair in pairs if pair is not spared], best, threshold)
 
@@ -82,13 +83,13 @@ def judge_champion(
     """Judge a champion on the bars since it began to serve.
 
     It is rolled back once some baseline is proven better, each at its share of alpha: the chance
-    that one is rolled back over its whole life though no baseline is better is alpha at most.
+    that a champion is ever rolled back although no baseline is better is at most alpha.
 
     Args:
-        champion: its forecasts and the moves, ``(T,)`` bars.
-        baselines: theirs by name, of the same bars.
-        alpha: in (0, 1).
-        compare: ``by_brier``, or of agents ``by_profit(fee_bps)``.
+        champion: the champion's forecasts and the moves, ``(T,)`` bars.
+        baselines: the baselines' forecasts at the same bars, by name.
+        alpha: chance of a false rollback over the champion's life, in (0, 1).
+        compare: ``by_brier``, or for agents ``by_profit(fee_bps)``.
     """
     threshold = math.log(max(len(baselines), 1) / alpha)
     rivals = _pairs(champion, baselines, compare)
@@ -103,14 +104,14 @@ def judge_champion(
 
 
 def _pairs(ours: Scored, baselines: Mapping[str, Scored], compare: Compare) -> list[Pairwise]:
-    """Return a pair with each baseline; one that missed most of our bars cannot be judged by."""
+    """Return the comparison with each baseline that was scored at enough of the bars of ours."""
     bars = len(compare(ours, ours).better)
     pairs = [pairwise_of(name, ours, baseline, compare) for name, baseline in baselines.items()]
     return [pair for pair in pairs if pair.bars and pair.bars >= ENOUGH * bars]
 
 
 def _proven(needed: Sequence[Pairwise], best: Pairwise | None, threshold: float) -> Verdict:
-    """Judge by whether all that is needed is proven, and the best baseline behind."""
+    """Return ``promote`` if all needed comparisons are proven and the best baseline is behind."""
     least = min(needed, key=lambda pair: pair.won.log_value)
     if least.won.log_value < threshold:
         pace = [bars_left(pair.won, threshold) for pair in needed]
@@ -137,7 +138,7 @@ def _verdict(
     threshold: float,
     left: int | None = None,
 ) -> Verdict:
-    """Return a verdict that rests on one side's evidence in a pair, its numbers in the words."""
+    """Return a verdict that rests on one evidence of a pair, with its numbers in the reason."""
     log_e = evidence.log_value
     said = f"{reason}: log E {log_e:.2f} of {threshold:.2f} after {pair.bars} bars"
     if left:

@@ -1,4 +1,4 @@
-"""Two learners judged on the bars that both were scored at, each way. Pure."""
+"""Compares two learners at the bars at which both were scored, in both directions. Pure."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from trainers.scoring.promotion.differences import Compare
 from trainers.scoring.promotion.eprocess import Evidence, evidence_of
 from trainers.scoring.scored import Scored
 
-FEWEST_BARS = 60  # bars after which a pace is told; before, it is chance
-LONGEST_PACE = (
-    86_400  # bars, a day of seconds: a pace that takes longer is next to none, and told as none
-)
+FEWEST_BARS = 60  # bars before an estimate of the bars left; with fewer it would be chance
+LONGEST_PACE = 86_400  # bars, a day of seconds: a longer estimate is given as None
 
 
 class Pairwise(NamedTuple):
-    """One learner against one other.
+    """The comparison of one learner, ours, with one other.
 
     Attributes:
         against: name of the other.
-        won: evidence that ours is better.
-        lost: evidence that the other is.
-        lead: mean by which ours is better, in ``unit`` a bar; 0 without a bar.
-        unit: of ``lead``.
+        won: the evidence that ours is better.
+        lost: the evidence that the other is better.
+        lead: how much better ours is on average, in ``unit`` per bar; 0 without a bar.
+        unit: the unit of ``lead``.
     """
 
     against: str
@@ -34,7 +32,7 @@ class Pairwise(NamedTuple):
 
     @property
     def bars(self) -> int:
-        """Bars that both were scored at."""
+        """The number of bars at which both were scored."""
         return self.won.bars
 
 
@@ -47,9 +45,9 @@ def pairwise_of(against: str, ours: Scored, other: Scored, compare: Compare) -> 
 
 
 def bars_left(evidence: Evidence, log_threshold: float) -> int | None:
-    """Return how many more bars it may take until ``log_threshold``, 0 if it is reached.
+    """Estimate the number of bars until the evidence reaches ``log_threshold``; 0 if it has.
 
-    None if the evidence does not grow (or next to not), or its bars are too few to tell.
+    None if the evidence does not grow, or too slowly, or there are too few bars for an estimate.
     """
     missing = log_threshold - evidence.log_value
     if missing <= 0:

@@ -1,4 +1,4 @@
-"""What a judge of champion and challenger says, with the numbers it rests on. Pure."""
+"""The verdict on a challenger or a champion, with the numbers that it rests on. Pure."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ Decision = Literal["promote", "keep", "wait", "rollback"]
 
 
 class Verdict(NamedTuple):
-    """A decision and its reasons; every number is finite, so that it can be kept as JSON.
+    """A decision and its reason; all numbers are finite, so that JSON can hold them.
+
+    It rests on one comparison. For ``promote`` and ``wait`` that is the needed comparison with the
+    least evidence that ours is better; for ``keep`` and ``rollback`` the one with the most evidence
+    that the other is better.
 
     Attributes:
-        decision: of a challenger ``promote``, ``keep`` (what serves now) or ``wait``; of a champion
+        decision: on a challenger ``promote``, ``keep`` (the champion) or ``wait``; on a champion
             ``keep`` or ``rollback``.
-        reason: the same in words.
-        log_e: logarithm of the evidence that decides. While something is still to be proven: the
-            least evidence among that. Once all is proven: the least of all. Of a ``keep``: the
-            evidence that the other is better.
-        log_threshold: what ``log_e`` has to reach.
-        bars: that both sides of that comparison were scored at.
-        against: name of its other side; None if there is none.
-        bars_left: how many more it may take at the pace so far; None if it does not get there.
+        reason: the reason in words, with the numbers.
+        log_e: the logarithm of the evidence of that comparison.
+        log_threshold: the value that ``log_e`` has to reach.
+        bars: the number of bars at which both sides of the comparison were scored.
+        against: name of the other side; None if there was nothing to compare with.
+        bars_left: the estimated number of bars until ``log_e`` reaches the threshold; None if it
+            is not growing or there is no estimate.
     """
 
     decision: Decision

@@ -1,4 +1,4 @@
-"""The processes of a session: how each is started, in which order."""
+"""The child processes of a session: their commands, in the order in which they start."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def children_of(
     passwords: Passwords,
     to_replay: Sequence[str] = (),
 ) -> list[Child]:
-    """Return the processes that ``config`` asks for, in the order to start them.
+    """Return the processes that the settings require, in the order in which to start them.
 
     Args:
         config: the session's settings.
-        session: its folder.
-        uri: of the store.
-        passwords: of the page.
-        to_replay: earlier sessions whose parity is not known yet.
+        session: the session's folder.
+        uri: the URI of the MLflow store.
+        passwords: the passwords of the page.
+        to_replay: run ids of earlier sessions that have not been replayed yet.
     """
     folder = str(session)
     children = [
@@ -47,7 +47,7 @@ def children_of(
         flags = [word for name, value in arguments.items() for word in (f"--{name}", value)]
         children.append(Child("page", ["-m", "ui.app", *flags], env=passwords.environ))
     if config.mlflow_ui_port and "://" in uri and not uri.startswith("http"):
-        # One worker: several answer 40 ms later each and take 3 GB (uvicorn#3149).
+        # One worker: several take 3 GB, and each answer comes 40 ms later (uvicorn#3149).
         options = {"backend-store-uri": uri, "port": str(config.mlflow_ui_port), "workers": "1"}
         flags = [word for name, value in options.items() for word in (f"--{name}", value)]
         children.append(
@@ -55,7 +55,7 @@ def children_of(
                 "MLflow UI",
                 ["-m", "streaming.process", sys.executable, "-m", "mlflow", "ui", *flags],
                 env={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-                patience=0.5,  # it keeps nothing, and takes seconds to say goodbye
+                patience=0.5,  # it has nothing to save, and shutting down takes it seconds
                 log=session / "mlflow-ui.log",
             )
         )

@@ -1,12 +1,12 @@
-"""Starts the training process of a session as a fork of one that has imported everything.
+"""Starts the session's trainer as a fork of a process that has imported everything already.
 
     python -m trainers.session.processes.launcher SESSION_FOLDER
 
     session ── launcher: imports torch, Lightning, MLflow ── trainer ── trainer, again
 
-Importing takes longer than all else that a trainer does before its first forecast. The launcher
-does it once, so that a trainer that was killed is back within a second or two. It has one thread
-and opens nothing, so that a fork of it is as good as a new process.
+Imports take longer than anything else a trainer does before its first forecast. The launcher does
+them once, so that a trainer that was killed is back within a second or two. The launcher has one
+thread and keeps no file or socket open, so that a fork of it is as good as a new process.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from trainers.session.processes.restarts import GAVE_UP, MOST_FAILURES, Restarts
 POLL_SECONDS = 0.05
 TRAINER = "trainers.session.trainer"
 
-# What a trainer imports, by itself or by the learners that it makes.
+# The modules that a trainer imports, directly or when it makes its learners.
 PRELOADED = (
     f"{TRAINER}.__main__",
     "trainers.learners.cnn.learner",
@@ -47,7 +47,7 @@ class Launcher:
 
     Args:
         session: the session's folder.
-        become_trainer: what a fork does, given the folder and the launcher's process id; it does
+        become_trainer: called in the fork with the folder and the launcher's process id; it must
             not return.
     """
 
@@ -59,13 +59,13 @@ class Launcher:
         self._stopping = False
 
     def stop(self, number: int, _frame: FrameType | None) -> None:
-        """Pass a signal on; the launcher ends after its child."""
+        """Pass a signal on to the trainer; the launcher ends after it. A signal handler."""
         self._stopping = True
         if self._pid:
             os.kill(self._pid, number)
 
     def run(self) -> int:
-        """Run until the trainer is done, or there is no use in another; return the exit code."""
+        """Run until the trainer is done or has failed too often; return the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.stop)
         while os.getppid() == self._parent or self._pid:
@@ -102,7 +102,7 @@ class Launcher:
             self._become_trainer(self._session, launcher)
 
     def _ended(self) -> int | None:
-        """Return the exit code of the trainer, negative after a signal; None while it runs."""
+        """Return the trainer's exit code, negative after a signal; None while it runs."""
         pid, status = os.waitpid(self._pid, os.WNOHANG)
         return os.waitstatus_to_exitcode(status) if pid else None
 
@@ -114,7 +114,7 @@ class Launcher:
 
 
 def _become_trainer(session: Path, launcher: int) -> NoReturn:
-    """Be a training process from here on."""
+    """Run the trainer in this process, then exit."""
     code = 1
     try:
         os.environ[PARENT] = str(launcher)

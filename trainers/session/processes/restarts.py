@@ -1,4 +1,4 @@
-"""When a process that died is started again, and when there is no use in it."""
+"""Decides when a process that died is started again, and when to give it up."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from collections.abc import Iterator
 
 from streaming.backoff import full_jitter
 
-# A process that lived this long starts its backoff anew.
+# A process that lived this long is proven: its backoff and its count of failures start again.
 PROVEN_SECONDS = 60.0
 
-# One that fails so often, each time before it is proven, will fail for ever; one that is killed is
-# always started again.
+# A process that fails so often in a row, each time before it is proven, is given up. Being killed
+# is no failure: a process that was killed is always started again.
 MOST_FAILURES = 6
 
-GAVE_UP = 70  # exit code of a process that has given up another (EX_SOFTWARE of sysexits.h)
+# The exit code of a process that has given up its child (EX_SOFTWARE of sysexits.h).
+GAVE_UP = 70
 
 
 class Restarts:
-    """The backoff of one process."""
+    """The backoff and the count of failures of one process."""
 
     def __init__(self) -> None:
         self._delays = self._new_delays()
@@ -27,21 +28,21 @@ class Restarts:
         self._failures = 0
 
     def started(self) -> None:
-        """Be told that the process was started."""
+        """Note that the process was started now."""
         self._started = time.monotonic()
 
     @property
     def due(self) -> bool:
-        """Whether the backoff is over."""
+        """Whether the backoff is over, so that the process may start again."""
         return time.monotonic() >= self._start_at
 
     def hopeless(self, code: int) -> bool:
-        """Count an end with an exit code, negative after a signal; tell whether to give up."""
+        """Count an exit with ``code``, negative after a signal; return whether to give up."""
         self._failures = 0 if self._proven or code < 0 else self._failures + 1
         return self._failures >= MOST_FAILURES
 
     def later(self) -> float:
-        """Begin the backoff after an end; return its seconds."""
+        """Begin the backoff after an exit; return its length, s."""
         if self._proven:
             self._delays = self._new_delays()
         delay = next(self._delays)

@@ -1,9 +1,9 @@
 """Keeps the processes of a session alive, and ends them together.
 
-Each process is one child in a process group of its own, so that Ctrl-C reaches the session
-alone, which then ends them in order. A child that dies is started again after a backoff, and
-that is an event. The session ends when the trainer is done, when a child says that a setting is
-wrong (code 2), or when one fails by itself again and again.
+Each child has a process group of its own, so that Ctrl-C reaches only the session, which then ends
+its children. A child that dies is started again after a backoff, and an event says so. The session
+ends when the trainer is done, when a child reports a wrong setting (exit code 2), or when a child
+keeps failing.
 """
 
 from __future__ import annotations
@@ -23,18 +23,22 @@ from trainers.session.processes.restarts import GAVE_UP, MOST_FAILURES, Restarts
 
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 2.5  # from SIGTERM to SIGKILL: a session ends within 5 s
-KILLED_SECONDS = 5.0  # from SIGKILL to its being gone: some 100 MB take a moment
+KILLED_SECONDS = 5.0  # from SIGKILL to the process's end: freeing its memory takes a moment
 
 
 class Child:
-    """One process and how to start it again.
+    """A child process that can be started again.
 
     Args:
-        name: for the events.
-        argv: arguments after the Python interpreter.
+        name: the name in events.
+        argv: the arguments after the Python interpreter.
         env: additions to the environment.
-        patience: seconds it is given to end by itself.
-        log: where its output goes; None lets it speak to the person who started the session.
+        patience: time from SIGTERM to SIGKILL, s.
+        log: the file for its output; None leaves it on the session's own.
+
+    Attributes:
+        restarts: its backoff.
+        process: the running process, or one that has ended; None before a start.
     """
 
     def __init__(
@@ -63,7 +67,7 @@ class Child:
             )
 
     def ended(self) -> int | None:
-        """Return the exit code if the process has ended; negative after a signal."""
+        """Return the exit code, negative after a signal; None if the process has not ended."""
         return self.process.poll() if self.process is not None else None
 
     def restart_later(self) -> float:
@@ -77,27 +81,28 @@ class Child:
             self.start()
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process and those it started."""
+        """Send a signal to the process and its own children."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, number)
 
     def wait(self) -> None:
-        """Wait for the end of a process that was told to end."""
+        """Wait for the end of a process that was killed, for ``KILLED_SECONDS`` at most."""
         if self.process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(KILLED_SECONDS)
 
 
 class Supervisor:
-    """The children of one session.
+    """Runs the child processes of one session.
 
     Args:
         session: the session's folder.
-        children: in the order to start them; the end of the one named ``trainer`` is the end.
+        children: the children in the order in which to start them; when the one named ``trainer``
+            exits with code 0, the session ends.
 
     Attributes:
-        stopped: the end was asked for.
+        stopped: whether ``stop`` was called.
     """
 
     def __init__(self, session: Path, children: Sequence[Child]) -> None:
@@ -106,11 +111,11 @@ class Supervisor:
         self.stopped = False
 
     def stop(self) -> None:
-        """Ask for the end of the session."""
+        """End the session soon; safe to call from a signal handler."""
         self.stopped = True
 
     def run(self, on_tick: Callable[[], None]) -> int:
-        """Run until the trainer ends or ``stop`` is called; return the exit code.
+        """Run until the session ends or ``stop`` is called; return the session's exit code.
 
         Args:
             on_tick: called about ten times a second.
@@ -130,17 +135,17 @@ class Supervisor:
             self._end()
 
     def _look_after(self, child: Child) -> int | None:
-        """Restart a child that died; return the exit code if that is the session's end."""
+        """Restart a child that died; return the session's exit code if it has to end."""
         code = child.ended()
         if code is None:
             child.restart_if_due()
             return None
         if code == GAVE_UP:
-            return 1  # it has said why
+            return 1  # the child has printed the reason
         if code == 2 or (code == 0 and child.name == "trainer"):
             return code
         if code == 0:
-            return None  # its work is done: the tape was played to its end
+            return None  # the child's work is done, as when a tape was played to its end
         if child.restarts.hopeless(code):
             self._say(
                 Code.PROCESS_FAILED,
@@ -155,7 +160,7 @@ class Supervisor:
         return None
 
     def _end(self) -> None:
-        """End every child: first with SIGTERM, at last with SIGKILL."""
+        """End all children: SIGTERM first, SIGKILL after their patience."""
         for child in self._children:
             child.signal(signal.SIGTERM)
         started = time.monotonic()
@@ -164,10 +169,10 @@ class Supervisor:
             time.sleep(0.02)
             for child in list(waiting):
                 if child.ended() is not None or time.monotonic() - started >= child.patience:
-                    child.signal(signal.SIGKILL)  # also what it started itself
+                    child.signal(signal.SIGKILL)  # reaches the child's own children as well
                     waiting.remove(child)
         for child in self._children:
-            child.wait()  # until one that was killed is gone, its files are locked
+            child.wait()  # its files stay locked until it is gone
         self._events.close()
 
     def _say(self, code: Code, text: str) -> None:

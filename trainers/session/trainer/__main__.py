@@ -2,9 +2,9 @@
 
     python -m trainers.session.trainer SESSION_FOLDER [--markets SYMBOL,...]
 
-Trains the markets that it is given, by default all of the session's. Ends by itself after
-``cycles`` cycles, on SIGTERM, or when its parent is gone. The trainer that has the session's first
-market also looks after what is the session's own: wishes of operators, events and sums.
+It trains the given markets, by default all markets of the session. It ends after ``cycles`` cycles,
+on SIGTERM, or when its parent is gone. The trainer that has the session's first market also writes
+the session's own run: answers to operators' requests, events, and the sums over all markets.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ def arguments(argv: list[str]) -> tuple[Path, list[str]]:
 
 def main() -> None:
     """Run as a process of a session."""
-    # MLflow's import has set it to errors alone.
+    # MLflow's import has set the root logger to errors only: ``force`` undoes that.
     logging.basicConfig(level=logging.WARNING, format="trainer: %(message)s", force=True)
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
-        os.environ.pop(name, None)  # the session's run is not for MLflow's fluent API to resume
+        os.environ.pop(name, None)  # or MLflow's fluent API would resume the session's run
     deterministic()
     end_with_parent()
     try:
@@ -62,7 +62,7 @@ def main() -> None:
     except TickloopError as e:
         print(f"trainer: {e}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    # All is delivered and flushed; unloading torch and MLflow would take another second.
+    # Everything is delivered and flushed; unloading torch and MLflow would take another second.
     os._exit(0)
 
 

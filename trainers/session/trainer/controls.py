@@ -1,10 +1,10 @@
-"""Wishes of operators, from the session's run to every trainer, each carried out once.
+"""The requests of operators: passed from the session's run to all trainers, carried out once.
 
-    control/NAME of the session's run -> relay -> controls.jsonl -> every trainer -> markets
+    tag control/NAME of the session's run -> relay -> controls.jsonl -> every trainer -> markets
 
-The trainer that has the session's first market relays and answers. A wish stays in its tag until
-it was answered (``control_result/NAME``). Markets write down the number of each wish in their
-logs, so that a kill neither loses one nor carries one out twice.
+The trainer that has the session's first market relays and answers them. A request stays in its tag
+until it is answered in the tag ``control_result/NAME``. Each market logs the numbers of the
+requests that it has carried out, so a kill neither loses a request nor carries one out twice.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from trainers.recording.files import CONTROLS
 
 
 class Wish(NamedTuple):
-    """What an operator asked for.
+    """An operator's request.
 
     Attributes:
-        seq: its number in the session, from 1.
-        name: of the control.
-        value: as it was given.
+        seq: the request's number in the session, from 1.
+        name: the control's name; it may be unknown.
+        value: the control's argument, as it was given.
     """
 
     seq: int
@@ -36,7 +36,7 @@ class Wish(NamedTuple):
 
 
 class ControlFile:
-    """The session's wishes; one process appends, all read. Safe between threads.
+    """The file of a session's requests. One process appends, all read; threads may share it.
 
     Args:
         session: the session's folder.
@@ -45,12 +45,12 @@ class ControlFile:
     def __init__(self, session: Path) -> None:
         self._path = session / CONTROLS
         self._lock = threading.Lock()
-        self._read = 0  # bytes
+        self._read = 0  # bytes of the file that were read
         self._wishes: dict[int, Wish] = {}
         self._answered: set[int] = set()
 
     def relay(self, tags: Mapping[str, str]) -> None:
-        """Write down the wishes among a run's tags that are not there yet."""
+        """Append the requests among a run's tags that are not in the file yet."""
         with self._lock:
             self._look()
             open_ = {(wish.name, wish.value) for wish in self._wishes.values()
@@ -63,19 +63,19 @@ class ControlFile:
                     self._look()
 
     def wishes(self) -> list[Wish]:
-        """Return those that are not answered yet, oldest first."""
+        """Return the requests that are not answered yet, oldest first."""
         with self._lock:
             self._look()
             return [wish for seq, wish in self._wishes.items() if seq not in self._answered]
 
     def after(self, seq: int) -> list[Wish]:
-        """Return those with a higher number, answered or not, oldest first."""
+        """Return the requests with a number above ``seq``, answered or not, oldest first."""
         with self._lock:
             self._look()
             return [wish for wish in self._wishes.values() if wish.seq > seq]
 
     def answered(self, wish: Wish) -> None:
-        """Remember that a wish was answered."""
+        """Mark a request as answered."""
         with self._lock:
             self._append({"answered": wish.seq})
             self._look()
@@ -99,6 +99,13 @@ class ControlFile:
 
 
 def control_result(wish: Wish, cycle: int, result: str, text: str) -> dict[str, str]:
-    """Return the tag that tells what became of a wish."""
+    """Return the tag that answers a request.
+
+    Args:
+        wish: the request.
+        cycle: the newest cycle that had begun.
+        result: ``applied`` or ``refused``.
+        text: the result in words.
+    """
     found = {"value": wish.value, "cycle": cycle, "result": result, "text": text, "ts": time.time()}
     return {f"{CONTROL_RESULT}{wish.name}": json.dumps(found)}

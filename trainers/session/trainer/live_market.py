@@ -1,10 +1,10 @@
-"""Drives one market's engine live: looks at its stream and the clock, decides, records, acts.
+"""Drives one market's engine live: reads its stream and the clock, decides, records, acts.
 
     rings, clock -> decision -> log -> event -> MarketTrainer -> commands -> ledger, MLflow
 
-Each decision is in the market's log before the engine is handed it. A market that an earlier
-trainer had goes on from its checkpoint: what the log has after it is done once more, then it goes
-on live, where the log ends.
+Each decision is written to the market's log before the engine handles it. A market that an earlier
+trainer had is resumed from its checkpoint: the decisions logged after the checkpoint are repeated,
+then the market continues live where the log ends.
 """
 
 from __future__ import annotations
@@ -50,38 +50,44 @@ from trainers.scoring.ledger import rows_between
 from trainers.session.trainer.live_stream import LiveStream
 from trainers.tracking.tracker import RunWriter
 
-# What is not told once more of cycles that are done again.
+# Events that are not reported again when a resumed market repeats its log.
 TOLD = (Code.CONTROL, Code.CHAMPION, Code.LEARNER_FAILED)
 
 Wanted = CandidateWanted | RollbackWanted
 
 
 class Runs(Protocol):
-    """Tells which MLflow run is whose."""
+    """The MLflow runs of a market's learners."""
 
     def make(self, learner: str, kind: Kind, learner_kind: str) -> str:
-        """Return the run id of a learner, which has a run from then on."""
+        """Return the run id of a learner; create its run if there is none."""
 
 
 class LiveMarket:
-    """One market of a session.
+    """One market of a session; making it resumes the market if it has a record.
 
     Args:
         session: the session's folder.
-        log: the market's decision log; the process that has it has the market.
-        trainer: the market's engine, new.
-        runs: tells which MLflow run is whose.
-        writer: takes metrics and tags.
-        models: gives a learner's registered version, by name and version.
-        say: takes what somebody should know.
+        log: the market's decision log; the process that has it open owns the market.
+        trainer: the market's engine, which has handled no event yet.
+        runs: the MLflow runs of the market's learners.
+        writer: writes metrics and tags to these runs.
+        models: returns the model of a registered version, given a learner's name and the
+            version's number.
+        say: reports an event, given its code and a text.
 
     Attributes:
-        wanted: promotions and rollbacks that the engine asked for and nobody has carried out yet.
-        last_cycle_due: a last cycle is to come, though it is not time for one.
-        resumed_from: what an earlier trainer has left, in words; nothing for a new market.
+        market: the market's symbol.
+        stream: the market's rings.
+        run_ids: the MLflow run ids by learner.
+        wanted: promotions and rollbacks that the engine has yielded and its owner still has to
+            carry out.
+        last_cycle_due: whether to run one more cycle before it is time for one.
+        control_seq: number of the last request in the log; 0 if there is none.
+        resumed_from: a text that says where a resumed market continues; empty for a new market.
 
     Raises:
-        RecordError: if what is there cannot be gone on with.
+        RecordError: if the market's record cannot be resumed.
     """
 
     def __init__(
@@ -114,7 +120,7 @@ class LiveMarket:
     # ---- resume
 
     def _resume(self, models: Callable[[str, int], Model | None]) -> str:
-        """Do what the log has and the checkpoint lacks; return what there was, in words."""
+        """Resume from checkpoint and log, if there are any; return ``resumed_from``."""
         entries, trainer = self.log.entries, self.trainer
         if not entries:
             self._began()
@@ -148,10 +154,10 @@ class LiveMarket:
         found = self._ledger.found
         rows = tuple(rows_between(part, -1, newest) for part in (found.outcomes, found.forecasts))
         for name in self.trainer.restore(state, bars, (rows[0], rows[1]), models):
-            self._say(Code.LEARNER_RESET, f"{name} has no state_dict: it begins anew")
+            self._say(Code.LEARNER_RESET, f"{name} has no state_dict: it starts from scratch")
 
     def _redo(self, command: Command, hashes: dict[int, Any]) -> None:
-        """Do what a command asks that may not have been done before the kill."""
+        """Carry out a repeated command, unless that was certainly done before the kill."""
         match command:
             case LedgerRows() | RunUpdate():
                 self._do(command)
@@ -160,13 +166,13 @@ class LiveMarket:
             case CycleDone() if command.hashes != hashes[command.cycle]:
                 self._say(
                     Code.NOT_REPRODUCED,
-                    f"{self.market}: cycle {command.cycle}, done again, came to something else",
+                    f"{self.market}: cycle {command.cycle}, repeated after a restart, differs",
                 )
 
     # ---- bars and cycles
 
     def advance(self) -> CycleDone | None:
-        """Forecast what is new; run a cycle if it is due, and return what it came to."""
+        """Take new bars and forecast; run a cycle if one is due, and return its end."""
         last = self.stream.ticks(self.stream.n_ticks - 1)
         ticks = last.first + len(last.rows)
         self._take(ticks, BETWEEN)
@@ -180,12 +186,12 @@ class LiveMarket:
         return self._cycle(ticks, now)
 
     def end_stream(self) -> None:
-        """Be told that nothing more comes: one more cycle for what came after the last one."""
+        """Note that the stream has ended: what came after the last cycle needs one more."""
         self.last_cycle_due = self.has_new
 
     @property
     def has_new(self) -> bool:
-        """Whether anything has come that no cycle has learned from."""
+        """Whether ticks or bars have come that no cycle has seen."""
         stream, trainer = self.stream, self.trainer
         return stream.n_bars > trainer.next_bar or trainer.cycles.last[0] < stream.n_ticks
 
@@ -193,21 +199,21 @@ class LiveMarket:
         """Take the bars that the first ``ticks`` ticks have made final.
 
         Args:
-            ticks: seen.
-            after: the learner whose turn it was, or between two cycles.
+            ticks: the number of ticks seen.
+            after: name of the learner whose turn has just ended, or ``BETWEEN`` two cycles.
         """
         new = self.stream.bars(self.trainer.next_bar)
         n = int(np.count_nonzero(new.rows["final_seq"] <= ticks))
         if n == 0:
             return
         to = new.first + n
-        ask = len(new.rows) == n  # else the next bar is there already
+        ask = len(new.rows) == n  # otherwise the next bar is known already: too late to forecast
         self.log.write("bars", watermark={"ticks": ticks}, to=to, ask=ask, after=after)
         taken = BarsTaken(new.rows[:n], ask)
         self._do_all(timed(self.trainer, taken, lambda: self._times(to)))
 
     def _times(self, to: int) -> ForecastsTimed:
-        """Tell whether the forecasts of the newest bar were made before the next one came."""
+        """Return whether the forecasts on bar ``to - 1`` were made before the next bar came."""
         newest = self.stream.bars(to - 1, to).rows
         seq = int(newest["final_seq"][0]) - 1 if len(newest) else 0
         told = self.stream.ticks(seq, seq + 1).rows
@@ -230,19 +236,19 @@ class LiveMarket:
             digest=ticks_digest(stream, trainer.cycles.last[0], ticks),
         )
         decided = begun._asdict()
-        del decided["digest"]  # follows from the ticks
+        del decided["digest"]  # can be computed from the ticks
         self.log.write("cycle", **decided)
         self._do_all(trainer.handle(begun))
         return self._turns(begun, trainer.roster.turns)
 
     def _turns(self, begun: CycleBegun, turns: Iterable[str]) -> CycleDone:
-        """Let learners learn, one after the other, and end the cycle."""
+        """Train the learners one after the other, and end the cycle."""
         trainer, seconds = self.trainer, {}
         for name in turns:
             started = time.perf_counter()
             self._do_all(trainer.handle(LearnerTurn(name)))
             seconds[name] = time.perf_counter() - started
-            self._take(self.stream.n_ticks, name)  # learning takes longer than some bars
+            self._take(self.stream.n_ticks, name)  # bars may have closed during the training
         newest = self.stream.ticks(self.stream.n_ticks - 1).rows["ts_event"]
         overran = bool(newest[-1] >= trainer.cycles.due_after_this(begun.now))
         done: list[CycleDone] = []
@@ -254,15 +260,15 @@ class LiveMarket:
             self._do(command)
         return done[0]
 
-    # ---- wishes and champions
+    # ---- requests of operators, and champions
 
     def control(self, event: ControlGiven, seq: int, *, refused: bool = False) -> str:
-        """Carry out an operator's wish; return what came of it, in words.
+        """Carry out an operator's request; return the result as a text.
 
         Args:
-            event: the wish.
-            seq: its number in the session.
-            refused: only write it down, so that it is not tried again.
+            event: the request.
+            seq: the request's number in the session.
+            refused: True only logs the request, so that it is not tried again.
         """
         self.control_seq = seq
         self.log.write("control", **event._asdict(), seq=seq, refused=refused)
@@ -277,7 +283,7 @@ class LiveMarket:
         return "; ".join(texts)
 
     def install(self, event: ChampionInstalled) -> None:
-        """Let another version forecast as champion from the next bar on."""
+        """Install another version as champion from the next bar on."""
         self.log.write(
             "champion",
             learner=event.learner,
@@ -319,6 +325,6 @@ class LiveMarket:
                 save_checkpoint(self._checkpoint, saved)
 
     def close(self) -> None:
-        """Give up the market; another trainer may take it."""
+        """Close the market's files and release its lock: another trainer may have it."""
         self._ledger.close()
         self.log.close()

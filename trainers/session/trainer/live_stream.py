@@ -1,4 +1,4 @@
-"""A market's stream as the feed of this session writes it."""
+"""A market's live stream: the rings that the session's feed writes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from streaming.ring import Rows
 
 
 class LiveStream:
-    """The rings of one market.
+    """The tick cache and the bar ring of one market, opened for reading.
 
     Args:
         session: the session's folder.
-        market: its symbol.
+        market: the market's symbol.
 
     Raises:
-        FileNotFoundError: if the feed has not started yet.
+        FileNotFoundError: if the feed has not created them yet.
     """
 
     def __init__(self, session: Path, market: str) -> None:
@@ -28,27 +28,27 @@ class LiveStream:
 
     @property
     def n_ticks(self) -> int:
-        """Ticks received since the session began."""
+        """The number of ticks received since the session began."""
         return self._ticks.committed
 
     @property
     def n_bars(self) -> int:
-        """Final bars written since the session began."""
+        """The number of final bars written since the session began."""
         return self._bars.committed
 
     @property
     def oldest_tick(self) -> int:
-        """The first tick that is still in the cache."""
+        """The number of the oldest tick that is still in the cache."""
         return self._ticks.oldest
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can come: a tape was played to its end."""
+        """Whether the stream is over: its tape was played to the end."""
         return int(self._ticks.stats["state"]) == ConnectionState.ENDED
 
     @property
     def stats(self) -> dict[str, float]:
-        """What the feed has counted so far, by name."""
+        """The feed's counters by name."""
         return {name: float(self._ticks.stats[name]) for name in STATS.names or ()}
 
     def ticks(self, start: int, stop: int | None = None) -> Rows:
@@ -59,7 +59,7 @@ class LiveStream:
 
 
 def wait_for_rings(session: Path, markets: Sequence[str], stopped: Callable[[], bool]) -> bool:
-    """Wait until the feed has made its files; False if the session was stopped before."""
+    """Wait until the feed has created its rings; return False if stopped before that."""
     while not stopped():
         with contextlib.suppress(FileNotFoundError):
             for market in markets:

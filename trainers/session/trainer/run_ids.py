@@ -1,6 +1,6 @@
-"""Which MLflow run is whose in a market, kept in a file: a trainer started again goes on in them.
+"""The MLflow run ids of a market's learners, kept in a file so that a restarted trainer has them.
 
-The file makes a restart independent of the store, which may be away then.
+Thanks to the file a restart does not need the store, which may be away then.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from trainers.tracking.runs import start_learner
 
 
 class RunIds:
-    """The runs of a market's learners; makes those that are missing.
+    """The runs of a market's learners; creates the missing ones.
 
     Args:
-        client: of the store.
-        config: the session's.
+        client: the MLflow store's client.
+        config: the session's settings.
         session: the session's folder.
-        market: its symbol.
+        market: the market's symbol.
     """
 
     def __init__(
@@ -37,7 +37,13 @@ class RunIds:
             self._known = json.loads(self._path.read_text(encoding="utf-8"))
 
     def make(self, learner: str, kind: Kind, learner_kind: str) -> str:
-        """Return the run id of a learner, which has a run from then on."""
+        """Return the run id of a learner; create its run if there is none.
+
+        Args:
+            learner: the learner's name.
+            kind: the kind of the run.
+            learner_kind: a ``LearnerKind``.
+        """
         if learner not in self._known:
             self._known[learner] = start_learner(
                 self._client,

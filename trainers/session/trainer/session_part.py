@@ -1,4 +1,4 @@
-"""What is the session's own and no market's: its run, wishes of operators, events, sums."""
+"""The part of a trainer that concerns the whole session: its run, events, sums and requests."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from trainers.tracking.tracker import Tracker
 
 
 class SessionPart:
-    """Writes the session's run; one trainer of a session has it.
+    """Writes the session's run; only the trainer of the session's first market has one.
 
     Args:
         session: the session's folder; its name is the run's id.
-        config: its settings.
-        tracker: delivers what is logged.
+        config: the session's settings.
+        tracker: delivers metrics and tags to the MLflow store.
     """
 
     def __init__(self, session: Path, config: SessionConfig, tracker: Tracker) -> None:
@@ -39,20 +39,22 @@ class SessionPart:
         tracker.each_second(self._relay)
 
     def _relay(self) -> None:
-        """Look for wishes; called by the tracker's thread."""
+        """Read the requests of operators from the run's tags; called by the tracker's thread."""
         tags = self._client.get_run(self._run).data.tags
-        answered = self._writer.clearing()  # only this thread delivers: what was answered is here
+        # Answered requests whose tags are still set. The set is complete: only this thread
+        # delivers, so no tag was removed since the run was read.
+        answered = self._writer.clearing()
         new = {name: value for name, value in tags.items() if (name, value) not in answered}
         self._controls.relay(new)
 
     def cycle_done(self, cycle: int, wall_ms: int) -> None:
-        """Log the sums at a cycle of the first market, and how far the session is."""
+        """Log the session's metrics and progress at the end of a cycle of the first market."""
         of = f" of {self._cycles}" if self._cycles else ""
         tags = {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: f"cycle {cycle}{of}"}
         self._writer.log(self._run, cycle, self._sums.at(cycle), _plain(tags), wall_ms)
 
     def catch_up(self) -> None:
-        """Log what a killed trainer did not get to: sums that it had not taken, and its last."""
+        """Log the sums that a killed trainer missed; its last one too, as it may not be logged."""
         entries = read_decisions(self._log)
         wall_ms = {entry["cycle"]: entry["wall_ms"] for entry in entries if entry["do"] == "cycle"}
         ended = [entry["cycle"] for entry in entries if entry["do"] == "end"]
@@ -61,7 +63,7 @@ class SessionPart:
                 self.cycle_done(cycle, wall_ms[cycle])
 
     def show_events(self) -> None:
-        """Log the newest events of all processes, if there are new ones."""
+        """Log the newest events of all processes, if there are any new ones."""
         if (newest := self._events.new()) is not None:
             self.log(0, {Tag.EVENTS: newest})
 
@@ -70,7 +72,15 @@ class SessionPart:
         self._writer.log(self._run, step, tags=_plain(tags))
 
     def answer(self, wish: Wish, cycle: int, result: str, text: str, *, paused: bool) -> None:
-        """Log what became of a wish, and take it out of its tag."""
+        """Log the answer to a request and remove the request's tag.
+
+        Args:
+            wish: the request.
+            cycle: the newest cycle that has begun.
+            result: ``applied`` or ``refused``.
+            text: the result in words.
+            paused: whether training is paused now.
+        """
         status = Status.PAUSED if paused else Status.IDLE
         tags = {Tag.STATUS: status, Tag.STATUS_TEXT: text}
         told = _plain(tags) | control_result(wish, cycle, result, text)
@@ -79,23 +89,23 @@ class SessionPart:
 
 
 class Wishes:
-    """Carries out the wishes of operators on the markets of this trainer.
+    """Carries out the requests of operators on the markets of this trainer.
 
     Args:
         session: the session's folder.
-        stop: asks for the end.
+        stop: ends this trainer.
     """
 
     def __init__(self, session: Path, stop: Callable[[], None]) -> None:
         self._file, self._stop = ControlFile(session), stop
-        self._done = 0  # number of the last one carried out here
+        self._done = 0  # number of the last request that was carried out here
 
     def begin(self, markets: Sequence[LiveMarket]) -> None:
-        """Go on after those that the markets have in their logs."""
+        """Begin after the requests that the markets have logged already."""
         if any(market.resumed_from for market in markets):
             open_ = [wish.seq - 1 for wish in self._file.wishes()]
             self._done = min([*open_, *(market.control_seq for market in markets)])
-        else:  # what was asked before these markets began is no matter of theirs
+        else:  # new markets ignore requests made before they began
             self._done = max((wish.seq for wish in self._file.after(0)), default=0)
 
     def carry_out(
@@ -104,7 +114,13 @@ class Wishes:
         part: SessionPart | None,
         say: Callable[[Code, str], None],
     ) -> None:
-        """Carry out what is new, and answer it if this trainer answers for the session."""
+        """Carry out the new requests, and answer them if this trainer writes the session's run.
+
+        Args:
+            markets: all markets of this trainer.
+            part: the writer of the session's run; None if another trainer has it.
+            say: reports an event, given its code and a text.
+        """
         for wish in self._file.after(self._done):
             self._done = wish.seq
             result, text = self._apply(wish, [m for m in markets if m.control_seq < wish.seq])
@@ -115,7 +131,7 @@ class Wishes:
                 self._file.answered(wish)
 
     def _apply(self, wish: Wish, markets: Sequence[LiveMarket]) -> tuple[str, str]:
-        """Do what was asked of every market, or of none; return the result and a text."""
+        """Carry out a request on all markets or on none; return the result and a text."""
         event = ControlGiven(wish.name, wish.value)
         try:
             for market in markets:
@@ -126,7 +142,7 @@ class Wishes:
             return "refused", f"refused {e}"
         texts = [market.control(event, wish.seq) for market in markets]
         if not texts:
-            return "applied", "done before a restart"
+            return "applied", "it was applied before a restart"
         if wish.name == Control.STOP:
             self._stop()
         return "applied", texts[0]

@@ -1,7 +1,7 @@
-"""The session's own metrics: its markets' streams taken together, once a cycle.
+"""The session's metrics: the stream metrics of its markets combined, once a cycle.
 
-A market's newest cycle is read from its log, whichever trainer has it. Which cycles were taken is
-written down, so that a replay takes the same.
+A cycle of the first market is combined with the newest cycle of each other market, read from its
+log. The numbers of these cycles are written to a file, so that a replay combines the same ones.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from trainers.recording.record import read_sums
 
 
 class Sums:
-    """Adds the markets of a session up.
+    """Combines the stream metrics of a session's markets; ``cycle in sums`` is True once done.
 
     Args:
         session: the session's folder.
-        markets: all of its markets.
+        markets: the symbols of all its markets.
     """
 
     def __init__(self, session: Path, markets: Sequence[str]) -> None:
@@ -39,7 +39,7 @@ class Sums:
         return of_session(end["stream"] for end in ends)
 
     def _take(self, cycle: int) -> None:
-        """Decide which cycle of each market belongs to it, and write that down."""
+        """Choose the cycle of each market that is combined with ``cycle``, and write it down."""
         found = {market: last_end(self._log(market)) for market in self._markets}
         taken = {market: end["cycle"] for market, end in found.items() if end}
         with (self._session / SUMS).open("ab") as file:

@@ -1,4 +1,4 @@
-"""Some markets of a session, trained by this process until done or stopped."""
+"""The main loop of a training process: trains some markets of a session until done or stopped."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LOOP_SECONDS = 0.05
 PROGRESS_SECONDS = 2.0
 CLOSE_SECONDS = 1.5
 
-# What the person who started the session reads, besides what each cycle came to.
+# The events that are also printed for the person who started the session.
 PRINTED = (
     Code.RESUMED, Code.LEARNER_RESET, Code.NOT_REPRODUCED, Code.CHAMPION, Code.PROMOTED,
     Code.ROLLED_BACK, Code.VERSION_UNUSABLE, Code.STORE_AWAY, Code.STORE_BACK, Code.LEAK_ALARM,
@@ -45,15 +45,23 @@ PRINTED = (
 
 
 class Trainer:
-    """Trains markets.
+    """A training process.
 
     Args:
         session: the session's folder; its name is the session's run id.
-        markets: the symbols of those to train.
+        markets: the symbols of the markets to train, in the session's order.
+
+    Attributes:
+        config: the session's settings.
+        client: the MLflow store's client.
+        stopped: whether ``stop`` was called.
+        markets: the markets by symbol; empty until ``run`` has found their rings.
+        tracker: delivers to the MLflow store.
+        versions: loads the models of registered versions.
 
     Raises:
-        TickloopError: if another process has one of the markets, or what an earlier trainer left
-            cannot be gone on with.
+        TickloopError: if another process trains one of the markets, or a market's record cannot
+            be resumed.
     """
 
     def __init__(self, session: Path, markets: list[str]) -> None:
@@ -67,7 +75,8 @@ class Trainer:
         every = self.config.symbol_list
         first = markets[0] == every[0]
         self._events = EventWriter(session, "trainer" if first else f"trainer-{markets[0]}")
-        self._noted: queue.SimpleQueue[tuple[Code, str]] = queue.SimpleQueue()  # by the tracker
+        # Events of the tracker's thread, which this thread reports.
+        self._noted: queue.SimpleQueue[tuple[Code, str]] = queue.SimpleQueue()
         self.tracker = Tracker(self.client, lambda *told: self._noted.put(told))
         self.versions = Versions(self.client, session / MODELS)
         self._promotion = PromotionController(
@@ -82,11 +91,15 @@ class Trainer:
         self._finished_tape = False
 
     def stop(self) -> None:
-        """Ask for the end after the step at hand."""
+        """End after the current step; safe to call from a signal handler."""
         self.stopped = True
 
     def run(self) -> None:
-        """Train until done."""
+        """Train until the session's cycles are done, its tape has ended, or ``stop`` is called.
+
+        Raises:
+            RecordError: if another process has a market, or its record cannot be resumed.
+        """
         if not wait_for_rings(self.session, self._symbols, lambda: self.stopped):
             return
         self._begin()
@@ -103,7 +116,7 @@ class Trainer:
                 time.sleep(LOOP_SECONDS)
 
     def close(self) -> None:
-        """Deliver what is not logged yet."""
+        """Deliver what MLflow has not taken yet, as far as time allows; close all files."""
         self._tell()
         if not self.tracker.close(CLOSE_SECONDS):
             log.error(
@@ -115,10 +128,10 @@ class Trainer:
             market.close()
         self._events.close()
 
-    # ---- begin, or go on
+    # ---- begin, or resume
 
     def _begin(self) -> None:
-        """Take the markets up; tell where earlier trainers had got."""
+        """Begin or resume the markets; report where resumed ones continue."""
         for symbol in self._symbols:
             self.markets[symbol] = self._take_up(symbol)
         resumed = {symbol: market.resumed_from for symbol, market in self.markets.items()}
@@ -154,7 +167,7 @@ class Trainer:
     # ---- cycles
 
     def _advance(self, market: LiveMarket) -> CycleDone | None:
-        """Let a market do what is due; tell what a cycle came to."""
+        """Let a market do what is due; report a cycle that it has run, and return it."""
         done = market.advance()
         self._carry_out(market)
         if done is not None:
@@ -178,7 +191,7 @@ class Trainer:
         if not all(market.stream.ended for market in markets):
             return False
         if not self._finished_tape:
-            # One more cycle for what came after the last one, then there is nothing to wait for.
+            # One more cycle learns from the rest of the tape.
             self._finished_tape = True
             for market in markets:
                 market.end_stream()
@@ -188,7 +201,7 @@ class Trainer:
     # ---- promotion
 
     def _carry_out(self, market: LiveMarket) -> None:
-        """Pass on what the market's verdicts and operators ask of the registry."""
+        """Pass a market's promotions and rollbacks on to the promotion controller."""
         while market.wanted:
             wanted = market.wanted.pop(0)
             if isinstance(wanted, CandidateWanted):
@@ -205,7 +218,7 @@ class Trainer:
             self.markets[arrival.symbol].install(event)
 
     def _register(self) -> None:
-        """Register everyone's version once the session's cycles are done."""
+        """Register a version of every learner, once the session's cycles are done."""
         self._promotion.wait()
         for symbol, market in self.markets.items():
             trainer = market.trainer
@@ -219,7 +232,7 @@ class Trainer:
                     self._say(Code.REGISTERED, text)
                     _print(f"registered {runner.name} {symbol} version {version}")
 
-    # ---- telling
+    # ---- events
 
     def _say(self, code: Code, text: str) -> None:
         self._events.say(code, text, time.time_ns())
@@ -227,14 +240,14 @@ class Trainer:
             _print(text)
 
     def _tell(self) -> None:
-        """Tell what the tracker's thread has noted, and show what all processes have told."""
+        """Report the events of the tracker's thread; show the events of all processes."""
         while not self._noted.empty():
             self._say(*self._noted.get())
         if self._part is not None:
             self._part.show_events()
 
     def _show_progress(self) -> None:
-        """Say how far the wait for the first cycle has come."""
+        """Print and log how many ticks the first cycle still waits for."""
         waiting = [market for market in self.markets.values() if market.trainer.cycle == 0]
         if not waiting or time.monotonic() - self._told < PROGRESS_SECONDS:
             return
