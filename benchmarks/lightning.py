@@ -23,9 +23,10 @@ from datamodules.cnn_datamodule import CNNDataModule
 from datamodules.dqn_datamodule import DQNDataModule, transitions_of
 from datamodules.quotes import SPREAD_BARS, half_spread_bps
 from datamodules.snapshot import Snapshot
+from datamodules.transitions import typical_move
 from trainers.config.learners import CNNSettings, DQNSettings
 from trainers.learners.cnn.learner import CNN
-from trainers.learners.dqn.learner import DQN, UNIT_BARS, experiences_of, typical_move
+from trainers.learners.dqn.learner import DQN, UNIT_BARS, experiences_of
 from trainers.learners.dqn.module import WEIGHT_DECAY
 from trainers.learners.learner import Context
 

@@ -24,6 +24,7 @@ from benchmarks.tab import LIVE, Tab, open_tab
 from benchmarks.table import Row
 from benchmarks.tracking_server import TrackingServer
 from trainers.recording.decision_log import cycles_ended
+from trainers.recording.files import DECISIONS
 
 WARM_SECONDS = 45.0  # the first cycle and its charts
 FULL = "Tickloop.candles.strip.rows.size >= 900"  # forecasts begin with the session
@@ -156,8 +157,8 @@ def _without_store() -> list[Row]:
         server.start()
         _wait_for(server.health)
         back = time.monotonic()
-        (journal,) = folder.glob("mlruns/sessions/*/journal.jsonl")
-        newest = cycles_ended(journal)
+        (log,) = folder.glob(f"mlruns/sessions/*/*{DECISIONS}")
+        newest = cycles_ended(log)
         number = f"Number(({shown}.match(/now (.*)/) ?? [0, 0])[1])"
         tab.page.wait_for_function(f"{number} >= {newest}", timeout=60_000)
         took, longest = time.monotonic() - back, stands.longest()

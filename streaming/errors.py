@@ -1,7 +1,7 @@
 """Everything ``streaming`` raises, and what its caller should do about it.
 
 TickloopError
-├── ConfigError      a setting is wrong: show the line, exit with code 2
+├── ConfigError    a setting is wrong: show the line, exit with code 2
 ├── TapeError      a tape cannot be read: show the line, exit with code 2
 ├── RingError      a ring file is another version's or in use: stop, say which file
 └── RepairError    the venue would not give the missing trades: mark the gap, go on
@@ -10,6 +10,11 @@ A bad message raises nothing: it is dropped and counted by reason (``venues``).
 """
 
 from __future__ import annotations
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the first line of an error's text, or its class if it has no text."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 class TickloopError(Exception):

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from streaming.errors import TapeError
+from streaming.errors import TapeError, reason_of
 from streaming.tape.formats import Layout, layout_of, to_ns
 from streaming.tape.segments import segment_symbol, segments
 from streaming.ticks import TICK, Side, Ticks, make_ticks
@@ -81,10 +81,9 @@ def tape_symbols(path: Path) -> list[str]:
 def _damaged(path: Path, error: BaseException) -> NoReturn:
     if not path.exists():
         raise TapeError(f"{path}: expected {FORMATS}; there is no such file") from error
-    what = str(error).splitlines()[0] if str(error) else type(error).__name__
     raise TapeError(
-        f"{path}: expected a whole tape, it is damaged or cut off ({what}); record or fetch it"
-        " again"
+        f"{path}: expected a whole tape, it is damaged or cut off ({reason_of(error)}); record or"
+        " fetch it again"
     ) from error
 
 

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -376,8 +377,8 @@ def test_valid_answers_become_forecasts():
 # ---- settings of a learner
 
 
-def own(**settings):
-    config = SessionConfig.of(learners=OWN, **settings)
+def own(learner=OWN, **settings):
+    config = SessionConfig.of(learners=learner, **settings)
     (learner,) = learners_of(config).values()
     return learner
 
@@ -402,6 +403,18 @@ def test_a_wrong_setting_of_a_users_learner_is_one_line(name, value, said):
         own(**{name: value})
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name, value, said",
+    [
+        ("learner.Sized.size", "0", "learner.Sized.size: got 0; allowed: 1 to 9"),
+        ("learner.Sized.seize", "1", "learner.Sized.seize: unknown; allowed: learner.Sized.size"),
+    ],
+)
+def test_a_users_record_of_settings_names_the_flag_that_is_wrong(name, value, said):
+    with pytest.raises(ConfigError, match=f"^{re.escape(said)}"):
+        own("tests.trainers.own_learner:Sized", **{name: value})
 
 
 def test_no_learner_sees_the_settings_of_the_page_or_of_another():

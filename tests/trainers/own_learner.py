@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
+
+from streaming.settings import Settings, setting
 
 
 class UpShare:
@@ -64,3 +68,17 @@ class Named(Smallest):
 
     def __init__(self, name: str = "named"):
         self.name = name
+
+
+@dataclasses.dataclass(frozen=True)
+class Size(Settings):
+    """The settings of ``Sized``."""
+
+    size: int = setting(3, "how large it is", low=1, high=9)
+
+
+class Sized(Smallest):
+    """Takes its settings as one record."""
+
+    def __init__(self, settings: Size = Size()):
+        self.settings = settings

@@ -8,14 +8,14 @@ import torch
 
 from benchmarks.agent import null_turnover, signal_share
 from datamodules.dqn_datamodule import transitions_of
-from datamodules.transitions import Action
+from datamodules.transitions import Action, typical_move
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from tests.oracles.chain import gaussian
 from tests.oracles.signal import Signal
 from tests.oracles.trading import advantage_of_in
 from trainers.config import SessionConfig
 from trainers.learners.dqn.agent import Agent, ValueNet, inputs_of
-from trainers.learners.dqn.learner import experiences_of, held_by, typical_move
+from trainers.learners.dqn.learner import experiences_of, held_by
 from trainers.learners.dqn.module import DQNModule
 from trainers.learners.dqn.value_learner import SkillTest
 from trainers.learners.registry import learners_of

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -128,6 +130,17 @@ def test_a_line_torn_by_a_kill_is_not_read_and_cut_off_by_the_next_writer(path, 
 def test_a_log_has_one_writer(path, decisions):
     with pytest.raises(DecisionLogError, match="another process writes it"):
         DecisionLog(path)
+
+
+def test_a_disk_that_takes_half_an_entry_leaves_the_log_whole(path, decisions, monkeypatch):
+    decisions.write("cycle", cycle=1)
+    whole = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: whole(file, data[:7]))
+    with pytest.raises(DecisionLogError, match="the disk took 7: make room on it"):
+        decisions.write("cycle", cycle=2)
+    monkeypatch.undo()
+    decisions.write("cycle", cycle=3)
+    assert [entry["cycle"] for entry in read_decisions(path)] == [1, 3]
 
 
 def test_a_line_that_was_changed_is_named(path, decisions):

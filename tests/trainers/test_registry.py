@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow.utils.file_utils import local_file_uri_to_path
 
 from datamodules.features import raw_columns
 from streaming.events import Code
@@ -15,6 +17,7 @@ from trainers.engine.commands import CandidateWanted
 from trainers.learners.cnn.learner import CNN
 from trainers.learners.learner import Context
 from trainers.names import model_name
+from trainers.promotion import alias_watcher
 from trainers.promotion.alias_watcher import AliasWatcher, Versions
 from trainers.promotion.candidate import candidates, register, write_candidate
 from trainers.promotion.registry import (
@@ -177,6 +180,27 @@ def test_a_version_that_cannot_be_loaded_is_told_of_once_and_changes_nothing(
     ((code, text),) = told
     assert code == Code.VERSION_UNUSABLE
     assert "version 2: expected an exported program, it cannot be loaded" in text
+
+
+def test_a_version_whose_files_were_away_is_installed_once_they_are_back(
+    model, client, tmp_path, monkeypatch
+):
+    logged = client.get_model_version(model.name, "1").source.removeprefix("models:/")
+    source = Path(local_file_uri_to_path(client.get_logged_model(logged).artifact_location))
+    away = source.with_name("away")
+    source.rename(away)
+    client.set_registered_model_alias(model.name, "champion", "1")
+    monkeypatch.setattr(alias_watcher, "RETRY_SECONDS", 0.0)
+    told = []
+    watch = AliasWatcher(
+        client, Versions(client, tmp_path / "models"), lambda *event: told.append(event)
+    )
+    for _ in range(2):
+        watch.look([(model.symbol, "cnn")])
+    assert ([code for code, _ in told], watch.arrivals.empty()) == ([Code.VERSION_UNUSABLE], True)
+    away.rename(source)
+    watch.look([(model.symbol, "cnn")])
+    assert watch.arrivals.get_nowait().version == 1
 
 
 def test_a_copy_serves_when_the_store_is_away(model, client, tmp_path):

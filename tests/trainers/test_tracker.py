@@ -169,3 +169,15 @@ def test_work_of_each_second_and_tasks_are_done_in_the_thread(tracker):
     tracker.each_second(lambda: done.append(threading.current_thread().name))
     tracker.task(lambda: done.append("once"))
     assert eventually(lambda: "once" in done and "tracker" in done)
+
+
+def test_a_task_that_fails_holds_up_no_other_and_all_are_done_at_the_end(tracker, client, caplog):
+    done = []
+    tracker.task(lambda: 1 / 0)
+    tracker.task(lambda: client.get_run("0" * 32))  # the store refuses it for good
+    tracker.task(lambda: done.append(time.sleep(0.05)))
+    tracker.task(lambda: done.append("last"))
+    assert tracker.close(DEADLINE)
+    assert done == [None, "last"]
+    assert "division by zero" in caplog.text
+    assert "refused a task" in caplog.text

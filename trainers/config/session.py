@@ -138,26 +138,12 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
 
     def changed(self, **values: Any) -> Self:
         """Return these settings with some of them changed, given by the names of ``flat``."""
-        sections = {name: dict(settings) for name, settings in self.learner.items()}
-        own: dict[str, Any] = {}
-        for name, value in values.items():
-            if whose := section_and_setting(name):
-                sections.setdefault(whose[0], {})[whose[1]] = value
-            else:
-                own[name] = value
-        return dataclasses.replace(self, **own, learner=sections)
+        return dataclasses.replace(self, **_nested(values, self.learner))
 
     @classmethod
     def of(cls, **values: Any) -> Self:
         """Return settings, given by the names of ``flat``; the others have their defaults."""
-        sections: dict[str, dict[str, Any]] = {}
-        own: dict[str, Any] = {}
-        for name, value in values.items():
-            if whose := section_and_setting(name):
-                sections.setdefault(whose[0], {})[whose[1]] = value
-            else:
-                own[name] = value
-        return cls(**own, learner=sections)
+        return cls(**_nested(values, {}))
 
     @classmethod
     def flags(cls) -> dict[str, dict[str, Any]]:
@@ -179,6 +165,18 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
         ``--NAME_SETTING``.
         """
         return cls.parse(argv, free=r"learner\.[^.=]+\.[^.=]+")
+
+
+def _nested(values: Mapping[str, Any], sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a session's fields from flat names; learners' settings join those of ``sections``."""
+    learner = {name: dict(settings) for name, settings in sections.items()}
+    fields: dict[str, Any] = {"learner": learner}
+    for name, value in values.items():
+        if whose := section_and_setting(name):
+            learner.setdefault(whose[0], {})[whose[1]] = value
+        else:
+            fields[name] = value
+    return fields
 
 
 def host_names(names: str) -> frozenset[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from trainers.engine.runners.champion_challenger import ChampionChallenger
 from trainers.engine.runners.learner_runner import LearnerRunner
-from trainers.learners.learner import Adjustable
+from trainers.learners.learner import Adjustable, Versioned
 from trainers.names import Control
 
 LOWEST_RATE = 1e-7  # not 0: to stop a learner, pause it
@@ -86,6 +86,11 @@ def set_confidence(
     return f"confidence is now {number:g}"
 
 
+def has_learned(runner: LearnerRunner) -> bool:
+    """Return whether a learner has a model that can be promoted."""
+    return isinstance(runner.learner, Versioned) and runner.learner.export() is not None
+
+
 def test_of(
     control: Control, learner: str, tests: Sequence[ChampionChallenger]
 ) -> ChampionChallenger:
@@ -100,6 +105,6 @@ def test_of(
         raise RefusedError(f"control/{control}: got {learner!r}; allowed: {names}")
     if control == Control.ROLLBACK and not found.version:
         raise RefusedError(f"control/rollback: {learner} has no champion to roll back")
-    if control == Control.PROMOTE and not found.challenger.version:
+    if control == Control.PROMOTE and not has_learned(found.challenger):
         raise RefusedError(f"control/promote: {learner} has not learned yet")
     return found

@@ -6,10 +6,11 @@ the parameters with defaults are the learner's settings, or one of them is a ``S
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from streaming.errors import ConfigError
@@ -177,17 +178,31 @@ def _arguments(found: type, given: Mapping[str, Any], context: Context) -> dict[
         if parameter.default is parameter.empty:
             arguments[name] = context
         elif isinstance(parameter.default, Settings):
-            arguments[name] = type(parameter.default)(**given)
+            arguments[name] = _settings(found.__name__, type(parameter.default), given)
             return arguments
         else:
             defaults[name] = parameter.default
+    _check_names(found.__name__, given, defaults)
     for name, value in given.items():
-        flag = flat_name(found.__name__, name)
-        if name not in defaults:
-            allowed = ", ".join(flat_name(found.__name__, each) for each in defaults) or "none"
-            raise ConfigError(f"{flag}: unknown; allowed: {allowed}")
-        arguments[name] = typed(flag, value, type(defaults[name]))
+        arguments[name] = typed(flat_name(found.__name__, name), value, type(defaults[name]))
     return arguments
+
+
+def _settings(section: str, record: type[Settings], given: Mapping[str, Any]) -> Settings:
+    """Return a record of settings, whose errors name the flag that was given."""
+    _check_names(section, given, [field.name for field in dataclasses.fields(record)])
+    try:
+        return record(**given)
+    except ConfigError as e:
+        name, _, rest = str(e).partition(":")
+        raise ConfigError(f"{flat_name(section, name)}:{rest}") from e
+
+
+def _check_names(section: str, given: Iterable[str], known: Iterable[str]) -> None:
+    for name in given:
+        if name not in known:
+            allowed = ", ".join(flat_name(section, each) for each in known) or "none"
+            raise ConfigError(f"{flat_name(section, name)}: unknown; allowed: {allowed}")
 
 
 def _short(error: Exception) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -20,12 +21,14 @@ import torch
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from streaming.errors import reason_of
 from streaming.events import Code
 from trainers.learners.learner import Model
 from trainers.names import CHAMPION_ALIAS, model_name
 from trainers.promotion.registry import RegistryError, next_challenge, version_of
 
 MODELS = "models"
+RETRY_SECONDS = 30.0  # after a version could not be loaded
 
 
 class Arrival(NamedTuple):
@@ -72,9 +75,10 @@ class Versions:
                 self._fetch(name, version, copy)
             return _program(copy)
         except (MlflowException, OSError, RuntimeError, ValueError) as e:
+            shutil.rmtree(copy, ignore_errors=True)  # a store that is away may give an empty folder
             raise RegistryError(
                 f"{name} version {version}: expected an exported program, it cannot be loaded"
-                f" ({str(e).splitlines()[0]})"
+                f" ({reason_of(e)})"
             ) from e
 
     def _fetch(self, name: str, version: int, copy: Path) -> None:
@@ -116,6 +120,7 @@ class AliasWatcher:
     ) -> None:
         self._client, self._versions, self._tell = client, versions, tell
         self._known: dict[tuple[str, str], int] = {}
+        self._next_tries: dict[tuple[str, int], float] = {}  # of versions that failed, monotonic
         self.arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
 
     def know(self, symbol: str, learner: str, version: int) -> None:
@@ -125,18 +130,25 @@ class AliasWatcher:
     def look(self, learners: Iterable[tuple[str, str]]) -> None:
         """Check the aliases of some learners, each a pair of market and name.
 
-        A version that cannot be loaded is reported once; the champion before it continues.
+        A version that cannot be loaded is reported once, and tried again every 30 s: the store of
+        its files may be away for a while. Until then the champion before it continues.
         """
         for symbol, learner in learners:
             name = model_name(symbol, learner)
             version = version_of(self._client, name, CHAMPION_ALIAS)
-            if self._known.get((symbol, learner)) == version:
+            if self._known.get((symbol, learner)) == version or self._rests(name, version):
                 continue
             try:
                 model = self._versions.load(symbol, learner, version)
             except RegistryError as e:
-                self._tell(Code.VERSION_UNUSABLE, f"{e}; the champion before it continues")
-            else:
-                challenge = next_challenge(self._client, name, version)
-                self.arrivals.put(Arrival(symbol, learner, version, model, challenge))
+                if (name, version) not in self._next_tries:
+                    self._tell(Code.VERSION_UNUSABLE, f"{e}; the champion before it continues")
+                self._next_tries[name, version] = time.monotonic() + RETRY_SECONDS
+                continue
+            challenge = next_challenge(self._client, name, version)
+            self.arrivals.put(Arrival(symbol, learner, version, model, challenge))
             self._known[symbol, learner] = version
+
+    def _rests(self, name: str, version: int) -> bool:
+        """Return whether the version could not be loaded a moment ago."""
+        return time.monotonic() < self._next_tries.get((name, version), 0.0)

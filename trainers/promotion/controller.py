@@ -8,6 +8,7 @@ and the new champion is installed in its market between two bars.
 from __future__ import annotations
 
 import functools
+import logging
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from trainers.names import model_name
 from trainers.promotion.alias_watcher import AliasWatcher, Arrival
 from trainers.promotion.candidate import candidates, start, write_candidate
 from trainers.promotion.registry import Move
+
+log = logging.getLogger(__name__)
 
 CANDIDATE_SECONDS = 60.0  # how long to wait at the end for a candidate to be registered
 
@@ -81,11 +84,13 @@ class PromotionController:
         self._later(functools.partial(self._roll_back, model_name(market, wanted.learner), move))
 
     def wait(self) -> None:
-        """Wait until the candidates on their way are registered.
+        """Wait until the candidates on their way are registered, a minute each at most.
 
-        Raises:
-            subprocess.TimeoutExpired: if one takes longer than ``CANDIDATE_SECONDS``.
+        One that takes longer is registered by its own process, or by the session when it resumes.
         """
         for processes in self._coming.values():
             for process in processes:
-                process.wait(CANDIDATE_SECONDS)
+                try:
+                    process.wait(CANDIDATE_SECONDS)
+                except subprocess.TimeoutExpired:
+                    log.warning("a candidate is not registered after %.0f s", CANDIDATE_SECONDS)

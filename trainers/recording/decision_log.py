@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 
 from trainers.recording.errors import DecisionLogError
-from trainers.recording.files import DECISIONS, FORMAT
+from trainers.recording.files import DECISIONS, FORMAT, append
 
 Entry = dict[str, Any]
 
@@ -83,14 +83,12 @@ class DecisionLog:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()  # the thread that uploads segments writes as well
+        self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock_file()
             self.entries = read_decisions(path)
-        except OSError as e:
-            os.close(self._file)
-            raise DecisionLogError(f"{path}: another process writes it; end that first") from e
-        except DecisionLogError:
+        except BaseException:
             os.close(self._file)
             raise
         self.count = len(self.entries)
@@ -99,11 +97,19 @@ class DecisionLog:
         self.torn = len(data) - whole
         os.ftruncate(self._file, whole)
 
+    def _lock_file(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as e:
+            raise DecisionLogError(
+                f"{self._path}: another process writes it; end that first"
+            ) from e
+
     def write(self, do: str, **fields: Any) -> None:
         """Append an entry; once this returns, a kill of the process does not lose it."""
         line = msgspec.json.encode({"do": do, **fields}) + b"\n"
         with self._lock:
-            os.write(self._file, line)
+            append(self._file, self._path, line, DecisionLogError)
             self.count += 1
 
     def close(self) -> None:

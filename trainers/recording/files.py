@@ -1,10 +1,12 @@
-"""The names of the files in a session's folder that outlive a process; each has one writer.
+"""The files in a session's folder that outlive a process: their names, and how they grow.
 
-A market's files begin with its symbol; the next process that trains the market takes them over.
+Each has one writer. A market's files begin with its symbol; the next process that trains the market
+takes them over.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from trainers.recording.errors import RecordError
@@ -45,3 +47,35 @@ def check_format(session: Path) -> None:
             f"{session}: expected a record of format {FORMAT}, found one of format 1, written by"
             " tickloop 0.1; replay or resume it with that version, or begin another session"
         )
+
+
+def append(file: int, path: Path, data: bytes, error: type[RecordError] = RecordError) -> None:
+    """Append an entry to a file; once this returns, a kill of the process does not lose it.
+
+    Args:
+        file: the file's descriptor, opened with ``O_APPEND``.
+        path: the file, for the error's text.
+        data: the entry.
+        error: the class of the error to raise.
+
+    Raises:
+        RecordError: if the disk has no room for all of it; the file is unchanged.
+    """
+    try:
+        written = os.write(file, data)
+    except OSError as e:
+        raise error(f"{path}: expected to write {len(data)} bytes, the disk took none ({e})") from e
+    if written != len(data):
+        os.ftruncate(file, os.fstat(file).st_size - written)
+        raise error(
+            f"{path}: expected to write {len(data)} bytes, the disk took {written}: make room on it"
+        )
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append a line to a file as ``append`` does; create the file if it is missing."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        append(file, path, line + b"\n")
+    finally:
+        os.close(file)

@@ -21,7 +21,7 @@ from trainers.recording.rows import RowFile, read_names, read_rows
 from trainers.scoring.ledger import FORECAST, OUTCOME, Forecasts, Outcomes, rows_between
 
 
-class LedgerRows(NamedTuple):
+class LedgerContents(NamedTuple):
     """The rows of a ledger at the time of reading.
 
     Attributes:
@@ -35,7 +35,7 @@ class LedgerRows(NamedTuple):
     forecasts: Forecasts
 
 
-def read_ledger(folder: Path, symbol: str) -> LedgerRows:
+def read_ledger(folder: Path, symbol: str) -> LedgerContents:
     """Read all complete rows of a ledger; its writer may be at work.
 
     The outcomes hold the bar of every forecast; the newest bar may lack its forecasts.
@@ -52,7 +52,7 @@ def read_ledger(folder: Path, symbol: str) -> LedgerRows:
     read_names(outcomes_file, OUTCOME)
     names = read_names(forecasts_file, FORECAST)
     forecasts = read_rows(forecasts_file, FORECAST)
-    return LedgerRows(names, read_rows(outcomes_file, OUTCOME), forecasts)
+    return LedgerContents(names, read_rows(outcomes_file, OUTCOME), forecasts)
 
 
 class Ledger:
@@ -80,7 +80,7 @@ class Ledger:
         except BaseException:
             self._outcomes.close()
             raise
-        self.found = LedgerRows(list(names), self._outcomes.found, self._forecasts.found)
+        self.found = LedgerContents(list(names), self._outcomes.found, self._forecasts.found)
         self.torn = self._outcomes.torn + self._forecasts.torn
         self._last = {"outcome": _last_bar(self._outcomes.found),
                       "forecasts": _last_bar(self._forecasts.found)}  # fmt: skip

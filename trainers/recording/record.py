@@ -31,7 +31,7 @@ from trainers.recording.files import (
     check_format,
     of_market,
 )
-from trainers.recording.ledger import LedgerRows, read_ledger
+from trainers.recording.ledger import LedgerContents, read_ledger
 
 
 class MarketRecord(NamedTuple):
@@ -67,7 +67,7 @@ class MarketRecord(NamedTuple):
         """The hashes of each whole cycle, by cycle and stage."""
         return {entry["cycle"]: entry["hashes"] for entry in self.entries if entry["do"] == "end"}
 
-    def ledger(self) -> LedgerRows:
+    def ledger(self) -> LedgerContents:
         """Return the market's ledger."""
         return read_ledger(self.folder, self.market)
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.recording.errors import LedgerError
+from trainers.recording.files import append
 
 PAGE = 4096
 MAGIC = b"tickloop ledger "
@@ -96,14 +97,7 @@ class RowFile:
         Raises:
             LedgerError: if the disk has no room for all of them; the file is unchanged.
         """
-        data = rows.tobytes()
-        written = os.write(self._file, data)
-        if written != len(data):
-            os.ftruncate(self._file, os.fstat(self._file).st_size - written)
-            raise LedgerError(
-                f"{self.path}: expected to write {len(data)} bytes, the disk took {written}:"
-                " make room on it"
-            )
+        append(self._file, self.path, rows.tobytes(), LedgerError)
 
     def close(self) -> None:
         """Close the file and release its lock."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainers.recording.ledger import LedgerRows, ledger_files
+from trainers.recording.ledger import LedgerContents, ledger_files
 from trainers.recording.rows import read_names, read_rows
 from trainers.scoring.ledger import FORECAST, OUTCOME
 
@@ -30,7 +30,7 @@ class LedgerTail:
         self._outcomes = self._forecasts = 0  # the numbers of rows returned so far
         self.names: list[str] = []
 
-    def read(self) -> LedgerRows:
+    def read(self) -> LedgerContents:
         """Return the rows written since the last call; none while there is no ledger.
 
         The bar of every forecast is among the outcomes of this call or of an earlier one.
@@ -41,12 +41,12 @@ class LedgerTail:
         try:
             self.names = self.names or self._names()
         except FileNotFoundError:
-            return LedgerRows([], np.zeros(0, OUTCOME), np.zeros(0, FORECAST))
+            return LedgerContents([], np.zeros(0, OUTCOME), np.zeros(0, FORECAST))
         forecasts = read_rows(self._forecasts_file, FORECAST, self._forecasts)
         outcomes = read_rows(self._outcomes_file, OUTCOME, self._outcomes)
         self._outcomes += len(outcomes)
         self._forecasts += len(forecasts)
-        return LedgerRows(self.names, outcomes, forecasts)
+        return LedgerContents(self.names, outcomes, forecasts)
 
     def _names(self) -> list[str]:
         read_names(self._outcomes_file, OUTCOME)

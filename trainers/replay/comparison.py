@@ -31,10 +31,10 @@ def compare_stages(market: str, cycle: int, recorded: Mapping[str, Any], now: An
     """
     for stage in ("ticks", "bars"):
         _same(market, cycle, stage, recorded[stage], now[stage])
-    for name, stages in recorded["learners"].items():
+    for name in sorted({*recorded["learners"], *now["learners"]}):
+        then, found = (each["learners"].get(name, {}) for each in (recorded, now))
         for stage in ("features", "batches", "weights"):
-            found = now["learners"].get(name, {}).get(stage)
-            _same(market, cycle, f"{stage} of {name}", stages.get(stage), found)
+            _same(market, cycle, f"{stage} of {name}", then.get(stage), found.get(stage))
     _same(market, cycle, "forecasts", recorded["forecasts"], now["forecasts"])
 
 
@@ -58,6 +58,7 @@ class MetricsCheck:
 
     def __init__(self, recorded: Recorded | None) -> None:
         self._recorded = recorded
+        self._steps: set[tuple[str, int]] = set()
         self.compared = 0
         self.newest: dict[str, dict[str, float]] = {}
 
@@ -69,7 +70,17 @@ class MetricsCheck:
         """
         if metrics and self._recorded is not None:
             self._compare(run, step, metrics, self._recorded.get(run, {}).get(step, {}))
+        self._steps.add((run, step))
         self.newest.setdefault(run, {}).update(metrics)
+
+    def has_all(self, run: str, step: int) -> None:
+        """Check, once a step is replayed, that the replay had metrics if the session had some.
+
+        Raises:
+            ReplayDiffersError: if the session's metrics of this run and step are all missing.
+        """
+        if self._recorded is not None and (run, step) not in self._steps:
+            self._compare(run, step, {}, self._recorded.get(run, {}).get(step, {}))
 
     def _compare(
         self, run: str, step: int, now: Mapping[str, float], recorded: Mapping[str, float]

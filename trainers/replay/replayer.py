@@ -6,7 +6,7 @@ import functools
 from typing import Protocol
 
 from trainers.config import SessionConfig
-from trainers.engine.commands import Command, CycleDone, Happened, RunUpdate
+from trainers.engine.commands import Checkpoint, Command, CycleDone, Happened, RunUpdate
 from trainers.engine.drivers.recorded import Recorded
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.roster import make_roster
@@ -87,9 +87,11 @@ class Replayer:
         )
         start = next((entry["now"] for entry in market.entries if entry["do"] == "cycle"), 0)
         for command in recorded.run():
-            self._take(market, command, start)
+            self._take(trainer, market, command, start)
 
-    def _take(self, market: MarketRecord, command: Command, start: int) -> None:
+    def _take(
+        self, trainer: MarketTrainer, market: MarketRecord, command: Command, start: int
+    ) -> None:
         match command:
             case CycleDone():
                 if not self._what_if:
@@ -106,7 +108,12 @@ class Replayer:
                         run, command.step, command.metrics, command.tags, command.wall_ms
                     )
             case Happened() if self._runs is not None:
-                self._runs.event(command.code, f"{market.market} {command.text}", start / 1e9)
+                self._runs.event(
+                    command.code, f"{market.market} {command.text}", trainer.newest_bar / 1e9
+                )
+            case Checkpoint():
+                for runner in trainer.roster.everyone:
+                    self._check.has_all(run_name(market.market, runner.name), trainer.cycle)
 
     def _sum_up(self) -> None:
         """Compute and compare the session's metrics, from the cycles that the session combined."""

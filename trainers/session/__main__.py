@@ -22,7 +22,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from streaming.errors import TickloopError
+from streaming.errors import TickloopError, reason_of
 from trainers.config import SessionConfig, session_folder
 from trainers.names import EXPERIMENT, Tag
 from trainers.recording.files import CONFIG, TAPE
@@ -142,7 +142,7 @@ def _give_store_the_rest(client: MlflowClient, session: Path) -> bool:
         leave_nothing_behind(client, session)
     except (TickloopError, MlflowException, SQLAlchemyError, OSError) as e:
         print(  # noqa: T201
-            f"the MLflow store lacks a part of session {session.name} ({str(e).splitlines()[0]});"
+            f"the MLflow store lacks a part of session {session.name} ({reason_of(e)});"
             f" it is kept in {session}, and is delivered when the next session starts",
             file=sys.stderr,
         )

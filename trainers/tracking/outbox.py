@@ -15,6 +15,8 @@ import threading
 from pathlib import Path
 from typing import NamedTuple
 
+from trainers.recording.files import append
+
 
 class Batch(NamedTuple):
     """The metrics and tags of one ``log_batch`` call.
@@ -49,6 +51,7 @@ class Outbox:
         self._queue: collections.deque[Batch] = collections.deque()
         self._file = None
         if path is not None:
+            self._path = path
             self._queue.extend(left_in(path))
             self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
             self._cut_torn_line(path)
@@ -60,7 +63,7 @@ class Outbox:
         """Add a batch; once this returns, a kill of the process does not lose it."""
         with self._lock:
             if self._file is not None:
-                os.write(self._file, json.dumps(batch).encode() + b"\n")
+                append(self._file, self._path, json.dumps(batch).encode() + b"\n")
             self._queue.append(batch)
 
     def first(self) -> Batch | None:

@@ -21,6 +21,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.rest_utils import http_request_safe
+from sqlalchemy.exc import SQLAlchemyError
 
 from trainers.names import CONTROL, EXPERIMENT, Kind, Tag
 from trainers.tracking.model_reader import ModelRecord, read_models
@@ -86,8 +87,7 @@ class SessionReader:
 
     def latest_session(self) -> str | None:
         """Return the run id of the session started last, without replays; None if there is none."""
-        sessions = (run for run in self.sessions() if "replay_of" not in run.tags)
-        return next((run.run_id for run in sessions), None)
+        return next((run.run_id for run in self.sessions()), None)
 
     def sessions(self, most: int = 50) -> list[RunRecord]:
         """Return the runs of the ``most`` newest sessions, newest first."""
@@ -254,5 +254,5 @@ def _is_number(value: float) -> bool:
 def _answering() -> Iterator[None]:
     try:
         yield
-    except (MlflowException, OSError) as e:  # requests' errors are OSErrors
+    except (MlflowException, SQLAlchemyError, OSError) as e:  # requests' errors are OSErrors
         raise TrackingAwayError(f"MLflow does not answer: {e}") from e

@@ -31,6 +31,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
+from streaming.errors import reason_of
 from trainers.names import EXPERIMENT
 
 # MLflow's messages about creating tables would only distract the person who started a session.
@@ -75,9 +76,8 @@ def ensure_store(root: Path) -> str:
         else:
             _ensure_experiment(MlflowClient(uri), None)
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, Timeout) as e:
-        reason = str(e).strip().splitlines()[0]
         raise StoreError(
-            f"MLFLOW_TRACKING_URI: the store {uri} cannot be used ({reason}); "
+            f"MLFLOW_TRACKING_URI: the store {uri} cannot be used ({reason_of(e)}); "
             "expected one that this user may write"
         ) from e
     return uri

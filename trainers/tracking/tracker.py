@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from streaming.errors import TickloopError
+from streaming.errors import TickloopError, reason_of
 from streaming.events import Code
 from trainers.tracking.outbox import Batch, Outbox
 
@@ -129,12 +129,16 @@ class Tracker:
         """The number of batches that the store has not taken yet."""
         return sum(len(outbox) for outbox in self._outboxes)
 
+    @property
+    def _is_done(self) -> bool:
+        return self.behind == 0 and not self._tasks
+
     def close(self, timeout: float) -> bool:
         """Deliver queued batches for at most ``timeout`` s; return whether none is left."""
         self._closing = True
         self._wake.set()
         self._thread.join(timeout)
-        done = self.behind == 0
+        done = self._is_done
         if not self._thread.is_alive():
             for outbox in self._outboxes:
                 outbox.close()
@@ -142,7 +146,7 @@ class Tracker:
 
     def _run(self) -> None:
         looked = 0.0
-        while not (self._closing and self.behind == 0):
+        while not (self._closing and self._is_done):
             self._wake.wait(POLL_SECONDS)
             self._wake.clear()
             try:
@@ -163,11 +167,10 @@ class Tracker:
     def _is_away(self, why: Exception) -> None:
         if self._away_since is None:
             self._away_since = time.monotonic()
-            reason = str(why).splitlines()[0]
             self._tell(
                 Code.STORE_AWAY,
                 "the MLflow store does not answer; training goes on, and metrics are kept until it"
-                f" does ({reason})",
+                f" does ({reason_of(why)})",
             )
 
     def _is_there(self) -> None:
@@ -188,8 +191,12 @@ class Tracker:
         while self._tasks:
             try:
                 self._tasks[0]()
-            except TickloopError as e:
-                log.warning("%s", e)
+            except (MlflowException, SQLAlchemyError, OSError) as e:
+                if not _is_refusal(e):
+                    raise  # the store is away: the task is tried again
+                log.error("the MLflow store refused a task: %s", e)
+            except Exception as e:  # one task's error must not keep the others from being done
+                log.error("%s", e, exc_info=not isinstance(e, TickloopError))
             self._tasks.popleft()
 
 
@@ -202,11 +209,16 @@ def deliver(client: MlflowClient, batch: Batch) -> bool:
     try:
         _deliver(client, batch)
     except MlflowException as e:
-        if e.error_code not in REFUSED:
+        if not _is_refusal(e):
             raise
         log.error("the MLflow store refused a batch of run %s: %s", batch.run, e)
         return False
     return True
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Return whether the store has answered, and would answer the same again."""
+    return isinstance(error, MlflowException) and error.error_code in REFUSED
 
 
 def _deliver(client: MlflowClient, batch: Batch) -> None:

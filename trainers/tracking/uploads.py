@@ -120,11 +120,10 @@ def leave_nothing_behind(client: MlflowClient, session: Path) -> None:
 
 
 def _deliver_all(client: MlflowClient, path: Path) -> None:
-    outbox = Outbox(path)
-    while (batch := outbox.first()) is not None:
-        deliver(client, batch)
-        outbox.delivered()
-    outbox.close()
+    with contextlib.closing(Outbox(path)) as outbox:
+        while (batch := outbox.first()) is not None:
+            deliver(client, batch)
+            outbox.delivered()
 
 
 def _record_files(session: Path) -> list[Path]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from streaming.ticks import NS_PER_S
 from trainers.recording.errors import LedgerError
-from trainers.recording.ledger import LedgerRows
+from trainers.recording.ledger import LedgerContents
 from trainers.recording.tail import LedgerTail
 from trainers.scoring.ledger import MADE, Forecasts
 from ui.live.paper_trades import PaperTrades
@@ -46,7 +46,7 @@ class LedgerMarks:
     ) -> None:
         self._tail = LedgerTail(folder, symbol)
         self._session_learners, self._seconds = session_learners, seconds
-        self._last: LedgerRows | None = None  # the newest bar; a gap may still end its trades
+        self._last: LedgerContents | None = None  # the newest bar; a gap may still end its trades
         self._trades: dict[int, PaperTrades] = {}  # by index in the learners
         self.learners: list[str] = []
         self.forecasts: Rows = {}
@@ -71,7 +71,7 @@ class LedgerMarks:
             },
         )
 
-    def _add(self, new: LedgerRows) -> None:
+    def _add(self, new: LedgerContents) -> None:
         if not len(new.outcomes) and not len(new.forecasts):
             return
         if not self.learners:
@@ -87,7 +87,7 @@ class LedgerMarks:
         self._add_trades(new)
         self._forget(int(new.outcomes["bar"][-1]) // NS_PER_S if len(new.outcomes) else 0)
 
-    def _add_forecasts(self, new: LedgerRows) -> None:
+    def _add_forecasts(self, new: LedgerContents) -> None:
         columns = {new.names.index(name): i for i, name in enumerate(self.learners, 1)}
         since = self._horizon(new)
         made = (new.forecasts["status"] == MADE) & ~np.isnan(new.forecasts["probability"])
@@ -99,7 +99,7 @@ class LedgerMarks:
                 probabilities[column] = round(float(row["probability"]), 4)
                 self.forecasts[time] = probabilities
 
-    def _add_cycle_marks(self, new: LedgerRows) -> None:
+    def _add_cycle_marks(self, new: LedgerContents) -> None:
         """Mark each bar at which a newer version begins to serve."""
         rows = new.forecasts
         version = np.maximum.accumulate(rows["version"].astype(np.int64))
@@ -111,10 +111,10 @@ class LedgerMarks:
             serving = _serving(rows, int(i))
             self.cycle_marks[cycle] = {"cycle": cycle, "time": time, "version": serving}
 
-    def _add_trades(self, new: LedgerRows) -> None:
+    def _add_trades(self, new: LedgerContents) -> None:
         rows = new
         if self._last is not None:
-            rows = LedgerRows(
+            rows = LedgerContents(
                 new.names,
                 np.concatenate([self._last.outcomes, new.outcomes]),
                 np.concatenate([self._last.forecasts, new.forecasts]),
@@ -125,9 +125,9 @@ class LedgerMarks:
                 self.trades[time, column, side] = trade
         newest = rows.outcomes[-1:]
         of_newest = rows.forecasts["bar"] == newest["bar"]
-        self._last = LedgerRows(new.names, newest, rows.forecasts[of_newest])
+        self._last = LedgerContents(new.names, newest, rows.forecasts[of_newest])
 
-    def _horizon(self, new: LedgerRows) -> int:
+    def _horizon(self, new: LedgerContents) -> int:
         newest = int(new.forecasts["bar"][-1]) if len(new.forecasts) else 0
         return newest - self._seconds * NS_PER_S
 

@@ -87,8 +87,8 @@ class LearnerRunner:
         try:
             found = as_forecast(self.learner.forecast(bars))
         except Exception as e:  # noqa: BLE001  (a learner's own code: it must stop no other)
-            # A resting learner may fail at every bar until it is trained again: report that once.
-            told = list(self._failed(e, cycle)) if self.rests_until <= cycle else []
+            # After a failure it may fail at every bar until it is trained again: report that once.
+            told = [] if self.rests_until else list(self._failed(e, cycle))
             return FAILED, Forecast(), told
         return (SILENT, Forecast(), []) if found is None else (MADE, found, [])
 
@@ -145,7 +145,8 @@ class LearnerRunner:
 
     def serve_version(self, version: int) -> None:
         """Set the registered version with which a champion forecasts; 0 for no champion."""
-        self.version = version
+        self.version, self.errors, self.rests_until = version, 0, 0
+        self.status = Status.IDLE.value
         self.status_text = f"version {version} serves" if version else "no champion yet"
 
     def metrics(self) -> dict[str, float]:

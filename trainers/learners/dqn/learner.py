@@ -17,7 +17,7 @@ from datamodules.features import raw_columns
 from datamodules.quotes import SPREAD_BARS, half_spread_bps
 from datamodules.replay_buffer import Experiences, ReplayBuffer
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
-from datamodules.transitions import STATE_BARS, Action, Transitions
+from datamodules.transitions import STATE_BARS, Action, Transitions, typical_move
 from streaming.bars import Bars
 from trainers.config.learners import DQNSettings
 from trainers.learners.dqn.agent import WIDTH, Agent, ValueNet, inputs_of
@@ -181,9 +181,3 @@ def held_by(actions: NDArray[np.int64]) -> NDArray[np.int64]:
     moves = np.isin(actions, (Action.BUY, Action.SELL))
     last = np.maximum.accumulate(np.where(moves, np.arange(len(actions)), -1))
     return np.where(last >= 0, actions[last] == Action.BUY, False).astype(np.int64)
-
-
-def typical_move(ret: NDArray[np.float64], default: float) -> float:
-    """Return the mean absolute return of the bars that moved, bp; ``default`` if none did."""
-    moved = np.abs(ret[ret != 0])
-    return float(moved.mean()) if len(moved) else default

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trainers.names import CONTROL, CONTROL_RESULT
-from trainers.recording.files import CONTROLS
+from trainers.recording.files import CONTROLS, append_line
 
 
 class Wish(NamedTuple):
@@ -81,8 +81,7 @@ class ControlFile:
             self._look()
 
     def _append(self, entry: Mapping[str, object]) -> None:
-        with self._path.open("ab") as file:
-            file.write(json.dumps(entry).encode() + b"\n")
+        append_line(self._path, json.dumps(entry).encode())
 
     def _look(self) -> None:
         if not self._path.exists() or os.stat(self._path).st_size == self._read:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trainers.engine.stream_metrics import of_session
 from trainers.recording.decision_log import Entry, last_end, read_decisions
-from trainers.recording.files import DECISIONS, SUMS, of_market
+from trainers.recording.files import DECISIONS, SUMS, append_line, of_market
 from trainers.recording.record import read_sums
 
 
@@ -42,8 +42,7 @@ class Sums:
         """Choose the cycle of each market that is combined with ``cycle``, and write it down."""
         found = {market: last_end(self._log(market)) for market in self._markets}
         taken = {market: end["cycle"] for market, end in found.items() if end}
-        with (self._session / SUMS).open("ab") as file:
-            file.write(json.dumps({"cycle": cycle, "of": taken}).encode() + b"\n")
+        append_line(self._session / SUMS, json.dumps({"cycle": cycle, "of": taken}).encode())
         self._taken[cycle] = taken
 
     def _end(self, market: str, cycle: int) -> Entry:
