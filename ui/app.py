@@ -59,7 +59,8 @@ class PageConfig(Settings):
     page_host: str = setting(SessionConfig.page_host, "address the page listens on")
     page_port: int = setting(SessionConfig.page_port, "the page's port", low=1, high=65_535)
     page_names: str = setting(
-        SessionConfig.page_names, "host names by which a proxy passes the page on"
+        SessionConfig.page_names,
+        "host names under which a proxy serves the page, separated by commas",
     )
 
     def __post_init__(self) -> None:

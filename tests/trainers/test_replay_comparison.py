@@ -38,7 +38,7 @@ def test_another_value_a_missing_one_and_a_new_one_are_named(replayed, said):
 def test_a_replay_that_has_nothing_where_the_session_had_metrics_differs():
     check = check_of({"live/edge": 0.5})
     check.has_all(RUN, 6)  # the session had none there either
-    with pytest.raises(ReplayDiffersError, match="recorded 0.5, replayed none"):
+    with pytest.raises(ReplayDiffersError, match=r"recorded 0\.5, replayed none"):
         check.has_all(RUN, 7)
 
 
