@@ -41,7 +41,7 @@ CNN_SETTINGS, DQN_SETTINGS = CNNSettings(), DQNSettings()
 def bare_cnn(learner: CNN, snapshot: Snapshot, config: Context) -> nn.Module:
     """Make one cycle of the network of ``learner``: fits, then the updates of the convolution.
 
-    What scikit-learn fits and what the trust is weighed by is the learner's own code: Lightning
+    What scikit-learn fits and what the experts are weighed by is the learner's own code: Lightning
     has no part in it.
     """
     net, rng = learner._module.net, snapshot.rng("cnn")
@@ -52,8 +52,8 @@ def bare_cnn(learner: CNN, snapshot: Snapshot, config: Context) -> nn.Module:
         snapshot, features=config.features, updates=CNN_SETTINGS.updates,
         batch_size=CNN_SETTINGS.batch_size, rng=rng,
     )  # fmt: skip
-    learner._weigh_views(snapshot.bars)
-    learner._fit_views(data)
+    learner._weigh_experts(snapshot.bars)
+    learner._fit_experts(data)
     torch.manual_seed(int(rng.integers(2**63)))  # dropout draws from torch's own generator
     net.train()
     total = 0.0

@@ -6,7 +6,7 @@ network, with its weights and optimizer as they are, and a fresh one learn a tas
 both, by the same updates with the same minibatches. They are compared on windows held out.
 
 The task is one that no linear view could take over: each move has the sign of the product of the
-last and the third last, 7 times in 10. The linear views are silent in both.
+last and the third last, 7 times in 10. The linear experts are silent in both.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _held_out(bars: Bars, data: CNNDataModule) -> tuple[Tensor, Tensor]:
 
 
 def _prepared(net: WindowNet, bars: Bars, seed: int) -> WindowNet:
-    """Give ``net`` the moments of the task and silence its linear views."""
+    """Give ``net`` the moments of the task and silence its linear experts."""
     net.fit_moments(torch.from_numpy(_task(bars, seed, 1).rows))
     net.weights.zero_()
     net.bias.zero_()

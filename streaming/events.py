@@ -44,7 +44,7 @@ class Code(enum.StrEnum):
     LEARNER_RESET = "learner_reset"  # it could not be resumed and begins anew
     LEAK_ALARM = "leak_alarm"  # the permuted-label control knows something
     NOT_REPRODUCED = "not_reproduced"  # computed again after a restart, it came to something else
-    CONTROL = "control"  # an operator's wish was carried out or refused
+    CONTROL = "control"  # an operator's request was carried out or refused
 
     # Model versions.
     REGISTERED = "registered"

@@ -1,7 +1,7 @@
 """What every venue's decoder must do; each venue brings its own messages.
 
 ``fixtures/<venue>.jsonl`` has one message a line, in the venue's documented format, with what
-must come of it: a tick, a reason for rejecting it, a wish to reconnect, or nothing (a reply
+must come of it: a tick, a reason for rejecting it, a request to reconnect, or nothing (a reply
 to our own request). All are received at ``RECEIVED``.
 """
 

@@ -68,10 +68,10 @@ def test_five_markets_are_gone_on_with_by_a_trainer_of_three_and_one_of_two(tmp_
     _, said = refused.communicate(timeout=60)
     assert refused.returncode == 2, said
     assert ["another process writes it" in line for line in said.splitlines()] == [True], said
-    # A wish reaches both trainers, and is answered once.
+    # A request reaches both trainers, and is answered once.
     job.client.set_tag(session.name, "control/confidence", "0.6")
-    wait_for(lambda: all(wishes_of(session, market) == ["confidence"] for market in MARKETS),
-             "the wish in every market's log")  # fmt: skip
+    wait_for(lambda: all(requests_of(session, market) == ["confidence"] for market in MARKETS),
+             "the request in every market's log")  # fmt: skip
     then = cycles(session)
     wait_for(lambda: all(now > was for now, was in zip(cycles(session), then, strict=True)),
              "a cycle after it")  # fmt: skip
@@ -89,6 +89,6 @@ def test_five_markets_are_gone_on_with_by_a_trainer_of_three_and_one_of_two(tmp_
     assert out.splitlines()[-1].startswith(f"identical: {sum(cycles(session))} cycles, ")
 
 
-def wishes_of(session, market):
+def requests_of(session, market):
     entries = read_decisions(of_market(session, market, DECISIONS))
     return [entry["name"] for entry in entries if entry["do"] == "control"]

@@ -14,16 +14,16 @@ from tests.trainers.ledger_rows import score
 from trainers.config import SessionConfig
 from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.cnn.forecaster import (
+    EXPERTS,
     FADING,
     FORECASTER_BARS,
     RECENT,
     STEADY,
     VIEW_ROWS,
-    VIEWS,
     WindowNet,
 )
 from trainers.learners.cnn.learner import RECENT_BARS
-from trainers.learners.cnn.mixing import trust_after
+from trainers.learners.cnn.mixing import log_weights_after
 from trainers.learners.linear import fit_logistic
 from trainers.learners.registry import learners_of
 from trainers.scoring.direction.scores import accuracy
@@ -61,7 +61,7 @@ def scaler_of(cnn):
 
 
 def trust_of(cnn):
-    return dict(zip(VIEWS, np.exp(cnn._module.net.log_trust.numpy()), strict=True))
+    return dict(zip(EXPERTS, np.exp(cnn._module.net.log_weights.numpy()), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -72,19 +72,19 @@ def test_it_learns_a_plain_pattern_test_then_train(features, market, wanted):
         market(400),
         SessionConfig.of(features=features, learners="cnn", cnn_batch_size=64),
     )
-    said = forecasts_of(make(config), bars, config, first_cycle=250)
-    probabilities = [np.nan if one is None else one.probability for one in said[310:]]
-    cases = score(bars["close"][310:], probabilities).cases()
-    assert len(cases.up) > 80
-    assert accuracy(cases).value > wanted
+    forecasts = forecasts_of(make(config), bars, config, first_cycle=250)
+    probabilities = [np.nan if one is None else one.probability for one in forecasts[310:]]
+    samples = score(bars["close"][310:], probabilities).samples()
+    assert len(samples.up) > 80
+    assert accuracy(samples).value > wanted
 
 
 def test_it_learns_nothing_from_a_coin():
     bars, cnn = random_bars(700, seed=9, flat=0.0), learner()
     cnn.learn(snapshot_of(bars[:400]))
-    said = np.array([cnn.forecast(bars[: t + 1]) for t in range(400, 699)])
+    forecasts = np.array([cnn.forecast(bars[: t + 1]) for t in range(400, 699)])
     up = np.diff(bars["close"])[400:] > 0
-    assert abs(np.mean((said > 0.5) == up) - 0.5) < 0.1
+    assert abs(np.mean((forecasts > 0.5) == up) - 0.5) < 0.1
 
 
 @EACH
@@ -99,9 +99,9 @@ def test_a_forecast_is_the_trusted_mean_of_the_views_of_the_scaled_features(feat
     by_hand = torch.from_numpy(((rows - low) / spread).clip(-1, 2).astype(np.float32))
     with torch.inference_mode():
         views = torch.sigmoid(cnn.serving.net(by_hand[None]))[0].tolist()
-    trust = [float(share) for share in trust_of(cnn).values()]
-    assert len({round(share, 6) for share in trust}) > 1  # one of them has earned more
-    wanted = sum(share * view for share, view in zip(trust, views, strict=True))
+    weights = [float(share) for share in trust_of(cnn).values()]
+    assert len({round(share, 6) for share in weights}) > 1  # one of them has earned more
+    wanted = sum(share * view for share, view in zip(weights, views, strict=True))
     assert cnn.forecast(bars) == pytest.approx(wanted, abs=1e-5)
 
 
@@ -138,11 +138,11 @@ def test_the_linear_views_are_fitted_on_ten_minutes_and_on_all_of_the_history(fe
     moved = ~windows.flat
     x = net.seen(torch.from_numpy(windows.x.copy())).double().numpy()
     since = {RECENT: len(rows) - RECENT_BARS, STEADY: 0}
-    for view, oldest in since.items():
+    for expert, oldest in since.items():
         chosen = moved & (windows.at >= oldest)
         weights, bias = fit_logistic(x[chosen], windows.up[chosen] > 0)
-        np.testing.assert_allclose(net.weights[view].numpy(), weights, atol=1e-3)
-        assert float(net.bias[view]) == pytest.approx(bias, abs=1e-3)
+        np.testing.assert_allclose(net.weights[expert].numpy(), weights, atol=1e-3)
+        assert float(net.bias[expert]) == pytest.approx(bias, abs=1e-3)
     assert not torch.equal(net.weights[RECENT], net.weights[STEADY])
 
 
@@ -179,7 +179,7 @@ def test_what_is_descended_to_is_the_convolution_and_the_rest_is_fitted():
     net = WindowNet("flow")
     assert {name.partition(".")[0] for name, _ in net.named_parameters()} == {"body", "head"}
     assert {name for name, _ in net.named_buffers()} == {
-        "mean", "deviation", "fading", "weights", "bias", "log_trust",
+        "mean", "deviation", "fading", "weights", "bias", "log_weights",
     }  # fmt: skip
 
 
@@ -204,32 +204,34 @@ def test_trust_is_weighed_by_what_the_serving_version_said_of_bars_it_had_not_se
     bars, cnn = random_bars(330), learner()
     bars["gap"][120] = 1  # forgotten 108 bars later
     cnn.learn(snapshot_of(bars[:200]))
-    serving, before = cnn.serving, cnn._module.net.log_trust.numpy().copy()
+    serving, before = cnn.serving, cnn._module.net.log_weights.numpy().copy()
     cnn.learn(snapshot_of(bars, cycle=2))
-    said, up = [], []
+    forecasts, up = [], []
     for t in range(199, 329):  # the first bar that it forecast is the newest it has learned from
         close, after = bars["close"][t : t + 2]
         window = bars[t + 1 - FORECASTER_BARS : t + 1]
         if after != close and not bars["gap"][t + 1 - FORECASTER_BARS : t + 2].any():
             with torch.inference_mode():
-                said.append(serving.views(torch.from_numpy(raw_columns(window)[None]))[0].numpy())
+                forecasts.append(
+                    serving.experts(torch.from_numpy(raw_columns(window)[None]))[0].numpy()
+                )
             up.append(after > close)
     assert 20 < len(up) < 110
-    wanted = np.exp(trust_after(before, np.array(said), np.array(up)))
-    np.testing.assert_allclose(np.exp(cnn._module.net.log_trust.numpy()), wanted, rtol=1e-5)
+    wanted = np.exp(log_weights_after(before, np.array(forecasts), np.array(up)))
+    np.testing.assert_allclose(np.exp(cnn._module.net.log_weights.numpy()), wanted, rtol=1e-5)
     assert np.abs(wanted - 0.25).max() > 0.001
 
 
 def test_every_bar_counts_once_in_the_trust_however_often_it_learns():
     bars, scored = random_bars(330, flat=0.0), []
 
-    def spied(log_trust, said, up):
+    def spied(log_weights, forecasts, up):
         scored.append(len(up))
-        return trust_after(log_trust, said, up)
+        return log_weights_after(log_weights, forecasts, up)
 
     cnn = learner()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("trainers.learners.cnn.learner.trust_after", spied)
+        patch.setattr("trainers.learners.cnn.learner.log_weights_after", spied)
         for cycle, t in enumerate((200, 230, 230, 231, 330), 1):
             cnn.learn(snapshot_of(bars[:t], cycle=cycle))
     moved = np.diff(bars["close"]) != 0  # [i] is about bar i + 1
@@ -241,7 +243,7 @@ def test_a_market_that_is_known_is_not_left_to_the_coin():
     for cycle, t in enumerate(range(250, 501, 50), 1):
         report = cnn.learn(snapshot_of(bars[:t], cycle=cycle))
     assert trust_of(cnn)["coin"] < 0.001
-    assert report["trust_coin"] == pytest.approx(trust_of(cnn)["coin"])
+    assert report["weight_coin"] == pytest.approx(trust_of(cnn)["coin"])
 
 
 def test_a_signal_needs_the_confidence_asked_for():
@@ -269,7 +271,7 @@ def test_its_report_counts_the_epochs_of_all_cycles_and_the_windows_of_this_one(
     assert report["epochs"] == pytest.approx(drawn / first["windows"] + drawn / report["windows"])
     assert 0 <= report["accuracy"] <= 1
     assert report["loss"] > 0
-    assert math.fsum(report[f"trust_{view}"] for view in VIEWS) == pytest.approx(1)
+    assert math.fsum(report[f"weight_{expert}"] for expert in EXPERTS) == pytest.approx(1)
 
 
 def test_a_recent_history_of_one_direction_leaves_the_recent_view_at_one_half():

@@ -1,4 +1,4 @@
-"""Wishes of operators: what they change in a market, and that each is carried out once."""
+"""Requests of operators: what they change in a market, and that each is carried out once."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from streaming.events import Code
 from tests.trainers.world import Spy, World
 from trainers.engine.controls import RefusedError
 from trainers.engine.events import ControlGiven
-from trainers.session.trainer.controls import ControlFile, Wish, control_result
-from trainers.session.trainer.session_part import Wishes
+from trainers.session.trainer.controls import ControlFile, Request, control_result
+from trainers.session.trainer.session_part import Requests
 
 
 class Adjusted(Spy):
@@ -99,44 +99,44 @@ class Part:
     def __init__(self):
         self.answers = []
 
-    def answer(self, wish, cycle, result, text, *, paused):
-        self.answers.append((wish.name, result, text, paused))
+    def answer(self, request, cycle, result, text, *, paused):
+        self.answers.append((request.name, result, text, paused))
 
 
-def carry_out(wishes, world, part):
+def carry_out(requests, world, part):
     told = []
-    wishes.carry_out([world.live], part, lambda code, text: told.append((code, text)))
+    requests.carry_out([world.live], part, lambda code, text: told.append((code, text)))
     return told
 
 
-def test_a_wish_is_relayed_once_while_it_is_not_answered(tmp_path):
+def test_a_request_is_relayed_once_while_it_is_not_answered(tmp_path):
     file, reader = ControlFile(tmp_path), ControlFile(tmp_path)
     tags = {"control/pause": "", "status": "IDLE"}
     file.relay(tags)
     file.relay(tags)
-    assert reader.wishes() == [Wish(1, "pause", "")]
-    file.answered(reader.wishes()[0])
-    assert reader.wishes() == []
+    assert reader.requests() == [Request(1, "pause", "")]
+    file.answered(reader.requests()[0])
+    assert reader.requests() == []
     file.relay(tags)  # asked for anew, with the same value
-    assert reader.wishes() == [Wish(2, "pause", "")]
+    assert reader.requests() == [Request(2, "pause", "")]
 
 
-def test_a_wish_is_carried_out_and_answered_and_a_refused_one_too(world):
-    wishes, part = Wishes(world.folder, lambda: None), Part()
-    wishes.begin([world.live])
+def test_a_request_is_carried_out_and_answered_and_a_refused_one_too(world):
+    requests, part = Requests(world.folder, lambda: None), Part()
+    requests.begin([world.live])
     ControlFile(world.folder).relay({"control/pause": "", "control/epsilon": "7"})
-    told = carry_out(wishes, world, part)
+    told = carry_out(requests, world, part)
     assert part.answers == [
         ("pause", "applied", "training paused", True),
         ("epsilon", "refused", "refused control/epsilon: got '7'; allowed: 0 to 1", True),
     ]
     assert [code for code, _ in told] == [Code.CONTROL] * 2
-    assert carry_out(wishes, world, part) == []
+    assert carry_out(requests, world, part) == []
 
 
 def test_a_trainer_started_again_carries_nothing_out_twice_and_forgets_nothing(world):
-    wishes, part = Wishes(world.folder, lambda: None), Part()
-    wishes.begin([world.live])
+    requests, part = Requests(world.folder, lambda: None), Part()
+    requests.begin([world.live])
     file = ControlFile(world.folder)
     file.relay({"control/train_now": ""})
     world.live.control(ControlGiven("train_now", ""), 1)  # killed here, before it was answered
@@ -144,9 +144,9 @@ def test_a_trainer_started_again_carries_nothing_out_twice_and_forgets_nothing(w
     world.reopen(*(runner.learner for runner in world.roster.learners),
                  baselines=[runner.learner for runner in world.roster.baselines])  # fmt: skip
     world.trainer.wanted = False
-    wishes = Wishes(world.folder, lambda: None)
-    wishes.begin([world.live])
-    carry_out(wishes, world, part)
+    requests = Requests(world.folder, lambda: None)
+    requests.begin([world.live])
+    carry_out(requests, world, part)
     assert [answer[:2] for answer in part.answers] == [
         ("train_now", "applied"), ("pause", "applied"),
     ]  # fmt: skip
@@ -155,7 +155,7 @@ def test_a_trainer_started_again_carries_nothing_out_twice_and_forgets_nothing(w
 
 
 def test_the_answer_tells_value_cycle_result_and_text():
-    ((name, text),) = control_result(Wish(3, "epsilon", "0.5"), 7, "applied", "done").items()
+    ((name, text),) = control_result(Request(3, "epsilon", "0.5"), 7, "applied", "done").items()
     assert name == "control_result/epsilon"
     found = json.loads(text)
     assert found.pop("ts") > 0
@@ -164,9 +164,9 @@ def test_the_answer_tells_value_cycle_result_and_text():
 
 def test_stop_stops_once(world):
     stopped = []
-    wishes, part = Wishes(world.folder, lambda: stopped.append(True)), Part()
-    wishes.begin([world.live])
+    requests, part = Requests(world.folder, lambda: stopped.append(True)), Part()
+    requests.begin([world.live])
     ControlFile(world.folder).relay({"control/stop": ""})
-    carry_out(wishes, world, part)
+    carry_out(requests, world, part)
     assert stopped == [True]
     assert part.answers[0][:3] == ("stop", "applied", "stopping")

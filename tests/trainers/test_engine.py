@@ -125,7 +125,7 @@ def test_events_out_of_order_are_refused(events, wanted):
         trainer.handle(wrong)
 
 
-def test_a_wish_that_is_refused_is_told_and_changes_nothing():
+def test_a_request_that_is_refused_is_told_and_changes_nothing():
     trainer = trainer_of(Spy())
     (told,) = trainer.handle(ControlGiven("dance", ""))
     assert isinstance(told, Happened)

@@ -208,11 +208,11 @@ def martingale():
 def test_on_a_martingale_nobody_is_better_than_chance_but_who_sees_a_bar_ahead(
     martingale, name, monkeypatch
 ):
-    honest = log_loss(said_on(martingale, name).cases())
+    honest = log_loss(said_on(martingale, name).samples())
     assert honest.half_width < 0.1
     assert honest.value > CHANCE - honest.half_width
     plant(monkeypatch, martingale)
-    leaky = log_loss(said_on(martingale, name).cases())
+    leaky = log_loss(said_on(martingale, name).samples())
     assert leaky.value < 0.6 * CHANCE
 
 

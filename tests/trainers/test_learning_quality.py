@@ -20,7 +20,7 @@ from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.processes import Martingale, Momentum, Switch
 from trainers.config import SessionConfig
 from trainers.engine.drivers.backtest import forecasts_of
-from trainers.learners.cnn.forecaster import VIEWS
+from trainers.learners.cnn.forecaster import EXPERTS
 from trainers.learners.registry import learners_of
 
 
@@ -106,7 +106,7 @@ def with_products():
 
 def test_what_no_linear_view_can_see_the_convolution_learns():
     cnn, p, up = with_products()
-    trust = dict(zip(VIEWS, np.exp(cnn._module.net.log_trust.numpy()), strict=True))
+    trust = dict(zip(EXPERTS, np.exp(cnn._module.net.log_weights.numpy()), strict=True))
     assert trust["deep"] > 0.9
     assert trust["steady"] < 0.05
     floor = -0.7 * math.log(0.7) - 0.3 * math.log(0.3)

@@ -21,7 +21,7 @@ from trainers.scoring.direction.scores import kappa
 from trainers.scoring.interval import half_width, mean_of, rate_of
 from trainers.scoring.ledger import FAILED, MADE, MISSED, SILENT
 from trainers.scoring.metrics import DIRECTION, scores_of
-from trainers.scoring.scored import Cases
+from trainers.scoring.scored import Samples
 
 # Few values, so that there are ties; one half is right half of the time, which sklearn is not.
 PROBABILITIES = st.sampled_from([0.0, 0.1, 0.4, 0.45, 0.55, 0.8, 1.0]) | st.floats(0, 1)
@@ -70,27 +70,27 @@ def test_kappa_is_the_share_of_no_changes_errors_that_are_not_made():
     p_nc = (0.5 + 1 + 0 + 1 + 0) / 5
     assert found["live/kappa"] == pytest.approx((4 / 5 - p_nc) / (1 - p_nc))
     assert scores_of(score_directions([1, 1], [0.9, 0.9]), 0.0)["live/kappa"] == 1
-    assert kappa(Cases(np.array([0.9]), np.ones(1), np.ones(1))) is None
+    assert kappa(Samples(np.array([0.9]), np.ones(1), np.ones(1))) is None
 
 
 def test_calibration_error_by_hand():
     # 0.4 comes up as often as it says, 0.8 too seldom.
     probability = np.repeat([0.4, 0.8], [50, 50])
     up = np.concatenate([np.arange(50) % 5 < 2, np.arange(50) % 5 < 3]).astype(float)
-    found = calibration_error(Cases(probability, up, up))
+    found = calibration_error(Samples(probability, up, up))
     assert found.value == pytest.approx((0.0 + 0.2) / 2)
 
 
 def test_bins_hold_equal_counts():
     probability, up = np.arange(1, 11) / 100, np.tile([1.0, 0.0], 5)
-    found = calibration_error(Cases(probability, up, up))
+    found = calibration_error(Samples(probability, up, up))
     assert found.value == pytest.approx(np.abs(up - probability).mean())  # a bin each
 
 
 def test_equal_probabilities_share_a_bin():
     rng = np.random.default_rng(0)
     up = (rng.random(1000) < 0.5).astype(float)
-    found = calibration_error(Cases(np.full(1000, 0.5), up, up))
+    found = calibration_error(Samples(np.full(1000, 0.5), up, up))
     assert found.value == pytest.approx(abs(up.mean() - 0.5))
 
 
@@ -200,7 +200,7 @@ def forecasts_that_know_something(rng, n, memory):
     signal, noise = shocks[:, 200:]
     up = (0.4 * signal + noise + 0.1 > 0).astype(float)
     before = np.concatenate([[0.0], 2 * up[:-1] - 1])
-    return Cases(1 / (1 + np.exp(-1.5 * signal)), up, before)
+    return Samples(1 / (1 + np.exp(-1.5 * signal)), up, before)
 
 
 @pytest.mark.parametrize("memory", [0.0, 0.7])
@@ -227,10 +227,10 @@ def test_intervals_are_wider_where_neighbours_are_alike():
 def test_every_interval_knows_the_order_of_time(name):
     # Each case comes ten times in a row: there is a tenth of the information.
     rng = np.random.default_rng(7)
-    cases = forecasts_that_know_something(rng, 360, 0.0)
-    runs = Cases(*(np.repeat(column, 10) for column in cases))
+    samples = forecasts_that_know_something(rng, 360, 0.0)
+    runs = Samples(*(np.repeat(column, 10) for column in samples))
     order = rng.permutation(3600)
-    mixed = Cases(*(column[order] for column in runs))
+    mixed = Samples(*(column[order] for column in runs))
     measure = DIRECTION[name]
     assert measure(runs).value == pytest.approx(measure(mixed).value)
     assert 2.2 < measure(runs).half_width / measure(mixed).half_width < 4.2
@@ -238,7 +238,7 @@ def test_every_interval_knows_the_order_of_time(name):
 
 def test_the_interval_of_a_rare_direction_forecast_without_error_is_unknown():
     up = (np.arange(1000) % 10 == 0).astype(float)
-    found = DIRECTION["mcc"](Cases(0.2 + 0.6 * up, up, up))
+    found = DIRECTION["mcc"](Samples(0.2 + 0.6 * up, up, up))
     assert found.value == pytest.approx(1)
     assert found.half_width is None
 

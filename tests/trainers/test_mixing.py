@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainers.learners.cnn.mixing import SHARE, SURE, trust_after
+from trainers.learners.cnn.mixing import SHARE, SURE, log_weights_after
 
 
 def even(k):
     return np.log(np.full(k, 1 / k))
 
 
-def mixture_losses(said, up, log_trust):
+def mixture_losses(said, up, log_weights):
     """Log-loss of the mixture at each bar, its trust updated after it."""
     losses = []
     for at in range(len(up)):
-        p = float(said[at] @ np.exp(log_trust))
+        p = float(said[at] @ np.exp(log_weights))
         losses.append(-math.log(p if up[at] else 1 - p))
-        log_trust = trust_after(log_trust, said[at : at + 1], up[at : at + 1])
+        log_weights = log_weights_after(log_weights, said[at : at + 1], up[at : at + 1])
     return np.array(losses)
 
 
@@ -53,8 +53,8 @@ def test_many_bars_at_once_are_the_same_as_one_by_one(drawn):
     start = even(said.shape[1])
     one_by_one = start
     for at in range(len(up)):
-        one_by_one = trust_after(one_by_one, said[at : at + 1], up[at : at + 1])
-    np.testing.assert_allclose(trust_after(start, said, up), one_by_one, rtol=1e-9, atol=1e-9)
+        one_by_one = log_weights_after(one_by_one, said[at : at + 1], up[at : at + 1])
+    np.testing.assert_allclose(log_weights_after(start, said, up), one_by_one, rtol=1e-9, atol=1e-9)
 
 
 @settings(deadline=None, max_examples=40)
@@ -62,20 +62,20 @@ def test_many_bars_at_once_are_the_same_as_one_by_one(drawn):
 def test_trust_adds_up_to_one_and_none_is_ever_lost(drawn, shift):
     said, up = drawn
     k = said.shape[1]
-    trust = np.exp(trust_after(even(k) + shift, said, up))
+    trust = np.exp(log_weights_after(even(k) + shift, said, up))
     assert trust.sum() == pytest.approx(1)
     assert trust.min() >= SHARE / k * (1 - 1e-9)
 
 
 def test_it_is_bayes_rule_with_a_share_given_back_by_hand():
-    trust = np.exp(trust_after(even(2), np.array([[0.8, 0.4]]), np.array([False])))
+    trust = np.exp(log_weights_after(even(2), np.array([[0.8, 0.4]]), np.array([False])))
     after = np.array([0.2, 0.6]) / 0.8
     assert trust == pytest.approx((1 - SHARE) * after + SHARE / 2)
 
 
 def test_no_bar_leaves_the_trust_as_it_was():
     before = np.log([0.7, 0.2, 0.1])
-    after = trust_after(before, np.zeros((0, 3)), np.zeros(0, bool))
+    after = log_weights_after(before, np.zeros((0, 3)), np.zeros(0, bool))
     assert np.exp(after) == pytest.approx([0.7, 0.2, 0.1])
 
 
@@ -84,8 +84,8 @@ def test_it_follows_when_another_becomes_the_best():
     n, turn = 6_000, 3_000
     said = np.tile([0.66, 0.34], (n, 1))  # 0.055 nats a bar better than one half, or worse
     up = rng.random(n) < np.where(np.arange(n) < turn, 0.66, 0.34)
-    before = trust_after(even(2), said[:turn], up[:turn])
-    after = trust_after(before, said[turn : turn + 240], up[turn : turn + 240])
+    before = log_weights_after(even(2), said[:turn], up[:turn])
+    after = log_weights_after(before, said[turn : turn + 240], up[turn : turn + 240])
     assert np.exp(before)[0] > 0.99
     assert np.exp(after)[1] > 0.99
     lost = mixture_losses(said, up, even(2)).sum()
@@ -97,11 +97,11 @@ def test_it_follows_when_another_becomes_the_best():
 
 
 def test_a_forecast_that_was_certain_and_wrong_costs_much_but_not_everything():
-    trust = np.exp(trust_after(even(2), np.array([[0.0, 0.5]]), np.array([True])))
+    trust = np.exp(log_weights_after(even(2), np.array([[0.0, 0.5]]), np.array([True])))
     assert np.isfinite(trust).all()
     assert trust[0] == pytest.approx(2 * SURE + SHARE / 2, rel=0.01)
 
 
 def test_nobody_right_leaves_the_trust_even():
-    trust = trust_after(even(3), np.zeros((4, 3)), np.ones(4, bool))
+    trust = log_weights_after(even(3), np.zeros((4, 3)), np.ones(4, bool))
     assert np.exp(trust) == pytest.approx(1 / 3)

@@ -46,16 +46,16 @@ def play(steps, fee_bps):
 def test_it_is_the_account_kept_step_by_step(steps, fee_bps):
     position, gross, net, changes, profits, entered = 0, 0.0, 0.0, 0, [], 0.0
     for signal, growth, gap, half_spread, made in steps:
-        wishes = [{Action.BUY: 1, Action.SELL: 0}.get(signal, position) if made else position]
-        wishes += [0] if gap else []
-        for wish in wishes:
-            if wish != position:
-                entered = net if wish else entered
+        targets = [{Action.BUY: 1, Action.SELL: 0}.get(signal, position) if made else position]
+        targets += [0] if gap else []
+        for target in targets:
+            if target != position:
+                entered = net if target else entered
                 net -= fee_bps + half_spread
                 changes += 1
-                if not wish:
+                if not target:
                     profits.append(net - entered)
-            position = wish
+            position = target
         earned = 0.0 if gap else position * BP * (growth - 1)
         gross, net = gross + earned, net + earned
     paper = play(steps, fee_bps)

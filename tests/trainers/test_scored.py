@@ -16,9 +16,9 @@ def test_a_forecast_is_scored_by_the_bar_after_it_and_the_newest_waits():
     assert scored.scored.tolist() == [True, True, False, True, False]
     assert scored.flat.tolist() == [False, False, True, False, False]
     assert scored.moves.waiting.tolist() == [False] * 4 + [True]
-    cases = scored.cases()
-    assert cases.probability.tolist() == [0.9, 0.8, 0.6]
-    assert cases.up.tolist() == [1, 0, 0]
+    samples = scored.samples()
+    assert samples.probability.tolist() == [0.9, 0.8, 0.6]
+    assert samples.up.tolist() == [1, 0, 0]
 
 
 def test_returns_are_those_of_the_mid_and_directions_those_of_the_close():
@@ -63,7 +63,7 @@ def test_each_learner_has_its_own_forecasts_and_a_bar_without_a_row_is_missed():
     )
     scored = scored_of(moves, rows, 1)
     assert scored.status.tolist() == [MISSED, MADE, MISSED]
-    assert scored.cases().probability.tolist() == [0.9]
+    assert scored.samples().probability.tolist() == [0.9]
     assert (scored.first, scored_of(moves, rows, 0).first, scored_of(moves, rows, 2).first) == (
         1, 0, 3
     )  # fmt: skip
@@ -94,4 +94,4 @@ def test_no_future_row():
 
 def test_an_empty_ledger_has_nothing_to_score():
     scored = score([], [])
-    assert (len(scored), scored.first, len(scored.cases().up)) == (0, 0, 0)
+    assert (len(scored), scored.first, len(scored.samples().up)) == (0, 0, 0)

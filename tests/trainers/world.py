@@ -140,7 +140,7 @@ class World:
         self.live = self.take_up(learners, baselines)
 
     def ask(self, name, value=""):
-        """An operator's wish, carried out; what came of it."""
+        """An operator's request, carried out; what came of it."""
         self.seq += 1
         return self.live.control(ControlGiven(name, value), self.seq)
 

@@ -81,7 +81,7 @@ class Cycles:
         self.last = (event.watermark["ticks"], event.now)
         return iter(())
 
-    def teach(self, event: LearnerTurn) -> Iterator[Command]:
+    def train(self, event: LearnerTurn) -> Iterator[Command]:
         """Train one learner on the cycle's snapshot."""
         assert self._begun is not None
         runner, announce = self._roster.learning(event.learner)

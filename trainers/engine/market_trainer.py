@@ -112,7 +112,7 @@ class MarketTrainer:
                 self.wanted = False
                 return self.cycles.begin(event)
             case LearnerTurn():
-                return self.cycles.teach(event)
+                return self.cycles.train(event)
             case CycleEnded():
                 return self.cycles.end(event, {"wanted": self.wanted, "paused": self.paused})
             case ControlGiven():

@@ -1,10 +1,10 @@
-"""An estimate with its 95 % interval, for cases that depend on their neighbours. Pure.
+"""An estimate with its 95 % interval, for samples that depend on their neighbours. Pure.
 
 Every score is close to a mean of *influence values*, one per case: how far that case alone pulls
 the score. (A mean's are its values; F. Hampel, The influence curve, JASA 69, 1974.) Neighbouring
 bars depend on each other, so the standard error of that mean is taken from means of overlapping
-blocks of consecutive cases: M. Meketon and B. Schmeiser, Overlapping batch means (1984). A block
-has sqrt(n) of the n cases: J. Flegal and G. Jones, Batch means and spectral variance estimators
+blocks of consecutive samples: M. Meketon and B. Schmeiser, Overlapping batch means (1984). A block
+has sqrt(n) of the n samples: J. Flegal and G. Jones, Batch means and spectral variance estimators
 in Markov chain Monte Carlo, Annals of Statistics 38 (2010). There are few blocks, so the width is
 Student's t with 1.5 (n / block - 1) degrees of freedom, 1.96 standard errors where n is large.
 """
@@ -26,9 +26,9 @@ class Estimate(NamedTuple):
     """A score.
 
     Attributes:
-        value: the score of the cases seen.
+        value: the score of the samples seen.
         half_width: half the width of the 95 % interval around ``value``; None if there are too few
-            cases, or all are alike.
+            samples, or all are alike.
     """
 
     value: float
@@ -78,7 +78,7 @@ def student(freedom: float) -> float:
 
 
 def rate_of(hits: int, n: int) -> Estimate:
-    """Return a rate of independent cases, ``n`` > 0, which may be few.
+    """Return a rate of independent samples, ``n`` > 0, which may be few.
 
     The half-width reaches to the farther end of E. Wilson's score interval, Probable inference,
     JASA 22 (1927), which is sound from the first case on.

@@ -60,7 +60,7 @@ def start_of(bar: NDArray[np.int64], seconds: int | None) -> int:
 
 
 def window_scores(scored: Scored, paper: Paper, fee_bps: float) -> dict[str, Estimate | None]:
-    """Return the scores of one window; a score that its cases do not allow is None.
+    """Return the scores of one window; a score that its samples do not allow is None.
 
     Args:
         scored: the learner's forecasts and the moves in the window.
@@ -72,8 +72,8 @@ def window_scores(scored: Scored, paper: Paper, fee_bps: float) -> dict[str, Est
     if scored.matured.any():
         found["flat_rate"] = mean_of(scored.flat[scored.matured].astype(np.float64))
     if scored.scored.any():
-        cases = scored.cases()
-        found |= {name: score(cases) for name, score in DIRECTION.items()}
+        samples = scored.samples()
+        found |= {name: score(samples) for name, score in DIRECTION.items()}
     moves, first = scored.moves, scored.first
     if held := int((~(moves.broken | moves.waiting)[first:]).sum()):
         found |= account(paper.since(first), held)

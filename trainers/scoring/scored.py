@@ -16,7 +16,7 @@ from trainers.scoring.ledger import MADE, MISSED, Forecasts
 from trainers.scoring.moves import Moves
 
 
-class Cases(NamedTuple):
+class Samples(NamedTuple):
     """The forecasts of bars whose close moved, oldest first, ``(n,)`` each.
 
     Attributes:
@@ -70,11 +70,11 @@ class Scored:
         made = self.status == MADE
         return int(made.argmax()) if made.any() else len(self)
 
-    def cases(self) -> Cases:
+    def samples(self) -> Samples:
         """Return the forecasts that are scored."""
         at = self.scored
         up = (self.moves.moved[at] > 0).astype(np.float64)
-        return Cases(self.probability[at], up, self.moves.direction[at])
+        return Samples(self.probability[at], up, self.moves.direction[at])
 
     def count(self, status: int) -> int:
         """Return the number of bars with a status."""

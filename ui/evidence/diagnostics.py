@@ -16,26 +16,26 @@ from trainers.scoring.direction.scores import accuracy, log_loss
 from trainers.scoring.interval import Estimate, rate_of, sum_of
 from trainers.scoring.metrics import WINDOWS, named, start_of
 from trainers.scoring.profit.paper import Paper
-from trainers.scoring.scored import Cases, Scored
+from trainers.scoring.scored import Samples, Scored
 
 COSTS = (0, 1, 2)  # times the cost of a trade
 
 
-def curve(cases: Cases) -> list[list[float]]:
+def curve(samples: Samples) -> list[list[float]]:
     """Return the calibration curve, a row a bin: ``[predicted, observed, half-width, bars]``.
 
     Bins hold equal counts, as in ``calibration_error``; equal probabilities share a bin.
     """
-    ordered = np.sort(cases.probability)
+    ordered = np.sort(samples.probability)
     edges = np.unique(ordered[len(ordered) * np.arange(1, BINS) // BINS])
-    bins = np.searchsorted(edges, cases.probability, side="right")
-    return [_bin(cases, bins == at) for at in np.unique(bins)]
+    bins = np.searchsorted(edges, samples.probability, side="right")
+    return [_bin(samples, bins == at) for at in np.unique(bins)]
 
 
-def _bin(cases: Cases, here: Any) -> list[float]:
-    up = cases.up[here]
+def _bin(samples: Samples, here: Any) -> list[float]:
+    up = samples.up[here]
     observed = rate_of(int(up.sum()), len(up))
-    predicted = float(cases.probability[here].mean())
+    predicted = float(samples.probability[here].mean())
     half_width = observed.half_width or 0.0
     return [round(predicted, 4), round(observed.value, 4), round(half_width, 4), len(up)]
 
@@ -56,8 +56,8 @@ def window_metrics(scored: Scored, paper: Paper) -> dict[str, float]:
         window = scored.since(start)
         scores: dict[str, Estimate | None] = {}
         if window.scored.any():
-            cases = window.cases()
-            scores = {"accuracy": accuracy(cases), "log_loss": log_loss(cases)}
+            samples = window.samples()
+            scores = {"accuracy": accuracy(samples), "log_loss": log_loss(samples)}
             scores["scored"] = Estimate(float(window.scored.sum()))
         if window.first < len(window):
             scores["pnl_bps"] = sum_of(paper.since(start).net_bps[window.first :])

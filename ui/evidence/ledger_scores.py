@@ -101,7 +101,7 @@ class LedgerScorer:
         learners = self.learners
         return LedgerScores(
             {n: window_metrics(scored[n], papers[n]) for n in scored if n not in learners},
-            {n: curve(scored[n].cases()) for n in learners if scored[n].scored.any()},
+            {n: curve(scored[n].samples()) for n in learners if scored[n].scored.any()},
             {n: by_cost(papers[n].since(scored[n].first)) for n in learners if _began(scored[n])},
             self._bet_on_control(scored),
         )

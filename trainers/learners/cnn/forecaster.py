@@ -1,6 +1,6 @@
 """The networks of the CNN. Shapes: B batch, T bars, F features.
 
-A forecast is a mixture of four experts (``VIEWS``), weighted by their past forecasts
+A forecast is a mixture of four experts (``EXPERTS``), weighted by their past forecasts
 (``trainers.learners.cnn.mixing``):
 
     coin     always one half: right where nothing can be known
@@ -26,7 +26,7 @@ from datamodules.windows import WINDOW_BARS
 # features.
 FORECASTER_BARS = WARMUP_BARS + WINDOW_BARS
 
-VIEWS = ("coin", "recent", "steady", "deep")
+EXPERTS = ("coin", "recent", "steady", "deep")
 RECENT, STEADY = 0, 1  # rows of the linear weights
 
 # The number of newest rows that a linear expert uses: all features of the newest row, of the others
@@ -56,7 +56,7 @@ class WindowNet(nn.Module):
         fading: ``(6,)`` the weights of the earlier moves, newest first.
         weights: ``(2, F + 6)`` the weights of the linear experts ``recent`` and ``steady``.
         bias: ``(2,)`` their biases.
-        log_trust: ``(4,)`` float64 logarithms of the expert weights.
+        log_weights: ``(4,)`` float64 logarithms of the expert weights.
         move: the column of the move among the features.
     """
 
@@ -65,7 +65,7 @@ class WindowNet(nn.Module):
     fading: Tensor
     weights: Tensor
     bias: Tensor
-    log_trust: Tensor
+    log_weights: Tensor
 
     def __init__(self, features: str, channels: int = 8, dropout: float = 0.5) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class WindowNet(nn.Module):
         self.register_buffer("fading", torch.tensor(FADING))
         self.register_buffer("weights", torch.zeros(2, n + VIEW_ROWS - 1))
         self.register_buffer("bias", torch.zeros(2))
-        self.register_buffer("log_trust", torch.zeros(len(VIEWS), dtype=torch.float64))
+        self.register_buffer("log_weights", torch.zeros(len(EXPERTS), dtype=torch.float64))
         self.body = nn.Sequential(
             # Lengths without a remainder, with which a strided layer would drop the newest bars.
             nn.Conv1d(n, channels, 4, stride=2),  # (B, C, 29)
@@ -149,11 +149,11 @@ class Forecaster(nn.Module):
         Returns:
             ``(B, 2)`` float32: the probability of a rise, and the signal (1 buy, -1 sell, 0 none).
         """
-        up = (self.views(raw) @ torch.softmax(self.net.log_trust, 0)).float()
+        up = (self.experts(raw) @ torch.softmax(self.net.log_weights, 0)).float()
         signal = (up >= self.confidence).float() - (up <= 1 - self.confidence).float()
         return torch.stack([up, signal], 1)
 
-    def views(self, raw: Tensor) -> Tensor:
+    def experts(self, raw: Tensor) -> Tensor:
         """Return the experts' forecasts, ``(B, 4)`` float64, of raw bars as in ``forward``."""
         rows = make_features(raw, self.features, torch)
         x = (rows * self.scale + self.offset).clip(LOWEST, HIGHEST).float()  # (B, 60, F)

@@ -19,15 +19,15 @@ from datamodules.windows import gap_free
 from streaming.bars import Bars
 from trainers.config.learners import CNNSettings
 from trainers.learners.cnn.forecaster import (
+    EXPERTS,
     FORECASTER_BARS,
     RECENT,
     STEADY,
     VIEW_ROWS,
-    VIEWS,
     Forecaster,
     WindowNet,
 )
-from trainers.learners.cnn.mixing import trust_after
+from trainers.learners.cnn.mixing import log_weights_after
 from trainers.learners.learner import Context, Model
 from trainers.learners.lightning import ContinualModule, fit, seeded
 from trainers.learners.linear import fit_logistic
@@ -152,8 +152,8 @@ class CNN:
         if len(data.moved) == 0:
             return {"windows": 0.0}  # without a move there is nothing to learn from
         self.digests = {"features": digest(data.rows), "batches": digest(data.drawn)}
-        self._weigh_views(snapshot.bars)
-        self._fit_views(data)
+        self._weigh_experts(snapshot.bars)
+        self._fit_experts(data)
         module.learning_rate = self.learning_rate
         fit(module, data, seed=int(rng.integers(2**63)))
         self.serving = Forecaster(
@@ -165,7 +165,7 @@ class CNN:
         self._served_from = int(snapshot.bars["ts_open"][-1])
         return self._report(len(data.moved))
 
-    def _weigh_views(self, bars: Bars) -> None:
+    def _weigh_experts(self, bars: Bars) -> None:
         """Update the expert weights by the forecasts made since the last training."""
         if self.serving is None:
             return
@@ -179,12 +179,12 @@ class CNN:
         moved = part["close"][FORECASTER_BARS:] - part["close"][FORECASTER_BARS - 1 : -1]
         scored = (moved != 0) & gap_free(part["gap"], FORECASTER_BARS + 1)
         with torch.inference_mode():
-            said = self.serving.views(torch.from_numpy(raw[scored])).numpy()
+            forecasts = self.serving.experts(torch.from_numpy(raw[scored])).numpy()
         net = self._module.net
-        trust = trust_after(net.log_trust.numpy(), said, moved[scored] > 0)
-        net.log_trust.copy_(torch.from_numpy(trust))
+        weights = log_weights_after(net.log_weights.numpy(), forecasts, moved[scored] > 0)
+        net.log_weights.copy_(torch.from_numpy(weights))
 
-    def _fit_views(self, data: CNNDataModule) -> None:
+    def _fit_experts(self, data: CNNDataModule) -> None:
         """Fit the moments and the linear experts on the snapshot."""
         net, moved = self._module.net, data.moved
         net.fit_moments(torch.from_numpy(data.rows))
@@ -192,24 +192,24 @@ class CNN:
         seen = net.seen(torch.from_numpy(newest)).double().numpy()
         up, at = data.windows.up[moved] > 0, data.windows.at[moved]
         since = {RECENT: len(data.rows) - RECENT_BARS, STEADY: 0}
-        for view, oldest in since.items():
+        for expert, oldest in since.items():
             found = fit_logistic(seen[at >= oldest], up[at >= oldest])
             weights, bias = found or (np.zeros(seen.shape[1]), 0.0)
-            net.weights[view] = torch.from_numpy(weights)
-            net.bias[view] = bias
+            net.weights[expert] = torch.from_numpy(weights)
+            net.bias[expert] = bias
 
     def _report(self, windows: int) -> dict[str, float]:
         """Return the cycle's metrics; loss and accuracy are those of the training windows."""
         loss, hits, drawn = self._module.sums.tolist()
         self.epochs += drawn / windows
-        trust = torch.softmax(self._module.net.log_trust, 0).tolist()
+        weights = torch.softmax(self._module.net.log_weights, 0).tolist()
         return {
             "loss": loss / drawn,
             "accuracy": hits / drawn,
             "epochs": self.epochs,
             "learning_rate": self.learning_rate,
             "windows": float(windows),
-            **{f"trust_{view}": share for view, share in zip(VIEWS, trust, strict=True)},
+            **{f"weight_{expert}": share for expert, share in zip(EXPERTS, weights, strict=True)},
         }
 
     def export(self) -> tuple[nn.Module, int] | None:

@@ -19,24 +19,24 @@ SHARE = 1e-4
 SURE = 1e-6  # the lowest likelihood of a bar, so that no single bar takes an expert's whole weight
 
 
-def trust_after(
-    log_trust: NDArray[np.float64], said: NDArray[np.float64], up: NDArray[np.bool]
+def log_weights_after(
+    log_weights: NDArray[np.float64], forecasts: NDArray[np.float64], up: NDArray[np.bool]
 ) -> NDArray[np.float64]:
-    """Return the expert weights after some bars, given those before them.
+    """Return the logarithms of the expert weights after some bars, given those before them.
 
     Args:
-        log_trust: ``(K,)`` logarithms of the weights before these bars; they may have any sum.
-        said: ``(n, K)`` the experts' forecasts, probabilities of a rise, oldest bar first.
+        log_weights: ``(K,)`` logarithms of the weights before these bars; they may have any sum.
+        forecasts: ``(n, K)`` the experts' forecasts, probabilities of a rise, oldest bar first.
         up: ``(n,)`` whether the close rose.
 
     Returns:
         ``(K,)`` logarithms of weights that add up to 1.
     """
-    share = np.exp(log_trust - log_trust.max())
+    share = np.exp(log_weights - log_weights.max())
     share /= share.sum()
-    likely = np.where(up[:, None], said, 1 - said).clip(SURE, 1)
+    likely = np.where(up[:, None], forecasts, 1 - forecasts).clip(SURE, 1)
     for bar in likely:
         share = share * bar
         share = (1 - SHARE) * share / share.sum() + SHARE / len(share)
-    trust: NDArray[np.float64] = np.log(share)
-    return trust
+    weights: NDArray[np.float64] = np.log(share)
+    return weights

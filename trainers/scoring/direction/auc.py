@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.scoring.interval import Estimate, half_width
-from trainers.scoring.scored import Cases
+from trainers.scoring.scored import Samples
 
 
-def auc(cases: Cases) -> Estimate | None:
+def auc(samples: Samples) -> Estimate | None:
     """Return the exact area, ties counting half; None unless both directions occurred."""
-    order = np.argsort(cases.probability)
-    rose = cases.up[order] > 0
+    order = np.argsort(samples.probability)
+    rose = samples.up[order] > 0
     n_up, n_down = int(rose.sum()), int((~rose).sum())
     if n_up == 0 or n_down == 0:
         return None
-    first, stop = _ties(cases.probability[order])
+    first, stop = _ties(samples.probability[order])
     # A case's placement: its share of pairs with the other direction that are in right order.
     placement = np.where(rose, _below(~rose, first, stop), n_up - _below(rose, first, stop))
     placement /= np.where(rose, n_down, n_up)

@@ -10,21 +10,21 @@ from __future__ import annotations
 import numpy as np
 
 from trainers.scoring.interval import Estimate, half_width
-from trainers.scoring.scored import Cases
+from trainers.scoring.scored import Samples
 
 BINS = 10
 
 
-def calibration_error(cases: Cases) -> Estimate:
-    """Return the mean over the cases of |mean probability less share of rises| of their bin.
+def calibration_error(samples: Samples) -> Estimate:
+    """Return the mean over the samples of |mean probability less share of rises| of their bin.
 
-    Chance alone makes it positive, by about 0.13 at 100 cases and 0.04 at 1,000. The interval does
-    not correct for that: to first order the sign of each bin's error is taken as known.
+    Chance alone makes it positive, by about 0.13 at 100 samples and 0.04 at 1,000. The interval
+    does not correct for that: to first order the sign of each bin's error is taken as known.
     """
-    error = cases.up - cases.probability
-    ordered = np.sort(cases.probability)
+    error = samples.up - samples.probability
+    ordered = np.sort(samples.probability)
     edges = ordered[len(ordered) * np.arange(1, BINS) // BINS]
-    bins = np.searchsorted(edges, cases.probability, side="right")
+    bins = np.searchsorted(edges, samples.probability, side="right")
     signs = np.sign(np.bincount(bins, error, BINS))
     off = signs[bins] * error
     return Estimate(float(off.mean()), half_width(off))

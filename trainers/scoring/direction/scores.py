@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.scoring.interval import Estimate, half_width, mean_of
-from trainers.scoring.scored import Cases
+from trainers.scoring.scored import Samples
 
 Floats = NDArray[np.float64]
 
@@ -18,19 +18,19 @@ Floats = NDArray[np.float64]
 SURE = 1e-6
 
 
-def accuracy(cases: Cases) -> Estimate:
+def accuracy(samples: Samples) -> Estimate:
     """Return the share of right directions."""
-    return mean_of(_hits(_said(cases), cases.up))
+    return mean_of(_hits(_sides(samples), samples.up))
 
 
-def log_loss(cases: Cases) -> Estimate:
+def log_loss(samples: Samples) -> Estimate:
     """Return the mean of ``log_losses``, nats."""
-    return mean_of(log_losses(cases.probability, cases.up))
+    return mean_of(log_losses(samples.probability, samples.up))
 
 
-def brier(cases: Cases) -> Estimate:
+def brier(samples: Samples) -> Estimate:
     """Return the mean of ``brier_scores``, 0 to 1."""
-    return mean_of(brier_scores(cases.probability, cases.up))
+    return mean_of(brier_scores(samples.probability, samples.up))
 
 
 def log_losses(probability: Floats, up: Floats) -> Floats:
@@ -45,25 +45,25 @@ def brier_scores(probability: Floats, up: Floats) -> Floats:
     return np.square(probability - up)
 
 
-def mcc(cases: Cases) -> Estimate | None:
+def mcc(samples: Samples) -> Estimate | None:
     """Return Matthews' coefficient, the correlation of forecast and true direction (1975)."""
-    said, came = _said(cases), 2 * cases.up - 1
-    if np.ptp(said) == 0 or np.ptp(came) == 0:
+    sides, came = _sides(samples), 2 * samples.up - 1
+    if np.ptp(sides) == 0 or np.ptp(came) == 0:
         return None
-    x, y = ((side - side.mean()) / side.std() for side in (said, came))
+    x, y = ((side - side.mean()) / side.std() for side in (sides, came))
     value = float((x * y).mean())
     # Source: S. Devlin et al., Robust estimation with correlation coefficients, Biometrika (1975).
     return Estimate(value, half_width(x * y - value * (x * x + y * y) / 2))
 
 
-def kappa(cases: Cases) -> Estimate | None:
+def kappa(samples: Samples) -> Estimate | None:
     """Return kappa-temporal: the share of the no-change forecast's errors that are avoided.
 
     No-change forecasts the newest direction known; while there is none it counts as half right.
     Source: I. Zliobaite et al., Evaluation methods and decision theory for classification of
     streaming data with temporal dependence, Machine Learning 98 (2015).
     """
-    ours, repeated = _hits(_said(cases), cases.up), _hits(cases.before, cases.up)
+    ours, repeated = _hits(_sides(samples), samples.up), _hits(samples.before, samples.up)
     p, p_nc = float(ours.mean()), float(repeated.mean())
     if p_nc == 1:
         return None
@@ -71,11 +71,11 @@ def kappa(cases: Cases) -> Estimate | None:
     return Estimate((p - p_nc) / (1 - p_nc), half_width(influence))
 
 
-def _said(cases: Cases) -> Floats:
+def _sides(samples: Samples) -> Floats:
     """Return the forecast direction: 1, -1, or 0 if none."""
-    return np.sign(cases.probability - 0.5)
+    return np.sign(samples.probability - 0.5)
 
 
-def _hits(said: Floats, up: Floats) -> Floats:
+def _hits(sides: Floats, up: Floats) -> Floats:
     """Return 1 where the forecast direction is right, 0 where it is wrong, 0.5 without one."""
-    return 0.5 + said * (up - 0.5)
+    return 0.5 + sides * (up - 0.5)

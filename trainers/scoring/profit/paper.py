@@ -59,7 +59,7 @@ def paper_of(scored: Scored, fee_bps: float) -> Paper:
     """
     moves = scored.moves
     # Each bar has two moments: its close, when a signal is followed, and a gap after it.
-    level = _followed(_wishes(scored.signal, moves.broken))
+    level = _followed(_targets(scored.signal, moves.broken))
     steps = np.diff(level, prepend=np.int8(0))
     cash = -np.repeat(fee_bps + moves.half_spread_bps, 2) * np.abs(steps)
     position = level[0::2]
@@ -76,19 +76,19 @@ def paper_of(scored: Scored, fee_bps: float) -> Paper:
     )
 
 
-def _wishes(signal: NDArray[np.int8], broken: NDArray[np.bool_]) -> NDArray[np.int8]:
+def _targets(signal: NDArray[np.int8], broken: NDArray[np.bool_]) -> NDArray[np.int8]:
     """Return the target position at each moment, ``(2T,)``: IN, OUT or KEEP."""
-    wishes = np.full((len(signal), 2), KEEP, np.int8)
-    wishes[signal == Action.BUY, 0] = IN
-    wishes[signal == Action.SELL, 0] = OUT
-    wishes[broken, 1] = OUT
-    return wishes.reshape(-1)
+    targets = np.full((len(signal), 2), KEEP, np.int8)
+    targets[signal == Action.BUY, 0] = IN
+    targets[signal == Action.SELL, 0] = OUT
+    targets[broken, 1] = OUT
+    return targets.reshape(-1)
 
 
-def _followed(wishes: NDArray[np.int8]) -> NDArray[np.int8]:
+def _followed(targets: NDArray[np.int8]) -> NDArray[np.int8]:
     """Return the position after each moment, ``(2T,)``: the newest target, OUT before the first."""
-    at = np.maximum.accumulate(np.where(wishes != KEEP, np.arange(len(wishes)), -1))
-    return np.where(at >= 0, wishes[at], np.int8(OUT))
+    at = np.maximum.accumulate(np.where(targets != KEEP, np.arange(len(targets)), -1))
+    return np.where(at >= 0, targets[at], np.int8(OUT))
 
 
 def _sums(

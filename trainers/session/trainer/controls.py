@@ -21,7 +21,7 @@ from trainers.names import CONTROL, CONTROL_RESULT
 from trainers.recording.files import CONTROLS, append_line
 
 
-class Wish(NamedTuple):
+class Request(NamedTuple):
     """An operator's request.
 
     Attributes:
@@ -46,38 +46,38 @@ class ControlFile:
         self._path = session / CONTROLS
         self._lock = threading.Lock()
         self._read = 0  # bytes of the file that were read
-        self._wishes: dict[int, Wish] = {}
+        self._requests: dict[int, Request] = {}
         self._answered: set[int] = set()
 
     def relay(self, tags: Mapping[str, str]) -> None:
         """Append the requests among a run's tags that are not in the file yet."""
         with self._lock:
             self._look()
-            open_ = {(wish.name, wish.value) for wish in self._wishes.values()
-                     if wish.seq not in self._answered}  # fmt: skip
+            open_ = {(request.name, request.value) for request in self._requests.values()
+                     if request.seq not in self._answered}  # fmt: skip
             for tag, value in tags.items():
                 name = tag.removeprefix(CONTROL)
                 if tag.startswith(CONTROL) and (name, value) not in open_:
-                    seq = max(self._wishes, default=0) + 1
+                    seq = max(self._requests, default=0) + 1
                     self._append({"seq": seq, "name": name, "value": value, "ts": time.time()})
                     self._look()
 
-    def wishes(self) -> list[Wish]:
+    def requests(self) -> list[Request]:
         """Return the requests that are not answered yet, oldest first."""
         with self._lock:
             self._look()
-            return [wish for seq, wish in self._wishes.items() if seq not in self._answered]
+            return [request for seq, request in self._requests.items() if seq not in self._answered]
 
-    def after(self, seq: int) -> list[Wish]:
+    def after(self, seq: int) -> list[Request]:
         """Return the requests with a number above ``seq``, answered or not, oldest first."""
         with self._lock:
             self._look()
-            return [wish for wish in self._wishes.values() if wish.seq > seq]
+            return [request for request in self._requests.values() if request.seq > seq]
 
-    def answered(self, wish: Wish) -> None:
+    def answered(self, request: Request) -> None:
         """Mark a request as answered."""
         with self._lock:
-            self._append({"answered": wish.seq})
+            self._append({"answered": request.seq})
             self._look()
 
     def _append(self, entry: Mapping[str, object]) -> None:
@@ -94,17 +94,23 @@ class ControlFile:
             if "answered" in entry:
                 self._answered.add(entry["answered"])
             else:
-                self._wishes[entry["seq"]] = Wish(entry["seq"], entry["name"], entry["value"])
+                self._requests[entry["seq"]] = Request(entry["seq"], entry["name"], entry["value"])
 
 
-def control_result(wish: Wish, cycle: int, result: str, text: str) -> dict[str, str]:
+def control_result(request: Request, cycle: int, result: str, text: str) -> dict[str, str]:
     """Return the tag that answers a request.
 
     Args:
-        wish: the request.
+        request: the request.
         cycle: the newest cycle that had begun.
         result: ``applied`` or ``refused``.
         text: the result in words.
     """
-    found = {"value": wish.value, "cycle": cycle, "result": result, "text": text, "ts": time.time()}
-    return {f"{CONTROL_RESULT}{wish.name}": json.dumps(found)}
+    found = {
+        "value": request.value,
+        "cycle": cycle,
+        "result": result,
+        "text": text,
+        "ts": time.time(),
+    }
+    return {f"{CONTROL_RESULT}{request.name}": json.dumps(found)}

@@ -12,7 +12,7 @@ from trainers.engine.events import ControlGiven
 from trainers.names import CONTROL, Control, Status, Tag
 from trainers.recording.decision_log import read_decisions
 from trainers.recording.files import DECISIONS, OUTBOX, of_market
-from trainers.session.trainer.controls import ControlFile, Wish, control_result
+from trainers.session.trainer.controls import ControlFile, Request, control_result
 from trainers.session.trainer.live_market import LiveMarket
 from trainers.session.trainer.sums import Sums
 from trainers.tracking.event_tag import EventTag
@@ -71,11 +71,11 @@ class SessionPart:
         """Log tags of the session's run."""
         self._writer.log(self._run, step, tags=_plain(tags))
 
-    def answer(self, wish: Wish, cycle: int, result: str, text: str, *, paused: bool) -> None:
+    def answer(self, request: Request, cycle: int, result: str, text: str, *, paused: bool) -> None:
         """Log the answer to a request and remove the request's tag.
 
         Args:
-            wish: the request.
+            request: the request.
             cycle: the newest cycle that has begun.
             result: ``applied`` or ``refused``.
             text: the result in words.
@@ -83,12 +83,12 @@ class SessionPart:
         """
         status = Status.PAUSED if paused else Status.IDLE
         tags = {Tag.STATUS: status, Tag.STATUS_TEXT: text}
-        told = _plain(tags) | control_result(wish, cycle, result, text)
-        clears = {f"{CONTROL}{wish.name}": wish.value}
+        told = _plain(tags) | control_result(request, cycle, result, text)
+        clears = {f"{CONTROL}{request.name}": request.value}
         self._writer.log(self._run, 0, tags=told, clears=clears)
 
 
-class Wishes:
+class Requests:
     """Carries out the requests of operators on the markets of this trainer.
 
     Args:
@@ -103,10 +103,10 @@ class Wishes:
     def begin(self, markets: Sequence[LiveMarket]) -> None:
         """Begin after the requests that the markets have logged already."""
         if any(market.resumed_from for market in markets):
-            open_ = [wish.seq - 1 for wish in self._file.wishes()]
+            open_ = [request.seq - 1 for request in self._file.requests()]
             self._done = min([*open_, *(market.control_seq for market in markets)])
         else:  # new markets ignore requests made before they began
-            self._done = max((wish.seq for wish in self._file.after(0)), default=0)
+            self._done = max((request.seq for request in self._file.after(0)), default=0)
 
     def carry_out(
         self,
@@ -121,29 +121,29 @@ class Wishes:
             part: the writer of the session's run; None if another trainer has it.
             say: reports an event, given its code and a text.
         """
-        for wish in self._file.after(self._done):
-            self._done = wish.seq
-            result, text = self._apply(wish, [m for m in markets if m.control_seq < wish.seq])
+        for request in self._file.after(self._done):
+            self._done = request.seq
+            result, text = self._apply(request, [m for m in markets if m.control_seq < request.seq])
             say(Code.CONTROL, text)
             if part is not None:
                 first = markets[0].trainer
-                part.answer(wish, first.cycle, result, text, paused=first.paused)
-                self._file.answered(wish)
+                part.answer(request, first.cycle, result, text, paused=first.paused)
+                self._file.answered(request)
 
-    def _apply(self, wish: Wish, markets: Sequence[LiveMarket]) -> tuple[str, str]:
+    def _apply(self, request: Request, markets: Sequence[LiveMarket]) -> tuple[str, str]:
         """Carry out a request on all markets or on none; return the result and a text."""
-        event = ControlGiven(wish.name, wish.value)
+        event = ControlGiven(request.name, request.value)
         try:
             for market in markets:
                 market.trainer.check_control(event)
         except RefusedError as e:
             for market in markets:
-                market.control(event, wish.seq, refused=True)
+                market.control(event, request.seq, refused=True)
             return "refused", f"refused {e}"
-        texts = [market.control(event, wish.seq) for market in markets]
+        texts = [market.control(event, request.seq) for market in markets]
         if not texts:
             return "applied", "it was applied before a restart"
-        if wish.name == Control.STOP:
+        if request.name == Control.STOP:
             self._stop()
         return "applied", texts[0]
 

@@ -26,7 +26,7 @@ from trainers.recording.files import CONFIG, DECISIONS, MARKET_OUTBOX, of_market
 from trainers.session.trainer.live_market import LiveMarket
 from trainers.session.trainer.live_stream import wait_for_rings
 from trainers.session.trainer.run_ids import RunIds
-from trainers.session.trainer.session_part import SessionPart, Wishes
+from trainers.session.trainer.session_part import Requests, SessionPart
 from trainers.tracking.store import tracking_uri
 from trainers.tracking.tracker import Tracker
 from trainers.tracking.uploads import Uploads
@@ -86,7 +86,7 @@ class Trainer:
             self.tracker.task,
         )
         self._part = SessionPart(session, self.config, self.tracker) if first else None
-        self._wishes = Wishes(session, self.stop)
+        self._requests = Requests(session, self.stop)
         self._told = 0.0
         self._finished_tape = False
 
@@ -105,7 +105,7 @@ class Trainer:
         self._begin()
         while not self.stopped:
             self._tell()
-            self._wishes.carry_out(list(self.markets.values()), self._part, self._say)
+            self._requests.carry_out(list(self.markets.values()), self._part, self._say)
             self._install_champions()
             trained = [done for market in self.markets.values() if (done := self._advance(market))]
             if self._done():
@@ -140,7 +140,7 @@ class Trainer:
             self._say(Code.RESUMED, f"the trainer goes on from {where}")
             if self._part is not None:
                 self._part.catch_up()
-        self._wishes.begin(list(self.markets.values()))
+        self._requests.begin(list(self.markets.values()))
         self._promotion.begin(
             {
                 (symbol, test.name): test.version if test.challenge else None
