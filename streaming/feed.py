@@ -19,6 +19,7 @@ from pathlib import Path
 from streaming.batching import Batcher
 from streaming.config import StreamConfig
 from streaming.connection import Connection
+from streaming.console import prepare, say
 from streaming.counters import ConnectionState
 from streaming.errors import ConfigError, RepairError, RingError, TapeError
 from streaming.events import Code
@@ -145,6 +146,7 @@ async def stream(session: Path) -> None:
 
 def main() -> None:
     """Run as a process of a session."""
+    prepare()
     logging.basicConfig(level=logging.WARNING, format="feed: %(message)s")
     end_with_parent()
     try:
@@ -152,7 +154,7 @@ def main() -> None:
     except RingError as e:
         sys.exit(f"feed: {e}")
     except (ConfigError, TapeError) as e:
-        sys.stderr.write(f"feed: {e}\n")
+        say(f"feed: {e}", error=True)
         sys.exit(2)
 
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
+from streaming.console import say
 from streaming.errors import ConfigError
 
 
@@ -116,7 +117,7 @@ def _program() -> str | None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {message}", file=sys.stderr)  # noqa: T201  (an entry point's last word)
+        say(f"{self.prog}: {message}", error=True)
         raise SystemExit(2)
 
 

@@ -18,7 +18,6 @@ import os
 import re
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import FrameType
@@ -27,6 +26,7 @@ from typing import NoReturn
 import uvicorn
 from fastapi import FastAPI
 
+from streaming.console import prepare, say
 from streaming.errors import ConfigError
 from streaming.process import end_with_parent
 from streaming.settings import Settings, setting
@@ -152,6 +152,7 @@ def listen(config: PageConfig) -> socket.socket:
 
 def main() -> None:
     """Serve the page until SIGTERM or Ctrl-C, then exit with 0."""
+    prepare()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     config = PageConfig.from_args()
@@ -168,7 +169,7 @@ def main() -> None:
         )
         bound = listen(config)
     except (ConfigError, StoreError) as e:
-        print(f"ui.app: {e}", file=sys.stderr)  # noqa: T201  (an entry point's last line)
+        say(f"ui.app: {e}", error=True)
         raise SystemExit(2) from None
     app = build_app(session, config, authenticator)
     for number in (signal.SIGTERM, signal.SIGINT):

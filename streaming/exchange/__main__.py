@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from streaming.config import StreamConfig
+from streaming.console import prepare, say
 from streaming.errors import ConfigError, TickloopError
 from streaming.exchange.server import Exchange
 from streaming.process import end_with_parent
@@ -36,6 +37,7 @@ async def run(config: StreamConfig, folder: Path) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run one session's exchange and return the exit code: 2 if it cannot be as configured."""
+    prepare()
     end_with_parent()
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
@@ -44,12 +46,12 @@ def main(argv: Sequence[str]) -> int:
         config = _load(Path(argv[0]))
         asyncio.run(run(config, Path(argv[0])))
     except TickloopError as e:
-        print(e, file=sys.stderr)  # noqa: T201  (an entry point's last word)
+        say(str(e), error=True)
         return 2
     except OSError as e:
         if e.errno != errno.EADDRINUSE:
             raise
-        print(f"venue_ws: {config.venue_ws} is in use; end its user", file=sys.stderr)  # noqa: T201
+        say(f"venue_ws: {config.venue_ws} is in use; end its user", error=True)
         return 2
     return 0
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from streaming.console import prepare, say
 from streaming.errors import ConfigError
 from streaming.settings import Settings, setting
 from trainers.names import (
@@ -135,15 +136,16 @@ def _verdicts(client: MlflowClient, session: str, name: str) -> list[str]:
 
 def main() -> None:
     """Run an action from the command line."""
+    prepare()
     config = PromoteConfig.from_args()
     try:
         client = MlflowClient(ensure_store(Path.cwd()))
-        print(run(config, client))
+        say(run(config, client))
     except (ConfigError, StoreError) as e:
-        print(f"promote: {e}", file=sys.stderr)
+        say(f"promote: {e}", error=True)
         sys.exit(2)
     except (RegistryError, MlflowException) as e:
-        print(f"promote: {e}", file=sys.stderr)
+        say(f"promote: {e}", error=True)
         sys.exit(1)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from mlflow.tracking import MlflowClient
 
+from streaming.console import prepare
 from streaming.errors import TickloopError
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted
@@ -116,6 +117,7 @@ def register(client: MlflowClient, session: Path, file: Path) -> int:
 
 def main() -> None:
     """Run as a process of a session."""
+    prepare()
     logging.basicConfig(level=logging.WARNING, format="candidate: %(message)s", force=True)
     for variable in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
         os.environ.pop(variable, None)

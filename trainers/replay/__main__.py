@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
+from streaming.console import prepare, say
 from streaming.errors import ConfigError, TickloopError
 from streaming.settings import Settings, setting
 from trainers.learners.determinism import deterministic
@@ -79,13 +80,13 @@ def _replay_in(folder: Path, given: ReplayConfig, changes: dict[str, str], root:
         replayer.run()
         text = f"identical: {replayer.cycles:,} cycles, {check.compared:,} metrics"
         if what_if:
-            print(side_by_side(recorded, check.newest, what_if))
+            say(side_by_side(recorded, check.newest, what_if))
             text = f"what if {what_if}: {replayer.cycles:,} cycles"
-        print(f"{replayer.speed:.0f} x real time", file=sys.stderr)
+        say(f"{replayer.speed:.0f} x real time", error=True)
     except ReplayDiffersError as e:
         code, text = 3, str(e)
         if other := other_code(client.get_run(session).data.tags, root):
-            print(other, file=sys.stderr)
+            say(other, error=True)
     except BaseException:
         if runs:
             runs.close("failed", failed=True)
@@ -94,7 +95,7 @@ def _replay_in(folder: Path, given: ReplayConfig, changes: dict[str, str], root:
         client.set_tag(session, Tag.PARITY, text)
     if runs:
         runs.close(text, failed=code != 0)
-    print(text, flush=True)
+    say(text)
     return code
 
 
@@ -109,6 +110,7 @@ def _runs_of(record: Record) -> dict[str, str]:
 
 def main() -> None:
     """Run a replay from the command line."""
+    prepare()
     logging.basicConfig(level=logging.WARNING, format="replay: %(message)s", force=True)
     own, changes = split_arguments(sys.argv[1:])
     given = ReplayConfig.from_args(own)
@@ -116,10 +118,10 @@ def main() -> None:
     try:
         sys.exit(replay(given, changes, Path.cwd()))
     except (ConfigError, StoreError) as e:
-        print(f"replay: {e}", file=sys.stderr)
+        say(f"replay: {e}", error=True)
         sys.exit(2)
     except TickloopError as e:
-        print(f"replay: {e}", file=sys.stderr)
+        say(f"replay: {e}", error=True)
         sys.exit(1)
 
 

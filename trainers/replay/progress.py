@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from streaming.console import say
+
 WIDTH = 30
 SHOW_SECONDS = 1.0  # between two updates on a terminal
 LINE_SECONDS = 10.0  # between two updates elsewhere, where each is a new line
@@ -37,8 +39,7 @@ class Progress:
             self._shown = now
             end = "\n" if last or not self._terminal else ""
             start = "\r" if self._terminal else ""
-            sys.stderr.write(f"{start}{self._line(done)}{end}")
-            sys.stderr.flush()
+            say(f"{start}{self._line(done)}", error=True, end=end)
 
     def _line(self, done: float) -> str:
         share = min(1.0, done / self._total)

@@ -22,6 +22,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
+from streaming.console import prepare, say
 from streaming.errors import TickloopError, reason_of
 from trainers.config import SessionConfig, session_folder
 from trainers.names import EXPERIMENT, Tag
@@ -80,7 +81,7 @@ def run(config: SessionConfig, root: Path) -> int:
     session = session_folder(root, run_id)
     resolved = with_exchange(config)
     resolved.save(session / CONFIG)
-    print(f"session    {run_id}  ({config.source}, {config.symbols})", flush=True)  # noqa: T201
+    say(f"session    {run_id}  ({config.source}, {config.symbols})")
     to_replay = not_replayed_yet(client, root) if config.parity else []
     supervisor = Supervisor(session, children_of(resolved, session, uri, passwords, to_replay))
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -141,10 +142,10 @@ def _give_store_the_rest(client: MlflowClient, session: Path) -> bool:
     try:
         leave_nothing_behind(client, session)
     except (TickloopError, MlflowException, SQLAlchemyError, OSError) as e:
-        print(  # noqa: T201
+        say(
             f"the MLflow store lacks a part of session {session.name} ({reason_of(e)});"
             f" it is kept in {session}, and is delivered when the next session starts",
-            file=sys.stderr,
+            error=True,
         )
         return False
     return True
@@ -152,11 +153,12 @@ def _give_store_the_rest(client: MlflowClient, session: Path) -> bool:
 
 def main() -> None:
     """Run a session from the command line."""
+    prepare()
     config = SessionConfig.from_args()
     try:
         sys.exit(run(config, Path.cwd()))
     except (TickloopError, PortError, StoreError) as e:
-        print(f"tickloop: {e}", file=sys.stderr)  # noqa: T201
+        say(f"tickloop: {e}", error=True)
         sys.exit(2)
 
 

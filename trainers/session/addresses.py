@@ -6,6 +6,7 @@ import contextlib
 import socket
 from urllib.parse import urlsplit
 
+from streaming.console import say
 from trainers.config import SessionConfig
 from trainers.session.preflight import LOOPBACK
 
@@ -26,7 +27,7 @@ class Announcer:
             with contextlib.suppress(OSError):
                 socket.create_connection((parts.hostname, parts.port), timeout=0.05).close()
                 del self._waiting[name]
-                print(f"{name:<10} {url}", flush=True)  # noqa: T201
+                say(f"{name:<10} {url}")
 
 
 def addresses_of(config: SessionConfig, experiment: str) -> dict[str, str]:

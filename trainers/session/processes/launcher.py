@@ -24,6 +24,7 @@ from typing import NoReturn
 
 from setproctitle import setproctitle
 
+from streaming.console import prepare, say
 from streaming.events import Code, EventWriter
 from streaming.process import PARENT
 from trainers.session.processes.restarts import GAVE_UP, MOST_FAILURES, Restarts, how_it_ended
@@ -110,7 +111,7 @@ class Launcher:
         events = EventWriter(self._session, "launcher")
         events.say(code, text, time.time_ns())
         events.close()
-        print(text, flush=True)  # noqa: T201  (what the person who started the session reads)
+        say(text)
 
 
 def _become_trainer(session: Path, launcher: int) -> NoReturn:
@@ -134,6 +135,7 @@ def _become_trainer(session: Path, launcher: int) -> NoReturn:
 
 def main() -> None:
     """Run as a process of a session."""
+    prepare()
     for module in PRELOADED:
         importlib.import_module(module)
     importlib.import_module("trainers.learners.determinism").deterministic()

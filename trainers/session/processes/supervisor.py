@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from streaming.console import say
 from streaming.events import Code, EventWriter
 from streaming.process import PARENT
 from trainers.session.processes.restarts import GAVE_UP, MOST_FAILURES, Restarts, how_it_ended
@@ -177,4 +178,4 @@ class Supervisor:
 
     def _say(self, code: Code, text: str) -> None:
         self._events.say(code, text, time.time_ns())
-        print(text, flush=True)  # noqa: T201  (what the person who started the session reads)
+        say(text)

@@ -17,6 +17,7 @@ import signal
 import sys
 from pathlib import Path
 
+from streaming.console import prepare, say
 from streaming.errors import ConfigError, TickloopError
 from streaming.process import end_with_parent
 from trainers.config import SessionConfig
@@ -47,6 +48,7 @@ def arguments(argv: list[str]) -> tuple[Path, list[str]]:
 
 def main() -> None:
     """Run as a process of a session."""
+    prepare()
     # MLflow's import has set the root logger to errors only: ``force`` undoes that.
     logging.basicConfig(level=logging.WARNING, format="trainer: %(message)s", force=True)
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
@@ -60,7 +62,7 @@ def main() -> None:
         with contextlib.closing(trainer):
             trainer.run()
     except TickloopError as e:
-        print(f"trainer: {e}", file=sys.stderr)  # noqa: T201
+        say(f"trainer: {e}", error=True)
         sys.exit(2)
     # Everything is delivered and flushed; unloading torch and MLflow would take another second.
     os._exit(0)

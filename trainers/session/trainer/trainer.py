@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
+from streaming.console import say
 from streaming.events import Code, EventWriter
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted, CycleDone
@@ -181,7 +182,7 @@ class Trainer:
         ticks, bars = int(done.stream["stream/ticks"]), market.trainer.next_bar
         seconds = sum(runner.seconds for runner in market.trainer.roster.everyone)
         self._say(Code.CYCLE, f"{whose}{done.text}")
-        _print(f"{whose}{done.text}  |  {ticks:,} ticks, {bars:,} bars, trained {seconds:.1f} s")
+        say(f"{whose}{done.text}  |  {ticks:,} ticks, {bars:,} bars, trained {seconds:.1f} s")
 
     def _done(self) -> bool:
         markets = list(self.markets.values())
@@ -230,14 +231,14 @@ class Trainer:
                 if version is not None:
                     text = f"{symbol} {runner.name} registered as version {version}"
                     self._say(Code.REGISTERED, text)
-                    _print(f"registered {runner.name} {symbol} version {version}")
+                    say(f"registered {runner.name} {symbol} version {version}")
 
     # ---- events
 
     def _say(self, code: Code, text: str) -> None:
         self._events.say(code, text, time.time_ns())
         if code in PRINTED:
-            _print(text)
+            say(text)
 
     def _tell(self) -> None:
         """Report the events of the tracker's thread; show the events of all processes."""
@@ -255,12 +256,8 @@ class Trainer:
         need = self.config.min_ticks
         found = [(market.market, market.stream.n_ticks) for market in waiting]
         words = ", ".join(f"{symbol} {min(ticks, need)}/{need}" for symbol, ticks in found)
-        _print(f"gathering ticks for the first cycle: {words}")
+        say(f"gathering ticks for the first cycle: {words}")
         if self._part is not None:
             least = min(ticks for _, ticks in found)
             text = f"warming up {min(least, need)}/{need} ticks"
             self._part.log(0, {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: text})
-
-
-def _print(text: str) -> None:
-    print(text, flush=True)  # noqa: T201  (what the person who started the session reads)

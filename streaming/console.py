@@ -1,0 +1,62 @@
+"""What a process tells the person who started it: lines that never end the process.
+
+A terminal may be closed, a pipe cut, a disk full, or a character unknown to the encoding. None of
+these is a reason to stop learning from a market.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from typing import TextIO
+
+STANDARD_FILES = 3
+
+
+def prepare() -> None:
+    """Make printing safe in this process; every entry point calls it first.
+
+    A standard file that is closed is opened on nothing: else the next file that the process opens
+    would get its number, and take what is meant for the terminal.
+    """
+    for number in range(STANDARD_FILES):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    logging.raiseExceptions = False  # or a log line that cannot be written prints a traceback
+
+
+def say(text: str, *, error: bool = False, end: str = "\n") -> None:
+    """Print a line, if it can be printed; a character that the encoding lacks becomes ``?``.
+
+    Args:
+        text: the line.
+        error: whether it goes to stderr; else to stdout.
+        end: what follows the text.
+    """
+    stream = sys.stderr if error else sys.stdout
+    if stream is None:  # it was closed when the process started
+        return
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write((text + end).encode(encoding, "replace").decode(encoding))
+        stream.flush()
+    except (OSError, ValueError):
+        _discard(stream)
+
+
+def _discard(stream: TextIO) -> None:
+    """Empty the buffer of a stream that cannot be written, or it would fail again at the exit."""
+    with contextlib.suppress(OSError, ValueError):
+        number = stream.fileno()
+        real, nothing = os.dup(number), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nothing, number)
+            stream.flush()
+        finally:
+            os.dup2(real, number)
+            os.close(real)
+            os.close(nothing)
