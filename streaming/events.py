@@ -44,6 +44,7 @@ class Code(enum.StrEnum):
     LEARNER_RESET = "learner_reset"  # it could not be resumed and begins anew
     LEAK_ALARM = "leak_alarm"  # the permuted-label control knows something
     NOT_REPRODUCED = "not_reproduced"  # computed again after a restart, it came to something else
+    DONE = "done"  # its cycles are done, or its tape is over: what came of it
     CONTROL = "control"  # an operator's request was carried out or refused
 
     # Model versions.

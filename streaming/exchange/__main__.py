@@ -1,8 +1,15 @@
-"""Run the exchange of a session: ``python -m streaming.exchange SESSION_FOLDER``."""
+"""Run the exchange of a session.
+
+    python -m streaming.exchange SESSION_FOLDER [--ahead SECONDS]
+
+With ``--ahead`` the market goes on for so many seconds of its own from each credit of the session's
+trainers (``streaming.credit``). Without, it waits for nobody.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import signal
@@ -13,13 +20,20 @@ from urllib.parse import urlsplit
 
 from streaming.config import StreamConfig
 from streaming.console import prepare, say
+from streaming.credit import Credits
 from streaming.errors import ConfigError, TickloopError
 from streaming.exchange.server import Exchange
 from streaming.process import end_with_parent
+from streaming.ticks import NS_PER_S
 
 
-async def run(config: StreamConfig, folder: Path) -> None:
+async def run(config: StreamConfig, folder: Path, ahead_s: float | None) -> None:
     """Serve until SIGTERM or SIGINT.
+
+    Args:
+        config: the session's stream settings.
+        folder: the session's folder.
+        ahead_s: how long a credit is good for, market seconds; None if no credits are needed.
 
     Raises:
         TickloopError: if the config names no market or tape that can be served.
@@ -28,7 +42,9 @@ async def run(config: StreamConfig, folder: Path) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Exchange(config, folder) as exchange:
+    ahead_ns = None if ahead_s is None else int(ahead_s * NS_PER_S)
+    credits = None if ahead_ns is None else Credits(folder, config.symbol_list, ahead_ns)
+    async with Exchange(config, folder, credits=credits) as exchange:
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({stopped, exchange.pacing}, return_when=asyncio.FIRST_COMPLETED)
         if exchange.pacing.done():
@@ -41,10 +57,9 @@ def main(argv: Sequence[str]) -> int:
     end_with_parent()
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
-        if len(argv) != 1 or argv[0].startswith("-"):
-            raise ConfigError("usage: python -m streaming.exchange SESSION_FOLDER")
-        config = _load(Path(argv[0]))
-        asyncio.run(run(config, Path(argv[0])))
+        folder, ahead_s = _arguments(argv)
+        config = _load(folder)
+        asyncio.run(run(config, folder, ahead_s))
     except TickloopError as e:
         say(str(e), error=True)
         return 2
@@ -54,6 +69,16 @@ def main(argv: Sequence[str]) -> int:
         say(f"venue_ws: {config.venue_ws} is in use; end its user", error=True)
         return 2
     return 0
+
+
+def _arguments(argv: Sequence[str]) -> tuple[Path, float | None]:
+    match argv:
+        case [folder] if not folder.startswith("-"):
+            return Path(folder), None
+        case [folder, "--ahead", seconds]:
+            with contextlib.suppress(ValueError):
+                return Path(folder), float(seconds)
+    raise ConfigError("usage: python -m streaming.exchange SESSION_FOLDER [--ahead SECONDS]")
 
 
 def _load(folder: Path) -> StreamConfig:

@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from streaming.config import StreamConfig
+from streaming.credit import Credits
 from streaming.exchange.clients import Client, Clients
 from streaming.exchange.faults import Faults
 from streaming.exchange.protocol.rest import Rest
@@ -47,6 +48,7 @@ class Exchange:
             that is empty.
         folder: keeps the market's clock across restarts.
         wall_ns: returns our time, ns since the Unix epoch.
+        credits: the credits of those who follow the market; None if it waits for nobody.
 
     Raises:
         ConfigError: if there is no market of that name.
@@ -55,10 +57,15 @@ class Exchange:
     """
 
     def __init__(
-        self, config: StreamConfig, folder: Path, *, wall_ns: Callable[[], int] = time.time_ns
+        self,
+        config: StreamConfig,
+        folder: Path,
+        *,
+        wall_ns: Callable[[], int] = time.time_ns,
+        credits: Credits | None = None,
     ) -> None:
         self.clients = Clients()
-        self._simulator = MarketSimulator(config, folder, wall_ns)
+        self._simulator = MarketSimulator(config, folder, wall_ns, credits)
         self.faults = Faults(self.clients, self._simulator)
         self._rest = Rest(
             {symbol: each.history for symbol, each in self._simulator.replayers.items()},

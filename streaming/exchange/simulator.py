@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from streaming.config import StreamConfig
+from streaming.credit import Credits
 from streaming.exchange.pacing.market_clock import LONG_AGO_NS, MarketClock
 from streaming.exchange.pacing.replayer import Replayer
 from streaming.exchange.protocol.trades import Trades
@@ -13,6 +14,7 @@ from streaming.exchange.sources import market_of, market_trades, tape_of, tape_t
 from streaming.ticks import NS_PER_S
 
 MIN_BEFORE_S = 60  # history that a market has at its start, at least
+SAVE_NS = NS_PER_S  # how often a market that may have to wait saves its time, ns of our time
 SLICE_TRADES = 1000  # handed out at a time, so that clients do not wait for a long backlog
 
 
@@ -20,11 +22,13 @@ class MarketSimulator:
     """What has happened on the exchange, and what happens next.
 
     A synthetic market has a past and runs from the start. A tape runs once ``start`` is called.
+    A market with ``credits`` stands still where they end.
 
     Args:
         config: names the source, the symbols, the seed and the speed.
         folder: keeps the clock, so that an exchange that was killed goes on where it would be.
         wall_ns: returns our time, ns since the Unix epoch.
+        credits: the credits of those who follow the market; None if it waits for nobody.
 
     Attributes:
         replayers: the trades of each symbol.
@@ -34,11 +38,22 @@ class MarketSimulator:
         TapeError: if the tape cannot be read, or a symbol is not on it.
     """
 
-    def __init__(self, config: StreamConfig, folder: Path, wall_ns: Callable[[], int]) -> None:
-        self._wall_ns = wall_ns
+    def __init__(
+        self,
+        config: StreamConfig,
+        folder: Path,
+        wall_ns: Callable[[], int],
+        credits: Credits | None = None,
+    ) -> None:
+        self._wall_ns, self._credits = wall_ns, credits
         self._speed = config.speed
         self._clock_file = folder / "exchange.json"
         self._clock = MarketClock.load(self._clock_file, config.speed)
+        if self._clock and credits:
+            # It stood still since its exchange was killed, but for what that one had not saved.
+            reached = self._clock.at(min(wall_ns(), self._clock.wall_ns + SAVE_NS))
+            self._clock = self._clock.moved(wall_ns(), reached)
+        self._saved_at = 0  # our time, ns
         self._first_due = 0  # when the first trade of a tape is due, ns
         self._stopped = False
         load = self._load_market if config.source.startswith("sim") else self._load_tape
@@ -54,7 +69,7 @@ class MarketSimulator:
             self._run_from(None if config.speed == 1 else LONG_AGO_NS)
         assert self._clock is not None  # for mypy
         before = max(MIN_BEFORE_S, config.backfill_seconds)
-        start_ns = (self._clock.market_ns // NS_PER_S - before) * NS_PER_S
+        start_ns = (self._clock.start_ns // NS_PER_S - before) * NS_PER_S
         return {
             symbol: market_trades(market, config.seed, symbol, start_ns)
             for symbol in config.symbol_list
@@ -68,7 +83,8 @@ class MarketSimulator:
     def _run_from(self, market_ns: int | None) -> None:
         """Set the clock to ``market_ns`` now; to our own time if None."""
         now = self._wall_ns()
-        self._clock = MarketClock(now, now if market_ns is None else market_ns, self._speed)
+        start = now if market_ns is None else market_ns
+        self._clock = MarketClock(now, start, self._speed, start)
         self._clock.save(self._clock_file)
 
     def start(self) -> None:
@@ -79,6 +95,19 @@ class MarketSimulator:
     def stop(self) -> None:
         """End the market: no trade happens any more."""
         self._stopped = True
+
+    def _present(self, clock: MarketClock) -> int:
+        """Return the market's time, and hold it where the credits end."""
+        wall = self._wall_ns()
+        now = clock.at(wall)
+        if self._credits is None:
+            return now
+        now = min(now, self._credits.limit(clock.market_ns))
+        self._clock = clock.moved(wall, now)
+        if wall - self._saved_at >= SAVE_NS:
+            self._clock.save(self._clock_file)
+            self._saved_at = wall
+        return now
 
     @property
     def ended(self) -> bool:
@@ -95,7 +124,7 @@ class MarketSimulator:
         """Go on to the present; yield the trades to be streamed, in slices."""
         if self._clock is None or self._stopped:
             return
-        now = self._clock.at(self._wall_ns())
+        now = self._present(self._clock)
         for replayer in self.replayers.values():
             while replayer.due(now) and not self._stopped:
                 yield replayer.symbol, replayer.advance(now, SLICE_TRADES)

@@ -53,62 +53,64 @@ def market():
 
 
 def test_a_tape_is_played_learned_from_and_shown(tmp_path, market):
+    """The session ends with its tape, and a page of its own shows it afterwards."""
     tape = write_tape(tmp_path / "recorded", market)
+    with MainJob(tmp_path, source=f"tape:{tape}", speed=10) as job:
+        folder, out = job.session_folder(), job.finish()
+    assert job.process.returncode == 0, out
+    told = re.search(
+        r"^the stream is over: BTCUSDT (\d+) cycles, ([\d,]+) ticks", out, re.MULTILINE
+    )
+    assert told, out
+    assert (int(told[1]), told[2]) == (job.cycles(), f"{len(market):,}")
+    # Every trade of the tape, once, in order, unchanged.
+    kept = tick_cache(folder, "BTCUSDT").read().rows
+    for name in ("id", "ts_event", "price", "size", "side"):
+        np.testing.assert_array_equal(kept[name], market[name])
+    assert sum(stop - first for first, stop, _ in segments(folder / "tape", "BTCUSDT")) == len(kept)
+    # The last cycle has learned from all of it, and the first not before its time.
+    runs = job.runs()
+    assert runs["session"].data.metrics["stream/ticks"] == len(market)
+    assert job.cycles() >= SECONDS / 30
+    assert runs["cnn"].data.metrics["train/accuracy"] > 0
+    assert runs["dqn"].data.metrics["train/memory_size"] > 100
+    check_runs(runs)
+    check_rows(folder)
+    newest = bar_ring(folder, "BTCUSDT").tail(1).rows["ts_open"]
+    assert read_ledger(folder, "BTCUSDT").outcomes["bar"][-1] == newest
+    check_scores(folder, runs)
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert re.fullmatch(
+        r"identical: \d+ cycles, [\d,]+ metrics", runs["session"].data.tags["parity"]
+    )
+    check_page(tmp_path, market, runs["cnn"].data.metrics["live/accuracy"])
+
+
+def check_page(folder, market, live):
+    """The page and its API show the session as it ended."""
     port = free_port()
-    with MainJob(tmp_path, source=f"tape:{tape}", speed=5, page_port=port) as job:
-        folder = job.session_folder()
-        wait_for(lambda: "train/accuracy" in job.runs()["cnn"].data.metrics
-                 if "cnn" in job.runs() else False, "the CNN's first cycle")  # fmt: skip
-        wait_for(lambda: tick_cache(folder, "BTCUSDT").stats["state"] == 4, "the tape's end")
-        # Every trade of the tape, once, in order, unchanged.
-        kept = tick_cache(folder, "BTCUSDT").read().rows
-        for name in ("id", "ts_event", "price", "size", "side"):
-            np.testing.assert_array_equal(kept[name], market[name])
-        # The last cycle is over once the session has learned from the last cut.
-        runs = wait_for_all_learned(job, len(market))
-        assert runs["cnn"].data.metrics["train/accuracy"] > 0
-        assert runs["dqn"].data.metrics["train/memory_size"] > 100
-        live = runs["cnn"].data.metrics["live/accuracy"]
-        assert 0 < live < 1
-        check_runs(runs)
-        check_rows(folder)
-        newest = bar_ring(folder, "BTCUSDT").tail(1).rows["ts_open"]
-        assert read_ledger(folder, "BTCUSDT").outcomes["bar"][-1] == newest
-        check_scores(folder, runs)
+    page = subprocess.Popen(
+        [sys.executable, "-m", "ui.app", "--session", "last", "--page_port", str(port)],
+        cwd=folder,
+        env=plain_environment(),
+    )
+    try:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/live/page.js"), "the page")
         api = Client(f"http://127.0.0.1:{port}", verbose=False)
         ticks = api.predict(api_name="/get_tick_cache_for_training")
         assert [tick["trade_id"] for tick in ticks] == market["id"].tolist()
         bars = api.predict(api_name="/get_one_second_bars")
-
-        def shown():
-            status = api.predict(api_name="/training_status")
-            return status["learners"]["BTCUSDT"]["cnn"]["metrics"]["live/accuracy"] == live
-
-        wait_for(shown, "the page's look at MLflow after the last cycle")
+        status = api.predict(api_name="/training_status")
+        assert status["learners"]["BTCUSDT"]["cnn"]["metrics"]["live/accuracy"] == live
         text = apart(read_page, port)
         assert f"{100 * live:.1f} %" in text
         assert f"{bars[-1]['close']:,.2f}" in text
         assert f"{len(market):,}" in text
-        _, took, alive = job.interrupt()
-        assert job.process.returncode == 0
-        assert alive == []
-        assert took < 5
-    assert {run.info.status for run in job.runs().values()} == {"FINISHED"}
-    assert sum(stop - first for first, stop, _ in segments(folder / "tape", "BTCUSDT")) == len(kept)
-    check_parity_by_the_next(job, folder.name)
-
-
-def check_parity_by_the_next(job, session):
-    """A session that Ctrl-C ended is replayed beside the next one."""
-
-    def parity():
-        return job.client.get_run(session).data.tags.get("parity")
-
-    assert parity() is None
-    with MainJob(job.folder, speed=1) as following:
-        assert re.fullmatch(r"identical: \d+ cycles, [\d,]+ metrics", wait_for(parity, "parity"))
-        _, took, alive = following.interrupt()
-    assert (took < 5, alive) == (True, [])
+        page.send_signal(signal.SIGINT)
+        assert page.wait(5) == 0
+    finally:
+        page.kill()
+        page.wait()
 
 
 def check_runs(runs):
@@ -157,16 +159,6 @@ def check_scores(folder, runs):
         assert live == {key: wanted[key] for key in live}
         if name in ("cnn", "dqn"):
             assert live.keys() == wanted.keys()
-
-
-def wait_for_all_learned(job, n_ticks):
-    """Return the runs once a cycle has seen every tick; the session's metrics come last."""
-
-    def all_learned():
-        runs = job.runs()
-        return runs if runs["session"].data.metrics.get("stream/ticks") == n_ticks else None
-
-    return wait_for(all_learned, "a cycle that has seen every tick")
 
 
 def read_page(port):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -44,6 +45,20 @@ def test_start_on_the_page_of_an_ended_session_has_it_go_on_until_the_page_ends(
     told = json.loads(job.client.get_run(session.name).data.tags["control_result/start"])
     assert (told["result"], told["text"]) == ("applied", "training goes on")
     assert faults_of(session, job.client) == []
+    check_parity_by_the_next(job, session.name)
+
+
+def check_parity_by_the_next(job, session):
+    """A session that Ctrl-C ended is replayed beside the next one."""
+
+    def parity():
+        return job.client.get_run(session).data.tags.get("parity")
+
+    assert parity() is None
+    with MainJob(job.folder, speed=1) as following:
+        assert re.fullmatch(r"identical: \d+ cycles, [\d,]+ metrics", wait_for(parity, "parity"))
+        _, took, alive = following.interrupt()
+    assert (took < 5, alive) == (True, [])
 
 
 def go_on(port, job, cycles):

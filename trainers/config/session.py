@@ -91,7 +91,7 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
     )
     learner: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     parity: bool = setting(
-        True, "once its cycles are done, replay the session at low priority and tag it with the"
+        True, "once it has ended by itself, replay the session at low priority and tag it with the"
         " result; earlier sessions that were ended by hand are replayed while it runs",
     )  # fmt: skip
     resume: str = setting(

@@ -93,7 +93,7 @@ def run(config: SessionConfig, root: Path) -> int:
         code = supervisor.run(Announcer(addresses_of(config, experiment.experiment_id)))
     finally:
         _finish(client, session, code)
-    if code == 0 and resolved.parity and resolved.cycles and not supervisor.stopped:
+    if code == 0 and resolved.parity and not supervisor.stopped:  # it has ended by itself
         replay_at_the_end(session, lambda: supervisor.stopped)
     return code
 

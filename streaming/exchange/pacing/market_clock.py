@@ -20,15 +20,23 @@ class MarketClock:
     """Market time = ``market_ns`` at our time ``wall_ns``, and ``speed`` ns for each of ours.
 
     An exchange keeps it in a file: started again, it goes on where the market would be.
+
+    Attributes:
+        start_ns: the market's time when it began.
     """
 
     wall_ns: int
     market_ns: int
     speed: float
+    start_ns: int
 
     def at(self, wall_ns: int) -> int:
         """Return the market's time at our time ``wall_ns``, both ns since the Unix epoch."""
         return self.market_ns + int((wall_ns - self.wall_ns) * self.speed)
+
+    def moved(self, wall_ns: int, market_ns: int) -> Self:
+        """Return the clock of the same market that stands at ``market_ns`` at ``wall_ns``."""
+        return dataclasses.replace(self, wall_ns=wall_ns, market_ns=market_ns)
 
     def save(self, path: Path) -> None:
         """Write the clock, whole or not at all."""
@@ -41,11 +49,18 @@ class MarketClock:
         """Read the clock that an earlier process started; None if there was none.
 
         Raises:
-            ConfigError: if it ran at another speed: its market would jump.
+            ConfigError: if it ran at another speed, as its market would jump; or if the file is
+                damaged.
         """
         if not path.exists():
             return None
-        clock = msgspec.json.decode(path.read_bytes(), type=cls)
+        try:
+            clock = msgspec.json.decode(path.read_bytes(), type=cls)
+        except ValueError as e:
+            raise ConfigError(
+                f"{path}: expected the clock of a market, it is damaged ({e}); the market of this"
+                " session cannot go on: start another session"
+            ) from e
         if clock.speed != speed:
             raise ConfigError(
                 f"speed: the market of {path.parent} runs at {clock.speed:g}, got {speed:g}; keep"

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from streaming.credit import CreditWriter
 from streaming.events import Code
 from streaming.ticks import NS_PER_MS, NS_PER_US
 from trainers.engine.commands import (
@@ -104,6 +105,7 @@ class LiveMarket:
         self._writer, self._say = writer, say
         self.log, market = log, trainer.market
         self.stream = LiveStream(session, market)
+        self._credit = CreditWriter(session, market)
         self._ledger = Ledger(session, market, self.trainer.roster.names)
         self._checkpoint = of_market(session, market, CHECKPOINT)
         self.run_ids = {
@@ -177,23 +179,37 @@ class LiveMarket:
         ticks = last.first + len(last.rows)
         self._take(ticks, BETWEEN)
         trainer = self.trainer
-        if trainer.paused or ticks < trainer.config.min_ticks:
-            return None
-        now = int(last.rows["ts_event"][-1])
-        if now < trainer.cycles.next_due and not (trainer.wanted or self.last_cycle_due):
+        now = int(last.rows["ts_event"][-1]) if self._may_train(ticks) else 0
+        due = now >= trainer.cycles.next_due or trainer.wanted or self.last_cycle_due
+        if not now or not due:
+            self._credit.grant()
             return None
         self.last_cycle_due = False
         return self._cycle(ticks, now)
 
+    def _may_train(self, ticks: int) -> bool:
+        return not self.trainer.paused and ticks >= self.trainer.config.min_ticks
+
     def end_stream(self) -> None:
         """Note that the stream has ended: what came after the last cycle needs one more."""
-        self.last_cycle_due = self.has_new
+        self.last_cycle_due = self.has_new and self._may_train(self.stream.n_ticks)
 
     @property
     def has_new(self) -> bool:
         """Whether ticks or bars have come that no cycle has seen."""
         stream, trainer = self.stream, self.trainer
         return stream.n_bars > trainer.next_bar or trainer.cycles.last[0] < stream.n_ticks
+
+    def leave(self) -> str:
+        """Let the market go on without this trainer; return what came of it, as a text."""
+        self._credit.waive()
+        cycle, config, ticks = self.trainer.cycle, self.trainer.config, self.stream.n_ticks
+        asked = f" of {config.cycles}" if config.cycles else ""
+        cycles = f"{cycle}{asked} cycles" if cycle else "no cycle"
+        text = f"{self.market} {cycles}, {ticks:,} ticks, {self.trainer.next_bar:,} bars"
+        if not cycle and ticks < config.min_ticks:
+            text += f"; the first cycle needs {config.min_ticks} ticks (--min_ticks)"
+        return text
 
     def _take(self, ticks: int, after: str) -> None:
         """Take the bars that the first ``ticks`` ticks have made final.

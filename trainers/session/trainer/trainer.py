@@ -17,7 +17,7 @@ from trainers.engine.commands import CandidateWanted, CycleDone
 from trainers.engine.events import ChampionInstalled
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.roster import make_roster
-from trainers.names import Status, Tag
+from trainers.names import LIVE, Status, Tag
 from trainers.promotion.alias_watcher import MODELS, AliasWatcher, Versions
 from trainers.promotion.controller import PromotionController
 from trainers.promotion.registry import roll_back
@@ -37,11 +37,13 @@ log = logging.getLogger(__name__)
 LOOP_SECONDS = 0.05
 PROGRESS_SECONDS = 2.0
 CLOSE_SECONDS = 1.5
+SCORED = f"{LIVE}scored"
 
 # The events that are also printed for the person who started the session.
 PRINTED = (
     Code.RESUMED, Code.LEARNER_RESET, Code.NOT_REPRODUCED, Code.CHAMPION, Code.PROMOTED,
     Code.ROLLED_BACK, Code.VERSION_UNUSABLE, Code.STORE_AWAY, Code.STORE_BACK, Code.LEAK_ALARM,
+    Code.DONE,
 )  # fmt: skip
 
 
@@ -110,7 +112,7 @@ class Trainer:
             self._install_champions()
             trained = [done for market in self.markets.values() if (done := self._advance(market))]
             if self._done():
-                self._register()
+                self._end()
                 break
             if not trained:
                 self._show_progress()
@@ -197,7 +199,14 @@ class Trainer:
             for market in markets:
                 market.end_stream()
             return False
-        return cycles > 0 and not any(market.last_cycle_due for market in markets)
+        return not any(market.last_cycle_due for market in markets)
+
+    def _end(self) -> None:
+        """Say what came of the session, and register what its learners have learned."""
+        found = "; ".join(market.leave() for market in self.markets.values())
+        why = "the stream is over" if self._finished_tape else "all cycles are done"
+        self._say(Code.DONE, f"{why}: {found}")
+        self._register()
 
     # ---- promotion
 
@@ -224,6 +233,9 @@ class Trainer:
         for symbol, market in self.markets.items():
             trainer = market.trainer
             for runner in trainer.roster.learners:
+                if not runner.live.get(SCORED):
+                    say(f"{runner.name} {symbol} is not registered: no forecast of it was scored")
+                    continue
                 version = register(
                     self.client, market.run_ids[runner.name], symbol, runner, trainer.bars,
                     trainer.cycle,
