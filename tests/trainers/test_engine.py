@@ -81,6 +81,21 @@ def test_a_bar_asks_whether_its_forecasts_were_in_time_and_then_has_its_rows():
     assert np.isnan(late.forecasts["probability"]).all()
 
 
+def test_a_learner_is_tested_once_a_forecast_of_it_has_met_its_label():
+    trainer = trainer_of(Spy())
+    list(trainer.handle(BarsTaken(BARS[:50])))
+    assert not trainer.tested("spy")
+    cycle_of(trainer)
+    list(trainer.handle(BarsTaken(BARS[50:51])))
+    list(trainer.handle(ForecastsTimed(True)))
+    cycle_of(trainer)
+    assert not trainer.tested("spy")  # it waits for the next bar
+    list(trainer.handle(BarsTaken(BARS[51:52])))
+    list(trainer.handle(ForecastsTimed(False)))
+    cycle_of(trainer)
+    assert trainer.tested("spy")
+
+
 def test_a_backlog_has_rows_at_once_and_one_known_to_be_late_asks_nobody():
     spy = Spy()
     trainer = trainer_of(spy)

@@ -92,6 +92,11 @@ class MarketTrainer:
         ledger = self._forecasting.ledger
         return ledger.outcomes, ledger.forecasts
 
+    def tested(self, learner: str) -> bool:
+        """Return whether a forecast of a learner has met its label by the newest cycle's end."""
+        scored = self.cycles.scorecard.scored
+        return learner in scored and scored[learner].tested
+
     def handle(self, event: Event) -> Iterator[Command]:
         """Handle an event; yield the commands that follow from it.
 

@@ -70,6 +70,11 @@ class Scored:
         made = self.status == MADE
         return int(made.argmax()) if made.any() else len(self)
 
+    @property
+    def tested(self) -> bool:
+        """Whether a forecast was made, of a probability or an action, whose move is known."""
+        return bool(((self.status == MADE) & ~(self.moves.broken | self.moves.waiting)).any())
+
     def samples(self) -> Samples:
         """Return the forecasts that are scored."""
         at = self.scored

@@ -16,8 +16,9 @@ from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted, CycleDone
 from trainers.engine.events import ChampionInstalled
 from trainers.engine.market_trainer import MarketTrainer
+from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.engine.runners.roster import make_roster
-from trainers.names import LIVE, Status, Tag
+from trainers.names import Status, Tag
 from trainers.promotion.alias_watcher import MODELS, AliasWatcher, Versions
 from trainers.promotion.controller import PromotionController
 from trainers.promotion.registry import roll_back
@@ -37,7 +38,6 @@ log = logging.getLogger(__name__)
 LOOP_SECONDS = 0.05
 PROGRESS_SECONDS = 2.0
 CLOSE_SECONDS = 1.5
-SCORED = f"{LIVE}scored"
 
 # The events that are also printed for the person who started the session.
 PRINTED = (
@@ -230,20 +230,24 @@ class Trainer:
     def _register(self) -> None:
         """Register a version of every learner, once the session's cycles are done."""
         self._promotion.wait()
-        for symbol, market in self.markets.items():
-            trainer = market.trainer
-            for runner in trainer.roster.learners:
-                if not runner.live.get(SCORED):
-                    say(f"{runner.name} {symbol} is not registered: no forecast of it was scored")
-                    continue
-                version = register(
-                    self.client, market.run_ids[runner.name], symbol, runner, trainer.bars,
-                    trainer.cycle,
-                )  # fmt: skip
-                if version is not None:
-                    text = f"{symbol} {runner.name} registered as version {version}"
-                    self._say(Code.REGISTERED, text)
-                    say(f"registered {runner.name} {symbol} version {version}")
+        for market in self.markets.values():
+            for runner in market.trainer.roster.learners:
+                self._register_one(market, runner)
+
+    def _register_one(self, market: LiveMarket, runner: LearnerRunner) -> None:
+        """Register what a learner forecasts with, unless no forecast of it has met its label."""
+        trainer, who = market.trainer, f"{runner.name} {market.market}"
+        if not trainer.tested(runner.name):
+            if trainer.cycle:
+                say(f"{who} is not registered: none of its forecasts has been scored")
+            return
+        version = register(
+            self.client, market.run_ids[runner.name], market.market, runner, trainer.bars,
+            trainer.cycle,
+        )  # fmt: skip
+        if version is not None:
+            self._say(Code.REGISTERED, f"{who} registered as version {version}")
+            say(f"registered {who} version {version}")
 
     # ---- events
 
