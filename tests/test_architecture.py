@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ORDER = ("streaming", "datamodules", "trainers", "ui")
+ORDER = ("streaming", "datamodules", "trainers", "ui", "tickloop")
 SOURCES = {
     path.relative_to(ROOT).as_posix(): path
     for folder in ORDER

@@ -24,6 +24,7 @@ from streaming.cache import bar_ring, tick_cache
 from streaming.tape import segments
 from streaming.ticks import NS_PER_S
 from tests.end_to_end.main_job import (
+    PATIENCE,
     ROOT,
     MainJob,
     answers,
@@ -56,7 +57,7 @@ def test_a_tape_is_played_learned_from_and_shown(tmp_path, market):
     """The session ends with its tape, and a page of its own shows it afterwards."""
     tape = write_tape(tmp_path / "recorded", market)
     with MainJob(tmp_path, source=f"tape:{tape}", speed=10) as job:
-        folder, out = job.session_folder(), job.finish()
+        folder, out = job.session_folder(), job.finish(3 * PATIENCE)
     assert job.process.returncode == 0, out
     told = re.search(
         r"^the stream is over: BTCUSDT (\d+) cycles, ([\d,]+) ticks", out, re.MULTILINE
@@ -83,7 +84,25 @@ def test_a_tape_is_played_learned_from_and_shown(tmp_path, market):
     assert re.fullmatch(
         r"identical: \d+ cycles, [\d,]+ metrics", runs["session"].data.tags["parity"]
     )
+    check_notebook(tmp_path, runs)
     check_page(tmp_path, market, runs["cnn"].data.metrics["live/accuracy"])
+
+
+def check_notebook(folder, runs):
+    """The notebook of docs/ runs in the project's folder, and finds MLflow's numbers."""
+    space = {}
+    with contextlib.chdir(folder):
+        for cell in json.loads((ROOT / "docs/session.ipynb").read_text())["cells"]:
+            if cell["cell_type"] == "code":
+                exec("".join(cell["source"]), space)
+    newest = space["equity"].iloc[-1]
+    assert newest["cnn"] == pytest.approx(runs["cnn"].data.metrics["live/pnl_bps"])
+    assert len(space["bars"]) >= SECONDS - 1
+    made = space["forecasts"].query("learner == 'cnn'")
+    missed = runs["cnn"].data.metrics["live/missed"]
+    assert (made["status"] == "missed").sum() == missed
+    right = space["right"].groupby(space["scored"]["learner"], observed=True).mean()
+    assert right["cnn"] == pytest.approx(runs["cnn"].data.metrics["live/accuracy"])
 
 
 def check_page(folder, market, live):
