@@ -44,6 +44,7 @@ from trainers.scoring.ledger import MISSED
 from trainers.scoring.metrics import scores_of
 from trainers.scoring.moves import moves_of
 from trainers.scoring.scored import scored_of
+from ui.views.glossary import TERMS, plain_name
 
 SECONDS = 300
 
@@ -84,6 +85,8 @@ def test_a_tape_is_played_learned_from_and_shown(tmp_path, market):
     assert re.fullmatch(
         r"identical: \d+ cycles, [\d,]+ metrics", runs["session"].data.tags["parity"]
     )
+    named = {plain_name(name) for run in runs.values() for name in run.data.metrics}
+    assert named <= TERMS.keys()
     check_notebook(tmp_path, runs)
     check_page(tmp_path, market, runs["cnn"].data.metrics["live/accuracy"])
 

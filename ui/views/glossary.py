@@ -1,0 +1,163 @@
+"""What every metric means: the one source of the page's help and of ``docs/glossary.md``."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+HEAD = """# Glossary
+
+Every metric in MLflow, by its name. A *bar* is one second of the market. *bp* is a basis point, a
+hundredth of a per cent. `live/NAME` counts since the session began, `live/10m/NAME` over the last
+ten minutes, `live/1h/NAME` over the last hour. `NAME_ci` is the half-width of a 95 % interval,
+where one is known. A learner of your own adds `train/` metrics with the names that it reports.
+"""
+
+
+class Term(NamedTuple):
+    """One metric.
+
+    Attributes:
+        unit: what it counts or is measured in.
+        meaning: one or two sentences; with the formula, where there is one.
+    """
+
+    unit: str
+    meaning: str
+
+
+STREAM = {
+    "stream/ticks": Term("trades", "Trades received since the session began."),
+    "stream/cached": Term("trades", "Trades in the tick cache now."),
+    "stream/bars": Term("bars", "Final bars since the session began."),
+    "stream/ticks_per_second": Term("1/s", "Trades a second of market time since the last cycle."),
+    "stream/span_seconds": Term("s", "Market time that the tick cache covers now."),
+    "stream/lag_ms": Term("ms", "Time from a trade at the venue to here, by the venue's clock."),
+    "stream/gaps": Term("gaps", "Holes in the trade ids that the venue could not fill either."),
+    "stream/missing": Term("trades", "Trades lost in those gaps."),
+    "stream/repaired": Term("trades", "Trades missed by the stream and fetched by REST."),
+    "stream/backfilled": Term("trades", "Trades from before the first streamed one."),
+    "stream/late": Term("trades", "Trades that came when their bar was final: no bar has them."),
+    "stream/duplicates": Term("trades", "Trades dropped because their id was seen before."),
+    "stream/reconnects": Term("times", "How often the connection was lost and made again."),
+    "stream/overruns": Term("cycles", "Cycles that had not ended when the next was due."),
+    "stream/rejected": Term("messages", "Messages dropped, for whatever reason."),
+    "stream/rejected_malformed": Term("messages", "No JSON, or a field is missing or wrong."),
+    "stream/rejected_not_trade": Term("messages", "Another kind of message."),
+    "stream/rejected_foreign_symbol": Term("messages", "Of a symbol that nobody asked for."),
+    "stream/rejected_oversized": Term("messages", "Far larger than any trade."),
+    "stream/rejected_bad_price": Term("trades", "The price is no positive number."),
+    "stream/rejected_bad_size": Term("trades", "The size is no positive number."),
+    "stream/rejected_bad_time": Term("trades", "Before 2009, or over a minute ahead."),
+}
+
+LIVE = {
+    "live/pnl_bps": Term(
+        "bp",
+        "Profit of the paper account after costs: it holds one unit from BUY to SELL, counts"
+        " in mids, and pays fee and half the spread for each change.",
+    ),
+    "live/gross_bps": Term("bp", "The same before costs."),
+    "live/drawdown": Term("bp", "Deepest fall of that profit from an earlier peak."),
+    "live/trades": Term("trades", "Trades that the paper account has closed."),
+    "live/win_rate": Term("share", "Closed trades with a profit after costs."),
+    "live/profit_per_trade": Term("bp", "Mean profit of a closed trade after costs."),
+    "live/average_reward": Term("bp a bar", "`live/pnl_bps` divided by the bars."),
+    "live/turnover": Term("changes a bar", "Changes of position divided by the bars."),
+    "live/break_even": Term(
+        "share",
+        "Accuracy from which it would pay to be in or out each bar by the forecast:"
+        " 0.5 + cost of a change / mean size of a move. Above 1 no accuracy pays.",
+    ),
+    "live/missed": Term("bars", "Forecasts that came too late: the next bar was known already."),
+    "live/scored": Term("bars", "Forecasts made in time whose next close moved."),
+    "live/flat": Term("bars", "Forecasts made in time whose next close did not move."),
+    "live/flat_rate": Term("share", "`live/flat` of all forecasts whose next close is known."),
+    "live/silent": Term("bars", "Bars at which the learner gave no forecast."),
+    "live/failed": Term("bars", "Bars at which the learner raised an error."),
+    "live/broken": Term("bars", "Forecasts without a label, as the next bar is not whole."),
+    "live/accuracy": Term("share", "Scored forecasts whose direction was right."),
+    "live/log_loss": Term(
+        "nats a bar",
+        "Mean of -ln(probability given to what happened). 0.693 is a coin;"
+        " divide by 0.693 for bits.",
+    ),
+    "live/brier": Term("", "Mean squared error of the probability; 0.25 is a coin."),
+    "live/auc": Term("share", "Chance that a rise was given a higher probability than a fall."),
+    "live/mcc": Term("", "Matthews correlation of forecast and outcome, -1 to 1."),
+    "live/kappa": Term(
+        "share", "Errors avoided of those made by repeating the last direction; at most 1."
+    ),
+    "live/calibration_error": Term(
+        "share",
+        "Mean distance of the probabilities from how often it rose, in ten bins of equal"
+        " size. Chance alone makes 0.04 at 1,000 bars.",
+    ),
+    "live/edge": Term(
+        "nats a bar",
+        "Log-loss of the best baseline less ours, on the bars that both scored."
+        " Above 0 is better than every baseline.",
+    ),
+    "live/edge_bps": Term("bp", "Profit of the account less that of the best baseline's."),
+}
+
+TRAIN = {
+    "train/seconds": Term("s", "How long the last training took."),
+    "train/loss": Term("", "Loss of the last training: cross-entropy in nats; for the DQN the"
+                       " error of its values."),
+    "train/accuracy": Term("share", "Accuracy on data that the model has seen: no evidence."),
+    "train/epochs": Term("passes", "Windows drawn so far, in passes over the training windows."),
+    "train/learning_rate": Term("", "Step size of the optimiser."),
+    "train/windows": Term("windows", "Training windows with a move."),
+    "train/weight_steady": Term("share", "Weight of the expert that fits all bars."),
+    "train/weight_recent": Term("share", "Weight of the expert that fits the newest bars."),
+    "train/weight_deep": Term("share", "Weight of the convolution."),
+    "train/weight_coin": Term("share", "Weight of the expert that says one half."),
+    "train/average_reward": Term("bp a bar", "Reward of a practice run over bars it has seen."),
+    "train/episodes": Term("runs", "Practice runs so far."),
+    "train/epsilon": Term("share", "Random actions in a practice run."),
+    "train/memory_size": Term("experiences", "Experiences in the replay memory."),
+    "train/updates": Term("updates", "Steps of the DQN's optimiser so far."),
+    "train/rows": Term("bars", "Bars in the last training of a linear baseline."),
+    "train/bars": Term("bars", "Bars that a baseline without training was shown."),
+    "train/up": Term("share", "How often the close rose: the forecast of `majority`."),
+    "train/agreed": Term("share", "How often a move had (`reversal`: had not) the direction of the"
+                         " one before."),
+}  # fmt: skip
+
+PROMOTION = {
+    "promotion/log_e": Term(
+        "", "Logarithm of the evidence that the challenger is better; it is promoted above the"
+        " threshold."
+    ),
+    "promotion/log_threshold": Term("", "The threshold for `promotion/log_e`."),
+    "promotion/bars": Term("bars", "Bars on which the challenger has been compared."),
+}  # fmt: skip
+
+TERMS: dict[str, Term] = STREAM | LIVE | TRAIN | PROMOTION
+
+
+def plain_name(metric: str) -> str:
+    """Return a metric's name without its window and without the suffix of an interval.
+
+    >>> plain_name("live/10m/accuracy_ci"), plain_name("train/loss")
+    ('live/accuracy', 'train/loss')
+    """
+    for window in ("10m/", "1h/"):
+        metric = metric.replace(f"live/{window}", "live/", 1)
+    return metric.removesuffix("_ci")
+
+
+def as_markdown() -> str:
+    """Return the text of ``docs/glossary.md``."""
+    parts = [HEAD]
+    for title, terms in (
+        ("Live: from forecasts made before their label existed", LIVE),
+        ("Stream", STREAM),
+        ("Train: of the last training, no evidence", TRAIN),
+        ("Promotion", PROMOTION),
+    ):
+        rows = [f"| `{name}` | {unit} | {meaning} |" for name, (unit, meaning) in terms.items()]
+        parts.append(
+            f"## {title}\n\n| metric | unit | meaning |\n|---|---|---|\n" + "\n".join(rows)
+        )
+    return "\n".join(f"{part.rstrip()}\n" for part in parts)
