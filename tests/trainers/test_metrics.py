@@ -124,6 +124,7 @@ def test_counts():
     found = live([1, 2, 3, 4, 5, 6, 7], [0.9] * 7, status=status, gaps=[6])
     names = ("scored", "missed", "silent", "failed", "broken")
     assert [found[name] for name in names] == [1, 1, 2, 1, 1]
+    assert found["missed_rate"] == 1 / 7
 
 
 # ---- what is left out
@@ -132,8 +133,9 @@ def test_counts():
 def test_scores_without_a_case_are_left_out_and_none_is_ever_nan():
     counts = {"scored", "flat", "broken", "missed", "silent", "failed", "trades"}
     assert set(live([], [])) == counts
-    assert set(live([100], [0.9])) == counts
-    assert set(live([100, 101], [np.nan] * 2, status=SILENT)) == counts | {"break_even"}
+    assert set(live([100], [0.9])) == counts | {"missed_rate"}
+    silent = set(live([100, 101], [np.nan] * 2, status=SILENT))
+    assert silent == counts | {"missed_rate", "break_even"}
     flat = set(live([100, 100], [0.9, 0.9]))
     assert flat >= {"flat_rate", "pnl_bps"}
     assert not flat & {"accuracy", "auc", "break_even", "win_rate"}

@@ -88,9 +88,8 @@ def test_forecast_stands_at_the_bar_that_it_is_about(tmp_path: Path, writer: Wri
     writer.bar(probability=0.9, status=MISSED)
     shown = marks(tmp_path).update()
     assert shown.whole == {"learners": ["cnn", "dqn"]}, "a baseline is no learner"
-    assert list(shown.keyed["forecasts"].values()) == [[START + 1, 0.61, None]], (
-        "a missed one has no value"
-    )
+    rows = list(shown.keyed["forecasts"].values())
+    assert rows == [[START + 1, 0.61, None], [START + 2, None, None]], "a missed one has no value"
 
 
 def test_trades_are_the_paper_account_s(tmp_path: Path, writer: Writer) -> None:

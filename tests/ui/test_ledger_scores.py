@@ -120,7 +120,7 @@ def test_market_in_which_no_accuracy_pays_is_shown_so_without_an_interval() -> N
     run = RunRecord("r", "RUNNING", {}, found, 1)
     metrics = SessionMetrics(learners={"BTCUSDT": {"cnn": run}})
     texts = evidence("BTCUSDT", metrics, LedgerScores(), ["cnn"]).texts
-    assert texts["p.cnn.needed"] == "no accuracy pays the costs"
+    assert texts["p.cnn.needed"] == "over 100 %: a move costs more than it is worth"
 
 
 def test_ledger_is_scored_once_a_cycle(folder: Path) -> None:

@@ -69,7 +69,7 @@ def test_learner_without_trades_and_one_with_an_error(
     expect(card).to_contain_text("no trades yet")
     card = tab.get_by_role("region", name="CNN")
     expect(card).to_contain_text("no bars scored yet")
-    expect(card.locator("b").nth(2)).to_have_text("not trained yet")
+    expect(card.locator('[data-k="cnn.train/loss"]')).to_have_text("not trained yet")
     expect(card.locator(".chip")).to_have_text("ERROR")
     expect(card).to_contain_text("ValueError: loss is not finite")
 
@@ -80,7 +80,7 @@ def test_generic_card_of_another_learner(new: World, new_page: Page, open_tab: O
     new.log(run, 1, live__accuracy=0.513, live__scored=40, live__log_loss=0.7)
     card = tab.get_by_role("region", name="majority")
     expect(card).to_contain_text("51.3 %")
-    expect(card).to_contain_text("40 bars scored")
+    expect(card).to_contain_text("of 40 bars")
     expect(card).to_contain_text("live/log_loss")
 
 

@@ -16,6 +16,7 @@ from ui.mlflow.session_metrics import SessionMetrics
 from ui.runs.run_comparison import metric_names, params_that_differ
 from ui.runs.runs_table import audit_text, model_rows, run_rows
 from ui.session_view import mlflow_ui
+from ui.views.metric_cards import LIVE_ACCURACY, PNL
 from ui.views.verdict_text import verdict_text
 
 
@@ -169,3 +170,28 @@ def test_link_into_mlflow_never_has_a_password() -> None:
     )
     assert mlflow_ui("sqlite:////somewhere/mlflow.db", 5000) == 5000
     assert mlflow_ui("postgresql://me:secret@host/db", 0) == 0
+
+
+@pytest.mark.parametrize(
+    "metrics, shown",
+    [
+        (
+            {"live/accuracy": 0.5, "live/accuracy_ci": 0.579, "live/scored": 8},
+            "n = 8: 50.0 % ± 57.9 %",
+        ),
+        ({"live/accuracy": 0.542, "live/scored": 720}, "54.2 % of 720 bars"),
+        ({}, "no bars scored yet"),
+    ],
+)
+def test_a_score_of_few_samples_begins_with_their_number(
+    metrics: dict[str, float], shown: str
+) -> None:
+    assert LIVE_ACCURACY.text(metrics) == shown
+
+
+def test_a_profit_without_a_trade_is_no_number() -> None:
+    assert PNL.text({"live/pnl_bps": 0.0, "live/trades": 0}) == "no trades yet"
+    assert PNL.text({"live/pnl_bps": -27.0, "live/trades": 0}) == "n = 0: -27.0 bp"
+    assert PNL.text({"live/pnl_bps": -131.9, "live/pnl_bps_ci": 93.9, "live/trades": 64}) == (
+        "-131.9 bp ± 93.9 bp"
+    )

@@ -68,6 +68,8 @@ def window_scores(scored: Scored, paper: Paper, fee_bps: float) -> dict[str, Est
         fee_bps: as in ``scores_of``.
     """
     found: dict[str, Estimate | None] = {**_counts(scored, paper)}
+    if len(scored):
+        found["missed_rate"] = Estimate(scored.count(MISSED) / len(scored))
     found["break_even"] = break_even(scored.moves, fee_bps)
     if scored.matured.any():
         found["flat_rate"] = mean_of(scored.flat[scored.matured].astype(np.float64))

@@ -130,41 +130,46 @@ def _pays(name: str, run: RunRecord | None, ledger: LedgerScores) -> Texts:
     costs, agent = ledger.costs.get(name), is_agent(run)
     no_accuracy = "an agent: it gives no probability" if agent else UNSCORED
     return {
+        f"p.{name}.verdict": _account_verdict(metrics, costs),
+        **{f"p.{name}.{times}": _money(costs[times] if costs else None) for times in range(3)},
+        f"p.{name}.each": NOT_APPLICABLE if agent else _accuracy_verdict(metrics),
         f"p.{name}.needed": _needed(metrics),
         f"p.{name}.reached": Line("live/accuracy", "", percent, no_accuracy).text(metrics),
-        f"p.{name}.verdict": _profit(costs) if agent else _verdict(metrics),
-        **{f"p.{name}.{times}": _money(costs[times] if costs else None) for times in range(3)},
         f"v.{name}": verdict_text(run.tags.get(Tag.VERDICT) if run else None),
     }
 
 
 def _needed(metrics: Mapping[str, float]) -> str:
     if metrics.get("live/break_even", 0.0) > 1:
-        return "no accuracy pays the costs"
+        return "over 100 %: a move costs more than it is worth"
     return Line("live/break_even", "", percent, UNKNOWN).text(metrics)
 
 
-def _verdict(metrics: Mapping[str, float]) -> str:
-    """Return how the accuracy reached compares with the one needed."""
+def _account_verdict(metrics: Mapping[str, float], costs: list[Estimate] | None) -> str:
+    """Return how the paper account's profit after costs compares with none."""
+    if not costs:
+        return UNKNOWN
+    if costs[1].value == 0 and not metrics.get("live/trades"):
+        return NO_TRADES
+    if costs[1].half_width is None:
+        return UNKNOWN
+    return _compared(costs[1].value, costs[1].half_width, "pays", "does not pay")
+
+
+def _accuracy_verdict(metrics: Mapping[str, float]) -> str:
+    """Return whether a position each bar would pay: the accuracy reached against the needed one."""
     known = [metrics.get(f"live/{name}") for name in ("accuracy", "accuracy_ci", "break_even")]
     reached, width, needed = known
     if reached is None or needed is None or width is None:
         return UNKNOWN
-    return _compared(reached - needed, width)
+    return _compared(reached - needed, width, "would pay", "would not pay")
 
 
-def _profit(costs: list[Estimate] | None) -> str:
-    """Return how an agent's profit after costs compares with none."""
-    if not costs or costs[1].half_width is None:
-        return UNKNOWN
-    return _compared(costs[1].value, costs[1].half_width)
-
-
-def _compared(above: float, width: float) -> str:
+def _compared(above: float, width: float, yes: str, no: str) -> str:
     if above - width > 0:
-        return "pays: the whole interval is above"
+        return f"{yes}: the whole interval is above"
     if above + width < 0:
-        return "does not pay: the whole interval is below"
+        return f"{no}: the whole interval is below"
     return "open: the interval holds both"
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from trainers.config import SessionConfig
 from trainers.names import Tag, champion_name
 from trainers.tracking.reader import RunRecord
 from ui.live.market import Counters
-from ui.mlflow.session_metrics import Event, SessionMetrics, is_agent
+from ui.mlflow.session_metrics import Event, SessionMetrics
 from ui.views.formatting import UNKNOWN, count, percent
-from ui.views.metric_cards import CARDS, card_of
+from ui.views.metric_cards import CARDS, MISSED, card_of
 from ui.views.view_model import Texts, ViewModel
 
 EVENTS_SHOWN = 5
+MANY_MISSED = 0.01
 
 
 def cards(
@@ -43,6 +44,7 @@ def cards(
             run, metrics.champions.get(symbol, {}).get(champion_name(name))
         )
         shown.append(_card(name, run.metrics if run else {}))
+    texts["stream.missed"] = _missed(learners.values())
     return ViewModel(texts, {"cards": shown, "events": newest_events(metrics.events)})
 
 
@@ -85,15 +87,27 @@ def _learner(name: str, run: RunRecord | None, warming: str) -> Texts:
 
 
 def _note(run: RunRecord) -> str:
-    """Return how many bars the headline is about, and the accuracy that pays for trading."""
-    metrics = run.metrics
-    if is_agent(run):
-        return f"{count(metrics.get('live/trades', 0))} trades closed"
-    scored, pays = metrics.get("live/scored"), metrics.get("live/break_even")
-    parts = [f"{count(scored)} bars scored"] if scored is not None else []
-    if pays is not None:
-        parts.append(f"break-even {percent(pays)}" if pays <= 1 else "no accuracy pays the costs")
-    return ", ".join(parts)
+    """Return what the interval of the profit says, and on how many trades it stands."""
+    profit, width = run.metrics["live/pnl_bps"], run.metrics.get("live/pnl_bps_ci")
+    closed = run.metrics.get("live/trades", 0)
+    trades = f"{count(closed)} trade{'s' * (closed != 1)} closed"
+    if width is None:
+        return trades if closed else ""
+    if profit - width > 0:
+        verdict = "earns: the whole interval is above 0"
+    elif profit + width < 0:
+        verdict = "loses: the whole interval is below 0"
+    else:
+        verdict = "open: the interval holds 0"
+    return f"{verdict}, {trades}"
+
+
+def _missed(runs: Iterable[RunRecord]) -> str:
+    """Return the share of forecasts that came too late, with a sign from 1 % on."""
+    shares = [run.metrics[MISSED.key] for run in runs if MISSED.key in run.metrics]
+    if not shares:
+        return UNKNOWN
+    return f"{'⚠ ' if max(shares) >= MANY_MISSED else ''}{percent(max(shares))}"
 
 
 def _champion(run: RunRecord | None, frozen: RunRecord | None) -> str:

@@ -2,7 +2,8 @@
 
 ledger (only what is new) -> LedgerMarks -> rows by time, for as long as the chart reaches
 
-forecasts    [time, probability of up by each learner]   time of the bar that they are about
+forecasts    [time, probability of up by each learner]   time of the bar that they are about;
+                                                         null where there was none in time
 trades       {time, learner, side}                       time of the bar at whose close it was made
 cycle_marks  {cycle, time, version}                      version that serves from that time on
 
@@ -91,12 +92,15 @@ class LedgerMarks:
         columns = {new.names.index(name): i for i, name in enumerate(self.learners, 1)}
         since = self._horizon(new)
         made = (new.forecasts["status"] == MADE) & ~np.isnan(new.forecasts["probability"])
-        for row in new.forecasts[made & (new.forecasts["bar"] >= since)]:
+        recent = new.forecasts["bar"] >= since
+        for row, known in zip(new.forecasts[recent], made[recent].tolist(), strict=True):
             if column := columns.get(int(row["learner"])):
                 time = int(row["bar"]) // NS_PER_S + 1
+                # A bar without a forecast is there too: the line has a gap at it.
                 empty = [time, *[None] * len(columns)]
                 probabilities = [*self.forecasts.get(time, empty)]
-                probabilities[column] = round(float(row["probability"]), 4)
+                if known:
+                    probabilities[column] = round(float(row["probability"]), 4)
                 self.forecasts[time] = probabilities
 
     def _add_cycle_marks(self, new: LedgerContents) -> None:

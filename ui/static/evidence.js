@@ -68,17 +68,25 @@
     pays(name) {
       const section = element("section");
       section.setAttribute("aria-label", `Break-even of ${name}`);
-      const pairs = element("div", undefined, "pairs");
-      pairs.append(
-        this.panel.pair(`p.${name}.needed`, "accuracy needed", true),
-        this.panel.pair(`p.${name}.reached`, "accuracy reached", true),
+      const bars = element("div", undefined, "bars");
+      bars.dataset.of = name;
+      const [account, each] = [element("div", undefined, "pairs"), element("div", undefined, "pairs")];
+      account.append(
         this.panel.pair(`p.${name}.0`, "P&L at 0 × cost", true),
         this.panel.pair(`p.${name}.1`, "P&L at 1 × cost", true),
         this.panel.pair(`p.${name}.2`, "P&L at 2 × cost", true)
       );
-      const bars = element("div", undefined, "bars");
-      bars.dataset.of = name;
-      section.append(element("h3", name), place("p", `p.${name}.verdict`, "note-text"), bars, pairs);
+      each.append(
+        this.panel.pair(`p.${name}.needed`, "accuracy needed", true),
+        this.panel.pair(`p.${name}.reached`, "accuracy reached", true)
+      );
+      section.append(
+        element("h3", name),
+        element("h4", "The paper account, as it trades"),
+        place("p", `p.${name}.verdict`, "note-text"), bars, account,
+        element("h4", "If one were in and out each bar"),
+        place("p", `p.${name}.each`, "note-text"), each
+      );
       return section;
     }
 

@@ -32,7 +32,11 @@
     write(node, text) {
       if (node.textContent !== text) node.textContent = text;
       if (node.classList.contains("chip")) node.dataset.s = text;
-      else node.classList.toggle("no-number", !NUMBER.test(text));
+      else {
+        const warning = text.startsWith("⚠ ");
+        node.classList.toggle("warning", warning);
+        node.classList.toggle("no-number", !NUMBER.test(warning ? text.slice(2) : text));
+      }
     }
 
     setCards(cards) {

@@ -13,6 +13,7 @@
     constructor(chart, pane, legend) {
       Object.assign(this, { chart, pane, legend, rows: new Map(), series: new Map() });
       this.learners = [];
+      this.open = new Set(); // the learners whose newest bar has no forecast
       this.confidence = null; // until the first message
     }
 
@@ -40,8 +41,7 @@
 
     draw() {
       for (const i of this.forecasters()) {
-        const points = [...this.rows.values()].map((row) => this.point(row, i));
-        this.line(i).setData(points);
+        this.line(i).setData(this.points(i));
       }
       this.describe();
     }
@@ -53,16 +53,33 @@
         if (older && !this.rows.has(row.time)) continue;
         this.rows.set(row.time, row);
         row.probabilities.forEach((value, i) => {
-          if (value !== null || this.series.has(i)) this.line(i).update(this.point(row, i), older);
+          if (value !== null || this.series.has(i)) this.add(row, i, older);
         });
         last = Math.max(last, row.time);
       }
       this.describe();
     }
 
-    point({ time, probabilities }, i) {
+    /* All points of a learner. The chart joins points: at a bar without a forecast it gets the next
+       one's value without a colour, and shows a gap. */
+    points(i) {
+      let next = null;
+      const points = [...this.rows.values()].reverse().map((row) => {
+        const value = row.probabilities[i] ?? null;
+        if (value === null) return next === null ? { time: row.time } : { time: row.time, value: next, color: "transparent" };
+        next = value;
+        return { time: row.time, value };
+      });
+      return points.reverse();
+    }
+
+    /* Show a row that is new, or has changed. */
+    add({ time, probabilities }, i, older) {
       const value = probabilities[i] ?? null;
-      return value === null ? { time } : { time, value };
+      if (older || (value !== null && this.open.has(i))) this.line(i).setData(this.points(i));
+      else this.line(i).update(value === null ? { time } : { time, value });
+      if (value === null) this.open.add(i);
+      else this.open.delete(i);
     }
 
     /* The learners that gave a probability, by index: an agent gives none. */
@@ -119,7 +136,7 @@
       if (!row) return this.write("up", "no forecasts yet");
       const parts = this.forecasters().map((i) => {
         const value = row.probabilities[i] ?? null;
-        const text = `${this.learners[i] ?? ""} ${value === null ? "silent" : value.toFixed(3)}`;
+        const text = `${this.learners[i] ?? ""} ${value === null ? "none" : value.toFixed(3)}`;
         return [`t${i % Tickloop.SERIES}`, text];
       });
       this.write("up", ...parts, ["", `band: no signal under ${Math.round(100 * this.confidence)} %`]);

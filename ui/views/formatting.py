@@ -42,6 +42,11 @@ def bp(value: float) -> str:
     return f"{value:+,.1f} bp" if abs(value) < 1000 else f"{value:+,.0f} bp"
 
 
+def bp_down(value: float) -> str:
+    """Format a fall in basis points, which has no sign: ``12.4 bp``."""
+    return bp(value).lstrip("+")
+
+
 def nats(value: float) -> str:
     """Format an edge in nats, with its sign: ``+0.0123``."""
     return f"{value:+.4f}"

@@ -69,6 +69,7 @@ LIVE = {
         " 0.5 + cost of a change / mean size of a move. Above 1 no accuracy pays.",
     ),
     "live/missed": Term("bars", "Forecasts that came too late: the next bar was known already."),
+    "live/missed_rate": Term("share", "`live/missed` of all bars since the first cycle."),
     "live/scored": Term("bars", "Forecasts made in time whose next close moved."),
     "live/flat": Term("bars", "Forecasts made in time whose next close did not move."),
     "live/flat_rate": Term("share", "`live/flat` of all forecasts whose next close is known."),

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 
 from ui.views.formatting import (
     NO_TRADES,
+    UNKNOWN,
     UNSCORED,
     UNTRAINED,
     bp,
+    bp_down,
     count,
     decimals,
     nats,
@@ -17,6 +19,8 @@ from ui.views.formatting import (
     plain,
     signed,
 )
+
+FEW = 30  # samples: a score of fewer says little, however large it is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Line:
         format: formats its value.
         unknown: shown while there is no value.
         wide: whether it needs a line for itself.
+        of: the metric that counts the samples of the value; empty if it has none.
+        samples: what these are called after the value; empty leaves them out.
     """
 
     key: str
@@ -36,13 +42,22 @@ class Line:
     format: Callable[[float], str]
     unknown: str = UNTRAINED
     wide: bool = False
+    of: str = ""
+    samples: str = ""
 
     def text(self, metrics: Mapping[str, float]) -> str:
-        """Return the metric's text, with the half-width of its interval if that is known."""
+        """Return the metric's text, with the half-width of its interval if that is known.
+
+        A value of few samples begins with their number, which the page shows in grey.
+        """
         value, width = metrics.get(self.key), metrics.get(f"{self.key}_ci")
-        if value is None:
+        n = metrics.get(self.of)
+        if value is None or (n == 0 and value == 0):
             return self.unknown
-        return self.format(value) + (f" ± {self.format(width).lstrip('+')}" if width else "")
+        shown = self.format(value) + (f" ± {self.format(width).lstrip('+')}" if width else "")
+        if n is not None and n < FEW:
+            return f"n = {n:.0f}: {shown}"
+        return f"{shown} of {count(n)} {self.samples}" if self.samples and n is not None else shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,15 +68,26 @@ class Card:
     lines: tuple[Line, ...]
 
 
-LIVE_ACCURACY = Line("live/accuracy", "Live accuracy (test-then-train)", percent, UNSCORED)
+PNL = Line("live/pnl_bps", "Net P&L after costs", bp, NO_TRADES, of="live/trades")
+DRAWDOWN = Line("live/drawdown", "Drawdown", bp_down, NO_TRADES)
+MISSED = Line("live/missed_rate", "Missed", percent, UNKNOWN)
+LIVE_ACCURACY = Line(
+    "live/accuracy", "Live accuracy (test-then-train)", percent, UNSCORED, wide=True,
+    of="live/scored", samples="bars",
+)  # fmt: skip
+WIN_RATE = Line(
+    "live/win_rate", "Live win rate (test-then-train)", percent, NO_TRADES, wide=True,
+    of="live/trades", samples="trades",
+)  # fmt: skip
 EDGE = Line("live/edge", "Edge over best baseline, nats", nats, UNSCORED, wide=True)
-PNL = Line("live/pnl_bps", "P&L after costs", bp, NO_TRADES, wide=True)
 EDGE_BPS = Line("live/edge_bps", "P&L over best baseline", bp, UNSCORED, wide=True)
+MONEY = (PNL, DRAWDOWN, MISSED)
 
 CARDS = {
     "cnn": Card(
         "CNN",
         (
+            *MONEY,
             LIVE_ACCURACY,
             EDGE,
             Line("train/accuracy", "Train accuracy (seen data)", percent, wide=True),
@@ -73,8 +99,8 @@ CARDS = {
     "dqn": Card(
         "DQN",
         (
-            Line("live/win_rate", "Live win rate (test-then-train)", percent, NO_TRADES),
-            PNL,
+            *MONEY,
+            WIN_RATE,
             EDGE_BPS,
             Line("train/average_reward", "Average reward", signed),
             Line("train/episodes", "Episodes", count),
@@ -86,7 +112,9 @@ CARDS = {
 
 
 # What a card shows anyway.
-SHOWN = {"live/accuracy", "live/scored", "live/edge", "live/break_even"}
+SHOWN = {line.key for line in (*MONEY, LIVE_ACCURACY, EDGE)} | {
+    "live/scored", "live/missed", "live/trades", "live/break_even",
+}  # fmt: skip
 
 
 def card_of(learner: str, metrics: Mapping[str, float]) -> Card:
@@ -95,4 +123,4 @@ def card_of(learner: str, metrics: Mapping[str, float]) -> Card:
         return CARDS[learner]
     others = sorted(key for key in metrics if key not in SHOWN and key.count("/") == 1)
     logged = [Line(key, key, plain) for key in others if not key.endswith("_ci")]
-    return Card(learner, (LIVE_ACCURACY, EDGE, *logged[:6]))
+    return Card(learner, (*MONEY, LIVE_ACCURACY, EDGE, *logged[:6]))
