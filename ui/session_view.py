@@ -23,6 +23,7 @@ from ui.live.header import header, price_decimals, stream
 from ui.live.learner_cards import cards
 from ui.live.ledger_marks import LedgerMarks
 from ui.live.market import Market
+from ui.live.source_badge import badge
 from ui.metrics_stream.publisher import MetricsPublisher
 from ui.mlflow.poller import Poller
 from ui.runs.runs_view import RunsView
@@ -83,7 +84,11 @@ class SessionView:
         cycles = metrics.cycles.get(symbol)
         return merged(
             ViewModel(
-                {**header(rows, metrics, decimals), **stream(counters, self.config)},
+                {
+                    **header(rows, metrics, decimals),
+                    **stream(counters, self.config),
+                    **badge(self.config.source, rows),
+                },
                 {
                     "decimals": decimals,
                     "confidence": confidence(metrics.session, self.config.confidence),
