@@ -1,4 +1,8 @@
-"""The connection to a venue's stream: opened, watched for silence, and opened again when lost."""
+"""The connection to a venue's stream: opened, and opened again when lost.
+
+A peer that is gone is found by the library's pings; whether a silent stream misses something is
+judged in ``streaming.silence``.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,9 @@ from streaming.backoff import ConnectBudget, full_jitter, retry_after_seconds
 from streaming.batching import Batcher
 from streaming.config import StreamConfig
 from streaming.counters import ConnectionState
+from streaming.errors import ConfigError
 from streaming.events import Code
-from streaming.rest_client import on_this_machine
+from streaming.proxies import on_this_machine, proxy_fault
 from streaming.stream_files import StreamFiles
 
 MAX_QUEUE = 8192  # frames websockets may hold before it stops reading
@@ -28,10 +33,15 @@ TOO_BIG = 1009
 PROVEN_SECONDS = 60.0
 END_OF_TAPE = "end of tape"
 
-# Statuses with which a venue refuses an address, and how long it is left alone then.
-REFUSED = (403, 418, 429, 451)
-REFUSED_WAIT_S = 10.0  # if it names no wait in seconds
-MAX_REFUSED_WAIT_S = 300.0
+# Statuses with which a venue refuses an address for a while, or for where it is, and how long it is
+# left alone if it names no wait in seconds.
+LIMITED, REFUSED = (418, 429), (403, 451)
+LIMITED_WAIT_S, REFUSED_WAIT_S = 10.0, 300.0
+MAX_WAIT_S = 300.0
+ADVICE = (
+    "the venue does not serve this address or region; take another venue, or --venue_ws and"
+    " --venue_rest that may be used from here"
+)
 
 
 class Connection:
@@ -51,11 +61,11 @@ class Connection:
         self._batcher, self._files = batcher, files
         self._rng = random.Random()
         self._socket: ClientConnection | None = None
-        self._last_data = time.monotonic()
 
-    def note_data(self) -> None:
-        """Take note that the stream is not silent."""
-        self._last_data = time.monotonic()
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection."""
+        return self._socket is not None
 
     def drop(self, code: Code, reason: str) -> None:
         """End the connection without waiting for the other side; ``keep`` makes a new one."""
@@ -63,19 +73,14 @@ class Connection:
             self._files.say(code, f"dropping the connection: {reason}")
             self._socket.transport.abort()
 
-    async def watch(self) -> None:
-        """Drop a connection that is open but silent: pings do not notice those."""
-        stale_seconds = self._config.stale_seconds
-        while True:
-            await asyncio.sleep(min(1.0, stale_seconds / 4))
-            silent = time.monotonic() - self._last_data
-            if self._socket is not None and silent > stale_seconds:
-                self._files.set_state(ConnectionState.STALE)
-                self.note_data()
-                self.drop(Code.STALE, f"silent for {silent:.0f} s")
-
     async def keep(self) -> None:
-        """Connect again whenever the connection is lost; return at the end of a tape."""
+        """Connect again whenever the connection is lost; return at the end of a tape.
+
+        Raises:
+            ConfigError: if the environment names a proxy that cannot be used.
+        """
+        if fault := proxy_fault(self._url):
+            raise ConfigError(fault)
         budget, delays = ConnectBudget(), self._new_delays()
         while True:
             await asyncio.sleep(budget.wait(time.monotonic()))
@@ -98,7 +103,7 @@ class Connection:
     async def _connect_once(self) -> str:
         """Stream over one connection; return why it ended."""
         try:
-            async with connect(
+            self._socket = await connect(
                 self._url,
                 compression=None,
                 max_queue=MAX_QUEUE,
@@ -106,38 +111,49 @@ class Connection:
                 open_timeout=10,
                 close_timeout=1,
                 proxy=None if on_this_machine(self._url) else True,
-            ) as self._socket:
-                self._files.say(Code.CONNECTED, f"connected to {self._url}")
-                self._files.set_state(ConnectionState.CONNECTED)
-                self.note_data()
-                await self._batcher.read(self._socket)
+            )
+        except websockets.InvalidStatus as e:
+            await self._wait_as_refused(e)
+            return f"HTTP {e.response.status_code}"
+        except (OSError, TimeoutError, ValueError, websockets.WebSocketException) as e:
+            return str(e) or type(e).__name__
+        self._files.say(Code.CONNECTED, f"connected to {self._url}")
+        self._files.set_state(ConnectionState.CONNECTED)
+        return await self._stream(self._socket)
+
+    async def _stream(self, socket: ClientConnection) -> str:
+        """Read frames until the connection ends; return why it did."""
+        try:
+            async with socket:
+                await self._batcher.read(socket)
         except websockets.ConnectionClosed as e:
             self._batcher.flush()
             if e.rcvd is None and e.sent is not None and e.sent.code == TOO_BIG:
-                self._files.count_rejected(Counter({("", "oversized"): 1}))
+                self._files.count_messages(1, time.time_ns(), Counter({("", "oversized"): 1}))
             return e.rcvd.reason if e.rcvd and e.rcvd.reason else str(e)
-        except websockets.InvalidStatus as e:
-            await asyncio.sleep(_refused_wait(e))
-            return f"HTTP {e.response.status_code}"
-        except (OSError, TimeoutError, websockets.WebSocketException) as e:
-            return str(e) or type(e).__name__
         raise AssertionError("unreachable: reading ends by an exception only")
+
+    async def _wait_as_refused(self, refusal: websockets.InvalidStatus) -> None:
+        """Leave a venue alone that refuses us, as long as it wants."""
+        status, header = refusal.response.status_code, refusal.response.headers.get("Retry-After")
+        if status in REFUSED:
+            text = f"no connection: HTTP {status}; {ADVICE}"
+            self._files.say(Code.REFUSED, text)
+            await asyncio.sleep(min(MAX_WAIT_S, retry_after_seconds(header, REFUSED_WAIT_S)))
+        elif status in LIMITED:
+            wait = min(MAX_WAIT_S, retry_after_seconds(header, LIMITED_WAIT_S))
+            self._files.say(
+                Code.DISCONNECTED, f"no connection: HTTP {status}; next attempt in {wait:.0f} s"
+            )
+            await asyncio.sleep(wait)
 
     def _report_loss(self, reason: str, delay: float) -> None:
         """Report why there is no connection; the built-in exchange may still be starting."""
         if self._socket is None and self._config.plays_locally:
             return
         what = "no connection" if self._socket is None else "connection lost"
-        text = f"{what} ({reason}); next attempt in {delay:.1f} s"
-        self._files.say(Code.DISCONNECTED, text)
+        text = f"{what}: {reason}; next attempt in {delay:.1f} s"
+        self._files.say(Code.DISCONNECTED, text, what)
 
     def _new_delays(self) -> Iterator[float]:
         return full_jitter(self._rng)
-
-
-def _refused_wait(refusal: websockets.InvalidStatus) -> float:
-    """Return how many seconds a venue that refuses us wants to be left alone."""
-    if refusal.response.status_code not in REFUSED:
-        return 0.0
-    wait = retry_after_seconds(refusal.response.headers.get("Retry-After"), REFUSED_WAIT_S)
-    return min(MAX_REFUSED_WAIT_S, wait)

@@ -74,6 +74,12 @@ class Sequencer:
             return None
         return self.last_id + 1, int(self.held["id"][0]) - 1
 
+    @property
+    def newest_id(self) -> int | None:
+        """The id of the newest trade received, kept or not; None if there is none yet."""
+        ids = [*self.held["id"][-1:].tolist(), *self._void["id"][-1:].tolist()]
+        return max([*ids, self.last_id] if self.last_id is not None else ids, default=None)
+
     def take_recounts(self) -> list[Recount]:
         """Return the recounts since the last call."""
         recounts, self._recounts = self._recounts, []

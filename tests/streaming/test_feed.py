@@ -17,7 +17,7 @@ import pytest
 
 import streaming.connection
 import streaming.feed
-import streaming.stream_files
+import streaming.tick_store
 from streaming.bars import bars_of
 from streaming.cache import bar_ring, tick_cache
 from streaming.config import StreamConfig
@@ -165,7 +165,7 @@ async def test_after_a_restart_of_the_venue_it_reconnects_and_fetches_what_it_mi
         assert session.stat("repaired") == 30
         assert session.stat("reconnects") == 1
         assert any(
-            "connection lost (restart)" in text for text in session.events(Code.DISCONNECTED)
+            "connection lost: restart" in text for text in session.events(Code.DISCONNECTED)
         )
         rows = session.cache().read().rows
         assert np.flatnonzero(rows["flags"] & REPAIRED).tolist() == list(range(50, 80))
@@ -367,6 +367,7 @@ async def test_garbage_is_dropped_and_counted_by_reason(folder, venue):
         "bad_price": [trade(p="0.0"), trade(p="nan"), trade(p="-1")],
         "bad_size": [trade(q="0"), trade(q="inf")],
         "bad_time": [trade(T=1), trade(T=int(time.time() * 1000) + 120_000)],
+        "not_market": [trade(X="INSURANCE_FUND"), trade(X="NA", p="0", q="0")],
     }
     assert set(garbage) == set(REJECTED)
     async with running(folder, venue) as session:
@@ -434,8 +435,8 @@ async def test_a_venue_that_is_not_ready_yet_is_tried_again(folder, venue):
         await venue.trade("BTCUSDT", 5)
         await session.has(5)
         texts = "".join(session.events(Code.DISCONNECTED))
-        assert "no connection (HTTP 503)" in texts
-        assert "no connection (HTTP 500)" in texts
+        assert "no connection: HTTP 503" in texts
+        assert "no connection: HTTP 500" in texts
         assert session.stat("reconnects") == 0
 
 
@@ -601,7 +602,7 @@ async def test_no_row_is_written_to_two_segments_and_the_end_writes_the_rest(fol
             spans.append((first, self.next_seq))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streaming.stream_files, "TapeWriter", Spans)
+        patch.setattr(streaming.tick_store, "TapeWriter", Spans)
         async with running(folder, venue, segment_seconds=0.01) as session:
             await venue.trade("BTCUSDT", 10)
             await session.has(10)

@@ -37,6 +37,7 @@ class VenueServer:
         self.refusals: list[tuple[int, dict[str, str]]] = []  # for the next connections
         self.requests: list[str] = []  # REST paths asked for
         self.rest_status = 200
+        self.clock_off_s = 0.0  # how far the venue's clock is ahead of ours
         self.rest_open = asyncio.Event()  # cleared: REST takes requests and does not answer
         self.rest_open.set()
         self.replay_on_connect = 0  # trades sent again to whoever connects
@@ -142,13 +143,17 @@ class VenueServer:
         if self.rest_status != 200:
             return _reply(self.rest_status, {"code": -1003, "msg": "Too many requests."})
         if url.path == "/api/v3/time":
-            return _reply(200, {"serverTime": int(time.time() * 1000)})
+            return _reply(200, {"serverTime": int((time.time() + self.clock_off_s) * 1000)})
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         wanted = {"trade": "/api/v3/historicalTrades", "aggTrade": "/api/v3/aggTrades"}
         if url.path != wanted[self.channel] or query["symbol"] not in self.next_id:
             return _reply(400, {"code": -1121, "msg": "Invalid symbol."})
         known = self.history[query["symbol"]]
-        ids = [i for i in sorted(known) if i >= int(query["fromId"])][: int(query["limit"])]
+        ids, limit = sorted(known), int(query["limit"])
+        if "fromId" in query:
+            ids = [i for i in ids if i >= int(query["fromId"])][:limit]
+        else:
+            ids = ids[-limit:]
         assert 1 <= int(query["limit"]) <= 1000
         return _reply(200, [self._row(known[i]) for i in ids])
 
