@@ -29,8 +29,8 @@ MAX_REPLY_BYTES = 8 * 2**20
 TRIES = 3  # for a fault of the venue's
 SHORT_WAIT_S = 0.5  # between them, if the venue names no wait
 
-# How long nothing is asked after a refusal, s, if the venue names no time: a limit counts a minute, a
-# ban lasts two at least, a region does not move.
+# How long nothing is asked after a refusal, s, if the venue names no time: a limit counts a minute,
+# a ban lasts two at least, a region does not move.
 PAUSES = {429: 60.0, 418: 120.0, 403: 300.0, 451: 300.0}
 
 

@@ -164,9 +164,7 @@ async def test_after_a_restart_of_the_venue_it_reconnects_and_fetches_what_it_mi
         session.check()
         assert session.stat("repaired") == 30
         assert session.stat("reconnects") == 1
-        assert any(
-            "connection lost: restart" in text for text in session.events(Code.DISCONNECTED)
-        )
+        assert any("connection lost: restart" in text for text in session.events(Code.DISCONNECTED))
         rows = session.cache().read().rows
         assert np.flatnonzero(rows["flags"] & REPAIRED).tolist() == list(range(50, 80))
 
