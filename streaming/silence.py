@@ -62,11 +62,12 @@ class SilenceWatch:
     async def _judge(self) -> None:
         """Drop the connection if the venue has trades that it did not bring."""
         since, seconds = self._last_data, time.monotonic() - self._last_data
-        missed = ""
+        missed, unknown = "", False
         for ingest in self._files.ingests.values():
             try:
                 missed = missed or await self._missed(ingest, seconds)
             except UnknownSymbolError as e:
+                unknown = True
                 text = f"{ingest.symbol}: the venue does not know this symbol ({e})"
                 self._files.say_once(Code.UNKNOWN_SYMBOL, text, ingest.symbol)
             except RepairError as e:
@@ -77,7 +78,7 @@ class SilenceWatch:
         if missed:
             self._files.set_state(ConnectionState.STALE)
             self._connection.drop(Code.STALE, f"silent for {seconds:.0f} s; {missed}")
-        else:
+        elif not unknown:
             self._files.note_alive(time.time_ns())
             text = f"no trade for {seconds:.0f} s, and REST has none newer"
             self._files.say_once(Code.QUIET, text)
