@@ -38,10 +38,7 @@ END_OF_TAPE = "end of tape"
 LIMITED, REFUSED = (418, 429), (403, 451)
 LIMITED_WAIT_S, REFUSED_WAIT_S = 10.0, 300.0
 MAX_WAIT_S = 300.0
-ADVICE = (
-    "the venue does not serve this address or region; take another venue, or --venue_ws and"
-    " --venue_rest that may be used from here"
-)
+ADVICE = "not served from here; try another venue, or other --venue_ws and --venue_rest"
 
 
 class Connection:
@@ -137,7 +134,7 @@ class Connection:
         """Leave a venue alone that refuses us, as long as it wants."""
         status, header = refusal.response.status_code, refusal.response.headers.get("Retry-After")
         if status in REFUSED:
-            text = f"no connection: HTTP {status}; {ADVICE}"
+            text = f"no connection: HTTP {status}: {ADVICE}"
             self._files.say(Code.REFUSED, text)
             await asyncio.sleep(min(MAX_WAIT_S, retry_after_seconds(header, REFUSED_WAIT_S)))
         elif status in LIMITED:

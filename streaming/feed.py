@@ -51,7 +51,7 @@ class Feed:
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         rest = RestClient(venue)
         self._clock = ClockReader(venue, rest, config, self._files)
-        history = TradeHistory(venue, rest, self._clock.latest)
+        history = TradeHistory(venue, rest, self._clock.latest, self._files.count_rejected)
         self._repairs = {
             symbol: GapRepair(history, ingest, config, self._files.say, self._fail)
             for symbol, ingest in self._files.ingests.items()

@@ -11,7 +11,7 @@ import numpy as np
 from streaming.errors import RepairError
 from streaming.rest_client import RestClient
 from streaming.ticks import VOID, Ticks, make_ticks
-from streaming.venues import Venue
+from streaming.venues import Rejected, Venue
 
 PAGE_TRADES = 1000  # the most that one request may ask for
 
@@ -43,10 +43,18 @@ class TradeHistory:
         venue: its REST interface is asked.
         rest: makes the requests.
         latest: returns the latest time that a trade can have now, ns.
+        count: is told how many rows came, and which of them were dropped.
     """
 
-    def __init__(self, venue: Venue, rest: RestClient, latest: Callable[[], int]) -> None:
-        self._venue, self._rest, self._latest = venue, rest, latest
+    def __init__(
+        self,
+        venue: Venue,
+        rest: RestClient,
+        latest: Callable[[], int],
+        count: Callable[[int, Rejected], None],
+    ) -> None:
+        self._venue, self._rest = venue, rest
+        self._latest, self._count = latest, count
 
     async def between(self, symbol: str, first: int, last: int) -> Fetched:
         """Return the trades with ids ``first`` to ``last``, both included."""
@@ -109,8 +117,11 @@ class TradeHistory:
         request = self._venue.history_request(symbol, first, limit)
         reply = await self._rest.get(request, patience)
         try:
-            page = self._venue.parse_history(reply.body, time.time_ns(), self._latest())
+            page, rejected = self._venue.parse_history(
+                symbol, reply.body, time.time_ns(), self._latest()
+            )
         except ValueError as e:
             text = f"{request.url}: not a list of trades: {reply.body[:60]!r}"
             raise RepairError(text) from e
+        self._count(len(page), rejected)
         return np.sort(page[page["id"] >= (first or 0)], order="id")

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from streaming.venues import Rejected
+
 TRIFLE = 1 / 1000  # of all messages
 ENOUGH = 10  # dropped for one reason, before their share means something
 
@@ -25,12 +27,12 @@ class Rejections:
         self._dropped: Counter[str] = Counter()
         self._told: set[str] = set()  # reasons whose share has been said
 
-    def add(self, messages: int, rejected: Counter[tuple[str, str]]) -> Iterator[Told]:
+    def add(self, messages: int, rejected: Rejected) -> Iterator[Told]:
         """Count a batch, and yield what is to be said now.
 
         Args:
             messages: how many there were.
-            rejected: those of them that were dropped, by (symbol or "", reason).
+            rejected: those of them that were dropped.
         """
         self._messages += messages
         for (symbol, reason), n in rejected.items():

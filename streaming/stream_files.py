@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from pathlib import Path
 
 from streaming.config import StreamConfig
@@ -12,6 +11,7 @@ from streaming.events import Code
 from streaming.ingest import Ingest
 from streaming.rejections import Rejections
 from streaming.reports import Reports
+from streaming.venues import Rejected
 
 
 class StreamFiles:
@@ -51,16 +51,14 @@ class StreamFiles:
         """Count what concerns the connection and not one symbol: the first symbol keeps it."""
         next(iter(self.ingests.values())).stats[name] += n
 
-    def count_messages(self, n: int, newest: int, rejected: Counter[tuple[str, str]]) -> None:
-        """Count a batch of messages.
-
-        Args:
-            n: how many there were.
-            newest: when the last of them was received, ns.
-            rejected: those that were dropped, by (symbol or "", reason).
-        """
+    def count_messages(self, n: int, newest: int, rejected: Rejected) -> None:
+        """Count frames of the stream, of which the last was received at ``newest``, ns."""
         self.count("messages", n)
         self.note_alive(newest)
+        self.count_rejected(n, rejected)
+
+    def count_rejected(self, n: int, rejected: Rejected) -> None:
+        """Count what was dropped of ``n`` frames or rows; report what is no trifle."""
         for (symbol, reason), dropped in rejected.items():
             if symbol:
                 self.ingests[symbol].stats[f"rejected_{reason}"] += dropped

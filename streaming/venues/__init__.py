@@ -12,12 +12,14 @@ from typing import NamedTuple, Protocol
 
 from streaming.ticks import Ticks
 
+Rejected = Counter[tuple[str, str]]  # (symbol or "", reason) -> messages dropped
+
 
 class Decoded(NamedTuple):
     """What a batch of frames contained."""
 
     ticks: dict[str, Ticks]  # by symbol, in the order received
-    rejected: Counter[tuple[str, str]]  # (symbol or "", reason) -> frames dropped
+    rejected: Rejected
     reconnect: str  # why the venue wants a new connection; "" if it does not
 
 
@@ -63,7 +65,9 @@ class Venue(Protocol):
     def history_request(self, symbol: str, first_id: int | None, limit: int) -> Request:
         """Return the request for ``limit`` trades from ``first_id`` on, or for the newest."""
 
-    def parse_history(self, body: bytes, ts_init: int, latest: int) -> Ticks:
+    def parse_history(
+        self, symbol: str, body: bytes, ts_init: int, latest: int
+    ) -> tuple[Ticks, Rejected]:
         """Decode a reply of ``history_request``; raise ``ValueError`` if it is not one."""
 
     def time_request(self) -> Request:

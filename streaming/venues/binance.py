@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from streaming.ticks import NS_PER_MS, NS_PER_US, REPAIRED, US_FROM, Ticks
-from streaming.venues import Decoded, Refusal, Request
+from streaming.venues import Decoded, Refusal, Rejected, Request
 from streaming.venues.binance_messages import (
     UNREADABLE,
     AggTrade,
@@ -119,15 +119,18 @@ class Binance:
         url = f"{self._rest}/api/v3/exchangeInfo?symbol={_in_query(symbol)}"
         return Request(url, INFO_WEIGHT)
 
-    def parse_history(self, body: bytes, ts_init: int, latest: int) -> Ticks:
+    def parse_history(
+        self, symbol: str, body: bytes, ts_init: int, latest: int
+    ) -> tuple[Ticks, Rejected]:
         """Decode a reply of ``history_request``.
 
         Rows that break an invariant are ``VOID``; those without a readable id are left out.
         """
-        rows = read_rows(self._row, body)
+        rejected: Rejected = Counter()
+        rows = read_rows(self._row, symbol, body, rejected)
         ticks = ticks_of(rows, [ts_init] * len(rows))
         ticks["flags"] = REPAIRED
-        return mark_void(ticks, "", Counter(), latest)
+        return mark_void(ticks, symbol, rejected, latest), rejected
 
     def parse_time(self, body: bytes) -> int:
         """Return the venue's clock, ns."""
@@ -150,7 +153,7 @@ class Binance:
 
     def decode(self, frames: Sequence[bytes], stamps: Sequence[int], latest: int) -> Decoded:
         """Decode frames received at ``stamps``; no trade is later than ``latest`` (ns)."""
-        rejected: Counter[tuple[str, str]] = Counter()
+        rejected: Rejected = Counter()
         reconnect = ""
         decode = self._combined.decode
         try:
@@ -171,7 +174,7 @@ class Binance:
         self,
         events: Sequence[Event],
         stamps: Sequence[int],
-        rejected: Counter[tuple[str, str]],
+        rejected: Rejected,
     ) -> dict[str, tuple[Sequence[Event], Sequence[int]]]:
         """Group trades by symbol and count the foreign ones; usually all are of one symbol."""
         n = len(events)
@@ -195,7 +198,7 @@ class Binance:
         self,
         frames: Sequence[bytes],
         stamps: Sequence[int],
-        rejected: Counter[tuple[str, str]],
+        rejected: Rejected,
     ) -> tuple[list[Event], list[int], str]:
         events: list[Event] = []
         kept: list[int] = []

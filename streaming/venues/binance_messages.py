@@ -11,7 +11,6 @@ the venue itself, at a price that is not the market's or of 0. Spot trades have 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
@@ -29,6 +28,7 @@ from streaming.ticks import (
     Ticks,
     make_ticks,
 )
+from streaming.venues import Rejected
 
 # What msgspec raises: the second for JSON nested without end.
 UNREADABLE = (ValueError, RecursionError)
@@ -151,8 +151,14 @@ def in_lower_case(symbol: str) -> str:
     return symbol.encode().lower().decode()
 
 
-def read_rows(kind: type[RestRow], body: bytes) -> list[RestRow]:
+def read_rows(kind: type[RestRow], symbol: str, body: bytes, rejected: Rejected) -> list[RestRow]:
     """Return the rows of a REST reply; of one that is damaged the id, if that can be read.
+
+    Args:
+        kind: what a row is.
+        symbol: what to count rows under that cannot be read at all.
+        body: the reply.
+        rejected: the counts, added to.
 
     Raises:
         ValueError: if the reply is no list of rows, or no row of it can be read.
@@ -167,6 +173,8 @@ def read_rows(kind: type[RestRow], body: bytes) -> list[RestRow]:
     rows = [row for raw in raws if (row := _read_row(kind, raw)) is not None]
     if not rows:
         raise ValueError("no row can be read")
+    if unreadable := len(raws) - len(rows):
+        rejected[symbol, "malformed"] += unreadable
     return rows
 
 
@@ -244,7 +252,7 @@ def _faults(ticks: Ticks, latest: int) -> Iterable[tuple[str, NDArray[np.bool]]]
 def mark_void(
     ticks: Ticks,
     symbol: str,
-    rejected: Counter[tuple[str, str]],
+    rejected: Rejected,
     latest: int,
     not_market: NDArray[np.bool] | None = None,
 ) -> Ticks:

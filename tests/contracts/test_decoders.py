@@ -231,7 +231,8 @@ def test_no_frames_are_no_ticks(case):
 
 @venues
 def test_a_rest_reply_becomes_repaired_ticks_and_keeps_void_ones_known(case):
-    ticks = case.make("trade").parse_history(case.history, RECEIVED, LATEST)
+    ticks, rejected = case.make("trade").parse_history("X", case.history, RECEIVED, LATEST)
+    assert rejected == Counter({("X", "bad_price"): 1})
     assert ticks["id"].tolist() == [41, 42]
     assert ticks["flags"].tolist() == [REPAIRED, REPAIRED | VOID]
     assert ticks["ts_init"].tolist() == [RECEIVED] * 2
@@ -242,7 +243,8 @@ def test_a_rest_reply_becomes_repaired_ticks_and_keeps_void_ones_known(case):
 def test_binance_aggregated_rest_trades_have_the_aggregate_id():
     body = b'[{"a":26129,"p":"0.01633102","q":"4.70443515","f":27781,"l":27790,'
     body += b'"T":1498793709153,"m":false,"M":true}]'
-    (row,) = Binance(("BNBBTC",), channel="aggTrade").parse_history(body, RECEIVED, LATEST)
+    venue = Binance(("BNBBTC",), channel="aggTrade")
+    (row,) = venue.parse_history("BNBBTC", body, RECEIVED, LATEST)[0]
     assert (row["id"], row["price"], row["side"]) == (26129, 0.01633102, 1)
 
 
@@ -263,7 +265,7 @@ def test_binance_aggregated_rest_trades_have_the_aggregate_id():
 def test_a_rest_reply_that_is_none_is_a_value_error(case, body):
     venue = case.make("trade")
     with pytest.raises(ValueError):  # noqa: PT011  (any text)
-        venue.parse_history(body, RECEIVED, LATEST)
+        venue.parse_history("X", body, RECEIVED, LATEST)
     with pytest.raises(ValueError):  # noqa: PT011
         venue.parse_time(body)
 

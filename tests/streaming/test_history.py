@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 
 import pytest
 
@@ -22,7 +23,12 @@ def rest():
 
 
 def history_of(rest):
-    return TradeHistory(rest.venue, RestClient(rest.venue), lambda: 2**62)
+    rest.rejected = Counter()
+
+    def count(n, rejected):
+        rest.rejected += rejected
+
+    return TradeHistory(rest.venue, RestClient(rest.venue), lambda: 2**62, count)
 
 
 def between(rest, first, last):
@@ -98,6 +104,7 @@ def test_a_bad_row_costs_itself_and_not_the_page(rest):
     ticks = between(rest, 1, 6).ticks
     assert ticks["id"].tolist() == [1, 2, 3, 4, 6]
     assert (ticks["flags"] & VOID != 0).tolist() == [False, True, True, True, False]
+    assert rest.rejected == Counter({("X", "bad_price"): 3, ("X", "malformed"): 1})
 
 
 def test_history_ends_where_the_stream_begins_and_reaches_back_as_far_as_wanted(rest):
