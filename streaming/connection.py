@@ -11,6 +11,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
@@ -34,11 +35,25 @@ PROVEN_SECONDS = 60.0
 END_OF_TAPE = "end of tape"
 
 # Statuses with which a venue refuses an address for a while, or for where it is, and how long it is
-# left alone if it names no wait in seconds.
+# left alone then, s, if it names no time.
 LIMITED, REFUSED = (418, 429), (403, 451)
 LIMITED_WAIT_S, REFUSED_WAIT_S = 10.0, 300.0
 MAX_WAIT_S = 300.0
 ADVICE = "not served from here; try another venue, or other --venue_ws and --venue_rest"
+
+
+class Ended(NamedTuple):
+    """Why a connection has ended, or was not made.
+
+    Attributes:
+        reason: in words.
+        refused: whether the venue does not serve this address.
+        wait: how long it wants to be left alone, s.
+    """
+
+    reason: str
+    refused: bool = False
+    wait: float = 0.0
 
 
 class Connection:
@@ -83,8 +98,8 @@ class Connection:
             await asyncio.sleep(budget.wait(time.monotonic()))
             budget.spend(time.monotonic())
             started, ticks_before = time.monotonic(), self._files.n_ticks
-            reason = await self._connect_once()
-            if reason == END_OF_TAPE and self._config.plays_locally:
+            ended = await self._connect_once()
+            if ended.reason == END_OF_TAPE and self._config.plays_locally:
                 return
             if self._socket is not None:
                 self._files.count("reconnects")
@@ -92,12 +107,12 @@ class Connection:
             proven = time.monotonic() - started >= PROVEN_SECONDS
             if proven and self._files.n_ticks > ticks_before:
                 delays = self._new_delays()
-            delay = next(delays)
-            self._report_loss(reason, delay)
+            delay = max(next(delays), ended.wait)
+            self._report(ended, delay)
             self._socket = None
             await asyncio.sleep(delay)
 
-    async def _connect_once(self) -> str:
+    async def _connect_once(self) -> Ended:
         """Stream over one connection; return why it ended."""
         try:
             self._socket = await connect(
@@ -110,13 +125,12 @@ class Connection:
                 proxy=None if on_this_machine(self._url) else True,
             )
         except websockets.InvalidStatus as e:
-            await self._wait_as_refused(e)
-            return f"HTTP {e.response.status_code}"
+            return _refusal(e.response.status_code, e.response.headers.get("Retry-After"))
         except (OSError, TimeoutError, ValueError, websockets.WebSocketException) as e:
-            return str(e) or type(e).__name__
+            return Ended(str(e) or type(e).__name__)
         self._files.say(Code.CONNECTED, f"connected to {self._url}")
         self._files.set_state(ConnectionState.CONNECTED)
-        return await self._stream(self._socket)
+        return Ended(await self._stream(self._socket))
 
     async def _stream(self, socket: ClientConnection) -> str:
         """Read frames until the connection ends; return why it did."""
@@ -130,27 +144,22 @@ class Connection:
             return e.rcvd.reason if e.rcvd and e.rcvd.reason else str(e)
         raise AssertionError("unreachable: reading ends by an exception only")
 
-    async def _wait_as_refused(self, refusal: websockets.InvalidStatus) -> None:
-        """Leave a venue alone that refuses us, as long as it wants."""
-        status, header = refusal.response.status_code, refusal.response.headers.get("Retry-After")
-        if status in REFUSED:
-            text = f"no connection: HTTP {status}: {ADVICE}"
-            self._files.say(Code.REFUSED, text)
-            await asyncio.sleep(min(MAX_WAIT_S, retry_after_seconds(header, REFUSED_WAIT_S)))
-        elif status in LIMITED:
-            wait = min(MAX_WAIT_S, retry_after_seconds(header, LIMITED_WAIT_S))
-            self._files.say(
-                Code.DISCONNECTED, f"no connection: HTTP {status}; next attempt in {wait:.0f} s"
-            )
-            await asyncio.sleep(wait)
-
-    def _report_loss(self, reason: str, delay: float) -> None:
+    def _report(self, ended: Ended, delay: float) -> None:
         """Report why there is no connection; the built-in exchange may still be starting."""
         if self._socket is None and self._config.plays_locally:
             return
         what = "no connection" if self._socket is None else "connection lost"
-        text = f"{what}: {reason}; next attempt in {delay:.1f} s"
-        self._files.say(Code.DISCONNECTED, text, what)
+        if ended.refused:
+            self._files.say(Code.REFUSED, f"{what}: {ended.reason}: {ADVICE}")
+        else:
+            text = f"{what}: {ended.reason}; next attempt in {delay:.1f} s"
+            self._files.say(Code.DISCONNECTED, text, what)
 
     def _new_delays(self) -> Iterator[float]:
         return full_jitter(self._rng)
+
+
+def _refusal(status: int, retry_after: str | None) -> Ended:
+    usual = LIMITED_WAIT_S if status in LIMITED else REFUSED_WAIT_S if status in REFUSED else 0.0
+    wait = min(MAX_WAIT_S, retry_after_seconds(retry_after, usual)) if usual else 0.0
+    return Ended(f"HTTP {status}", status in REFUSED, wait)

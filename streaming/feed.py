@@ -81,7 +81,8 @@ class Feed:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self._failed.cancel()
+            await asyncio.gather(*tasks, self._failed, return_exceptions=True)
             await self._finish()
 
     def _fail(self, error: BaseException) -> None:
@@ -154,11 +155,9 @@ def main() -> None:
     end_with_parent()
     try:
         asyncio.run(stream(Path(sys.argv[1])))
-    except RingError as e:
-        sys.exit(f"feed: {e}")
-    except (ConfigError, TapeError) as e:
+    except (RingError, ConfigError, TapeError) as e:
         say(f"feed: {e}", error=True)
-        sys.exit(2)
+        sys.exit(1 if isinstance(e, RingError) else 2)
 
 
 if __name__ == "__main__":

@@ -131,10 +131,11 @@ class Ingest:
         ticks = ticks.copy()
         if count_repaired:
             self.stats["repaired"] += int(np.count_nonzero(ticks["flags"] & REPAIRED))
-        # More than the cache holds comes only after a long hole: a part at a time, each on tape
-        # before the next overwrites it.
-        for start in range(0, len(ticks), self.ticks.capacity):
-            part = ticks[start : start + self.ticks.capacity]
+        # Much comes at once only after a long hole: a part at a time, each on tape before the next
+        # overwrites it. A reader always finds the newest half of the cache meanwhile.
+        size = self.ticks.capacity // (2 if self.ticks.committed else 1)
+        for start in range(0, len(ticks), size):
+            part = ticks[start : start + size]
             self.store.make_room(len(part))
             self._write_bars(part)
             self.stats["late"] += int(np.count_nonzero(part["flags"] & LATE))

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from streaming.ticks import NS_PER_MS, NS_PER_US, REPAIRED, US_FROM, Ticks
+from streaming.ticks import NS_PER_MS, NS_PER_US, OLDEST_TS, REPAIRED, US_FROM, Ticks
 from streaming.venues import Decoded, Refusal, Rejected, Request
 from streaming.venues.binance_messages import (
     UNREADABLE,
@@ -46,6 +46,8 @@ TIME_WEIGHT, AGG_TRADES_WEIGHT, TRADES_WEIGHT, INFO_WEIGHT = 1, 4, 25, 20
 # Codes of errors.md. Of what we send, only a symbol can have characters that are not allowed.
 INVALID_SYMBOL, ILLEGAL_CHARACTERS = -1121, -1100
 NEEDS_KEY = (-2014, -2015)
+
+NEWEST_TS = 2**62  # ns; of the year 2116
 
 TIME: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Time)
 ERROR: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Error)
@@ -138,7 +140,10 @@ class Binance:
             time: int = TIME.decode(body).serverTime
         except RecursionError as e:
             raise ValueError("nested too deep") from e
-        return time * (NS_PER_US if time >= US_FROM else NS_PER_MS)
+        time *= NS_PER_US if time >= US_FROM else NS_PER_MS
+        if not OLDEST_TS <= time < NEWEST_TS:
+            raise ValueError(f"{time} ns is no time of a venue")
+        return time
 
     def parse_refusal(self, body: bytes) -> Refusal:
         """Return what an error reply says; "" for a page of a proxy or a firewall."""

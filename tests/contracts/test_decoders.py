@@ -257,6 +257,8 @@ def test_binance_aggregated_rest_trades_have_the_aggregate_id():
         b"null",
         b"[1]",
         b'{"code":-1121}',
+        b'{"serverTime":0}',
+        b'{"serverTime":9007199254740992}',
         b'[{"x":' + b"[" * 50_000,
         b'{"x":' + b"[" * 50_000,
     ],
