@@ -126,6 +126,8 @@ class Connection:
             )
         except websockets.InvalidStatus as e:
             return _refusal(e.response.status_code, e.response.headers.get("Retry-After"))
+        except websockets.InvalidProxy as e:
+            return Ended(f"the proxy is none: {e.msg}")  # its address may have a password
         except (OSError, TimeoutError, ValueError, websockets.WebSocketException) as e:
             return Ended(str(e) or type(e).__name__)
         self._files.say(Code.CONNECTED, f"connected to {self._url}")

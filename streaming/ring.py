@@ -203,8 +203,10 @@ def _make_file(path: Path, dtype: np.dtype[np.void], capacity: int) -> None:
 
 def _take_room(file: IO[bytes], size: int) -> None:
     """Give every page of ``file`` its place on the disk."""
-    if size:
+    if size and hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, size)
+    elif size:  # macOS has no such call
+        file.truncate(size)
 
 
 @contextlib.contextmanager

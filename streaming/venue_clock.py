@@ -17,6 +17,8 @@ UNKNOWN_AHEAD_NS = 30 * 24 * 3600 * NS_PER_S
 
 WORTH_SAYING_NS = NS_PER_S
 
+STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # macOS's monotonic one is as good
+
 
 class VenueClock(NamedTuple):
     """The venue's time at one moment here, and how fast it runs.
@@ -95,4 +97,4 @@ class ClockReport:
 
 def steady_ns() -> int:
     """Return ns of a clock that nobody sets and that runs while the machine sleeps."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return time.clock_gettime_ns(STEADY)
