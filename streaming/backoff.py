@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ def full_jitter(rng: random.Random, *, base: float = 0.25, cap: float = 30.0) ->
 
 
 def retry_after_seconds(header: str | None, default: float) -> float:
-    """Return the seconds of a ``Retry-After`` header; ``default`` if it is missing or a date.
+    """Return the seconds of a ``Retry-After`` header; ``default`` if it has no number of them.
 
     >>> retry_after_seconds("3", 10.0), retry_after_seconds(None, 10.0)
     (3.0, 10.0)
@@ -27,9 +28,10 @@ def retry_after_seconds(header: str | None, default: float) -> float:
     10.0
     """
     try:
-        return default if header is None else float(header)
+        seconds = float(header or "")
     except ValueError:
         return default
+    return seconds if 0 <= seconds < math.inf else default
 
 
 class ConnectBudget:

@@ -26,10 +26,15 @@ class Batcher:
 
     Args:
         handle: takes the frames of a batch and their times of receipt, ns since the Unix epoch.
+        failed: is told what ``handle`` raises when no one waits for it.
     """
 
-    def __init__(self, handle: Callable[[list[bytes], list[int]], None]) -> None:
-        self._handle = handle
+    def __init__(
+        self,
+        handle: Callable[[list[bytes], list[int]], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._handle, self._failed = handle, failed
         self._frames: list[bytes] = []
         self._stamps: list[int] = []
         self._flush_due = False
@@ -45,9 +50,15 @@ class Batcher:
             stamps.append(now())
             if not self._flush_due:
                 self._flush_due = True
-                loop.call_later(BATCH_SECONDS, self.flush)
+                loop.call_later(BATCH_SECONDS, self._flush_when_due)
             if len(frames) >= MAX_BATCH:
                 self.flush()
+
+    def _flush_when_due(self) -> None:
+        try:
+            self.flush()
+        except Exception as e:  # noqa: BLE001  (raised by who runs the feed)
+            self._failed(e)
 
     def flush(self) -> None:
         """Handle the gathered frames now."""

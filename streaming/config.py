@@ -58,7 +58,7 @@ class StreamConfig(SeedConfig):
     )
     stale_seconds: float = setting(
         60.0,
-        "silence after which an open connection counts as dead; thin markets pause for a minute",
+        "silence after which REST is asked whether trades are missed; thin markets pause a minute",
         unit="s",
         low=1,
         high=3600,

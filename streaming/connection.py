@@ -1,4 +1,8 @@
-"""The connection to a venue's stream: opened, watched for silence, and opened again when lost."""
+"""The connection to a venue's stream: opened, and opened again when lost.
+
+A peer that is gone is found by the library's pings; whether a silent stream misses something is
+judged in ``streaming.silence``.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
@@ -15,8 +20,9 @@ from streaming.backoff import ConnectBudget, full_jitter, retry_after_seconds
 from streaming.batching import Batcher
 from streaming.config import StreamConfig
 from streaming.counters import ConnectionState
+from streaming.errors import ConfigError
 from streaming.events import Code
-from streaming.rest_client import on_this_machine
+from streaming.proxies import on_this_machine, proxy_fault
 from streaming.stream_files import StreamFiles
 
 MAX_QUEUE = 8192  # frames websockets may hold before it stops reading
@@ -28,10 +34,26 @@ TOO_BIG = 1009
 PROVEN_SECONDS = 60.0
 END_OF_TAPE = "end of tape"
 
-# Statuses with which a venue refuses an address, and how long it is left alone then.
-REFUSED = (403, 418, 429, 451)
-REFUSED_WAIT_S = 10.0  # if it names no wait in seconds
-MAX_REFUSED_WAIT_S = 300.0
+# Statuses with which a venue refuses an address for a while, or for where it is, and how long it is
+# left alone then, s, if it names no time.
+LIMITED, REFUSED = (418, 429), (403, 451)
+LIMITED_WAIT_S, REFUSED_WAIT_S = 10.0, 300.0
+MAX_WAIT_S = 300.0
+ADVICE = "not served from here; try another venue, or other --venue_ws and --venue_rest"
+
+
+class Ended(NamedTuple):
+    """Why a connection has ended, or was not made.
+
+    Attributes:
+        reason: in words.
+        refused: whether the venue does not serve this address.
+        wait: how long it wants to be left alone, s.
+    """
+
+    reason: str
+    refused: bool = False
+    wait: float = 0.0
 
 
 class Connection:
@@ -51,11 +73,11 @@ class Connection:
         self._batcher, self._files = batcher, files
         self._rng = random.Random()
         self._socket: ClientConnection | None = None
-        self._last_data = time.monotonic()
 
-    def note_data(self) -> None:
-        """Take note that the stream is not silent."""
-        self._last_data = time.monotonic()
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection."""
+        return self._socket is not None
 
     def drop(self, code: Code, reason: str) -> None:
         """End the connection without waiting for the other side; ``keep`` makes a new one."""
@@ -63,26 +85,21 @@ class Connection:
             self._files.say(code, f"dropping the connection: {reason}")
             self._socket.transport.abort()
 
-    async def watch(self) -> None:
-        """Drop a connection that is open but silent: pings do not notice those."""
-        stale_seconds = self._config.stale_seconds
-        while True:
-            await asyncio.sleep(min(1.0, stale_seconds / 4))
-            silent = time.monotonic() - self._last_data
-            if self._socket is not None and silent > stale_seconds:
-                self._files.set_state(ConnectionState.STALE)
-                self.note_data()
-                self.drop(Code.STALE, f"silent for {silent:.0f} s")
-
     async def keep(self) -> None:
-        """Connect again whenever the connection is lost; return at the end of a tape."""
+        """Connect again whenever the connection is lost; return at the end of a tape.
+
+        Raises:
+            ConfigError: if the environment names a proxy that cannot be used.
+        """
+        if fault := proxy_fault(self._url):
+            raise ConfigError(fault)
         budget, delays = ConnectBudget(), self._new_delays()
         while True:
             await asyncio.sleep(budget.wait(time.monotonic()))
             budget.spend(time.monotonic())
             started, ticks_before = time.monotonic(), self._files.n_ticks
-            reason = await self._connect_once()
-            if reason == END_OF_TAPE and self._config.plays_locally:
+            ended = await self._connect_once()
+            if ended.reason == END_OF_TAPE and self._config.plays_locally:
                 return
             if self._socket is not None:
                 self._files.count("reconnects")
@@ -90,15 +107,15 @@ class Connection:
             proven = time.monotonic() - started >= PROVEN_SECONDS
             if proven and self._files.n_ticks > ticks_before:
                 delays = self._new_delays()
-            delay = next(delays)
-            self._report_loss(reason, delay)
+            delay = max(next(delays), ended.wait)
+            self._report(ended, delay)
             self._socket = None
             await asyncio.sleep(delay)
 
-    async def _connect_once(self) -> str:
+    async def _connect_once(self) -> Ended:
         """Stream over one connection; return why it ended."""
         try:
-            async with connect(
+            self._socket = await connect(
                 self._url,
                 compression=None,
                 max_queue=MAX_QUEUE,
@@ -106,38 +123,45 @@ class Connection:
                 open_timeout=10,
                 close_timeout=1,
                 proxy=None if on_this_machine(self._url) else True,
-            ) as self._socket:
-                self._files.say(Code.CONNECTED, f"connected to {self._url}")
-                self._files.set_state(ConnectionState.CONNECTED)
-                self.note_data()
-                await self._batcher.read(self._socket)
+            )
+        except websockets.InvalidStatus as e:
+            return _refusal(e.response.status_code, e.response.headers.get("Retry-After"))
+        except websockets.InvalidProxy as e:
+            return Ended(f"the proxy is none: {e.msg}")  # its address may have a password
+        except (OSError, TimeoutError, ValueError, websockets.WebSocketException) as e:
+            return Ended(str(e) or type(e).__name__)
+        self._files.say(Code.CONNECTED, f"connected to {self._url}")
+        self._files.set_state(ConnectionState.CONNECTED)
+        return Ended(await self._stream(self._socket))
+
+    async def _stream(self, socket: ClientConnection) -> str:
+        """Read frames until the connection ends; return why it did."""
+        try:
+            async with socket:
+                await self._batcher.read(socket)
         except websockets.ConnectionClosed as e:
             self._batcher.flush()
             if e.rcvd is None and e.sent is not None and e.sent.code == TOO_BIG:
-                self._files.count_rejected(Counter({("", "oversized"): 1}))
+                self._files.count_messages(1, time.time_ns(), Counter({("", "oversized"): 1}))
             return e.rcvd.reason if e.rcvd and e.rcvd.reason else str(e)
-        except websockets.InvalidStatus as e:
-            await asyncio.sleep(_refused_wait(e))
-            return f"HTTP {e.response.status_code}"
-        except (OSError, TimeoutError, websockets.WebSocketException) as e:
-            return str(e) or type(e).__name__
         raise AssertionError("unreachable: reading ends by an exception only")
 
-    def _report_loss(self, reason: str, delay: float) -> None:
+    def _report(self, ended: Ended, delay: float) -> None:
         """Report why there is no connection; the built-in exchange may still be starting."""
         if self._socket is None and self._config.plays_locally:
             return
         what = "no connection" if self._socket is None else "connection lost"
-        text = f"{what} ({reason}); next attempt in {delay:.1f} s"
-        self._files.say(Code.DISCONNECTED, text)
+        if ended.refused:
+            self._files.say(Code.REFUSED, f"{what}: {ended.reason}: {ADVICE}")
+        else:
+            text = f"{what}: {ended.reason}; next attempt in {delay:.1f} s"
+            self._files.say(Code.DISCONNECTED, text, what)
 
     def _new_delays(self) -> Iterator[float]:
         return full_jitter(self._rng)
 
 
-def _refused_wait(refusal: websockets.InvalidStatus) -> float:
-    """Return how many seconds a venue that refuses us wants to be left alone."""
-    if refusal.response.status_code not in REFUSED:
-        return 0.0
-    wait = retry_after_seconds(refusal.response.headers.get("Retry-After"), REFUSED_WAIT_S)
-    return min(MAX_REFUSED_WAIT_S, wait)
+def _refusal(status: int, retry_after: str | None) -> Ended:
+    usual = LIMITED_WAIT_S if status in LIMITED else REFUSED_WAIT_S if status in REFUSED else 0.0
+    wait = min(MAX_WAIT_S, retry_after_seconds(retry_after, usual)) if usual else 0.0
+    return Ended(f"HTTP {status}", status in REFUSED, wait)

@@ -14,7 +14,8 @@ REJECTED = (
     "oversized",
     "bad_price",  # not a positive finite number
     "bad_size",
-    "bad_time",  # before 2009, or over a minute ahead
+    "bad_time",  # before 2009, or over a minute ahead of the venue's clock
+    "not_market",  # a trade that no order made: an insurance fund's, a deleveraging
 )
 
 STATS = np.dtype(

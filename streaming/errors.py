@@ -3,8 +3,9 @@
 TickloopError
 ├── ConfigError    a setting is wrong: show the line, exit with code 2
 ├── TapeError      a tape cannot be read: show the line, exit with code 2
-├── RingError      a ring file is another version's or in use: stop, say which file
+├── RingError      a ring file is another version's, in use or has no room: stop, say which file
 └── RepairError    the venue would not give the missing trades: mark the gap, go on
+    └── UnknownSymbolError    it has no such symbol
 
 A bad message raises nothing: it is dropped and counted by reason (``venues``).
 """
@@ -30,8 +31,12 @@ class TapeError(TickloopError):
 
 
 class RingError(TickloopError):
-    """A ring file has another layout, or another process writes it."""
+    """A ring file has another layout, another process writes it, or it cannot take more."""
 
 
 class RepairError(TickloopError):
-    """The venue's REST interface did not give the trades asked for."""
+    """The venue's REST interface did not give what was asked for."""
+
+
+class UnknownSymbolError(RepairError):
+    """The venue has no such symbol."""

@@ -22,14 +22,22 @@ class Code(enum.StrEnum):
     # The stream.
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
-    STALE = "stale"  # open, but silent for too long
+    REFUSED = "refused"  # the venue does not serve this address or region
+    STALE = "stale"  # open, but trades have happened that it did not bring
+    QUIET = "quiet"  # open and silent, and nothing has happened
+    UNKNOWN_SYMBOL = "unknown_symbol"
+    REST_AWAY = "rest_away"  # the venue's REST interface does not answer
+    CLOCK_OFF = "clock_off"  # our clock is not the venue's
     HISTORY = "history"  # trades from before the first streamed one were fetched
+    SHORT_HISTORY = "short_history"  # ... but fewer than asked for
     NO_HISTORY = "no_history"
     REPAIRED = "repaired"  # missed trades were fetched
     GAP = "gap"  # trades are missing for good
     RECOUNTED = "recounted"  # the venue numbers its trades anew
     REJECTED = "rejected"  # messages of the venue are dropped
     TAPE_ENDED = "tape_ended"
+    TAPE_FAILED = "tape_failed"  # ticks cannot be put on tape; they stay in the cache
+    TAPE_BACK = "tape_back"
 
     # Processes and the store.
     PROCESS_RESTARTED = "process_restarted"
@@ -55,13 +63,35 @@ class Code(enum.StrEnum):
     VERSION_UNUSABLE = "version_unusable"  # the alias names what cannot be loaded
 
 
+# Why no trade may be coming, in a feed's events; and what ends such a state.
+HINDRANCES = (
+    Code.DISCONNECTED, Code.REFUSED, Code.STALE, Code.QUIET, Code.UNKNOWN_SYMBOL, Code.REJECTED,
+)  # fmt: skip
+REMEDIES = (Code.CONNECTED, Code.HISTORY, Code.REPAIRED)
+
 EVENT = np.dtype([("ts", "<i8"), ("code", "S24"), ("text", "S248")])  # ts: ns, Unix epoch
 EVENTS_KEPT = 1000
+EVENTS_LOOKED_AT = 50
 
 
 def event_ring(session: Path, writer: str) -> Ring:
     """Open the events of one writer for reading; ``writer`` is ``feed``, ``supervisor``, ..."""
     return Ring(session / f"{writer}.events", EVENT)
+
+
+def hindrance(session: Path) -> str:
+    """Return why no trade may be coming, as the feed said last; "" if it knows no reason."""
+    try:
+        rows = event_ring(session, "feed").tail(EVENTS_LOOKED_AT).rows
+    except FileNotFoundError:
+        return ""
+    for row in rows[::-1]:
+        code = row["code"].decode()
+        if code in REMEDIES:
+            break
+        if code in HINDRANCES:
+            return str(row["text"].decode(errors="replace"))
+    return ""
 
 
 class EventWriter:

@@ -13,27 +13,26 @@ import contextlib
 import logging
 import signal
 import sys
-import time
 from pathlib import Path
 
 from streaming.batching import Batcher
+from streaming.clock_reader import ClockReader
 from streaming.config import StreamConfig
 from streaming.connection import Connection
 from streaming.console import prepare, say
 from streaming.counters import ConnectionState
-from streaming.errors import ConfigError, RepairError, RingError, TapeError
+from streaming.errors import ConfigError, RingError, TapeError
 from streaming.events import Code
 from streaming.gap_repair import GapRepair
+from streaming.history import TradeHistory
 from streaming.process import end_with_parent
-from streaming.rest_client import get
+from streaming.rest_client import RestClient
+from streaming.silence import SilenceWatch
 from streaming.stream_files import StreamFiles
 from streaming.ticks import Ticks
-from streaming.venue_clock import VenueClock, midpoint
 from streaming.venues import Venue
-from streaming.venues.binance import Binance
+from streaming.venues.registry import venue_of
 
-CLOCK_SECONDS = 60.0  # between two readings of the venue's clock
-FIRST_CLOCK_SECONDS = 1.0  # ... until the first has succeeded
 LAG_WEIGHT = 0.1  # the newest lag's share in the exponential average
 
 
@@ -49,30 +48,49 @@ class Feed:
     def __init__(self, config: StreamConfig, session: Path, venue: Venue) -> None:
         self.config, self.venue = config, venue
         self._files = StreamFiles(config, session)
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        rest = RestClient(venue)
+        self._clock = ClockReader(venue, rest, config, self._files)
+        history = TradeHistory(venue, rest, self._clock.latest, self._files.count_rejected)
         self._repairs = {
-            symbol: GapRepair(venue, ingest, config, self._files.say)
+            symbol: GapRepair(history, ingest, config, self._files.say, self._fail)
             for symbol, ingest in self._files.ingests.items()
         }
-        self._batcher = Batcher(self._handle)
+        self._batcher = Batcher(self._handle, self._fail)
         self._connection = Connection(venue.stream_url(), config, self._batcher, self._files)
-        self._venue_clock: VenueClock | None = None
+        self._silence = SilenceWatch(
+            config, self._connection, self._files, history, self._clock.now
+        )
 
     async def run(self) -> None:
-        """Stream until cancelled, or until the tape has ended."""
-        work = [self._stream(), self._connection.watch(), self._read_clock()]
+        """Stream until cancelled, or until the tape has ended.
+
+        Raises:
+            RingError: if ticks cannot be kept.
+            ConfigError: if the venue cannot be reached as the environment is.
+        """
+        work = [self._stream(), self._silence.watch(), self._clock.read()]
         tasks = [asyncio.create_task(part) for part in work]
         try:
-            # A task that fails ends the feed: the stream must not go on without its watchdog.
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            # What fails ends the feed: the stream must not go on without its watchdog.
+            done, _ = await asyncio.wait(
+                [*tasks, self._failed], return_when=asyncio.FIRST_COMPLETED
+            )
             for task in done:
                 task.result()
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self._failed.cancel()
+            await asyncio.gather(*tasks, self._failed, return_exceptions=True)
             await self._finish()
 
+    def _fail(self, error: BaseException) -> None:
+        if not self._failed.done():
+            self._failed.set_exception(error)
+
     async def _stream(self) -> None:
+        await self._clock.wait_for_the_first()
         await self._connection.keep()
         for repair in self._repairs.values():
             await repair.finish()
@@ -85,18 +103,19 @@ class Feed:
         Trades held back behind a hole were never written: a feed that goes on with the session
         asks for them again.
         """
-        self._batcher.flush()
-        for repair in self._repairs.values():
-            await repair.cancel()
-        self._files.close()
+        try:
+            self._batcher.flush()
+        finally:
+            for repair in self._repairs.values():
+                await repair.cancel()
+            self._files.close()
 
     def _handle(self, frames: list[bytes], stamps: list[int]) -> None:
-        decoded = self.venue.decode(frames, stamps)
-        self._connection.note_data()
-        self._files.count_rejected(decoded.rejected)
+        decoded = self.venue.decode(frames, stamps, self._clock.latest())
+        self._silence.note_data()
         for symbol, ticks in decoded.ticks.items():
             self._push(symbol, ticks)
-        self._files.count_messages(len(frames), stamps[-1])
+        self._files.count_messages(len(frames), stamps[-1], decoded.rejected)
         self._files.write_tapes()
         if decoded.reconnect:
             self._connection.drop(Code.DISCONNECTED, decoded.reconnect)
@@ -104,39 +123,24 @@ class Feed:
     def _push(self, symbol: str, ticks: Ticks) -> None:
         ingest = self._files.ingests[symbol]
         ingest.push(ticks)
-        if self._venue_clock is not None and len(ticks):
-            last = ticks[-1]
-            lag = self._venue_clock.lag_us(int(last["ts_event"]), int(last["ts_init"]))
-            ingest.stats["lag_us"] += LAG_WEIGHT * (lag - ingest.stats["lag_us"])
+        if len(ticks):
+            lag = self._clock.lag_us(int(ticks["ts_event"][-1]), int(ticks["ts_init"][-1]))
+            if lag is not None:
+                ingest.stats["lag_us"] += LAG_WEIGHT * (lag - ingest.stats["lag_us"])
         for recount in ingest.take_recounts():
             self._files.say(
                 Code.RECOUNTED,
                 f"{symbol}: the venue numbers its trades anew, from {recount.first_id} on, after"
                 f" {recount.last_id}; {recount.dropped} trades behind a hole are dropped",
+                symbol,
             )
         self._repairs[symbol].start_if_needed()
-
-    async def _read_clock(self) -> None:
-        """Read the venue's clock now and then, for the lag."""
-        while True:
-            sent = time.time_ns()
-            with contextlib.suppress(RepairError, ValueError):
-                venue_now = self.venue.parse_time(await get(self.venue.time_url()))
-                rate = self.config.speed if self.config.plays_locally else 1.0
-                self._venue_clock = midpoint(sent, time.time_ns(), venue_now, rate)
-            await asyncio.sleep(CLOCK_SECONDS if self._venue_clock else FIRST_CLOCK_SECONDS)
 
 
 async def stream(session: Path) -> None:
     """Run the feed of ``session`` until SIGTERM or SIGINT."""
     config = StreamConfig.load(session / "config.json")
-    venue = Binance(
-        config.symbol_list,
-        channel=config.channel,
-        ws=config.venue_ws,
-        rest=config.venue_rest,
-    )
-    task = asyncio.create_task(Feed(config, session, venue).run())
+    task = asyncio.create_task(Feed(config, session, venue_of(config)).run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
@@ -151,11 +155,9 @@ def main() -> None:
     end_with_parent()
     try:
         asyncio.run(stream(Path(sys.argv[1])))
-    except RingError as e:
-        sys.exit(f"feed: {e}")
-    except (ConfigError, TapeError) as e:
+    except (RingError, ConfigError, TapeError) as e:
         say(f"feed: {e}", error=True)
-        sys.exit(2)
+        sys.exit(1 if isinstance(e, RingError) else 2)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,11 @@ import asyncio
 from collections.abc import Callable
 
 from streaming.config import StreamConfig
-from streaming.errors import RepairError
 from streaming.events import Code
+from streaming.history import TradeHistory
 from streaming.ingest import Ingest
-from streaming.rest_client import fetch_before, fetch_range
-from streaming.ticks import NS_PER_S, Ticks, make_ticks
-from streaming.venues import Venue
+from streaming.tick_store import Say
+from streaming.ticks import NS_PER_S
 
 # A trade may reach a venue's REST interface a little later than its stream.
 TRIES = 2
@@ -27,23 +26,30 @@ class GapRepair:
     """Run at most one repair at a time for its symbol.
 
     Args:
-        venue: its REST interface is asked.
+        history: what the venue still has.
         ingest: the symbol's.
         config: says how much history to fetch.
         say: reports an event.
+        failed: is told of an error that the stream must not survive.
     """
 
     def __init__(
-        self, venue: Venue, ingest: Ingest, config: StreamConfig, say: Callable[[Code, str], None]
+        self,
+        history: TradeHistory,
+        ingest: Ingest,
+        config: StreamConfig,
+        say: Say,
+        failed: Callable[[BaseException], None],
     ) -> None:
-        self._venue, self._ingest, self._config = venue, ingest, config
-        self._say = say
+        self._history, self._ingest, self._config = history, ingest, config
+        self._say, self._failed = say, failed
         self._task: asyncio.Task[None] | None = None
 
     def start_if_needed(self) -> None:
         """Start a repair if trades are held back and none is running."""
         if len(self._ingest.held) and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._repair())
+            self._task.add_done_callback(self._look_at_end)
 
     async def finish(self) -> None:
         """Wait for the repair that is running, if one is."""
@@ -56,6 +62,10 @@ class GapRepair:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    def _look_at_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed(error)
+
     async def _repair(self) -> None:
         if self._ingest.missing is None:
             await self._backfill()
@@ -64,40 +74,35 @@ class GapRepair:
 
     async def _backfill(self) -> None:
         """Fetch the history from before the first trade, then release the stream."""
-        ingest = self._ingest
-        first = ingest.held[0]
-        since = int(first["ts_event"]) - self._config.backfill_seconds * NS_PER_S
-        history = make_ticks(0)
-        try:
-            history = await fetch_before(
-                self._venue, ingest.symbol, int(first["id"]), since, self._config.tick_cache
-            )
-        except RepairError as e:
-            self._say(Code.NO_HISTORY, f"{ingest.symbol}: no history from the venue ({e})")
+        ingest, seconds = self._ingest, self._config.backfill_seconds
+        symbol, first = ingest.symbol, ingest.held[0]
+        since = int(first["ts_event"]) - seconds * NS_PER_S
+        history, short = await self._history.before(
+            symbol, int(first["id"]), since, ingest.room_for_history
+        )
         ingest.begin(history)
-        if len(history):
-            text = f"{ingest.symbol}: {len(history)} trades of history fetched"
-            self._say(Code.HISTORY, text)
+        if len(history) and not short:
+            self._say(Code.HISTORY, f"{symbol}: {len(history)} trades of history fetched", symbol)
+        elif len(history):
+            covered = (int(first["ts_event"]) - int(history["ts_event"][0])) / NS_PER_S
+            text = f"{symbol}: {len(history)} trades of history, {covered:.0f} of {seconds} s"
+            self._say(Code.SHORT_HISTORY, f"{text} ({short})", symbol)
+        elif not self._config.plays_locally:  # a tape has none
+            self._say(Code.NO_HISTORY, f"{symbol}: no history from the venue ({short})", symbol)
 
     async def _fill(self, first: int, last: int) -> None:
         """Fill a hole as far as the venue can, and give up the rest of it."""
         symbol = self._ingest.symbol
         for attempt in range(TRIES):
-            fetched, reason = await self._fetch(first, last)
+            fetched, reason = await self._history.between(symbol, first, last)
             self._ingest.fill(fetched)
             if len(fetched):
-                self._say(Code.REPAIRED, f"{symbol}: {len(fetched)} missed trades fetched")
+                text = f"{symbol}: {len(fetched)} missed trades fetched"
+                self._say(Code.REPAIRED, text, symbol)
             if self._ingest.missing != (first, last):
                 return
             if attempt < TRIES - 1:
                 await asyncio.sleep(TRY_AGAIN_S)
         self._ingest.give_up()
-        self._say(Code.GAP, f"{symbol}: gap, trades {first} to {last} are missing ({reason})")
-
-    async def _fetch(self, first: int, last: int) -> tuple[Ticks, str]:
-        """Return what the venue has, and why that may be less than all."""
-        try:
-            fetched = await fetch_range(self._venue, self._ingest.symbol, first, last)
-        except RepairError as e:
-            return make_ticks(0), str(e)
-        return fetched, "the venue does not have them"
+        text = f"{symbol}: gap, trades {first} to {last} are missing ({reason})"
+        self._say(Code.GAP, text, symbol)

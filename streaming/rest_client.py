@@ -1,73 +1,135 @@
-"""Trades fetched by REST: those missed, and the history from before the first one streamed.
+"""A venue's REST interface: trades missed, the history from before the first one, its clock.
 
-No other module speaks HTTP to a venue. Blocking requests run in a thread, one at a time for each
-symbol, so that the reader of the socket never waits for them.
+No other module speaks HTTP to a venue. Requests of all symbols are made one after the other, in a
+thread, so that the reader of the socket never waits for them and a refusal stops them all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
-import ipaddress
-import math
 import threading
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from concurrent.futures import Future
-
-import numpy as np
+from typing import NamedTuple
 
 from streaming.backoff import retry_after_seconds
-from streaming.errors import RepairError
-from streaming.ticks import Ticks, make_ticks
-from streaming.venues import Venue
+from streaming.errors import RepairError, UnknownSymbolError
+from streaming.proxies import on_this_machine, proxy_fault
+from streaming.rest_gate import RestGate
+from streaming.venue_clock import steady_ns
+from streaming.venues import Request, Venue
 
-PAGE_TRADES = 1000  # the most that one request may ask for
 TIMEOUT_S = 10.0
 MAX_REPLY_BYTES = 8 * 2**20
 
-# A larger hole is not filled: it would hold the stream back too long.
-MAX_REPAIR = 50_000
+TRIES = 3  # for a fault of the venue's
+SHORT_WAIT_S = 0.5  # between them, if the venue names no wait
 
-# Binance bans addresses that go on after a 429. A longer wait would hold the stream back too long.
-MAX_RETRY_AFTER_S = 5.0
-TRIES = 3
-SHORT_WAIT_S = 0.5  # if the venue names no wait in seconds
+# How long nothing is asked after a refusal, s, if the venue names no time: a limit counts a minute,
+# a ban lasts two at least, a region does not move.
+PAUSES = {429: 60.0, 418: 120.0, 403: 300.0, 451: 300.0}
 
 
-async def get(url: str) -> bytes:
-    """Return the body of a GET.
+class Reply(NamedTuple):
+    """A reply, and when it was asked for and came, ns of the steady clock."""
 
-    Raises:
-        RepairError: if there is no answer, or none with status 200 after the retries.
+    body: bytes
+    sent: int
+    received: int
+
+
+class RestClient:
+    """All requests of one feed to its venue.
+
+    Args:
+        venue: says what its limits are and what its refusals mean.
     """
-    for attempt in range(TRIES):
-        try:
-            return await _get_in_thread(url)
-        except urllib.error.HTTPError as e:
-            e.close()
-            wait = _retry_after(e)
-            if not wait <= MAX_RETRY_AFTER_S or attempt == TRIES - 1:
-                raise RepairError(f"{url}: HTTP {e.code} {e.reason}") from e
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self._gate = RestGate(venue.weight_a_minute)
+        self._one_at_a_time = asyncio.Lock()
+
+    async def get(self, request: Request, patience: float) -> Reply:
+        """Return the reply of a request.
+
+        Args:
+            request: what to ask.
+            patience: how long it may wait for its turn, s.
+
+        Raises:
+            UnknownSymbolError: if the venue has no such symbol.
+            RepairError: if there is no answer in time, or the venue refuses.
+        """
+        deadline, faults = time.monotonic() + patience, 0
+        while True:
+            async with self._one_at_a_time:
+                wait = self._gate.wait(request.weight, time.monotonic())
+                if wait == 0:
+                    try:
+                        return await self._ask(request)
+                    except urllib.error.HTTPError as e:
+                        wait, reason = self._refused(e)
+                        faults += 1
+                else:
+                    reason = self._gate.reason
+            if faults == TRIES or time.monotonic() + wait > deadline:
+                raise RepairError(reason)
             await asyncio.sleep(wait)
-        except (OSError, http.client.HTTPException) as e:
-            raise RepairError(f"{url}: {e}") from e
-    raise AssertionError("unreachable")
+
+    async def _ask(self, request: Request) -> Reply:
+        if fault := proxy_fault(request.url):
+            raise RepairError(fault)
+        started, sent = time.monotonic(), steady_ns()
+        try:
+            body, used = await _in_thread(request.url, self._venue.used_weight)
+        except urllib.error.HTTPError:
+            raise
+        except (OSError, http.client.HTTPException, ValueError) as e:
+            # Others need not wait as long to find out that nobody answers.
+            now = time.monotonic()
+            self._gate.close(now - started, now, f"{request.url}: {e}")
+            raise RepairError(f"{request.url}: {e}") from e
+        finally:
+            self._gate.spend(request.weight, time.monotonic())
+        self._gate.reported(used, time.monotonic())
+        return Reply(body, sent, steady_ns())
+
+    def _refused(self, error: urllib.error.HTTPError) -> tuple[float, str]:
+        """Return how many seconds to wait before another try, and why.
+
+        Raises:
+            RepairError: if none would help.
+        """
+        body = b""
+        with error, contextlib.suppress(OSError, http.client.HTTPException):
+            body = _read(error)
+        refusal = self._venue.parse_refusal(body)
+        reason = f"HTTP {error.code}: {refusal.text or error.reason}"
+        header = error.headers.get("Retry-After")
+        if refusal.unknown_symbol:
+            raise UnknownSymbolError(reason)
+        if error.code in PAUSES:
+            wait = retry_after_seconds(header, PAUSES[error.code])
+            self._gate.close(wait, time.monotonic(), reason)
+            return wait, reason
+        if error.code < 500:
+            raise RepairError(reason)
+        return retry_after_seconds(header, SHORT_WAIT_S), reason
 
 
-async def _get_in_thread(url: str) -> bytes:
-    """Return the body of a GET made in a daemon thread.
-
-    The end of the process must not wait for a venue.
-    """
-    reply: Future[bytes] = Future()
+async def _in_thread(url: str, used_weight: str) -> tuple[bytes, int]:
+    """Make a GET in a daemon thread: the end of the process must not wait for a venue."""
+    reply: Future[tuple[bytes, int]] = Future()
     reply.set_running_or_notify_cancel()
 
     def work() -> None:
         try:
-            reply.set_result(_get(url))
+            reply.set_result(_get(url, used_weight))
         except Exception as e:  # noqa: BLE001  (raised again where the reply is awaited)
             reply.set_exception(e)
 
@@ -75,83 +137,14 @@ async def _get_in_thread(url: str) -> bytes:
     return await asyncio.wrap_future(reply)
 
 
-def on_this_machine(url: str) -> bool:
-    """Return whether ``url`` names a loopback address, for which no proxy is used."""
-    host = urllib.parse.urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _get(url: str) -> bytes:
+def _get(url: str, used_weight: str) -> tuple[bytes, int]:
+    """Return the body of a GET, and the weight used up at this address as the venue counts it."""
     no_proxy = [urllib.request.ProxyHandler({})] if on_this_machine(url) else []
     with urllib.request.build_opener(*no_proxy).open(url, timeout=TIMEOUT_S) as reply:
-        body: bytes = reply.read(MAX_REPLY_BYTES)
+        used = reply.headers.get(used_weight, "")
+        return _read(reply), int(used) if used.isdecimal() else 0
+
+
+def _read(reply: http.client.HTTPResponse | urllib.error.HTTPError) -> bytes:
+    body: bytes = reply.read(MAX_REPLY_BYTES)
     return body
-
-
-def _retry_after(error: urllib.error.HTTPError) -> float:
-    """Return how many seconds to wait before another try; inf if none would help."""
-    if error.code == 429 or error.code >= 500:
-        return retry_after_seconds(error.headers.get("Retry-After"), SHORT_WAIT_S)
-    return math.inf
-
-
-async def fetch_range(venue: Venue, symbol: str, first: int, last: int) -> Ticks:
-    """Return the trades with ids ``first`` to ``last``, both included, that the venue has.
-
-    Raises:
-        RepairError: if the venue does not answer, or not in its documented format.
-    """
-    if last - first + 1 > MAX_REPAIR:
-        raise RepairError(
-            f"{symbol}: {last - first + 1} trades are missing, more than {MAX_REPAIR}"
-        )
-    pages = [make_ticks(0)]
-    while first <= last:
-        page = await _page(venue, symbol, first, min(PAGE_TRADES, last - first + 1))
-        if len(page) == 0:
-            break
-        pages.append(page[page["id"] <= last])
-        first = int(page["id"].max()) + 1
-    return np.concatenate(pages)
-
-
-async def fetch_before(venue: Venue, symbol: str, before: int, since: int, most: int) -> Ticks:
-    """Return trades with ids below ``before``, back to event time ``since`` (ns).
-
-    Args:
-        venue: its REST interface is asked.
-        symbol: the market.
-        before: the id that follows the newest trade wanted.
-        since: the event time of the oldest trade wanted, ns.
-        most: how many trades to fetch at most.
-
-    Raises:
-        RepairError: as ``fetch_range``.
-    """
-    pages = [make_ticks(0)]
-    while most > 0 and before > 0:
-        first = max(0, before - min(PAGE_TRADES, most))
-        page = await _page(venue, symbol, first, before - first)
-        page = page[page["id"] < before]
-        if len(page) == 0:
-            break
-        pages.insert(0, page)
-        before, most = int(page["id"][0]), most - len(page)
-        if page["ts_event"].min() < since:
-            break
-    found = np.concatenate(pages)
-    return found[found["ts_event"] >= since]
-
-
-async def _page(venue: Venue, symbol: str, first: int, limit: int) -> Ticks:
-    """Return one page, sorted, without ids below ``first``."""
-    url = venue.history_url(symbol, first, limit)
-    body = await get(url)
-    try:
-        page = venue.parse_history(body, time.time_ns())
-    except ValueError as e:
-        raise RepairError(f"{url}: not a list of trades: {body[:100]!r}") from e
-    return np.sort(page[page["id"] >= first], order="id")

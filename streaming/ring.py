@@ -6,8 +6,9 @@ Rows are numbered from 0 for ever (their *seq*); row ``seq`` lies in slot ``seq 
 The writer first raises ``reserved``, then writes the rows, then raises ``committed``. A
 reader copies rows below ``committed`` and then reads ``reserved`` again: it cuts off the rows that
 the writer may have overwritten meanwhile, so it never returns a torn row. Each counter is
-one aligned 8-byte word and is stored in program order, which x86-64 keeps visible in order.
-The file outlives a killed process, as the kernel owns the pages of a shared mapping.
+one aligned 8-byte word; a fence keeps the steps in order (``streaming.fence``).
+The file outlives a killed process, as the kernel owns the pages of a shared mapping. Its room on
+the disk is taken when it is made: a page without room would kill whoever writes it (SIGBUS).
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import contextlib
 import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streaming.errors import RingError
+from streaming.fence import make_fence
 
 HEADER_BYTES = 4096  # one page
 STATS_AT = 512
@@ -59,7 +62,7 @@ class Ring:
         stats: the dtype of the record of counters in the header.
 
     Raises:
-        RingError: if the file was made with another layout.
+        RingError: if the file was made with another layout, or this machine has no fence.
         FileNotFoundError: if there is no such file (the writer has not started yet).
     """
 
@@ -67,6 +70,7 @@ class Ring:
 
     def __init__(self, path: Path, dtype: np.dtype[np.void], stats: np.dtype[np.void] = NO_STATS):
         self.path = path
+        self._fence = make_fence()
         if (size := path.stat().st_size) < HEADER_BYTES:
             raise RingError(f"{path}: expected a ring file, found {size} bytes: move it away")
         self._raw = np.memmap(path, np.uint8, self._mode)
@@ -110,7 +114,9 @@ class Ring:
         """Copy those of the rows ``start`` (included) to ``stop`` (excluded) that are there."""
         stop = self.committed if stop is None else min(stop, self.committed)
         start = min(max(start, self.oldest), stop)
+        self._fence()
         rows = np.concatenate([self._rows[part] for part in self._slots(start, stop)])
+        self._fence()
         lost = min(max(0, self.oldest - start), len(rows))
         return Rows(start + lost, rows[lost:])
 
@@ -130,7 +136,8 @@ class RingWriter(Ring):
     """The one writer of a ring file; makes the file if it is missing.
 
     Raises:
-        RingError: if another process writes the file, or its layout differs.
+        RingError: if another process writes the file, its layout differs, or there is no room for
+            it.
     """
 
     _mode = "r+"
@@ -144,14 +151,16 @@ class RingWriter(Ring):
     ):
         if STATS_AT + stats.itemsize > HEADER_BYTES:
             raise RingError(f"{path}: {stats.itemsize} bytes of stats do not fit the header page")
-        if not path.exists():
-            _make_file(path, dtype, capacity)
-        with contextlib.ExitStack() as opened:
-            self._lock = opened.enter_context(path.open("rb"))
+        with _in_words(path), contextlib.ExitStack() as opened:
+            if not path.exists():
+                _make_file(path, dtype, capacity)
+            self._lock = opened.enter_context(path.open("r+b"))
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as e:
                 raise RingError(f"{path}: another process writes this ring; end it first") from e
+            # Older versions left the room to be taken page by page.
+            _take_room(self._lock, path.stat().st_size)
             super().__init__(path, dtype, stats)
             opened.pop_all()  # nothing has failed: the lock is held until ``close``
 
@@ -161,8 +170,10 @@ class RingWriter(Ring):
         stop = first + len(rows)
         kept = rows[-self.capacity :]
         self._header["reserved"] = max(stop, int(self._header["reserved"]))
+        self._fence()
         for part in self._slots(stop - len(kept), stop):
             self._rows[part], kept = kept[: part.stop - part.start], kept[part.stop - part.start :]
+        self._fence()
         self._header["committed"] = stop
         return first
 
@@ -180,6 +191,28 @@ def _make_file(path: Path, dtype: np.dtype[np.void], capacity: int) -> None:
     header = np.zeros(1, HEADER)
     header[0] = (MAGIC, VERSION, dtype.itemsize, capacity, 0, 0)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-        file.write(header.tobytes())
-        file.truncate(HEADER_BYTES + capacity * dtype.itemsize)
-    os.replace(file.name, path)
+        try:
+            file.write(header.tobytes())
+            file.flush()
+            _take_room(file, HEADER_BYTES + capacity * dtype.itemsize)
+            os.replace(file.name, path)
+        except OSError:
+            os.unlink(file.name)
+            raise
+
+
+def _take_room(file: IO[bytes], size: int) -> None:
+    """Give every page of ``file`` its place on the disk."""
+    if size and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+    elif size:  # macOS has no such call
+        file.truncate(size)
+
+
+@contextlib.contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    """Raise ``RingError`` where the system refuses a file."""
+    try:
+        yield
+    except OSError as e:
+        raise RingError(f"{path}: the ring cannot be written ({e.strerror or e})") from e

@@ -20,8 +20,8 @@ from streaming.ticks import AFTER_GAP, VOID, Ticks, make_ticks
 # venue has started to count again (Binance's testnet does so about monthly).
 RECOUNT_AFTER = 20
 
-# Void ticks remembered until their neighbours have come.
-VOID_KEPT = 1000
+# Void ticks remembered until their neighbours have come: as many as a long hole can hold back.
+VOID_KEPT = 100_000
 
 
 class Recount(NamedTuple):
@@ -74,6 +74,12 @@ class Sequencer:
             return None
         return self.last_id + 1, int(self.held["id"][0]) - 1
 
+    @property
+    def newest_id(self) -> int | None:
+        """The id of the newest trade received, kept or not; None if there is none yet."""
+        ids = [*self.held["id"][-1:].tolist(), *self._void["id"][-1:].tolist()]
+        return max([*ids, self.last_id] if self.last_id is not None else ids, default=None)
+
     def take_recounts(self) -> list[Recount]:
         """Return the recounts since the last call."""
         recounts, self._recounts = self._recounts, []
@@ -83,7 +89,7 @@ class Sequencer:
         """Take trades as received; return those to keep now, in id order."""
         void = ticks["flags"] & VOID != 0
         if void.any():
-            self._void = np.concatenate([self._void, ticks[void]])[-VOID_KEPT:]
+            self._void = np.concatenate([self._void[-VOID_KEPT:], ticks[void]])
             ticks = ticks[~void]
         ticks = self._drop_old(ticks)
         if len(ticks):
@@ -146,12 +152,11 @@ class Sequencer:
         """Return the held trades and the void ones that lie between them."""
         if not len(self._void):
             return self.held
-        ids = self._void["id"]
-        between = (ids > last_id) & (ids < self.held["id"][-1])
-        if not between.any():
+        ids, newest = self._void["id"], self.held["id"][-1]
+        usable = self._void[(ids > last_id) & (ids < newest)]
+        self._void = self._void[ids >= newest]
+        if not len(usable):
             return self.held
-        usable = self._void[between]
-        self._void = self._void[ids >= self.held["id"][-1]]
         ticks = np.concatenate([self.held, usable])
         return ticks[np.unique(ticks["id"], return_index=True)[1]]
 

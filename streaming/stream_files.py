@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections import Counter
 from pathlib import Path
 
 from streaming.config import StreamConfig
 from streaming.counters import ConnectionState
-from streaming.events import Code, EventWriter
+from streaming.events import Code
 from streaming.ingest import Ingest
-from streaming.tape import TapeWriter
-
-log = logging.getLogger(__name__)
+from streaming.rejections import Rejections
+from streaming.reports import Reports
+from streaming.venues import Rejected
 
 
 class StreamFiles:
@@ -24,30 +22,25 @@ class StreamFiles:
         session: the session's folder.
 
     Attributes:
-        ingests: the owner of each symbol's rings.
+        ingests: the owner of each symbol's rings and tape.
+        say: reports an event: its code, a text, and what it is about.
+        say_once: the same for what happens again and again.
     """
 
     def __init__(self, config: StreamConfig, session: Path) -> None:
         self._config = config
-        self.ingests = {symbol: Ingest(session, symbol, config) for symbol in config.symbol_list}
-        self._tapes = [
-            TapeWriter(ingest.ticks, session / "tape", symbol)
-            for symbol, ingest in self.ingests.items()
-            if config.segment_seconds
-        ]
+        self._reports = Reports(session)
+        self.say, self.say_once = self._reports.say, self._reports.say_once
+        self.ingests = {
+            symbol: Ingest(session, symbol, config, self.say) for symbol in config.symbol_list
+        }
         self._tape_written = time.monotonic()
-        self._events = EventWriter(session, "feed")
-        self._reported: set[str] = set()  # reasons of dropped messages that have had their event
+        self._rejections = Rejections()
 
     @property
     def n_ticks(self) -> int:
         """Ticks written so far, of all symbols."""
         return sum(ingest.ticks.committed for ingest in self.ingests.values())
-
-    def say(self, code: Code, text: str) -> None:
-        """Report an event that happens now."""
-        log.info("%s", text)
-        self._events.say(code, text, time.time_ns())
 
     def set_state(self, state: ConnectionState) -> None:
         """Write down what the connection is doing."""
@@ -58,41 +51,42 @@ class StreamFiles:
         """Count what concerns the connection and not one symbol: the first symbol keeps it."""
         next(iter(self.ingests.values())).stats[name] += n
 
-    def count_messages(self, n: int, newest: int) -> None:
-        """Count ``n`` messages, of which the last was received at ``newest``, ns."""
+    def count_messages(self, n: int, newest: int, rejected: Rejected) -> None:
+        """Count frames of the stream, of which the last was received at ``newest``, ns."""
         self.count("messages", n)
-        for ingest in self.ingests.values():
-            ingest.stats["last_message_ns"] = newest
+        self.note_alive(newest)
+        self.count_rejected(n, rejected)
 
-    def count_rejected(self, rejected: Counter[tuple[str, str]]) -> None:
-        """Count dropped messages by (symbol or "", reason); report the first of each reason."""
-        for (symbol, reason), n in rejected.items():
-            if reason not in self._reported:
-                self._reported.add(reason)
-                text = f"dropped a message of the venue: {reason}; further ones are counted"
-                self.say(Code.REJECTED, text)
+    def count_rejected(self, n: int, rejected: Rejected) -> None:
+        """Count what was dropped of ``n`` frames or rows; report what is no trifle."""
+        for (symbol, reason), dropped in rejected.items():
             if symbol:
-                self.ingests[symbol].stats[f"rejected_{reason}"] += n
+                self.ingests[symbol].stats[f"rejected_{reason}"] += dropped
             else:
-                self.count(f"rejected_{reason}", n)
+                self.count(f"rejected_{reason}", dropped)
+        for told in self._rejections.add(n, rejected):
+            self.say(Code.REJECTED, told.text, told.about)
+
+    def note_alive(self, now: int) -> None:
+        """Write down that nothing has been missed up to ``now``, ns."""
+        for ingest in self.ingests.values():
+            ingest.stats["last_message_ns"] = now
 
     def write_tapes(self) -> None:
-        """Write segments if they are due, and early if the ring would overwrite ticks.
+        """Write segments if they are due.
 
         The feed does this between two batches and not in a thread: it takes some ms, and a burst
         must not run ahead of its tape.
         """
         now = time.monotonic()
-        due = now - self._tape_written >= self._config.segment_seconds
-        self._tape_written = now if due else self._tape_written
-        for tape in self._tapes:
-            if due or tape.pending > self._config.tick_cache // 2:
-                tape.write_pending()
+        if now - self._tape_written >= self._config.segment_seconds:
+            self._tape_written = now
+            for ingest in self.ingests.values():
+                ingest.store.write_tape()
 
     def close(self) -> None:
-        """Write what is not on tape yet, and close the files."""
-        for tape in self._tapes:
-            tape.write_pending()
+        """Write what is not on tape yet, print the totals, and close the files."""
         for ingest in self.ingests.values():
             ingest.close()
-        self._events.close()
+            self._reports.print_totals(ingest)
+        self._reports.close()

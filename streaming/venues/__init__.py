@@ -1,7 +1,7 @@
 """What a venue is to the feed: addresses, a decoder of its frames, parsers of its REST replies.
 
 All of it is pure: text in, ticks out; no socket, no clock. A venue is one file, and its wire format
-may be another.
+may be another; ``venues.registry`` makes the one that a session's settings name.
 """
 
 from __future__ import annotations
@@ -12,34 +12,72 @@ from typing import NamedTuple, Protocol
 
 from streaming.ticks import Ticks
 
+Rejected = Counter[tuple[str, str]]  # (symbol or "", reason) -> messages dropped
+
 
 class Decoded(NamedTuple):
     """What a batch of frames contained."""
 
     ticks: dict[str, Ticks]  # by symbol, in the order received
-    rejected: Counter[tuple[str, str]]  # (symbol or "", reason) -> frames dropped
+    rejected: Rejected
     reconnect: str  # why the venue wants a new connection; "" if it does not
 
 
+class Request(NamedTuple):
+    """A GET of a venue's REST interface."""
+
+    url: str
+    weight: int  # how much of the venue's limit it uses up
+
+
+class Refusal(NamedTuple):
+    """Why a venue has not answered a request."""
+
+    text: str  # "" if it does not say
+    unknown_symbol: bool
+
+
 class Venue(Protocol):
-    """A venue's wire format."""
+    """A venue's wire format.
+
+    Attributes:
+        name: as people write it.
+        weight_a_minute: the weight of requests that it allows an address in a minute.
+        used_weight: the header of a reply that says how much of it is used up, by anybody.
+    """
 
     name: str
+    weight_a_minute: int
+    used_weight: str
 
     def stream_url(self) -> str:
         """Return the websocket address that streams every symbol's trades."""
 
-    def decode(self, frames: Sequence[bytes], stamps: Sequence[int]) -> Decoded:
-        """Decode frames received at ``stamps`` (ns); count wrong ones instead of raising."""
+    def decode(self, frames: Sequence[bytes], stamps: Sequence[int], latest: int) -> Decoded:
+        """Decode frames; count wrong ones instead of raising.
 
-    def history_url(self, symbol: str, first_id: int, limit: int) -> str:
-        """Return the REST address of up to ``limit`` trades from ``first_id`` on."""
+        Args:
+            frames: as received.
+            stamps: when each was received, ns.
+            latest: the latest time that a trade can have, ns.
+        """
 
-    def parse_history(self, body: bytes, ts_init: int) -> Ticks:
-        """Decode a reply of ``history_url``; raise ``ValueError`` if it is not one."""
+    def history_request(self, symbol: str, first_id: int | None, limit: int) -> Request:
+        """Return the request for ``limit`` trades from ``first_id`` on, or for the newest."""
 
-    def time_url(self) -> str:
-        """Return the REST address of the venue's clock."""
+    def parse_history(
+        self, symbol: str, body: bytes, ts_init: int, latest: int
+    ) -> tuple[Ticks, Rejected]:
+        """Decode a reply of ``history_request``; raise ``ValueError`` if it is not one."""
+
+    def time_request(self) -> Request:
+        """Return the request for the venue's clock."""
 
     def parse_time(self, body: bytes) -> int:
         """Return the venue's time, ns; raise ``ValueError`` if the reply is not one."""
+
+    def symbol_request(self, symbol: str) -> Request:
+        """Return a request that the venue refuses for a symbol that it does not have."""
+
+    def parse_refusal(self, body: bytes) -> Refusal:
+        """Return why the venue has refused a request; any text may come."""

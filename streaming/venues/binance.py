@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
-from streaming.ticks import NS_PER_MS, NS_PER_US, REPAIRED, US_FROM, Ticks
-from streaming.venues import Decoded
+from streaming.ticks import NS_PER_MS, NS_PER_US, OLDEST_TS, REPAIRED, US_FROM, Ticks
+from streaming.venues import Decoded, Refusal, Rejected, Request
 from streaming.venues.binance_messages import (
     UNREADABLE,
     AggTrade,
     Combined,
     CombinedAgg,
+    Error,
     Event,
     RestAggTrade,
+    RestRow,
     RestTrade,
     Time,
     Trade,
+    in_lower_case,
+    in_upper_case,
     mark_void,
+    not_market,
+    read_rows,
     ticks_of,
     what_is,
 )
@@ -31,26 +39,49 @@ REST_PUBLIC = "https://api.binance.com"
 # A trade is about 200 bytes; a much larger frame is not one.
 MAX_FRAME_BYTES = 64 * 1024
 
+# What an address may ask for in a minute, and what requests weigh (rest-api.md).
+WEIGHT_A_MINUTE = 6000
+TIME_WEIGHT, AGG_TRADES_WEIGHT, TRADES_WEIGHT, INFO_WEIGHT = 1, 4, 25, 20
+
+# Codes of errors.md. Of what we send, only a symbol can have characters that are not allowed.
+INVALID_SYMBOL, ILLEGAL_CHARACTERS = -1121, -1100
+NEEDS_KEY = (-2014, -2015)
+
+NEWEST_TS = 2**62  # ns; of the year 2116
+
 TIME: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Time)
+ERROR: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Error)
 
 
 class Binance:
     """Binance, for one set of symbols.
 
     Args:
-        symbols: in the venue's upper-case spelling.
+        symbols: in any spelling; the venue's is upper case, as far as letters are ASCII.
         channel: ``trade`` or ``aggTrade``.
         ws: base address of the streams, if the host is not the public one.
         rest: base address of REST, if the host is not the public one.
+        limited: whether requests have a limit.
     """
 
     name = "binance"
+    used_weight = "X-MBX-USED-WEIGHT-1M"
 
     def __init__(
-        self, symbols: Sequence[str], *, channel: str = "trade", ws: str = "", rest: str = ""
+        self,
+        symbols: Sequence[str],
+        *,
+        channel: str = "trade",
+        ws: str = "",
+        rest: str = "",
+        limited: bool = True,
     ) -> None:
         self.symbols = tuple(symbols)
+        # Ours by the venue's spelling; a recorded market may have kept ours.
+        self._ours = {in_upper_case(symbol): symbol for symbol in symbols}
+        self._ours |= {symbol: symbol for symbol in symbols}
         self.channel = channel
+        self.weight_a_minute = WEIGHT_A_MINUTE if limited else sys.maxsize
         self._ws = (ws or WS_PUBLIC).rstrip("/")
         self._rest = (rest or REST_PUBLIC).rstrip("/")
         agg = channel == "aggTrade"
@@ -60,39 +91,74 @@ class Binance:
         self._raw: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
             AggTrade if agg else Trade, strict=False
         )
-        self._history: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
-            list[RestAggTrade] if agg else list[RestTrade], strict=False
-        )
+        self._row: type[RestRow] = RestAggTrade if agg else RestTrade
 
     def stream_url(self) -> str:
         """Return the address of the combined stream of all symbols."""
-        streams = "/".join(f"{symbol.lower()}@{self.channel}" for symbol in self.symbols)
+        names = (quote(in_lower_case(symbol), safe="") for symbol in self.symbols)
+        streams = "/".join(f"{name}@{self.channel}" for name in names)
         return f"{self._ws}/stream?streams={streams}"
 
-    def history_url(self, symbol: str, first_id: int, limit: int) -> str:
-        """Return the address of up to ``limit`` trades, at most 1000, from ``first_id`` on."""
-        path = "aggTrades" if self.channel == "aggTrade" else "historicalTrades"
-        return f"{self._rest}/api/v3/{path}?symbol={symbol}&fromId={first_id}&limit={limit}"
+    def history_request(self, symbol: str, first_id: int | None, limit: int) -> Request:
+        """Return the request for ``limit`` trades, 1000 at most, from ``first_id`` on.
 
-    def time_url(self) -> str:
-        """Return the address of the venue's clock."""
-        return f"{self._rest}/api/v3/time"
+        Without ``first_id`` it is the newest that are meant.
+        """
+        agg = self.channel == "aggTrade"
+        path = "aggTrades" if agg else "historicalTrades"
+        since = "" if first_id is None else f"&fromId={first_id}"
+        return Request(
+            f"{self._rest}/api/v3/{path}?symbol={_in_query(symbol)}{since}&limit={limit}",
+            AGG_TRADES_WEIGHT if agg else TRADES_WEIGHT,
+        )
 
-    def parse_history(self, body: bytes, ts_init: int) -> Ticks:
-        """Decode a reply of ``history_url``; rows that break an invariant are ``VOID``."""
-        rows: list[RestTrade] | list[RestAggTrade] = _reply(self._history, body)
+    def time_request(self) -> Request:
+        """Return the request for the venue's clock."""
+        return Request(f"{self._rest}/api/v3/time", TIME_WEIGHT)
+
+    def symbol_request(self, symbol: str) -> Request:
+        """Return the request for what the venue knows of a symbol."""
+        url = f"{self._rest}/api/v3/exchangeInfo?symbol={_in_query(symbol)}"
+        return Request(url, INFO_WEIGHT)
+
+    def parse_history(
+        self, symbol: str, body: bytes, ts_init: int, latest: int
+    ) -> tuple[Ticks, Rejected]:
+        """Decode a reply of ``history_request``.
+
+        Rows that break an invariant are ``VOID``; those without a readable id are left out.
+        """
+        rejected: Rejected = Counter()
+        rows = read_rows(self._row, symbol, body, rejected)
         ticks = ticks_of(rows, [ts_init] * len(rows))
         ticks["flags"] = REPAIRED
-        return mark_void(ticks, "", Counter())
+        return mark_void(ticks, symbol, rejected, latest), rejected
 
     def parse_time(self, body: bytes) -> int:
         """Return the venue's clock, ns."""
-        time: int = _reply(TIME, body).serverTime
-        return time * (NS_PER_US if time >= US_FROM else NS_PER_MS)
+        try:
+            time: int = TIME.decode(body).serverTime
+        except RecursionError as e:
+            raise ValueError("nested too deep") from e
+        time *= NS_PER_US if time >= US_FROM else NS_PER_MS
+        if not OLDEST_TS <= time < NEWEST_TS:
+            raise ValueError(f"{time} ns is no time of a venue")
+        return time
 
-    def decode(self, frames: Sequence[bytes], stamps: Sequence[int]) -> Decoded:
-        """Decode frames received at ``stamps`` (ns, Unix epoch)."""
-        rejected: Counter[tuple[str, str]] = Counter()
+    def parse_refusal(self, body: bytes) -> Refusal:
+        """Return what an error reply says; "" for a page of a proxy or a firewall."""
+        try:
+            error: Error = ERROR.decode(body)
+        except UNREADABLE:
+            return Refusal("", unknown_symbol=False)
+        text = f"{error.msg} ({error.code})"
+        if error.code in NEEDS_KEY and self.channel != "aggTrade":
+            text += "; --channel aggTrade needs no key"
+        return Refusal(text, error.code in (INVALID_SYMBOL, ILLEGAL_CHARACTERS))
+
+    def decode(self, frames: Sequence[bytes], stamps: Sequence[int], latest: int) -> Decoded:
+        """Decode frames received at ``stamps``; no trade is later than ``latest`` (ns)."""
+        rejected: Rejected = Counter()
         reconnect = ""
         decode = self._combined.decode
         try:
@@ -102,7 +168,9 @@ class Binance:
         except UNREADABLE:  # one of them is not a trade: decode each by itself
             events, stamps, reconnect = self._decode_each(frames, stamps, rejected)
         ticks = {
-            symbol: mark_void(ticks_of(mine, mine_stamps), symbol, rejected)
+            symbol: mark_void(
+                ticks_of(mine, mine_stamps), symbol, rejected, latest, not_market(mine)
+            )
             for symbol, (mine, mine_stamps) in self._by_symbol(events, stamps, rejected).items()
         }
         return Decoded(ticks, rejected, reconnect)
@@ -111,21 +179,22 @@ class Binance:
         self,
         events: Sequence[Event],
         stamps: Sequence[int],
-        rejected: Counter[tuple[str, str]],
+        rejected: Rejected,
     ) -> dict[str, tuple[Sequence[Event], Sequence[int]]]:
         """Group trades by symbol and count the foreign ones; usually all are of one symbol."""
-        n, symbol = len(events), self.symbols[0]
+        n = len(events)
         kinds, names = [event.e for event in events], [event.s for event in events]
-        if kinds.count(self.channel) == n and names.count(symbol) == n:
-            return {symbol: (events, stamps)} if n else {}
+        name = names[0] if n else ""
+        if name in self._ours and kinds.count(self.channel) == n and names.count(name) == n:
+            return {self._ours[name]: (events, stamps)}
         groups: dict[str, tuple[list[Event], list[int]]] = {}
         for event, stamp in zip(events, stamps, strict=True):
             if event.e != self.channel:
                 rejected["", "not_trade"] += 1
-            elif event.s not in self.symbols:
+            elif event.s not in self._ours:
                 rejected["", "foreign_symbol"] += 1
             else:
-                mine, mine_stamps = groups.setdefault(event.s, ([], []))
+                mine, mine_stamps = groups.setdefault(self._ours[event.s], ([], []))
                 mine.append(event)
                 mine_stamps.append(stamp)
         return dict(groups)
@@ -134,7 +203,7 @@ class Binance:
         self,
         frames: Sequence[bytes],
         stamps: Sequence[int],
-        rejected: Counter[tuple[str, str]],
+        rejected: Rejected,
     ) -> tuple[list[Event], list[int], str]:
         events: list[Event] = []
         kept: list[int] = []
@@ -164,8 +233,5 @@ class Binance:
             return what_is(frame, self.channel)
 
 
-def _reply(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
-    try:
-        return decoder.decode(body)
-    except RecursionError as e:
-        raise ValueError("nested too deep") from e
+def _in_query(symbol: str) -> str:
+    return quote(in_upper_case(symbol), safe="")

@@ -3,11 +3,14 @@
 Formats: Binance spot API documentation, web-socket-streams.md and rest-api.md. Keys not named here
 are ignored, since futures and newer API versions add some. If ``m`` (is the buyer the maker?) is
 true, the taker sold. Times are ms, or us if the client has asked for them.
+
+``X`` of futures says what made a trade: ``MARKET`` an order; ``INSURANCE_FUND``, ``ADL`` or ``NA``
+the venue itself, at a price that is not the market's or of 0. Spot trades have no ``X``.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
@@ -16,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.ticks import (
-    MAX_AHEAD_NS,
     NS_PER_MS,
     NS_PER_US,
     OLDEST_TS,
@@ -26,6 +28,7 @@ from streaming.ticks import (
     Ticks,
     make_ticks,
 )
+from streaming.venues import Rejected
 
 # What msgspec raises: the second for JSON nested without end.
 UNREADABLE = (ValueError, RecursionError)
@@ -46,6 +49,7 @@ class Trade(msgspec.Struct, gc=False, rename={"id": "t", "time": "T", "price": "
     size: float
     time: Int
     m: bool | None
+    X: Any = "MARKET"
 
 
 class AggTrade(
@@ -60,6 +64,7 @@ class AggTrade(
     size: float
     time: Int
     m: bool | None
+    X: Any = "MARKET"
 
 
 class RestTrade(msgspec.Struct, rename={"size": "qty", "m": "isBuyerMaker"}):
@@ -100,6 +105,20 @@ class Time(msgspec.Struct):
     serverTime: Int  # noqa: N815  (the venue's name)
 
 
+class Error(msgspec.Struct):
+    """What a refused request is answered with."""
+
+    code: int
+    msg: str
+
+
+class _Ids(msgspec.Struct):
+    """A row of which only the id may be readable: ``id`` of a trade, ``a`` of an aggregate."""
+
+    id: Int | None = None
+    a: Int | None = None
+
+
 class _Probe(msgspec.Struct):
     """The fields of a frame that show what it is."""
 
@@ -114,7 +133,62 @@ class _CombinedProbe(msgspec.Struct):
 
 
 Event = Trade | AggTrade
-Row = Trade | AggTrade | RestTrade | RestAggTrade
+RestRow = RestTrade | RestAggTrade
+Row = Event | RestRow
+
+
+def in_upper_case(symbol: str) -> str:
+    """Return a symbol with its ASCII letters in upper case; others have no case to the venue.
+
+    >>> in_upper_case("币安btc"), in_lower_case("币安BTC")
+    ('币安BTC', '币安btc')
+    """
+    return symbol.encode().upper().decode()
+
+
+def in_lower_case(symbol: str) -> str:
+    """Return a symbol with its ASCII letters in lower case, as streams are named."""
+    return symbol.encode().lower().decode()
+
+
+def read_rows(kind: type[RestRow], symbol: str, body: bytes, rejected: Rejected) -> list[RestRow]:
+    """Return the rows of a REST reply; of one that is damaged the id, if that can be read.
+
+    Args:
+        kind: what a row is.
+        symbol: what to count rows under that cannot be read at all.
+        body: the reply.
+        rejected: the counts, added to.
+
+    Raises:
+        ValueError: if the reply is no list of rows, or no row of it can be read.
+    """
+    try:
+        try:
+            return msgspec.json.decode(body, type=list[kind], strict=False)  # type: ignore[valid-type]
+        except ValueError:
+            raws = msgspec.json.decode(body, type=list[msgspec.Raw])
+    except RecursionError as e:
+        raise ValueError("nested too deep") from e
+    rows = [row for raw in raws if (row := _read_row(kind, raw)) is not None]
+    if not rows:
+        raise ValueError("no row can be read")
+    if unreadable := len(raws) - len(rows):
+        rejected[symbol, "malformed"] += unreadable
+    return rows
+
+
+def _read_row(kind: type[RestRow], raw: msgspec.Raw) -> RestRow | None:
+    try:
+        return msgspec.json.decode(raw, type=kind, strict=False)
+    except UNREADABLE:
+        pass
+    try:
+        ids = msgspec.json.decode(raw, type=_Ids, strict=False)
+    except UNREADABLE:
+        return None
+    id = ids.a if kind is RestAggTrade else ids.id
+    return None if id is None else kind(id, math.nan, math.nan, 0, None)
 
 
 def what_is(frame: bytes, channel: str) -> str:
@@ -160,19 +234,41 @@ def ticks_of(rows: Sequence[Row], stamps: Sequence[int]) -> Ticks:
     return ticks
 
 
-def _faults(ticks: Ticks) -> Iterable[tuple[str, NDArray[np.bool]]]:
+def not_market(events: Sequence[Event]) -> NDArray[np.bool] | None:
+    """Return which trades no order made, ``(n,)``; None if an order made all of them."""
+    kinds = [event.X for event in events]
+    if kinds.count("MARKET") == len(kinds):
+        return None
+    return np.array([kind != "MARKET" for kind in kinds])
+
+
+def _faults(ticks: Ticks, latest: int) -> Iterable[tuple[str, NDArray[np.bool]]]:
     price, size, ts = ticks["price"], ticks["size"], ticks["ts_event"]
     yield "bad_price", ~(np.isfinite(price) & (price > 0))
     yield "bad_size", ~(np.isfinite(size) & (size > 0))
-    yield "bad_time", (ts < OLDEST_TS) | (ts > ticks["ts_init"] + MAX_AHEAD_NS)
+    yield "bad_time", (ts < OLDEST_TS) | (ts > latest)
 
 
-def mark_void(ticks: Ticks, symbol: str, rejected: Counter[tuple[str, str]]) -> Ticks:
+def mark_void(
+    ticks: Ticks,
+    symbol: str,
+    rejected: Rejected,
+    latest: int,
+    not_market: NDArray[np.bool] | None = None,
+) -> Ticks:
     """Mark the ticks that break an invariant ``VOID``, and count each under one reason.
 
     The sequencer gets them too: it must know that their ids were not lost.
+
+    Args:
+        ticks: ``(n,)``; marked in place.
+        symbol: what to count under, with the reason.
+        rejected: the counts, added to.
+        latest: the latest time that a trade can have, ns.
+        not_market: which trades no order made, ``(n,)``.
     """
-    for reason, wrong in _faults(ticks):
+    made = [] if not_market is None else [("not_market", not_market)]
+    for reason, wrong in (*made, *_faults(ticks, latest)):
         new = wrong & (ticks["flags"] & VOID == 0)
         if new.any():
             rejected[symbol, reason] += int(np.count_nonzero(new))

@@ -27,6 +27,7 @@ from streaming.venues import Venue
 from streaming.venues.binance import Binance
 
 RECEIVED = 1_704_067_201 * NS_PER_S  # 2024-01-01 00:00:01 UTC
+LATEST = RECEIVED + 60 * NS_PER_S
 FIXTURES = Path(__file__).parent / "fixtures"
 CAPTURES = Path(__file__).parents[3] / "shared" / "tapes" / "wire"
 
@@ -84,7 +85,7 @@ def kept(ticks: dict[str, Ticks]) -> dict[str, list]:
 @pytest.mark.parametrize(("case", "line"), LINES)
 def test_a_message_becomes_what_its_fixture_says(case, line):
     venue = case.make(line.get("channel", "trade"))
-    decoded = venue.decode([frame_of(line)], [RECEIVED])
+    decoded = venue.decode([frame_of(line)], [RECEIVED], LATEST)
     tick = line.get("tick")
     assert list(kept(decoded.ticks)) == ([line["symbol"]] if tick else [])
     if tick:
@@ -111,9 +112,9 @@ def test_a_message_does_not_harm_its_neighbours(case, line):
         for other in case.lines
         if "tick" in other and other.get("channel", "trade") == channel
     )
-    alone = venue.decode([frame_of(good)] * 2, [RECEIVED, RECEIVED + 1])
+    alone = venue.decode([frame_of(good)] * 2, [RECEIVED, RECEIVED + 1], LATEST)
     between = venue.decode(
-        [frame_of(good), frame_of(line), frame_of(good)], [RECEIVED, RECEIVED, RECEIVED + 1]
+        [frame_of(good), frame_of(line), frame_of(good)], [RECEIVED, RECEIVED, RECEIVED + 1], LATEST
     )
     around = kept(between.ticks)[good["symbol"]]
     if line.get("symbol") == good["symbol"]:
@@ -126,7 +127,7 @@ def test_a_message_does_not_harm_its_neighbours(case, line):
     ("case", "line"), [p for p in LINES if p.values[1].get("rejected", [""])[0]]
 )
 def test_a_tick_that_breaks_an_invariant_goes_on_marked_void_with_its_id(case, line):
-    ticks = case.make("trade").decode([frame_of(line)], [RECEIVED]).ticks
+    ticks = case.make("trade").decode([frame_of(line)], [RECEIVED], LATEST).ticks
     (row,) = ticks[line["rejected"][0]]
     assert (row["id"], row["flags"]) == (1, VOID)
 
@@ -141,13 +142,13 @@ def test_decoding_is_the_same_for_any_batching(case, data):
     stamps = [RECEIVED + i for i in range(len(frames))]
     cuts = sorted(data.draw(st.lists(st.integers(0, len(frames)), max_size=6)))
     venue = case.make("trade")
-    whole = venue.decode(frames, stamps)
+    whole = venue.decode(frames, stamps, LATEST)
     bounds = [0, *cuts, len(frames)]
     ticks: dict[str, list] = {}
     rejected: Counter[tuple[str, str]] = Counter()
     reconnect = False
     for start, stop in pairwise(bounds):
-        part = venue.decode(frames[start:stop], stamps[start:stop])
+        part = venue.decode(frames[start:stop], stamps[start:stop], LATEST)
         for symbol, rows in part.ticks.items():
             ticks.setdefault(symbol, []).extend(map(repr, rows.tolist()))  # nan != nan
         rejected += part.rejected
@@ -180,7 +181,7 @@ JSON = st.recursive(
 @given(junk=st.lists(st.binary(max_size=60) | JSON.map(lambda x: json.dumps(x).encode())))
 @settings(deadline=None)  # the machine may be busy
 def test_no_bytes_make_it_raise(case, channel, junk):
-    decoded = case.make(channel).decode(junk, [RECEIVED] * len(junk))
+    decoded = case.make(channel).decode(junk, [RECEIVED] * len(junk), LATEST)
     assert not kept(decoded.ticks) or any(b"BNBBTC" in f or b"ETHUSDT" in f for f in junk)
     assert decoded.rejected.total() <= len(junk)
 
@@ -193,7 +194,7 @@ def test_a_damaged_message_never_raises_and_never_breaks_an_invariant(case, data
     for _ in range(data.draw(st.integers(1, 3))):
         if frame:
             frame[data.draw(st.integers(0, len(frame) - 1))] = data.draw(st.integers(0, 255))
-    decoded = case.make("trade").decode([bytes(frame)], [RECEIVED])
+    decoded = case.make("trade").decode([bytes(frame)], [RECEIVED], LATEST)
     for rows in decoded.ticks.values():
         usable = rows[rows["flags"] & VOID == 0]
         assert (np.isfinite(usable["price"]) & (usable["price"] > 0)).all()
@@ -208,7 +209,7 @@ def test_a_damaged_message_never_raises_and_never_breaks_an_invariant(case, data
 @pytest.mark.parametrize("nest", [b"[", b'{"a":'])
 def test_a_frame_nested_without_end_is_malformed(case, head, nest):
     frame = head + nest * (60_000 // len(nest))
-    decoded = case.make("trade").decode([frame], [RECEIVED])
+    decoded = case.make("trade").decode([frame], [RECEIVED], LATEST)
     assert decoded.rejected == Counter({("", "malformed"): 1})
 
 
@@ -216,7 +217,7 @@ def test_a_frame_nested_without_end_is_malformed(case, head, nest):
 def test_a_frame_much_larger_than_a_trade_is_oversized_whatever_it_holds(case, line):
     frame = frame_of(line)
     decoded = case.make(line.get("channel", "trade")).decode(
-        [frame, frame + b" " * 70_000], [RECEIVED] * 2
+        [frame, frame + b" " * 70_000], [RECEIVED] * 2, LATEST
     )
     assert decoded.rejected == Counter({("", "oversized"): 1})
     assert len(kept(decoded.ticks)[line["symbol"]]) == 1
@@ -224,13 +225,14 @@ def test_a_frame_much_larger_than_a_trade_is_oversized_whatever_it_holds(case, l
 
 @venues
 def test_no_frames_are_no_ticks(case):
-    decoded = case.make("trade").decode([], [])
+    decoded = case.make("trade").decode([], [], LATEST)
     assert (decoded.ticks, decoded.rejected.total(), decoded.reconnect) == ({}, 0, "")
 
 
 @venues
 def test_a_rest_reply_becomes_repaired_ticks_and_keeps_void_ones_known(case):
-    ticks = case.make("trade").parse_history(case.history, RECEIVED)
+    ticks, rejected = case.make("trade").parse_history("X", case.history, RECEIVED, LATEST)
+    assert rejected == Counter({("X", "bad_price"): 1})
     assert ticks["id"].tolist() == [41, 42]
     assert ticks["flags"].tolist() == [REPAIRED, REPAIRED | VOID]
     assert ticks["ts_init"].tolist() == [RECEIVED] * 2
@@ -241,7 +243,8 @@ def test_a_rest_reply_becomes_repaired_ticks_and_keeps_void_ones_known(case):
 def test_binance_aggregated_rest_trades_have_the_aggregate_id():
     body = b'[{"a":26129,"p":"0.01633102","q":"4.70443515","f":27781,"l":27790,'
     body += b'"T":1498793709153,"m":false,"M":true}]'
-    (row,) = Binance(("BNBBTC",), channel="aggTrade").parse_history(body, RECEIVED)
+    venue = Binance(("BNBBTC",), channel="aggTrade")
+    (row,) = venue.parse_history("BNBBTC", body, RECEIVED, LATEST)[0]
     assert (row["id"], row["price"], row["side"]) == (26129, 0.01633102, 1)
 
 
@@ -254,6 +257,8 @@ def test_binance_aggregated_rest_trades_have_the_aggregate_id():
         b"null",
         b"[1]",
         b'{"code":-1121}',
+        b'{"serverTime":0}',
+        b'{"serverTime":9007199254740992}',
         b'[{"x":' + b"[" * 50_000,
         b'{"x":' + b"[" * 50_000,
     ],
@@ -262,7 +267,7 @@ def test_binance_aggregated_rest_trades_have_the_aggregate_id():
 def test_a_rest_reply_that_is_none_is_a_value_error(case, body):
     venue = case.make("trade")
     with pytest.raises(ValueError):  # noqa: PT011  (any text)
-        venue.parse_history(body, RECEIVED)
+        venue.parse_history("X", body, RECEIVED, LATEST)
     with pytest.raises(ValueError):  # noqa: PT011
         venue.parse_time(body)
 
@@ -275,12 +280,21 @@ def test_the_clock_is_read_in_ns(case):
 def test_binance_addresses_follow_the_documentation():
     venue = Binance(("BNBBTC", "ETHUSDT"), ws="ws://here:1/", rest="http://there:2/")
     assert venue.stream_url() == "ws://here:1/stream?streams=bnbbtc@trade/ethusdt@trade"
-    assert venue.history_url("ETHUSDT", 7, 9) == (
-        "http://there:2/api/v3/historicalTrades?symbol=ETHUSDT&fromId=7&limit=9"
+    assert venue.history_request("ETHUSDT", 7, 9) == (
+        "http://there:2/api/v3/historicalTrades?symbol=ETHUSDT&fromId=7&limit=9",
+        25,
     )
+    assert venue.history_request("ETHUSDT", None, 1).url.endswith("?symbol=ETHUSDT&limit=1")
+    assert venue.symbol_request("ETHUSDT") == (
+        "http://there:2/api/v3/exchangeInfo?symbol=ETHUSDT",
+        20,
+    )
+    assert venue.time_request() == ("http://there:2/api/v3/time", 1)
     agg = Binance(("BNBBTC",), channel="aggTrade")
     assert agg.stream_url() == "wss://stream.binance.com:9443/stream?streams=bnbbtc@aggTrade"
-    assert agg.history_url("BNBBTC", 7, 9).startswith("https://api.binance.com/api/v3/aggTrades?")
+    request = agg.history_request("BNBBTC", 7, 9)
+    assert request.url.startswith("https://api.binance.com/api/v3/aggTrades?")
+    assert request.weight == 4
 
 
 def read_capture(name: str) -> list[str]:
@@ -293,7 +307,9 @@ def read_capture(name: str) -> list[str]:
 def test_binance_trades_captured_in_2024_decode_completely():
     lines = [line.split(" ", 1) for line in read_capture("binance_trade_20240808.txt.gz")]
     frames = [text.encode() for _, text in lines]
-    decoded = Binance(("BTCUSDT", "ETHUSDT")).decode(frames, [int(stamp) for stamp, _ in lines])
+    decoded = Binance(("BTCUSDT", "ETHUSDT")).decode(
+        frames, [int(stamp) for stamp, _ in lines], 2**62
+    )
     assert decoded.rejected.total() == 0
     assert sum(map(len, decoded.ticks.values())) == len(lines)
     for symbol, ticks in decoded.ticks.items():
@@ -310,7 +326,7 @@ def test_binance_aggtrades_captured_in_2021_decode_completely():
     symbols = tuple(sorted({re.search(r'"s":"(\w+)"', text)[1] for _, text in received}))
     stamps = [int(time * 1e9) for time, _ in received]
     frames = [text.encode() for _, text in received]
-    decoded = Binance(symbols, channel="aggTrade").decode(frames, stamps)
+    decoded = Binance(symbols, channel="aggTrade").decode(frames, stamps, 2**62)
     trades = sum('"e":"aggTrade"' in text for _, text in received)
     assert sum(map(len, decoded.ticks.values())) == trades > 0
     assert decoded.rejected.total() == len(received) - trades

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streaming.events import EVENT, EVENTS_KEPT, Code, EventWriter, event_ring
+from streaming.events import EVENT, EVENTS_KEPT, Code, EventWriter, event_ring, hindrance
 
 
 def test_an_event_is_read_as_it_was_said(tmp_path):
@@ -33,3 +33,16 @@ def test_the_newest_events_are_kept(tmp_path):
 
 def test_every_code_fits_its_field():
     assert max(len(code.encode()) for code in Code) <= EVENT["code"].itemsize
+
+
+def test_why_no_trade_comes_is_what_the_feed_said_last_of_it(tmp_path):
+    assert hindrance(tmp_path) == ""  # there is no feed yet
+    writer = EventWriter(tmp_path, "feed")
+    assert hindrance(tmp_path) == ""
+    writer.say(Code.DISCONNECTED, "no connection: HTTP 503", 1)
+    writer.say(Code.REFUSED, "no connection: HTTP 451", 2)
+    writer.say(Code.CLOCK_OFF, "our clock is 2.0 s behind", 3)
+    assert hindrance(tmp_path) == "no connection: HTTP 451"
+    writer.say(Code.CONNECTED, "connected", 4)
+    assert hindrance(tmp_path) == ""
+    writer.close()

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,120 +16,16 @@ import pytest
 
 import streaming.connection
 import streaming.feed
-import streaming.stream_files
-from streaming.bars import bars_of
-from streaming.cache import bar_ring, tick_cache
-from streaming.config import StreamConfig
+import streaming.tick_store
+from streaming.cache import bar_ring
 from streaming.counters import REJECTED, ConnectionState
-from streaming.events import Code, event_ring
-from streaming.feed import Feed
+from streaming.events import Code
 from streaming.tape import read_tape
-from streaming.ticks import AFTER_GAP, LATE, NS_PER_MS, REPAIRED
-from streaming.venues.binance import Binance
+from streaming.ticks import AFTER_GAP, REPAIRED
+from tests.streaming.feed_session import Session, config_for, running, scenario, until
 from tests.streaming.venue_server import VenueServer
 
 PROJECT = Path(__file__).parents[2]
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait for a condition; fail if it does not come true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        await asyncio.sleep(0.005)
-
-
-class Session:
-    """A running feed and what other processes can see of it."""
-
-    def __init__(self, folder: Path, venue: VenueServer, task: asyncio.Task | None) -> None:
-        self.folder, self.venue, self.task = folder, venue, task
-
-    def cache(self, symbol="BTCUSDT"):
-        return tick_cache(self.folder, symbol)
-
-    def ids(self, symbol="BTCUSDT"):
-        return self.cache(symbol).read().rows["id"].tolist()
-
-    def stat(self, name, symbol="BTCUSDT"):
-        return self.cache(symbol).stats[name].item()
-
-    def events(self, code):
-        """The texts of the events with this code."""
-        rows = event_ring(self.folder, "feed").read().rows
-        return [row["text"].decode() for row in rows if row["code"].decode() == code]
-
-    async def has(self, n, symbol="BTCUSDT"):
-        """Wait until so many trades are in the cache."""
-        assert self.task is None or not self.task.done()
-        await until(lambda: self.cache(symbol).committed >= n)
-
-    async def followed(self, n=1):
-        """Wait until the feed has connected for the n-th time."""
-        await until(lambda: self.venue.connections >= n and len(self.venue.followers) > 0)
-
-    def check(self, symbol="BTCUSDT", missing=()):
-        """Every trade of the venue exactly once, in order, with its own values; bars too."""
-        rows = self.cache(symbol).read().rows
-        first = rows["id"][0]
-        wanted = [i for i in range(first, self.venue.next_id[symbol]) if i not in set(missing)]
-        assert rows["id"].tolist() == wanted
-        trades = self.venue.history[symbol]
-        for row in rows:
-            if (trade := trades.get(int(row["id"]))) is not None:
-                assert row["price"] == float(trade["p"])
-                assert row["size"] == float(trade["q"])
-                assert row["ts_event"] == trade["T"] * NS_PER_MS
-                assert row["side"] == (-1 if trade["m"] else 1)
-        plain = rows.copy()
-        plain["flags"] &= ~np.uint8(LATE)
-        bars = bars_of(plain)
-        final = bars[bars["final_seq"] > 0]
-        assert bar_ring(self.folder, symbol).read().rows.tobytes() == final.tobytes()
-
-
-def config_for(venue: VenueServer, **settings) -> StreamConfig:
-    return StreamConfig(
-        **{"source": "binance", "venue_ws": venue.ws, "venue_rest": venue.rest,
-           "symbols": ",".join(venue.next_id), "channel": venue.channel,
-           "backfill_seconds": 0, "segment_seconds": 0, **settings}
-    )  # fmt: skip
-
-
-@contextlib.asynccontextmanager
-async def running(folder: Path, venue: VenueServer, **settings):
-    """A feed in this loop, connected; stopped at the end."""
-    config = config_for(venue, **settings)
-    before = venue.connections
-    feed = Feed(
-        config, folder,
-        Binance(config.symbol_list, channel=config.channel, ws=venue.ws, rest=venue.rest),
-    )  # fmt: skip
-    task = asyncio.create_task(feed.run())
-    session = Session(folder, venue, task)
-    try:
-        if not venue.refusals:
-            await session.followed(before + 1)
-        yield session
-        assert not task.done()
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-def scenario(test):
-    """Run an async test with a server of one symbol."""
-
-    def run(tmp_path):
-        async def main():
-            async with VenueServer(["BTCUSDT"]) as venue:
-                await test(tmp_path, venue)
-
-        asyncio.run(main())
-
-    run.__name__ = test.__name__
-    return run
 
 
 @scenario
@@ -164,9 +59,7 @@ async def test_after_a_restart_of_the_venue_it_reconnects_and_fetches_what_it_mi
         session.check()
         assert session.stat("repaired") == 30
         assert session.stat("reconnects") == 1
-        assert any(
-            "connection lost (restart)" in text for text in session.events(Code.DISCONNECTED)
-        )
+        assert any("connection lost: restart" in text for text in session.events(Code.DISCONNECTED))
         rows = session.cache().read().rows
         assert np.flatnonzero(rows["flags"] & REPAIRED).tolist() == list(range(50, 80))
 
@@ -367,6 +260,7 @@ async def test_garbage_is_dropped_and_counted_by_reason(folder, venue):
         "bad_price": [trade(p="0.0"), trade(p="nan"), trade(p="-1")],
         "bad_size": [trade(q="0"), trade(q="inf")],
         "bad_time": [trade(T=1), trade(T=int(time.time() * 1000) + 120_000)],
+        "not_market": [trade(X="INSURANCE_FUND"), trade(X="NA", p="0", q="0")],
     }
     assert set(garbage) == set(REJECTED)
     async with running(folder, venue) as session:
@@ -434,8 +328,8 @@ async def test_a_venue_that_is_not_ready_yet_is_tried_again(folder, venue):
         await venue.trade("BTCUSDT", 5)
         await session.has(5)
         texts = "".join(session.events(Code.DISCONNECTED))
-        assert "no connection (HTTP 503)" in texts
-        assert "no connection (HTTP 500)" in texts
+        assert "no connection: HTTP 503" in texts
+        assert "no connection: HTTP 500" in texts
         assert session.stat("reconnects") == 0
 
 
@@ -601,7 +495,7 @@ async def test_no_row_is_written_to_two_segments_and_the_end_writes_the_rest(fol
             spans.append((first, self.next_seq))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streaming.stream_files, "TapeWriter", Spans)
+        patch.setattr(streaming.tick_store, "TapeWriter", Spans)
         async with running(folder, venue, segment_seconds=0.01) as session:
             await venue.trade("BTCUSDT", 10)
             await session.has(10)

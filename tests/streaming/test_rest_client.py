@@ -1,224 +1,172 @@
-"""REST against a small real HTTP server."""
+"""Requests to a venue, against a small real HTTP server."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from streaming import rest_client
-from streaming.errors import RepairError
-from streaming.rest_client import MAX_REPAIR, fetch_before, fetch_range, get, on_this_machine
-from streaming.ticks import NS_PER_S, REPAIRED
+from streaming.errors import RepairError, UnknownSymbolError
+from streaming.rest_client import RestClient
+from streaming.venue_clock import steady_ns
+from streaming.venues import Request
 from streaming.venues.binance import Binance
+from tests.streaming.rest_server import rest_server
 
-T0_MS = 1_700_000_000_000
-
-
-class Rest:
-    """Trades 10 a second, ``ids`` of them; ``script`` has what to answer instead, in turn."""
-
-    def __init__(self, server, requests):
-        self.server, self.requests = server, requests
-        self.ids = range(1, 5001)
-        self.script = []
-        self.venue = Binance(("X",), rest=f"http://127.0.0.1:{server.server_port}")
-
-    def rows(self, first, limit):
-        found = [i for i in self.ids if i >= first][:limit]
-        return [
-            {"id": i, "price": str(i), "qty": "1", "quoteQty": str(i), "time": T0_MS + 100 * i,
-             "isBuyerMaker": i % 2 == 0, "isBestMatch": True}
-            for i in found
-        ]  # fmt: skip
-
-    def fetch(self, first, last):
-        return asyncio.run(fetch_range(self.venue, "X", first, last))
+INVALID_SYMBOL = b'{"code":-1121,"msg":"Invalid symbol."}'
 
 
 @pytest.fixture
 def rest():
-    requests = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            query = {k: v[0] for k, v in parse_qs(urlsplit(self.path).query).items()}
-            requests.append((int(query.get("fromId", -1)), int(query.get("limit", -1))))
-            status, headers, body = 200, {}, None
-            if rest.script:
-                status, headers, body = rest.script.pop(0)
-            if body is None:
-                body = json.dumps(rest.rows(*requests[-1])).encode()
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        rest = Rest(server, requests)
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with rest_server() as rest:
         yield rest
-        server.shutdown()
 
 
-def test_a_range_is_both_ends_included(rest):
-    ticks = rest.fetch(7, 9)
-    assert ticks["id"].tolist() == [7, 8, 9]
-    assert (ticks["flags"] == REPAIRED).all()
-    assert abs(ticks["ts_init"][0] - time.time_ns()) < 60 * NS_PER_S
-    assert rest.requests == [(7, 3)]
+def get(rest, *, weight=1, patience=5.0):
+    """The body of one GET by a client of its own."""
+    return asyncio.run(many(rest, 1, weight=weight, patience=patience))[0]
 
 
-def test_a_large_range_is_paged(rest):
-    assert rest.fetch(5, 2504)["id"].tolist() == list(range(5, 2505))
-    assert rest.requests == [(5, 1000), (1005, 1000), (2005, 500)]
+async def many(rest, n, *, weight=1, patience=5.0):
+    """The bodies, or errors, of n GETs at once by one client."""
+    client = RestClient(rest.venue)
+    request = Request(f"{rest.url}/x", weight)
+    replies = await asyncio.gather(
+        *(client.get(request, patience) for _ in range(n)), return_exceptions=True
+    )
+    if n == 1 and isinstance(replies[0], BaseException):
+        raise replies[0]
+    return [reply.body if isinstance(reply, rest_client.Reply) else reply for reply in replies]
 
 
-def test_what_the_venue_does_not_have_is_left_out(rest):
-    rest.ids = [*range(1, 10), 12, 15, *range(100, 200)]
-    assert rest.fetch(8, 20)["id"].tolist() == [8, 9, 12, 15]
-    assert len(rest.fetch(30, 90)) == 0
-    assert len(rest.fetch(500, 600)) == 0
+def test_a_reply_has_its_body_and_its_times(rest):
+    async def ask():
+        rest.script = [(200, {}, b"hello")]
+        return await RestClient(rest.venue).get(Request(f"{rest.url}/x", 1), 1)
+
+    before = steady_ns()
+    reply = asyncio.run(ask())
+    assert reply.body == b"hello"
+    assert before < reply.sent < reply.received < steady_ns()
 
 
-def test_rows_in_any_order_and_below_the_range_are_put_right(rest):
-    rest.script = [(200, {}, json.dumps(rest.rows(3, 10)[::-1]).encode())]
-    assert rest.fetch(5, 9)["id"].tolist() == [5, 6, 7, 8, 9]
-
-
-def test_a_hole_too_large_is_not_asked_for(rest):
-    with pytest.raises(RepairError, match="50001 trades are missing"):
-        rest.fetch(1, MAX_REPAIR + 1)
-    assert rest.requests == []
-
-
-def test_after_a_429_it_waits_as_asked_and_goes_on(rest):
+def test_after_a_429_all_wait_as_asked_and_go_on_one_after_the_other(rest):
     rest.script = [(429, {"Retry-After": "0.3"}, b"")]
     before = time.monotonic()
-    assert len(rest.fetch(1, 3)) == 3
+    replies = asyncio.run(many(rest, 8))
     assert time.monotonic() - before >= 0.3
-    assert len(rest.requests) == 2
+    assert len(rest.requests) == 9
+    assert not any(isinstance(reply, BaseException) for reply in replies)
+
+
+def test_a_ban_is_waited_out_by_nobody_and_asked_about_by_nobody_else(rest):
+    rest.script = [(418, {"Retry-After": "120"}, b"")]
+    replies = asyncio.run(many(rest, 8))
+    assert all("HTTP 418" in str(reply) for reply in replies)
+    assert len(rest.requests) == 1
+
+
+@pytest.mark.parametrize("header", ["nan", "inf", "-1", "soon", "Fri, 31 Dec 1999 23:59:59 GMT"])
+def test_a_429_that_names_no_seconds_stops_requests_for_a_minute(rest, header):
+    rest.script = [(429, {"Retry-After": header}, b"")]
+    with pytest.raises(RepairError, match="HTTP 429"):
+        get(rest, patience=59)
+    assert len(rest.requests) == 1
 
 
 def test_a_server_error_is_tried_again_a_few_times(rest):
     rest.script = [(503, {"Retry-After": "0"}, b"")] * 5
     with pytest.raises(RepairError, match="HTTP 503"):
-        rest.fetch(1, 3)
+        get(rest)
     assert len(rest.requests) == rest_client.TRIES
 
 
-@pytest.mark.parametrize(
-    ("status", "headers"),
-    [(404, {}), (418, {"Retry-After": "0"}), (403, {}), (400, {}), (429, {"Retry-After": "120"}),
-     (429, {"Retry-After": "nan"})],
-)  # fmt: skip
-def test_a_refusal_that_will_not_pass_soon_is_not_tried_again(rest, status, headers):
-    rest.script = [(status, headers, b"{}")] * 5
-    with pytest.raises(RepairError, match=f"HTTP {status}"):
-        rest.fetch(1, 3)
+@pytest.mark.parametrize("status", [400, 401, 404])
+def test_a_refusal_is_not_tried_again(rest, status):
+    rest.script = [(status, {}, b'{"code":-2014,"msg":"API-key format invalid."}')] * 5
+    with pytest.raises(RepairError, match=rf"HTTP {status}: API-key format invalid. \(-2014\); --"):
+        get(rest)
     assert len(rest.requests) == 1
 
 
-def test_a_retry_time_given_as_a_date_counts_as_a_short_one(rest):
-    rest.script = [(429, {"Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT"}, b"")]
-    assert len(rest.fetch(1, 3)) == 3
+@pytest.mark.parametrize("status", [403, 451])
+def test_a_block_of_the_region_stops_requests_for_minutes(rest, status):
+    rest.script = [(status, {}, b"<html>not here</html>")] * 5
+    replies = asyncio.run(many(rest, 3, patience=60))
+    assert all(f"HTTP {status}" in str(reply) for reply in replies)
+    assert len(rest.requests) == 1
 
 
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"<html>", b'{"code":-1121,"msg":"Invalid symbol."}', b"[1, 2]", b"[{}]", b"\xff", None],
-)
-def test_a_reply_that_is_no_list_of_trades_is_a_repair_error(rest, body):
-    if body is None:  # cut off
-        body = json.dumps(rest.rows(1, 3)).encode()[:-5]
-    rest.script = [(200, {}, body)]
-    with pytest.raises(RepairError, match="not a list of trades"):
-        rest.fetch(1, 3)
+def test_a_symbol_that_the_venue_does_not_have_is_an_error_of_its_own(rest):
+    rest.script = [(400, {}, INVALID_SYMBOL)]
+    with pytest.raises(UnknownSymbolError, match="Invalid symbol"):
+        get(rest)
+
+
+def test_the_weight_of_all_requests_stays_below_the_venues_limit(rest):
+    replies = asyncio.run(many(rest, 8, weight=1000, patience=1))
+    asked = sum(not isinstance(reply, BaseException) for reply in replies)
+    assert (asked, len(rest.requests)) == (4, 4)
+    assert any("limit of requests" in str(reply) for reply in replies)
+
+
+def test_what_others_at_this_address_have_used_up_counts(rest):
+    rest.script = [(200, {"X-MBX-USED-WEIGHT-1M": "4790"}, b"")]
+    replies = asyncio.run(many(rest, 2, weight=25, patience=1))
+    assert [isinstance(reply, RepairError) for reply in replies] == [False, True]
 
 
 def test_a_reply_without_end_is_not_read_to_the_end(rest, monkeypatch):
     monkeypatch.setattr(rest_client, "MAX_REPLY_BYTES", 1000)
-    with pytest.raises(RepairError, match="not a list of trades"):
-        rest.fetch(1, 500)
+    rest.script = [(200, {}, b"x" * 100_000)]
+    assert len(get(rest)) == 1000
 
 
 def test_a_venue_that_is_not_there_is_a_repair_error():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
+    client = RestClient(Binance(("X",)))
     with pytest.raises(RepairError, match=f"127.0.0.1:{port}.*refused"):
-        asyncio.run(get(f"http://127.0.0.1:{port}/"))
+        asyncio.run(client.get(Request(f"http://127.0.0.1:{port}/", 1), 1))
 
 
-def test_a_venue_that_does_not_answer_is_a_repair_error(monkeypatch):
+def test_who_waits_for_a_venue_that_does_not_answer_need_not_find_that_out_again(monkeypatch):
     monkeypatch.setattr(rest_client, "TIMEOUT_S", 0.2)
-    with (
-        socket.create_server(("127.0.0.1", 0)) as server,
-        pytest.raises(RepairError, match="timed out"),
-    ):
-        asyncio.run(get(f"http://127.0.0.1:{server.getsockname()[1]}/"))
+
+    async def ask(url):
+        client = RestClient(Binance(("X",)))
+        asked = (client.get(Request(url, 1), 0.1) for _ in range(5))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        before = time.monotonic()
+        replies = asyncio.run(ask(f"http://127.0.0.1:{server.getsockname()[1]}/"))
+        assert time.monotonic() - before < 0.8
+    assert all("timed out" in str(reply) for reply in replies)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a b/", "http://[::1/", "http://é\x00/", "http://" + "x" * 99]
+)
+def test_an_address_that_is_none_is_a_repair_error(url, monkeypatch):
+    monkeypatch.setattr(rest_client, "proxy_fault", lambda url: "")
+    monkeypatch.setattr(rest_client, "on_this_machine", lambda url: True)
+    with pytest.raises(RepairError):
+        asyncio.run(RestClient(Binance(("X",))).get(Request(url, 1), 1))
 
 
 def test_no_proxy_is_asked_for_this_machine(rest, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
-    assert len(rest.fetch(1, 3)) == 3
+    assert get(rest)
 
 
-@pytest.mark.parametrize(
-    ("url", "here"),
-    [
-        ("http://127.0.0.1:80/x", True),
-        ("ws://localhost", True),
-        ("http://[::1]:8", True),
-        ("https://api.binance.com", False),
-        ("http://127.evil.example", False),
-    ],
-)
-def test_this_machine_is_known_by_its_loopback_names(url, here):
-    assert on_this_machine(url) is here
-
-
-def before(rest, first, seconds=10**6, most=10**6):
-    since = (T0_MS + 100 * first) * 10**6 - seconds * NS_PER_S
-    return asyncio.run(fetch_before(rest.venue, "X", first, since, most))
-
-
-def test_history_ends_where_the_stream_begins_and_reaches_back_as_far_as_wanted(rest):
-    ticks = before(rest, 4001, seconds=150)
-    assert ticks["id"].tolist() == list(range(2501, 4001))
-    assert rest.requests == [(3001, 1000), (2001, 1000)]
-
-
-def test_history_has_no_more_trades_than_asked_for(rest):
-    assert before(rest, 4001, most=1200)["id"].tolist() == list(range(2801, 4001))
-
-
-def test_history_ends_with_the_first_trade_the_venue_has(rest):
-    rest.ids = range(3500, 5001)
-    assert before(rest, 4001)["id"].tolist() == list(range(3500, 4001))
-    rest.ids = range(1, 5001)
-    assert before(rest, 4001)["id"].tolist() == list(range(1, 4001))
-    rest.ids = range(0, 5001)
-    assert before(rest, 3)["id"].tolist() == [0, 1, 2]
-
-
-def test_a_venue_without_history_gives_none(rest):
-    rest.ids = range(4001, 5001)
-    assert len(before(rest, 4001)) == 0
-    assert len(before(rest, 0)) == 0
-
-
-def test_get_returns_the_body(rest):
-    rest.script = [(200, {}, b"hello")]
-    url = f"http://127.0.0.1:{rest.server.server_port}/api/v3/time"
-    assert asyncio.run(get(url)) == b"hello"
+def test_a_proxy_that_rest_cannot_go_through_is_named(monkeypatch):
+    monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    client = RestClient(Binance(("X",)))
+    with pytest.raises(RepairError, match=r"https_proxy names the proxy socks5://127.0.0.1:9"):
+        asyncio.run(client.get(client._venue.time_request(), 1))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -178,6 +180,37 @@ def test_a_ring_that_was_cut_off_is_refused(tmp_path, size):
 def test_a_reader_of_a_missing_ring_gets_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         Ring(tmp_path / "ring", ROW)
+
+
+def test_a_ring_has_its_room_on_the_disk_from_the_start(tmp_path):
+    path = tmp_path / "ring"
+    RingWriter(path, ROW, 10_000).close()
+    assert path.stat().st_blocks * 512 >= path.stat().st_size
+    sparse = tmp_path / "sparse"  # as older versions made them
+    sparse.write_bytes(path.read_bytes()[:HEADER_BYTES])
+    os.truncate(sparse, path.stat().st_size)
+    assert sparse.stat().st_blocks * 512 < path.stat().st_size
+    RingWriter(sparse, ROW, 10_000).close()
+    assert sparse.stat().st_blocks * 512 >= path.stat().st_size
+
+
+def test_a_ring_without_room_is_refused_in_one_line_and_leaves_nothing(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))  # as a full disk would
+    try:
+        with pytest.raises(RingError, match=r"ring: the ring cannot be written \(.+\)$") as error:
+            RingWriter(tmp_path / "ring", ROW, 10_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["no/such/folder/ring", "file/ring", "."])
+def test_a_ring_where_no_file_can_be_is_refused_in_one_line(tmp_path, path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RingError, match="ring"):
+        RingWriter(tmp_path / path, ROW, 10)
 
 
 def test_counters_larger_than_the_header_page_are_refused(tmp_path):

@@ -257,3 +257,12 @@ def test_what_the_sequencer_is_given_stays_as_it_was():
     while sequencer.missing:
         sequencer.give_up()
     assert ticks.tolist() == before
+
+
+def test_any_number_of_void_trades_in_the_history_leaves_no_hole():
+    sequencer = Sequencer(wait_for_history=True)
+    sequencer.push(pick(5001))
+    history = run_of_ids(1, 5001)
+    kept = sequencer.begin(void(history, *range(2, 5001, 2)))
+    assert ids_of(kept) == list(range(1, 5002, 2))
+    assert sequencer.missing is None

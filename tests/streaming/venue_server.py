@@ -36,7 +36,9 @@ class VenueServer:
         self.connections = 0  # accepted so far
         self.refusals: list[tuple[int, dict[str, str]]] = []  # for the next connections
         self.requests: list[str] = []  # REST paths asked for
+        self.streams: list[str] = []  # paths of connections asked for
         self.rest_status = 200
+        self.clock_off_s = 0.0  # how far the venue's clock is ahead of ours: ``set_clock``
         self.rest_open = asyncio.Event()  # cleared: REST takes requests and does not answer
         self.rest_open.set()
         self.replay_on_connect = 0  # trades sent again to whoever connects
@@ -57,6 +59,11 @@ class VenueServer:
         await self._server.wait_closed()
 
     # ---- the market
+
+    def set_clock(self, off_s: float) -> None:
+        """Set the venue's clock apart from ours; its trades are of now from here on."""
+        self.clock_off_s = off_s
+        self._time_ms = int((time.time() + off_s) * 1000)
 
     def happen(self, symbol: str, n: int) -> list[dict]:
         """Let ``n`` trades happen without streaming them; REST has them."""
@@ -86,8 +93,12 @@ class VenueServer:
 
     async def send(self, symbol: str, trade: dict) -> None:
         """Stream one trade to whoever follows the symbol."""
-        stream = f"{symbol.lower()}@{self.channel}"
-        text = json.dumps({"stream": stream, "data": self._event(symbol, trade)})
+        await self.send_event(symbol, self._event(symbol, trade))
+
+    async def send_event(self, symbol: str, event: dict) -> None:
+        """Stream any event to whoever follows the symbol."""
+        stream = f"{symbol.encode().lower().decode()}@{self.channel}"
+        text = json.dumps({"stream": stream, "data": event})
         for socket, streams in list(self.followers.items()):
             if stream in streams:
                 await socket.send(text)
@@ -119,7 +130,7 @@ class VenueServer:
         self.connections += 1
         self.followers[socket] = set(streams)
         for stream in streams:
-            symbol = stream.partition("@")[0].upper()
+            symbol = stream.partition("@")[0].encode().upper().decode()
             again = list(self.history[symbol].values())[-self.replay_on_connect :]
             for trade in again if self.replay_on_connect else []:
                 await self.send(symbol, trade)
@@ -133,6 +144,7 @@ class VenueServer:
     async def _answer(self, socket: ServerConnection, request: Request) -> Response | None:
         url = urlsplit(request.path)
         if url.path == "/stream":
+            self.streams.append(request.path)
             if not self.refusals:
                 return None
             status, headers = self.refusals.pop(0)
@@ -142,13 +154,19 @@ class VenueServer:
         if self.rest_status != 200:
             return _reply(self.rest_status, {"code": -1003, "msg": "Too many requests."})
         if url.path == "/api/v3/time":
-            return _reply(200, {"serverTime": int(time.time() * 1000)})
+            return _reply(200, {"serverTime": int((time.time() + self.clock_off_s) * 1000)})
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if url.path == "/api/v3/exchangeInfo" and query["symbol"] in self.next_id:
+            return _reply(200, {"symbols": [{"symbol": query["symbol"], "status": "TRADING"}]})
         wanted = {"trade": "/api/v3/historicalTrades", "aggTrade": "/api/v3/aggTrades"}
         if url.path != wanted[self.channel] or query["symbol"] not in self.next_id:
             return _reply(400, {"code": -1121, "msg": "Invalid symbol."})
         known = self.history[query["symbol"]]
-        ids = [i for i in sorted(known) if i >= int(query["fromId"])][: int(query["limit"])]
+        ids, limit = sorted(known), int(query["limit"])
+        if "fromId" in query:
+            ids = [i for i in ids if i >= int(query["fromId"])][:limit]
+        else:
+            ids = ids[-limit:]
         assert 1 <= int(query["limit"]) <= 1000
         return _reply(200, [self._row(known[i]) for i in ids])
 

@@ -31,7 +31,7 @@ def stream_metrics(begun: CycleBegun, last: tuple[int, int], bars: int) -> dict[
     if since == 0:  # the first cycle: the rate of the whole cache
         seen, since = begun.oldest, begun.oldest_ts
     stats = begun.stats
-    rejected = {f"rejected_{reason}": stats[f"rejected_{reason}"] for reason in REJECTED}
+    rejected = {f"rejected_{reason}": stats.get(f"rejected_{reason}", 0.0) for reason in REJECTED}
     metrics = {
         "ticks": float(ticks),
         "cached": float(ticks - begun.oldest),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 from streaming.exchange.sources import check_source
+from streaming.symbol_check import check_venue
 from trainers.config import SessionConfig
 from trainers.learners.registry import check_learners
 from trainers.session.access import Passwords, check_access
@@ -53,6 +54,8 @@ def check(config: SessionConfig, passwords: Passwords) -> None:
     check_learners(config.learner_list, config.learner)
     if config.plays_locally:
         check_source(config)
+    else:
+        check_venue(config)
     if config.page_port and config.page_port == config.mlflow_ui_port:
         raise PortError(
             f"mlflow_ui_port: got {config.mlflow_ui_port}, which is page_port too; allowed: another"

@@ -11,7 +11,7 @@ from pathlib import Path
 from mlflow.tracking import MlflowClient
 
 from streaming.console import say
-from streaming.events import Code, EventWriter
+from streaming.events import Code, EventWriter, hindrance
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted, CycleDone
 from trainers.engine.events import ChampionInstalled
@@ -90,7 +90,7 @@ class Trainer:
         )
         self._part = SessionPart(session, self.config, self.tracker) if first else None
         self._requests = Requests(session, self.stop)
-        self._told = 0.0
+        self._told, self._found = 0.0, [("", 0)]  # when progress was shown, and what
         self._finished_tape = False
 
     def stop(self) -> None:
@@ -272,7 +272,9 @@ class Trainer:
         need = self.config.min_ticks
         found = [(market.market, market.stream.n_ticks) for market in waiting]
         words = ", ".join(f"{symbol} {min(ticks, need)}/{need}" for symbol, ticks in found)
-        say(f"gathering ticks for the first cycle: {words}")
+        nothing_came, self._found = found == self._found, found
+        why = f" ({reason})" if nothing_came and (reason := hindrance(self.session)) else ""
+        say(f"gathering ticks for the first cycle: {words}{why}")
         if self._part is not None:
             least = min(ticks for _, ticks in found)
             text = f"warming up {min(least, need)}/{need} ticks"

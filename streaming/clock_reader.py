@@ -1,0 +1,99 @@
+"""Reads the venue's clock, at the start and each minute, and says how far ours is off."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+
+from streaming.backoff import full_jitter
+from streaming.config import StreamConfig
+from streaming.errors import RepairError
+from streaming.events import Code
+from streaming.rest_client import RestClient
+from streaming.stream_files import StreamFiles
+from streaming.ticks import NS_PER_S
+from streaming.venue_clock import ClockReport, VenueClock, latest_time, midpoint, steady_ns
+from streaming.venues import Venue
+
+EVERY_S = 60.0  # between two readings
+PATIENCE_S = 10.0
+FIRST_S = 3.0  # how long the stream waits for the first attempt
+
+# The longest that a frame is gathered before it is handled: more is our clock being set.
+MAX_AGE_NS = NS_PER_S
+
+
+class ClockReader:
+    """The venue's time, as well as it is known.
+
+    Args:
+        venue: is asked for its time.
+        rest: makes the requests.
+        config: says at which rate the venue's time passes.
+        files: reports events.
+    """
+
+    def __init__(
+        self, venue: Venue, rest: RestClient, config: StreamConfig, files: StreamFiles
+    ) -> None:
+        self._venue, self._rest, self._files = venue, rest, files
+        self._is_live = not config.plays_locally
+        self._rate = 1.0 if self._is_live else config.speed
+        self._clock: VenueClock | None = None
+        self._report = ClockReport()
+        self._tried = asyncio.Event()
+        self._away = False
+
+    def now(self) -> int:
+        """Return the venue's time, ns; ours until it is known."""
+        return self._clock.at(steady_ns()) if self._clock is not None else time.time_ns()
+
+    def latest(self) -> int:
+        """Return the latest time that a trade can have now, ns."""
+        return latest_time(self._clock, steady_ns(), time.time_ns())
+
+    def lag_us(self, ts_event: int, ts_init: int) -> float | None:
+        """Return how long a trade that has just come took from the venue to here, us."""
+        if self._clock is None:
+            return None
+        age = min(max(0, time.time_ns() - ts_init), MAX_AGE_NS)
+        return self._clock.lag_us(ts_event, steady_ns() - age)
+
+    async def wait_for_the_first(self) -> None:
+        """Wait until the first reading has come or failed, a few seconds at most."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._tried.wait(), FIRST_S)
+
+    async def read(self) -> None:
+        """Read the venue's clock for ever."""
+        pauses = full_jitter(random.Random(), cap=EVERY_S)
+        while True:
+            try:
+                await self._read_once()
+                pauses, pause = full_jitter(random.Random(), cap=EVERY_S), EVERY_S
+            except RepairError as e:
+                pause = next(pauses)
+                self._note_away(e)
+            self._tried.set()
+            await asyncio.sleep(pause)
+
+    async def _read_once(self) -> None:
+        request = self._venue.time_request()
+        reply = await self._rest.get(request, PATIENCE_S)
+        try:
+            venue_now = self._venue.parse_time(reply.body)
+        except ValueError as e:
+            raise RepairError(f"{request.url}: not a time: {reply.body[:60]!r}") from e
+        self._clock = midpoint(reply.sent, reply.received, venue_now, self._rate)
+        self._away = False
+        error = (reply.received - reply.sent) // 2
+        if self._is_live and (text := self._report.text(time.time_ns(), self.now(), error)):
+            self._files.say(Code.CLOCK_OFF, text, text)
+
+    def _note_away(self, error: RepairError) -> None:
+        if self._is_live and not self._away:  # the built-in exchange may still be starting
+            text = f"the venue's REST interface cannot be used: {error}"
+            self._files.say(Code.REST_AWAY, text)
+        self._away = True

@@ -1,0 +1,93 @@
+"""A stream on which nothing comes: a quiet market, or one that we miss? REST tells.
+
+Pings only prove that the other side lives: a venue accepts the stream of a symbol that it does not
+have, and a subscription can be lost while the connection stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from streaming.config import StreamConfig
+from streaming.connection import Connection
+from streaming.counters import ConnectionState
+from streaming.errors import RepairError, UnknownSymbolError
+from streaming.events import Code
+from streaming.history import TradeHistory
+from streaming.ingest import Ingest
+from streaming.stream_files import StreamFiles
+from streaming.ticks import NS_PER_S
+
+
+class SilenceWatch:
+    """Drops a connection that is open but does not bring what happens.
+
+    Args:
+        config: says how long a silence is allowed.
+        connection: is dropped.
+        files: keeps counters, state and events.
+        history: knows the venue's newest trades.
+        venue_now: returns the venue's time, ns.
+    """
+
+    def __init__(
+        self,
+        config: StreamConfig,
+        connection: Connection,
+        files: StreamFiles,
+        history: TradeHistory,
+        venue_now: Callable[[], int],
+    ) -> None:
+        self._config, self._connection = config, connection
+        self._files, self._history = files, history
+        self._venue_now = venue_now
+        self._last_data = time.monotonic()
+
+    def note_data(self) -> None:
+        """Take note that the stream is not silent."""
+        self._last_data = time.monotonic()
+
+    async def watch(self) -> None:
+        """Look at the silence for ever."""
+        stale_seconds = self._config.stale_seconds
+        while True:
+            await asyncio.sleep(min(1.0, stale_seconds / 4))
+            if not self._connection.is_open:
+                self.note_data()
+            elif time.monotonic() - self._last_data > stale_seconds:
+                await self._judge()
+
+    async def _judge(self) -> None:
+        """Drop the connection if the venue has trades that it did not bring."""
+        since, seconds = self._last_data, time.monotonic() - self._last_data
+        missed, unknown = "", False
+        for ingest in self._files.ingests.values():
+            try:
+                missed = missed or await self._missed(ingest, seconds)
+            except UnknownSymbolError as e:
+                unknown = True
+                text = f"{ingest.symbol}: the venue does not know this symbol ({e})"
+                self._files.say_once(Code.UNKNOWN_SYMBOL, text, ingest.symbol)
+            except RepairError as e:
+                missed = f"REST does not say whether there were trades: {e}"
+        if self._last_data != since:
+            return  # something has come meanwhile
+        self.note_data()
+        if missed:
+            self._files.set_state(ConnectionState.STALE)
+            self._connection.drop(Code.STALE, f"silent for {seconds:.0f} s; {missed}")
+        elif not unknown:
+            self._files.note_alive(time.time_ns())
+            text = f"no trade for {seconds:.0f} s, and REST has none newer"
+            self._files.say_once(Code.QUIET, text)
+
+    async def _missed(self, ingest: Ingest, seconds: float) -> str:
+        """Return which trade the stream did not bring in its silence; "" if it brought all."""
+        for newest in await self._history.newest(ingest.symbol):
+            known = ingest.newest_id
+            age = (self._venue_now() - int(newest["ts_event"])) / NS_PER_S
+            if newest["id"] > known if known is not None else age < seconds:
+                return f"REST has trade {newest['id']} of {ingest.symbol}"
+        return ""

@@ -1,0 +1,18 @@
+"""The venue that a session's settings name."""
+
+from __future__ import annotations
+
+from streaming.config import StreamConfig
+from streaming.venues import Venue
+from streaming.venues.binance import Binance
+
+
+def venue_of(config: StreamConfig) -> Venue:
+    """Return the venue of a session; the built-in exchange speaks Binance's format, unlimited."""
+    return Binance(
+        config.symbol_list,
+        channel=config.channel,
+        ws=config.venue_ws,
+        rest=config.venue_rest,
+        limited=not config.plays_locally,
+    )
