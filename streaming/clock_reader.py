@@ -1,4 +1,4 @@
-"""Reads the venue's clock, at the start and each minute, and says how far ours is off."""
+"""Reads the venue's clock, now and then, and says how far ours is off."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from streaming.venue_clock import ClockReport, VenueClock, latest_time, midpoint
 from streaming.venues import Venue
 
 EVERY_S = 60.0  # between two readings
+HELD_EVERY_S = 1.0  # ... of a market that may stand still (``streaming.credit``)
 PATIENCE_S = 10.0
 FIRST_S = 3.0  # how long the stream waits for the first attempt
 
@@ -41,6 +42,7 @@ class ClockReader:
         self._venue, self._rest, self._files = venue, rest, files
         self._is_live = not config.plays_locally
         self._rate = 1.0 if self._is_live else config.speed
+        self._every_s = EVERY_S if self._is_live else HELD_EVERY_S
         self._clock: VenueClock | None = None
         self._report = ClockReport()
         self._tried = asyncio.Event()
@@ -68,11 +70,12 @@ class ClockReader:
 
     async def read(self) -> None:
         """Read the venue's clock for ever."""
-        pauses = full_jitter(random.Random(), cap=EVERY_S)
+        pauses = full_jitter(random.Random(), cap=self._every_s)
         while True:
             try:
                 await self._read_once()
-                pauses, pause = full_jitter(random.Random(), cap=EVERY_S), EVERY_S
+                pauses = full_jitter(random.Random(), cap=self._every_s)
+                pause = self._every_s
             except RepairError as e:
                 pause = next(pauses)
                 self._note_away(e)
