@@ -47,7 +47,12 @@ STREAM = {
     "stream/rejected_oversized": Term("messages", "Far larger than any trade."),
     "stream/rejected_bad_price": Term("trades", "The price is no positive number."),
     "stream/rejected_bad_size": Term("trades", "The size is no positive number."),
-    "stream/rejected_bad_time": Term("trades", "Before 2009, or over a minute ahead."),
+    "stream/rejected_bad_time": Term(
+        "trades", "Before 2009, or over a minute ahead of the venue's clock."
+    ),
+    "stream/rejected_not_market": Term(
+        "trades", "No order made them: an insurance fund's, a deleveraging. No bar has them."
+    ),
 }
 
 LIVE = {
