@@ -2,8 +2,10 @@
 
 python -m streaming.feed SESSION_FOLDER
 
-Connection -> Batcher -> decoder -> Ingest (one for each symbol) -> rings
-                                      └ trades held back -> GapRepair -> REST -> Ingest
+Connection -> Batcher -> decoder -> Ingest (one for each symbol) -> rings, tape
+                                      └ trades held back -> GapRepair -> TradeHistory -> Ingest
+RestClient asks for the history, for the venue's clock (ClockReader) and about a silence
+(SilenceWatch); Reports says what there is to say.
 """
 
 from __future__ import annotations

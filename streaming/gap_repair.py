@@ -15,7 +15,7 @@ from streaming.events import Code
 from streaming.history import TradeHistory
 from streaming.ingest import Ingest
 from streaming.tick_store import Say
-from streaming.ticks import NS_PER_S
+from streaming.ticks import NS_PER_S, VOID
 
 # A trade may reach a venue's REST interface a little later than its stream.
 TRIES = 2
@@ -84,7 +84,8 @@ class GapRepair:
         if len(history) and not short:
             self._say(Code.HISTORY, f"{symbol}: {len(history)} trades of history fetched", symbol)
         elif len(history):
-            covered = (int(first["ts_event"]) - int(history["ts_event"][0])) / NS_PER_S
+            times = history["ts_event"][history["flags"] & VOID == 0]
+            covered = int(first["ts_event"] - times.min(initial=first["ts_event"])) / NS_PER_S
             text = f"{symbol}: {len(history)} trades of history, {covered:.0f} of {seconds} s"
             self._say(Code.SHORT_HISTORY, f"{text} ({short})", symbol)
         elif not self._config.plays_locally:  # a tape has none

@@ -7,13 +7,13 @@ thread, so that the reader of the socket never waits for them and a refusal stop
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import http.client
 import threading
 import time
 import urllib.error
 import urllib.request
 from concurrent.futures import Future
+from email.message import Message
 from typing import NamedTuple
 
 from streaming.backoff import retry_after_seconds
@@ -40,6 +40,15 @@ class Reply(NamedTuple):
     body: bytes
     sent: int
     received: int
+
+
+class Answer(NamedTuple):
+    """What a server has answered, whatever the status."""
+
+    status: int
+    reason: str
+    headers: Message
+    body: bytes
 
 
 class RestClient:
@@ -70,25 +79,23 @@ class RestClient:
             async with self._one_at_a_time:
                 wait = self._gate.wait(request.weight, time.monotonic())
                 if wait == 0:
-                    try:
-                        return await self._ask(request)
-                    except urllib.error.HTTPError as e:
-                        wait, reason = self._refused(e)
-                        faults += 1
+                    sent, answer = steady_ns(), await self._ask(request)
+                    if answer.status < 300:
+                        return Reply(answer.body, sent, steady_ns())
+                    wait, reason = self._refused(answer)
+                    faults += 1
                 else:
                     reason = self._gate.reason
             if faults == TRIES or time.monotonic() + wait > deadline:
                 raise RepairError(reason)
             await asyncio.sleep(wait)
 
-    async def _ask(self, request: Request) -> Reply:
+    async def _ask(self, request: Request) -> Answer:
         if fault := proxy_fault(request.url):
             raise RepairError(fault)
-        started, sent = time.monotonic(), steady_ns()
+        started = time.monotonic()
         try:
-            body, used = await _in_thread(request.url, self._venue.used_weight)
-        except urllib.error.HTTPError:
-            raise
+            answer = await _in_thread(request.url)
         except (OSError, http.client.HTTPException, ValueError) as e:
             # Others need not wait as long to find out that nobody answers.
             now = time.monotonic()
@@ -96,40 +103,38 @@ class RestClient:
             raise RepairError(f"{request.url}: {e}") from e
         finally:
             self._gate.spend(request.weight, time.monotonic())
-        self._gate.reported(used, time.monotonic())
-        return Reply(body, sent, steady_ns())
+        used = answer.headers.get(self._venue.used_weight, "")
+        self._gate.reported(int(used) if used.isdecimal() else 0, time.monotonic())
+        return answer
 
-    def _refused(self, error: urllib.error.HTTPError) -> tuple[float, str]:
+    def _refused(self, answer: Answer) -> tuple[float, str]:
         """Return how many seconds to wait before another try, and why.
 
         Raises:
             RepairError: if none would help.
         """
-        body = b""
-        with error, contextlib.suppress(OSError, http.client.HTTPException):
-            body = _read(error)
-        refusal = self._venue.parse_refusal(body)
-        reason = f"HTTP {error.code}: {refusal.text or error.reason}"
-        header = error.headers.get("Retry-After")
+        refusal = self._venue.parse_refusal(answer.body)
+        reason = f"HTTP {answer.status}: {refusal.text or answer.reason}"
+        header = answer.headers.get("Retry-After")
         if refusal.unknown_symbol:
             raise UnknownSymbolError(reason)
-        if error.code in PAUSES:
-            wait = retry_after_seconds(header, PAUSES[error.code])
+        if answer.status in PAUSES:
+            wait = retry_after_seconds(header, PAUSES[answer.status])
             self._gate.close(wait, time.monotonic(), reason)
             return wait, reason
-        if error.code < 500:
+        if answer.status < 500:
             raise RepairError(reason)
         return retry_after_seconds(header, SHORT_WAIT_S), reason
 
 
-async def _in_thread(url: str, used_weight: str) -> tuple[bytes, int]:
+async def _in_thread(url: str) -> Answer:
     """Make a GET in a daemon thread: the end of the process must not wait for a venue."""
-    reply: Future[tuple[bytes, int]] = Future()
+    reply: Future[Answer] = Future()
     reply.set_running_or_notify_cancel()
 
     def work() -> None:
         try:
-            reply.set_result(_get(url, used_weight))
+            reply.set_result(_get(url))
         except Exception as e:  # noqa: BLE001  (raised again where the reply is awaited)
             reply.set_exception(e)
 
@@ -137,14 +142,12 @@ async def _in_thread(url: str, used_weight: str) -> tuple[bytes, int]:
     return await asyncio.wrap_future(reply)
 
 
-def _get(url: str, used_weight: str) -> tuple[bytes, int]:
-    """Return the body of a GET, and the weight used up at this address as the venue counts it."""
+def _get(url: str) -> Answer:
     no_proxy = [urllib.request.ProxyHandler({})] if on_this_machine(url) else []
-    with urllib.request.build_opener(*no_proxy).open(url, timeout=TIMEOUT_S) as reply:
-        used = reply.headers.get(used_weight, "")
-        return _read(reply), int(used) if used.isdecimal() else 0
-
-
-def _read(reply: http.client.HTTPResponse | urllib.error.HTTPError) -> bytes:
-    body: bytes = reply.read(MAX_REPLY_BYTES)
-    return body
+    opener = urllib.request.build_opener(*no_proxy)
+    try:
+        reply = opener.open(url, timeout=TIMEOUT_S)
+    except urllib.error.HTTPError as refusal:
+        reply = refusal  # an answer too
+    with reply:
+        return Answer(reply.status, reply.reason, reply.headers, reply.read(MAX_REPLY_BYTES))
