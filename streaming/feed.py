@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import sys
 import time
 from pathlib import Path
@@ -19,12 +18,12 @@ from pathlib import Path
 from streaming.batching import Batcher
 from streaming.config import StreamConfig
 from streaming.connection import Connection
-from streaming.console import prepare, say
 from streaming.counters import ConnectionState
-from streaming.errors import ConfigError, RepairError, RingError, TapeError
+from streaming.entry_point import entry_point
+from streaming.errors import RepairError
 from streaming.events import Code
 from streaming.gap_repair import GapRepair
-from streaming.process import end_with_parent
+from streaming.process import end_signals, end_with_parent
 from streaming.rest_client import get
 from streaming.stream_files import StreamFiles
 from streaming.ticks import Ticks
@@ -138,24 +137,18 @@ async def stream(session: Path) -> None:
     )
     task = asyncio.create_task(Feed(config, session, venue).run())
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in end_signals():
         loop.add_signal_handler(number, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task
 
 
+@entry_point("feed")
 def main() -> None:
     """Run as a process of a session."""
-    prepare()
     logging.basicConfig(level=logging.WARNING, format="feed: %(message)s")
     end_with_parent()
-    try:
-        asyncio.run(stream(Path(sys.argv[1])))
-    except RingError as e:
-        sys.exit(f"feed: {e}")
-    except (ConfigError, TapeError) as e:
-        say(f"feed: {e}", error=True)
-        sys.exit(2)
+    asyncio.run(stream(Path(sys.argv[1])))
 
 
 if __name__ == "__main__":
