@@ -1,0 +1,167 @@
+"""Files of a session that were cut off or changed: the value, or one named line; nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from streaming.errors import TickloopError
+from trainers.config import SessionConfig
+from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
+from trainers.recording.decision_log import cycles_done, last_end, read_decisions
+from trainers.recording.files import (
+    CHECKPOINT,
+    CONFIG,
+    CONTROLS,
+    DECISIONS,
+    FORMAT,
+    OUTBOX,
+    RUNS,
+    SUMS,
+    append_line,
+)
+from trainers.recording.ledger import Ledger, read_ledger
+from trainers.recording.record import read_runs, read_sums
+from trainers.session.trainer.controls import ControlFile
+from trainers.tracking.outbox import Batch, Outbox, left_in
+
+SYMBOL = "BTCUSDT"
+
+
+def lines(*entries):
+    return b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
+
+
+# What is in each file, and how it is read.
+CONTENTS = {
+    f"{SYMBOL}{DECISIONS}": lines(
+        {"do": "began", "format": FORMAT, "market": SYMBOL}, {"do": "cycle", "cycle": 1}
+    )
+    + b'{"do":"end","cycle":1,"hashes":{}}\n',
+    f"{SYMBOL}{RUNS}": json.dumps({"cnn": "0" * 32}).encode(),
+    SUMS: lines({"cycle": 1, "of": {SYMBOL: 1}}),
+    CONTROLS: lines({"seq": 1, "name": "pause", "value": "", "ts": 1.5}, {"answered": 1}),
+    OUTBOX: lines(Batch("r", 1, 2, {"a": 0.5, "b": float("nan")}, {"t": "x"}, {})),
+}
+READ = {
+    CONFIG: lambda folder: SessionConfig.load(folder / CONFIG),
+    f"{SYMBOL}{DECISIONS}": lambda folder: (
+        read_decisions(folder / f"{SYMBOL}{DECISIONS}"),
+        last_end(folder / f"{SYMBOL}{DECISIONS}"),
+        cycles_done(folder),
+    ),
+    f"{SYMBOL}{RUNS}": lambda folder: read_runs(folder, SYMBOL),
+    SUMS: read_sums,
+    CONTROLS: lambda folder: ControlFile(folder).requests(),
+    OUTBOX: lambda folder: left_in(folder / OUTBOX),
+    f"{SYMBOL}{CHECKPOINT}": lambda folder: load_checkpoint(folder / f"{SYMBOL}{CHECKPOINT}"),
+    f"{SYMBOL}.outcomes": lambda folder: read_ledger(folder, SYMBOL),
+    f"{SYMBOL}.forecasts": lambda folder: read_ledger(folder, SYMBOL),
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """A folder with one whole file of each kind."""
+    folder = tmp_path_factory.mktemp("session")
+    for name, content in CONTENTS.items():
+        (folder / name).write_bytes(content)
+    SessionConfig().save(folder / CONFIG)
+    save_checkpoint(folder / f"{SYMBOL}{CHECKPOINT}", {"entries": 3, "state": {"a": [1, 0.5]}})
+    Ledger(folder, SYMBOL, ["cnn"]).close()
+    return folder
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_whole_file_is_read(whole, name):
+    READ[name](whole)
+
+
+@st.composite
+def damages(draw):
+    """A function that cuts a file off, changes some of its bytes, or puts others in their place."""
+    keep = draw(st.none() | st.integers(0, 400))
+    flips = draw(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 255)), max_size=4))
+    other = draw(st.none() | st.binary(max_size=40))
+
+    def damage(data: bytes) -> bytes:
+        found = bytearray(data if other is None else other)
+        for at, bits in flips:
+            if found:
+                found[at % len(found)] ^= bits
+        return bytes(found[:keep])
+
+    return damage
+
+
+@pytest.mark.parametrize("name", READ)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(damage=lambda data: b"")
+@example(damage=lambda data: data[: len(data) // 2])
+@example(damage=lambda data: b"[]")
+@example(damage=lambda data: b"[]\n")
+@example(damage=lambda data: b"{}\n")
+@example(damage=lambda data: b"null\n")
+@example(damage=lambda data: b'{"do":1}\n')
+@example(damage=lambda data: b'{"learner":[]}')
+@example(damage=lambda data: b'{"learner":"ab"}')
+@example(damage=lambda data: b'{"learner":{"cnn":[[1]]}}')
+@example(damage=lambda data: b'{"symbols":null}')
+@example(damage=lambda data: b"[" * 100_000 + b"\n")
+@example(damage=lambda data: b"\xff\xfe\n")
+@given(damage=damages())
+def test_a_damaged_file_is_read_or_named_in_one_line(whole, name, damage):
+    path = whole / name
+    before = path.read_bytes()
+    path.write_bytes(damage(before))
+    said = name
+    try:
+        READ[name](whole)
+    except TickloopError as e:
+        said = str(e)
+    finally:
+        path.write_bytes(before)
+    assert name in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("name", [CONFIG, f"{SYMBOL}{DECISIONS}", f"{SYMBOL}{CHECKPOINT}"])
+@pytest.mark.parametrize("keep", [0, 9])
+def test_what_is_cut_off_is_named_with_what_to_do(whole, tmp_path, name, keep):
+    for path in whole.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / name).write_bytes((whole / name).read_bytes()[:keep] + b"\n")
+    with pytest.raises(TickloopError, match=r"restore it|remove it"):
+        READ[name](tmp_path)
+
+
+# ---- lines
+
+
+@given(st.lists(st.binary(max_size=20).filter(lambda line: b"\n" not in line), max_size=5),
+       st.binary(max_size=10).filter(lambda torn: b"\n" not in torn))  # fmt: skip
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_torn_line_does_not_spoil_the_next(tmp_path_factory, written, torn):
+    path = tmp_path_factory.mktemp("lines") / "one"
+    for line in written:
+        append_line(path, line)
+    with path.open("ab") as file:
+        file.write(torn)
+    append_line(path, b"next")
+    assert path.read_bytes().split(b"\n") == [*written, b"next", b""]
+
+
+def test_a_full_disk_takes_no_line_and_none_of_those_before(tmp_path):
+    with contextlib.ExitStack() as opened:
+        outbox = Outbox(tmp_path / OUTBOX)
+        opened.callback(outbox.close)
+        outbox.put(Batch("r", 1, 1, {}, {}, {}))
+        (tmp_path / SUMS).symlink_to("/dev/full")
+        with pytest.raises(OSError, match=r"No space left on device: '.*sums.jsonl'"):
+            append_line(tmp_path / SUMS, b"{}")
+        assert len(left_in(tmp_path / OUTBOX)) == 1
