@@ -12,8 +12,14 @@ from hypothesis import strategies as st
 
 from streaming.errors import TickloopError
 from trainers.config import SessionConfig
+from trainers.engine.events import CycleBegun, CycleEnded
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
-from trainers.recording.decision_log import cycles_done, last_end, read_decisions
+from trainers.recording.decision_log import (
+    check_logs,
+    checked_decisions,
+    cycles_done,
+    last_end,
+)
 from trainers.recording.files import (
     CHECKPOINT,
     CONFIG,
@@ -37,12 +43,37 @@ def lines(*entries):
     return b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
 
 
+def repeated(entries):
+    """Take from each entry what its repetition takes."""
+    for entry in entries:
+        if entry["do"] == "cycle":
+            fields = (name for name in CycleBegun._fields if name != "digest")
+            CycleBegun(**{name: entry[name] for name in fields}, digest="")
+        if entry["do"] == "end":
+            CycleEnded(entry["seconds"], entry["overran"])
+
+
 # What is in each file, and how it is read.
 CONTENTS = {
     f"{SYMBOL}{DECISIONS}": lines(
-        {"do": "began", "format": FORMAT, "market": SYMBOL}, {"do": "cycle", "cycle": 1}
+        {"do": "began", "format": FORMAT, "market": SYMBOL},
+        {"do": "bars", "to": 5, "ask": False, "after": "", "watermark": {"ticks": 9}},
+        {
+            "do": "cycle",
+            "cycle": 1,
+            "watermark": {"ticks": 9},
+            "now": 1,
+            "oldest": 0,
+            "oldest_ts": 1,
+            "wall_ms": 1,
+            "stats": {"gaps": 0.0},
+        },
+        {"do": "segment", "name": "a", "sha256": "b"},
+        {"do": "control", "name": "pause", "value": "", "seq": 1, "refused": False},
+        {"do": "champion", "learner": "cnn", "version": 1, "challenge": 1, "after_bar": 1},
+        {"do": "verdict", "learner": "cnn"},
     )
-    + b'{"do":"end","cycle":1,"hashes":{}}\n',
+    + b'{"do":"end","cycle":1,"seconds":{"cnn":0.5},"overran":false,"hashes":{},"stream":{}}\n',
     f"{SYMBOL}{RUNS}": json.dumps({"cnn": "0" * 32}).encode(),
     SUMS: lines({"cycle": 1, "of": {SYMBOL: 1}}),
     CONTROLS: lines({"seq": 1, "name": "pause", "value": "", "ts": 1.5}, {"answered": 1}),
@@ -51,7 +82,8 @@ CONTENTS = {
 READ = {
     CONFIG: lambda folder: SessionConfig.load(folder / CONFIG),
     f"{SYMBOL}{DECISIONS}": lambda folder: (
-        read_decisions(folder / f"{SYMBOL}{DECISIONS}"),
+        check_logs(folder),
+        repeated(checked_decisions(folder / f"{SYMBOL}{DECISIONS}")),
         last_end(folder / f"{SYMBOL}{DECISIONS}"),
         cycles_done(folder),
     ),

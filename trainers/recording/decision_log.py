@@ -28,12 +28,105 @@ import msgspec
 
 from streaming.errors import reason_of
 from trainers.recording.errors import RESTORE, DecisionLogError
-from trainers.recording.files import DECISIONS, FORMAT, append
+from trainers.recording.files import CHECKPOINT, DECISIONS, FORMAT, append
 
 Entry = dict[str, Any]
 
 END = b'{"do":"end"'  # the first bytes of the entry of a cycle's end
 TAIL_BYTES = 1 << 16
+
+
+class _Kind(msgspec.Struct, tag_field="do", tag=lambda name: name.strip("_").lower()):
+    """What an entry needs so that it can be repeated; it may have more."""
+
+
+class _Began(_Kind):
+    format: int
+
+
+class _Bars(_Kind):
+    to: int
+    ask: bool
+    after: str
+
+
+class _Cycle(_Kind):
+    cycle: int
+    watermark: dict[str, int]
+    now: int
+    oldest: int
+    oldest_ts: int
+    wall_ms: int
+    stats: dict[str, float | None]
+
+
+class _End(_Kind):
+    cycle: int
+    seconds: dict[str, float]
+    overran: bool
+    hashes: dict[str, Any]
+    stream: dict[str, float | None]
+
+
+class _Control(_Kind):
+    name: str
+    value: str
+    seq: int
+    refused: bool
+
+
+class _Champion(_Kind):
+    learner: str
+    version: int
+    challenge: int
+
+
+class _Verdict(_Kind):
+    pass
+
+
+class _Segment(_Kind):
+    name: str
+    sha256: str
+
+
+_Known = _Began | _Bars | _Cycle | _End | _Control | _Champion | _Verdict | _Segment
+
+
+def checked_decisions(path: Path) -> list[Entry]:
+    """Return the entries of a log as ``read_decisions`` does, each of which can be repeated.
+
+    Raises:
+        DecisionLogError: if an entry is unknown or lacks something, or the log is damaged.
+        FileNotFoundError: if there is no log.
+    """
+    entries = read_decisions(path)
+    for number, entry in enumerate(entries, 1):
+        try:
+            msgspec.convert(entry, _Known)
+        except msgspec.ValidationError as e:
+            raise DecisionLogError(
+                f"{path}: expected a whole entry in line {number}, found do = {entry['do']!r}"
+                f" ({reason_of(e)}); it was changed since it was written: {RESTORE}"
+            ) from e
+    return entries
+
+
+def check_logs(session: Path) -> None:
+    """Check that the decision logs of a session can be repeated.
+
+    Raises:
+        DecisionLogError: if one is damaged, or that of a market that has learned is missing.
+    """
+    for log in session.glob(f"*{DECISIONS}"):
+        checked_decisions(log)
+    for checkpoint in session.glob(f"*{CHECKPOINT}"):
+        log = session / (checkpoint.name.removesuffix(CHECKPOINT) + DECISIONS)
+        if not log.exists() or not log.stat().st_size:
+            raise DecisionLogError(
+                f"{log}: expected the decisions of a market that has learned, there are none:"
+                f" {RESTORE}, or begin another session"
+            )
 
 
 def read_decisions(path: Path) -> list[Entry]:

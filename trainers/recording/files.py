@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from trainers.recording.errors import RESTORE, RecordError
+from trainers.recording.errors import RecordError
 
 # Files of the session.
 CONFIG = "config.json"
@@ -54,21 +54,6 @@ def check_format(session: Path) -> None:
             f"{session}: expected a record of format {FORMAT}, found one of format 1, written by"
             " tickloop 0.1; replay or resume it with that version, or begin another session"
         )
-
-
-def check_logs(session: Path) -> None:
-    """Check that each market that has learned something still has its decision log.
-
-    Raises:
-        RecordError: if one is missing or empty: the market would begin anew on what is there.
-    """
-    for checkpoint in session.glob(f"*{CHECKPOINT}"):
-        log = of_market(session, checkpoint.name.removesuffix(CHECKPOINT), DECISIONS)
-        if not log.exists() or not log.stat().st_size:
-            raise RecordError(
-                f"{log}: expected the decisions of a market that has learned, there are none:"
-                f" {RESTORE}, or begin another session"
-            )
 
 
 def append(file: int, path: Path, data: bytes) -> None:

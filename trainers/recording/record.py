@@ -20,7 +20,7 @@ from streaming.tape.segments import Segment, segments
 from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks, make_ticks
 from trainers.config import SessionConfig
 from trainers.engine.drivers.streams import RecordedStream
-from trainers.recording.decision_log import Entry, read_decisions
+from trainers.recording.decision_log import Entry, checked_decisions
 from trainers.recording.errors import RESTORE, RecordError
 from trainers.recording.files import (
     CONFIG,
@@ -131,7 +131,7 @@ def _market(folder: Path, market: str, grace_ms: int) -> MarketRecord:
         path = of_market(folder, market, kind)
         if not path.exists():
             raise RecordError(f"{folder}: expected the market's {path.name}, there is none")
-    entries = read_decisions(of_market(folder, market, DECISIONS))
+    entries = checked_decisions(of_market(folder, market, DECISIONS))
     return MarketRecord(folder, market, entries, read_runs(folder, market), grace_ms)
 
 

@@ -11,8 +11,8 @@ from mlflow.tracking import MlflowClient
 
 from streaming.errors import ConfigError
 from trainers.config import SessionConfig, session_folder
-from trainers.recording.decision_log import cycles_done
-from trainers.recording.files import CONFIG, check_format, check_logs
+from trainers.recording.decision_log import check_logs, cycles_done
+from trainers.recording.files import CONFIG, check_format
 from trainers.tracking.runs.search import last_session
 
 # The settings that a resume may change. The total number of cycles is one of them.
