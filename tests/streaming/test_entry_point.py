@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -61,3 +63,19 @@ def test_a_fault_of_the_program_shows_where_it_is():
 
     with pytest.raises(TypeError):
         main()
+
+
+ROOT = Path(__file__).parents[2]
+# They only start other programs, or are for developers; the exchange has yet to follow.
+OTHERS = {
+    "streaming/exchange/__main__.py", "streaming/process.py", "trainers/replay/earlier.py",
+    "trainers/session/mlproject.py",
+}  # fmt: skip
+
+
+def test_every_program_is_an_entry_point():
+    for folder in ("streaming", "datamodules", "trainers", "ui"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            text, name = path.read_text(), path.relative_to(ROOT).as_posix()
+            if '__name__ == "__main__"' in text and name not in OTHERS:
+                assert re.search(r"@entry_point\(.*\)\ndef main\(\)", text), name
