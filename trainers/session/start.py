@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from streaming.errors import ConfigError, reason_of
+from streaming.errors import ConfigError, RingError, reason_of
 from trainers.config import SessionConfig, session_folder
 from trainers.session.access import Passwords
 from trainers.session.end import finish, give_store_the_rest
@@ -32,7 +32,7 @@ def before_the_start() -> Iterator[None]:
     """Make a wrong setting of what the disk or the store refuses: nothing has started yet."""
     try:
         yield
-    except (*STORE_ERRORS, OSError) as e:
+    except (*STORE_ERRORS, RingError, OSError) as e:
         raise ConfigError(f"the session cannot start: {reason_of(e)}") from e
 
 
