@@ -25,7 +25,8 @@ def prepare() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+            nothing = os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+            os.set_inheritable(nothing, True)  # for the processes that this one starts
     logging.raiseExceptions = False  # or a log line that cannot be written prints a traceback
 
 

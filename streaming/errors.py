@@ -14,20 +14,39 @@ from __future__ import annotations
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the first line of an error's text, or its class if it has no text."""
+    """Return an error in one line: its text's first, with the file of an ``OSError`` before it.
+
+    >>> reason_of(OSError(28, "No space left on device", "mlruns/a"))
+    'mlruns/a: No space left on device'
+    >>> reason_of(ValueError())
+    'ValueError'
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 class TickloopError(Exception):
-    """Base class of every error raised on purpose by ``streaming``."""
+    """Base class of every error raised on purpose; the text is one line.
+
+    Attributes:
+        exit_code: with what a program exits that it ends: 2 if something is to be changed before
+            it is started again, else 1.
+    """
+
+    exit_code = 1
 
 
 class ConfigError(TickloopError):
     """A setting is unknown, of the wrong type, or out of range."""
 
+    exit_code = 2
+
 
 class TapeError(TickloopError):
     """A recorded tape is missing, of an unknown format, or damaged."""
+
+    exit_code = 2
 
 
 class RingError(TickloopError):

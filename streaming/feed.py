@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import sys
 from pathlib import Path
 
@@ -21,13 +20,12 @@ from streaming.batching import Batcher
 from streaming.clock_reader import ClockReader
 from streaming.config import StreamConfig
 from streaming.connection import Connection
-from streaming.console import prepare, say
 from streaming.counters import ConnectionState
-from streaming.errors import ConfigError, RingError, TapeError
+from streaming.entry_point import entry_point
 from streaming.events import Code
 from streaming.gap_repair import GapRepair
 from streaming.history import TradeHistory
-from streaming.process import end_with_parent
+from streaming.process import end_signals, end_with_parent
 from streaming.rest_client import RestClient
 from streaming.silence import SilenceWatch
 from streaming.stream_files import StreamFiles
@@ -144,22 +142,18 @@ async def stream(session: Path) -> None:
     config = StreamConfig.load(session / "config.json")
     task = asyncio.create_task(Feed(config, session, venue_of(config)).run())
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in end_signals():
         loop.add_signal_handler(number, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task
 
 
+@entry_point("feed")
 def main() -> None:
     """Run as a process of a session."""
-    prepare()
     logging.basicConfig(level=logging.WARNING, format="feed: %(message)s")
     end_with_parent()
-    try:
-        asyncio.run(stream(Path(sys.argv[1])))
-    except (RingError, ConfigError, TapeError) as e:
-        say(f"feed: {e}", error=True)
-        sys.exit(1 if isinstance(e, RingError) else 2)
+    asyncio.run(stream(Path(sys.argv[1])))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a child process of a session does when its parent is gone.
+"""How a process of a session is known, and how it ends: by a signal, or with its parent.
 
     python -m streaming.process PROGRAM [ARGUMENT ...]
 
@@ -14,11 +14,44 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
 
 CHECK_SECONDS = 0.5
 
 # Names the parent's process id, for a child that asks for it after its parent has gone.
 PARENT = "TICKLOOP_PARENT"
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+STARTED = 19  # of the fields of /proc/PID/stat that follow the program's name
+
+
+def end_signals() -> list[signal.Signals]:
+    """Return the signals that end a process; a hang-up is none where `nohup` has turned it off."""
+    ends = [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT]
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return ends if ignored else [*ends, signal.SIGHUP]
+
+
+def on_end(handle: Callable[[int, FrameType | None], object]) -> None:
+    """Have the signals that end a process call ``handle`` instead."""
+    for number in end_signals():
+        signal.signal(number, handle)
+
+
+def identity(pid: int) -> str | None:
+    """Return what tells a running process from all before and after it; None if it has ended.
+
+    It is the boot, the process id and the start in ticks since the boot: no clock that people or
+    NTP may set has a part in it.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    ended = fields[0] in "ZX"  # nobody has taken its exit code yet
+    return None if ended else f"{BOOT_ID.read_text().strip()} {pid} {fields[STARTED]}"
 
 
 def end_with_parent() -> None:

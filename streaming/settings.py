@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from streaming.console import say
-from streaming.errors import ConfigError
+from streaming.errors import ConfigError, reason_of
+from streaming.whole_file import write_whole
 
 
 def setting(
@@ -94,14 +95,35 @@ class Settings:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read the record that ``save`` wrote; fields of a larger record are left out."""
+        """Read the record that ``save`` wrote; fields of a larger record are left out.
+
+        Raises:
+            ConfigError: if the file is missing or damaged, or a setting in it is wrong.
+        """
         names = {field.name for field in dataclasses.fields(cls)}
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return cls(**{name: value for name, value in values.items() if name in names})
+        try:
+            values = json.loads(path.read_bytes())
+            given = {name: value for name, value in values.items() if name in names}
+        except (OSError, ValueError, RecursionError, AttributeError) as e:
+            raise ConfigError(
+                f"{path}: expected a session's settings in JSON, as it wrote them"
+                f" ({_first_fault(e)}); restore it from the artifacts of the session's run,"
+                " or begin another session"
+            ) from e
+        try:
+            return cls(**given)
+        except (ConfigError, TypeError, AttributeError, ValueError) as e:
+            raise ConfigError(f"{path}: {reason_of(e)}") from e
 
     def save(self, path: Path) -> None:
-        """Write the record as JSON."""
-        path.write_text(json.dumps(dataclasses.asdict(self), indent=1), encoding="utf-8")
+        """Write the record as JSON, whole or not at all."""
+        write_whole(path, json.dumps(dataclasses.asdict(self), indent=1).encode())
+
+
+def _first_fault(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or reason_of(error)
+    return "it holds something else" if isinstance(error, AttributeError) else reason_of(error)
 
 
 def flag_of(field: dataclasses.Field[Any]) -> dict[str, Any]:

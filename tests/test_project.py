@@ -163,7 +163,7 @@ def test_torch_is_the_one_the_design_names():
 def test_everything_imported_is_pinned():
     owned = {"streaming", "datamodules", "trainers", "ui"}
     pinned = {name.replace("-", "_") for name in pins(read("requirements.txt").splitlines())}
-    pinned |= {"sklearn", "yaml", "sqlalchemy"}
+    pinned |= {"sklearn", "yaml", "sqlalchemy", "lightning_fabric"}
     pinned |= {"fastapi", "uvicorn", "starlette", "pydantic", "orjson"}  # gradio's
     missing = {}
     for folder in owned:

@@ -16,7 +16,6 @@ import functools
 import logging
 import os
 import re
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -26,14 +25,15 @@ from typing import NoReturn
 import uvicorn
 from fastapi import FastAPI
 
-from streaming.console import prepare, say
+from streaming.console import say
+from streaming.entry_point import entry_point
+from streaming.environment import drop_unusable
 from streaming.errors import ConfigError
-from streaming.process import end_with_parent
+from streaming.process import end_with_parent, on_end
 from streaming.settings import Settings, setting
 from trainers.config import SessionConfig, host_names, session_folder
 from trainers.session.access import Passwords, check_access, is_loopback
 from trainers.tracking.reader import SessionReader, TrackingAwayError
-from trainers.tracking.store import StoreError
 from ui.alerts.alert_routes import add_alert_routes
 from ui.auth.authenticator import Authenticator
 from ui.auth.login import add_login
@@ -130,6 +130,18 @@ def load_gradio(session: SessionView, config: PageConfig) -> Loaded:
     return load(session, config.page_host, config.page_port)
 
 
+def prepare_for_gradio(folder: Path) -> None:
+    """Set what Gradio takes from the environment when it is imported.
+
+    Args:
+        folder: the session's folder. Gradio's own, under ``/tmp``, may be another user's.
+    """
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(folder / "gradio"))
+    if dropped := drop_unusable(os.environ):
+        say(f"the page does without {', '.join(dropped)}: it can use HTTP proxies only")
+
+
 def listen(config: PageConfig) -> socket.socket:
     """Return a socket bound to the page's address.
 
@@ -150,30 +162,24 @@ def listen(config: PageConfig) -> socket.socket:
     return bound
 
 
+@entry_point("ui.app")
 def main() -> None:
-    """Serve the page until SIGTERM or Ctrl-C, then exit with 0."""
-    prepare()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _end)
+    """Serve the page until it is told to end, then exit with 0."""
+    on_end(_end)
     config = PageConfig.from_args()
     end_with_parent()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s page %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    try:
-        passwords = Passwords.of(os.environ)
-        check_access(config.page_host, passwords)
-        session = open_session(Path.cwd(), config.session)
-        authenticator = Authenticator(
-            passwords, Path.cwd() / ACCESS_FILE, f"tickloop_{config.page_port}"
-        )
-        bound = listen(config)
-    except (ConfigError, StoreError) as e:
-        say(f"ui.app: {e}", error=True)
-        raise SystemExit(2) from None
+    passwords = Passwords.of(os.environ)
+    check_access(config.page_host, passwords)
+    session = open_session(Path.cwd(), config.session)
+    authenticator = Authenticator(
+        passwords, Path.cwd() / ACCESS_FILE, f"tickloop_{config.page_port}"
+    )
+    bound = listen(config)
+    prepare_for_gradio(session.folder)
     app = build_app(session, config, authenticator)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, functools.partial(_end, before=session.starter.end))
+    on_end(functools.partial(_end, before=session.starter.end))
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     )

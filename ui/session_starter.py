@@ -7,12 +7,14 @@ outlives a page that is killed.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 LOG = "started.log"
+LAUNCHED = "MLFLOW_RUN_ID"
 
 
 class SessionStarter:
@@ -36,6 +38,8 @@ class SessionStarter:
                 [sys.executable, "-m", "trainers.session", *flags],
                 stdout=log,
                 stderr=log,
+                # The run that `mlflow run` has made for the page is not the session's.
+                env={name: value for name, value in os.environ.items() if name != LAUNCHED},
                 start_new_session=True,
             )
 

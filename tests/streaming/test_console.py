@@ -51,6 +51,20 @@ def test_no_closed_or_full_standard_file_ends_a_process_or_gets_into_its_files(
     assert b"Exception ignored" not in errors
 
 
+STARTS_ANOTHER = """
+import subprocess, sys
+from streaming.console import prepare
+prepare()
+told = "import os, sys; open(os.environ['KEPT'], 'w').write(str(sys.stdout is None))"
+subprocess.run([sys.executable, "-c", told])
+"""
+
+
+def test_a_process_started_by_one_whose_output_is_closed_has_an_output(tmp_path: Path) -> None:
+    code, _, kept = run(tmp_path, ">&- 2>&-", PROGRAM=STARTS_ANOTHER)
+    assert (code, kept) == (0, "False")
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "iso8859-2", "cp1251"])
 def test_a_character_that_the_encoding_lacks_is_a_question_mark(
     tmp_path: Path, encoding: str

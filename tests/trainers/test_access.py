@@ -70,7 +70,7 @@ def test_only_the_page_is_told_the_passwords(tmp_path):
     children = children_of(SessionConfig(), tmp_path, "sqlite:///x.db", passwords)
     told = [child.name for child in children if SECRET in child._env.values()]
     assert told == ["page"]
-    assert not [child for child in children if any(SECRET in word for word in child._argv)]
+    assert not [child for child in children if any(SECRET in word for word in child.argv)]
 
 
 def test_no_setting_is_a_password():

@@ -13,7 +13,7 @@ from trainers.config import SessionConfig
 from trainers.learners.registry import learners_of
 from trainers.names import model_name
 from trainers.promotion.versions import log_version
-from trainers.tracking.runs import start_learner, start_session
+from trainers.tracking.runs.lifecycle import start_learner, start_session
 
 BARS = random_bars(300, seed=6)
 NAMES = pytest.mark.parametrize("name", ["cnn", "dqn"])

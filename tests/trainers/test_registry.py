@@ -35,7 +35,7 @@ from trainers.promotion.versions import log_version
 from trainers.recording.files import CONFIG
 from trainers.scoring.promotion.verdict import Verdict
 from trainers.tracking.model_reader import audit_of
-from trainers.tracking.runs import start_learner, start_session
+from trainers.tracking.runs.lifecycle import start_learner, start_session
 
 BARS = random_bars(300, seed=6)
 SYMBOLS = iter(f"MARKET{i}" for i in range(100))

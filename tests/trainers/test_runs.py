@@ -3,20 +3,26 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+import time
+import uuid
 
 import psutil
 import pytest
+from mlflow.tracking import MlflowClient
 
+from streaming.process import identity
 from trainers.config import SessionConfig
 from trainers.names import Kind, LearnerKind, Tag
-from trainers.tracking.runs import (
-    close_orphans,
+from trainers.tracking.runs.lifecycle import (
     end_runs,
-    owner_of_this_process,
-    runs_of,
+    resume_session,
     start_learner,
     start_session,
 )
+from trainers.tracking.runs.orphans import close_orphans
+from trainers.tracking.runs.owners import owner_of_this_process
+from trainers.tracking.runs.search import runs_of, search
+from trainers.tracking.store import ensure_store
 
 
 def params_of(config):
@@ -32,8 +38,7 @@ def new_run(client, **tags):
 def owner():
     """A process that keeps runs, and the tag that names it."""
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    started = psutil.Process(process.pid).create_time()
-    yield process, f"{platform.node()} {process.pid} {started:.2f}"
+    yield process, f"{platform.node()} {identity(process.pid)}"
     process.kill()
     process.wait()
     process.stdin.close()
@@ -72,18 +77,104 @@ def test_a_baselines_run_is_told_from_a_learners(root, client):
     assert tags["learner_kind"] == "agent"
 
 
+MADE = {"mlflow.source.type": "PROJECT", "mlflow.project.entryPoint": "main"}
+
+
+def launch(client, monkeypatch, tags=MADE, **params):
+    """A run as `mlflow run` makes it, named in the environment."""
+    run_id = client.create_run("0", tags=tags).info.run_id  # it uses experiment Default
+    for name, value in params.items():
+        client.log_param(run_id, name, value)
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    return run_id
+
+
 def test_the_run_that_mlflow_made_is_the_sessions_and_its_params_stay(root, client, monkeypatch):
-    given = client.create_run("0").info.run_id  # `mlflow run` uses experiment Default
-    client.log_param(given, "speed", "10")  # as typed; the config record says 10.0
-    client.log_param(given, "cycles", "3")
-    monkeypatch.setenv("MLFLOW_RUN_ID", given)
-    config = SessionConfig(speed=10, cycles=3)
+    typed = {"speed": "10", "fee_bps": "-1.0", "parity": "true"}  # as typed, not as the config says
+    quoted = {"venue_ws": "''", "source": "'tape:a b'"}  # as for a shell
+    given = launch(client, monkeypatch, cycles="3", **typed, **quoted)
+    config = SessionConfig(speed=10, cycles=3, source="tape:a b")
     assert start_session(client, config, root) == given
     run = client.get_run(given)
-    assert run.data.params == {**params_of(config), "speed": "10", "cycles": "3"}
+    assert run.data.params == {**params_of(config), **typed, **quoted}
     assert run.data.tags["kind"] == "session"
     learner = start_learner(client, config, given, "BTCUSDT", "cnn")
     assert {run.info.run_id for run in runs_of(client, given)} == {given, learner}
+
+
+def test_the_run_that_mlflow_made_for_a_resume_is_no_session(root, client, monkeypatch):
+    session = start_session(client, SessionConfig(), root)
+    made = launch(client, monkeypatch, resume=session, cycles="5")
+    resume_session(client, session, SessionConfig(resume=session, cycles=5), root)
+    tags = client.get_run(made).data.tags
+    assert (tags["kind"], tags["resume_of"]) == ("resume", session)
+    assert client.get_run(session).data.tags["kind"] == "session"
+
+
+@pytest.mark.parametrize(
+    "tags, params, status, fault",
+    [
+        (MADE, {"cycles": "3"}, "FINISHED", "has ended (FINISHED)"),
+        (MADE, {"cycles": "4"}, "RUNNING", "was made for something else"),
+        (MADE, {"alpha": "0.5"}, "RUNNING", "was made for something else"),
+        (MADE, {}, "RUNNING", "was made for something else"),
+        ({**MADE, "kind": "session"}, {"cycles": "3"}, "RUNNING", "was made for something else"),
+        ({}, {"cycles": "3"}, "RUNNING", "was not made by `mlflow run`"),
+    ],
+)
+def test_a_run_of_somebody_else_is_left_alone_and_one_line_says_so(
+    root, client, monkeypatch, capsys, tags, params, status, fault
+):
+    given = launch(client, monkeypatch, tags, **params)
+    if status != "RUNNING":
+        client.set_terminated(given, status)
+    before = client.get_run(given).to_dictionary()
+    config = SessionConfig(cycles=3)
+    session = start_session(client, config, root)
+    resume_session(client, session, config, root)
+    assert session != given
+    assert client.get_run(given).to_dictionary() == before
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"MLFLOW_RUN_ID: run {given} {fault}; it is left alone"] * 2
+
+
+def test_a_run_whose_artifacts_mlflow_would_write_elsewhere_is_left_alone(
+    tmp_path, monkeypatch, capsys
+):
+    root = tmp_path / "a%20b"
+    root.mkdir()
+    client = MlflowClient(ensure_store(root))
+    # Where `mlflow run` in this folder keeps its runs, unless told otherwise.
+    experiment = client.create_experiment("own", artifact_location=f"{root}/mlruns/own")
+    given = client.create_run(experiment, tags=MADE).info.run_id
+    client.log_param(given, "cycles", "3")
+    monkeypatch.setenv("MLFLOW_RUN_ID", given)
+    assert start_session(client, SessionConfig(cycles=3), root) != given
+    assert f"keeps its artifacts in {tmp_path}/a b/mlruns/own" in capsys.readouterr().err
+    assert not (tmp_path / "a b").exists()
+
+
+def test_a_run_that_is_not_there_is_left_alone(root, client, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0123abcd")
+    session = start_session(client, SessionConfig(), root)
+    assert client.get_run(session).info.status == "RUNNING"
+    assert "MLFLOW_RUN_ID: run 0123abcd cannot be read" in capsys.readouterr().err
+
+
+def test_a_start_that_fails_leaves_no_run_running(root, client, monkeypatch):
+    before = {run.info.run_id for run in search(client, "")}
+    monkeypatch.setattr(client, "log_batch", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        start_session(client, SessionConfig(), root)
+    (made,) = (run for run in search(client, "") if run.info.run_id not in before)
+    assert made.info.status == "FAILED"
+
+
+def test_more_settings_than_mlflow_takes_at_once_are_all_params(root, client):
+    settings = {f"learner.Mine.n{i}": i for i in range(150)}
+    config = SessionConfig.of(**settings)
+    session = start_session(client, config, root)
+    assert client.get_run(session).data.params == params_of(config)
 
 
 def test_the_end_of_a_session_ends_its_runs_and_no_other(root, client):
@@ -113,19 +204,35 @@ def test_runs_of_a_dead_process_are_killed_and_those_of_a_living_one_are_not(cli
 
 
 def test_a_process_id_used_again_by_another_process_keeps_no_run_alive(client, owner):
-    host, pid, started = owner[1].rsplit(" ", 2)
-    run = new_run(client, **{Tag.OWNER: f"{host} {pid} {float(started) - 100:.2f}"})
+    known, ticks = owner[1].rsplit(" ", 1)
+    run = new_run(client, **{Tag.OWNER: f"{known} {int(ticks) - 1}"})
     assert run in close_orphans(client)
 
 
+def test_a_process_of_before_the_last_boot_keeps_no_run_alive(client, owner):
+    host, _, pid, ticks = owner[1].rsplit(" ", 3)
+    run = new_run(client, **{Tag.OWNER: f"{host} {uuid.uuid4()} {pid} {ticks}"})
+    assert run in close_orphans(client)
+
+
+def test_no_time_of_day_has_a_part_in_who_is_alive(client, owner, monkeypatch):
+    run = new_run(client, **{Tag.OWNER: owner[1]})
+    for clock in ("time", "time_ns"):
+        now = getattr(time, clock)
+        monkeypatch.setattr(time, clock, lambda now=now: now() + now() // 2)
+    monkeypatch.setattr(psutil, "boot_time", lambda: 0.0)
+    assert owner_of_this_process() == owner_of_this_process()
+    assert run not in close_orphans(client)
+
+
 def test_runs_of_other_machines_and_other_programs_are_left_alone(client):
-    runs = [new_run(client, **{Tag.OWNER: "elsewhere 1 1.00"}), new_run(client)]
+    runs = [new_run(client, **{Tag.OWNER: f"elsewhere {uuid.uuid4()} 1 100"}), new_run(client)]
     assert not set(runs) & set(close_orphans(client))
     assert [client.get_run(run).info.status for run in runs] == ["RUNNING"] * 2
 
 
 def test_a_run_of_ours_that_has_ended_is_left_as_it_ended(client):
-    run = new_run(client, **{Tag.OWNER: f"{platform.node()} 999999999 1.00"})
+    run = new_run(client, **{Tag.OWNER: f"{platform.node()} {uuid.uuid4()} 999999999 1"})
     client.set_terminated(run, "FINISHED")
     assert run not in close_orphans(client)
     assert client.get_run(run).info.status == "FINISHED"

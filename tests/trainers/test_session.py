@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import trainers.session.__main__
+import trainers.session.start
+from streaming.process import end_signals
 from trainers.config import SessionConfig, session_folder
 from trainers.learners.registry import BASELINES, BUILT_IN
 from trainers.session.__main__ import main, with_exchange
@@ -35,7 +40,7 @@ def session(monkeypatch, tmp_path, capsys):
             print("STARTED", file=sys.stderr)
             return 0
 
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in end_signals()}
     monkeypatch.setattr(trainers.session.__main__, "Supervisor", NothingStarts)
     monkeypatch.chdir(tmp_path)
 
@@ -151,7 +156,7 @@ def test_a_port_in_use_is_one_line(session, tmp_path, setting):
 @pytest.fixture
 def checks(session, monkeypatch):
     """As ``session``, of which only the checks are run."""
-    monkeypatch.delattr(trainers.session.__main__, "ensure_store")
+    monkeypatch.delattr(trainers.session.start, "ensure_store")
     return session
 
 
@@ -216,6 +221,100 @@ def test_what_is_right_starts_and_ends_with_its_run_finished(session, root, clie
     assert json.loads((folder / "config.json").read_text())["learners"] == "none"
 
 
+def test_more_symbols_than_a_param_of_mlflow_holds_are_one_line(session, tmp_path):
+    symbols = ",".join(f"COIN{i:04}USDT" for i in range(700))
+    refused(session("--symbols", symbols, *QUIET), "symbols", "9,099 characters", "6,000")
+    nothing_left(tmp_path)
+
+
+# ---- what goes wrong between the checks and the first process
+
+
+@pytest.fixture
+def project(root, monkeypatch):
+    """A project with a store, in which the session is started."""
+    monkeypatch.chdir(root)
+    return root
+
+
+def runs_in(client):
+    return client.search_runs([client.get_experiment_by_name("tickloop").experiment_id])
+
+
+def newest(client):
+    return runs_in(client)[0]
+
+
+def test_a_folder_that_cannot_be_written_is_one_line_and_makes_no_run(
+    session, project, client, monkeypatch
+):
+    before = len(runs_in(client))
+    monkeypatch.setattr(
+        trainers.session.start, "session_folder", lambda *_: Path("/proc/nowhere/sessions")
+    )
+    refused(session(*QUIET), "/proc/nowhere/sessions: expected a folder that this user may write")
+    assert len(runs_in(client)) == before
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "mlruns/sessions/x/config.json")
+
+
+def unplanned(*_):
+    raise ZeroDivisionError
+
+
+def interrupted(*_):
+    os.kill(os.getpid(), signal.SIGHUP)
+    time.sleep(10)
+
+
+def test_a_disk_that_is_full_at_the_start_is_one_line_and_leaves_no_run_running(
+    session, project, client, monkeypatch
+):
+    monkeypatch.setattr(SessionConfig, "save", full)
+    refused(session(*QUIET), "cannot start: mlruns/sessions/x/config.json: No space left on device")
+    assert newest(client).info.status == "FAILED"
+
+
+def test_a_fault_at_the_start_shows_where_it_is_and_leaves_no_run_running(
+    session, project, client, monkeypatch
+):
+    monkeypatch.setattr(trainers.session.__main__, "children_of", unplanned)
+    monkeypatch.setattr(sys, "argv", ["session", *QUIET])
+    with pytest.raises(ZeroDivisionError):
+        main()
+    assert newest(client).info.status == "FAILED"
+
+
+def test_a_terminal_closed_at_the_start_ends_the_session_and_its_run(
+    session, project, client, monkeypatch
+):
+    monkeypatch.setattr(trainers.session.__main__, "children_of", interrupted)
+    assert session(*QUIET) == (0, "")
+    assert newest(client).info.status == "FINISHED"
+
+
+@pytest.mark.parametrize("name", ["outbox.jsonl", "BTCUSDT.outbox.jsonl", "config.json"])
+def test_a_damaged_file_of_an_old_session_is_one_line_and_stops_no_new_one(
+    session, project, client, name
+):
+    old = session_folder(project, "0" * 32)
+    old.mkdir(parents=True, exist_ok=True)
+    SessionConfig().save(old / "config.json")
+    (old / "BTCUSDT.decisions.jsonl").write_bytes(b"")
+    (old / "outbox.jsonl").write_bytes(b'["r", 1, 10, {}, {}, {}]\n')
+    (old / name).write_bytes(b'["r", 1, 10["r", 2, 20, {}, {}, {}]\n')
+    try:
+        code, said = session(*QUIET)
+    finally:
+        shutil.rmtree(old)
+    assert code == 0
+    (line, started) = said.splitlines()
+    assert started == "STARTED"
+    assert str(old / name) in line
+
+
 def test_the_command_line_refuses_in_one_line_with_exit_code_2(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "trainers.session", "--learners", "lstm", *QUIET],
@@ -270,6 +369,12 @@ def test_a_session_is_the_processes_its_settings_ask_for():
     assert names(SessionConfig()) == ["exchange", "feed", "trainer", "page", "MLflow UI"]
     alone = SessionConfig(source="binance", page_port=0, mlflow_ui_port=0)
     assert names(alone) == ["feed", "trainer"]
+
+
+def test_a_databases_password_is_on_no_command_line():
+    uri = "postgresql://me:s3cret@127.0.0.1/db"
+    for child in children_of(SessionConfig(), Path("s"), uri, Passwords()):
+        assert "s3cret" not in " ".join(child.argv)
 
 
 def test_mlflows_own_ui_is_not_started_beside_a_tracking_server():

@@ -67,6 +67,9 @@ def test_a_store_that_is_there_is_left_as_it_is(root, client):
         ("", "sqlite:////p/mlflow.db"),
         ("sqlite:///other.db", "sqlite:////p/other.db"),
         ("sqlite:////x/other.db", "sqlite:////x/other.db"),
+        ("sqlite:////x/a%20b/other.db", "sqlite:////x/a b/other.db"),  # as `mlflow run` writes it
+        ("sqlite:////x/100%25/other.db", "sqlite:////x/100%25/other.db"),
+        ("sqlite:///other.db?timeout=9", "sqlite:////p/other.db?timeout=9"),
         ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
         ("postgresql://u@h/db", "postgresql://u@h/db"),
     ],
@@ -107,7 +110,22 @@ def folder_in_its_place(folder):
     return f"sqlite:///{folder / 'taken.db'}"
 
 
-@pytest.mark.parametrize("make", [file_in_the_way, no_database, nowhere, server_away])
+def no_driver(_):
+    return "postgresql+pg8000://127.0.0.1:9/db"
+
+
+def unknown_dialect(_):
+    return "mysql+nothing://127.0.0.1/db"
+
+
+def no_port(_):
+    return "postgresql://127.0.0.1:port/db"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [file_in_the_way, no_database, nowhere, server_away, no_driver, unknown_dialect, no_port],
+)
 def test_a_store_that_cannot_be_used_is_one_line_that_names_it(monkeypatch, tmp_path, make):
     uri = make(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
@@ -115,6 +133,55 @@ def test_a_store_that_cannot_be_used_is_one_line_that_names_it(monkeypatch, tmp_
         ensure_store(tmp_path)
     assert str(e.value).startswith(f"MLFLOW_TRACKING_URI: the store {uri} cannot be used (")
     assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "postgresql://me:s3cr:e/t@127.0.0.1:9/db",
+        "https://me:s3cr:e/t@127.0.0.1:9",
+        "x://me:s3cr:e/t@h",
+    ],
+)
+def test_no_password_is_shown(monkeypatch, tmp_path, uri):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(StoreError) as e:
+        ensure_store(tmp_path)
+    assert "me:***@" in str(e.value)
+    assert "s3cr" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    "name, other",
+    [("a%20b", "a b"), ("100%25 btc?x=1#y", "100% btc"), ("j\u00fcrgen \u5e01", "jurgen")],
+)
+def test_a_folder_of_any_name_has_its_own_store_and_its_neighbour_stays_as_it_is(
+    tmp_path, name, other
+):
+    root, neighbour = tmp_path / name, tmp_path / other
+    for folder in (root, neighbour):
+        folder.mkdir()
+    (neighbour / "mlflow.db").write_text("its own")
+    client = MlflowClient(ensure_store(root))
+    run = client.create_run(client.get_experiment_by_name(EXPERIMENT).experiment_id)
+    client.log_text(run.info.run_id, "hello", "hello.txt")
+    assert (root / "mlflow.db").stat().st_size > 10_000
+    assert list((root / "mlruns").rglob("hello.txt"))
+    assert client.list_artifacts(run.info.run_id)[0].path == "hello.txt"
+    assert [path.name for path in neighbour.iterdir()] == ["mlflow.db"]
+    assert (neighbour / "mlflow.db").read_text() == "its own"
+
+
+def test_a_deleted_experiment_is_one_line_that_says_how_to_have_it_back(tmp_path):
+    client = MlflowClient(ensure_store(tmp_path))
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    client.delete_experiment(experiment)
+    with pytest.raises(
+        StoreError, match=f"bring it back with: mlflow experiments restore -x {experiment}$"
+    ):
+        ensure_store(tmp_path)
+    client.restore_experiment(experiment)
+    ensure_store(tmp_path)
 
 
 def test_a_file_that_cannot_be_opened_is_known_at_once(tmp_path):

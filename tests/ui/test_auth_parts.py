@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from streaming.errors import ConfigError
 from tests.ui.page_world import apart
 from trainers.session.access import Passwords
 from ui.auth.login import local_path
@@ -107,6 +108,20 @@ def test_a_logged_out_token_stays_out_after_a_restart(tmp_path: Path) -> None:
     late = tokens.issue("operator")
     tokens.revoke(tokens.read(late))
     assert len(json.loads((tmp_path / "access.json").read_text())["ended"]) == 1, "it must not grow"
+
+
+@pytest.mark.parametrize(
+    "content", ["", '{"secret": "0', "[]", "{}", '{"secret": "xyz", "ended": {}}', "[" * 9999]
+)
+def test_a_file_that_was_cut_off_or_changed_is_one_line_that_says_what_is_lost(
+    tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "access.json"
+    path.write_text(content)
+    with pytest.raises(ConfigError) as e:
+        SessionTokens(path, PASSWORDS)
+    assert str(e.value).startswith(f"{path}: expected the page's log-ins")
+    assert str(e.value).endswith("remove it, and everyone logs in again")
 
 
 def test_the_secret_is_this_user_s_alone(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import nn
 
 from datamodules.snapshot import entropy
@@ -69,6 +70,7 @@ def fit(
         accelerator="cpu",
         devices=1,
         barebones=True,
+        plugins=[LightningEnvironment()],  # not that of a cluster whose variables the shell has
     )
     module.train()
     with torch.random.fork_rng():

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 import time
 from pathlib import Path
 
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from streaming.console import prepare, say
+from streaming.console import say
+from streaming.entry_point import entry_point
 from streaming.errors import ConfigError
 from streaming.settings import Settings, setting
 from trainers.names import (
@@ -38,8 +37,8 @@ from trainers.promotion.registry import (
     versions_of,
 )
 from trainers.tracking.model_reader import audit_of
-from trainers.tracking.runs import running_session
-from trainers.tracking.store import StoreError, ensure_store
+from trainers.tracking.runs.search import running_session
+from trainers.tracking.store import STORE_ERRORS, ensure_store
 
 ACTIONS = ("promote", "rollback", "status")
 PATIENCE_S = 180.0  # how long to wait for a session to register its learner
@@ -134,19 +133,11 @@ def _verdicts(client: MlflowClient, session: str, name: str) -> list[str]:
     ]
 
 
+@entry_point("promote", outside=STORE_ERRORS)
 def main() -> None:
     """Run an action from the command line."""
-    prepare()
     config = PromoteConfig.from_args()
-    try:
-        client = MlflowClient(ensure_store(Path.cwd()))
-        say(run(config, client))
-    except (ConfigError, StoreError) as e:
-        say(f"promote: {e}", error=True)
-        sys.exit(2)
-    except (RegistryError, MlflowException) as e:
-        say(f"promote: {e}", error=True)
-        sys.exit(1)
+    say(run(config, MlflowClient(ensure_store(Path.cwd()))))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from mlflow.tracking import MlflowClient
 
-from streaming.console import prepare
+from streaming.entry_point import entry_point
 from streaming.errors import TickloopError
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted
@@ -30,7 +30,7 @@ from trainers.promotion.registry import Move, promote, prune, record, version_of
 from trainers.promotion.versions import log_version
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
 from trainers.recording.files import CONFIG
-from trainers.tracking.store import tracking_uri
+from trainers.tracking.store import STORE_ERRORS, tracking_uri
 
 log = logging.getLogger(__name__)
 
@@ -115,18 +115,15 @@ def register(client: MlflowClient, session: Path, file: Path) -> int:
     return version
 
 
+@entry_point("candidate", outside=STORE_ERRORS, codes={TickloopError: 1})
 def main() -> None:
     """Run as a process of a session."""
-    prepare()
     logging.basicConfig(level=logging.WARNING, format="candidate: %(message)s", force=True)
     for variable in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
         os.environ.pop(variable, None)
     deterministic()
     session, file = Path(sys.argv[1]), Path(sys.argv[2])
-    try:
-        register(MlflowClient(tracking_uri(Path.cwd())), session, file)
-    except TickloopError as e:
-        sys.exit(f"candidate: {e}")
+    register(MlflowClient(tracking_uri(Path.cwd())), session, file)
     file.unlink()
 
 

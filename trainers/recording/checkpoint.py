@@ -1,14 +1,15 @@
 """A checkpoint: the state from which a killed trainer resumes, as one file of plain data.
 
-It is written under another name and then renamed, so that a whole one exists at any time. It holds
-only numbers, text, arrays and tensors, which torch's safe loader reads: no code is ever unpickled.
+A new one replaces it whole, so that there is one at any time. It holds only numbers, text, arrays
+and tensors, which torch's safe loader reads: no code is ever unpickled. The first bytes are the
+SHA-256 of the rest: torch would not notice a bit of a weight that was changed.
 """
 
 from __future__ import annotations
 
-import os
+import hashlib
+import io
 import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from streaming.errors import reason_of
+from streaming.whole_file import write_whole
 from trainers.recording.errors import CheckpointError
 
 FORMAT = 2
+DIGEST_BYTES = hashlib.sha256().digest_size
 ARRAY = "__ndarray__"
 
 
@@ -27,10 +31,12 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
     Raises:
         TypeError: if ``state`` holds anything but plain data, arrays and tensors.
+        OSError: if the disk does not take it; the old checkpoint is still there.
     """
-    unfinished = path.with_suffix(".unfinished")
-    torch.save({"format": FORMAT, "state": _encoded(state)}, unfinished)
-    os.replace(unfinished, path)
+    content = io.BytesIO()
+    torch.save({"format": FORMAT, "state": _encoded(state)}, content)
+    data = content.getvalue()
+    write_whole(path, hashlib.sha256(data).digest() + data)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
@@ -42,12 +48,15 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        found = torch.load(path, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, zipfile.BadZipFile) as e:
-        reason = str(e).strip().partition("\n")[0] or type(e).__name__
+        data = path.read_bytes()
+        content = data[DIGEST_BYTES:]
+        if hashlib.sha256(content).digest() != data[:DIGEST_BYTES]:
+            raise EOFError("cut off or changed since it was written")
+        found = torch.load(io.BytesIO(content), weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as e:
         raise CheckpointError(
-            f"{path}: expected a whole checkpoint, it cannot be read ({reason}); remove it, and the"
-            " session is learned again from its decision log and tape"
+            f"{path}: expected a whole checkpoint, it cannot be read ({reason_of(e)}); remove it,"
+            " and the session is learned again from its decision log and tape"
         ) from e
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         wrong = found.get("format") if isinstance(found, dict) else type(found).__name__

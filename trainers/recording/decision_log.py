@@ -26,13 +26,107 @@ from typing import Any
 
 import msgspec
 
-from trainers.recording.errors import DecisionLogError
-from trainers.recording.files import DECISIONS, FORMAT, append
+from streaming.errors import reason_of
+from trainers.recording.errors import RESTORE, DecisionLogError
+from trainers.recording.files import CHECKPOINT, DECISIONS, FORMAT, append
 
 Entry = dict[str, Any]
 
 END = b'{"do":"end"'  # the first bytes of the entry of a cycle's end
 TAIL_BYTES = 1 << 16
+
+
+class _Kind(msgspec.Struct, tag_field="do", tag=lambda name: name.strip("_").lower()):
+    """What an entry needs so that it can be repeated; it may have more."""
+
+
+class _Began(_Kind):
+    format: int
+
+
+class _Bars(_Kind):
+    to: int
+    ask: bool
+    after: str
+
+
+class _Cycle(_Kind):
+    cycle: int
+    watermark: dict[str, int]
+    now: int
+    oldest: int
+    oldest_ts: int
+    wall_ms: int
+    stats: dict[str, float | None]
+
+
+class _End(_Kind):
+    cycle: int
+    seconds: dict[str, float]
+    overran: bool
+    hashes: dict[str, Any]
+    stream: dict[str, float | None]
+
+
+class _Control(_Kind):
+    name: str
+    value: str
+    seq: int
+    refused: bool
+
+
+class _Champion(_Kind):
+    learner: str
+    version: int
+    challenge: int
+
+
+class _Verdict(_Kind):
+    pass
+
+
+class _Segment(_Kind):
+    name: str
+    sha256: str
+
+
+_Known = _Began | _Bars | _Cycle | _End | _Control | _Champion | _Verdict | _Segment
+
+
+def checked_decisions(path: Path) -> list[Entry]:
+    """Return the entries of a log as ``read_decisions`` does, each of which can be repeated.
+
+    Raises:
+        DecisionLogError: if an entry is unknown or lacks something, or the log is damaged.
+        FileNotFoundError: if there is no log.
+    """
+    entries = read_decisions(path)
+    for number, entry in enumerate(entries, 1):
+        try:
+            msgspec.convert(entry, _Known)
+        except msgspec.ValidationError as e:
+            raise DecisionLogError(
+                f"{path}: expected a whole entry in line {number}, found do = {entry['do']!r}"
+                f" ({reason_of(e)}); it was changed since it was written: {RESTORE}"
+            ) from e
+    return entries
+
+
+def check_logs(session: Path) -> None:
+    """Check that the decision logs of a session can be repeated.
+
+    Raises:
+        DecisionLogError: if one is damaged, or that of a market that has learned is missing.
+    """
+    for log in session.glob(f"*{DECISIONS}"):
+        checked_decisions(log)
+    for checkpoint in session.glob(f"*{CHECKPOINT}"):
+        log = session / (checkpoint.name.removesuffix(CHECKPOINT) + DECISIONS)
+        if not log.exists() or not log.stat().st_size:
+            raise DecisionLogError(
+                f"{log}: expected the decisions of a market that has learned, there are none:"
+                f" {RESTORE}, or begin another session"
+            )
 
 
 def read_decisions(path: Path) -> list[Entry]:
@@ -45,13 +139,7 @@ def read_decisions(path: Path) -> list[Entry]:
     *whole, _torn = path.read_bytes().split(b"\n")
     entries: list[Entry] = []
     for number, line in enumerate(whole, 1):
-        try:
-            entries.append(msgspec.json.decode(line, type=Entry))
-        except msgspec.DecodeError as e:
-            raise DecisionLogError(
-                f"{path}: expected a JSON object in line {number}, found {line[:60]!r} ({e}); it"
-                " was changed since it was written: restore it from the run's artifacts"
-            ) from e
+        entries.append(_entry(path, line, f"line {number}"))
     found = {entry.get("format") for entry in entries if entry["do"] == "began"}
     if found - {FORMAT}:
         raise DecisionLogError(
@@ -59,6 +147,18 @@ def read_decisions(path: Path) -> list[Entry]:
             " tickloop that wrote it"
         )
     return entries
+
+
+def _entry(path: Path, line: bytes, where: str) -> Entry:
+    try:
+        entry = msgspec.json.decode(line, type=Entry)
+        entry["do"] = str(entry["do"])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError) as e:
+        raise DecisionLogError(
+            f"{path}: expected a JSON object in {where}, found {line[:60]!r} ({reason_of(e)}); it"
+            f" was changed since it was written: {RESTORE}"
+        ) from e
+    return entry
 
 
 def cycles_ended(path: Path) -> int:
@@ -106,10 +206,14 @@ class DecisionLog:
             ) from e
 
     def write(self, do: str, **fields: Any) -> None:
-        """Append an entry; once this returns, a kill of the process does not lose it."""
+        """Append an entry; once this returns, a kill of the process does not lose it.
+
+        Raises:
+            OSError: if the disk has no room for it; the log is unchanged.
+        """
         line = msgspec.json.encode({"do": do, **fields}) + b"\n"
         with self._lock:
-            append(self._file, self._path, line, DecisionLogError)
+            append(self._file, self._path, line)
             self.count += 1
 
     def close(self) -> None:
@@ -118,7 +222,11 @@ class DecisionLog:
 
 
 def last_end(path: Path) -> Entry | None:
-    """Return the last ``end`` entry; None if no cycle has ended. Reads only the file's tail."""
+    """Return the last ``end`` entry; None if no cycle has ended. Reads only the file's tail.
+
+    Raises:
+        DecisionLogError: if the entry is damaged.
+    """
     if not path.exists():
         return None
     size = path.stat().st_size
@@ -129,14 +237,17 @@ def last_end(path: Path) -> Entry | None:
             tail = file.read(part)
             whole = tail[: tail.rfind(b"\n") + 1]
             if (at := whole.rfind(END)) >= 0:
-                entry: Entry = msgspec.json.decode(whole[at : whole.index(b"\n", at)], type=Entry)
-                return entry
+                return _entry(path, whole[at : whole.index(b"\n", at)], "its last line of an end")
             if part >= size:
                 return None
             part *= 4
 
 
 def cycles_done(session: Path) -> int:
-    """Return the highest number of a cycle that has ended, over all markets of a session."""
+    """Return the highest number of a cycle that has ended, over all markets of a session.
+
+    Raises:
+        DecisionLogError: if a log is damaged at its end.
+    """
     ends = [last_end(path) for path in session.glob(f"*{DECISIONS}")]
-    return max((end["cycle"] for end in ends if end), default=0)
+    return max((int(end.get("cycle", 0)) for end in ends if end), default=0)

@@ -3,7 +3,7 @@
 RecordError              the record lacks something or was changed: do not replay or resume it
 ├── DecisionLogError     a log has another version's format, is in use or is damaged
 ├── LedgerError          a ledger has other learners or another format, or is in use; or a row is
-│                        out of order, or the disk is full
+│                        out of order
 └── CheckpointError      a checkpoint is damaged or has another version's format
 """
 
@@ -11,9 +11,13 @@ from __future__ import annotations
 
 from streaming.errors import TickloopError
 
+RESTORE = "restore it from the artifacts of the session's run"
+
 
 class RecordError(TickloopError):
     """A session's record lacks something or was changed."""
+
+    exit_code = 2  # another start finds the same
 
 
 class DecisionLogError(RecordError):
@@ -21,7 +25,7 @@ class DecisionLogError(RecordError):
 
 
 class LedgerError(RecordError):
-    """A ledger does not fit the session, is in use, or cannot take a row."""
+    """A ledger does not fit the session, is in use, or was given a row out of order."""
 
 
 class CheckpointError(RecordError):

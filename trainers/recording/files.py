@@ -6,8 +6,13 @@ takes them over.
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
 
 from trainers.recording.errors import RecordError
 
@@ -26,6 +31,8 @@ RUNS = ".runs.json"
 OUTCOMES, FORECASTS = ".outcomes", ".forecasts"
 
 RECORD = "record"  # the artifact folder of the session's run that holds its record
+
+T = TypeVar("T")
 
 FORMAT = 2
 JOURNAL = "journal.jsonl"  # a file of format 1, which tickloop 0.1 wrote
@@ -49,33 +56,63 @@ def check_format(session: Path) -> None:
         )
 
 
-def append(file: int, path: Path, data: bytes, error: type[RecordError] = RecordError) -> None:
+def append(file: int, path: Path, data: bytes) -> None:
     """Append an entry to a file; once this returns, a kill of the process does not lose it.
 
     Args:
         file: the file's descriptor, opened with ``O_APPEND``.
         path: the file, for the error's text.
         data: the entry.
-        error: the class of the error to raise.
 
     Raises:
-        RecordError: if the disk has no room for all of it; the file is unchanged.
+        OSError: if the disk does not take all of it, with the file's name; the file is unchanged.
     """
     try:
         written = os.write(file, data)
+        if written != len(data):
+            os.ftruncate(file, os.fstat(file).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as e:
-        raise error(f"{path}: expected to write {len(data)} bytes, the disk took none ({e})") from e
-    if written != len(data):
-        os.ftruncate(file, os.fstat(file).st_size - written)
-        raise error(
-            f"{path}: expected to write {len(data)} bytes, the disk took {written}: make room on it"
-        )
+        raise OSError(e.errno, e.strerror, str(path)) from e
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Append a line to a file as ``append`` does; create the file if it is missing."""
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    """Append a line to a file as ``append`` does; create the file if it is missing.
+
+    A last line that a kill or a power cut has torn is cut off first.
+    """
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
+        size = os.fstat(file).st_size
+        if size and os.pread(file, 1, size - 1) != b"\n":
+            os.ftruncate(file, path.read_bytes().rfind(b"\n") + 1)
         append(file, path, line + b"\n")
     finally:
         os.close(file)
+
+
+def json_lines(path: Path, kind: type[T], advice: str) -> list[T]:
+    """Return the entries of a file of JSON lines, without a torn last line; none without a file.
+
+    Args:
+        path: the file.
+        kind: the type of an entry.
+        advice: ends the error's text: what is lost, and what to do.
+
+    Raises:
+        RecordError: if a line is no such entry.
+    """
+    *lines, _torn = path.read_bytes().split(b"\n") if path.exists() else (b"",)
+    return [entry_of(path, line, kind, advice) for line in lines]
+
+
+def entry_of(path: Path, line: bytes, kind: type[T], advice: str) -> T:
+    """Return the entry in a line of a file of JSON lines; see ``json_lines``."""
+    try:
+        # Not msgspec's own decoder: metrics may be NaN, which JSON lacks and Python writes.
+        return msgspec.convert(json.loads(line), kind)
+    except (ValueError, RecursionError) as e:
+        raise RecordError(
+            f"{path}: expected an entry in each line, found {line[:60]!r}; it was changed since it"
+            f" was written: {advice}"
+        ) from e

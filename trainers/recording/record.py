@@ -6,22 +6,22 @@ A record is the session's folder, or the artifacts of its run on another machine
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from streaming.bars import BarBuilder
 from streaming.cache import tick_cache
-from streaming.errors import TapeError
+from streaming.errors import TapeError, reason_of
 from streaming.tape import read_tape
 from streaming.tape.segments import Segment, segments
 from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks, make_ticks
 from trainers.config import SessionConfig
 from trainers.engine.drivers.streams import RecordedStream
-from trainers.recording.decision_log import Entry, read_decisions
-from trainers.recording.errors import RecordError
+from trainers.recording.decision_log import Entry, checked_decisions
+from trainers.recording.errors import RESTORE, RecordError
 from trainers.recording.files import (
     CONFIG,
     DECISIONS,
@@ -29,6 +29,7 @@ from trainers.recording.files import (
     SUMS,
     TAPE,
     check_format,
+    json_lines,
     of_market,
 )
 from trainers.recording.ledger import LedgerContents, read_ledger
@@ -82,6 +83,13 @@ class MarketRecord(NamedTuple):
         return RecordedStream(ticks, bars)
 
 
+class Sum(msgspec.Struct):
+    """A line of the sums: the cycle of each market that made the session's metrics at a step."""
+
+    cycle: int
+    of: dict[str, int]
+
+
 class Record(NamedTuple):
     """The record of a session.
 
@@ -123,16 +131,35 @@ def _market(folder: Path, market: str, grace_ms: int) -> MarketRecord:
         path = of_market(folder, market, kind)
         if not path.exists():
             raise RecordError(f"{folder}: expected the market's {path.name}, there is none")
-    entries = read_decisions(of_market(folder, market, DECISIONS))
-    runs = json.loads(of_market(folder, market, RUNS).read_text(encoding="utf-8"))
-    return MarketRecord(folder, market, entries, runs, grace_ms)
+    entries = checked_decisions(of_market(folder, market, DECISIONS))
+    return MarketRecord(folder, market, entries, read_runs(folder, market), grace_ms)
+
+
+def read_runs(folder: Path, market: str) -> dict[str, str]:
+    """Return the MLflow run ids of a market's learners; none if there is no file of them yet.
+
+    Raises:
+        RecordError: if the file is damaged.
+    """
+    path = of_market(folder, market, RUNS)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError) as e:
+        raise RecordError(
+            f"{path}: expected the run ids by learner in JSON ({reason_of(e)}); it was cut off or"
+            f" changed: {RESTORE}, or resume the session, which makes it anew"
+        ) from e
 
 
 def read_sums(folder: Path) -> dict[int, dict[str, int]]:
-    """Return the cycle of each market that made the session's metrics, by the session's step."""
-    path = folder / SUMS
-    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    return {entry["cycle"]: entry["of"] for entry in map(json.loads, lines)}
+    """Return the cycle of each market that made the session's metrics, by the session's step.
+
+    Raises:
+        RecordError: if a line is damaged.
+    """
+    return {sum_.cycle: sum_.of for sum_ in json_lines(folder / SUMS, Sum, RESTORE)}
 
 
 def read_ticks(folder: Path, symbol: str, entries: list[Entry]) -> Ticks:
@@ -169,9 +196,6 @@ def read_ticks(folder: Path, symbol: str, entries: list[Entry]) -> Ticks:
             f" has seen {max(seen)}; {RESTORE}"
         )
     return found
-
-
-RESTORE = "restore it from the artifacts of the session's run"
 
 
 def _content(segment: Segment, symbol: str, recorded: str | None) -> Ticks:

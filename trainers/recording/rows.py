@@ -17,17 +17,27 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.recording.errors import LedgerError
+from streaming.errors import reason_of
+from trainers.recording.errors import RESTORE, LedgerError
 from trainers.recording.files import append
 
 PAGE = 4096
 MAGIC = b"tickloop ledger "
 VERSION = 1
 
+# Not "move it away": the scores are those of all rows, and both files of a ledger belong together.
+ADVICE = f"{RESTORE}, or begin another session"
+
 Rows = NDArray[np.void]
+
+
+class _Layout(msgspec.Struct):
+    dtype: list[list[str]]
+    learners: list[str]
 
 
 def read_names(path: Path, dtype: np.dtype[np.void]) -> list[str]:
@@ -43,15 +53,21 @@ def read_names(path: Path, dtype: np.dtype[np.void]) -> list[str]:
     if len(page) < PAGE or not page.startswith(wanted):
         raise LedgerError(
             f"{path}: expected a file that begins with {wanted!r}, found {page[: len(wanted)]!r}"
-            f" in {len(page)} bytes; it is not a ledger of this version: move it away"
+            f" in {len(page)} bytes; it is not a ledger of this version: {ADVICE}"
         )
-    layout = json.loads(page[len(wanted) :])
-    if layout["dtype"] != _fields(dtype):
+    try:
+        layout = msgspec.json.decode(page[len(wanted) :], type=_Layout)
+    except ValueError as e:
         raise LedgerError(
-            f"{path}: expected rows of {_fields(dtype)}, found {layout['dtype']};"
-            " it is not a ledger of this version: move it away"
+            f"{path}: expected its layout in JSON in the first {PAGE} bytes ({reason_of(e)}); it"
+            f" was changed: {ADVICE}"
+        ) from e
+    if layout.dtype != _fields(dtype):
+        raise LedgerError(
+            f"{path}: expected rows of {_fields(dtype)}, found {layout.dtype};"
+            f" it is not a ledger of this version: {ADVICE}"
         )
-    return [str(name) for name in layout["learners"]]
+    return layout.learners
 
 
 def read_rows(path: Path, dtype: np.dtype[np.void], start: int = 0) -> Rows:
@@ -95,9 +111,9 @@ class RowFile:
         """Append rows; once this returns, a kill of the process does not lose them.
 
         Raises:
-            LedgerError: if the disk has no room for all of them; the file is unchanged.
+            OSError: if the disk has no room for all of them; the file is unchanged.
         """
-        append(self._file, self.path, rows.tobytes(), LedgerError)
+        append(self._file, self.path, rows.tobytes())
 
     def close(self) -> None:
         """Close the file and release its lock."""

@@ -17,12 +17,13 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from streaming.console import prepare, say
-from streaming.errors import ConfigError, TickloopError
+from streaming.console import say
+from streaming.entry_point import entry_point
 from streaming.settings import Settings, setting
 from trainers.learners.determinism import deterministic
 from trainers.names import Tag
 from trainers.promotion.alias_watcher import MODELS, Versions
+from trainers.recording.errors import RecordError
 from trainers.recording.record import Record, read_record
 from trainers.replay.comparison import MetricsCheck, ReplayDiffersError
 from trainers.replay.replayer import Replayer
@@ -37,7 +38,8 @@ from trainers.replay.runs import (
 )
 from trainers.replay.side_by_side import side_by_side
 from trainers.replay.what_if import changed, difference, split_arguments
-from trainers.tracking.store import StoreError, ensure_store
+from trainers.tracking.runs.launched import launched_run
+from trainers.tracking.store import STORE_ERRORS, ensure_store
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,11 @@ def _replay_in(folder: Path, given: ReplayConfig, changes: dict[str, str], root:
     config = changed(record.config, changes)
     what_if = difference(config, record.config)
     recorded = recorded_metrics(client, {SESSION: session, **_runs_of(record)})
-    runs = ReplayRuns(client, config, session, what_if) if given.runs else None
+    runs = None
+    if given.runs:
+        asked = {"session": given.session, "runs": "true", **changes}
+        launched = launched_run(client, root, lambda params: params.items() <= asked.items())
+        runs = ReplayRuns(client, config, session, what_if, launched)
     check = MetricsCheck(None if what_if else recorded)
     versions = Versions(client, folder / MODELS)
     replayer = Replayer(record, config, check, runs, versions, what_if=bool(what_if))
@@ -108,21 +114,14 @@ def _runs_of(record: Record) -> dict[str, str]:
     }
 
 
-def main() -> None:
+@entry_point("replay", outside=STORE_ERRORS, codes={RecordError: 1})
+def main() -> int:
     """Run a replay from the command line."""
-    prepare()
     logging.basicConfig(level=logging.WARNING, format="replay: %(message)s", force=True)
     own, changes = split_arguments(sys.argv[1:])
     given = ReplayConfig.from_args(own)
     deterministic()
-    try:
-        sys.exit(replay(given, changes, Path.cwd()))
-    except (ConfigError, StoreError) as e:
-        say(f"replay: {e}", error=True)
-        sys.exit(2)
-    except TickloopError as e:
-        say(f"replay: {e}", error=True)
-        sys.exit(1)
+    return replay(given, changes, Path.cwd())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
-from streaming.errors import ConfigError
+from streaming.errors import ConfigError, TickloopError
 from streaming.events import Code
 from trainers.config import SessionConfig, session_folder
 from trainers.names import Kind, Status, Tag
@@ -20,14 +20,9 @@ from trainers.recording.decision_log import cycles_done
 from trainers.recording.errors import RecordError
 from trainers.recording.files import CONFIG, RECORD
 from trainers.tracking.event_tag import EVENTS_SHOWN, tag_of
-from trainers.tracking.runs import (
-    commit_of,
-    create_run,
-    describe_run,
-    ended_sessions,
-    last_session,
-    learner_tags,
-)
+from trainers.tracking.runs.lifecycle import create_run, describe_run, learner_tags
+from trainers.tracking.runs.provenance import commit_of
+from trainers.tracking.runs.search import ended_sessions, last_session
 from trainers.tracking.tracker import Tracker
 
 SESSION = "session"  # stands for the session's own run where others are named SYMBOL/learner
@@ -108,8 +103,9 @@ def not_replayed_yet(client: MlflowClient, root: Path) -> list[str]:
         folder, tags = session_folder(root, run.info.run_id), run.data.tags
         if Tag.PARITY in tags or not (folder / CONFIG).exists() or other_code(tags, root):
             continue
-        if SessionConfig.load(folder / CONFIG).parity and cycles_done(folder) > 0:
-            found.append(run.info.run_id)
+        with contextlib.suppress(TickloopError):  # a damaged record cannot be replayed
+            if SessionConfig.load(folder / CONFIG).parity and cycles_done(folder) > 0:
+                found.append(run.info.run_id)
     return found
 
 
@@ -139,20 +135,25 @@ class ReplayRuns:
         config: the replay's settings.
         session: run id of the replayed session.
         what_if: the changed settings as a text; empty if there are none.
+        launched: the run that `mlflow run` has made for the replay; None to make one.
 
     Attributes:
         run_id: the id of the replay's own run.
     """
 
     def __init__(
-        self, client: MlflowClient, config: SessionConfig, session: str, what_if: str
+        self,
+        client: MlflowClient,
+        config: SessionConfig,
+        session: str,
+        what_if: str,
+        launched: str | None = None,
     ) -> None:
         self._client, self._config = client, config
         self._tags: dict[str, str] = {Tag.REPLAY_OF: session}
         if what_if:
             self._tags[Tag.WHAT_IF] = what_if
-        made = os.environ.get("MLFLOW_RUN_ID")  # by `mlflow run`
-        self.run_id = made or create_run(client, f"replay of {session[:8]}", {})
+        self.run_id = launched or create_run(client, f"replay of {session[:8]}", {})
         tags = {
             **self._tags, Tag.KIND: Kind.REPLAY, Tag.SESSION: self.run_id,
             Tag.SYMBOL: config.symbols,

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import socket
+import tempfile
+from pathlib import Path
 
+from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
+
+from streaming.errors import ConfigError, TickloopError
 from streaming.exchange.sources import check_source
 from streaming.symbol_check import check_venue
 from trainers.config import SessionConfig
@@ -13,8 +18,14 @@ from trainers.session.access import Passwords, check_access
 LOOPBACK = "127.0.0.1"
 
 
-class PortError(Exception):
+# MLflow cuts a longer param off, and a run's params have to be the session's settings.
+MOST_CHARS = MAX_PARAM_VAL_LENGTH
+
+
+class PortError(TickloopError):
     """A port that the session needs is taken or cannot be used."""
+
+    exit_code = 2
 
 
 def check_port(setting: str, host: str, port: int) -> None:
@@ -42,13 +53,35 @@ def check_port(setting: str, host: str, port: int) -> None:
             ) from e
 
 
+def check_folder(folder: Path) -> None:
+    """Check that files can be made in a folder; make it if it is missing.
+
+    Raises:
+        ConfigError: if they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as e:
+        raise ConfigError(
+            f"{folder}: expected a folder that this user may write ({e.strerror})"
+        ) from e
+
+
 def check(config: SessionConfig, passwords: Passwords) -> None:
     """Check the settings and ports of a session, without starting anything.
 
     Raises:
-        TickloopError: if a setting is wrong; the text is one line.
-        PortError: if a port is taken, or is to be used twice.
+        TickloopError: if a setting is wrong, or a port is taken or is to be used twice; the text
+            is one line.
     """
+    for name, value in config.flat.items():
+        if (length := len(str(value))) > MOST_CHARS:
+            raise ConfigError(
+                f"{name}: got {length:,} characters; allowed: {MOST_CHARS:,}, as MLflow keeps no"
+                " longer param"
+            )
     if config.page_port:
         check_access(config.page_host, passwords)
     check_learners(config.learner_list, config.learner)

@@ -11,9 +11,9 @@ from mlflow.tracking import MlflowClient
 
 from streaming.errors import ConfigError
 from trainers.config import SessionConfig, session_folder
-from trainers.recording.decision_log import cycles_done
+from trainers.recording.decision_log import check_logs, cycles_done
 from trainers.recording.files import CONFIG, check_format
-from trainers.tracking.runs import last_session
+from trainers.tracking.runs.search import last_session
 
 # The settings that a resume may change. The total number of cycles is one of them.
 FREE = ("resume", "cycles", "page_host", "page_port", "page_names", "mlflow_ui_port")
@@ -49,6 +49,7 @@ def session_to_resume(client: MlflowClient, root: Path, resume: str) -> str:
             f"allowed: last, or one of {', '.join(there[-5:]) or 'none yet'}"
         )
     check_format(known)
+    check_logs(known)
     return run_id
 
 
@@ -68,9 +69,9 @@ def wait_for_the_last(session: Path) -> None:
 
 
 def _works_on(process: psutil.Process, session: Path) -> bool:
-    # The title that a forked trainer gives itself is a single argument: split it.
-    words = " ".join(process.info["cmdline"] or ()).split()
-    return str(session) in words and any(module in words for module in WORKERS)
+    # The title that a forked trainer gives itself is a single argument, and a path may have blanks.
+    line = " ".join([*(process.info["cmdline"] or ()), ""])
+    return f" {session} " in line and any(f"-m {module} " in line for module in WORKERS)
 
 
 def resumed_config(given: SessionConfig, session: Path) -> SessionConfig:

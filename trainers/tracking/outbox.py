@@ -15,7 +15,9 @@ import threading
 from pathlib import Path
 from typing import NamedTuple
 
-from trainers.recording.files import append
+from trainers.recording.files import append, json_lines
+
+LOST = "move it away; MLflow then lacks what it holds, and only that"
 
 
 class Batch(NamedTuple):
@@ -44,6 +46,9 @@ class Outbox:
     Args:
         path: the file, whose batches from an earlier process come first; None keeps the queue in
             memory only.
+
+    Raises:
+        RecordError: if the file is damaged.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -60,7 +65,11 @@ class Outbox:
         return len(self._queue)
 
     def put(self, batch: Batch) -> None:
-        """Add a batch; once this returns, a kill of the process does not lose it."""
+        """Add a batch; once this returns, a kill of the process does not lose it.
+
+        Raises:
+            OSError: if the disk has no room for it; the file is unchanged.
+        """
         with self._lock:
             if self._file is not None:
                 append(self._file, self._path, json.dumps(batch).encode() + b"\n")
@@ -94,8 +103,9 @@ class Outbox:
 
 
 def left_in(path: Path) -> list[Batch]:
-    """Return the batches in an outbox's file, oldest first, without a torn last line."""
-    if not path.exists():
-        return []
-    *whole, _torn = path.read_bytes().split(b"\n")
-    return [Batch(*json.loads(line)) for line in whole]
+    """Return the batches in an outbox's file, oldest first, without a torn last line.
+
+    Raises:
+        RecordError: if a line is damaged.
+    """
+    return json_lines(path, Batch, LOST)

@@ -19,16 +19,14 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 from mlflow.utils.rest_utils import http_request_safe
-from sqlalchemy.exc import SQLAlchemyError
 
+from streaming.errors import reason_of
 from trainers.names import CONTROL, EXPERIMENT, Kind, Tag
 from trainers.tracking.model_reader import ModelRecord, read_models
-from trainers.tracking.store import tracking_uri
+from trainers.tracking.store import STORE_ERRORS, sqlite_path, tracking_uri
 
 LAST_STEP = 2**31 - 1
-SQLITE = "sqlite:///"
 HISTORY_INTERVAL = "/api/2.0/mlflow/metrics/get-history-bulk-interval"
 
 
@@ -80,10 +78,10 @@ class SessionReader:
         SQLite writes to its database file or to the write-ahead log beside it. Other stores have no
         such value: they must be read.
         """
-        path = self.uri.removeprefix(SQLITE)
-        if path == self.uri or not Path(path).exists():
+        path = sqlite_path(self.uri)
+        if path is None or not path.exists():
             return None
-        return [_stamp(Path(path)), _stamp(Path(f"{path}-wal"))]
+        return [_stamp(path), _stamp(Path(f"{path}-wal"))]
 
     def latest_session(self) -> str | None:
         """Return the run id of the session started last, without replays; None if there is none."""
@@ -189,9 +187,9 @@ class SessionReader:
     def _client(self) -> MlflowClient:
         if self._made is None:
             # A client would create a missing SQLite store, without the bootstrap of ensure_store.
-            path = self.uri.removeprefix(SQLITE)
-            if path != self.uri and not Path(path).exists():
-                raise TrackingAwayError(f"there is no MLflow store at {self.uri} yet")
+            path = sqlite_path(self.uri)
+            if path is not None and not path.exists():
+                raise TrackingAwayError(f"there is no MLflow store at {path} yet")
             self._made = MlflowClient(self.uri)
         return self._made
 
@@ -254,5 +252,5 @@ def _is_number(value: float) -> bool:
 def _answering() -> Iterator[None]:
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as e:  # requests' errors are OSErrors
-        raise TrackingAwayError(f"MLflow does not answer: {e}") from e
+    except (*STORE_ERRORS, OSError, ImportError) as e:  # requests' errors are OSErrors
+        raise TrackingAwayError(f"MLflow does not answer: {reason_of(e)}") from e

@@ -4,6 +4,8 @@ Without ``MLFLOW_TRACKING_URI`` it is MLflow's own default, ``mlflow.db`` in the
 artifacts under ``mlruns/``, so that a plain ``mlflow ui`` there shows everything. The store is
 created here under a lock, as several processes that create it at once break the database, and
 because MLflow does not switch SQLite to its write-ahead log.
+
+MLflow decodes the path in a URI: one with ``%`` that is pasted as it is names another folder.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import os
 import re
 import sqlite3
 from pathlib import Path
+from urllib.request import pathname2url
 
 from filelock import FileLock, Timeout
 
@@ -27,21 +30,32 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 # Tickloop's models are exported programs; no other model is ever unpickled.
 os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 
+import sqlalchemy
+from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from streaming.errors import reason_of
+from streaming.errors import TickloopError, reason_of
 from trainers.names import EXPERIMENT
 
 # MLflow's messages about creating tables would only distract the person who started a session.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 
 LOCK_SECONDS = 60
+CONNECT_SECONDS = 5
+SQLITE = "sqlite:///"
+OTHERS = re.compile(r"(https?|(postgresql|mysql|mssql)(\+\w+)?)://")
+TIMED = re.compile(r"(postgresql|mysql)")  # whose drivers call their time limit alike
+
+# What MLflow's client raises when the store does not answer or refuses.
+STORE_ERRORS = (MlflowException, SQLAlchemyError)
 
 
-class StoreError(Exception):
+class StoreError(TickloopError):
     """The MLflow store cannot be used: show the text, which is one line, and exit with code 2."""
+
+    exit_code = 2
 
 
 def tracking_uri(root: Path) -> str:
@@ -53,34 +67,64 @@ def tracking_uri(root: Path) -> str:
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     if not uri:
-        return f"sqlite:///{root / 'mlflow.db'}"
-    if uri.startswith("sqlite:///"):
-        return f"sqlite:///{root / uri.removeprefix('sqlite:///')}"
-    if re.match(r"(https?|(postgresql|mysql|mssql)(\+\w+)?)://", uri):
+        return _sqlite_uri(root / "mlflow.db")
+    if path := sqlite_path(uri):
+        query = uri.partition("?")[2]
+        return _sqlite_uri(root / path) + (f"?{query}" if query else "")
+    if OTHERS.match(uri):
         return uri
     raise StoreError(
-        f"MLFLOW_TRACKING_URI: got {uri!r}; allowed: sqlite:///PATH, http://HOST, or a database"
+        f"MLFLOW_TRACKING_URI: got {masked(uri)!r}; allowed: sqlite:///PATH, http://HOST, or a"
+        " database"
     )
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """Return the file that MLflow opens for a URI; None if the store is no SQLite file."""
+    path = sqlalchemy.make_url(uri).database if uri.startswith(SQLITE) else None
+    return Path(path) if path else None
+
+
+def _sqlite_uri(path: Path) -> str:
+    return SQLITE + str(path).replace("%", "%25").replace("?", "%3F")
+
+
+def masked(uri: str) -> str:
+    """Return a URI for people to see, without its password.
+
+    >>> masked("postgresql://me:secret@host/db")
+    'postgresql://me:***@host/db'
+    """
+    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", uri)
 
 
 def ensure_store(root: Path) -> str:
     """Create the store and its experiment if they are missing; return the store's URI.
 
     Raises:
-        StoreError: if the store cannot be written or reached.
+        StoreError: if the store cannot be written or reached, or its experiment was deleted.
     """
     uri = tracking_uri(root)
     try:
-        if uri.startswith("sqlite:///"):
-            _ensure_sqlite(Path(uri.removeprefix("sqlite:///")), uri, root / "mlruns")
+        if path := sqlite_path(uri):
+            _ensure_sqlite(path, uri, root / "mlruns")
         else:
+            if not uri.startswith("http"):
+                _connect(uri)
             _ensure_experiment(MlflowClient(uri), None)
-    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, Timeout) as e:
+    except (*STORE_ERRORS, sqlite3.Error, OSError, ImportError, ValueError, Timeout) as e:
         raise StoreError(
-            f"MLFLOW_TRACKING_URI: the store {uri} cannot be used ({reason_of(e)}); "
-            "expected one that this user may write"
+            f"MLFLOW_TRACKING_URI: the store {masked(uri)} cannot be used"
+            f" ({reason_of(e).replace(uri, masked(uri))}); expected one that this user may write"
         ) from e
     return uri
+
+
+def _connect(uri: str) -> None:
+    """Connect to a database once: where that fails, MLflow would try for 100 s."""
+    limit = {"connect_timeout": CONNECT_SECONDS} if TIMED.match(uri) else {}
+    engine = sqlalchemy.create_engine(uri, connect_args=limit, poolclass=sqlalchemy.NullPool)
+    engine.connect().close()
 
 
 def _ensure_sqlite(path: Path, uri: str, artifacts: Path) -> None:
@@ -94,9 +138,15 @@ def _ensure_sqlite(path: Path, uri: str, artifacts: Path) -> None:
         client.search_experiments(max_results=1)  # creates the schema
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.execute("pragma journal_mode=wal")  # readers do not wait for writers
-        _ensure_experiment(client, str(artifacts))
+        _ensure_experiment(client, pathname2url(str(artifacts)))
 
 
 def _ensure_experiment(client: MlflowClient, artifacts: str | None) -> None:
-    if client.get_experiment_by_name(EXPERIMENT) is None:
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is None:
         client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+    elif found.lifecycle_stage == LifecycleStage.DELETED:
+        raise StoreError(
+            f"the MLflow experiment {EXPERIMENT!r} was deleted; bring it back with:"
+            f" mlflow experiments restore -x {found.experiment_id}"
+        )

@@ -20,6 +20,7 @@ from typing import Any
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
+from streaming.errors import ConfigError
 from trainers.session.access import ROLES, Passwords, Role
 from ui.server.private_file import PrivateFile
 
@@ -48,16 +49,27 @@ class SessionTokens:
         path: the file that keeps what has to outlive the process.
         passwords: the passwords of the roles.
         now: returns Unix seconds.
+
+    Raises:
+        ConfigError: if the file is damaged.
     """
 
     def __init__(
         self, path: Path, passwords: Passwords, now: Callable[[], float] = time.time
     ) -> None:
         self._file, self._now = PrivateFile(path), now
-        kept = self._file.change(lambda old: old or {"secret": secrets.token_hex(32), "ended": {}})
-        self._ended: dict[str, float] = kept["ended"]
+        new = {"secret": secrets.token_hex(32), "ended": {}}
+        try:
+            kept = self._file.change(lambda old: new if old is None else old)
+            self._ended: dict[str, float] = dict(kept["ended"])
+            secret = bytes.fromhex(kept["secret"])
+        except (ValueError, TypeError, KeyError) as e:
+            raise ConfigError(
+                f"{path}: expected the page's log-ins, it holds something else; remove it, and"
+                " everyone logs in again"
+            ) from e
         both = json.dumps([passwords.operator, passwords.viewer]).encode()
-        key = hmac.digest(bytes.fromhex(kept["secret"]), both, "sha256")
+        key = hmac.digest(secret, both, "sha256")
         self._serializer = URLSafeSerializer(key, salt="session-token")
 
     def issue(self, role: Role) -> str:

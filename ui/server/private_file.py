@@ -32,12 +32,15 @@ class PrivateFile:
         """Return what is in the file, None if there is none.
 
         Raises:
-            ValueError: if it is not JSON.
+            ValueError: if it is not JSON; the text is one line with the file's name.
         """
         try:
-            return json.loads(self.path.read_text(encoding="utf-8"))
+            return json.loads(self.path.read_bytes())
         except FileNotFoundError:
             return None
+        except (ValueError, RecursionError) as e:
+            text = f"{self.path}: expected JSON, it was cut off or changed; remove it to begin anew"
+            raise ValueError(text) from e
 
     def change(self, change: Callable[[Any], Any]) -> Any:
         """Replace the value by ``change(value)``, unless that is the same; return the new one.

@@ -52,13 +52,16 @@ def children_of(
         children.append(Child("page", ["-m", "ui.app", *flags], env=passwords.environ))
     if config.mlflow_ui_port and "://" in uri and not uri.startswith("http"):
         # One worker: several take 3 GB, and each answer comes 40 ms later (uvicorn#3149).
-        options = {"backend-store-uri": uri, "port": str(config.mlflow_ui_port), "workers": "1"}
-        flags = [word for name, value in options.items() for word in (f"--{name}", value)]
+        flags = ["--port", str(config.mlflow_ui_port), "--workers", "1"]
         children.append(
             Child(
                 "MLflow UI",
                 ["-m", "streaming.process", sys.executable, "-m", "mlflow", "ui", *flags],
-                env={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+                # The address may hold a password, and everyone may read a command line.
+                env={
+                    "MLFLOW_BACKEND_STORE_URI": uri,
+                    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+                },
                 patience=0.5,  # it has nothing to save, and shutting down takes it seconds
                 log=session / "mlflow-ui.log",
             )

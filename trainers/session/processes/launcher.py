@@ -11,6 +11,7 @@ thread and keeps no file or socket open, so that a fork of it is as good as a ne
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
@@ -24,9 +25,11 @@ from typing import NoReturn
 
 from setproctitle import setproctitle
 
-from streaming.console import prepare, say
+from streaming.console import say
+from streaming.entry_point import entry_point
+from streaming.errors import RingError
 from streaming.events import Code, EventWriter
-from streaming.process import PARENT
+from streaming.process import PARENT, end_signals, on_end
 from trainers.session.processes.restarts import GAVE_UP, MOST_FAILURES, Restarts, how_it_ended
 
 POLL_SECONDS = 0.05
@@ -67,8 +70,7 @@ class Launcher:
 
     def run(self) -> int:
         """Run until the trainer is done or has failed too often; return the exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.stop)
+        on_end(self.stop)
         while os.getppid() == self._parent or self._pid:
             if not self._pid:
                 if self._stopping:
@@ -98,7 +100,7 @@ class Launcher:
         launcher = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in end_signals():
                 signal.signal(number, signal.SIG_DFL)
             self._become_trainer(self._session, launcher)
 
@@ -108,10 +110,11 @@ class Launcher:
         return os.waitstatus_to_exitcode(status) if pid else None
 
     def _say(self, code: Code, text: str) -> None:
-        events = EventWriter(self._session, "launcher")
-        events.say(code, text, time.time_ns())
-        events.close()
         say(text)
+        with contextlib.suppress(RingError, OSError):  # a full disk, which the trainer waits for
+            events = EventWriter(self._session, "launcher")
+            events.say(code, text, time.time_ns())
+            events.close()
 
 
 def _become_trainer(session: Path, launcher: int) -> NoReturn:
@@ -128,19 +131,20 @@ def _become_trainer(session: Path, launcher: int) -> NoReturn:
     except BaseException:  # noqa: BLE001  (a fork must not go on as the launcher)
         sys.excepthook(*sys.exc_info())
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # None if it was closed
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
         os._exit(code)
 
 
-def main() -> None:
+@entry_point("launcher")
+def main() -> int:
     """Run as a process of a session."""
-    prepare()
     for module in PRELOADED:
         importlib.import_module(module)
     importlib.import_module("trainers.learners.determinism").deterministic()
     gc.freeze()  # what was imported stays one copy for all forks
-    sys.exit(Launcher(Path(sys.argv[1]), _become_trainer).run())
+    return Launcher(Path(sys.argv[1]), _become_trainer).run()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psutil
+
 from streaming.console import say
 from streaming.events import Code, EventWriter
 from streaming.process import PARENT
@@ -38,6 +40,7 @@ class Child:
         log: the file for its output; None leaves it on the session's own.
 
     Attributes:
+        argv: its whole command line.
         restarts: its backoff.
         process: the running process, or one that has ended; None before a start.
     """
@@ -53,10 +56,11 @@ class Child:
     ) -> None:
         self.name, self.patience = name, patience
         self._log = log
-        self._argv = [sys.executable, *argv]
+        self.argv = [sys.executable, *argv]
         self._env = {**os.environ, **(env or {}), PARENT: str(os.getpid())}
         self.restarts = Restarts()
         self.process: subprocess.Popen[bytes] | None = None
+        self._own_children: list[psutil.Process] = []
 
     def start(self) -> None:
         """Start the process."""
@@ -64,7 +68,7 @@ class Child:
         with contextlib.ExitStack() as stack:
             out = stack.enter_context(self._log.open("ab")) if self._log else None
             self.process = subprocess.Popen(
-                self._argv, env=self._env, stdout=out, stderr=out, start_new_session=True
+                self.argv, env=self._env, stdout=out, stderr=out, start_new_session=True
             )
 
     def ended(self) -> int | None:
@@ -87,11 +91,19 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, number)
 
+    def kill(self) -> None:
+        """Kill the process and its own children."""
+        if self.ended() is None and self.process is not None:
+            with contextlib.suppress(psutil.Error):
+                self._own_children = psutil.Process(self.process.pid).children(recursive=True)
+        self.signal(signal.SIGKILL)
+
     def wait(self) -> None:
-        """Wait for the end of a process that was killed, for ``KILLED_SECONDS`` at most."""
+        """Wait for the end of what was killed, for ``KILLED_SECONDS`` at most."""
         if self.process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(KILLED_SECONDS)
+            psutil.wait_procs(self._own_children, KILLED_SECONDS)
 
 
 class Supervisor:
@@ -170,10 +182,10 @@ class Supervisor:
             time.sleep(0.02)
             for child in list(waiting):
                 if child.ended() is not None or time.monotonic() - started >= child.patience:
-                    child.signal(signal.SIGKILL)  # reaches the child's own children as well
+                    child.kill()
                     waiting.remove(child)
         for child in self._children:
-            child.wait()  # its files stay locked until it is gone
+            child.wait()  # files stay locked until those who have them are gone
         self._events.close()
 
     def _say(self, code: Code, text: str) -> None:

@@ -13,17 +13,17 @@ import argparse
 import contextlib
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 
-from streaming.console import prepare, say
-from streaming.errors import ConfigError, TickloopError
-from streaming.process import end_with_parent
+from streaming.entry_point import entry_point
+from streaming.errors import ConfigError, RingError
+from streaming.process import end_with_parent, on_end
 from trainers.config import SessionConfig
 from trainers.learners.determinism import deterministic
 from trainers.recording.files import CONFIG
 from trainers.session.trainer.trainer import Trainer
+from trainers.tracking.store import STORE_ERRORS
 
 
 def arguments(argv: list[str]) -> tuple[Path, list[str]]:
@@ -46,24 +46,20 @@ def arguments(argv: list[str]) -> tuple[Path, list[str]]:
     return given.session, [name for name in known if name in markets]
 
 
+# Another start finds a damaged ring again.
+@entry_point("trainer", outside=STORE_ERRORS, codes={RingError: 2})
 def main() -> None:
     """Run as a process of a session."""
-    prepare()
     # MLflow's import has set the root logger to errors only: ``force`` undoes that.
     logging.basicConfig(level=logging.WARNING, format="trainer: %(message)s", force=True)
     for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
         os.environ.pop(name, None)  # or MLflow's fluent API would resume the session's run
     deterministic()
     end_with_parent()
-    try:
-        trainer = Trainer(*arguments(sys.argv[1:]))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: trainer.stop())
-        with contextlib.closing(trainer):
-            trainer.run()
-    except TickloopError as e:
-        say(f"trainer: {e}", error=True)
-        sys.exit(2)
+    trainer = Trainer(*arguments(sys.argv[1:]))
+    on_end(lambda *_: trainer.stop())
+    with contextlib.closing(trainer):
+        trainer.run()
     # Everything is delivered and flushed; unloading torch and MLflow would take another second.
     os._exit(0)
 

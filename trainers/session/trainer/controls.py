@@ -17,8 +17,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from trainers.names import CONTROL, CONTROL_RESULT
-from trainers.recording.files import CONTROLS, append_line
+from trainers.recording.files import CONTROLS, append_line, entry_of
+
+LOST = "remove it; requests that were not carried out yet are lost"
+
+
+class _Line(msgspec.Struct):
+    """A line of the file: a request, or the number of one that was answered."""
+
+    answered: int = 0
+    seq: int = 0
+    name: str = ""
+    value: str = ""
 
 
 class Request(NamedTuple):
@@ -90,11 +103,12 @@ class ControlFile:
             file.seek(self._read)
             *lines, rest = file.read().split(b"\n")
             self._read = file.tell() - len(rest)
-        for entry in map(json.loads, lines):
-            if "answered" in entry:
-                self._answered.add(entry["answered"])
+        for line in lines:
+            entry = entry_of(self._path, line, _Line, LOST)
+            if entry.answered:
+                self._answered.add(entry.answered)
             else:
-                self._requests[entry["seq"]] = Request(entry["seq"], entry["name"], entry["value"])
+                self._requests[entry.seq] = Request(entry.seq, entry.name, entry.value)
 
 
 def control_result(request: Request, cycle: int, result: str, text: str) -> dict[str, str]:

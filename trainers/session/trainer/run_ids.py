@@ -1,20 +1,23 @@
 """The MLflow run ids of a market's learners, kept in a file so that a restarted trainer has them.
 
-Thanks to the file a restart does not need the store, which may be away then.
+Thanks to the file a restart does not need the store, which may be away then. A file that is damaged
+is made anew.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
+from streaming.whole_file import write_whole
 from trainers.config import SessionConfig
 from trainers.names import Kind
+from trainers.recording.errors import RecordError
 from trainers.recording.files import RUNS, of_market
-from trainers.tracking.runs import start_learner
+from trainers.recording.record import read_runs
+from trainers.tracking.runs.lifecycle import start_learner
 
 
 class RunIds:
@@ -32,9 +35,10 @@ class RunIds:
     ) -> None:
         self._client, self._config, self._session = client, config, session
         self._market, self._path = market, of_market(session, market, RUNS)
-        self._known: dict[str, str] = {}
-        if self._path.exists():
-            self._known = json.loads(self._path.read_text(encoding="utf-8"))
+        try:
+            self._known = read_runs(session, market)
+        except RecordError:
+            self._known = {}  # the runs are found again in the store, by their tags
 
     def make(self, learner: str, kind: Kind, learner_kind: str) -> str:
         """Return the run id of a learner; create its run if there is none.
@@ -54,7 +58,5 @@ class RunIds:
                 kind=kind,
                 learner_kind=learner_kind,
             )
-            unfinished = self._path.with_suffix(".unfinished")
-            unfinished.write_text(json.dumps(self._known, indent=1), encoding="utf-8")
-            os.replace(unfinished, self._path)
+            write_whole(self._path, json.dumps(self._known, indent=1).encode())
         return self._known[learner]

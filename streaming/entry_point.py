@@ -1,0 +1,65 @@
+"""What every program of the project has in common: how it begins, and how it ends.
+
+    @entry_point("replay")
+    def main() -> int: ...
+
+An error whose cause lies outside the program (a wrong setting, a full disk, a store that is away)
+is one line and an exit code. A fault of the program itself shows its traceback.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import NoReturn
+
+from streaming.console import prepare, say
+from streaming.environment import reach_this_machine_directly
+from streaming.errors import TickloopError, reason_of
+
+Main = Callable[[], int | None]
+
+
+def entry_point(
+    name: str,
+    *,
+    outside: tuple[type[Exception], ...] = (),
+    codes: Mapping[type[Exception], int] | None = None,
+) -> Callable[[Main], Callable[[], NoReturn]]:
+    """Make a program of a function that returns the exit code, or None for 0.
+
+    Args:
+        name: what its lines begin with.
+        outside: further errors whose cause lies outside the program, besides ``OSError``.
+        codes: exit codes by error, where they are others than the errors' own.
+    """
+    expected: tuple[type[Exception], ...] = (TickloopError, OSError, *outside)
+
+    def decorate(main: Main) -> Callable[[], NoReturn]:
+        @functools.wraps(main)
+        def run() -> NoReturn:
+            prepare()
+            reach_this_machine_directly(os.environ)
+            try:
+                code = main() or 0
+            except KeyboardInterrupt:
+                code = _told(name, "stopped", 1)
+            except expected as e:
+                code = _told(name, reason_of(e), _code_of(e, codes or {}))
+            sys.exit(code)
+
+        return run
+
+    return decorate
+
+
+def _code_of(error: Exception, codes: Mapping[type[Exception], int]) -> int:
+    own = error.exit_code if isinstance(error, TickloopError) else 1
+    return next((code for kind, code in codes.items() if isinstance(error, kind)), own)
+
+
+def _told(name: str, text: str, code: int) -> int:
+    say(f"{name}: {text}", error=True)
+    return code

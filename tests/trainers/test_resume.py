@@ -1,0 +1,50 @@
+"""Resuming a session: not while its processes run, whatever the name of its folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from streaming.errors import ConfigError
+from trainers.recording.decision_log import check_logs
+from trainers.recording.errors import RecordError
+from trainers.session import resume
+
+
+@pytest.fixture
+def feed(tmp_path):
+    """A process that looks like the feed of a session, and the session's folder."""
+    session = tmp_path / "my project" / "0a1b"
+    words = ["-c", "input()", "-m", "streaming.feed", str(session)]
+    process = subprocess.Popen([sys.executable, *words], stdin=subprocess.PIPE)
+    yield process, session
+    process.kill()
+    process.communicate()
+
+
+def test_a_session_whose_processes_run_is_not_resumed(feed, monkeypatch):
+    process, session = feed
+    monkeypatch.setattr(resume, "LAST_SECONDS", 0.1)
+    with pytest.raises(ConfigError, match=rf"session 0a1b runs \(process {process.pid}\)"):
+        resume.wait_for_the_last(session)
+    resume.wait_for_the_last(session.with_name("0a1"))  # of another session
+
+
+def test_it_is_as_soon_as_they_have_ended(feed):
+    process, session = feed
+    process.kill()
+    resume.wait_for_the_last(session)
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_market_that_lost_its_decisions_does_not_begin_anew_on_what_is_left(tmp_path, content):
+    check_logs(tmp_path)
+    (tmp_path / "BTCUSDT.checkpoint.pt").write_bytes(b"learned")
+    if content is not None:
+        (tmp_path / "BTCUSDT.decisions.jsonl").write_bytes(content)
+    with pytest.raises(RecordError, match=r"BTCUSDT\.decisions\.jsonl: expected .* restore it"):
+        check_logs(tmp_path)
+    (tmp_path / "BTCUSDT.decisions.jsonl").write_bytes(b'{"do":"began","format":2}\n')
+    check_logs(tmp_path)

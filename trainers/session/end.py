@@ -1,0 +1,50 @@
+"""Ends a session in MLflow: what its processes have left to deliver, and the status of its runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlflow.tracking import MlflowClient
+
+from streaming.console import say
+from streaming.errors import TickloopError, reason_of
+from trainers.names import Tag
+from trainers.tracking.runs.lifecycle import end_runs
+from trainers.tracking.store import STORE_ERRORS
+from trainers.tracking.uploads import leave_nothing_behind
+
+
+def finish(client: MlflowClient, session: Path, code: int) -> None:
+    """Deliver the rest of the session's record to the store, and end the session's runs."""
+    delivered = give_store_the_rest(client, session)
+    try:
+        end(client, session, code)
+    except (*STORE_ERRORS, OSError) as e:
+        if delivered:  # else it was said that the store is away
+            text = f"the runs of session {session.name} could not be ended: {reason_of(e)}"
+            say(text, error=True)
+
+
+def end(client: MlflowClient, session: Path, code: int) -> None:
+    """End the runs of a session as an exit code says.
+
+    Raises:
+        MlflowException: if the store does not answer.
+    """
+    text = "ended" if code == 0 else f"ended with code {code}"
+    client.set_tag(session.name, Tag.STATUS_TEXT, text)
+    end_runs(client, session.name, "FINISHED" if code == 0 else "FAILED")
+
+
+def give_store_the_rest(client: MlflowClient, session: Path) -> bool:
+    """Deliver the rest of a session's record to the store; return whether that succeeded."""
+    try:
+        leave_nothing_behind(client, session)
+    except (TickloopError, *STORE_ERRORS, OSError) as e:
+        say(
+            f"the MLflow store lacks a part of session {session.name} ({reason_of(e)});"
+            f" it is kept in {session}, and is delivered when the next session starts",
+            error=True,
+        )
+        return False
+    return True

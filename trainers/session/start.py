@@ -1,0 +1,81 @@
+"""Begins or resumes a session: all checks, then its run in MLflow; no process is started yet."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlflow.tracking import MlflowClient
+
+from streaming.errors import ConfigError, RingError, reason_of
+from trainers.config import SessionConfig, session_folder
+from trainers.session.access import Passwords
+from trainers.session.end import finish, give_store_the_rest
+from trainers.session.preflight import PortError, check, check_folder
+from trainers.session.processes.supervisor import POLL_SECONDS
+from trainers.session.resume import (
+    LAST_SECONDS,
+    resumed_config,
+    session_to_resume,
+    wait_for_the_last,
+)
+from trainers.tracking.runs.lifecycle import resume_session, start_session
+from trainers.tracking.runs.orphans import close_orphans
+from trainers.tracking.store import STORE_ERRORS, ensure_store
+from trainers.tracking.uploads import undelivered
+
+
+@contextlib.contextmanager
+def before_the_start() -> Iterator[None]:
+    """Make a wrong setting of what the disk or the store refuses: nothing has started yet."""
+    try:
+        yield
+    except (*STORE_ERRORS, RingError, OSError) as e:
+        raise ConfigError(f"the session cannot start: {reason_of(e)}") from e
+
+
+def begin(
+    config: SessionConfig, root: Path, passwords: Passwords
+) -> tuple[MlflowClient, str, SessionConfig]:
+    """Create a session, or resume one; return the store's client, its run id and its settings."""
+    if not config.resume:
+        check(config, passwords)
+    client = MlflowClient(ensure_store(root))
+    check_folder(session_folder(root, ""))
+    _close_the_dead(client, root)
+    if not config.resume:
+        return client, start_session(client, config, root), config
+    run_id = session_to_resume(client, root, config.resume)
+    session = session_folder(root, run_id)
+    wait_for_the_last(session)
+    resumed = resumed_config(config, session)
+    _check_patiently(resumed, passwords)
+    try:
+        resume_session(client, run_id, config, root)
+    except BaseException:
+        finish(client, session, 1)
+        raise
+    return client, run_id, resumed
+
+
+def _close_the_dead(client: MlflowClient, root: Path) -> None:
+    """End the runs of killed sessions, and deliver what they and others have left."""
+    dead = [session_folder(root, run_id) for run_id in close_orphans(client)]
+    for left in {*dead, *undelivered(session_folder(root, ""))}:
+        give_store_the_rest(client, left)
+
+
+def _check_patiently(config: SessionConfig, passwords: Passwords) -> None:
+    """Check the settings, waiting for ports: the page of a killed session ends a moment later."""
+    deadline = time.monotonic() + LAST_SECONDS
+    while True:
+        try:
+            check(config, passwords)
+        except PortError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_SECONDS)
+        else:
+            return

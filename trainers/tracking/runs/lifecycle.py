@@ -1,0 +1,151 @@
+"""The MLflow runs of a session: one for the session, one for each learner of each market.
+
+They are not nested; tags say which session, market and learner a run belongs to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from mlflow.entities import Param
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
+from mlflow.utils.validation import MAX_PARAMS_TAGS_PER_BATCH
+from sqlalchemy.exc import SQLAlchemyError
+
+from streaming.console import say
+from streaming.errors import reason_of
+from trainers.config import SessionConfig
+from trainers.names import EXPERIMENT, Kind, LearnerKind, Status, Tag
+from trainers.recording.files import RECORD
+from trainers.tracking.runs.launched import launched_run, settings_of
+from trainers.tracking.runs.owners import owner_of_this_process
+from trainers.tracking.runs.provenance import installed, provenance, uncommitted
+from trainers.tracking.runs.search import runs_of
+
+NAME_CHARS = 250  # of a run, in MLflow's databases
+
+
+def start_session(client: MlflowClient, config: SessionConfig, root: Path) -> str:
+    """Start a session's run and return its id: the one that `mlflow run` made, or a new one."""
+    run_id = launched_run(client, root, settings_of(config))
+    if run_id is None:
+        run_id = create_run(client, f"{config.source} {config.symbols}", {})
+    tags: dict[str, str] = {Tag.KIND: Kind.SESSION, Tag.SESSION: run_id, Tag.SYMBOL: config.symbols}
+    tags |= {Tag.OWNER: owner_of_this_process(), **provenance(root)}
+    tags |= {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: "starting"}
+    try:
+        describe_run(client, run_id, config, tags)
+        _note(client, run_id, "installed.txt", installed())
+        _note(client, run_id, "git.diff", uncommitted(root))
+    except BaseException:
+        with contextlib.suppress(MlflowException, SQLAlchemyError, OSError):
+            client.set_terminated(run_id, "FAILED")
+        raise
+    return run_id
+
+
+def _note(client: MlflowClient, run_id: str, name: str, text: str | None) -> None:
+    """Add a text to the session's record, if there is one: training does not need it."""
+    try:
+        if text:
+            client.log_text(run_id, text, f"{RECORD}/{name}")
+    except Exception as e:  # noqa: BLE001  (each kind of artifact store has errors of its own)
+        say(f"{RECORD}/{name} could not be stored: {reason_of(e)}", error=True)
+
+
+def resume_session(client: MlflowClient, run_id: str, given: SessionConfig, root: Path) -> None:
+    """Reopen the runs of a session that has ended; this process becomes their owner.
+
+    Args:
+        client: the MLflow store's client.
+        run_id: the session's run.
+        given: the settings of the command line.
+        root: the project's folder.
+    """
+    for run in runs_of(client, run_id):
+        client.set_tag(run.info.run_id, Tag.OWNER, owner_of_this_process())
+        client.update_run(run.info.run_id, status="RUNNING")
+    client.set_tag(run_id, Tag.STATUS, Status.IDLE)
+    client.set_tag(run_id, Tag.STATUS_TEXT, "resuming")
+    launch = launched_run(client, root, settings_of(given))
+    if launch is not None and launch != run_id:  # the run that `mlflow run` made is no session
+        client.set_tag(launch, Tag.KIND, Kind.RESUME)
+        client.set_tag(launch, Tag.RESUME_OF, run_id)
+
+
+def start_learner(
+    client: MlflowClient,
+    config: SessionConfig,
+    session: str,
+    symbol: str,
+    learner: str,
+    *,
+    kind: Kind = Kind.LEARNER,
+    learner_kind: str = LearnerKind.FORECASTER,
+) -> str:
+    """Return the id of a learner's run on one market; create the run if there is none.
+
+    Args:
+        client: the MLflow store's client.
+        config: the session's settings, which become params.
+        session: run id of the session.
+        symbol: the market.
+        learner: the learner's name.
+        kind: the kind of the run.
+        learner_kind: a ``LearnerKind``.
+    """
+    for run in runs_of(client, session):
+        if (run.data.tags.get(Tag.SYMBOL), run.data.tags.get(Tag.LEARNER)) == (symbol, learner):
+            return str(run.info.run_id)  # made by a trainer that was killed before it noted the id
+    owner = client.get_run(session).data.tags.get(Tag.OWNER, "")
+    tags = learner_tags(session, symbol, learner, kind, learner_kind) | {Tag.OWNER: owner}
+    run_id = create_run(client, f"{learner} {symbol}", tags)
+    describe_run(client, run_id, config, {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: "warming up"})
+    return run_id
+
+
+def learner_tags(
+    session: str, symbol: str, learner: str, kind: str, learner_kind: str
+) -> dict[str, str]:
+    """Return the tags that identify a learner's run."""
+    return {
+        Tag.KIND: kind,
+        Tag.SESSION: session,
+        Tag.SYMBOL: symbol,
+        Tag.LEARNER: learner,
+        Tag.LEARNER_KIND: learner_kind,
+    }
+
+
+def end_runs(client: MlflowClient, session: str, status: str) -> None:
+    """End every run of a session that still runs with an MLflow status; the session's own last."""
+    running = [run for run in runs_of(client, session) if run.info.status == "RUNNING"]
+    for run in sorted(running, key=lambda run: run.info.run_id == session):
+        client.set_terminated(run.info.run_id, status)
+
+
+def create_run(client: MlflowClient, name: str, tags: dict[str, str]) -> str:
+    """Create a run in the project's experiment; return its id."""
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None  # ensure_store has created it
+    run_id: str = client.create_run(
+        experiment.experiment_id,
+        tags={MLFLOW_RUN_NAME: name[:NAME_CHARS], MLFLOW_SOURCE_NAME: "trainers.session", **tags},
+    ).info.run_id
+    return run_id
+
+
+def describe_run(
+    client: MlflowClient, run_id: str, config: SessionConfig, tags: dict[str, str]
+) -> None:
+    """Set a run's tags, and as params all settings that `mlflow run` has not set already."""
+    known = client.get_run(run_id).data.params
+    values = config.flat.items()
+    params = [Param(name, str(value)) for name, value in values if name not in known]
+    for first in range(0, len(params), MAX_PARAMS_TAGS_PER_BATCH):
+        client.log_batch(run_id, params=params[first : first + MAX_PARAMS_TAGS_PER_BATCH])
+    for name, value in tags.items():
+        client.set_tag(run_id, name, value)

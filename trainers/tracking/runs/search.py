@@ -1,0 +1,49 @@
+"""Finds the runs of sessions in the MLflow store, in all its experiments."""
+
+from __future__ import annotations
+
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from trainers.names import Kind, Tag
+from trainers.tracking.runs.owners import may_live
+
+
+def last_session(client: MlflowClient) -> str | None:
+    """Return the id of the newest session; None if there is none."""
+    return _newest(search(client, f"tags.{Tag.KIND} = '{Kind.SESSION}'"))
+
+
+def running_session(client: MlflowClient) -> str | None:
+    """Return the id of the newest running session; None if there is none."""
+    found = search(client, "tags.kind = 'session' and attributes.status = 'RUNNING'")
+    return _newest([run for run in found if may_live(run.data.tags.get(Tag.OWNER, ""))])
+
+
+def ended_sessions(client: MlflowClient) -> list[Run]:
+    """Return the runs of sessions that have finished without a failure or kill, newest first."""
+    found = search(client, "tags.kind = 'session' and attributes.status = 'FINISHED'")
+    return sorted(found, key=lambda run: run.info.start_time, reverse=True)
+
+
+def runs_of(client: MlflowClient, session: str) -> list[Run]:
+    """Return the runs of a session from all experiments."""
+    return search(client, f"tags.session = '{session}'")
+
+
+def search(client: MlflowClient, query: str) -> list[Run]:
+    """Return the runs that match MLflow's ``query``, of all experiments."""
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    found: list[Run] = []
+    token = None
+    while True:
+        page = client.search_runs(experiments, query, max_results=1000, page_token=token)
+        found.extend(page)
+        token = page.token
+        if not token:
+            return found
+
+
+def _newest(runs: list[Run]) -> str | None:
+    newest = max(runs, key=lambda run: run.info.start_time, default=None)
+    return None if newest is None else str(newest.info.run_id)
