@@ -12,23 +12,22 @@ import asyncio
 import contextlib
 import errno
 import logging
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from streaming.config import StreamConfig
-from streaming.console import prepare, say
 from streaming.credit import Credits
-from streaming.errors import ConfigError, TickloopError
+from streaming.entry_point import entry_point
+from streaming.errors import ConfigError
 from streaming.exchange.server import Exchange
-from streaming.process import end_with_parent
+from streaming.process import end_signals, end_with_parent
 from streaming.ticks import NS_PER_S
 
 
 async def run(config: StreamConfig, folder: Path, ahead_s: float | None) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until a signal ends it.
 
     Args:
         config: the session's stream settings.
@@ -40,7 +39,7 @@ async def run(config: StreamConfig, folder: Path, ahead_s: float | None) -> None
         OSError: if the port is in use.
     """
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in end_signals():
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     ahead_ns = None if ahead_s is None else int(ahead_s * NS_PER_S)
     credits = None if ahead_ns is None else Credits(folder, config.symbol_list, ahead_ns)
@@ -51,24 +50,19 @@ async def run(config: StreamConfig, folder: Path, ahead_s: float | None) -> None
             exchange.pacing.result()  # raises what has ended it
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run one session's exchange and return the exit code: 2 if it cannot be as configured."""
-    prepare()
+@entry_point("exchange")
+def main() -> None:
+    """Run one session's exchange."""
     end_with_parent()
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    folder, ahead_s = _arguments(sys.argv[1:])
+    config = _load(folder)
     try:
-        folder, ahead_s = _arguments(argv)
-        config = _load(folder)
         asyncio.run(run(config, folder, ahead_s))
-    except TickloopError as e:
-        say(str(e), error=True)
-        return 2
     except OSError as e:
         if e.errno != errno.EADDRINUSE:
             raise
-        say(f"venue_ws: {config.venue_ws} is in use; end its user", error=True)
-        return 2
-    return 0
+        raise ConfigError(f"venue_ws: {config.venue_ws} is in use; end its user") from e
 
 
 def _arguments(argv: Sequence[str]) -> tuple[Path, float | None]:
@@ -98,4 +92,4 @@ def _load(folder: Path) -> StreamConfig:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    main()

@@ -66,9 +66,9 @@ def test_a_fault_of_the_program_shows_where_it_is():
 
 
 ROOT = Path(__file__).parents[2]
-# They only start other programs, or are for developers; the exchange has yet to follow.
+# They only start other programs, or are for developers.
 OTHERS = {
-    "streaming/exchange/__main__.py", "streaming/process.py", "trainers/replay/earlier.py",
+    "streaming/process.py", "trainers/replay/earlier.py",
     "trainers/session/mlproject.py",
 }  # fmt: skip
 

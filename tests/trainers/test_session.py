@@ -33,6 +33,8 @@ def session(monkeypatch, tmp_path, capsys):
     """Run the entry point in an empty folder; nothing is started, that it would is an answer."""
 
     class NothingStarts:
+        stopped = True  # so that nothing is replayed either
+
         def __init__(self, *_):
             pass
 
