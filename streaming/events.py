@@ -42,6 +42,9 @@ class Code(enum.StrEnum):
     CYCLE = "cycle"  # a training cycle has ended
     LEARNER_FAILED = "learner_failed"
     LEARNER_RESET = "learner_reset"  # it could not be resumed and begins anew
+    NOT_RESUMABLE = "not_resumable"  # a learner's state cannot be kept
+    METRIC_REFUSED = "metric_refused"  # a metric cannot be logged
+    BROKEN_BAR = "broken_bar"  # a price moved further than any market does in a second
     LEAK_ALARM = "leak_alarm"  # the permuted-label control knows something
     NOT_REPRODUCED = "not_reproduced"  # computed again after a restart, it came to something else
     CONTROL = "control"  # an operator's request was carried out or refused

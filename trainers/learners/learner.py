@@ -32,7 +32,7 @@ class Context:
     Attributes:
         market: symbol of the market whose bars it gets.
         seed: the session's seed; generators derive from (seed, market, learner, cycle).
-        features: name of the feature set, a key of ``datamodules.features.FEATURE_COLUMNS``.
+        features: name of the feature set, a key of ``datamodules.features.COLUMNS``.
         confidence: probability from which a forecast is a trade signal.
         fee_bps: cost of one change of position besides half the spread, bp of its value.
     """

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
+from streaming import interrupt
 from streaming.console import prepare, say
 from streaming.errors import ConfigError, TickloopError
 from streaming.settings import Settings, setting
@@ -115,6 +116,7 @@ def main() -> None:
     own, changes = split_arguments(sys.argv[1:])
     given = ReplayConfig.from_args(own)
     deterministic()
+    interrupt.install()
     try:
         sys.exit(replay(given, changes, Path.cwd()))
     except (ConfigError, StoreError) as e:
