@@ -47,10 +47,10 @@ Bars = NDArray[np.void]
 
 # The flags of a bar over which nothing is learned or scored.
 MISSING = 1  # trades are missing in this bar or between it and the one before
-BROKEN = 2  # a price more than doubled or halved since the bar before: no move, a wrong print
+BROKEN = 2  # a price is too far from the bar before for a move: it is a wrong print
 
-# The largest plausible move of one second. Where a market trades at its smallest price step, one
-# step more is a doubling; no other market comes near it.
+# The largest plausible move of one second, as a factor. Recorded markets come to 1.02; where a
+# price is only one of its steps high, one step up is 2.
 MOST_TIMES = 2.0
 
 # A longer silence is taken as a break in the series, not filled with carried bars.

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streaming.bars
-from streaming.bars import BAR, BROKEN, MISSING, BarBuilder, bars_of
+from streaming.bars import BAR, BROKEN, MISSING, MOST_TIMES, BarBuilder, bars_of
 from streaming.ticks import AFTER_GAP, LATE, NS_PER_MS, NS_PER_S, make_ticks
 from tests.streaming.samples import START, markets, splits, ticks_at
 
@@ -91,7 +91,7 @@ class OneByOne:
         before = self.last_close or bar["prices"][0]
         self.last_close = bar["prices"][-1] if bar["prices"] else self.last_close
         prices = bar["prices"] or [before]
-        if max(prices) > 2 * before or 2 * min(prices) < before:
+        if max(prices) > MOST_TIMES * before or MOST_TIMES * min(prices) < before:
             bar["gap"] |= BROKEN
             bar["bid"] = bar["ask"] = self.last_close
         for name in ("bid", "ask"):  # where the first bar of all lacks one: its close

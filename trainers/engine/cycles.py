@@ -10,7 +10,7 @@ import numpy as np
 from datamodules.digest import digest
 from datamodules.features import raw_columns
 from datamodules.snapshot import Snapshot
-from streaming.bars import BROKEN, Bars
+from streaming.bars import BROKEN, MOST_TIMES, Bars
 from streaming.events import Code
 from streaming.ticks import NS_PER_S
 from trainers.config import TrainingConfig
@@ -93,9 +93,9 @@ class Cycles:
         at = np.datetime_as_string(new["ts_open"][:1].view("M8[ns]"), unit="s")[0]
         yield Happened(
             Code.BROKEN_BAR,
-            f"{len(new):,} broken {'bar' if len(new) == 1 else 'bars'}: a price more than doubled"
-            f" or halved within a second (at {at} from {new['low'][0]:g} to {new['high'][0]:g});"
-            " no account, memory or score counts them",
+            f"{len(new):,} broken {'bar' if len(new) == 1 else 'bars'}: a price moved by more than"
+            f" a factor of {MOST_TIMES:g} within a second (at {at}, from {new['low'][0]:g} to"
+            f" {new['high'][0]:g}); no account, memory or score counts that",
         )
 
     def train(self, event: LearnerTurn) -> Iterator[Command]:
