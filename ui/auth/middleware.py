@@ -22,6 +22,7 @@ from trainers.session.access import VIEWER
 from ui.auth.authenticator import Authenticator, Principal, TooManyAttemptsError
 from ui.auth.same_origin import SAFE_METHODS, SameOrigin
 from ui.server.bodies import TooLargeError, again, body_of
+from ui.server.prefix import prefix_of
 from ui.server.refusals import refusal
 
 LOGIN, LOGOUT = "/login", "/logout"
@@ -130,7 +131,8 @@ def _to_login(scope: Scope) -> Response:
         return HTMLResponse('<!doctype html><meta http-equiv="refresh" content="0">')
     query = scope["query_string"].decode("latin-1")
     path = quote(scope["path"] + f"?{query}" * bool(query), safe="/")
-    return RedirectResponse(LOGIN if path == "/" else f"{LOGIN}?next={path}", 303)
+    login = prefix_of(headers) + LOGIN
+    return RedirectResponse(login if path == "/" else f"{login}?next={path}", 303)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, response: Response) -> None:

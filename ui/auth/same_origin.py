@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from trainers.session.access import is_loopback
+from ui.server.prefix import address_of
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 OWN_SITE = (None, "same-origin", "none")  # of Sec-Fetch-Site; programs send none
@@ -97,7 +98,7 @@ class SameOrigin:
 
     def _forwarded(self, headers: Headers, name: str) -> str | None:
         """Return the address that a browser asked a proxy for; None if it is not this page's."""
-        address = headers.get("x-forwarded-host", "").partition(",")[0].strip().lower()
+        address = address_of(headers).lower()
         return address if _name_of(address) in {name, *self.names} else None
 
     def _is_here(self, name: str) -> bool:

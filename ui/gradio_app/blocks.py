@@ -18,6 +18,7 @@ from ui.gradio_app.deferred import Loaded
 from ui.gradio_app.functions import ApiFunctions
 from ui.gradio_app.permissions import may_view
 from ui.server.assets import STATIC, head, style
+from ui.server.prefix import Prefixed
 from ui.session_view import SessionView
 
 PARTS = ("bar", "live", "runs", "evidence", "alerts")
@@ -56,6 +57,7 @@ def load(session: SessionView, host: str, port: int) -> Loaded:
     parent = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     # Gradio keeps to the policy of its parent; its own would let any origin read.
     parent.add_middleware(CORSMiddleware, allow_origins=[])
+    parent.add_middleware(Prefixed)
     parent.add_middleware(Answers, blocks=page)
     app = gr.mount_gradio_app(
         parent,
