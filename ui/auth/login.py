@@ -23,8 +23,8 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from trainers.session.access import OPERATOR, Role
 from ui.auth.authenticator import Authenticator, TooManyAttemptsError
 from ui.auth.middleware import LOGIN, LOGOUT
+from ui.auth.prefix import address_of, prefix_of
 from ui.auth.session_tokens import LIFE_SECONDS
-from ui.server.prefix import address_of, prefix_of
 
 PAGE = (Path(__file__).parent / "login.html").read_text(encoding="utf-8")
 STYLE = re.findall(r"<style>(.*?)</style>", PAGE, re.DOTALL)[0]

@@ -20,9 +20,9 @@ from starlette.websockets import WebSocket
 
 from trainers.session.access import VIEWER
 from ui.auth.authenticator import Authenticator, Principal, TooManyAttemptsError
+from ui.auth.prefix import prefix_of
 from ui.auth.same_origin import SAFE_METHODS, SameOrigin
 from ui.server.bodies import TooLargeError, again, body_of
-from ui.server.prefix import prefix_of
 from ui.server.refusals import refusal
 
 LOGIN, LOGOUT = "/login", "/logout"

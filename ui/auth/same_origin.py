@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from trainers.session.access import is_loopback
-from ui.server.prefix import address_of
+from ui.auth.prefix import address_of
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 OWN_SITE = (None, "same-origin", "none")  # of Sec-Fetch-Site; programs send none

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from gradio.events import api as add_api
 from starlette.middleware.cors import CORSMiddleware
 
+from ui.auth.prefix import Prefixed
 from ui.evidence.evidence_view import score_head
 from ui.gradio_app.answers import Answers
 from ui.gradio_app.arguments import checked
@@ -18,7 +19,6 @@ from ui.gradio_app.deferred import Loaded
 from ui.gradio_app.functions import ApiFunctions
 from ui.gradio_app.permissions import may_view
 from ui.server.assets import STATIC, head, style
-from ui.server.prefix import Prefixed
 from ui.session_view import SessionView
 
 PARTS = ("bar", "live", "runs", "evidence", "alerts")
