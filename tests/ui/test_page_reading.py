@@ -149,9 +149,8 @@ def test_prices_of_a_small_unit_are_charted_and_read_as_they_are(
     page: Page, open_tab: OpenTab
 ) -> None:
     tab = open_tab(page.address)
-    rows = [
-        [i, *[(12345 + i % 7) * 1e-13] * 4, 1.0, None, 1.2345e-9, 2 * (i == 5)] for i in range(60)
-    ]
+    prices = [(12345 + i % 7) * 1e-13 for i in range(60)]
+    rows = [[i, *[price] * 4, 1.0, None, 1.2345e-9, 2 * (i == 5)] for i, price in enumerate(prices)]
     tab.evaluate("Tickloop.connection.drop()")
     tab.evaluate("Tickloop.candles.setDecimals(13)")
     tab.evaluate("rows => Tickloop.candles.set({symbol: 'TINY', rows})", rows)
