@@ -217,6 +217,7 @@ WRITES = st.sampled_from(
 )  # fmt: skip
 @given(WRITES, BODIES)
 @example(("POST", "/live/alerts/rules"), {"what": "\ud800"})
+@example(("POST", "/live/alerts/rules"), {"\n": None})
 def test_whatever_is_sent_is_answered_or_refused_in_one_line(
     api: httpx.Client, busy: World, where: tuple[str, str], body: Any
 ) -> None:

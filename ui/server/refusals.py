@@ -19,7 +19,8 @@ SHOWN_CHARS = 100  # of a wrong value
 
 def refusal(code: int, text: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return the answer that refuses a request."""
-    line = text.encode("utf-8", "backslashreplace").decode()
+    # One line, and none of the halves of characters that JSON may hold and UTF-8 may not.
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return JSONResponse({"error": line, "detail": line}, code, dict(headers or {}))
 
 
