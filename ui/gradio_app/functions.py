@@ -59,7 +59,8 @@ class ApiFunctions:
 
         Returns:
             a list of bars: time in unix seconds, open, high, low, close, volume, trades, the means
-            of 20 and 50 closes (null until there are so many), and whether trades are missing.
+            of 20 and 50 closes (null until there are so many), and gap: 1 where trades are
+            missing, 2 where a price is a wrong print, 3 both, else 0.
         """
         rows = self._market(symbol).rows(_limit(limit) or self.session.config.bar_ring)
         return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
