@@ -74,9 +74,9 @@ class Learner(Protocol):
         """Learn from the bars that are known when a cycle begins.
 
         Returns:
-            Metrics by name, which become ``train/<name>`` in MLflow; None for no metrics. A name has
-            letters, digits, _ - . / and blanks; other names, and values that are no numbers, are
-            told once and not logged.
+            Metrics by name, which become ``train/<name>`` in MLflow; None for no metrics. A name
+            has letters, digits, _ - . / and blanks; other names, and values that are no numbers,
+            are told once and not logged.
 
         Raises:
             NotEnoughBarsError: if the learner needs more bars; it is called again next cycle.
