@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader, IterableDataset
 from datamodules.features import WARMUP_BARS, features_of
 from datamodules.scaling import fit_scaler, scale
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
-from datamodules.windows import WINDOW_BARS, Windows, make_windows
+from datamodules.windows import WINDOW_BARS, Windows, gaps_of, make_windows
+from streaming.bars import BROKEN
 
 # The minibatches of one Lightning step: (B, 60, F) float32 and (B,) float32, 0 or 1.
 Batch = list[tuple[Tensor, Tensor]]
@@ -38,7 +39,7 @@ class CNNDataModule(pl.LightningDataModule):
 
     Args:
         snapshot: what is known at the cut.
-        features: name of the feature set, a key of ``features.FEATURE_COLUMNS``.
+        features: name of the feature set, a key of ``features.COLUMNS``.
         updates: how many minibatches to draw.
         batch_size: how many windows a minibatch has.
         rng: source of the draws.
@@ -61,11 +62,11 @@ class CNNDataModule(pl.LightningDataModule):
         if len(bars) < NEEDED:
             raise NotEnoughBarsError(len(bars), NEEDED)
         rows = features_of(bars, features)
-        self.scaler: MinMaxScaler = fit_scaler(rows)
+        gap = gaps_of(bars, WARMUP_BARS)[WARMUP_BARS:]
+        sound = (gap & BROKEN) == 0  # or one wrong print would press all other rows together
+        self.scaler: MinMaxScaler = fit_scaler(rows[sound] if sound.any() else rows)
         self.rows = scale(rows, self.scaler)
-        self.windows: Windows = make_windows(
-            self.rows, bars["close"][WARMUP_BARS:], bars["gap"][WARMUP_BARS:]
-        )
+        self.windows: Windows = make_windows(self.rows, bars["close"][WARMUP_BARS:], gap)
         self.moved = np.flatnonzero(~self.windows.flat)
         shape = (updates if len(self.moved) else 0, batch_size)
         self.drawn: NDArray[np.int64] = rng.choice(self.moved, shape)

@@ -25,7 +25,7 @@ RAW_COLUMNS = (
 # The slowest indicator, SMA 50, needs 49 bars before its first value.
 WARMUP_BARS = 49
 
-FEATURE_COLUMNS = {
+COLUMNS = {
     "classic": ("open", "high", "low", "close", "volume", "sma_20", "sma_50", "rsi_14"),
     "flow": (
         "return",  # change of the close, in units of its mean absolute value over 49 bars
@@ -53,7 +53,7 @@ def make_features(raw: Any, name: str, xp: ModuleType = np) -> Any:
 
     Args:
         raw: ``(..., T, 10)`` float64, the columns ``RAW_COLUMNS``, as numpy array or torch tensor.
-        name: a key of ``FEATURE_COLUMNS``.
+        name: a key of ``COLUMNS``.
         xp: the library of ``raw``, ``numpy`` or ``torch``.
 
     Returns:
@@ -79,7 +79,7 @@ def features_of(bars: Bars, name: str) -> NDArray[np.float64]:
 def _classic(bar: dict[str, Any]) -> list[Any]:
     close = bar["close"]
     averages = [sma(close, 20), sma(close, 50), rsi(close, 14)]
-    return [*(bar[name] for name in FEATURE_COLUMNS["classic"][:5]), *averages]
+    return [*(bar[name] for name in COLUMNS["classic"][:5]), *averages]
 
 
 def _flow(bar: dict[str, Any]) -> list[Any]:

@@ -12,8 +12,11 @@ from typing import Any, TypeAlias
 # A numpy array or torch tensor (..., T): both have the operators used, and no common base class.
 Series: TypeAlias = Any
 
-# Keeps ratios finite where nothing moved; it is far below any price step or volume.
+# Keeps ratios finite where nothing moved or traded; it is far below any volume, and below any price
+# step once it is taken as a share of the price.
 TINY = 1e-12
+
+RSI_BARS = 14
 
 
 def lagged(x: Series, lag: int, n: int) -> Series:
@@ -36,7 +39,7 @@ def change(x: Series) -> Series:
     return x[..., 1:] / x[..., :-1] - 1.0
 
 
-def rsi(close: Series, length: int = 14) -> Series:
+def rsi(close: Series, length: int = RSI_BARS) -> Series:
     """Return the relative strength index with simple means, 0 to 100, 50 where nothing moved.
 
     Simple instead of Wilder's recursive means: those remember the whole past, so that the same
@@ -52,4 +55,7 @@ def rsi(close: Series, length: int = 14) -> Series:
     moved = close[..., 1:] - close[..., :-1]
     gain = sma((abs(moved) + moved) / 2, length)
     loss = sma((abs(moved) - moved) / 2, length)
-    return 100.0 * (gain + TINY / 2) / (gain + loss + TINY)
+    # A share of the price, so that the RSI does not depend on the price's unit. Above a price of 1
+    # the share only shrinks, which no move notices.
+    tiny = TINY * lagged(close, 0, gain.shape[-1]).clip(max=1.0)
+    return 100.0 * (gain + tiny / 2) / (gain + loss + tiny)

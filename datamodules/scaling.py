@@ -12,10 +12,17 @@ from sklearn.preprocessing import MinMaxScaler
 # The market leaves the range that the scaler was fitted on; a network must not see values far out.
 LOWEST, HIGHEST = -1.0, 2.0
 
+SCALED = 1.0  # the range of a fitted column
+
 
 def fit_scaler(rows: NDArray[np.float64]) -> MinMaxScaler:
     """Return a scaler fitted on ``(N, F)`` rows, all known before the forecasts that use it."""
-    return MinMaxScaler().fit(rows)
+    scaler = MinMaxScaler().fit(rows)
+    # scikit-learn takes a range below 2e-15 for none: a price may have such a range.
+    small = (scaler.data_range_ > 0) & (scaler.scale_ * scaler.data_range_ < SCALED / 2)
+    scaler.scale_[small] = SCALED / scaler.data_range_[small]
+    scaler.min_[small] = -scaler.data_min_[small] * scaler.scale_[small]
+    return scaler
 
 
 def scale(rows: NDArray[np.float64], scaler: MinMaxScaler) -> NDArray[np.float32]:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.features import WARMUP_BARS
-from datamodules.indicators import rsi
+from datamodules.indicators import RSI_BARS, rsi
 from datamodules.quotes import BP, mids
-from datamodules.windows import gap_free
+from datamodules.windows import gap_free, gaps_of
 from streaming.bars import Bars
 
 STATE_BARS = 10
@@ -75,7 +75,7 @@ def make_transitions(bars: Bars) -> Transitions:
     mid = mids(bars)[WARMUP_BARS:]
     ret = BP * (mid[STATE_BARS:] / mid[STATE_BARS - 1 : -1] - 1)
     ts = bars["ts_open"][WARMUP_BARS + STATE_BARS :]
-    whole = gap_free(bars["gap"][WARMUP_BARS:], STATE_BARS + 1)
+    whole = gap_free(gaps_of(bars, RSI_BARS)[WARMUP_BARS:], STATE_BARS + 1)
     # The product's definition counts T - 60 transitions: the oldest is left out.
     whole[0] = False
     return Transitions(views[whole], ret[whole], ts[whole])

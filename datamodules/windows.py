@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from streaming.bars import BROKEN, Bars
+
 WINDOW_BARS = 60
 
 
@@ -39,7 +41,7 @@ def make_windows(
     Args:
         rows: ``(N, F)`` scaled features.
         close: ``(N,)`` closes of the same bars.
-        gap: ``(N,)`` non-zero where trades are missing in the bar or just before it.
+        gap: ``(N,)`` gap flags, as ``gaps_of`` returns them; 0 where all is well.
 
     Returns:
         ``N - 60`` windows, fewer where gaps cut some out.
@@ -69,3 +71,21 @@ def gap_free(gap: NDArray[np.int64], length: int) -> NDArray[np.bool]:
     before = np.concatenate([[0], np.cumsum(gap != 0)])
     free: NDArray[np.bool] = before[length:] == before[:-length]
     return free
+
+
+def gaps_of(bars: Bars, reach: int) -> NDArray[np.int64]:
+    """Return the gap flags of bars ``(T,)``, each broken bar also at the bars that look back on it.
+
+    Missing trades spoil no average. A wrong print does, in every feature that reaches back to it.
+
+    Args:
+        bars: ``(T,)`` of dtype ``BAR``.
+        reach: how many bars a feature looks back.
+    """
+    gap: NDArray[np.int64] = bars["gap"]
+    broken = (gap & BROKEN) != 0
+    if not broken.any():
+        return gap
+    seen = np.concatenate([[0], np.cumsum(broken)])
+    start = np.maximum(np.arange(len(bars)) - reach, 0)
+    return gap | BROKEN * (seen[1:] > seen[start])

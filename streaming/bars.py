@@ -6,6 +6,10 @@ once a tick at least ``grace`` past its end has been seen. A tick that comes aft
 late: marked and counted, never applied. A second without trades carries the last close with
 volume 0.
 
+A wrong print (a price far off by a slip of a finger or a feed) would rule everything that is summed
+over bars. So a bar with such a price is flagged as broken, and the bar that comes back from it is
+too. Its prices stay as they were traded.
+
 Sums run strictly in tick order (``ufunc.at``), so that any batching gives the same bits.
 
 Where the venue does not tell the taker's side, the tick rule does: a trade above the one before
@@ -32,7 +36,7 @@ BAR = np.dtype(
         ("signed_volume", "<f8"),  # base currency bought less sold by takers
         ("notional", "<f8"),  # quote currency, sum of price x size
         ("trades", "<i8"),
-        ("gap", "<i8"),  # 1: trades are missing in this bar or between it and the one before
+        ("gap", "<i8"),  # 0, or flags: ``MISSING`` and ``BROKEN``; learned from and scored where 0
         ("final_seq", "<i8"),  # the bar is known once this many ticks have been seen
         ("bid", "<f8"),  # price of the last trade that a taker sold, in this bar or before
         ("ask", "<f8"),  # price of the last trade that a taker bought
@@ -40,6 +44,14 @@ BAR = np.dtype(
 )
 
 Bars = NDArray[np.void]
+
+# The flags of a bar over which nothing is learned or scored.
+MISSING = 1  # trades are missing in this bar or between it and the one before
+BROKEN = 2  # a price is too far from the bar before for a move: it is a wrong print
+
+# The largest plausible move of one second, as a factor. Recorded markets come to 1.02; where a
+# price is only one of its steps high, one step up is 2.
+MOST_TIMES = 2.0
 
 # A longer silence is taken as a break in the series, not filled with carried bars.
 MAX_CARRY_S = 24 * 3600
@@ -130,10 +142,10 @@ class BarBuilder:
             return np.zeros(0, BAR)
         final = self.forming()
         final["final_seq"] = self._seq + 1
-        final["gap"][-1] |= lost
+        final["gap"][-1] |= MISSING * lost
         self._last = final[-1:]
         self._open = np.zeros(1, BAR)
-        self._open["ts_open"], self._open["gap"] = ts // NS_PER_S * NS_PER_S, 1
+        self._open["ts_open"], self._open["gap"] = ts // NS_PER_S * NS_PER_S, MISSING
         return final
 
     def _grow(self, first: int, last: int) -> None:
@@ -182,7 +194,7 @@ class BarBuilder:
             before = int(newest[i - 1]) if i else self._newest_ts
             here = int(newest[i]) // NS_PER_S - first
             since = max(before // NS_PER_S - first, 0) if before >= 0 else here
-            self._open["gap"][since : here + 1] = 1
+            self._open["gap"][since : here + 1] = MISSING
 
 
 def bars_of(ticks: Ticks, *, grace_ns: int = 0) -> Bars:
@@ -198,13 +210,30 @@ def bars_of(ticks: Ticks, *, grace_ns: int = 0) -> Bars:
 def _carry(bars: Bars, last: Bars) -> Bars:
     """Carry the last close into bars without trades, and the last bid and ask into all, in place.
 
-    ``last`` is the final bar before them, ``(1,)``, zeros if there is none. Until a side has traded
-    at all, the first bar's close stands for its quote.
+    Flag the broken bars too. ``last`` is the final bar before, ``(1,)``, zeros if there is none.
+    Until a side has traded at all, the first bar's close stands for its quote; so it does after a
+    wrong print, which may be the only quote known.
     """
     traded = bars["trades"] > 0
     close = forward_fill(np.where(traded, bars["close"], 0.0), last["close"][0])
     for name in ("open", "high", "low", "close"):
         bars[name][~traded] = close[~traded]
+    broken = _broken(bars, last["close"][0])
+    bars["gap"][broken] |= BROKEN
     for name in ("bid", "ask"):
+        bars[name][broken] = close[broken]
         bars[name] = forward_fill(bars[name], last[name][0] or close[:1])
     return bars
+
+
+def _broken(bars: Bars, last_close: float) -> NDArray[np.bool]:
+    """Return which bars have a price too far from the close before, ``last_close`` at first.
+
+    A first bar of all, where ``last_close`` is 0, is compared with its own open.
+    """
+    before = np.concatenate([[last_close], bars["close"][:-1]])[: len(bars)]
+    before = np.where(before > 0, before, bars["open"])
+    broken: NDArray[np.bool] = (bars["high"] > MOST_TIMES * before) | (
+        MOST_TIMES * bars["low"] < before
+    )
+    return broken

@@ -50,6 +50,9 @@ class Code(enum.StrEnum):
     CYCLE = "cycle"  # a training cycle has ended
     LEARNER_FAILED = "learner_failed"
     LEARNER_RESET = "learner_reset"  # it could not be resumed and begins anew
+    NOT_RESUMABLE = "not_resumable"  # a learner's state cannot be kept
+    METRIC_REFUSED = "metric_refused"  # a metric cannot be logged
+    BROKEN_BAR = "broken_bar"  # a price moved further than any market does in a second
     LEAK_ALARM = "leak_alarm"  # the permuted-label control knows something
     NOT_REPRODUCED = "not_reproduced"  # computed again after a restart, it came to something else
     DONE = "done"  # its cycles are done, or its tape is over: what came of it

@@ -44,6 +44,7 @@ from ui.mlflow.poller import Poller
 from ui.server.assets import add_asset_routes
 from ui.server.broadcaster import Broadcaster
 from ui.server.queries import add_query_routes
+from ui.server.refusals import add_refusals
 from ui.server.websocket import add_websocket
 from ui.session_view import SessionView
 
@@ -106,6 +107,7 @@ def build_app(session: SessionView, config: PageConfig, authenticator: Authentic
         broadcaster.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    add_refusals(app)
     add_auth(
         app,
         authenticator,

@@ -70,10 +70,11 @@ class SessionView:
         Raises:
             KeyError: if the session does not follow the symbol; the text names those it does.
         """
-        name = symbol.strip().upper() or self.config.symbol_list[0]
-        if name not in self.markets:
+        wanted = symbol.strip() or self.config.symbol_list[0]
+        spelled = [name for name in self.markets if name.casefold() == wanted.casefold()]
+        if wanted not in self.markets and len(spelled) != 1:
             raise KeyError(f"symbol: got {symbol!r}; allowed: {', '.join(self.markets)}")
-        return self.markets[name]
+        return self.markets.get(wanted) or self.markets[spelled[0]]
 
     def view_model(self, symbol: str) -> ViewModel:
         """Return everything that a viewer of ``symbol`` sees now."""

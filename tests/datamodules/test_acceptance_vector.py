@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from datamodules.cnn_datamodule import CNNDataModule
-from datamodules.features import FEATURE_COLUMNS, features_of
+from datamodules.features import COLUMNS, features_of
 from datamodules.transitions import make_transitions
 from streaming.bars import bars_of
 from streaming.ticks import NS_PER_S, make_ticks
@@ -35,7 +35,7 @@ def cut(bars, features):
     return features_of(bars, features), data.windows, make_transitions(bars)
 
 
-@pytest.mark.parametrize("features", FEATURE_COLUMNS)
+@pytest.mark.parametrize("features", COLUMNS)
 def test_a_thousand_ticks_give_951_rows_891_windows_and_940_experiences(features):
     rows, windows, transitions = cut(thousand_bars(), features)
     assert rows.shape == (951, 8)
@@ -46,7 +46,7 @@ def test_a_thousand_ticks_give_951_rows_891_windows_and_940_experiences(features
     assert transitions.ret.shape == transitions.ts.shape == (940,)
 
 
-@pytest.mark.parametrize("features", FEATURE_COLUMNS)
+@pytest.mark.parametrize("features", COLUMNS)
 def test_the_same_ticks_twice_give_the_same_bits(features):
     once, twice = (cut(thousand_bars(), features) for _ in range(2))
     assert once[0].tobytes() == twice[0].tobytes()

@@ -6,7 +6,7 @@ import pytest
 from datamodules.cnn_datamodule import STACK as CNN_STACK
 from datamodules.cnn_datamodule import CNNDataModule
 from datamodules.dqn_datamodule import STACK, DQNDataModule, transitions_of
-from datamodules.features import FEATURE_COLUMNS, features_of
+from datamodules.features import COLUMNS, features_of
 from datamodules.replay_buffer import ReplayBuffer
 from datamodules.scaling import scale
 from datamodules.snapshot import NotEnoughBarsError
@@ -45,7 +45,7 @@ def pairs(xs, ys):
     return [(x.tobytes(), float(y)) for x, y in zip(xs, ys, strict=True)]
 
 
-@pytest.mark.parametrize("features", FEATURE_COLUMNS)
+@pytest.mark.parametrize("features", COLUMNS)
 def test_the_cnn_draws_from_all_moved_windows_and_no_flat_one(features):
     data = cnn_data(random_bars(400), features=features, updates=60)
     windows = data.windows

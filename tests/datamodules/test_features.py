@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datamodules.features import (
-    FEATURE_COLUMNS,
+    COLUMNS,
     RAW_COLUMNS,
     WARMUP_BARS,
     features_of,
@@ -18,7 +18,7 @@ from datamodules.features import (
 from datamodules.indicators import change, rsi, sma
 from tests.datamodules.samples import bars_from, markets, random_bars
 
-SETS = pytest.mark.parametrize("name", FEATURE_COLUMNS)
+SETS = pytest.mark.parametrize("name", COLUMNS)
 
 
 def quoted(bars, seed=0, *, spread=1e-4):
@@ -83,7 +83,7 @@ def test_a_batch_gives_the_bits_of_its_single_series(name, bars, size):
 
 def test_classic_columns_are_prices_volume_and_pandas_indicators():
     bars = random_bars(400)
-    frame = pd.DataFrame(features_of(bars, "classic"), columns=FEATURE_COLUMNS["classic"])
+    frame = pd.DataFrame(features_of(bars, "classic"), columns=COLUMNS["classic"])
     for name in ("open", "high", "low", "close", "volume"):
         assert frame[name].tolist() == bars[name][WARMUP_BARS:].tolist()
     close = pd.Series(bars["close"])
@@ -100,7 +100,7 @@ def test_classic_columns_are_prices_volume_and_pandas_indicators():
 
 def test_flow_columns_agree_with_pandas():
     bars = quoted(random_bars(400, flat=0.0))
-    frame = pd.DataFrame(features_of(bars, "flow"), columns=FEATURE_COLUMNS["flow"])
+    frame = pd.DataFrame(features_of(bars, "flow"), columns=COLUMNS["flow"])
     bar = pd.DataFrame({name: bars[name] for name in RAW_COLUMNS})
     close = bar["close"]
     returns = close.pct_change()
@@ -115,7 +115,7 @@ def test_flow_columns_agree_with_pandas():
         "imbalance": bar["signed_volume"] / bar["volume"],
         "imbalance_10": bar["signed_volume"].rolling(10).sum() / bar["volume"].rolling(10).sum(),
     }
-    assert list(wanted) == list(FEATURE_COLUMNS["flow"])
+    assert list(wanted) == list(COLUMNS["flow"])
     assert set(frame["side"]) == {-1.0, 0.0, 1.0}
     for name, series in wanted.items():
         np.testing.assert_allclose(
@@ -126,13 +126,13 @@ def test_flow_columns_agree_with_pandas():
 def test_the_side_of_a_close_that_is_bid_and_ask_at_once_is_unknown():
     bars = bars_from(100 + np.arange(60) % 2)
     assert (bars["bid"] == bars["ask"]).all()
-    assert not features_of(bars, "flow")[:, FEATURE_COLUMNS["flow"].index("side")].any()
+    assert not features_of(bars, "flow")[:, COLUMNS["flow"].index("side")].any()
 
 
 def test_quotes_are_in_units_of_the_mean_absolute_return():
     bars = bars_from(np.where(np.arange(60) % 2, 101.0, 100.0))  # moves of about 1 % each
     bars["bid"], bars["ask"] = bars["close"] * 0.98, bars["close"] * 1.01
-    row = dict(zip(FEATURE_COLUMNS["flow"], features_of(bars, "flow")[-1], strict=True))
+    row = dict(zip(COLUMNS["flow"], features_of(bars, "flow")[-1], strict=True))
     assert row["bid_gap"] == pytest.approx(-2, rel=0.01)
     assert row["ask_gap"] == pytest.approx(1, rel=0.01)
 
@@ -174,7 +174,7 @@ def test_a_single_move_after_stillness_stays_finite_and_an_empty_bar_is_neutral(
     rows = features_of(bars, name)
     assert np.isfinite(rows).all()
     if name == "flow":
-        empty = dict(zip(FEATURE_COLUMNS["flow"], rows[-2], strict=True))
+        empty = dict(zip(COLUMNS["flow"], rows[-2], strict=True))
         assert empty["return"] == empty["side"] == empty["imbalance"] == 0
         assert empty["bid_gap"] == empty["ask_gap"] == 0
         assert empty["vwap_gap"] == pytest.approx(0, abs=1e-6)

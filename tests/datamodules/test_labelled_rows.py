@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamodules.features import FEATURE_COLUMNS, WARMUP_BARS, features_of
+from datamodules.features import COLUMNS, WARMUP_BARS, features_of
 from datamodules.labelled_rows import ROW_BARS, labelled_rows, newest_row
 from datamodules.snapshot import NotEnoughBarsError
 from tests.datamodules.samples import bars_from, gaps_of, random_bars
 
-SETS = pytest.mark.parametrize("name", FEATURE_COLUMNS)
+SETS = pytest.mark.parametrize("name", COLUMNS)
 N = 180
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from datamodules.features import FEATURE_COLUMNS, WARMUP_BARS, features_of
+from datamodules.features import COLUMNS, WARMUP_BARS, features_of
 from datamodules.quotes import mids
 from datamodules.transitions import STATE_BARS, STATE_COLUMNS, make_transitions, state_rows
 from tests.datamodules.samples import bars_from, gaps_of, markets, random_bars
@@ -16,7 +16,7 @@ def by_loop(bars):
     """(state and next state, return, time) of each transition, one at a time."""
     mid = mids(bars)
     rows = features_of(bars, "classic")[
-        :, [FEATURE_COLUMNS["classic"].index(name) for name in STATE_COLUMNS]
+        :, [COLUMNS["classic"].index(name) for name in STATE_COLUMNS]
     ]
     found = []
     for i in range(1, len(rows) - STATE_BARS):  # the oldest is left out by the product's definition
@@ -70,7 +70,7 @@ def test_a_bounce_between_bid_and_ask_is_no_return():
 def test_a_state_is_close_volume_and_the_rsi_of_the_features():
     bars = random_bars(90)
     rows = features_of(bars, "classic")
-    columns = [FEATURE_COLUMNS["classic"].index(name) for name in STATE_COLUMNS]
+    columns = [COLUMNS["classic"].index(name) for name in STATE_COLUMNS]
     assert state_rows(bars).tobytes() == np.ascontiguousarray(rows[:, columns]).tobytes()
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streaming.bars
-from streaming.bars import BAR, BarBuilder, bars_of
+from streaming.bars import BAR, BROKEN, MISSING, MOST_TIMES, BarBuilder, bars_of
 from streaming.ticks import AFTER_GAP, LATE, NS_PER_MS, NS_PER_S, make_ticks
 from tests.streaming.samples import START, markets, splits, ticks_at
 
@@ -50,7 +50,7 @@ class OneByOne:
         self.n += 1
         if self.newest - before > MAX_CARRY_S * NS_PER_S:
             if gap:
-                self.open[-1]["gap"] = 1
+                self.open[-1]["gap"] |= MISSING
             while self.open:
                 self.finish()
             self.open = [self.empty(second, 1)]
@@ -62,7 +62,7 @@ class OneByOne:
         if gap:
             for bar in [*self.open, *self.final]:
                 if before // NS_PER_S <= bar["second"] <= self.newest // NS_PER_S:
-                    bar["gap"] = 1
+                    bar["gap"] |= MISSING
         self.late.append(second < self.open[0]["second"])
         if not self.late[-1]:
             self.apply(self.open[second - self.open[0]["second"]], tick)
@@ -88,7 +88,12 @@ class OneByOne:
         bar = self.open.pop(0)
         bar["final_seq"] = self.n
         bar["carried"] = self.last_close
+        before = self.last_close or bar["prices"][0]
         self.last_close = bar["prices"][-1] if bar["prices"] else self.last_close
+        prices = bar["prices"] or [before]
+        if max(prices) > MOST_TIMES * before or MOST_TIMES * min(prices) < before:
+            bar["gap"] |= BROKEN
+            bar["bid"] = bar["ask"] = self.last_close
         for name in ("bid", "ask"):  # where the first bar of all lacks one: its close
             bar[name] = bar[name] or getattr(self, name) or self.last_close
             setattr(self, name, bar[name])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.features import FEATURE_COLUMNS, features_of, raw_columns
+from datamodules.features import COLUMNS, features_of, raw_columns
 from datamodules.scaling import scale
 from datamodules.windows import WINDOW_BARS, make_windows
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
@@ -28,7 +28,7 @@ from trainers.learners.linear import fit_logistic
 from trainers.learners.registry import learners_of
 from trainers.scoring.direction.scores import accuracy
 
-EACH = pytest.mark.parametrize("features", FEATURE_COLUMNS)
+EACH = pytest.mark.parametrize("features", COLUMNS)
 
 
 def make(config):
@@ -152,7 +152,7 @@ def test_a_linear_view_sees_the_newest_row_and_ever_less_of_the_moves_before():
     seen = net.seen(x)
     assert torch.equal(seen, net.seen(x[:, -VIEW_ROWS:]))
     assert seen[:, :8].tolist() == x[:, -1].tolist()
-    returns = x[:, :, FEATURE_COLUMNS["flow"].index("return")]
+    returns = x[:, :, COLUMNS["flow"].index("return")]
     for lag, share in enumerate(FADING):
         assert torch.allclose(seen[:, 8 + lag], share * returns[:, -2 - lag])
     assert list(FADING) == sorted(FADING, reverse=True)

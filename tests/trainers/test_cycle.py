@@ -299,13 +299,24 @@ def test_a_learner_whose_forecasts_always_fail_rests_longer_each_time(make):
     assert len(failing.tried) <= 5
 
 
-def test_a_report_that_is_no_number_is_its_learners_error_alone(make):
+def test_a_report_that_is_none_is_its_learners_error_alone(make):
     odd, spy = Spy("odd"), Spy()
-    odd.learn = lambda snapshot: {"loss": "low"}
+    odd.learn = lambda snapshot: "low"
     world = make(odd, spy)
     world.run(30)
     assert world.runner("odd").status == "ERROR"
     assert len(spy.learned()) == 2
+
+
+def test_a_value_that_is_no_number_is_told_of_and_the_rest_is_kept(make):
+    odd = Spy("odd")
+    odd.learn = lambda snapshot: {"loss": "low", "bars": 3}
+    world = make(odd)
+    world.run(30)
+    assert world.runner("odd").status == "IDLE"
+    assert world.runner("odd").report == {"bars": 3.0}
+    (text,) = world.told(Code.METRIC_REFUSED)
+    assert "loss for its value, which is no number" in text
 
 
 def test_a_learner_that_writes_into_its_bars_changes_nothing_for_the_others(make):

@@ -243,7 +243,12 @@ def test_a_checkpoint_goes_on_to_the_bit():
 
 
 def test_the_hash_of_ticks_is_of_those_the_cycle_before_did_not_see():
-    ticks = np.arange(10)
-    stream = RecordedStream(ticks, BARS[:0])
-    assert ticks_digest(stream, 2, 5) == ticks_digest(RecordedStream(ticks[:5], BARS[:0]), 2, 5)
-    assert ticks_digest(stream, 2, 5) != ticks_digest(stream, 3, 5)
+    ticks = RecordedStream(np.arange(10), BARS[:0]).ticks
+    assert ticks_digest(ticks(0, 5), 2) == ticks_digest(ticks(1, 5), 2)
+    assert ticks_digest(ticks(0, 5), 2) != ticks_digest(ticks(0, 5), 3)
+
+
+def test_ticks_that_were_overwritten_before_a_cycle_began_are_not_in_its_hash():
+    ticks = RecordedStream(np.arange(10), BARS[:0]).ticks
+    assert ticks_digest(ticks(4, 8), 2) == ticks_digest(ticks(4, 8), 4)
+    assert ticks_digest(ticks(4, 8), 2) != ticks_digest(ticks(2, 8), 2)

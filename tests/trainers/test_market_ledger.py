@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from datamodules.transitions import Action
+from streaming.events import Code
 from streaming.ticks import AFTER_GAP
 from tests.trainers.world import SYMBOL, Failing, Spy, World, second, seconds_of
 from trainers.config import SessionConfig
 from trainers.learners.registry import baselines_of
+from trainers.recording.files import CHECKPOINT, of_market
 from trainers.recording.ledger import read_ledger
 from trainers.scoring.direction.edge import edges_of
 from trainers.scoring.ledger import FAILED, MADE, MISSED, NO_ACTION, SILENT
@@ -502,3 +504,23 @@ def test_the_newest_bar_is_in_no_score_before_the_next_has_come(make):
     world.run(30)
     live, rows = world.runner("spy").live, world.rows("spy")
     assert live["live/scored"] == len(rows) - 1
+
+
+def test_ticks_that_the_ring_has_lost_since_raise_no_false_alarm(make):
+    world = make(Spy(), tick_cache=100)
+    world.run(60)
+    done = world.trainer.cycle
+    of_market(world.folder, SYMBOL, CHECKPOINT).unlink()  # so that all cycles are repeated
+    world.market(300)  # the ring has turned over since
+    world.reopen(Spy())
+    assert world.trainer.cycle == done > 3
+    assert world.told(Code.NOT_REPRODUCED) == []
+
+
+def test_another_version_of_what_was_done_is_still_told_of(make):
+    world = make(Spy(), tick_cache=100)
+    world.run(60)
+    of_market(world.folder, SYMBOL, CHECKPOINT).unlink()
+    world.market(300)
+    world.reopen(Spy(says=0.1))
+    assert world.told(Code.NOT_REPRODUCED)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import socket
 import sqlite3
 import threading
@@ -9,9 +10,13 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from mlflow.tracking import MlflowClient
 
-from trainers.tracking.tracker import Tracker
+from streaming.events import Code
+from trainers.tracking.outbox import Batch
+from trainers.tracking.tracker import Tracker, deliver
 
 DEADLINE = 20
 
@@ -181,3 +186,80 @@ def test_a_task_that_fails_holds_up_no_other_and_all_are_done_at_the_end(tracker
     assert done == [None, "last"]
     assert "division by zero" in caplog.text
     assert "refused a task" in caplog.text
+
+
+# ---- what the store refuses of a batch
+
+
+def refused_by(client, run, metrics, tags=None, clears=None):
+    """What the store refuses of a batch, and the run after it."""
+    batch = Batch(run, 1, 1000, metrics, tags or {}, clears or {})
+    return set(deliver(client, batch)), client.get_run(run).data
+
+
+def test_a_bad_name_takes_no_other_of_its_batch_along(client, run):
+    odd = {"acc%": 1.0, "a//b": 2.0, "x" * 300: 3.0}
+    good = {f"good {i}": float(i) for i in range(20)}
+    tags = {"status": "IDLE", "ba\td": "x"}
+    refused, data = refused_by(client, run, {**good, **odd, "last": 1.0}, tags)
+    assert refused >= set(odd)
+    assert data.metrics == {**good, "last": 1.0}
+    assert data.tags["status"] == "IDLE"
+
+
+def test_thousands_of_metrics_are_logged_whole(client, run):
+    many = {f"m{i}": float(i) for i in range(1500)}
+    refused, data = refused_by(client, run, {**many, "acc%": 1.0})
+    assert (refused, data.metrics) == ({"acc%"}, many)
+
+
+def test_a_request_s_tag_is_removed_though_something_beside_it_is_refused(client, run):
+    client.set_tag(run, "control/stop", "1")
+    refused, data = refused_by(client, run, {"acc%": 1.0}, clears={"control/stop": "1"})
+    assert refused == {"acc%"}
+    assert "control/stop" not in data.tags
+
+
+def test_a_text_that_is_half_a_character_is_logged_and_holds_up_nothing(client, run):
+    refused, data = refused_by(client, run, {"a": 1.0}, {"status_text": "bad \ud800 and \0"})
+    assert (refused, data.metrics) == (set(), {"a": 1.0})
+    assert data.tags["status_text"] == "bad ? and ?"
+
+
+def test_values_of_any_size_are_logged(client, run):
+    refused, data = refused_by(client, run, {"nan": math.nan, "inf": math.inf, "small": 5e-324})
+    assert refused == set()
+    assert data.metrics["small"] == 5e-324
+
+
+def test_a_refusal_is_told_once(client, run):
+    told = []
+    tracker = Tracker(client, lambda *event: told.append(event))
+    writer = tracker.writer()
+    for step in range(3):
+        writer.log(run, step, {"acc%": 1.0, "good": 2.0})
+    assert tracker.close(DEADLINE)
+    ((code, text),) = told
+    assert code == Code.METRIC_REFUSED
+    assert text.startswith(f"the MLflow store refuses acc% of run {run[:8]}, the rest is logged (")
+    assert len(client.get_metric_history(run, "good")) == 3
+
+
+def test_a_run_that_is_gone_is_refused_without_a_look_at_each_metric(client, run):
+    client.delete_run(run)
+    batch = Batch(run, 1, 1000, {f"m{i}": 1.0 for i in range(500)}, {}, {})
+    started = time.perf_counter()
+    assert len(deliver(client, batch)) == 500
+    assert time.perf_counter() - started < 2
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.dictionaries(st.text(max_size=6), st.floats(), max_size=6))
+def test_of_any_batch_the_good_part_is_logged(client, metrics):
+    experiment = client.get_experiment_by_name("tickloop").experiment_id
+    run = client.create_run(experiment).info.run_id
+    refused, data = refused_by(client, run, {**metrics, "good": 1.0})
+    assert set(data.metrics) == {*metrics, "good"} - refused
+    assert "good" not in refused

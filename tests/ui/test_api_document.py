@@ -91,8 +91,11 @@ def test_fields_and_comparisons_of_rules_are_the_code_s() -> None:
         (403, lambda c: c.post(f"/gradio_api/run/{TRAIN}", json={"data": []}, auth=VIEWER)),
         (403, lambda c: c.post("/live/alerts/test", headers={"Origin": "http://x"}, auth=OPERATOR)),
         (422, lambda c: c.post("/live/alerts/rules", json={"how": "?"}, auth=OPERATOR)),
-        (500, lambda c: c.post("/gradio_api/run/get_one_second_bars", json={"data": ["DOGE"]},
+        (422, lambda c: c.post("/gradio_api/run/get_one_second_bars", json={"data": ["DOGE"]},
                                auth=VIEWER)),
+        (404, lambda c: c.get(f"/live/compare?a={'0' * 32}&b={'1' * 32}", auth=VIEWER)),
+        (409, lambda c: c.post("/live/alerts/test", auth=OPERATOR)),
+        (400, lambda c: c.post("/gradio_api/run/training_status", content="{", auth=OPERATOR)),
     ],
 )  # fmt: skip
 def test_refusals_have_the_code_that_is_written(locked: Page, code: int, ask) -> None:

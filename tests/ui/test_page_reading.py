@@ -143,3 +143,25 @@ def test_new_cycle_arrives_without_a_reload(busy: World, tab: Tab) -> None:
 def test_nothing_foreign_is_asked_and_nothing_fails(tab: Tab) -> None:
     wait_for_bars(tab, 2)
     assert tab.faults == []
+
+
+def test_prices_of_a_small_unit_are_charted_and_read_as_they_are(
+    page: Page, open_tab: OpenTab
+) -> None:
+    tab = open_tab(page.address)
+    prices = [(12345 + i % 7) * 1e-13 for i in range(60)]
+    rows = [[i, *[price] * 4, 1.0, None, 1.2345e-9, 2 * (i == 5)] for i, price in enumerate(prices)]
+    tab.evaluate("Tickloop.connection.drop()")
+    tab.evaluate("Tickloop.candles.setDecimals(13)")
+    tab.evaluate("rows => Tickloop.candles.set({symbol: 'TINY', rows})", rows)
+    shown = tab.evaluate(
+        "(() => { const { candles } = Tickloop.candles;"
+        " return candles.data().map(({ close }) => candles.priceFormatter().format(close)); })()"
+    )
+    assert shown == [f"{price:.13f}" for price in prices]
+    expect(tab.locator("#legend")).to_contain_text("C 0.0000000012348")
+    scale = tab.evaluate(
+        "Tickloop.candles.candles.priceToCoordinate(1.2345e-9 / Tickloop.candles.unit)"
+        " - Tickloop.candles.candles.priceToCoordinate(1.2351e-9 / Tickloop.candles.unit)"
+    )
+    assert scale > 20, "px between the lowest and the highest price"

@@ -11,6 +11,7 @@ from trainers.names import champion_name
 from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord
 from ui.live.control_panel import CONTROLS, confidence, controls
+from ui.live.header import price_decimals
 from ui.live.learner_cards import cards
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.runs.run_comparison import metric_names, params_that_differ
@@ -195,3 +196,14 @@ def test_a_profit_without_a_trade_is_no_number() -> None:
     assert PNL.text({"live/pnl_bps": -131.9, "live/pnl_bps_ci": 93.9, "live/trades": 64}) == (
         "-131.9 bp ± 93.9 bp"
     )
+
+
+@pytest.mark.parametrize(
+    "closes, decimals",
+    [
+        ([], 2), ([64_000.12, 64_000.1], 2), ([0.1 + 0.2], 1), ([1.085123], 6),
+        ([0.00012345], 8), ([1.2345e-9, 1.2346e-9], 13), ([3e-18], 18), ([1e12, 1e12 + 0.25], 2),
+    ],
+)  # fmt: skip
+def test_prices_have_as_many_decimals_as_tell_them_apart(closes, decimals) -> None:
+    assert price_decimals([[0, close, close, close, close] for close in closes]) == decimals

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from trainers.engine.runners.champion_challenger import ChampionChallenger
 from trainers.engine.runners.learner_runner import LearnerRunner
-from trainers.learners.learner import Adjustable, Versioned
+from trainers.learners.own_code import LearnerError
 from trainers.names import Control
 
 LOWEST_RATE = 1e-7  # not 0: to stop a learner, pause it
@@ -58,12 +58,14 @@ def adjust(control: Control, value: str, learners: Sequence[LearnerRunner]) -> s
     Raises:
         RefusedError: if the value is no number, or out of range.
     """
-    number, changed = number_of(control, value), []
+    number, changed, failed = number_of(control, value), [], ""
     for runner in learners:
-        if isinstance(runner.learner, Adjustable) and control.value in runner.learner.adjustable:
-            runner.learner.adjust(control.value, number)
-            changed.append(runner.name)
-    return f"{control} of {', '.join(changed) or 'no learner'} is now {number:g}"
+        try:
+            if runner.adjust(control.value, number):
+                changed.append(runner.name)
+        except LearnerError as e:
+            failed += f"; {runner.name} failed at it: {e}"
+    return f"{control} of {', '.join(changed) or 'no learner'} is now {number:g}{failed}"
 
 
 def set_confidence(
@@ -87,8 +89,15 @@ def set_confidence(
 
 
 def has_learned(runner: LearnerRunner) -> bool:
-    """Return whether a learner has a model that can be promoted."""
-    return isinstance(runner.learner, Versioned) and runner.learner.export() is not None
+    """Return whether a learner has a model that can be promoted.
+
+    Raises:
+        RefusedError: if the learner fails at its export.
+    """
+    try:
+        return runner.exported() is not None
+    except LearnerError as e:
+        raise RefusedError(f"control/promote: {runner.name} cannot be exported ({e})") from e
 
 
 def test_of(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from datamodules.digest import digest
 from datamodules.features import raw_columns
 from datamodules.snapshot import Snapshot
-from streaming.bars import Bars
+from streaming.bars import BROKEN, MOST_TIMES, Bars
 from streaming.events import Code
 from streaming.ticks import NS_PER_S
 from trainers.config import TrainingConfig
@@ -27,11 +29,11 @@ from trainers.engine.runners.champion_challenger import ChampionChallenger
 from trainers.engine.runners.roster import Roster, State
 from trainers.engine.runners.scorecard import Scorecard
 from trainers.engine.stream_metrics import stream_metrics
-from trainers.learners.learner import Versioned
+from trainers.learners.own_code import LearnerError
 from trainers.names import STREAM, Tag
 
 # The attributes of ``Cycles`` that a checkpoint keeps.
-SAVED = ("number", "overruns", "next_due", "last")
+SAVED = ("number", "overruns", "next_due", "last", "broken")
 
 
 class Cycles:
@@ -49,6 +51,7 @@ class Cycles:
         overruns: the number of cycles that had not ended when the next one was due.
         next_due: market time at which the next cycle is due, ns; 0 before the first.
         last: the newest cycle's number of ticks and its market time, ns; zeros before the first.
+        broken: the number of broken bars that cycles have seen.
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class Cycles:
         self._config, self._market = config, market
         self._roster, self._forecasting = roster, forecasting
         self.scorecard = self._new_scorecard()
-        self.number = self.overruns = self.next_due = 0
+        self.number = self.overruns = self.next_due = self.broken = 0
         self.last = (0, 0)
         self._begun: tuple[CycleBegun, Snapshot, dict[str, float]] | None = None
 
@@ -75,11 +78,25 @@ class Cycles:
         """Begin a cycle: fix the snapshot that its learners learn from."""
         self.number = event.cycle
         forecasting = self._forecasting
+        yield from self._tell_broken(forecasting.bars)
         snapshot = Snapshot(self._market, event.cycle, forecasting.bars, self._config.seed)
-        stream = stream_metrics(event, self.last, forecasting.next_bar)
+        stream = stream_metrics(event, self.last, forecasting.next_bar, self.broken)
         self._begun = event, snapshot, stream
         self.last = (event.watermark["ticks"], event.now)
-        return iter(())
+
+    def _tell_broken(self, bars: Bars) -> Iterator[Command]:
+        """Count the broken bars that the cycle before did not see, and tell of them."""
+        new = bars[(bars["final_seq"] > self.last[0]) & (bars["gap"] & BROKEN != 0)]
+        if len(new) == 0:
+            return
+        self.broken += len(new)
+        at = np.datetime_as_string(new["ts_open"][:1].view("M8[ns]"), unit="s")[0]
+        yield Happened(
+            Code.BROKEN_BAR,
+            f"{len(new):,} broken {'bar' if len(new) == 1 else 'bars'}: a price moved by more than"
+            f" a factor of {MOST_TIMES:g} within a second (at {at}, from {new['low'][0]:g} to"
+            f" {new['high'][0]:g}); no account, memory or score counts that",
+        )
 
     def train(self, event: LearnerTurn) -> Iterator[Command]:
         """Train one learner on the cycle's snapshot."""
@@ -101,8 +118,10 @@ class Cycles:
         self.overruns += event.overran
         for runner in self._roster.everyone:
             runner.take_seconds(event.seconds.get(runner.name, 0.0))
-        states = self._roster.states()
-        hashes = self._hashes(begun, snapshot, states)
+        states, digests = {}, {}
+        for runner in self._roster.everyone:
+            states[runner.name], digests[runner.name] = yield from runner.learner_state(self.number)
+        hashes = self._hashes(begun, snapshot, digests)
         stream = {**stream, f"{STREAM}overruns": float(self.overruns)}
         yield CycleDone(self.number, begun.now, begun.wall_ms, hashes, stream, self._text())
         yield from self._report(begun.wall_ms)
@@ -125,13 +144,12 @@ class Cycles:
             test.challenger.take_evidence(test.metrics())
 
     def _hashes(
-        self, begun: CycleBegun, snapshot: Snapshot, states: Mapping[str, State | None]
+        self, begun: CycleBegun, snapshot: Snapshot, learners: Mapping[str, Mapping[str, str]]
     ) -> dict[str, Any]:
-        everyone = self._roster.everyone
         return {
             "ticks": begun.digest,
             "bars": digest(snapshot.bars),
-            "learners": {one.name: one.digests(states[one.name]) for one in everyone},
+            "learners": learners,
             "forecasts": self._forecasting.new_rows_digest(),
         }
 
@@ -148,7 +166,7 @@ class Cycles:
         """Yield the promotion or rollback that the verdicts of one test demand."""
         if (verdict := test.verdict) and verdict.decision == "promote":
             yield Happened(Code.PROMOTED, f"{test.name}: promote: {verdict.reason}")
-            yield candidate_of(test, self.number, "evidence", self._forecasting.bars)
+            yield from candidate_of(test, self.number, "evidence", self._forecasting.bars)
         if (verdict := test.on_champion) and verdict.decision == "rollback":
             yield Happened(Code.ROLLED_BACK, f"{test.name}: rollback: {verdict.reason}")
             yield RollbackWanted(test.name, self.number, "evidence", verdict)
@@ -172,27 +190,30 @@ class Cycles:
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Restore what a checkpoint saved; the ledger must hold its rows already."""
         for name in SAVED:
-            setattr(self, name, saved[name])
+            setattr(self, name, saved.get(name, 0))
         self.scorecard = self._new_scorecard()
         self.scorecard.restore(saved["alarmed"])
 
 
-def candidate_of(test: ChampionChallenger, cycle: int, by: str, bars: Bars) -> CandidateWanted:
-    """Return the command to register a learner, as it is now, and make it champion.
+def candidate_of(test: ChampionChallenger, cycle: int, by: str, bars: Bars) -> Iterator[Command]:
+    """Yield the command to register a learner, as it is now, and make it champion.
 
     Args:
-        test: the learner's test; the learner must have learned.
+        test: the learner's test; if it has no model that can be kept, only that is told.
         cycle: the newest cycle that has begun.
         by: the reason, ``evidence`` or ``hand``.
         bars: the newest bars, of which the last become the model's input example.
     """
-    learner = test.challenger.learner
-    assert isinstance(learner, Versioned)
-    exported, state = learner.export(), test.challenger.learner_state()
-    assert exported is not None  # only a learner that has learned can be promoted
-    assert state is not None
-    example = raw_columns(bars[-exported[1] - 1 :])
-    return CandidateWanted(test.name, cycle, by, test.verdict, state, example)
+    runner = test.challenger
+    try:
+        exported = runner.exported()
+    except LearnerError as e:
+        yield from runner.failed(e, cycle)
+        return
+    state, _ = yield from runner.learner_state(cycle)
+    if exported is not None and state is not None:
+        example = raw_columns(bars[-exported[1] - 1 :])
+        yield CandidateWanted(test.name, cycle, by, test.verdict, state, example)
 
 
 def verdict_tags(test: ChampionChallenger) -> dict[str, str]:

@@ -184,7 +184,7 @@ class MarketTrainer:
                 return set_confidence(value, roster.everyone, roster.learners)
         test = test_of(control, value, roster.tests)
         if control == Control.PROMOTE:
-            yield candidate_of(test, self.cycle, "hand", self.bars)
+            yield from candidate_of(test, self.cycle, "hand", self.bars)
         else:
             yield RollbackWanted(test.name, self.cycle, "hand", test.verdict)
         return f"{control} of {value} is on its way"
@@ -207,8 +207,8 @@ class MarketTrainer:
         bars: Bars,
         rows: tuple[Outcomes, Forecasts],
         models: Callable[[str, int], Model | None],
-    ) -> list[str]:
-        """Restore a checkpoint's state; return the names of the learners that cannot be resumed.
+    ) -> dict[str, str]:
+        """Restore a checkpoint's state; return why some learners are not resumed, by name.
 
         Args:
             saved: the state of a ``Checkpoint``.
@@ -220,6 +220,6 @@ class MarketTrainer:
         """
         self.wanted, self.paused = saved["wanted"], saved["paused"]
         self._forecasting.restore(saved["next_bar"], saved["hashed_bar"], bars, rows)
-        forgetful = self.roster.restore(saved["roster"], models)
+        not_resumed = self.roster.restore(saved["roster"], models)
         self.cycles.restore(saved["cycles"])
-        return forgetful
+        return not_resumed

@@ -18,13 +18,16 @@ TOGETHER: dict[str, Callable[[list[float]], float]] = {
 }
 
 
-def stream_metrics(begun: CycleBegun, last: tuple[int, int], bars: int) -> dict[str, float]:
+def stream_metrics(
+    begun: CycleBegun, last: tuple[int, int], bars: int, broken: int
+) -> dict[str, float]:
     """Return the metrics of a stream by full name.
 
     Args:
         begun: the cycle that begins.
         last: the previous cycle's number of ticks and its market time, ns; zeros if there is none.
         bars: the number of bars taken so far.
+        broken: the number of those that are broken.
     """
     ticks = begun.watermark["ticks"]
     seen, since = last
@@ -36,6 +39,7 @@ def stream_metrics(begun: CycleBegun, last: tuple[int, int], bars: int) -> dict[
         "ticks": float(ticks),
         "cached": float(ticks - begun.oldest),
         "bars": float(bars),
+        "broken": float(broken),
         "ticks_per_second": (ticks - seen) * NS_PER_S / max(begun.now - since, 1),
         "span_seconds": (begun.now - begun.oldest_ts) / NS_PER_S,
         "lag_ms": stats["lag_us"] / 1000,

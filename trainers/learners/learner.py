@@ -1,7 +1,8 @@
 """The protocols of a learner: it forecasts each bar and learns each cycle; the rest is optional.
 
 A learner of your own needs these two methods and a name; see CONTRIBUTING.md. It gets the data of
-every cycle and cannot stop another learner: an exception of it becomes its status ERROR.
+every cycle and cannot stop another learner: whatever it raises, ``sys.exit`` included, becomes its
+status ERROR.
 
     Learner       forecast, learn                every learner
     Resumable     state_dict, load_state_dict    continues after a restart as if there were none
@@ -32,7 +33,7 @@ class Context:
     Attributes:
         market: symbol of the market whose bars it gets.
         seed: the session's seed; generators derive from (seed, market, learner, cycle).
-        features: name of the feature set, a key of ``datamodules.features.FEATURE_COLUMNS``.
+        features: name of the feature set, a key of ``datamodules.features.COLUMNS``.
         confidence: probability from which a forecast is a trade signal.
         fee_bps: cost of one change of position besides half the spread, bp of its value.
     """
@@ -60,7 +61,8 @@ class Learner(Protocol):
         """Return a forecast of the bar after the newest of ``bars``.
 
         Args:
-            bars: ``(T,)`` final bars of dtype ``BAR``, consecutive, oldest first.
+            bars: ``(T,)`` final bars of dtype ``BAR``, consecutive, oldest first; over one whose
+                ``gap`` is not 0 nothing should be learned or forecast.
 
         Returns:
             The probability that the next close is higher, 0 to 1; or ``(action, values)`` with the
@@ -72,7 +74,9 @@ class Learner(Protocol):
         """Learn from the bars that are known when a cycle begins.
 
         Returns:
-            Metrics by name, which become ``train/<name>`` in MLflow; None for no metrics.
+            Metrics by name, which become ``train/<name>`` in MLflow; None for no metrics. A name
+            has letters, digits, _ - . / and blanks; other names, and values that are no numbers,
+            are told once and not logged.
 
         Raises:
             NotEnoughBarsError: if the learner needs more bars; it is called again next cycle.

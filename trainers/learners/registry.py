@@ -13,11 +13,14 @@ import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from streaming.errors import ConfigError
+from datamodules.snapshot import NotEnoughBarsError
+from streaming.errors import ConfigError, reason_of
 from streaming.settings import Settings, typed
 from trainers.config import SessionConfig
 from trainers.config.learners import flat_name
 from trainers.learners.learner import Context, Learner
+from trainers.learners.own_code import LearnerError, own_code
+from trainers.names import LearnerKind
 
 # Import paths instead of classes, so that importing this module does not import torch.
 BUILT_IN = {
@@ -109,7 +112,12 @@ def check_learners(entries: Sequence[str], sections: Sections) -> None:
     _check_sections(sections, {*names, *classes})
 
 
-def _check_new(name: str, names: Container[str], entry: str) -> None:
+def _check_new(name: object, names: Container[str], entry: str) -> None:
+    if not isinstance(name, str):
+        raise ConfigError(
+            f"learners: got {entry!r}, whose name is {name!r}, a {type(name).__name__}; allowed:"
+            " text"
+        )
     if name in names:
         raise ConfigError(f"learners: got {entry!r}, a second {name!r}; allowed: each name once")
     if not NAME.fullmatch(name) or name.endswith(RESERVED):
@@ -137,10 +145,11 @@ def _find(entry: str) -> type:
         known = ", ".join(KNOWN)
         raise ConfigError(f"learners: got {entry!r}; allowed: {known}, or module:Class")
     try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except Exception as e:  # a user's module may raise anything
+        with own_code():
+            found = getattr(importlib.import_module(module_name), class_name)
+    except LearnerError as e:
         raise ConfigError(
-            f"learners: got {entry!r}, which cannot be imported ({_short(e)}); "
+            f"learners: got {entry!r}, which cannot be imported ({reason_of(e)}); "
             f"allowed: {', '.join(KNOWN)}, or module:Class"
         ) from e
     if not inspect.isclass(found):
@@ -150,21 +159,38 @@ def _find(entry: str) -> type:
 
 def _make(entry: str, sections: Sections, context: Context) -> Learner:
     found = _find(entry)
-    names = {found.__name__, getattr(found, "name", found.__name__.lower())}
-    given = {name: value for one in names for name, value in sections.get(one, {}).items()}
+    names = [found.__name__, getattr(found, "name", found.__name__.lower())]
+    given = {
+        name: value
+        for one in names
+        if isinstance(one, str)
+        for name, value in sections.get(one, {}).items()
+    }
     arguments = _arguments(found, given, context)
     try:
-        learner = found(**arguments)
-    except Exception as e:  # a user's constructor may raise anything
-        raise ConfigError(f"learners: got {entry!r}, which cannot be made ({_short(e)})") from e
-    if not hasattr(learner, "name"):
-        learner.name = found.__name__.lower()
-    if not hasattr(learner, "kind"):
-        learner.kind = "forecaster"
-    if not isinstance(learner, Learner):
+        with own_code():
+            learner: Learner = _named(found(**arguments))
+            is_learner = isinstance(learner, Learner)
+    except (LearnerError, NotEnoughBarsError) as e:
+        raise ConfigError(f"learners: got {entry!r}, which cannot be made ({reason_of(e)})") from e
+    if not is_learner:
         raise ConfigError(
             f"learners: {entry!r} has no forecast(bars) and learn(snapshot), so it is not a learner"
         )
+    if learner.kind not in list(LearnerKind):
+        raise ConfigError(
+            f"learners: got {entry!r}, whose kind is {learner.kind!r}; allowed:"
+            f" {', '.join(LearnerKind)}"
+        )
+    return learner
+
+
+def _named(learner: Any) -> Any:
+    """Give a learner the name of its class and the kind forecaster, where it has none."""
+    if not hasattr(learner, "name"):
+        learner.name = type(learner).__name__.lower()
+    if not hasattr(learner, "kind"):
+        learner.kind = LearnerKind.FORECASTER.value
     return learner
 
 
@@ -203,7 +229,3 @@ def _check_names(section: str, given: Iterable[str], known: Iterable[str]) -> No
         if name not in known:
             allowed = ", ".join(flat_name(section, each) for each in known) or "none"
             raise ConfigError(f"{flat_name(section, name)}: unknown; allowed: {allowed}")
-
-
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -17,8 +17,10 @@ from torch import nn
 
 from datamodules.features import raw_columns
 from streaming.bars import Bars
+from streaming.console import say
+from streaming.errors import reason_of
 from trainers.engine.runners.learner_runner import LearnerRunner
-from trainers.learners.learner import Versioned
+from trainers.learners.own_code import LearnerError
 from trainers.names import CHALLENGER_ALIAS, model_name
 
 # The packages that serving needs; MLflow would take six seconds to infer them.
@@ -99,10 +101,18 @@ def register(
     Returns:
         The version's number; None if the learner has no model to register.
     """
-    exported = runner.learner.export() if isinstance(runner.learner, Versioned) else None
+    try:
+        exported = runner.exported()
+    except LearnerError as e:
+        say(f"{runner.name} {market} is not registered: its export failed ({reason_of(e)})")
+        return None
     if exported is None:
         return None
     module, n_bars = exported
+    if not isinstance(module, nn.Module):
+        what = type(module).__name__
+        say(f"{runner.name} {market} is not registered: it exports a {what}, no torch module")
+        return None
     raw = raw_columns(bars[-n_bars - 1 :])
     return log_version(
         client,

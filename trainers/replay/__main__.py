@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
+from streaming import interrupt
 from streaming.console import say
 from streaming.entry_point import entry_point
 from streaming.settings import Settings, setting
@@ -121,6 +122,7 @@ def main() -> int:
     own, changes = split_arguments(sys.argv[1:])
     given = ReplayConfig.from_args(own)
     deterministic()
+    interrupt.install()
     return replay(given, changes, Path.cwd())
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trainers.engine.drivers.streams import comparable
+
 # Metrics measured by a clock or counted by the feed. A replay reads them back from the log, so that
 # they are the same proves nothing, and they are not counted.
 ECHOED = ("train/seconds", "stream/")
@@ -29,8 +31,9 @@ def compare_stages(market: str, cycle: int, recorded: Mapping[str, Any], now: An
     Raises:
         ReplayDiffersError: at the first stage that differs.
     """
-    for stage in ("ticks", "bars"):
-        _same(market, cycle, stage, recorded[stage], now[stage])
+    for stage, then in comparable(recorded, now).items():
+        if stage in ("ticks", "bars"):
+            _same(market, cycle, stage, then, now[stage])
     for name in sorted({*recorded["learners"], *now["learners"]}):
         then, found = (each["learners"].get(name, {}) for each in (recorded, now))
         for stage in ("features", "batches", "weights"):

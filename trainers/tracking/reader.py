@@ -19,6 +19,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 from mlflow.utils.rest_utils import http_request_safe
 
 from streaming.errors import reason_of
@@ -27,11 +28,16 @@ from trainers.tracking.model_reader import ModelRecord, read_models
 from trainers.tracking.store import STORE_ERRORS, sqlite_path, tracking_uri
 
 LAST_STEP = 2**31 - 1
+NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # MLflow's error codes
 HISTORY_INTERVAL = "/api/2.0/mlflow/metrics/get-history-bulk-interval"
 
 
 class TrackingAwayError(Exception):
     """MLflow did not answer: keep the values read before, show their age, try again later."""
+
+
+class NoSuchRunError(TrackingAwayError):
+    """MLflow has answered: there is no such run."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,9 +168,19 @@ class SessionReader:
             return {step: value for step, value in points if _is_number(value)}
 
     def run(self, run_id: str) -> RunRecord:
-        """Return one run."""
+        """Return one run.
+
+        Raises:
+            NoSuchRunError: if MLflow has none with this id.
+            TrackingAwayError: if MLflow does not answer.
+        """
         with _answering():
-            return _record(self._client().get_run(run_id))
+            try:
+                return _record(self._client().get_run(run_id))
+            except MlflowException as e:
+                if e.error_code in NO_SUCH_RUN:
+                    raise NoSuchRunError(f"there is no run {run_id!r}") from e
+                raise
 
     def at(self, run_id: str, key: str, cycle: int) -> float | None:
         """Return a metric's value in one cycle; None if it was not logged in that cycle."""

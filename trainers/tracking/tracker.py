@@ -12,7 +12,7 @@ import collections
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mlflow.entities import Metric, RunTag
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
+
+MOST_TOLD = 1000  # refused names; a learner may make up new ones for ever
 
 # Error codes for which a retry is useless: a bad name or value, a deleted run.
 REFUSED = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST")
@@ -83,7 +85,7 @@ class Tracker:
     Attributes:
         client: the MLflow store's client.
         write_seconds: the time spent writing to the store so far.
-        refused: the number of batches that the store has refused for good.
+        refused: the metrics and tags that the store has refused for good, by run and name.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class Tracker:
     ) -> None:
         self.client = client
         self.write_seconds = 0.0
-        self.refused = 0
+        self.refused: set[tuple[str, str]] = set()
         self._tell = tell
         self._outboxes: list[Outbox] = []
         self._each_second: list[Callable[[], object]] = []
@@ -183,9 +185,21 @@ class Tracker:
         for outbox in list(self._outboxes):
             while (batch := outbox.first()) is not None:
                 started = time.perf_counter()
-                self.refused += not deliver(self.client, batch)
+                refused = deliver(self.client, batch)
                 self.write_seconds += time.perf_counter() - started
                 outbox.delivered()
+                self._tell_refused(batch.run, refused)
+
+    def _tell_refused(self, run: str, refused: Mapping[str, str]) -> None:
+        """Tell, once, of metrics and tags that the store has refused."""
+        new = {name: why for name, why in refused.items() if (run, name) not in self.refused}
+        if not new or len(self.refused) >= MOST_TOLD:
+            return
+        self.refused |= {(run, name) for name in new}
+        name, why = next(iter(new.items()))
+        more = f" and {len(new) - 1:,} more" if len(new) > 1 else ""
+        text = f"the MLflow store refuses {name}{more} of run {run[:8]}, the rest is logged ({why})"
+        self._tell(Code.METRIC_REFUSED, text)
 
     def _do_tasks(self) -> None:
         while self._tasks:
@@ -200,20 +214,55 @@ class Tracker:
             self._tasks.popleft()
 
 
-def deliver(client: MlflowClient, batch: Batch) -> bool:
-    """Write a batch to the store; return False if the store refuses it for good.
+def deliver(client: MlflowClient, batch: Batch) -> dict[str, str]:
+    """Write a batch to the store; return why the store refuses some of it for good, by name.
 
     Raises:
         MlflowException: if the store does not answer.
     """
+    metrics = [
+        Metric(name, value, batch.wall_ms, batch.step) for name, value in batch.metrics.items()
+    ]
+    tags = [RunTag(name, _sound(value)) for name, value in batch.tags.items()]
+    refused = _log(client, batch.run, [*metrics, *tags])
+    if batch.clears:
+        try:
+            _clear(client, batch)
+        except MlflowException as e:
+            if not _is_refusal(e):
+                raise
+            refused |= dict.fromkeys(batch.clears, reason_of(e))
+    return refused
+
+
+def _log(client: MlflowClient, run: str, entries: Sequence[Metric | RunTag]) -> dict[str, str]:
+    """Log metrics and tags; where the store refuses them, find out by halves which."""
+    if not entries:
+        return {}
     try:
-        _deliver(client, batch)
+        client.log_batch(
+            run,
+            metrics=[entry for entry in entries if isinstance(entry, Metric)],
+            tags=[entry for entry in entries if isinstance(entry, RunTag)],
+        )
     except MlflowException as e:
         if not _is_refusal(e):
             raise
-        log.error("the MLflow store refused a batch of run %s: %s", batch.run, e)
+        if len(entries) == 1 or not _is_active(client, run):
+            return {entry.key: reason_of(e) for entry in entries}
+        half = len(entries) // 2
+        return _log(client, run, entries[:half]) | _log(client, run, entries[half:])
+    return {}
+
+
+def _is_active(client: MlflowClient, run: str) -> bool:
+    """Return whether a run exists and was not deleted, so that it can take something at all."""
+    try:
+        return bool(client.get_run(run).info.lifecycle_stage == "active")
+    except MlflowException as e:
+        if not _is_refusal(e):
+            raise
         return False
-    return True
 
 
 def _is_refusal(error: Exception) -> bool:
@@ -221,15 +270,13 @@ def _is_refusal(error: Exception) -> bool:
     return isinstance(error, MlflowException) and error.error_code in REFUSED
 
 
-def _deliver(client: MlflowClient, batch: Batch) -> None:
-    metrics = [
-        Metric(name, value, batch.wall_ms, batch.step) for name, value in batch.metrics.items()
-    ]
-    tags = [RunTag(name, value) for name, value in batch.tags.items()]
-    if metrics or tags:
-        client.log_batch(batch.run, metrics=metrics, tags=tags)
-    if batch.clears:
-        there = client.get_run(batch.run).data.tags
-        for name, value in batch.clears.items():
-            if there.get(name) == value:  # otherwise it is a newer request by now
-                client.delete_tag(batch.run, name)
+def _clear(client: MlflowClient, batch: Batch) -> None:
+    there = client.get_run(batch.run).data.tags
+    for name, value in batch.clears.items():
+        if there.get(name) == value:  # otherwise it is a newer request by now
+            client.delete_tag(batch.run, name)
+
+
+def _sound(text: str) -> str:
+    """Return a text without what no database takes: halves of characters, and zeros."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")

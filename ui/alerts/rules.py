@@ -54,7 +54,7 @@ class Rule(Settings):
 
     def __post_init__(self) -> None:
         for name in ("who", "what", "value", "symbol"):
-            text = " ".join(str(getattr(self, name)).split())  # a name is one line
+            text = " ".join(_text_of(name, getattr(self, name)).split())  # a name is one line
             object.__setattr__(self, name, text)
             if len(text) > LONGEST:
                 raise ConfigError(f"{name}: got {len(text)} characters; allowed: {LONGEST}")
@@ -129,6 +129,24 @@ def operators_for(what: str) -> tuple[str, ...]:
     if what == EVENT:
         return ("is",)
     return ("is", "is not", "changes") if what in TEXTS else (*NUMERIC, "rises")
+
+
+def _text_of(name: str, value: object) -> str:
+    """Return a field as text; the value may be a number.
+
+    Raises:
+        ConfigError: if it is something else, or no text that a file can hold.
+    """
+    a_number = isinstance(value, int | float) and not isinstance(value, bool)
+    wanted = "text or a number" if name == "value" else "text"
+    if not isinstance(value, str) and not (a_number and name == "value"):
+        raise ConfigError(f"{name}: expected {wanted}; got {value!r}")
+    text = str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{name}: expected {wanted}; got half a character in {value!r}") from None
+    return text
 
 
 def _number(value: Value) -> float:

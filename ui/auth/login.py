@@ -3,7 +3,8 @@
 GET /login     the form
 POST /login    password (and username: the role, as gradio_client sends it) -> cookie
 POST /logout   revokes the session token
-GET /live/me   the role, for the page's scripts
+GET /live/me   the role, for the page's scripts; its header X-Seen-Host is the page's address as it
+               came here, which a proxy may have changed
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from trainers.session.access import OPERATOR, Role
 from ui.auth.authenticator import Authenticator, TooManyAttemptsError
 from ui.auth.middleware import LOGIN, LOGOUT
+from ui.auth.prefix import address_of, prefix_of
 from ui.auth.session_tokens import LIFE_SECONDS
 
 PAGE = (Path(__file__).parent / "login.html").read_text(encoding="utf-8")
@@ -34,6 +36,7 @@ HEADERS = {
         " frame-ancestors 'none'; base-uri 'none'"
     ),
 }
+SEEN_HOST = "X-Seen-Host"
 LARGEST_FORM = 4096  # bytes that anybody may send
 WRONG = "That is not a password of this page."
 ABOUT: dict[tuple[Role, ...], str] = {
@@ -51,7 +54,7 @@ def add_login(app: FastAPI, authenticator: Authenticator) -> None:
     @app.get(LOGIN)
     def form(request: Request, next: str = "/") -> Response:
         if not authenticator.roles or authenticator.token(request):
-            return RedirectResponse(local_path(next), 303)
+            return RedirectResponse(prefix_of(request.headers) + local_path(next), 303)
         return login_page(authenticator.roles, next)
 
     @app.post(LOGIN)
@@ -73,12 +76,13 @@ def add_login(app: FastAPI, authenticator: Authenticator) -> None:
     @app.post(LOGOUT)
     def log_out(request: Request) -> Response:
         authenticator.log_out(request)
-        answer = RedirectResponse(LOGIN, 303)
+        answer = RedirectResponse(prefix_of(request.headers) + LOGIN, 303)
         answer.delete_cookie(authenticator.cookie, httponly=True, samesite="strict")
         return answer
 
     @app.get("/live/me")
-    def me(request: Request) -> dict[str, str | bool]:
+    def me(request: Request, response: Response) -> dict[str, str | bool]:
+        response.headers[SEEN_HOST] = address_of(request.headers)
         return {"role": request.state.role, "password": bool(authenticator.roles)}
 
 
@@ -109,7 +113,7 @@ def _accept(request: Request, authenticator: Authenticator, role: Role, path: st
     """Answer a right password: issue a session token, and go to ``path``."""
     answer: Response = JSONResponse({"role": role})
     if _is_tab(request):
-        answer = RedirectResponse(local_path(path), 303)
+        answer = RedirectResponse(prefix_of(request.headers) + local_path(path), 303)
     if not authenticator.roles:
         return answer  # there is nothing to log in to
     answer.set_cookie(

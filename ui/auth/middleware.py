@@ -14,13 +14,16 @@ from urllib.parse import quote
 
 from fastapi import FastAPI
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from trainers.session.access import VIEWER
 from ui.auth.authenticator import Authenticator, Principal, TooManyAttemptsError
+from ui.auth.prefix import prefix_of
 from ui.auth.same_origin import SAFE_METHODS, SameOrigin
+from ui.server.bodies import TooLargeError, again, body_of
+from ui.server.refusals import refusal
 
 LOGIN, LOGOUT = "/login", "/logout"
 OPEN = {("GET", LOGIN), ("POST", LOGIN), ("POST", LOGOUT)}  # to anybody, as they reveal nothing
@@ -57,7 +60,7 @@ class AuthMiddleware:
         if principal.role == VIEWER and scope.get("method", "GET") not in SAFE_METHODS:
             receive, allowed = await self._authorise(scope, receive)
             if not allowed:
-                await _refuse(scope, receive, send, _reason(403, REASON))
+                await _refuse(scope, receive, send, refusal(403, REASON))
                 return
         await self.app(scope, receive, self._while_logged_in(principal, scope, send))
 
@@ -66,17 +69,16 @@ class AuthMiddleware:
         try:
             return self.authenticator.authenticate(HTTPConnection(scope)) or _unauthenticated(scope)
         except TooManyAttemptsError as e:
-            return _reason(429, str(e), e.headers)
+            return refusal(429, str(e), e.headers)
 
     async def _authorise(self, scope: Scope, receive: Receive) -> tuple[Receive, bool]:
         """Return the request as if it had not been read, and whether a viewer may send it."""
-        body = b""
-        async for part in Request(scope, receive).stream():
-            body += part
-            if len(body) > LARGEST_CALL:
-                return receive, False
+        try:
+            body = await body_of(Request(scope, receive), LARGEST_CALL)
+        except TooLargeError:
+            return receive, False
         is_call = scope["method"] == "POST" and await self.may_view(scope["path"], body)
-        return _again(body, receive), is_call
+        return again(body, receive), is_call
 
     def _while_logged_in(self, principal: Principal, scope: Scope, send: Send) -> Send:
         """End a socket or a stream whose principal logs out, or whose token ends."""
@@ -113,18 +115,13 @@ def add_auth(
     app.add_middleware(SameOrigin, local=local, names=names)
 
 
-def _reason(code: int, text: str, headers: dict[str, str] | None = None) -> Response:
-    # Gradio's page and client read `detail`.
-    return JSONResponse({"detail": text}, code, headers)
-
-
 def _unauthenticated(scope: Scope) -> Response:
     headers = HTTPConnection(scope).headers
     if scope["type"] == "http" and "text/html" in headers.get("accept", ""):
         return _to_login(scope)
     # A browser would ask for name and password in a window of its own.
     basic = {} if "sec-fetch-mode" in headers else {"WWW-Authenticate": 'Basic realm="Tickloop"'}
-    return _reason(401, "log in at /login, or send HTTP Basic: operator or viewer", basic)
+    return refusal(401, "log in at /login, or send HTTP Basic: operator or viewer", basic)
 
 
 def _to_login(scope: Scope) -> Response:
@@ -134,7 +131,8 @@ def _to_login(scope: Scope) -> Response:
         return HTMLResponse('<!doctype html><meta http-equiv="refresh" content="0">')
     query = scope["query_string"].decode("latin-1")
     path = quote(scope["path"] + f"?{query}" * bool(query), safe="/")
-    return RedirectResponse(LOGIN if path == "/" else f"{LOGIN}?next={path}", 303)
+    login = prefix_of(headers) + LOGIN
+    return RedirectResponse(login if path == "/" else f"{login}?next={path}", 303)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
@@ -142,17 +140,3 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, response: Response
         await response(scope, receive, send)
     else:
         await WebSocket(scope, receive, send).send_denial_response(response)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """Return a ``receive`` that gives ``body`` first, which was read already."""
-    given = False
-
-    async def receiving() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receiving

@@ -11,7 +11,10 @@ from fastapi import FastAPI
 from gradio.events import api as add_api
 from starlette.middleware.cors import CORSMiddleware
 
+from ui.auth.prefix import Prefixed
 from ui.evidence.evidence_view import score_head
+from ui.gradio_app.answers import Answers
+from ui.gradio_app.arguments import checked
 from ui.gradio_app.deferred import Loaded
 from ui.gradio_app.functions import ApiFunctions
 from ui.gradio_app.permissions import may_view
@@ -35,11 +38,10 @@ WORK_SECONDS, PROGRESS_SECONDS = 0.1, 1.0
 
 
 class PageBlocks(gr.Blocks):
-    """Blocks whose API fills in defaults for plain POST too, as ``gradio_client`` does."""
+    """Blocks that check arguments, and fill in defaults for plain POST too."""
 
     def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
-        missing = block_fn.inputs[len(inputs) :]
-        inputs.extend(getattr(component, "value", None) for component in missing)
+        inputs[:] = checked(block_fn.fn, inputs)
         super().validate_inputs(block_fn, inputs)
 
 
@@ -55,6 +57,8 @@ def load(session: SessionView, host: str, port: int) -> Loaded:
     parent = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     # Gradio keeps to the policy of its parent; its own would let any origin read.
     parent.add_middleware(CORSMiddleware, allow_origins=[])
+    parent.add_middleware(Prefixed)
+    parent.add_middleware(Answers, blocks=page)
     app = gr.mount_gradio_app(
         parent,
         page,

@@ -1,6 +1,7 @@
 """The page's API: four named functions for ``gradio_client`` and plain POST.
 
-Each argument has a default; an empty symbol is the session's first.
+Each argument has a default; an empty symbol is the session's first. Types are checked before
+(``ui.gradio_app.arguments``).
 """
 
 from __future__ import annotations
@@ -9,12 +10,11 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import gradio as gr
-
 from datamodules import transitions, windows
 from datamodules.features import WARMUP_BARS
 from trainers.names import Control, Tag
 from trainers.tracking.reader import RunRecord, TrackingAwayError
+from ui.gradio_app.arguments import AWAY, ENDED, RefusedError
 from ui.gradio_app.permissions import for_viewers
 from ui.live.market import Market, tick_record
 from ui.mlflow.session_metrics import RUNNING
@@ -29,7 +29,7 @@ class ApiFunctions:
     """The four functions, bound to one session.
 
     Raises (all of them):
-        gr.Error: for an unknown symbol, naming the known ones.
+        RefusedError: for an unknown symbol, naming the known ones.
     """
 
     def __init__(self, session: SessionView) -> None:
@@ -59,7 +59,8 @@ class ApiFunctions:
 
         Returns:
             a list of bars: time in unix seconds, open, high, low, close, volume, trades, the means
-            of 20 and 50 closes (null until there are so many), and whether trades are missing.
+            of 20 and 50 closes (null until there are so many), and gap: 1 where trades are
+            missing, 2 where a price is a wrong print, 3 both, else 0.
         """
         rows = self._market(symbol).rows(_limit(limit) or self.session.config.bar_ring)
         return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
@@ -129,23 +130,23 @@ class ApiFunctions:
         try:
             return self.session.market(symbol)
         except KeyError as e:
-            raise gr.Error(str(e.args[0]), print_exception=False) from e
+            raise RefusedError(str(e.args[0])) from e
 
     def _request_cycle(self) -> None:
         poller, run_id = self.session.poller, self.session.run_id
         try:
             state = poller.reader.session_run(run_id).state
             if state != RUNNING:
-                raise gr.Error(f"session {run_id} has ended ({state})", print_exception=False)
+                raise RefusedError(f"session {run_id} has ended ({state})", ENDED)
             poller.reader.ask(run_id, Control.TRAIN_NOW, "1")
         except TrackingAwayError as e:
-            raise gr.Error(f"not requested: {e}", print_exception=False) from e
+            raise RefusedError(f"not requested: {e}", AWAY) from e
 
 
 def _limit(limit: int) -> int:
     if limit < 0:
-        raise gr.Error(f"limit: got {limit}; allowed: 0 (all) or more", print_exception=False)
-    return int(limit)
+        raise RefusedError(f"limit: got {limit}; allowed: 0 (all) or more")
+    return limit
 
 
 def _stream(market: Market) -> dict[str, Any]:

@@ -39,13 +39,13 @@ def may_view(blocks: gr.Blocks, path: str, body: bytes) -> bool:
         body: the whole body of the request.
     """
     try:
-        function = _function(blocks, path, body)
+        function = function_of(blocks, path, body)
     except Exception:  # noqa: BLE001  (whatever went wrong: it is not known to be harmless)
         return False
     return bool(getattr(function, MARK, False))
 
 
-def _function(blocks: gr.Blocks, path: str, body: bytes) -> Any:
+def function_of(blocks: gr.Blocks, path: str, body: bytes) -> Any:
     """Return the function, found as Gradio's own routes find it.
 
     Raises:

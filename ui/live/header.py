@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from datamodules.quotes import BP
@@ -14,6 +15,8 @@ from ui.views.view_model import Texts
 
 OLD_SECONDS = 6.0  # three polls of MLflow were missed
 WAITING = "waiting for the stream"
+DIGITS = 10  # significant ones of a price
+MOST_DECIMALS = 100  # that a browser can show
 
 
 def header(rows: list[list[Any]], metrics: SessionMetrics, decimals: int) -> Texts:
@@ -57,9 +60,16 @@ def stream(counters: Counters | None, config: SessionConfig) -> Texts:
 
 
 def price_decimals(rows: list[list[Any]]) -> int:
-    """Return how many decimals the prices have, 2 to 8."""
-    texts = [f"{row[4]:.8f}".rstrip("0") for row in rows[-300:]]
-    return max((len(text) - text.index(".") - 1 for text in texts), default=2) if texts else 2
+    """Return how many decimals the prices have; 2 if there are no prices.
+
+    At most 8 are counted, of small prices as many as ten significant digits take.
+    """
+    prices = [row[4] for row in rows[-300:] if row[4] > 0]
+    if not prices:
+        return 2
+    most = min(max(8, DIGITS - 1 - math.floor(math.log10(min(prices)))), MOST_DECIMALS)
+    texts = [f"{price:.{most}f}".rstrip("0") for price in prices]
+    return max(len(text) - text.index(".") - 1 for text in texts)
 
 
 def _change(rows: list[list[Any]]) -> str:

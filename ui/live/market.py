@@ -4,8 +4,9 @@
 
 A chart row is ``[time, open, high, low, close, volume, sma_20, sma_50, gap, trades]``: time in
 unix seconds, prices in quote currency, volume in base currency; an average is None until there are
-enough bars; gap is 1 where trades may be missing. Each average is taken over a fixed window of
-closes, so that a row has the same values whenever it is read.
+enough bars; gap has the flags of ``streaming.bars``: 1 trades are missing, 2 a wrong print. Each
+average is taken over a fixed window of closes, so that a row has the same values whenever it is
+read.
 """
 
 from __future__ import annotations

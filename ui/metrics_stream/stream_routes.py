@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated
@@ -43,7 +44,7 @@ def add_stream_routes(app: FastAPI, publisher: MetricsPublisher) -> None:
         if len(publisher) >= MOST_LISTENERS:
             raise HTTPException(503, f"{MOST_LISTENERS} programs listen already")
         events = "text/event-stream" in accept
-        if since is None and last_event_id.isdigit():
+        if since is None and re.fullmatch(r"[0-9]{1,18}", last_event_id):
             since = max(0, int(last_event_id) - 1)  # its last cycle may not have been whole
         body = _framed(lines(publisher, since), events)
         kind = "text/event-stream" if events else "application/x-ndjson"

@@ -52,8 +52,12 @@ def style() -> str:
 
 
 def head() -> str:
-    """Return what the page's ``<head>`` needs; the address changes with the content."""
-    return f'<script src="{SCRIPT}?v={hashlib.sha256(script()).hexdigest()[:12]}"></script>'
+    """Return what the page's ``<head>`` needs; the address changes with the content.
+
+    It is relative, since a proxy may serve the page under a path.
+    """
+    version = hashlib.sha256(script()).hexdigest()[:12]
+    return f'<script src="{SCRIPT.lstrip("/")}?v={version}"></script>'
 
 
 def add_asset_routes(app: FastAPI) -> None:

@@ -14,16 +14,17 @@ from typing import Annotated, Any
 from fastapi import Body, FastAPI, HTTPException, Query
 
 from trainers.names import Control
-from trainers.tracking.reader import TrackingAwayError
+from trainers.tracking.reader import LAST_STEP, NoSuchRunError, TrackingAwayError
 from ui.live.control_panel import CONTROLS, ENDED
 from ui.mlflow.session_metrics import RUNNING
 from ui.runs.run_comparison import compare, cycle_card
 from ui.session_view import SessionView
 
+Cycle = Annotated[int, Query(ge=0, le=LAST_STEP)]
 RunId = Annotated[str, Query(pattern=r"^[0-9A-Za-z_-]{1,128}$")]
 Name = Annotated[str, Body()]
 Value = Annotated[str, Body(max_length=100)]
-AWAY = 503
+AWAY, WRONG, NOT_THERE = 503, 422, 404
 
 
 def add_query_routes(app: FastAPI, session: SessionView) -> None:
@@ -33,12 +34,18 @@ def add_query_routes(app: FastAPI, session: SessionView) -> None:
     async def run(query: Callable[[], Any]) -> Any:
         try:
             return await asyncio.wrap_future(poller.submit(query))
+        except NoSuchRunError as e:
+            raise HTTPException(NOT_THERE, str(e)) from e
         except TrackingAwayError as e:
             raise HTTPException(AWAY, str(e)) from e
 
     @app.get("/live/cycle")
-    async def cycle(symbol: str, cycle: int) -> Any:
-        runs = poller.metrics.learners.get(symbol, {})
+    async def cycle(symbol: str, cycle: Cycle) -> Any:
+        try:
+            market = session.market(symbol).symbol
+        except KeyError as e:
+            raise HTTPException(WRONG, str(e.args[0])) from e
+        runs = poller.metrics.learners.get(market, {})
         return await run(lambda: cycle_card(reader, runs, cycle))
 
     @app.get("/live/compare")
@@ -48,7 +55,7 @@ def add_query_routes(app: FastAPI, session: SessionView) -> None:
     @app.post("/live/control")
     async def control(name: Name, value: Value = "1") -> dict[str, bool]:
         if name not in CONTROLS:
-            raise HTTPException(422, f"{name}: unknown; allowed: {', '.join(CONTROLS)}")
+            raise HTTPException(WRONG, f"name: got {name!r}; allowed: {', '.join(CONTROLS)}")
         running = await run(lambda: reader.session_run(session.run_id).state) == RUNNING
         if not running and name != Control.START:
             raise HTTPException(409, ENDED)

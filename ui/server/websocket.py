@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
@@ -32,7 +31,6 @@ def add_websocket(app: FastAPI, broadcaster: Broadcaster) -> None:
 
 
 async def until_closed(socket: WebSocket) -> None:
-    """Return once the other side has closed the socket; its messages are ignored."""
-    with contextlib.suppress(WebSocketDisconnect):
-        while True:
-            await socket.receive_text()
+    """Return once the other side has closed the socket; its messages of any kind are ignored."""
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass

@@ -9,7 +9,7 @@
     const form = document.createElement("form");
     form.id = "who";
     form.method = "post";
-    form.action = "/logout";
+    form.action = "logout";
     const name = document.createElement("span");
     name.textContent = role;
     const button = document.createElement("button");
@@ -21,8 +21,9 @@
   /* Load the page again, which leads to the login page, if this tab is not logged in any more.
      Returns the role and whether there are passwords; null while the server does not answer. */
   Tickloop.checkLogin = async () => {
-    const answer = await fetch("/live/me").catch(() => null);
+    const answer = await fetch("live/me").catch(() => null);
     if (answer?.status === 401) location.reload();
+    Tickloop.seenHost = answer?.headers.get("X-Seen-Host");
     return answer?.ok ? answer.json() : null;
   };
 

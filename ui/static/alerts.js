@@ -4,7 +4,7 @@
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId, element } = Tickloop;
-  const ADDRESS = "/live/alerts";
+  const ADDRESS = "live/alerts";
   const utc = (seconds) => new Date(seconds * 1000).toISOString();
 
   const chip = (text) => {

@@ -1,5 +1,6 @@
 /* What all scripts share. Names and texts come from runs and tags that anyone may have written:
-   they are only assigned to textContent, never parsed. */
+   they are only assigned to textContent, never parsed. Addresses of the server are relative to the
+   page's own, which a proxy may serve under a path. */
 (function () {
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});

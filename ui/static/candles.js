@@ -14,10 +14,8 @@
   /* A row of ui/live/market.py, which comes every second and therefore without names. */
   const barOf = ([time, open, high, low, close, volume, sma20, sma50, gap]) =>
     ({ time, open, high, low, close, volume, sma20, sma50, gap });
-  const candleOf = ({ time, open, high, low, close }) => ({ time, open, high, low, close });
-  const averageOf = (name) => (bar) =>
-    bar[name] === null ? { time: bar.time } : { time: bar.time, value: bar[name] };
-  const [sma20Of, sma50Of] = [averageOf("sma20"), averageOf("sma50")];
+  const BROKEN = 2; // of a bar's gap, see streaming/bars.py
+  const MOST_DECIMALS = 8; // that lightweight-charts tells apart
   const volumeOf = ({ time, open, close, volume }) => ({
     time,
     value: volume,
@@ -29,6 +27,7 @@
       this.rows = new Map(); // time -> bar
       this.symbol = null;
       this.decimals = 2;
+      this.unit = 1; // of the chart's prices: small ones are charted in a smaller unit
       this.legend = frame.querySelector("#legend");
       this.chart = L.createChart(frame.querySelector("#chart"), {
         autoSize: true,
@@ -62,6 +61,15 @@
       this.volume = this.chart.addSeries(L.HistogramSeries, { ...plain, ...format }, VOLUME);
       const factors = { [PRICE]: 5, [STRIP]: 1.6, [VOLUME]: 1 };
       this.chart.panes().forEach((pane, i) => pane.setStretchFactor(factors[i]));
+    }
+
+    candleOf({ time, open, high, low, close }) {
+      const [o, h, l, c] = [open, high, low, close].map((price) => price / this.unit);
+      return { time, open: o, high: h, low: l, close: c };
+    }
+
+    averageOf(name, bar) {
+      return bar[name] === null ? { time: bar.time } : { time: bar.time, value: bar[name] / this.unit };
     }
 
     listen(frame) {
@@ -104,10 +112,10 @@
       const scale = this.chart.timeScale();
       const away = keepZoom && this.away() ? scale.getVisibleRange() : null;
       this.rows = new Map(bars.map((bar) => [bar.time, bar]));
-      this.candles.setData(bars.map(candleOf));
+      this.candles.setData(bars.map((bar) => this.candleOf(bar)));
       this.volume.setData(bars.map(volumeOf));
-      this.sma20.setData(bars.map(sma20Of));
-      this.sma50.setData(bars.map(sma50Of));
+      this.sma20.setData(bars.map((bar) => this.averageOf("sma20", bar)));
+      this.sma50.setData(bars.map((bar) => this.averageOf("sma50", bar)));
       this.gaps.set(bars);
       if (away && bars.length && away.to > bars[0].time) scale.setVisibleRange(away);
       this.describe();
@@ -124,10 +132,10 @@
         const older = bar.time < last; // a bar of late trades, where the feed waits for them
         if (older && !this.rows.has(bar.time)) continue;
         this.rows.set(bar.time, bar);
-        this.candles.update(candleOf(bar), older);
+        this.candles.update(this.candleOf(bar), older);
         this.volume.update(volumeOf(bar), older);
-        this.sma20.update(sma20Of(bar), older);
-        this.sma50.update(sma50Of(bar), older);
+        this.sma20.update(this.averageOf("sma20", bar), older);
+        this.sma50.update(this.averageOf("sma50", bar), older);
         if (bar.gap) this.gaps.add(bar.time);
         last = Math.max(last, bar.time);
       }
@@ -146,9 +154,15 @@
     }
 
     setDecimals(decimals) {
-      this.decimals = decimals;
-      const priceFormat = { type: "price", precision: decimals, minMove: 10 ** -decimals };
+      const unit = 10 ** -Math.max(0, decimals - MOST_DECIMALS);
+      const shown = Math.min(decimals, MOST_DECIMALS);
+      const rescaled = unit !== this.unit;
+      Object.assign(this, { decimals, unit });
+      const formatter = (value) => (value * unit).toFixed(decimals);
+      const format = unit === 1 ? { type: "price", precision: shown } : { type: "custom", formatter };
+      const priceFormat = { ...format, minMove: 10 ** -shown };
       for (const series of [this.candles, this.sma20, this.sma50]) series.applyOptions({ priceFormat });
+      if (rescaled) this.replace([...this.rows.values()], true);
     }
 
     setLearners(learners) {
@@ -180,7 +194,7 @@
       const price = (value) => (value === null ? "needs more bars" : value.toFixed(this.decimals));
       const clock = new Date(bar.time * 1000).toISOString().slice(11, 19);
       const [open, high, low, close] = [bar.open, bar.high, bar.low, bar.close].map(price);
-      const gap = bar.gap ? "  GAP: trades are missing" : "";
+      const gap = bar.gap & BROKEN ? "  BROKEN: a wrong print" : bar.gap ? "  GAP: trades are missing" : "";
       text.textContent = `${clock} UTC  O ${open}  H ${high}  L ${low}  C ${close}  V ${bar.volume}${gap}`;
       sma20.textContent = `SMA 20 ${price(bar.sma20)}`;
       sma50.textContent = `SMA 50 ${price(bar.sma50)}`;

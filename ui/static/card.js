@@ -60,7 +60,7 @@
       const body = byId("cycle-body");
       body.replaceChildren(element("p", "asking MLflow …", "none"));
       const query = new URLSearchParams({ symbol: Tickloop.connection.symbol, cycle });
-      const answer = await Tickloop.request(`/live/cycle?${query}`);
+      const answer = await Tickloop.request(`live/cycle?${query}`);
       if (cycle !== this.cycle) return; // another one was opened meanwhile
       if (answer.error) return body.replaceChildren(element("p", answer.error, "none"));
       body.replaceChildren(...answer.map((learner) => this.learner(learner)));

@@ -32,7 +32,7 @@
       if (!a.value || !b.value) return;
       const query = new URLSearchParams({ a: a.value, b: b.value, metric: metric.value });
       this.query = `${query}`;
-      const answer = await Tickloop.request(`/live/compare?${query}`);
+      const answer = await Tickloop.request(`live/compare?${query}`);
       if (this.query !== `${query}`) return; // others were chosen meanwhile
       if (answer.error) byId("compare-key").textContent = answer.error;
       else this.show(answer);

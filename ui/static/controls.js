@@ -62,7 +62,7 @@
     async send(name, value) {
       this.errors.set(name, "asking …");
       this.list();
-      const answer = await Tickloop.request("/live/control", { name, value });
+      const answer = await Tickloop.request("live/control", { name, value });
       if (answer.error) this.errors.set(name, `not requested: ${answer.error}`);
       else this.errors.delete(name);
       this.list();

@@ -22,7 +22,7 @@
     open() {
       clearTimeout(this.timer);
       this.drop();
-      const address = location.origin.replace(/^http/, "ws") + "/live/ws?symbol=";
+      const address = new URL("live/ws?symbol=", document.baseURI).href.replace(/^http/, "ws");
       this.socket = new WebSocket(address + encodeURIComponent(this.symbol));
       this.lastMessage = Date.now();
       this.socket.onmessage = (event) => this.receive(JSON.parse(event.data));
@@ -41,9 +41,18 @@
       if (document.hidden) return; // onVisibility opens it again
       this.panel.put("link", "RECONNECTING");
       document.body.classList.add("tl-stale");
-      Tickloop.checkLogin(); // a page that restarts does not answer; one that does may refuse
+      // A page that restarts does not answer; one that does may refuse.
+      Tickloop.checkLogin().then(() => this.blameProxy());
       this.timer = setTimeout(() => this.open(), this.retry);
       this.retry = Math.min(this.retry * 1.7, LAST_RETRY_MS);
+    }
+
+    /* A server that answers, but not at this address, refuses the connection. */
+    blameProxy() {
+      const seen = Tickloop.seenHost;
+      if (this.panel.texts.get("link") === "LIVE" || !seen || seen === location.host) return;
+      const wanted = `have it set Host, or X-Forwarded-Host, to ${location.host}`;
+      this.panel.put("notice", `the proxy says that this page is ${seen}: ${wanted}`);
     }
 
     onVisibility() {

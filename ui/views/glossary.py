@@ -36,6 +36,9 @@ STREAM = {
     "stream/missing": Term("trades", "Trades lost in those gaps."),
     "stream/repaired": Term("trades", "Trades missed by the stream and fetched by REST."),
     "stream/backfilled": Term("trades", "Trades from before the first streamed one."),
+    "stream/broken": Term(
+        "bars", "Bars with a price that more than doubles or halves: no score counts them."
+    ),
     "stream/late": Term("trades", "Trades that came when their bar was final: no bar has them."),
     "stream/duplicates": Term("trades", "Trades dropped because their id was seen before."),
     "stream/reconnects": Term("times", "How often the connection was lost and made again."),

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.engine.commands import Command, ForecastsMade
-from trainers.engine.drivers.streams import Stream, ticks_digest
+from trainers.engine.drivers.streams import GONE, Stream, ticks_digest
 from trainers.engine.events import (
     BarsTaken,
     ChampionInstalled,
@@ -102,7 +102,7 @@ class Recorded:
     def _cycle(self, entry: Entry) -> Iterator[Command]:
         """Repeat a cycle as far as the log goes."""
         trainer = self._trainer
-        digest = ticks_digest(self._stream, trainer.cycles.last[0], entry["watermark"]["ticks"])
+        digest = self._digest(entry)
         fields = (name for name in CycleBegun._fields if name != "digest")
         self.begun = CycleBegun(**{name: entry[name] for name in fields}, digest=digest)
         yield from trainer.handle(self.begun)
@@ -115,6 +115,13 @@ class Recorded:
         if self._left:
             end, self.begun = self._left.popleft(), None
             yield from trainer.handle(CycleEnded(end["seconds"], end["overran"]))
+
+    def _digest(self, entry: Entry) -> str:
+        """Return the hash of the ticks that were new to a cycle; ``GONE`` if some are no more."""
+        seen = self._trainer.cycles.last[0]
+        first = max(seen, entry["oldest"])
+        rows = self._stream.ticks(first, entry["watermark"]["ticks"])
+        return GONE if rows.first > first else ticks_digest(rows, seen)
 
     def _champion(self, entry: Entry) -> Iterator[Command]:
         learner, version = entry["learner"], entry["version"]

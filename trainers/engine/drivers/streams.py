@@ -6,7 +6,8 @@ have been seen.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from datamodules.digest import digest
 from streaming.bars import Bars
 from streaming.ring import Rows
 from streaming.ticks import Ticks
+
+# Instead of the hash of ticks that a cache has overwritten since: there is nothing to compare.
+GONE = "gone"
 
 
 class Stream(Protocol):
@@ -46,16 +50,21 @@ class RecordedStream:
         return _part(self._bars, start, stop)
 
 
-def ticks_digest(stream: Stream, seen: int, ticks: int) -> str:
+def ticks_digest(rows: Rows, seen: int) -> str:
     """Return the hash of the ticks that are new to a cycle.
 
     Args:
-        stream: the market's stream.
+        rows: the ticks up to those that this cycle sees, as far back as they existed when it began.
         seen: the number of ticks that the previous cycle saw.
-        ticks: the number of ticks that this cycle sees.
     """
-    rows = stream.ticks(seen, ticks)
-    return digest(rows.first, rows.rows)
+    first = max(seen, rows.first)
+    return digest(first, rows.rows[first - rows.first :])
+
+
+def comparable(hashes: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a cycle's hashes without that of ticks, if those or the others' ticks are gone."""
+    gone = GONE in (hashes["ticks"], others["ticks"])
+    return {stage: found for stage, found in hashes.items() if not (gone and stage == "ticks")}
 
 
 def _part(rows: np.ndarray, start: int, stop: int | None) -> Rows:

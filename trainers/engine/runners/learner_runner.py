@@ -1,22 +1,34 @@
 """Runs one learner: calls its forecasts and its training, and keeps its status and metrics.
 
-Any exception of a learner ends here. It becomes the status ERROR with a text and a traceback, and
-the learner is trained again only 1, 2, 4, ... cycles later. Other learners are not affected.
+Whatever a learner raises ends here, ``sys.exit`` included. It becomes the status ERROR with a text
+and a traceback, and the learner is trained again only 1, 2, 4, ... cycles later. Other learners are
+not affected.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from datamodules.digest import digest
+from datamodules.plain import not_plain
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
 from datamodules.transitions import Action
 from streaming.bars import Bars
 from streaming.events import Code
 from trainers.engine.commands import Command, Happened, RunUpdate
-from trainers.learners.learner import Forecast, Learner, Resumable, Traced, as_forecast
+from trainers.engine.runners.report import checked, refusals
+from trainers.learners.learner import (
+    Adjustable,
+    Forecast,
+    Learner,
+    Resumable,
+    Traced,
+    Versioned,
+    as_forecast,
+)
+from trainers.learners.own_code import LearnerError, own_code, utf8
 from trainers.names import TRAIN, LearnerKind, Status, Tag
 from trainers.scoring.ledger import FAILED, MADE, SILENT
 
@@ -25,6 +37,11 @@ LONGEST_REST = 32  # cycles
 # The attributes of a runner that a checkpoint keeps, besides its learner's state.
 SAVED = ("version", "status", "status_text", "errors", "rests_until", "report", "seconds",
          "confidence")  # fmt: skip
+
+# A learner may make up names at each training: after so many it is told of no more.
+MOST_REFUSED = 100
+
+PLAIN = "allowed: numbers, text, arrays and tensors, in dicts and lists"
 
 TAG_CHARS = 7000  # the end of a traceback that becomes a tag; MLflow cuts tags at 8000
 
@@ -37,6 +54,7 @@ class LearnerRunner:
         confidence: probability from which a forecast is a trade signal.
 
     Attributes:
+        name: the learner's name, as it was at first.
         status: what the learner is doing, a ``Status``.
         status_text: the same in words; after a failure, the error.
         errors: the number of failures since the last cycle without one.
@@ -51,6 +69,7 @@ class LearnerRunner:
 
     def __init__(self, learner: Learner, confidence: float) -> None:
         self.learner, self.confidence = learner, confidence
+        self.name = learner.name
         self.status, self.status_text = Status.IDLE.value, "warming up"
         self.errors = 0
         self.rests_until = 0
@@ -58,11 +77,8 @@ class LearnerRunner:
         self.live: dict[str, float] = {}
         self.version = 0
         self.seconds = 0.0
-
-    @property
-    def name(self) -> str:
-        """The learner's name."""
-        return self.learner.name
+        self._refused: set[str] = set()  # metrics that were told of
+        self._told_of_state = False
 
     @property
     def is_agent(self) -> bool:
@@ -85,10 +101,11 @@ class LearnerRunner:
             The status for the ledger's row, the forecast, and the commands after a failure.
         """
         try:
-            found = as_forecast(self.learner.forecast(bars))
-        except Exception as e:  # noqa: BLE001  (a learner's own code: it must stop no other)
+            with own_code():
+                found = as_forecast(self.learner.forecast(bars))
+        except (LearnerError, NotEnoughBarsError) as e:
             # After a failure it may fail at every bar until it is trained again: report that once.
-            told = [] if self.rests_until else list(self._failed(e, cycle))
+            told = [] if self.rests_until else list(self.failed(e, cycle))
             return FAILED, Forecast(), told
         return (SILENT, Forecast(), []) if found is None else (MADE, found, [])
 
@@ -116,15 +133,17 @@ class LearnerRunner:
         if self.rests_until == 0:
             self.errors = 0  # no failure since the last training, forecasts included
         try:
-            found = self.learner.learn(snapshot) or {}
-            report = {str(name): float(value) for name, value in found.items()}
+            with own_code():
+                found = self.learner.learn(snapshot)
+            report = checked(found)
         except NotEnoughBarsError as e:
             self.status, self.status_text = Status.IDLE.value, str(e)
             return
-        except Exception as e:  # noqa: BLE001  (a learner's own code: it must stop no other)
-            yield from self._failed(e, cycle)
+        except LearnerError as e:
+            yield from self.failed(e, cycle)
             return
-        self.rests_until, self.version, self.report = 0, cycle, report
+        yield from self._tell_refused(report.refused)
+        self.rests_until, self.version, self.report = 0, cycle, report.metrics
         self.status, self.status_text = Status.IDLE.value, f"learned in cycle {cycle}"
 
     def take_scores(self, live: dict[str, float]) -> None:
@@ -156,29 +175,73 @@ class LearnerRunner:
             train[f"{TRAIN}seconds"] = self.seconds
         return {**train, **self.live}
 
-    def learner_state(self) -> dict[str, Any] | None:
-        """Return the learner's state; None if it cannot be resumed."""
-        return self.learner.state_dict() if isinstance(self.learner, Resumable) else None
+    def learner_state(
+        self, cycle: int
+    ) -> Generator[Command, None, tuple[dict[str, Any] | None, dict[str, str]]]:
+        """Take the learner's state; yield the commands if that fails.
 
-    def digests(self, state: dict[str, Any] | None) -> dict[str, str]:
-        """Return hashes of the last training's inputs and of the learner's ``state`` after it."""
-        found = dict(self.learner.digests) if isinstance(self.learner, Traced) else {}
+        Returns:
+            The state, None if it cannot be resumed; and hashes, by stage, of the last training's
+            inputs and of the state after it.
+        """
+        try:
+            with own_code():
+                state = self.learner.state_dict() if isinstance(self.learner, Resumable) else None
+                traced = self.learner.digests if isinstance(self.learner, Traced) else {}
+                digests = {str(stage): str(found) for stage, found in traced.items()}
+                fault = "" if state is None else _fault_of(state)
+        except (LearnerError, NotEnoughBarsError) as e:
+            if not self.rests_until:
+                yield from self.failed(e, cycle)
+            return None, {}
+        if fault:
+            yield from self._tell_of_state(fault)
+            return None, digests
         if state is not None:
-            found["weights"] = digest(state)
-        return found
+            digests["weights"] = digest(state)
+        return state, digests
+
+    def exported(self) -> tuple[Any, int] | None:
+        """Return the model that forecasts now and the number of raw bars that it takes, if any.
+
+        Raises:
+            LearnerError: if the export fails.
+        """
+        if not isinstance(self.learner, Versioned):
+            return None
+        with own_code():
+            found = self.learner.export()
+            return None if found is None else (found[0], int(found[1]))
+
+    def adjust(self, name: str, value: float) -> bool:
+        """Set a number of the learner; return whether it has such a number.
+
+        Raises:
+            LearnerError: if the learner fails at it.
+        """
+        with own_code():
+            if not isinstance(self.learner, Adjustable) or name not in self.learner.adjustable:
+                return False
+            self.learner.adjust(name, value)
+        return True
 
     def saved(self, state: dict[str, Any] | None) -> dict[str, Any]:
         """Return what ``restore`` needs, given the learner's state."""
         return {**{name: getattr(self, name) for name in SAVED}, "learner": state}
 
-    def restore(self, saved: dict[str, Any]) -> bool:
-        """Restore what ``saved`` returned; return whether the learner could be resumed."""
+    def restore(self, saved: dict[str, Any]) -> str:
+        """Restore what ``saved`` returned; return why the learner is not resumed, if it is not."""
         if saved["learner"] is None or not isinstance(self.learner, Resumable):
-            return False
+            return "has no state that could be kept"
+        try:
+            with own_code():
+                self.learner.load_state_dict(saved["learner"])
+        except (LearnerError, NotEnoughBarsError) as e:
+            self.status, self.status_text = Status.ERROR.value, f"its state cannot be loaded: {e}"
+            return f"cannot load its state ({e})"
         for name in SAVED:
             setattr(self, name, saved[name])
-        self.learner.load_state_dict(saved["learner"])
-        return True
+        return ""
 
     def text(self) -> str:
         """Return the learner's loss and scores, or its status, in a few words."""
@@ -198,13 +261,36 @@ class LearnerRunner:
             parts.append("no trades yet")
         return f"{name}: {', '.join(parts)}"
 
-    def _failed(self, error: Exception, cycle: int) -> Iterator[Command]:
+    def failed(self, error: Exception, cycle: int) -> Iterator[Command]:
+        """Note a failure of the learner's own code; yield the commands that tell of it."""
         self.errors += 1
         self.rests_until = cycle + min(2 ** (self.errors - 1), LONGEST_REST)
         self.report = {}
-        text = f"{type(error).__name__}: {error}"[:300]
+        text = str(error)[:300]
         self.status = Status.ERROR.value
         self.status_text = f"{text}; next try in cycle {self.rests_until}"
-        trace = "".join(traceback.format_exception(error))
+        trace = utf8("".join(traceback.format_exception(error.__cause__ or error)))
         yield RunUpdate(self.name, cycle, {}, {**self.tags, Tag.TRACEBACK: trace[-TAG_CHARS:]})
         yield Happened(Code.LEARNER_FAILED, f"{self.name} failed: {text}", trace)
+
+    def _tell_refused(self, refused: dict[str, str]) -> Iterator[Command]:
+        """Tell, once, of the metrics of a report that cannot be logged."""
+        new = {name: why for name, why in refused.items() if name not in self._refused}
+        if new and len(self._refused) < MOST_REFUSED:
+            self._refused |= new.keys()
+            text = f"{self.name} reports metrics that are not logged: {refusals(new)}"
+            yield Happened(Code.METRIC_REFUSED, text)
+
+    def _tell_of_state(self, fault: str) -> Iterator[Command]:
+        """Tell, once, that the learner's state cannot be kept."""
+        if not self._told_of_state:
+            self._told_of_state = True
+            text = f"{self.name}: its state_dict is not kept, so it cannot be resumed: {fault}"
+            yield Happened(Code.NOT_RESUMABLE, f"{text}; {PLAIN}")
+
+
+def _fault_of(state: Any) -> str:
+    """Return why a ``state_dict`` cannot be kept; an empty text if it can."""
+    if not isinstance(state, dict):
+        return f"it is a {type(state).__name__}"
+    return not_plain(state)

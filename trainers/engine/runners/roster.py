@@ -77,12 +77,8 @@ class Roster:
         runner = self._learning[name]
         return runner, runner in self.learners
 
-    def states(self) -> dict[str, State | None]:
-        """Return the learners' states by name; None for one that cannot be resumed."""
-        return {runner.name: runner.learner_state() for runner in self.everyone}
-
     def saved(self, states: Mapping[str, State | None]) -> State:
-        """Return what ``restore`` needs, given the result of ``states``."""
+        """Return what ``restore`` needs, given the learners' states by name."""
         return {
             "tests": {test.name: test.saved() for test in self.tests},
             "runners": {one.name: one.saved(states[one.name]) for one in self.everyone},
@@ -90,8 +86,8 @@ class Roster:
 
     def restore(
         self, saved: Mapping[str, Any], models: Callable[[str, int], Model | None]
-    ) -> list[str]:
-        """Restore what ``saved`` returned; return the names of those that cannot be resumed.
+    ) -> dict[str, str]:
+        """Restore what ``saved`` returned; return why some learners are not resumed, by name.
 
         Args:
             saved: the result of ``saved``.
@@ -99,11 +95,11 @@ class Roster:
                 version's number.
         """
         runners = saved["runners"]
-        forgetful = [one.name for one in self.everyone if not one.restore(runners[one.name])]
+        reasons = {one.name: one.restore(runners[one.name]) for one in self.everyone}
         for test in self.tests:
             known = saved["tests"][test.name]
             test.restore(known, models(test.name, known["version"]))
-        return forgetful
+        return {name: why for name, why in reasons.items() if why}
 
 
 def make_roster(config: SessionConfig, market: str) -> Roster:

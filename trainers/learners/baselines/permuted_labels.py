@@ -20,6 +20,8 @@ from trainers.learners.learner import Context
 from trainers.learners.linear import fit_logistic
 
 CLIP_SD = 4.0  # standard deviations
+SMALL = 1e-9  # the lowest standard deviation, as a share of the mean where that is below 1
+LEAST = 1e-300  # where the mean is 0
 
 
 class PermutedLabels:
@@ -41,7 +43,9 @@ class PermutedLabels:
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
         rows = labelled_rows(snapshot.bars, self.features)
         if len(rows.x):
-            moments = {"mean": rows.x.mean(0), "deviation": rows.x.std(0).clip(1e-9)}
+            mean = rows.x.mean(0)
+            least = np.minimum(SMALL, SMALL * np.abs(mean)).clip(LEAST)  # prices may be tiny
+            moments = {"mean": mean, "deviation": rows.x.std(0).clip(least)}
             up = snapshot.rng(self.name).permutation(rows.up)
             fitted = fit_logistic(_standard(rows.x, moments), up)
             weights, bias = fitted or (np.zeros(rows.x.shape[1]), 0.0)

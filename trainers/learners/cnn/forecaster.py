@@ -18,7 +18,7 @@ import torch
 from sklearn.preprocessing import MinMaxScaler
 from torch import Tensor, nn
 
-from datamodules.features import FEATURE_COLUMNS, WARMUP_BARS, make_features
+from datamodules.features import COLUMNS, WARMUP_BARS, make_features
 from datamodules.scaling import HIGHEST, LOWEST
 from datamodules.windows import WINDOW_BARS
 
@@ -69,8 +69,8 @@ class WindowNet(nn.Module):
 
     def __init__(self, features: str, channels: int = 8, dropout: float = 0.5) -> None:
         super().__init__()
-        n = len(FEATURE_COLUMNS[features])
-        self.move = FEATURE_COLUMNS[features].index(MOVES[features])
+        n = len(COLUMNS[features])
+        self.move = COLUMNS[features].index(MOVES[features])
         self.register_buffer("mean", torch.zeros(n))
         self.register_buffer("deviation", torch.ones(n))
         self.register_buffer("fading", torch.tensor(FADING))
@@ -131,7 +131,7 @@ class Forecaster(nn.Module):
         self.net = net
         self.features = features
         self.confidence = confidence
-        empty = torch.zeros(len(FEATURE_COLUMNS[features]), dtype=torch.float64)
+        empty = torch.zeros(len(COLUMNS[features]), dtype=torch.float64)
         scale, offset = (
             (empty, empty)
             if scaler is None

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from datamodules.dqn_datamodule import transitions_of
 from datamodules.features import raw_columns
+from datamodules.indicators import RSI_BARS
 from datamodules.quotes import SPREAD_BARS, half_spread_bps
 from datamodules.replay_buffer import Experiences, ReplayBuffer
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
 from datamodules.transitions import STATE_BARS, Action, Transitions, typical_move
+from datamodules.windows import gaps_of
 from streaming.bars import Bars
 from trainers.config.learners import DQNSettings
 from trainers.learners.dqn.agent import WIDTH, Agent, ValueNet, inputs_of
@@ -26,7 +28,7 @@ from trainers.learners.dqn.value_learner import NAME, ValueLearner
 from trainers.learners.learner import Context, Model
 
 # The number of raw bars that an exported agent takes: its state, and the warm-up of the RSI in it.
-AGENT_BARS = STATE_BARS + 14
+AGENT_BARS = STATE_BARS + RSI_BARS
 
 # The number of newest transitions that a typical move is the mean of: enough to know it within 5 %,
 # and few enough to follow a change soon.
@@ -82,9 +84,12 @@ class DQN:
     def predict(model: Model, bars: Bars) -> tuple[int, tuple[float, float]] | None:
         """Return a model's action for the next bar, and the advantages of being out and in, bp.
 
-        None if there are fewer than 24 bars, or a gap in the newest ten.
+        None if there are fewer than 24 bars, a gap in the newest ten, or a broken bar that their
+        RSI looks back on.
         """
-        if len(bars) < AGENT_BARS or bars["gap"][1 - STATE_BARS :].any():
+        if len(bars) < AGENT_BARS:
+            return None
+        if gaps_of(bars[-AGENT_BARS:], RSI_BARS)[1 - STATE_BARS :].any():
             return None
         raw = torch.from_numpy(raw_columns(bars[-AGENT_BARS:])[None])
         with torch.inference_mode():

@@ -30,7 +30,7 @@ from trainers.engine.commands import (
     RunUpdate,
 )
 from trainers.engine.drivers.recorded import BETWEEN, Recorded, timed
-from trainers.engine.drivers.streams import ticks_digest
+from trainers.engine.drivers.streams import comparable, ticks_digest
 from trainers.engine.events import (
     BarsTaken,
     ChampionInstalled,
@@ -155,8 +155,9 @@ class LiveMarket:
         newest = int(bars["ts_open"][-1]) if len(bars) else -1
         found = self._ledger.found
         rows = tuple(rows_between(part, -1, newest) for part in (found.outcomes, found.forecasts))
-        for name in self.trainer.restore(state, bars, (rows[0], rows[1]), models):
-            self._say(Code.LEARNER_RESET, f"{name} has no state_dict: it starts from scratch")
+        not_resumed = self.trainer.restore(state, bars, (rows[0], rows[1]), models)
+        for name, why in not_resumed.items():
+            self._say(Code.LEARNER_RESET, f"{name} {why}: it starts from scratch")
 
     def _redo(self, command: Command, hashes: dict[int, Any]) -> None:
         """Carry out a repeated command, unless that was certainly done before the kill."""
@@ -165,11 +166,13 @@ class LiveMarket:
                 self._do(command)
             case Happened() if command.code not in TOLD:
                 self._do(command)
-            case CycleDone() if command.hashes != hashes[command.cycle]:
-                self._say(
-                    Code.NOT_REPRODUCED,
-                    f"{self.market}: cycle {command.cycle}, repeated after a restart, differs",
-                )
+            case CycleDone():
+                then, now = hashes[command.cycle], command.hashes
+                if comparable(then, now) != comparable(now, then):
+                    self._say(
+                        Code.NOT_REPRODUCED,
+                        f"{self.market}: cycle {command.cycle}, repeated after a restart, differs",
+                    )
 
     # ---- bars and cycles
 
@@ -249,7 +252,7 @@ class LiveMarket:
             oldest_ts=int(first.rows["ts_event"][0]) if len(first.rows) else now,
             wall_ms=time.time_ns() // NS_PER_MS,
             stats=stream.stats,
-            digest=ticks_digest(stream, trainer.cycles.last[0], ticks),
+            digest=ticks_digest(first, trainer.cycles.last[0]),
         )
         decided = begun._asdict()
         del decided["digest"]  # can be computed from the ticks
