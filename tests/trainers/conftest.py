@@ -6,6 +6,10 @@ from mlflow.tracking import MlflowClient
 from trainers.tracking.store import ensure_store
 
 
+# It ends whoever imports it, and pytest would, for its doctests.
+collect_ignore = ["module_that_exits.py"]
+
+
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch):
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
