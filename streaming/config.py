@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import urllib.parse
 
 from streaming.errors import ConfigError
 from streaming.settings import Settings, setting
+from streaming.symbols import MAX_SYMBOL_CHARS, is_symbol, upper
 
 SOURCES = "sim, sim:<market>, tape:PATH or binance"
 
@@ -78,12 +78,17 @@ class StreamConfig(SeedConfig):
             rest if kind != "sim" else False
         ):
             raise ConfigError(f"source: got {self.source!r}; allowed: {SOURCES}")
-        for symbol in self.symbol_list:
-            if not re.fullmatch(r"[A-Z0-9_-]{2,30}", symbol):
+        if not is_text(self.source):
+            raise ConfigError(
+                f"source: got {self.source!r}; allowed: names of bytes that are UTF-8: rename it"
+            )
+        for symbol in self._names:
+            if not is_symbol(symbol):
                 raise ConfigError(
-                    f"symbols: got {symbol!r}; allowed: names such as BTCUSDT, separated by commas"
+                    f"symbols: got {symbol!r}; allowed: names such as BTCUSDT or XBT/USD, of 1 to"
+                    f" {MAX_SYMBOL_CHARS} characters without blanks, separated by commas"
                 )
-        if len(set(self.symbol_list)) != len(self.symbol_list):
+        if len({symbol.casefold() for symbol in self._names}) != len(self._names):
             raise ConfigError(f"symbols: got {self.symbols!r}; allowed: each symbol once")
         for name, schemes in (("venue_ws", ("ws", "wss")), ("venue_rest", ("http", "https"))):
             value = getattr(self, name)
@@ -91,14 +96,28 @@ class StreamConfig(SeedConfig):
                 raise ConfigError(f"{name}: got {value!r}; allowed: {schemes[0]}://HOST[:PORT]")
 
     @property
+    def _names(self) -> list[str]:
+        return [symbol.strip() for symbol in self.symbols.split(",")]
+
+    @property
     def symbol_list(self) -> list[str]:
-        """The symbols, one an element."""
-        return [symbol.strip().upper() for symbol in self.symbols.split(",")]
+        """The symbols, one an element: in upper case, but as they were given for a tape."""
+        is_tape = self.source.startswith("tape:")
+        return [symbol if is_tape else upper(symbol) for symbol in self._names]
 
     @property
     def plays_locally(self) -> bool:
         """Whether the built-in exchange is the venue."""
         return self.source.partition(":")[0] in ("sim", "tape")
+
+
+def is_text(value: str) -> bool:
+    """Return whether a setting is text: a name on disk may be of any bytes."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_address(value: str, schemes: tuple[str, ...]) -> bool:

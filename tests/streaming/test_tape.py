@@ -196,8 +196,8 @@ def test_a_missing_symbol_names_those_that_are_there(tmp_path: Path) -> None:
         (gzip.compress(TAPE.encode() * 100)[:-20], "damaged"),
         (b"PK\x03\x04 no zip", "damaged"),
         (b"PAR1 no parquet", "damaged"),
-        (TAPE.encode()[:-40], "damaged"),
-        (TAPE.replace("28145.10", "high").encode(), "damaged"),
+        (TAPE.encode()[:-40], "row 6: expected 9 columns; got 6"),
+        (TAPE.replace("28145.10", "high").encode(), "row 2, column price: .* got 'high'"),
     ],
     ids=["columns", "empty", "gzip", "zip", "parquet", "csv", "number"],
 )
