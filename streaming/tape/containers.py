@@ -100,7 +100,7 @@ def members(path: Path) -> list[Member]:
     """
     try:
         with path.open("rb") as file:
-            start = file.read(4)
+            start = file.read(8)
             file.seek(0)
             if start.startswith(b"PK"):
                 found = _in_zip(path, file)
@@ -108,7 +108,9 @@ def members(path: Path) -> list[Member]:
                 found = [Member(str(path), _unpacked(path, start, file))]
     except TapeError:
         raise
-    except Exception as e:
+    except Exception as e:  # foreign bytes: an unpacker raises whatever it likes
+        if isinstance(e, OSError) and e.errno:  # it is the system's, not an unpacker's
+            raise TapeError(f"{path}: expected {FORMATS}; {_why(e)}") from e
         raise TapeError(
             f"{path}: expected a whole tape, it is damaged or cut off ({reason_of(e)}); record or"
             " fetch it again"
@@ -122,11 +124,11 @@ def _unpacked(path: Path, start: bytes, file: IO[bytes]) -> bytes:
     for first, unpacker in UNPACKERS.items():
         if start.startswith(first):
             with unpacker(file) as unpacked:
-                return _read(str(path), unpacked)
-    return _read(str(path), file)
+                return _read(str(path), unpacked, MAX_BYTES)
+    return _read(str(path), file, MAX_BYTES)
 
 
-def _read(where: str, file: IO[bytes], most: int = MAX_BYTES) -> bytes:
+def _read(where: str, file: IO[bytes], most: int) -> bytes:
     content = file.read(most + 1)
     if len(content) > most:
         raise TapeError(
@@ -181,6 +183,6 @@ def _why(error: OSError | ValueError) -> str:
 
 
 def _shown(path: Path) -> str:
-    """Return a path for an error, shortened if nobody could read it."""
+    """Return a path for an error, shortened if it is too long to be read."""
     text = str(path)
     return text if len(text) <= 300 else f"{text[:150]}...{text[-100:]} ({len(text)} characters)"

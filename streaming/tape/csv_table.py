@@ -55,6 +55,12 @@ def _utf8(member: Member) -> bytes:
             content = content.decode("utf-16").encode()
         except UnicodeError:
             raise TapeError(f"{member.where}: expected UTF-8, it is half of UTF-16") from None
+    try:
+        content.decode()
+    except UnicodeDecodeError as e:
+        row = len(re.findall(rb"\r\n|\r|\n", content[: e.start])) + 1
+        got = content[max(e.start - 20, 0) : e.start + 20]
+        raise TapeError(f"{member.where}: row {row}: expected UTF-8; got {got!r}") from None
     return content.removeprefix(codecs.BOM_UTF8)
 
 
@@ -138,8 +144,6 @@ class _Csv:
         for number, line in self._lines():
             try:
                 cells = next(csv.reader([line.decode()], delimiter=self._separator), [])
-            except UnicodeError:
-                return TapeError(f"{self._where}: row {number}: expected UTF-8; got {line[:60]!r}")
             except csv.Error:
                 cells = []
             if len(cells) != self._n_columns:

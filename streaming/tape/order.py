@@ -15,6 +15,7 @@ from streaming.ticks import NS_PER_S, Ticks, filled_times
 
 LATE_NS = NS_PER_S  # trades of one moment come in any order; a later one is late
 MOST_LATE = 0.01  # the share of late rows up to which an order agrees with the times
+MOST_RECOUNTS = 0.05  # the share of rows at which a venue begins its count anew
 UNRELATED = (0.25, 0.75)  # the share of falling times, if the ids say nothing about them
 
 
@@ -63,7 +64,7 @@ def order_of(ticks: Ticks, has_ids: bool, sort: str = "") -> Order:
     times = filled_times(ticks["ts_event"])
     if sort == "time" or (sort == "id" and not has_ids):
         index = _by(times)
-        return Order(index, counts=has_ids and _falls(ticks, index) <= MOST_LATE)
+        return Order(index, counts=has_ids and _falls(ticks, index) <= MOST_RECOUNTS)
     if sort == "id":
         return Order(_by(ticks["id"]))
     if has_receive_times(ticks) and (np.diff(ticks["ts_init"]) >= 0).all():
@@ -85,7 +86,7 @@ def _by_id(ticks: Ticks, times: NDArray[np.int64]) -> Order:
         order, in_file = Order(backward, why=REVERSED), share_falling(times[::-1], LATE_NS)
     else:
         order = Order()
-    if in_file <= MOST_LATE and _falls(ticks, order.rows) <= MOST_LATE:
+    if in_file <= MOST_LATE and _falls(ticks, order.rows) <= MOST_RECOUNTS:
         return order  # the venue has counted anew in between, which the sequencer follows
     if not UNRELATED[0] <= falling <= UNRELATED[1]:
         raise OrderError("ids and times contradict each other")

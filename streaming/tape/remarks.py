@@ -49,7 +49,10 @@ def remarks(ticks: Ticks, dropped: dict[str, int], counts: bool) -> Iterator[str
     known = ids if (np.diff(ids) > 0).all() else np.unique(ids)
     repeated = len(ticks) - len(known)
     if repeated > TRIFLE * len(ticks):
-        yield f"{share(repeated, len(ticks))} of the ids are repeated: only the first is kept"
+        yield (
+            f"{share(repeated, len(ticks))} of the ids are there again: repeated trades are"
+            " dropped, a new count is followed"
+        )
     jumps = int(np.count_nonzero(np.diff(known) > 1))
     if jumps > TRIFLE * len(known):
         yield (

@@ -11,12 +11,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from streaming.tape.columns import MAKERS, SIDES
-from streaming.tape.rows import Rows
+from streaming.tape.rows import SPREADSHEET, Rows
 
 # The feed refuses larger ids: a program that keeps numbers as floats would have rounded them.
 MAX_ID = 2**53
 IS_ID = r"^\d{1,16}(\.0*)?$"
-EXPONENT = r"^\d+(\.\d+)?[eE]\+?\d+$"
 
 
 def numbers(rows: Rows, field: str) -> NDArray[np.float64]:
@@ -87,9 +86,9 @@ def ids(rows: Rows) -> Ids:
         pc.less_equal(pc.cast(_padded(text), pa.int64()), MAX_ID),
     )
     if pc.sum(pc.fill_null(fits, False)).as_py() * 2 < there:
-        at = pc.index(pc.match_substring_regex(text, EXPONENT), True).as_py()
-        if at >= 0:  # rounded, all of them
-            raise rows.wrong("id", at, "a whole number")
+        changed = pc.match_substring_regex(text, SPREADSHEET)
+        if pc.sum(changed).as_py() * 2 > there:  # and maybe rounded
+            raise rows.wrong("id", pc.index(changed, True).as_py(), "a whole number")
         return Ids(None, none, f"the trade ids are no whole numbers up to {MAX_ID}")
     at = pc.index(pc.fill_null(fits, True), False).as_py()
     if at >= 0:
