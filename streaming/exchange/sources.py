@@ -20,10 +20,13 @@ from streaming.ticks import NS_PER_S, Ticks, filled_times
 MAX_PAUSE_S = 3600
 
 
-def check_source(config: StreamConfig) -> None:
+def check_source(config: StreamConfig) -> list[str]:
     """Check that the exchange can serve ``config.source``, before any process is started.
 
     All of a tape is read, and what is odd about it is said.
+
+    Returns:
+        The symbols as their market spells them.
 
     Raises:
         ConfigError: if there is no market of that name, or what is said of a tape cannot be.
@@ -32,9 +35,12 @@ def check_source(config: StreamConfig) -> None:
     if config.source.startswith("sim"):
         market_of(config)
     elif config.source.startswith("tape:"):
-        for symbol, recording in recordings(config).items():
+        found = recordings(config)
+        for symbol, recording in found.items():
             for remark in recording.remarks:
                 say(f"tape       {symbol}: {remark}")
+        return [recording.symbol for recording in found.values()]
+    return config.symbol_list
 
 
 def market_of(config: StreamConfig) -> Market:

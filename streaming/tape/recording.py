@@ -17,10 +17,12 @@ class Recording(NamedTuple):
         ticks: ``(n,)`` of dtype ``TICK`` in the order in which they are played; ``ts_init`` is the
             recorder's receive time, 0 if it is not known, ``ts_event`` 0 where it is impossible;
             ids are 0, 1, 2, ... if those of the tape cannot be used.
+        symbol: as the tape spells it.
         remarks: what a person should know of them, a sentence each.
     """
 
     ticks: Ticks
+    symbol: str
     remarks: tuple[str, ...] = ()
 
 

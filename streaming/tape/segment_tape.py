@@ -41,7 +41,7 @@ class SegmentTape:
         ticks = np.concatenate([read_segment(file) for file in self._files[name]])
         if not len(ticks):
             raise TapeError(f"{self._path}: expected trades of {name}; its segments are empty")
-        return Recording(ticks, (f"the tape spells it {name}",) if name != symbol else ())
+        return Recording(ticks, name, (f"the tape spells it {name}",) if name != symbol else ())
 
 
 def folder_tape(folder: Path) -> SegmentTape:

@@ -89,7 +89,7 @@ class TableTape:
         ]
         dropped = dropped_of(ticks, self._latest_ns, int(np.count_nonzero(found.missing)))
         remarked = remarks(ticks, dropped, order.counts)
-        return Recording(ticks, (*(text for text in said if text), *remarked))
+        return Recording(ticks, name, (*(text for text in said if text), *remarked))
 
     def _rows(self, name: str) -> tuple[Rows, list[str]]:
         """Return a symbol's rows at one venue, and the venues to choose from, that one first."""

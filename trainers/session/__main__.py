@@ -71,7 +71,7 @@ def run(config: SessionConfig, root: Path) -> int:
     """
     passwords = take_passwords(os.environ)
     if not config.resume:
-        check(config, passwords)
+        config = check(config, passwords)
     uri = ensure_store(root)
     client = MlflowClient(uri)
     dead = [session_folder(root, run_id) for run_id in close_orphans(client)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 
 from streaming.exchange.sources import check_source
@@ -41,8 +42,11 @@ def check_port(setting: str, host: str, port: int) -> None:
             ) from e
 
 
-def check(config: SessionConfig, passwords: Passwords) -> None:
+def check(config: SessionConfig, passwords: Passwords) -> SessionConfig:
     """Check the settings and ports of a session, without starting anything.
+
+    Returns:
+        The settings, with the symbols spelled as a tape spells them.
 
     Raises:
         TickloopError: if a setting is wrong; the text is one line.
@@ -52,7 +56,9 @@ def check(config: SessionConfig, passwords: Passwords) -> None:
         check_access(config.page_host, passwords)
     check_learners(config.learner_list, config.learner)
     if config.plays_locally:
-        check_source(config)
+        spelled = check_source(config)
+        if spelled != config.symbol_list:
+            config = dataclasses.replace(config, symbols=",".join(spelled))
     if config.page_port and config.page_port == config.mlflow_ui_port:
         raise PortError(
             f"mlflow_ui_port: got {config.mlflow_ui_port}, which is page_port too; allowed: another"
@@ -60,3 +66,4 @@ def check(config: SessionConfig, passwords: Passwords) -> None:
         )
     check_port("page_port", config.page_host, config.page_port)
     check_port("mlflow_ui_port", LOOPBACK, config.mlflow_ui_port)
+    return config

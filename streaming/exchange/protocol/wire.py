@@ -6,6 +6,7 @@ Formats: Binance spot API documentation, web-socket-streams.md and rest-api.md. 
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import msgspec
@@ -76,7 +77,7 @@ class Stream(NamedTuple):
 def stream_of(name: str, *, combined: bool, unit_ns: int) -> Stream | None:
     """Return what ``btcusdt@trade`` means; None for streams that stay silent here."""
     symbol, _, channel = name.partition("@")
-    if channel not in ("trade", "aggTrade") or symbol != symbol.lower():
+    if channel not in ("trade", "aggTrade") or re.search("[A-Z]", symbol):
         return None
     return Stream(symbol.upper(), channel, combined, unit_ns)
 
