@@ -23,8 +23,14 @@ class SeedConfig(Settings):
 class StreamConfig(SeedConfig):
     """Where ticks come from and how they are kept."""
 
-    source: str = setting("sim", f"where ticks come from: {SOURCES}")
-    symbols: str = setting("BTCUSDT", "markets to follow, separated by commas")
+    source: str = setting(
+        "sim",
+        f"where ticks come from: {SOURCES}; after PATH may follow what a file does not say:"
+        " ?venue=NAME&columns=id,price,size,-,time,maker&unit=ms&sort=id",
+    )
+    symbols: str = setting(
+        "BTCUSDT", "markets to follow, spelled as their venue or tape does, separated by commas"
+    )
     venue_ws: str = setting("", "the venue's websocket address, if not the public one")
     venue_rest: str = setting("", "the venue's REST address, if not the public one")
     channel: str = setting(

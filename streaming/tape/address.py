@@ -5,6 +5,7 @@ Each part after the path may be left out: then the file is looked at.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -39,7 +40,7 @@ class TapeAddress(NamedTuple):
 def parse_address(text: str) -> TapeAddress:
     """Return what ``PATH?option=value&...`` says.
 
-    A path that ends in what looks like options itself is followed by one more ``?venue=``.
+    If there is a file of that whole name, it is meant.
 
     >>> parse_address("a.csv?columns=price,size,time,-&unit=s").columns
     ('price', 'size', 'time', '-')
@@ -50,7 +51,7 @@ def parse_address(text: str) -> TapeAddress:
         ConfigError: if an option or its value is none; the text says what is allowed.
     """
     path, mark, query = text.rpartition("?")
-    if not mark or not re.match(r"\w+=", query) or "/" in query.partition("&")[0]:
+    if not mark or not re.match(r"\w+=", query) or os.path.exists(text):
         return TapeAddress(Path(text))
     given: dict[str, str] = {}
     for option in query.split("&"):

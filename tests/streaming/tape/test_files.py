@@ -194,7 +194,12 @@ def test_any_name_of_a_file_works(tmp_path: Path, name: str) -> None:
         assert len(tape.read(tape.symbols[0]).ticks) == 6
 
 
-def test_a_path_that_ends_as_if_it_said_options_is_followed_by_one_more(tmp_path: Path) -> None:
+def test_a_path_that_ends_as_if_it_said_options_is_one_if_it_is_there(tmp_path: Path) -> None:
     path = file(tmp_path, TEXT, "a?b=c.csv")
-    refused(path, "got 'b=c.csv'")
-    assert open_tape(parse_address(f"{path}?venue=")).symbols == ["A?B=C"]
+    for options in ("", "?venue="):
+        assert open_tape(parse_address(f"{path}{options}")).symbols == ["A?B=C"]
+    refused(tmp_path / "a?b=d.csv", "got 'b=d.csv'")
+
+
+def test_an_error_is_one_line_whatever_the_name_of_the_file(tmp_path: Path) -> None:
+    assert refusal(file(tmp_path, "x", "line\nbreak.csv")).startswith(r"line\nbreak.csv: expected")

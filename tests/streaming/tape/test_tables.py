@@ -13,6 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming.tape import read_tape, tape_symbols
+from streaming.tape.address import OPTIONS, SORTS
+from streaming.tape.columns import FIELDS
+from streaming.tape.times import UNITS
 from tests.streaming.tape.samples import (
     HEADER,
     NAME,
@@ -344,6 +347,13 @@ def test_prices_read_back_to_the_same_bits(tmp_path_factory, prices: list[float]
     rows = [row(i, price=repr(price)) for i, price in enumerate(prices)]
     path = file(tmp_path_factory.mktemp("tape"), csv(*rows))
     assert read(path).ticks["price"].tolist() == prices
+
+
+def test_the_document_names_all_that_can_be_said() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "tapes.md").read_text()
+    for words in (FIELDS, UNITS, SORTS):
+        assert all(f"`{word}`" in text for word in words)
+    assert all(f"`{option}=`" in text for option in OPTIONS)
 
 
 def parquet(folder: Path, **columns: object) -> Path:
