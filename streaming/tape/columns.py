@@ -121,12 +121,9 @@ def without_header(cells: Sequence[str]) -> Columns | None:
 
 
 def is_header(cells: Sequence[str], columns: Columns) -> bool:
-    """Return whether a line names the columns, which a user has said: its price is no number."""
-    return not _number(cells[columns["price"]].strip())
-
-
-def _number(text: str) -> bool:
-    return bool(re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", text, re.IGNORECASE))
+    """Return whether a line names the columns, which a user has said: its price is a word."""
+    price = cells[columns["price"]].strip()
+    return bool(re.match(r"[^\W\d]", price)) and price.lower() not in ("nan", "inf", "null", "none")
 
 
 def _field(cell: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -36,9 +37,11 @@ UNPACKERS: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\x28\xb5\x2f\xfd": lambda file: pa.CompressedInputStream(file, "zstd"),
 }
 
+ZIPS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+
 # First bytes of what is no table.
 KINDS = {
-    b"PK": "a zip in another file",
+    **dict.fromkeys(ZIPS, "a zip in another file"),
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"Rar!": "a rar archive",
     b"\xd0\xcf\x11\xe0": "an Excel file (xls)",
@@ -51,7 +54,7 @@ KINDS = {
     b"\x80": "a pickle",
     b"\x04\x22\x4d\x18": "an lz4 file",
     b"version https://git-lfs": "a pointer to a Git LFS file, which was not fetched",
-    **dict.fromkeys((b"<", b"\xef\xbb\xbf<"), "an HTML or XML page"),
+    **dict.fromkeys((b"<!doctype", b"<html", b"<?xml", b"<table"), "an HTML or XML page"),
     **dict.fromkeys((b"{", b"["), "JSON"),
 }
 TAR_AT, TAR = 257, b"ustar"
@@ -102,7 +105,7 @@ def members(path: Path) -> list[Member]:
         with path.open("rb") as file:
             start = file.read(8)
             file.seek(0)
-            if start.startswith(b"PK"):
+            if start.startswith(ZIPS):
                 found = _in_zip(path, file)
             else:
                 found = [Member(str(path), _unpacked(path, start, file))]
@@ -165,7 +168,10 @@ def _in_zip(path: Path, file: IO[bytes]) -> list[Member]:
 def _check_kind(member: Member) -> None:
     kinds = dict.fromkeys(UNPACKERS, "packed twice") | KINDS
     start = member.content[: TAR_AT + len(TAR)]
-    found = next((kind for first, kind in kinds.items() if start.lstrip().startswith(first)), "")
+    text = start.removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    found = "".join(
+        kind for first, kind in kinds.items() if start.startswith(first) or text.startswith(first)
+    )
     if start[TAR_AT:] == TAR:
         found = "a tar archive"
     if found:

@@ -79,8 +79,7 @@ def _in_ns(
         raise rows.wrong(
             field, int(there[changes[0]]), "the unit of the rows before, or of all behind it"
         )
-    found: NDArray[np.int64] = np.where(units > 0, whole, 0) * units
-    found += parts * units // 10**DIGITS
+    found: NDArray[np.int64] = whole * units + parts * units // 10**DIGITS
     return found
 
 

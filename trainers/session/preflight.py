@@ -55,10 +55,6 @@ def check(config: SessionConfig, passwords: Passwords) -> SessionConfig:
     if config.page_port:
         check_access(config.page_host, passwords)
     check_learners(config.learner_list, config.learner)
-    if config.plays_locally:
-        spelled = check_source(config)
-        if spelled != config.symbol_list:
-            config = dataclasses.replace(config, symbols=",".join(spelled))
     if config.page_port and config.page_port == config.mlflow_ui_port:
         raise PortError(
             f"mlflow_ui_port: got {config.mlflow_ui_port}, which is page_port too; allowed: another"
@@ -66,4 +62,8 @@ def check(config: SessionConfig, passwords: Passwords) -> SessionConfig:
         )
     check_port("page_port", config.page_host, config.page_port)
     check_port("mlflow_ui_port", LOOPBACK, config.mlflow_ui_port)
+    if config.plays_locally:  # last, as it may take seconds and say something
+        spelled = check_source(config)
+        if spelled != config.symbol_list:
+            config = dataclasses.replace(config, symbols=",".join(spelled))
     return config

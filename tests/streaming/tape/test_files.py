@@ -115,6 +115,7 @@ def patched(flags: int = 0, method: int = 8) -> bytes:
         (b"ARROW1\0\0", "an Arrow (Feather) file"),
         (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
         (b" \n<!DOCTYPE html><html>", "an HTML or XML page"),
+        (b"\xef\xbb\xbf<HTML><body><table>", "an HTML or XML page"),
         (b'{"error": "not found"}', "it is JSON"),
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
         (bytes(range(128)) * 100, "it is no text"),

@@ -109,6 +109,13 @@ def test_a_venue_that_counts_anew_is_followed() -> None:
     assert (why, counts) == (REVERSED, True)
 
 
+def test_a_new_count_that_overlaps_the_old_one_a_little_is_not_mixed_with_it() -> None:
+    first, second = fetched(), fetched()
+    second["id"] += 180
+    second["ts_event"] += 3600 * NS_PER_S
+    assert order_of(np.concatenate([first, second]), has_ids=True).rows is None
+
+
 def test_ids_that_tell_nothing_do_not_count_the_trades() -> None:
     ticks = fetched()
     ticks["id"] = np.random.default_rng(0).permutation(ticks["id"])

@@ -167,6 +167,9 @@ def test_a_user_can_say_what_the_columns_are(tmp_path: Path) -> None:
         (0, 1_700_000_000_500_000_000, 30000.5, 2.0, 0),
         (1, 1_700_000_001_500_000_000, 30001.0, 3.0, 0),
     ]
+    for first in ("nan", "", "1e5", "-1"):  # a row, and no header
+        again = file(tmp_path, f"1700000000.5,x,{first},2\n1700000001.5,x,30001,3\n")
+        assert len(read(again, "columns=time,-,price,size").ticks) == 2
     named = file(tmp_path, csv(row(0), row(1)), "named.csv")  # what its header says is not taken
     ticks = read(named, "columns=id,size,price,-,time,maker", "NAMED").ticks
     assert ticks["size"].tolist() == [30_000, 30_001]
