@@ -11,24 +11,25 @@ from pathlib import Path
 from streaming.bars import BAR
 from streaming.counters import STATS
 from streaming.ring import Ring, RingWriter
+from streaming.symbols import file_name
 from streaming.ticks import TICK
 
 
 def tick_cache(session: Path, symbol: str) -> Ring:
     """Open a symbol's tick cache for reading; its ``stats`` are the stream's counters."""
-    return Ring(session / f"{symbol}.ticks", TICK, STATS)
+    return Ring(session / f"{file_name(symbol)}.ticks", TICK, STATS)
 
 
 def bar_ring(session: Path, symbol: str) -> Ring:
     """Open a symbol's bar ring for reading."""
-    return Ring(session / f"{symbol}.bars", BAR)
+    return Ring(session / f"{file_name(symbol)}.bars", BAR)
 
 
 def write_tick_cache(session: Path, symbol: str, capacity: int) -> RingWriter:
     """Open or make a symbol's tick cache for writing."""
-    return RingWriter(session / f"{symbol}.ticks", TICK, capacity, STATS)
+    return RingWriter(session / f"{file_name(symbol)}.ticks", TICK, capacity, STATS)
 
 
 def write_bar_ring(session: Path, symbol: str, capacity: int) -> RingWriter:
     """Open or make a symbol's bar ring for writing."""
-    return RingWriter(session / f"{symbol}.bars", BAR, capacity)
+    return RingWriter(session / f"{file_name(symbol)}.bars", BAR, capacity)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import urllib.parse
 
 from streaming.errors import ConfigError
 from streaming.settings import Settings, setting
+from streaming.symbols import MAX_SYMBOL_CHARS, is_symbol, upper
 
 SOURCES = "sim, sim:<market>, tape:PATH or binance"
 
@@ -23,8 +23,14 @@ class SeedConfig(Settings):
 class StreamConfig(SeedConfig):
     """Where ticks come from and how they are kept."""
 
-    source: str = setting("sim", f"where ticks come from: {SOURCES}")
-    symbols: str = setting("BTCUSDT", "markets to follow, separated by commas")
+    source: str = setting(
+        "sim",
+        f"where ticks come from: {SOURCES}; after PATH may follow what a file does not say:"
+        " ?venue=NAME&columns=id,price,size,-,time,maker&unit=ms&sort=id",
+    )
+    symbols: str = setting(
+        "BTCUSDT", "markets to follow, spelled as their venue or tape does, separated by commas"
+    )
     venue_ws: str = setting("", "the venue's websocket address, if not the public one")
     venue_rest: str = setting("", "the venue's REST address, if not the public one")
     channel: str = setting(
@@ -78,12 +84,17 @@ class StreamConfig(SeedConfig):
             rest if kind != "sim" else False
         ):
             raise ConfigError(f"source: got {self.source!r}; allowed: {SOURCES}")
-        for symbol in self.symbol_list:
-            if not re.fullmatch(r"[A-Z0-9_-]{2,30}", symbol):
+        if not is_text(self.source):
+            raise ConfigError(
+                f"source: got {self.source!r}; allowed: names of bytes that are UTF-8: rename it"
+            )
+        for symbol in self._names:
+            if not is_symbol(symbol):
                 raise ConfigError(
-                    f"symbols: got {symbol!r}; allowed: names such as BTCUSDT, separated by commas"
+                    f"symbols: got {symbol!r}; allowed: names such as BTCUSDT or XBT/USD, of 1 to"
+                    f" {MAX_SYMBOL_CHARS} characters without blanks, separated by commas"
                 )
-        if len(set(self.symbol_list)) != len(self.symbol_list):
+        if len({symbol.casefold() for symbol in self._names}) != len(self._names):
             raise ConfigError(f"symbols: got {self.symbols!r}; allowed: each symbol once")
         for name, schemes in (("venue_ws", ("ws", "wss")), ("venue_rest", ("http", "https"))):
             value = getattr(self, name)
@@ -91,14 +102,28 @@ class StreamConfig(SeedConfig):
                 raise ConfigError(f"{name}: got {value!r}; allowed: {schemes[0]}://HOST[:PORT]")
 
     @property
+    def _names(self) -> list[str]:
+        return [symbol.strip() for symbol in self.symbols.split(",")]
+
+    @property
     def symbol_list(self) -> list[str]:
-        """The symbols, one an element."""
-        return [symbol.strip().upper() for symbol in self.symbols.split(",")]
+        """The symbols, one an element: in upper case, but as they were given for a tape."""
+        is_tape = self.source.startswith("tape:")
+        return [symbol if is_tape else upper(symbol) for symbol in self._names]
 
     @property
     def plays_locally(self) -> bool:
         """Whether the built-in exchange is the venue."""
         return self.source.partition(":")[0] in ("sim", "tape")
+
+
+def is_text(value: str) -> bool:
+    """Return whether a setting is text: a name on disk may be of any bytes."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_address(value: str, schemes: tuple[str, ...]) -> bool:

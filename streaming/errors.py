@@ -26,6 +26,15 @@ def reason_of(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
+def one_line(text: str) -> str:
+    r"""Return a text with what cannot be printed escaped: a path may have any characters.
+
+    >>> print(one_line("a\nb.csv: damaged"))
+    a\nb.csv: damaged
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class TickloopError(Exception):
     """Base class of every error raised on purpose; the text is one line.
 
@@ -47,6 +56,9 @@ class TapeError(TickloopError):
     """A recorded tape is missing, of an unknown format, or damaged."""
 
     exit_code = 2
+
+    def __init__(self, text: str) -> None:
+        super().__init__(one_line(text))
 
 
 class RingError(TickloopError):

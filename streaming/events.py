@@ -35,6 +35,7 @@ class Code(enum.StrEnum):
     GAP = "gap"  # trades are missing for good
     RECOUNTED = "recounted"  # the venue numbers its trades anew
     REJECTED = "rejected"  # messages of the venue are dropped
+    TAPE = "tape"  # what is odd about a tape: its order, rows that are dropped
     TAPE_ENDED = "tape_ended"
     TAPE_FAILED = "tape_failed"  # ticks cannot be put on tape; they stay in the cache
     TAPE_BACK = "tape_back"

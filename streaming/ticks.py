@@ -19,6 +19,7 @@ Ticks travel as structured numpy arrays of dtype ``TICK``, in the venue's order:
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,3 +66,31 @@ Ticks = NDArray[np.void]
 def make_ticks(n: int) -> Ticks:
     """Return ``n`` zeroed ticks, ``(n,)`` of dtype ``TICK``."""
     return np.zeros(n, TICK)
+
+
+def faults(
+    ticks: Ticks, latest_ns: int | NDArray[np.int64]
+) -> Iterator[tuple[str, NDArray[np.bool]]]:
+    """Yield each reason for which a tick is void, and which of ``ticks``, ``(n,)``, it concerns.
+
+    Args:
+        ticks: the ticks.
+        latest_ns: the latest event time that is possible, ns; one for all, or ``(n,)``.
+    """
+    price, size, ts = ticks["price"], ticks["size"], ticks["ts_event"]
+    yield "bad_price", ~(np.isfinite(price) & (price > 0))
+    yield "bad_size", ~(np.isfinite(size) & (size > 0))
+    yield "bad_time", (ts < OLDEST_TS) | (ts > latest_ns)
+
+
+def filled_times(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return times, ns, with each 0 (not known) replaced by the one before, or by the first.
+
+    >>> filled_times(np.array([0, 5, 0, 7])).tolist()
+    [5, 5, 5, 7]
+    """
+    known = np.flatnonzero(times)
+    if len(known) in (0, len(times)):
+        return times
+    before = np.searchsorted(known, np.arange(len(times)), side="right") - 1
+    return times[known[np.maximum(before, 0)]]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import enum
 
+from streaming.symbols import readable_name
+
 EXPERIMENT = "tickloop"
 
 
@@ -89,12 +91,12 @@ AUDIT = "audit."  # the tags audit.1, audit.2, ... of a version: JSON, never cha
 
 
 def model_name(symbol: str, learner: str) -> str:
-    """Return the registered model's name.
+    """Return the registered model's name, in which MLflow allows no / and no :.
 
-    >>> model_name("BTCUSDT", "cnn")
-    'tickloop-btcusdt-cnn'
+    >>> model_name("BTCUSDT", "cnn"), model_name("XBT/USD", "cnn")
+    ('tickloop-btcusdt-cnn', 'tickloop-xbt=2Fusd-cnn')
     """
-    return f"{MODEL_PREFIX}{symbol.lower()}-{learner}"
+    return f"{MODEL_PREFIX}{readable_name(symbol.lower())}-{learner}"
 
 
 def champion_name(learner: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from streaming.symbols import same_but_for_case
 from streaming.ticks import NS_PER_MS
 from trainers.config import SessionConfig
 from ui.alerts.alert_service import AlertService, Sources
@@ -70,11 +71,11 @@ class SessionView:
         Raises:
             KeyError: if the session does not follow the symbol; the text names those it does.
         """
-        wanted = symbol.strip() or self.config.symbol_list[0]
-        spelled = [name for name in self.markets if name.casefold() == wanted.casefold()]
-        if wanted not in self.markets and len(spelled) != 1:
+        name = symbol.strip() or self.config.symbol_list[0]
+        alike = same_but_for_case(name, self.markets)
+        if not alike:
             raise KeyError(f"symbol: got {symbol!r}; allowed: {', '.join(self.markets)}")
-        return self.markets.get(wanted) or self.markets[spelled[0]]
+        return self.markets[alike[0]]
 
     def view_model(self, symbol: str) -> ViewModel:
         """Return everything that a viewer of ``symbol`` sees now."""

@@ -50,8 +50,9 @@ class Clients:
         followers: dict[Stream, list[ServerConnection]] = {}
         for client in self._clients:
             for stream in client.subscriptions.streams():
-                if stream.symbol == symbol:
-                    followers.setdefault(stream, []).append(client.connection)
+                if stream.follows(symbol):
+                    spelled = stream._replace(symbol=symbol)
+                    followers.setdefault(spelled, []).append(client.connection)
         for stream, connections in followers.items():
             for frame in frames(stream, trades):
                 broadcast(connections, frame, text=True)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -131,8 +131,8 @@ class Exchange:
 
     def _start_for(self, client: Client) -> None:
         """Start a tape when the first client has subscribed, so that none misses its beginning."""
-        symbols = {stream.symbol for stream in client.subscriptions.streams()}
-        if symbols & self._simulator.replayers.keys():
+        streams = client.subscriptions.streams()
+        if any(stream.follows(name) for stream in streams for name in self._simulator.replayers):
             self._simulator.start()
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -156,9 +156,11 @@ def _subscriptions(target: str) -> Subscriptions:
     url = urlsplit(target)
     query = dict(parse_qsl(url.query))
     combined = url.path.startswith("/stream")
-    names = query.get("streams", "") if combined else url.path.removeprefix("/ws")
+    # Split before it is decoded: a symbol may have a / of its own.
+    encoded = dict(part.partition("=")[::2] for part in url.query.split("&"))
+    names = encoded.get("streams", "") if combined else url.path.removeprefix("/ws")
     return Subscriptions(
-        names.split("/"), combined=combined, unit_ns=unit_of(query.get("timeUnit"))
+        map(unquote, names.split("/")), combined=combined, unit_ns=unit_of(query.get("timeUnit"))
     )
 
 

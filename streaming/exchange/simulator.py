@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from streaming.config import StreamConfig
 from streaming.credit import Credits
+from streaming.events import Code, EventWriter
 from streaming.exchange.pacing.market_clock import LONG_AGO_NS, MarketClock
 from streaming.exchange.pacing.replayer import Replayer
 from streaming.exchange.protocol.trades import Trades
-from streaming.exchange.sources import market_of, market_trades, tape_of, tape_trades
+from streaming.exchange.sources import market_of, market_trades, recordings, tape_trades
+from streaming.tape import Recording
 from streaming.ticks import NS_PER_S
 
 MIN_BEFORE_S = 60  # history that a market has at its start, at least
@@ -45,7 +47,7 @@ class MarketSimulator:
         wall_ns: Callable[[], int],
         credits: Credits | None = None,
     ) -> None:
-        self._wall_ns, self._credits = wall_ns, credits
+        self._folder, self._wall_ns, self._credits = folder, wall_ns, credits
         self._speed = config.speed
         self._clock_file = folder / "exchange.json"
         self._clock = MarketClock.load(self._clock_file, config.speed)
@@ -76,9 +78,21 @@ class MarketSimulator:
         }
 
     def _load_tape(self, config: StreamConfig) -> dict[str, Iterator[Trades]]:
-        recorded = tape_trades(tape_of(config), config.symbol_list)
+        found = recordings(config)
+        if self._clock is None:
+            self._tell(found)
+        recorded = tape_trades(found)
         self._first_due = min(int(trades["due"][0]) for trades in recorded.values())
         return {symbol: iter([trades]) for symbol, trades in recorded.items()}
+
+    def _tell(self, found: Mapping[str, Recording]) -> None:
+        """Report what is odd about a tape to the session, once."""
+        odd = [(symbol, remark) for symbol in found for remark in found[symbol].remarks]
+        if odd:
+            events = EventWriter(self._folder, "exchange")
+            for symbol, remark in odd:
+                events.say(Code.TAPE, f"{symbol}: {remark}", self._wall_ns())
+            events.close()
 
     def _run_from(self, market_ns: int | None) -> None:
         """Set the clock to ``market_ns`` now; to our own time if None."""

@@ -2,48 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streaming.config import StreamConfig
-from streaming.errors import ConfigError, TapeError
+from streaming.console import say
+from streaming.errors import ConfigError
 from streaming.exchange.markets import MARKETS, Market, trades
 from streaming.exchange.protocol.trades import FIRST_AGG_ID, Trades, with_aggregates
-from streaming.tape import read_tape, tape_symbols
-from streaming.ticks import NS_PER_S, Ticks
+from streaming.tape import Recording, open_tape, parse_address, release_memory
+from streaming.tape.order import has_receive_times
+from streaming.ticks import NS_PER_S, Ticks, filled_times
 
 # A longer silence of a tape is cut to this: a night, or one row received hours late.
 MAX_PAUSE_S = 3600
 
 
-class TapeAt(NamedTuple):
-    """The part of ``source`` after ``tape:``."""
-
-    path: Path
-    venue: str
-
-
-def check_source(config: StreamConfig) -> None:
+def check_source(config: StreamConfig) -> list[str]:
     """Check that the exchange can serve ``config.source``, before any process is started.
 
+    All of a tape is read, and what is odd about it is said.
+
+    Returns:
+        The symbols as their market spells them.
+
     Raises:
-        ConfigError: if there is no market of that name.
+        ConfigError: if there is no market of that name, or what is said of a tape cannot be.
         TapeError: if the tape cannot be read, or a symbol is not on it.
     """
     if config.source.startswith("sim"):
         market_of(config)
     elif config.source.startswith("tape:"):
-        tape = tape_of(config)
-        there = tape_symbols(tape.path)
-        if missing := [symbol for symbol in config.symbol_list if symbol not in there]:
-            raise TapeError(
-                f"{tape.path}: {', '.join(missing)} is not on this tape; it has: "
-                f"{', '.join(there) or 'none'}"
-            )
+        found = recordings(config)
+        for symbol, recording in found.items():
+            for remark in recording.remarks:
+                say(f"tape       {symbol}: {remark}")
+        return [recording.symbol for recording in found.values()]
+    return config.symbol_list
 
 
 def market_of(config: StreamConfig) -> Market:
@@ -58,10 +55,18 @@ def market_of(config: StreamConfig) -> Market:
     return MARKETS[name]
 
 
-def tape_of(config: StreamConfig) -> TapeAt:
-    """Split ``tape:PATH?venue=NAME``; without a venue, a symbol's first one is meant."""
-    path, _, venue = config.source.partition(":")[2].partition("?venue=")
-    return TapeAt(Path(path), venue)
+def recordings(config: StreamConfig) -> dict[str, Recording]:
+    """Read the trades of each symbol on the tape that ``config.source`` names.
+
+    Raises:
+        ConfigError: if what is said of the tape cannot be.
+        TapeError: if the tape cannot be read, or a symbol is not on it.
+    """
+    tape = open_tape(parse_address(config.source.partition(":")[2]))
+    found = {symbol: tape.read(symbol) for symbol in config.symbol_list}
+    del tape
+    release_memory()
+    return found
 
 
 def market_trades(market: Market, seed: int, symbol: str, start_ns: int) -> Iterator[Trades]:
@@ -74,18 +79,14 @@ def market_trades(market: Market, seed: int, symbol: str, start_ns: int) -> Iter
             yield chunk
 
 
-def tape_trades(tape: TapeAt, symbols: Sequence[str]) -> dict[str, Trades]:
-    """Return the trades of each symbol on a tape, due as they were received.
-
-    Raises:
-        TapeError: if the tape cannot be read, or a symbol is not on it.
-    """
-    ticks = [read_tape(tape.path, symbol, tape.venue) for symbol in symbols]
-    received = all(len(part) and part["ts_init"].all() for part in ticks)
+def tape_trades(recorded: Mapping[str, Recording]) -> dict[str, Trades]:
+    """Return the recorded trades of each symbol, due as they were received."""
+    ticks = [recording.ticks for recording in recorded.values()]
+    received = all(has_receive_times(part) for part in ticks)
     due = due_times(ticks, "ts_init" if received else "ts_event")
     return {
         symbol: with_aggregates(part, part_due)
-        for symbol, part, part_due in zip(symbols, ticks, due, strict=True)
+        for symbol, part, part_due in zip(recorded, ticks, due, strict=True)
     }
 
 
@@ -96,7 +97,8 @@ def due_times(ticks: Sequence[Ticks], paced_by: str) -> list[NDArray[np.int64]]:
         ticks: ``(n,)`` for each symbol, in the order of receipt.
         paced_by: the field that gives the pace, ``ts_init`` or ``ts_event``.
     """
-    pace = [np.maximum.accumulate(part[paced_by]) for part in ticks]
+    # A time that is not known paces nothing.
+    pace = [np.maximum.accumulate(filled_times(part[paced_by])) for part in ticks]
     moments, where = np.unique(np.concatenate(pace), return_inverse=True)
     pauses = np.minimum(np.diff(moments), MAX_PAUSE_S * NS_PER_S)
     due = moments[0] + np.concatenate([[0], np.cumsum(pauses)])

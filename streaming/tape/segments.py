@@ -1,7 +1,8 @@
 """The session's own tape: Parquet segments of consecutive ring rows, each of one symbol.
 
-``{symbol}-{first}-{stop}.parquet`` holds the rows with seq ``first`` to ``stop - 1``. A segment
-gets its name only once it is whole: a file of that name can be read, also after a crash.
+``{symbol}-{first}-{stop}.parquet`` holds the rows with seq ``first`` to ``stop - 1``; the symbol is
+written as ``file_name`` does. A segment gets its name only once it is whole: a file of that name
+can be read, also after a crash.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from streaming.errors import TapeError
 from streaming.ring import Ring
+from streaming.symbols import file_name, symbol_of
 from streaming.ticks import TICK, Ticks
 
 logger = logging.getLogger(__name__)
@@ -37,10 +39,11 @@ class Segment(NamedTuple):
 def write_segment(folder: Path, symbol: str, first_seq: int, ticks: Ticks) -> Path:
     """Write ``ticks``, ``(n,)`` of dtype ``TICK``, as one segment and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{symbol}-{first_seq:012d}-{first_seq + len(ticks):012d}.parquet"
+    name = file_name(symbol)
+    path = folder / f"{name}-{first_seq:012d}-{first_seq + len(ticks):012d}.parquet"
     columns = {name: _column(np.ascontiguousarray(ticks[name])) for name in TICK.names or ()}
     # A symbol has one writer, which overwrites what a crash has left under this name.
-    unfinished = folder / f"{symbol}.unfinished"
+    unfinished = folder / f"{name}.unfinished"
     pa.parquet.write_table(pa.table(columns), unfinished, compression="zstd")
     os.replace(unfinished, path)
     return path
@@ -56,7 +59,7 @@ def segments(folder: Path, symbol: str) -> list[Segment]:
     """Return a symbol's segments, oldest first; none if there is no such folder."""
     found = []
     for path in folder.glob("*.parquet"):
-        if (match := NAME.fullmatch(path.name)) and match["symbol"] == symbol:
+        if (match := NAME.fullmatch(path.name)) and match["symbol"] == file_name(symbol):
             found.append(Segment(int(match["first"]), int(match["stop"]), path))
     return sorted(found)
 
@@ -64,7 +67,7 @@ def segments(folder: Path, symbol: str) -> list[Segment]:
 def segment_symbol(path: Path) -> str:
     """Return the symbol in a segment's name, else the name without its ending."""
     match = NAME.fullmatch(path.name)
-    return match["symbol"] if match else path.stem
+    return symbol_of(match["symbol"] if match else path.stem)
 
 
 class TapeWriter:

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -100,6 +101,30 @@ def test_a_combined_stream_names_the_stream_of_each_event(tmp_path: Path) -> Non
             found = await events(ws, 200)
             seen = {(event["stream"], event["data"]["e"]) for event in found}
             assert seen == {("btcusdt@trade", "trade"), ("ethusdt@aggTrade", "aggTrade")}
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("symbol", ["btcusd", "XBT/USD", "币安人生USDT", "A&B=C", "Äusdt"])
+def test_a_symbol_of_any_letters_is_streamed_as_the_tape_spells_it(
+    tmp_path: Path, symbol: str
+) -> None:
+    in_stream = quote(symbol.encode().lower().decode(), safe="")  # ASCII letters in lower case
+    in_rest = quote(symbol.encode().upper().decode(), safe="")
+    rows = [f"{i},1,1,{START // NS_PER_MS + i},buy,{symbol}" for i in range(20)]
+    path = tmp_path / "tape.csv"
+    path.write_text("\n".join(["id,price,size,time,side,symbol", *rows]))
+
+    async def scenario() -> None:
+        config = StreamConfig(source=f"tape:{path}", symbols=symbol, speed=10)
+        for target in (f"/ws/{in_stream}@trade", f"/stream?streams=x@trade/{in_stream}@trade"):
+            (tmp_path / "exchange.json").unlink(missing_ok=True)
+            async with Exchange(config, tmp_path) as exchange, client(exchange, target) as ws:
+                found = [event.get("data", event) for event in await events(ws, 20)]
+                assert {event["s"] for event in found} == {symbol}
+                assert contiguous([event["t"] for event in found])
+                history = await get(exchange, f"/api/v3/trades?symbol={in_rest}&limit=20")
+                assert [trade["id"] for trade in history] == [event["t"] for event in found]
 
     run(scenario)
 

@@ -68,8 +68,12 @@ def test_both_bounds_are_allowed_and_what_lies_beyond_is_refused_in_one_line(fie
         ("source", "binance:x", "binance"),
         ("symbols", "", "names such as BTCUSDT"),
         ("symbols", "BTCUSDT,", "names such as BTCUSDT"),
-        ("symbols", "BTC/USDT", "names such as BTCUSDT"),
+        ("symbols", "BTC USDT", "names such as BTCUSDT"),
         ("symbols", "../../etc", "names such as BTCUSDT"),
+        ("symbols", "BTC\nUSDT", "names such as BTCUSDT"),
+        ("symbols", "B" * 61, "1 to 60 characters"),
+        ("symbols", "\udce9", "names such as BTCUSDT"),
+        ("source", "tape:caf\udce9.csv", "UTF-8"),
         ("symbols", "BTCUSDT,btcusdt", "each symbol once"),
         ("venue_ws", "localhost:1", "ws://HOST"),
         ("venue_ws", "http://localhost:1", "ws://HOST"),
@@ -115,6 +119,19 @@ def test_flags_are_the_field_names_and_give_typed_values():
     assert (config.speed, config.tick_cache, config.seed) == (10.0, 500, 7)
     assert isinstance(config.speed, float)
     assert StreamConfig.from_args([]) == StreamConfig()
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("sim", ["BTCUSD", "XBT/USD", "币安人生USDT"]),
+        ("binance", ["BTCUSD", "XBT/USD", "币安人生USDT"]),
+        ("tape:x", ["btcusd", "XBT/USD", "币安人生usdt"]),
+    ],
+)
+def test_a_symbol_is_in_upper_case_but_on_a_tape_spelled_as_given(source, names):
+    config = StreamConfig(source=source, symbols="btcusd, XBT/USD,币安人生usdt")
+    assert config.symbol_list == names
 
 
 @pytest.mark.parametrize(

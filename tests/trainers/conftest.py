@@ -5,7 +5,6 @@ from mlflow.tracking import MlflowClient
 
 from trainers.tracking.store import ensure_store
 
-
 # It ends whoever imports it, and pytest would, for its doctests.
 collect_ignore = ["module_that_exits.py"]
 

@@ -23,6 +23,7 @@ from mlflow.tracking import MlflowClient
 
 from streaming.errors import reason_of
 from streaming.events import Code
+from streaming.symbols import file_name
 from trainers.learners.learner import Model
 from trainers.names import CHAMPION_ALIAS, model_name
 from trainers.promotion.registry import RegistryError, next_challenge, version_of
@@ -69,7 +70,7 @@ class Versions:
         if version == 0:
             return None
         name = model_name(symbol, learner)
-        copy = self._folder / f"{name}-{version}"
+        copy = self._folder / f"{file_name(name)}-{version}"
         try:
             if not copy.exists():
                 self._fetch(name, version, copy)

@@ -21,6 +21,7 @@ from mlflow.tracking import MlflowClient
 
 from streaming.entry_point import entry_point
 from streaming.errors import TickloopError
+from streaming.symbols import file_name
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted
 from trainers.learners.determinism import deterministic
@@ -65,7 +66,7 @@ def write_candidate(session: Path, market: str, run_id: str, wanted: CandidateWa
 
 def folder_of(session: Path, market: str, learner: str) -> Path:
     """Return the folder for the candidates of one learner of one market."""
-    return session / CANDIDATES / market / learner
+    return session / CANDIDATES / file_name(market) / learner
 
 
 def candidates(session: Path, market: str, learner: str) -> list[Path]:

@@ -1,7 +1,7 @@
 """The files in a session's folder that outlive a process: their names, and how they grow.
 
-Each has one writer. A market's files begin with its symbol; the next process that trains the market
-takes them over.
+Each has one writer. A market's files begin with its symbol, as ``file_name`` writes it; the next
+process that trains the market takes them over.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
+from streaming.symbols import file_name
 from trainers.recording.errors import RecordError
 
 # Files of the session.
@@ -40,7 +41,7 @@ JOURNAL = "journal.jsonl"  # a file of format 1, which tickloop 0.1 wrote
 
 def of_market(session: Path, market: str, kind: str) -> Path:
     """Return the path of a market's file; ``kind`` is one of the endings, as ``CHECKPOINT``."""
-    return session / f"{market}{kind}"
+    return session / f"{file_name(market)}{kind}"
 
 
 def check_format(session: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from streaming.bars import BarBuilder
 from streaming.cache import tick_cache
 from streaming.errors import TapeError, reason_of
+from streaming.symbols import file_name
 from streaming.tape import read_tape
 from streaming.tape.segments import Segment, segments
 from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks, make_ticks
@@ -219,7 +220,7 @@ def _content(segment: Segment, symbol: str, recorded: str | None) -> Ticks:
 
 def _from_cache(folder: Path, symbol: str, start: int) -> Ticks:
     """Return the ticks from ``start`` on, which a killed feed had not written to the tape yet."""
-    if not (folder / f"{symbol}.ticks").exists():
+    if not (folder / f"{file_name(symbol)}.ticks").exists():
         return make_ticks(0)
     first, rows = tick_cache(folder, symbol).read(start)
     return rows if first == start else make_ticks(0)

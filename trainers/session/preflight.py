@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import tempfile
 from pathlib import Path
@@ -69,8 +70,11 @@ def check_folder(folder: Path) -> None:
         ) from e
 
 
-def check(config: SessionConfig, passwords: Passwords) -> None:
+def check(config: SessionConfig, passwords: Passwords) -> SessionConfig:
     """Check the settings and ports of a session, without starting anything.
+
+    Returns:
+        The settings, with the symbols spelled as a tape spells them.
 
     Raises:
         TickloopError: if a setting is wrong, or a port is taken or is to be used twice; the text
@@ -85,10 +89,6 @@ def check(config: SessionConfig, passwords: Passwords) -> None:
     if config.page_port:
         check_access(config.page_host, passwords)
     check_learners(config.learner_list, config.learner)
-    if config.plays_locally:
-        check_source(config)
-    else:
-        check_venue(config)
     if config.page_port and config.page_port == config.mlflow_ui_port:
         raise PortError(
             f"mlflow_ui_port: got {config.mlflow_ui_port}, which is page_port too; allowed: another"
@@ -96,3 +96,10 @@ def check(config: SessionConfig, passwords: Passwords) -> None:
         )
     check_port("page_port", config.page_host, config.page_port)
     check_port("mlflow_ui_port", LOOPBACK, config.mlflow_ui_port)
+    if not config.plays_locally:
+        check_venue(config)
+    else:  # last, as it may take seconds and say something
+        spelled = check_source(config)
+        if spelled != config.symbol_list:
+            config = dataclasses.replace(config, symbols=",".join(spelled))
+    return config

@@ -41,7 +41,7 @@ def begin(
 ) -> tuple[MlflowClient, str, SessionConfig]:
     """Create a session, or resume one; return the store's client, its run id and its settings."""
     if not config.resume:
-        check(config, passwords)
+        config = check(config, passwords)
     client = MlflowClient(ensure_store(root))
     check_folder(session_folder(root, ""))
     _close_the_dead(client, root)

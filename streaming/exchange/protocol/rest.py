@@ -13,6 +13,7 @@ import numpy as np
 
 from streaming.exchange.protocol.trades import History, Trades
 from streaming.exchange.protocol.wire import agg_rows, trade_rows
+from streaming.symbols import same_but_for_case
 from streaming.ticks import NS_PER_MS
 
 MAX_LIMIT = 1000
@@ -63,12 +64,14 @@ class Rest:
             raise RestError(
                 -1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."
             )
-        self._known(query["symbol"])
-        return self._histories[query["symbol"]].trades
+        return self._histories[self._spelled(query["symbol"])].trades
 
-    def _known(self, symbol: str) -> None:
-        if symbol not in self._histories:
+    def _spelled(self, symbol: str) -> str:
+        """Return a symbol as the market spells it; its case does not matter, as in streams."""
+        alike = same_but_for_case(symbol, self._histories)
+        if not alike:
             raise RestError(-1121, "Invalid symbol.")
+        return alike[0]
 
     def _recent_trades(self, query: Mapping[str, str], unit_ns: int) -> Any:
         trades, limit = self._trades(query), _limit(query)
@@ -97,9 +100,9 @@ class Rest:
         return agg_rows(trades[found[:limit] if oldest_first else found[-limit:]], unit_ns)
 
     def _exchange_info(self, query: Mapping[str, str], unit_ns: int) -> Any:
-        symbols = [query["symbol"]] if "symbol" in query else list(self._histories)
-        for symbol in symbols:
-            self._known(symbol)
+        symbols = list(self._histories)
+        if "symbol" in query:
+            symbols = [self._spelled(query["symbol"])]
         return {
             "timezone": "UTC",
             "serverTime": self._market_ns() // unit_ns,

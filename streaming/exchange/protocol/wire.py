@@ -6,6 +6,7 @@ Formats: Binance spot API documentation, web-socket-streams.md and rest-api.md. 
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import msgspec
@@ -68,11 +69,15 @@ class Stream(NamedTuple):
         """The venue's name of it."""
         return f"{self.symbol.lower()}@{self.channel}"
 
+    def follows(self, symbol: str) -> bool:
+        """Return whether it is a stream of this symbol: in names of streams case is lost."""
+        return self.symbol.casefold() == symbol.casefold()
+
 
 def stream_of(name: str, *, combined: bool, unit_ns: int) -> Stream | None:
     """Return what ``btcusdt@trade`` means; None for streams that stay silent here."""
     symbol, _, channel = name.partition("@")
-    if channel not in ("trade", "aggTrade") or symbol != symbol.lower():
+    if channel not in ("trade", "aggTrade") or re.search("[A-Z]", symbol):
         return None
     return Stream(symbol.upper(), channel, combined, unit_ns)
 

@@ -12,6 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from streaming.console import say
 from streaming.events import Code, EventWriter, hindrance
+from streaming.symbols import file_name
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted, CycleDone
 from trainers.engine.events import ChampionInstalled
@@ -78,7 +79,8 @@ class Trainer:
         self.markets: dict[str, LiveMarket] = {}
         every = self.config.symbol_list
         first = markets[0] == every[0]
-        self._events = EventWriter(session, "trainer" if first else f"trainer-{markets[0]}")
+        writer = "trainer" if first else f"trainer-{file_name(markets[0])}"
+        self._events = EventWriter(session, writer)
         # Events of the tracker's thread, which this thread reports.
         self._noted: queue.SimpleQueue[tuple[Code, str]] = queue.SimpleQueue()
         self.tracker = Tracker(self.client, lambda *told: self._noted.put(told))

@@ -1,0 +1,94 @@
+"""A session's own tape: Parquet segments of ticks that a feed has checked and put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from streaming.errors import TapeError
+from streaming.tape.containers import members
+from streaming.tape.parquet_table import read_parquet
+from streaming.tape.recording import Recording, spelled
+from streaming.tape.segments import segment_symbol, segments
+from streaming.ticks import TICK, Ticks, make_ticks
+
+
+class SegmentTape:
+    """A tape of our own.
+
+    Args:
+        path: of the tape.
+        files: the segments of each symbol, in order.
+
+    Attributes:
+        symbols: those on it.
+    """
+
+    def __init__(self, path: Path, files: Mapping[str, Sequence[Path]]) -> None:
+        self._path, self._files = path, files
+        self.symbols: Sequence[str] = list(files)
+
+    def read(self, symbol: str) -> Recording:
+        """Return a symbol's trades.
+
+        Raises:
+            TapeError: if there are none, or a segment is damaged.
+        """
+        name = spelled(self._path, symbol, self.symbols)
+        ticks = np.concatenate([read_segment(file) for file in self._files[name]])
+        if not len(ticks):
+            raise TapeError(f"{self._path}: expected trades of {name}; its segments are empty")
+        return Recording(ticks, name, (f"the tape spells it {name}",) if name != symbol else ())
+
+
+def folder_tape(folder: Path) -> SegmentTape:
+    """Return the tape in a folder.
+
+    Raises:
+        TapeError: if there are no segments in it.
+    """
+    try:
+        names = sorted({segment_symbol(part) for part in folder.glob("*.parquet")})
+    except OSError as e:
+        raise TapeError(f"{folder}: expected segments; it may not be read ({e.strerror})") from e
+    files = {name: [part.path for part in segments(folder, name)] for name in names}
+    files = {name: parts for name, parts in files.items() if parts}
+    if not files:
+        raise TapeError(
+            f"{folder}: expected SYMBOL-FIRST-STOP.parquet, a session's segments; there are none:"
+            " name one file of trades, not its folder"
+        )
+    return SegmentTape(folder, files)
+
+
+def is_segment(found: pa.Table) -> bool:
+    """Return whether the content of a Parquet file is that of a segment."""
+    return set(TICK.names or ()) <= set(found.column_names)
+
+
+def read_segment(path: Path) -> Ticks:
+    """Return the ticks in a segment.
+
+    Raises:
+        TapeError: if it cannot be read, or is none of this version.
+    """
+    [member] = members(path)
+    found = read_parquet(member)
+    names = TICK.names or ()
+    kinds = {name: pa.from_numpy_dtype(TICK[name]) for name in names}
+    if wrong := [
+        name
+        for name, kind in kinds.items()
+        if name not in found.column_names or found[name].type != kind or found[name].null_count
+    ]:
+        raise TapeError(
+            f"{path}: expected the columns of a tick, {', '.join(wrong)} missing or of another"
+            " type; it is not a segment of this version"
+        )
+    ticks = make_ticks(found.num_rows)
+    for name in names:
+        ticks[name] = found[name].to_numpy()
+    return ticks
