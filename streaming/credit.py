@@ -16,13 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
+from streaming.symbols import file_name
+
 GRANTED = np.dtype("<i8")
 WAIVED = -1  # nobody waits for this market any more
 FOR_EVER = 1 << 62
 
 
 def _path(session: Path, symbol: str) -> Path:
-    return session / f"{symbol}.credit"
+    return session / f"{file_name(symbol)}.credit"
 
 
 class CreditWriter:

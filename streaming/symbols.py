@@ -67,6 +67,11 @@ def upper(symbol: str) -> str:
     return symbol.encode().upper().decode()  # of bytes, it changes ASCII alone
 
 
+def lower(symbol: str) -> str:
+    """Return a symbol in lower case: ASCII letters only."""
+    return symbol.encode().lower().decode()
+
+
 def same_but_for_case(symbol: str, there: Iterable[str]) -> list[str]:
     """Return the symbols that are this one: itself, or else those that differ in case only.
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from streaming.symbols import lower, upper
 from streaming.ticks import NS_PER_MS, NS_PER_US, OLDEST_TS, REPAIRED, US_FROM, Ticks
 from streaming.venues import Decoded, Refusal, Rejected, Request
 from streaming.venues.binance_messages import (
@@ -24,8 +25,6 @@ from streaming.venues.binance_messages import (
     RestTrade,
     Time,
     Trade,
-    in_lower_case,
-    in_upper_case,
     mark_void,
     not_market,
     read_rows,
@@ -78,7 +77,7 @@ class Binance:
     ) -> None:
         self.symbols = tuple(symbols)
         # Ours by the venue's spelling; a recorded market may have kept ours.
-        self._ours = {in_upper_case(symbol): symbol for symbol in symbols}
+        self._ours = {upper(symbol): symbol for symbol in symbols}
         self._ours |= {symbol: symbol for symbol in symbols}
         self.channel = channel
         self.weight_a_minute = WEIGHT_A_MINUTE if limited else sys.maxsize
@@ -95,7 +94,7 @@ class Binance:
 
     def stream_url(self) -> str:
         """Return the address of the combined stream of all symbols."""
-        names = (quote(in_lower_case(symbol), safe="") for symbol in self.symbols)
+        names = (quote(lower(symbol), safe="") for symbol in self.symbols)
         streams = "/".join(f"{name}@{self.channel}" for name in names)
         return f"{self._ws}/stream?streams={streams}"
 
@@ -234,4 +233,4 @@ class Binance:
 
 
 def _in_query(symbol: str) -> str:
-    return quote(in_upper_case(symbol), safe="")
+    return quote(upper(symbol), safe="")

@@ -137,20 +137,6 @@ RestRow = RestTrade | RestAggTrade
 Row = Event | RestRow
 
 
-def in_upper_case(symbol: str) -> str:
-    """Return a symbol with its ASCII letters in upper case; others have no case to the venue.
-
-    >>> in_upper_case("币安btc"), in_lower_case("币安BTC")
-    ('币安BTC', '币安btc')
-    """
-    return symbol.encode().upper().decode()
-
-
-def in_lower_case(symbol: str) -> str:
-    """Return a symbol with its ASCII letters in lower case, as streams are named."""
-    return symbol.encode().lower().decode()
-
-
 def read_rows(kind: type[RestRow], symbol: str, body: bytes, rejected: Rejected) -> list[RestRow]:
     """Return the rows of a REST reply; of one that is damaged the id, if that can be read.
 

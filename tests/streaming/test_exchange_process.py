@@ -78,9 +78,11 @@ def test_what_cannot_be_started_is_one_line_and_exit_code_2(
             ((session(_made(tmp_path / "b"), port, source="tape:/none.csv"),), "/none.csv"),
         ]
         for arguments, says in cases:
-            code = exchange_main.main([*map(str, arguments)])
+            monkeypatch.setattr(sys, "argv", ["exchange", *map(str, arguments)])
+            with pytest.raises(SystemExit) as ended:
+                exchange_main.main()
             out, err = capsys.readouterr()
-            assert (code, out) == (2, ""), err
+            assert (ended.value.code, out) == (2, ""), err
             assert says in err
             assert err.count("\n") == 1
 
@@ -88,7 +90,7 @@ def test_what_cannot_be_started_is_one_line_and_exit_code_2(
 def test_its_exit_code_is_that_of_the_process() -> None:
     done = subprocess.run(COMMAND, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("usage")
+    assert done.stderr.startswith("exchange: usage")
     assert done.stderr.count("\n") == 1
 
 

@@ -23,7 +23,7 @@ def test_every_stream_metric_and_score_has_its_term() -> None:
     from trainers.engine.events import CycleBegun
 
     begun = CycleBegun(1, {"ticks": 1}, 1, 0, 0, 1, dict.fromkeys(STATS.names or (), 0.0), "")
-    assert stream_metrics(begun, (0, 0), 0).keys() <= TERMS.keys()
+    assert stream_metrics(begun, (0, 0), 0, 0).keys() <= TERMS.keys()
     assert {f"{STREAM}rejected_{reason}" for reason in REJECTED} <= TERMS.keys()
     assert {f"live/{name}" for name in DIRECTION} <= TERMS.keys()
 
