@@ -39,7 +39,7 @@ class Processes:
     def end(self) -> None:
         for process in reversed(self.every):  # those that read before those that write
             process.terminate()
-            process.communicate(timeout=60)
+            process.communicate(timeout=180)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_five_markets_are_gone_on_with_by_a_trainer_of_three_and_one_of_two(tmp_
     wait_for(lambda: all(now > then for now, then in zip(cycles(session), before, strict=True)),
              "a cycle of each market")  # fmt: skip
     refused = processes.train(session, MARKETS[2:4])
-    _, said = refused.communicate(timeout=60)
+    _, said = refused.communicate(timeout=180)
     assert refused.returncode == 2, said
     assert ["another process writes it" in line for line in said.splitlines()] == [True], said
     # A request reaches both trainers, and is answered once.

@@ -143,6 +143,6 @@ def test_queries_take_ids_and_numbers_only(page: Page, path: str) -> None:
     assert answer_of(page.address + path)[0] == 422
 
 
-def test_run_that_is_not_there_is_503(page: Page) -> None:
+def test_run_that_is_not_there_is_404(page: Page) -> None:
     status, text, _ = answer_of(f"{page.address}/live/compare?a={'0' * 32}&b=y")
-    assert (status, "MLflow" in text) == (503, True)
+    assert (status, f"there is no run '{'0' * 32}'" in text) == (404, True)

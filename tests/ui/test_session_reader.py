@@ -14,7 +14,7 @@ import pytest
 
 from tests.ui.mlflow_runs import typical
 from tests.ui.page_world import World, free_port
-from trainers.tracking.reader import SessionReader, TrackingAwayError
+from trainers.tracking.reader import NoSuchRunError, SessionReader, TrackingAwayError
 from ui.mlflow.poller import Poller
 
 
@@ -135,6 +135,6 @@ def test_missing_store_is_away_and_is_not_made(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unknown_run_is_away(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
-    with pytest.raises(TrackingAwayError, match="does not answer"):
+def test_unknown_run_is_named(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    with pytest.raises(NoSuchRunError, match="there is no run '0000"):
         reader(monkeypatch, world.uri).session_run("0" * 32)

@@ -69,8 +69,7 @@ def _card(name: str, metrics: Mapping[str, float]) -> dict[str, Any]:
     lines = [
         {"key": f"{name}.{line.key}", "label": line.label, "wide": line.wide} for line in card.lines
     ]
-    champion = {"key": f"{name}.champion", "label": "Champion", "wide": True}
-    return {"id": name, "title": card.title, "lines": [*lines, champion]}
+    return {"id": name, "title": card.title, "lines": lines}
 
 
 def _learner(name: str, run: RunRecord | None, warming: str) -> Texts:

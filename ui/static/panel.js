@@ -55,7 +55,11 @@
       headline.append(caption, place("strong", key), place("span", `${id}.note`, "note"));
       const pairs = element("div", undefined, "pairs");
       for (const line of others) pairs.append(this.pair(line.key, line.label, line.wide));
-      section.append(heading, headline, pairs, place("p", `${id}.text`, "foot"));
+      const foot = element("p", undefined, "foot both");
+      const champion = element("span", "Champion: ");
+      champion.append(place("span", `${id}.champion`));
+      foot.append(place("span", `${id}.text`), champion);
+      section.append(heading, headline, pairs, foot);
       return section;
     }
 

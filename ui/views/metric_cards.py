@@ -90,7 +90,7 @@ CARDS = {
             *MONEY,
             LIVE_ACCURACY,
             EDGE,
-            Line("train/accuracy", "Train accuracy (seen data)", percent, wide=True),
+            Line("train/accuracy", "Accuracy on seen data", percent),
             Line("train/loss", "Train loss", decimals),
             Line("train/epochs", "Epochs", count),
             Line("train/learning_rate", "Learning rate", plain),
