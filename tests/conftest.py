@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import signal
+
 import pytest
 import torch
+
+# A hang-up ends a session, but where `nohup` has turned it off; the tests may run under that.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -190,7 +190,8 @@ def read_page(port):
         try:
             tab = browser.new_page()
             tab.goto(f"http://127.0.0.1:{port}")
-            tab.get_by_text("bars scored").first.wait_for(timeout=60_000)
+            tab.locator("body.tl-ready").wait_for(timeout=60_000)
+            tab.locator('[data-k="cnn.live/accuracy"]', has_text="%").wait_for(timeout=60_000)
             tab.locator("canvas").first.wait_for()
             return tab.inner_text("body")
         finally:
