@@ -11,7 +11,7 @@ the venue itself, at a price that is not the market's or of 0. Spot trades have 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from streaming.ticks import (
     NS_PER_MS,
     NS_PER_US,
-    OLDEST_TS,
     US_FROM,
     VOID,
     Side,
     Ticks,
+    faults,
     make_ticks,
 )
 from streaming.venues import Rejected
@@ -228,13 +228,6 @@ def not_market(events: Sequence[Event]) -> NDArray[np.bool] | None:
     return np.array([kind != "MARKET" for kind in kinds])
 
 
-def _faults(ticks: Ticks, latest: int) -> Iterable[tuple[str, NDArray[np.bool]]]:
-    price, size, ts = ticks["price"], ticks["size"], ticks["ts_event"]
-    yield "bad_price", ~(np.isfinite(price) & (price > 0))
-    yield "bad_size", ~(np.isfinite(size) & (size > 0))
-    yield "bad_time", (ts < OLDEST_TS) | (ts > latest)
-
-
 def mark_void(
     ticks: Ticks,
     symbol: str,
@@ -254,7 +247,7 @@ def mark_void(
         not_market: which trades no order made, ``(n,)``.
     """
     made = [] if not_market is None else [("not_market", not_market)]
-    for reason, wrong in (*made, *_faults(ticks, latest)):
+    for reason, wrong in (*made, *faults(ticks, latest)):
         new = wrong & (ticks["flags"] & VOID == 0)
         if new.any():
             rejected[symbol, reason] += int(np.count_nonzero(new))

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -110,6 +110,22 @@ def replayed(folder: Path, *flags: str) -> tuple[int, str, str]:
     root.handlers[:] = handlers  # it logs in its own way
     root.setLevel(level)
     return code, out.getvalue(), err.getvalue()
+
+
+@contextlib.contextmanager
+def page_of_the_last(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the page of a folder's newest session, in a process of its own, until the end."""
+    page = subprocess.Popen(
+        [sys.executable, "-m", "ui.app", "--session", "last", "--page_port", str(port)],
+        cwd=folder,
+        env=plain_environment(),
+    )
+    try:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/live/page.js"), "the page")
+        yield page
+    finally:
+        page.kill()
+        page.wait()
 
 
 class MainJob:

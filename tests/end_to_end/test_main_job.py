@@ -31,6 +31,7 @@ from tests.end_to_end.main_job import (
     apart,
     free_port,
     market_ticks,
+    page_of_the_last,
     wait_for,
     write_tape,
 )
@@ -111,13 +112,7 @@ def check_notebook(folder, runs):
 def check_page(folder, market, live):
     """The page and its API show the session as it ended."""
     port = free_port()
-    page = subprocess.Popen(
-        [sys.executable, "-m", "ui.app", "--session", "last", "--page_port", str(port)],
-        cwd=folder,
-        env=plain_environment(),
-    )
-    try:
-        wait_for(lambda: answers(f"http://127.0.0.1:{port}/live/page.js"), "the page")
+    with page_of_the_last(folder, port) as page:
         api = Client(f"http://127.0.0.1:{port}", verbose=False, httpx_kwargs={"timeout": 60})
         ticks = api.predict(api_name="/get_tick_cache_for_training")
         assert [tick["trade_id"] for tick in ticks] == market["id"].tolist()
@@ -130,9 +125,6 @@ def check_page(folder, market, live):
         assert f"{len(market):,}" in text
         page.send_signal(signal.SIGINT)
         assert page.wait(5) == 0
-    finally:
-        page.kill()
-        page.wait()
 
 
 def check_runs(runs):

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
-import sys
 
 import psutil
 from playwright.sync_api import expect, sync_playwright
 
 from benchmarks.kills import faults_of
-from benchmarks.processes import plain_environment
-from tests.end_to_end.main_job import MainJob, answers, apart, free_port, wait_for
+from tests.end_to_end.main_job import MainJob, apart, free_port, page_of_the_last, wait_for
 from tests.ui.conftest import CHROMIUM, FLAGS
 
 
@@ -25,13 +22,7 @@ def test_start_on_the_page_of_an_ended_session_has_it_go_on_until_the_page_ends(
     assert job.process.returncode == 0, out
     before = job.cycles()
     port = free_port()
-    page = subprocess.Popen(
-        [sys.executable, "-m", "ui.app", "--session", "last", "--page_port", str(port)],
-        cwd=tmp_path,
-        env=plain_environment(),
-    )
-    try:
-        wait_for(lambda: answers(f"http://127.0.0.1:{port}/live/page.js"), "the page")
+    with page_of_the_last(tmp_path, port) as page:
         apart(go_on, port, job, before + 2)
         children = psutil.Process(page.pid).children(recursive=True)
         page.send_signal(signal.SIGINT)
@@ -39,9 +30,6 @@ def test_start_on_the_page_of_an_ended_session_has_it_go_on_until_the_page_ends(
         wait_for(lambda: job.client.get_run(session.name).info.status != "RUNNING", "its end")
         assert job.client.get_run(session.name).info.status == "FINISHED"
         psutil.wait_procs(children, timeout=10)
-    finally:
-        page.kill()
-        page.wait()
     told = json.loads(job.client.get_run(session.name).data.tags["control_result/start"])
     assert (told["result"], told["text"]) == ("applied", "training goes on")
     assert faults_of(session, job.client) == []

@@ -27,7 +27,7 @@ from ui.views.formatting import (
 )
 from ui.views.learner_names import is_champion
 from ui.views.metric_cards import Line
-from ui.views.verdict_text import verdict_text
+from ui.views.verdict_text import by_interval, verdict_text
 from ui.views.view_model import Texts, ViewModel
 
 NONE_YET = "none yet"
@@ -166,11 +166,13 @@ def _accuracy_verdict(metrics: Mapping[str, float]) -> str:
 
 
 def _compared(above: float, width: float, yes: str, no: str) -> str:
-    if above - width > 0:
-        return f"{yes}: the whole interval is above"
-    if above + width < 0:
-        return f"{no}: the whole interval is below"
-    return "open: the interval holds both"
+    return by_interval(
+        above,
+        width,
+        f"{yes}: the whole interval is above",
+        f"{no}: the whole interval is below",
+        "open: the interval holds both",
+    )
 
 
 def _money(estimate: Estimate | None) -> str:

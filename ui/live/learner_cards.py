@@ -12,6 +12,7 @@ from ui.live.market import Counters
 from ui.mlflow.session_metrics import Event, SessionMetrics
 from ui.views.formatting import UNKNOWN, count, percent
 from ui.views.metric_cards import CARDS, MISSED, card_of
+from ui.views.verdict_text import by_interval
 from ui.views.view_model import Texts, ViewModel
 
 EVENTS_SHOWN = 5
@@ -92,12 +93,13 @@ def _note(run: RunRecord) -> str:
     trades = f"{count(closed)} trade{'s' * (closed != 1)} closed"
     if width is None:
         return trades if closed else ""
-    if profit - width > 0:
-        verdict = "earns: the whole interval is above 0"
-    elif profit + width < 0:
-        verdict = "loses: the whole interval is below 0"
-    else:
-        verdict = "open: the interval holds 0"
+    verdict = by_interval(
+        profit,
+        width,
+        "earns: the whole interval is above 0",
+        "loses: the whole interval is below 0",
+        "open: the interval holds 0",
+    )
     return f"{verdict}, {trades}"
 
 

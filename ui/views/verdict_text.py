@@ -13,6 +13,17 @@ from typing import Any
 from ui.views.formatting import UNKNOWN, count, duration
 
 
+def by_interval(value: float, width: float, above: str, below: str, inside: str) -> str:
+    """Return one of three texts: where the interval ``value`` ± ``width`` lies around 0.
+
+    >>> by_interval(3.0, 1.0, "gain", "loss", "open"), by_interval(3.0, 3.0, "gain", "loss", "open")
+    ('gain', 'open')
+    """
+    if value - width > 0:
+        return above
+    return below if value + width < 0 else inside
+
+
 def verdict_text(text: str | None) -> str:
     """Return a tag ``verdict`` as one sentence."""
     if text is None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
 from streaming.errors import ConfigError
+from streaming.whole_file import write_whole
 
 # Where simulated time starts at any speed but 1: long enough ago never to be in the future.
 LONG_AGO_NS = 1_704_067_200 * 10**9  # 2024-01-01
@@ -40,9 +40,7 @@ class MarketClock:
 
     def save(self, path: Path) -> None:
         """Write the clock, whole or not at all."""
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.write_bytes(msgspec.json.encode(self))
-        os.replace(unfinished, path)
+        write_whole(path, msgspec.json.encode(self))
 
     @classmethod
     def load(cls, path: Path, speed: float) -> Self | None:
