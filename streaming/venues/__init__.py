@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from streaming.quotes import Quotes
 from streaming.ticks import Ticks
 
 Rejected = Counter[tuple[str, str]]  # (symbol or "", reason) -> messages dropped
@@ -21,6 +22,11 @@ class Decoded(NamedTuple):
     ticks: dict[str, Ticks]  # by symbol, in the order received
     rejected: Rejected
     reconnect: str  # why the venue wants a new connection; "" if it does not
+    # Every update of a symbol's best bid and ask, in the order received; ``after`` counts the ticks
+    # of the same batch that came before it.
+    quotes: dict[str, Quotes] = {}  # noqa: RUF012  (never changed)
+    # Up to when, ns of the venue's clock, all trades of a symbol have come: what it says itself.
+    complete: dict[str, int] = {}  # noqa: RUF012
 
 
 class Request(NamedTuple):
