@@ -67,7 +67,7 @@ def faults(
 def imbalances(quotes: Quotes, before: Quotes) -> NDArray[np.float64]:
     """Return the order-flow imbalance of each update, ``(n,)``, base currency.
 
-    What buyers added to the best bid less what they took away from it, less the same of the sellers.
+    What was added to the best bid less what was taken from it, less the same of the best ask.
     Source: R. Cont, A. Kukanov and S. Stoikov, The Price Impact of Order Book Events, Journal of
     Financial Econometrics 12 (2014), section 2.1.
 
