@@ -89,4 +89,5 @@ def imbalances(quotes: Quotes, before: Quotes) -> NDArray[np.float64]:
     bids, asks = rows["bid_size"], rows["ask_size"]
     bought = np.where(bid >= 0, bids[1:], 0.0) - np.where(bid <= 0, bids[:-1], 0.0)
     sold = np.where(ask <= 0, asks[1:], 0.0) - np.where(ask >= 0, asks[:-1], 0.0)
-    return bought - sold
+    flow: NDArray[np.float64] = bought - sold
+    return flow
