@@ -185,7 +185,7 @@ class LiveMarket:
         now = int(last.rows["ts_event"][-1]) if self._may_train(ticks) else 0
         due = now >= trainer.cycles.next_due or trainer.wanted or self.last_cycle_due
         if not now or not due:
-            self._credit.grant()
+            self._credit.look(max(0, trainer.newest_bar))
             return None
         self.last_cycle_due = False
         return self._cycle(ticks, now)
