@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from datamodules.cnn_datamodule import CNNDataModule
 from datamodules.features import COLUMNS, WARMUP_BARS, features_of
 from datamodules.labelled_rows import labelled_rows
-from datamodules.quotes import half_spread_bps, mids
+from datamodules.mids import half_spread_bps, mids
 from datamodules.transitions import make_transitions
 from datamodules.windows import gaps_of
 from streaming.bars import BROKEN, MISSING, bars_of

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from datamodules.features import COLUMNS, WARMUP_BARS, features_of
-from datamodules.quotes import mids
+from datamodules.mids import mids
 from datamodules.transitions import STATE_BARS, STATE_COLUMNS, make_transitions, state_rows
 from tests.datamodules.samples import bars_from, gaps_of, markets, random_bars
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.quotes import BP
+from datamodules.mids import BP
 from streaming.ticks import NS_PER_S
 from trainers.scoring.ledger import Outcomes
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamodules.quotes import BP, SPREAD_BARS, close_side, half_spread_bps, mids
+from datamodules.mids import BP, SPREAD_BARS, close_side, half_spread_bps, mids
 from streaming.exchange.markets.market import SIGMA
 from tests.datamodules.samples import bars_from, random_bars
 from tests.oracles.drawn_bars import bars_of_path
