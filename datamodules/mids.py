@@ -1,4 +1,4 @@
-"""Bars -> mid price and half-spread, estimated from trades alone. Pure, past only.
+"""Bars -> mid price and half-spread: of the quotes, or else estimated from trades. Pure, past only.
 
 A trade prints at the bid or at the ask. Closes therefore bounce between the two while nothing has
 moved, and a profit counted in closes is partly that bounce: count moves in mids, and pay the
@@ -21,21 +21,28 @@ SPREAD_BARS = 60
 
 def close_side(bars: Bars) -> NDArray[np.float64]:
     """Return ``(T,)``: +1 where the close was bought at the ask, -1 sold at the bid, 0 unknown."""
-    close, bid, ask = bars["close"], bars["bid"], bars["ask"]
-    at_ask, at_bid = close == ask, close == bid
+    close, sold, bought = bars["close"], bars["last_sold"], bars["last_bought"]
+    at_ask, at_bid = close == bought, close == sold
     side: NDArray[np.float64] = at_ask.astype(np.float64) - at_bid
     return side
 
 
 def half_spread_bps(bars: Bars) -> NDArray[np.float64]:
-    """Return ``(T,)`` half the median spread of the last 60 bars, bp of the close."""
-    spread = np.maximum(bars["ask"] - bars["bid"], 0) / bars["close"] * BP
-    median = pd.Series(spread).rolling(SPREAD_BARS, min_periods=1).median().to_numpy()
-    halved: NDArray[np.float64] = median / 2
+    """Return ``(T,)`` half the spread, bp of the close: the quote's, or the median of 60 bars."""
+    traded = np.maximum(bars["last_bought"] - bars["last_sold"], 0) / bars["close"] * BP
+    median = pd.Series(traded).rolling(SPREAD_BARS, min_periods=1).median().to_numpy()
+    quoted = (bars["ask"] - bars["bid"]) / bars["close"] * BP
+    halved: NDArray[np.float64] = np.where(bars["quoted"] != 0, quoted, median) / 2
     return halved
 
 
 def mids(bars: Bars) -> NDArray[np.float64]:
-    """Return ``(T,)`` the close less the half-spread that its taker paid, quote currency."""
-    mid: NDArray[np.float64] = bars["close"] * (1 - close_side(bars) * half_spread_bps(bars) / BP)
+    """Return ``(T,)`` the mid at each bar's end, quote currency.
+
+    It is the quote's, or else the close less the half-spread that its taker paid.
+    """
+    traded = bars["close"] * (1 - close_side(bars) * half_spread_bps(bars) / BP)
+    mid: NDArray[np.float64] = np.where(
+        bars["quoted"] != 0, (bars["bid"] + bars["ask"]) / 2, traded
+    )
     return mid

@@ -68,7 +68,8 @@ class Cycles:
     def _new_scorecard(self) -> Scorecard:
         roster, ledger = self._roster, self._forecasting.ledger
         learners = [*roster.learners, *roster.champions]
-        return Scorecard(ledger, learners, roster.baselines, self._config.fee_bps)
+        config = self._config
+        return Scorecard(ledger, learners, roster.baselines, config.fee_bps, config.label)
 
     @property
     def running(self) -> bool:
