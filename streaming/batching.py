@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
 BATCH_SECONDS = 0.05
+WAITING_BATCH_SECONDS = 0.002  # ... of a market that waits for what comes of each batch
 MAX_BATCH = 2048  # frames
 
 
@@ -27,14 +28,16 @@ class Batcher:
     Args:
         handle: takes the frames of a batch and their times of receipt, ns since the Unix epoch.
         failed: is told what ``handle`` raises when no one waits for it.
+        seconds: how long frames are gathered.
     """
 
     def __init__(
         self,
         handle: Callable[[list[bytes], list[int]], None],
         failed: Callable[[BaseException], None],
+        seconds: float = BATCH_SECONDS,
     ) -> None:
-        self._handle, self._failed = handle, failed
+        self._handle, self._failed, self._seconds = handle, failed, seconds
         self._frames: list[bytes] = []
         self._stamps: list[int] = []
         self._flush_due = False
@@ -50,7 +53,7 @@ class Batcher:
             stamps.append(now())
             if not self._flush_due:
                 self._flush_due = True
-                loop.call_later(BATCH_SECONDS, self._flush_when_due)
+                loop.call_later(self._seconds, self._flush_when_due)
             if len(frames) >= MAX_BATCH:
                 self.flush()
 

@@ -38,6 +38,7 @@ class StreamConfig(SeedConfig):
         "each trade, or trades aggregated by taker order (cheaper to repair)",
         choices=("trade", "aggTrade"),
     )
+    quotes: bool = setting(True, "best bid and ask too, where the source has them")
     speed: float = setting(
         1.0, "market seconds a second, of a simulated market or a tape", low=0.01, high=1000
     )
@@ -115,6 +116,11 @@ class StreamConfig(SeedConfig):
     def plays_locally(self) -> bool:
         """Whether the built-in exchange is the venue."""
         return self.source.partition(":")[0] in ("sim", "tape")
+
+    @property
+    def waits(self) -> bool:
+        """Whether the market waits for its trainers: it could be over before they have learned."""
+        return self.plays_locally and (self.source.startswith("tape:") or self.speed > 1)
 
 
 def is_text(value: str) -> bool:

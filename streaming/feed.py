@@ -16,7 +16,7 @@ import logging
 import sys
 from pathlib import Path
 
-from streaming.batching import Batcher
+from streaming.batching import BATCH_SECONDS, WAITING_BATCH_SECONDS, Batcher
 from streaming.clock_reader import ClockReader
 from streaming.config import StreamConfig
 from streaming.conflation import Conflation
@@ -61,7 +61,8 @@ class Feed:
             symbol: GapRepair(history, ingest, config, self._files.say, self._fail)
             for symbol, ingest in self._files.ingests.items()
         }
-        self._batcher = Batcher(self._handle, self._fail)
+        seconds = WAITING_BATCH_SECONDS if config.waits else BATCH_SECONDS
+        self._batcher = Batcher(self._handle, self._fail, seconds)
         self._connection = Connection(venue.stream_url(), config, self._batcher, self._files)
         self._conflations = {symbol: Conflation() for symbol in self._files.ingests}
         grace_ns = config.grace_ms * NS_PER_MS

@@ -1,19 +1,16 @@
 """Run the exchange of a session.
 
-    python -m streaming.exchange SESSION_FOLDER [--ahead SECONDS]
+    python -m streaming.exchange SESSION_FOLDER
 
-With ``--ahead`` the market goes on for so many seconds of its own from each credit of the session's
-trainers (``streaming.credit``). Without, it waits for nobody.
+A tape, and a simulated market above speed 1, wait for the trainers (``streaming.credit``).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import logging
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,16 +20,14 @@ from streaming.entry_point import entry_point
 from streaming.errors import ConfigError
 from streaming.exchange.server import Exchange
 from streaming.process import end_signals, end_with_parent
-from streaming.ticks import NS_PER_S
 
 
-async def run(config: StreamConfig, folder: Path, ahead_s: float | None) -> None:
+async def run(config: StreamConfig, folder: Path) -> None:
     """Serve until a signal ends it.
 
     Args:
         config: the session's stream settings.
         folder: the session's folder.
-        ahead_s: how long a credit is good for, market seconds; None if no credits are needed.
 
     Raises:
         TickloopError: if the config names no market or tape that can be served.
@@ -41,8 +36,7 @@ async def run(config: StreamConfig, folder: Path, ahead_s: float | None) -> None
     stop = asyncio.Event()
     for number in end_signals():
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    ahead_ns = None if ahead_s is None else int(ahead_s * NS_PER_S)
-    credits = None if ahead_ns is None else Credits(folder, config.symbol_list, ahead_ns)
+    credits = Credits(folder, config.symbol_list) if config.waits else None
     async with Exchange(config, folder, credits=credits) as exchange:
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({stopped, exchange.pacing}, return_when=asyncio.FIRST_COMPLETED)
@@ -55,24 +49,18 @@ def main() -> None:
     """Run one session's exchange."""
     end_with_parent()
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    folder, ahead_s = _arguments(sys.argv[1:])
-    config = _load(folder)
+    match sys.argv[1:]:
+        case [folder] if not folder.startswith("-"):
+            session = Path(folder)
+        case _:
+            raise ConfigError("usage: python -m streaming.exchange SESSION_FOLDER")
+    config = _load(session)
     try:
-        asyncio.run(run(config, folder, ahead_s))
+        asyncio.run(run(config, session))
     except OSError as e:
         if e.errno != errno.EADDRINUSE:
             raise
         raise ConfigError(f"venue_ws: {config.venue_ws} is in use; end its user") from e
-
-
-def _arguments(argv: Sequence[str]) -> tuple[Path, float | None]:
-    match argv:
-        case [folder] if not folder.startswith("-"):
-            return Path(folder), None
-        case [folder, "--ahead", seconds]:
-            with contextlib.suppress(ValueError):
-                return Path(folder), float(seconds)
-    raise ConfigError("usage: python -m streaming.exchange SESSION_FOLDER [--ahead SECONDS]")
 
 
 def _load(folder: Path) -> StreamConfig:

@@ -1,14 +1,17 @@
-"""The websockets of an exchange: each gets the trades that it has subscribed to."""
+"""The websockets of an exchange: each gets what it has subscribed to, in the market's order."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import heapq
 import logging
+import operator
 
 from websockets.asyncio.server import ServerConnection, broadcast
 
+from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.protocol.subscriptions import Subscriptions
-from streaming.exchange.protocol.trades import Trades
 from streaming.exchange.protocol.wire import Stream, frames
 
 logger = logging.getLogger(__name__)
@@ -43,23 +46,29 @@ class Clients:
         """Forget a client, which may have been forgotten already."""
         self._clients.discard(client)
 
-    def publish(self, symbol: str, trades: Trades) -> None:
-        """Send trades to all who follow the symbol, encoded once for each kind of stream."""
-        if len(trades) == 0:
+    def publish(self, symbol: str, chunk: Chunk) -> None:
+        """Send rows to all who follow the symbol, encoded once for each kind of stream."""
+        if len(chunk) == 0:
             return
-        followers: dict[Stream, list[ServerConnection]] = {}
-        for client in self._clients:
-            for stream in client.subscriptions.streams():
-                if stream.follows(symbol):
-                    spelled = stream._replace(symbol=symbol)
-                    followers.setdefault(spelled, []).append(client.connection)
-        for stream, connections in followers.items():
-            for frame in frames(stream, trades):
+        encoded = functools.cache(lambda stream: frames(stream, chunk))
+        for streams, connections in self._followers(symbol).items():
+            in_order = heapq.merge(*map(encoded, streams), key=operator.itemgetter(0))
+            for _, frame in in_order:
                 broadcast(connections, frame, text=True)
         for client in list(self._clients):
             if client.connection.transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
                 logger.warning("%s: too slow, disconnected", client.connection.remote_address)
                 self._close(client, 1008, "too slow")
+
+    def _followers(self, symbol: str) -> dict[tuple[Stream, ...], list[ServerConnection]]:
+        """Return the connections that follow a symbol, by the streams of it that they want."""
+        followers: dict[tuple[Stream, ...], list[ServerConnection]] = {}
+        for client in self._clients:
+            wanted = client.subscriptions.streams()
+            mine = tuple(each._replace(symbol=symbol) for each in wanted if each.follows(symbol))
+            if mine:
+                followers.setdefault(mine, []).append(client.connection)
+        return followers
 
     def send(self, text: str) -> None:
         """Send a text to all."""

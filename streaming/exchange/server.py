@@ -28,7 +28,9 @@ from streaming.exchange.protocol.wire import unit_of
 from streaming.exchange.simulator import MarketSimulator
 
 HOST = "127.0.0.1"
-TICK_S = 0.01  # how often due trades are sent
+TICK_S = 0.01  # how often due rows are sent
+WAITING_TICK_S = 0.002  # ... while a market waits for a trainer that answers at once
+ANSWER_S = 0.25  # how long such an answer takes at most
 
 # Binance's: a ping every 20 s, answered within a minute.
 PING_S, PONG_S = 20, 60
@@ -70,6 +72,7 @@ class Exchange:
         self._rest = Rest(
             {symbol: each.history for symbol, each in self._simulator.replayers.items()},
             self._simulator.market_ns,
+            lambda symbol: self._simulator.replayers[symbol].book,
         )
         self._port = urlsplit(config.venue_ws).port or 0
         self._server: Server
@@ -106,14 +109,18 @@ class Exchange:
             await self._server.wait_closed()
 
     async def _pace(self) -> None:
+        sent = 0.0
         while True:
-            for symbol, trades in self._simulator.advance():
+            for symbol, chunk in self._simulator.advance():
+                if len(chunk):
+                    sent = time.monotonic()
                 if not self.faults.stalled:
-                    self.clients.publish(symbol, trades)
+                    self.clients.publish(symbol, chunk)
                 await asyncio.sleep(0)
             if self._simulator.ended:
                 self.clients.close(1000, "end of tape", subscribed_only=True)
-            await asyncio.sleep(TICK_S)
+            answers = self._simulator.is_waiting and time.monotonic() - sent < ANSWER_S
+            await asyncio.sleep(WAITING_TICK_S if answers else TICK_S)
 
     async def _handle(self, connection: ServerConnection) -> None:
         assert connection.request is not None  # for mypy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -9,22 +10,23 @@ from streaming.config import StreamConfig
 from streaming.credit import Credits
 from streaming.events import Code, EventWriter
 from streaming.exchange.pacing.market_clock import LONG_AGO_NS, MarketClock
-from streaming.exchange.pacing.replayer import Replayer
-from streaming.exchange.protocol.trades import Trades
-from streaming.exchange.sources import market_of, market_trades, recordings, tape_trades
+from streaming.exchange.pacing.replayer import Replayer, Timed
+from streaming.exchange.protocol.chunk import Chunk
+from streaming.exchange.sources import market_chunks, market_of, recordings, tape_chunks
 from streaming.tape import Recording
-from streaming.ticks import NS_PER_S
+from streaming.tape.times import DAY_NS
+from streaming.ticks import NS_PER_MS, NS_PER_S
 
 MIN_BEFORE_S = 60  # history that a market has at its start, at least
 SAVE_NS = NS_PER_S  # how often a market that may have to wait saves its time, ns of our time
-SLICE_TRADES = 1000  # handed out at a time, so that clients do not wait for a long backlog
+SLICE_ROWS = 1000  # handed out at a time, so that clients do not wait for a long backlog
 
 
 class MarketSimulator:
     """What has happened on the exchange, and what happens next.
 
     A synthetic market has a past and runs from the start. A tape runs once ``start`` is called.
-    A market with ``credits`` stands still where they end.
+    A market with ``credits`` stands still until its trainers have come, and while a row is held.
 
     Args:
         config: names the source, the symbols, the seed and the speed.
@@ -33,7 +35,8 @@ class MarketSimulator:
         credits: the credits of those who follow the market; None if it waits for nobody.
 
     Attributes:
-        replayers: the trades of each symbol.
+        replayers: the rows of each symbol.
+        is_waiting: whether it stands still.
 
     Raises:
         ConfigError: if there is no market of that name, or the clock ran at another speed.
@@ -47,25 +50,26 @@ class MarketSimulator:
         wall_ns: Callable[[], int],
         credits: Credits | None = None,
     ) -> None:
-        self._folder, self._wall_ns, self._credits = folder, wall_ns, credits
-        self._speed = config.speed
+        self._folder, self._wall_ns = folder, wall_ns
+        self._credits: Credits | None = None
+        self._speed, self._grace_ns = config.speed, config.grace_ms * NS_PER_MS
         self._clock_file = folder / "exchange.json"
         self._clock = MarketClock.load(self._clock_file, config.speed)
         if self._clock and credits:
-            # It stood still since its exchange was killed, but for what that one had not saved.
-            reached = self._clock.at(min(wall_ns(), self._clock.wall_ns + SAVE_NS))
-            self._clock = self._clock.moved(wall_ns(), reached)
+            # It stands still since then: what was sent after its time was saved is sent again.
+            self._clock = self._clock.moved(wall_ns(), self._clock.market_ns)
         self._saved_at = 0  # our time, ns
         self._first_due = 0  # when the first trade of a tape is due, ns
-        self._stopped = False
+        self._stopped = self.is_waiting = False
         load = self._load_market if config.source.startswith("sim") else self._load_tape
         self.replayers = {
-            symbol: Replayer(symbol, chunks) for symbol, chunks in load(config).items()
+            symbol: Replayer(chunks, self._grace_ns) for symbol, chunks in load(config).items()
         }
         for _ in self.advance():
             pass  # what lies in the past is history, not streamed
+        self._credits = credits
 
-    def _load_market(self, config: StreamConfig) -> dict[str, Iterator[Trades]]:
+    def _load_market(self, config: StreamConfig) -> dict[str, Iterator[Timed]]:
         market = market_of(config)
         if self._clock is None:
             self._run_from(None if config.speed == 1 else LONG_AGO_NS)
@@ -73,17 +77,17 @@ class MarketSimulator:
         before = max(MIN_BEFORE_S, config.backfill_seconds)
         start_ns = (self._clock.start_ns // NS_PER_S - before) * NS_PER_S
         return {
-            symbol: market_trades(market, config.seed, symbol, start_ns)
+            symbol: market_chunks(market, config.seed, symbol, start_ns, self._grace_ns)
             for symbol in config.symbol_list
         }
 
-    def _load_tape(self, config: StreamConfig) -> dict[str, Iterator[Trades]]:
+    def _load_tape(self, config: StreamConfig) -> dict[str, Iterator[Timed]]:
         found = recordings(config)
         if self._clock is None:
             self._tell(found)
-        recorded = tape_trades(found)
-        self._first_due = min(int(trades["due"][0]) for trades in recorded.values())
-        return {symbol: iter([trades]) for symbol, trades in recorded.items()}
+        recorded = tape_chunks(found, self._grace_ns, self._wall_ns() + DAY_NS)
+        self._first_due = min(int(chunk.due[0]) for chunk, _ in recorded.values())
+        return {symbol: iter([timed]) for symbol, timed in recorded.items()}
 
     def _tell(self, found: Mapping[str, Recording]) -> None:
         """Report what is odd about a tape to the session, once."""
@@ -110,19 +114,6 @@ class MarketSimulator:
         """End the market: no trade happens any more."""
         self._stopped = True
 
-    def _present(self, clock: MarketClock) -> int:
-        """Return the market's time, and hold it where the credits end."""
-        wall = self._wall_ns()
-        now = clock.at(wall)
-        if self._credits is None:
-            return now
-        now = min(now, self._credits.limit(clock.market_ns))
-        self._clock = clock.moved(wall, now)
-        if wall - self._saved_at >= SAVE_NS:
-            self._clock.save(self._clock_file)
-            self._saved_at = wall
-        return now
-
     @property
     def ended(self) -> bool:
         """Whether no trade will happen any more."""
@@ -131,14 +122,34 @@ class MarketSimulator:
     def market_ns(self) -> int:
         """Return the market's time, never behind a trade that has happened."""
         now = self._clock.at(self._wall_ns()) if self._clock else self._first_due
-        newest = [each.history.trades["ts_event"][-1:] for each in self.replayers.values()]
-        return max(now, *(int(ts[0]) if len(ts) else 0 for ts in newest))
+        return max(now, *(each.time(now) for each in self.replayers.values()))
 
-    def advance(self) -> Iterator[tuple[str, Trades]]:
-        """Go on to the present; yield the trades to be streamed, in slices."""
+    def advance(self) -> Iterator[tuple[str, Chunk]]:
+        """Go on to the present; yield the rows to be streamed, in slices."""
         if self._clock is None or self._stopped:
             return
-        now = self._present(self._clock)
-        for replayer in self.replayers.values():
+        wall = self._wall_ns()
+        now = self._clock.at(wall)
+        if self._credits is not None and not self._credits.have_begun():
+            self._stand_still(wall, self._clock.market_ns)
+            return
+        held = [now]
+        for symbol, replayer in self.replayers.items():
+            may_pass = functools.partial(self._credits.may_pass, symbol) if self._credits else None
             while replayer.due(now) and not self._stopped:
-                yield replayer.symbol, replayer.advance(now, SLICE_TRADES)
+                yield symbol, replayer.advance(now, SLICE_ROWS, may_pass)
+                if replayer.held:
+                    held.append(replayer.next_due)
+                    break
+        if self._credits is not None:
+            self._stand_still(wall, min(held))
+        self.is_waiting = len(held) > 1
+
+    def _stand_still(self, wall: int, market_ns: int) -> None:
+        """Let the market's clock go on from ``market_ns``: it does not make up for a wait."""
+        assert self._clock is not None  # for mypy
+        self.is_waiting = True
+        self._clock = self._clock.moved(wall, market_ns)
+        if wall - self._saved_at >= SAVE_NS:
+            self._clock.save(self._clock_file)
+            self._saved_at = wall

@@ -1,4 +1,4 @@
-"""Where an exchange's trades come from: a synthetic market or a recorded tape."""
+"""Where an exchange's market comes from: a synthetic one or a recorded tape."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from streaming.config import StreamConfig
 from streaming.console import say
 from streaming.errors import ConfigError
 from streaming.exchange.markets import MARKETS, Market, trades
-from streaming.exchange.protocol.trades import FIRST_AGG_ID, Trades, with_aggregates
+from streaming.exchange.pacing.replayer import Timed
+from streaming.exchange.pacing.time_marks import FOR_EVER, with_marks
+from streaming.exchange.protocol.chunk import Chunk
+from streaming.exchange.protocol.trades import FIRST_AGG_ID, with_aggregates
 from streaming.tape import Recording, open_tape, parse_address, release_memory
 from streaming.tape.order import has_receive_times
 from streaming.ticks import NS_PER_S, Ticks, filled_times
@@ -69,25 +72,56 @@ def recordings(config: StreamConfig) -> dict[str, Recording]:
     return found
 
 
-def market_trades(market: Market, seed: int, symbol: str, start_ns: int) -> Iterator[Trades]:
-    """Yield a market's trades for ever, each due at its event time."""
-    agg_id = FIRST_AGG_ID
+def market_chunks(
+    market: Market, seed: int, symbol: str, start_ns: int, grace_ns: int
+) -> Iterator[Timed]:
+    """Yield a market's seconds for ever, each row due at its event time, with time marks.
+
+    Args:
+        market: one of ``MARKETS``.
+        seed: the market's.
+        symbol: decides the price level.
+        start_ns: when the first second begins, Unix epoch; a whole second.
+        grace_ns: how far behind the end of a second its mark stands, ns.
+    """
+    agg_id, newest = FIRST_AGG_ID, 0
     for ticks in trades(market, seed, symbol, start_ns):
-        chunk = with_aggregates(ticks, ticks["ts_event"], agg_id)
-        if len(chunk):
-            agg_id = int(chunk["agg_id"][-1]) + 1
-            yield chunk
+        start_ns += NS_PER_S
+        rows = with_aggregates(ticks, ticks["ts_event"], agg_id)
+        agg_id = int(rows["agg_id"][-1]) + 1 if len(rows) else agg_id
+        chunk = Chunk(rows)
+        times = chunk.times(FOR_EVER)
+        chunk = with_marks(chunk, times, grace_ns, since=newest, until=start_ns)
+        times = chunk.times(FOR_EVER)
+        newest = int(times.max(initial=newest))
+        yield chunk, times
 
 
-def tape_trades(recorded: Mapping[str, Recording]) -> dict[str, Trades]:
-    """Return the recorded trades of each symbol, due as they were received."""
+def tape_chunks(
+    recorded: Mapping[str, Recording], grace_ns: int, latest_ns: int
+) -> dict[str, Timed]:
+    """Return the rows of each symbol on a tape, due as they were received, with time marks.
+
+    Args:
+        recorded: the tape.
+        grace_ns: how far behind the end of a second its mark stands, ns.
+        latest_ns: the latest event time that is possible, ns.
+    """
     ticks = [recording.ticks for recording in recorded.values()]
     received = all(has_receive_times(part) for part in ticks)
     due = due_times(ticks, "ts_init" if received else "ts_event")
-    return {
-        symbol: with_aggregates(part, part_due)
-        for symbol, part, part_due in zip(recorded, ticks, due, strict=True)
-    }
+    chunks = [
+        Chunk(with_aggregates(part, part_due)) for part, part_due in zip(ticks, due, strict=True)
+    ]
+    # Behind its last row a market goes on for as long as the others do.
+    until = max(int(chunk.times(latest_ns).max()) for chunk in chunks)
+    end = max(int(chunk.due[-1]) for chunk in chunks)
+    found: dict[str, Timed] = {}
+    for symbol, chunk in zip(recorded, chunks, strict=True):
+        times = chunk.times(latest_ns)
+        marked = with_marks(chunk, times, grace_ns, until=until, end=end)
+        found[symbol] = (marked, marked.times(latest_ns))
+    return found
 
 
 def due_times(ticks: Sequence[Ticks], paced_by: str) -> list[NDArray[np.int64]]:

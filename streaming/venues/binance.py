@@ -1,4 +1,4 @@
-"""Binance spot: `@trade` and `@aggTrade` frames and REST replies -> ticks."""
+"""Binance spot: frames of trades and quotes, and REST replies -> ticks and quotes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
+import numpy as np
 
 from streaming.symbols import lower, upper
 from streaming.ticks import NS_PER_MS, NS_PER_US, OLDEST_TS, REPAIRED, US_FROM, Ticks
 from streaming.venues import Decoded, Refusal, Rejected, Request
+from streaming.venues.binance_books import complete_until, quotes_by_symbol, sort_frames
 from streaming.venues.binance_messages import (
     UNREADABLE,
     AggTrade,
@@ -61,6 +63,7 @@ class Binance:
         ws: base address of the streams, if the host is not the public one.
         rest: base address of REST, if the host is not the public one.
         limited: whether requests have a limit.
+        beside: the channels of each symbol beside that of its trades.
     """
 
     name = "binance"
@@ -74,12 +77,13 @@ class Binance:
         ws: str = "",
         rest: str = "",
         limited: bool = True,
+        beside: Sequence[str] = (),
     ) -> None:
         self.symbols = tuple(symbols)
         # Ours by the venue's spelling; a recorded market may have kept ours.
         self._ours = {upper(symbol): symbol for symbol in symbols}
         self._ours |= {symbol: symbol for symbol in symbols}
-        self.channel = channel
+        self.channel, self._beside = channel, tuple(beside)
         self.weight_a_minute = WEIGHT_A_MINUTE if limited else sys.maxsize
         self._ws = (ws or WS_PUBLIC).rstrip("/")
         self._rest = (rest or REST_PUBLIC).rstrip("/")
@@ -94,8 +98,9 @@ class Binance:
 
     def stream_url(self) -> str:
         """Return the address of the combined stream of all symbols."""
-        names = (quote(lower(symbol), safe="") for symbol in self.symbols)
-        streams = "/".join(f"{name}@{self.channel}" for name in names)
+        names = [quote(lower(symbol), safe="") for symbol in self.symbols]
+        channels = (self.channel, *self._beside)
+        streams = "/".join(f"{name}@{channel}" for name in names for channel in channels)
         return f"{self._ws}/stream?streams={streams}"
 
     def history_request(self, symbol: str, first_id: int | None, limit: int) -> Request:
@@ -158,26 +163,39 @@ class Binance:
     def decode(self, frames: Sequence[bytes], stamps: Sequence[int], latest: int) -> Decoded:
         """Decode frames received at ``stamps``; no trade is later than ``latest`` (ns)."""
         rejected: Rejected = Counter()
-        reconnect = ""
+        kinds = sort_frames(frames)
+        events, places, reconnect = self._events(frames, kinds.trades, rejected)
+        ticks, tick_places = {}, {}
+        for symbol, (mine, at) in self._by_symbol(events, places, rejected).items():
+            found = ticks_of(mine, [stamps[place] for place in at])
+            ticks[symbol] = mark_void(found, symbol, rejected, latest, not_market(mine))
+            tick_places[symbol] = at
+        quotes = {}
+        for symbol, (rows, at) in quotes_by_symbol(
+            frames, stamps, kinds.books, self._ours, rejected
+        ).items():
+            rows["after"] = np.searchsorted(tick_places.get(symbol, []), at)
+            quotes[symbol] = rows
+        complete = complete_until(frames, kinds.marks, self._ours, rejected)
+        return Decoded(ticks, rejected, reconnect, quotes, complete)
+
+    def _events(
+        self, frames: Sequence[bytes], places: Sequence[int], rejected: Rejected
+    ) -> tuple[Sequence[Event], Sequence[int], str]:
+        """Return the trades in the frames at ``places``, the place of each, and ``reconnect``."""
         decode = self._combined.decode
+        mine = [frames[place] for place in places]
         try:
-            if max(map(len, frames), default=0) > MAX_FRAME_BYTES:
+            if max(map(len, mine), default=0) > MAX_FRAME_BYTES:
                 raise ValueError
-            events = [decode(frame).data for frame in frames]
+            return [decode(frame).data for frame in mine], places, ""
         except UNREADABLE:  # one of them is not a trade: decode each by itself
-            events, stamps, reconnect = self._decode_each(frames, stamps, rejected)
-        ticks = {
-            symbol: mark_void(
-                ticks_of(mine, mine_stamps), symbol, rejected, latest, not_market(mine)
-            )
-            for symbol, (mine, mine_stamps) in self._by_symbol(events, stamps, rejected).items()
-        }
-        return Decoded(ticks, rejected, reconnect)
+            return self._decode_each(mine, places, rejected)
 
     def _by_symbol(
         self,
         events: Sequence[Event],
-        stamps: Sequence[int],
+        places: Sequence[int],
         rejected: Rejected,
     ) -> dict[str, tuple[Sequence[Event], Sequence[int]]]:
         """Group trades by symbol and count the foreign ones; usually all are of one symbol."""
@@ -185,33 +203,33 @@ class Binance:
         kinds, names = [event.e for event in events], [event.s for event in events]
         name = names[0] if n else ""
         if name in self._ours and kinds.count(self.channel) == n and names.count(name) == n:
-            return {self._ours[name]: (events, stamps)}
+            return {self._ours[name]: (events, places)}
         groups: dict[str, tuple[list[Event], list[int]]] = {}
-        for event, stamp in zip(events, stamps, strict=True):
+        for event, place in zip(events, places, strict=True):
             if event.e != self.channel:
                 rejected["", "not_trade"] += 1
             elif event.s not in self._ours:
                 rejected["", "foreign_symbol"] += 1
             else:
-                mine, mine_stamps = groups.setdefault(self._ours[event.s], ([], []))
+                mine, at = groups.setdefault(self._ours[event.s], ([], []))
                 mine.append(event)
-                mine_stamps.append(stamp)
+                at.append(place)
         return dict(groups)
 
     def _decode_each(
         self,
         frames: Sequence[bytes],
-        stamps: Sequence[int],
+        places: Sequence[int],
         rejected: Rejected,
     ) -> tuple[list[Event], list[int], str]:
         events: list[Event] = []
         kept: list[int] = []
         reconnect = ""
-        for frame, stamp in zip(frames, stamps, strict=True):
+        for frame, place in zip(frames, places, strict=True):
             event = self._decode_one(frame)
             if not isinstance(event, str):
                 events.append(event)
-                kept.append(stamp)
+                kept.append(place)
             elif event == "serverShutdown":
                 reconnect = "the venue announced a shutdown"
             elif event:

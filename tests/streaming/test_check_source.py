@@ -74,5 +74,5 @@ def test_times_that_are_not_known_do_not_pace_a_tape(tmp_path: Path) -> None:
     path = file(tmp_path, csv(*(row(i, time=time) for i, time in enumerate(times))))
     simulator = MarketSimulator(config(path), tmp_path, lambda: 10**18)
     simulator.start()
-    [(_, trades)] = simulator.advance()
-    assert trades["id"].tolist() == [100, 101, 102]  # the rest is due a second later
+    [(_, chunk)] = simulator.advance()
+    assert chunk.trades["id"].tolist() == [100, 101, 102]  # the rest is due a second later

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from streaming.exchange.protocol.quotes import BOOK, NO_BOOKS
 from streaming.exchange.protocol.rest import Rest
 from streaming.exchange.protocol.trades import History, with_aggregates
 from streaming.ticks import NS_PER_MS, NS_PER_US, make_ticks
@@ -26,8 +27,16 @@ def history(n: int) -> History:
     return kept
 
 
+def book() -> np.ndarray:
+    quote = np.zeros(1, BOOK)
+    quote["bid"], quote["bid_size"], quote["ask"], quote["ask_size"] = 2.4, 7, 2.5, 1e-7
+    return quote
+
+
 def ask(path: str, unit_ns: int = NS_PER_MS, n: int = 2000, **query: object) -> tuple[int, Any]:
-    rest = Rest({"BTCUSDT": history(n), "EMPTYUSD": History()}, lambda: (MS + 5) * NS_PER_MS)
+    books = {"BTCUSDT": book(), "EMPTYUSD": NO_BOOKS}
+    histories = {"BTCUSDT": history(n), "EMPTYUSD": History()}
+    rest = Rest(histories, lambda: (MS + 5) * NS_PER_MS, books.__getitem__)
     texts = {name: str(value) for name, value in query.items()}
     status, body = rest.get(f"/api/v3/{path}", texts, unit_ns)
     return status, msgspec.json.decode(body)
@@ -89,7 +98,8 @@ def test_an_aggregate_whose_last_trade_has_not_happened_is_not_served() -> None:
     half = history(4)
     cut = History()
     cut.append(half.trades[:3])
-    _, body = Rest({"BTCUSDT": cut}, int).get("/api/v3/aggTrades", {"symbol": "BTCUSDT"}, 1)
+    rest = Rest({"BTCUSDT": cut}, int, lambda symbol: NO_BOOKS)
+    _, body = rest.get("/api/v3/aggTrades", {"symbol": "BTCUSDT"}, 1)
     assert [row["a"] for row in msgspec.json.decode(body)] == [1]
 
 
@@ -126,3 +136,12 @@ def test_an_invalid_symbol_is_said_in_binance_s_words() -> None:
 
 def test_an_unknown_path_is_not_found() -> None:
     assert ask("klines", symbol="BTCUSDT")[0] == 404
+
+
+def test_the_newest_quote_has_binance_s_fields_and_zeros_stand_for_none() -> None:
+    here = {"symbol": "BTCUSDT", "bidPrice": "2.4", "bidQty": "7.0", "askPrice": "2.5",
+            "askQty": "0.0000001"}  # fmt: skip
+    assert ask("ticker/bookTicker", symbol="btcusdt") == (200, here)
+    status, rows = ask("ticker/bookTicker")
+    assert (status, rows[0], rows[1]["bidPrice"]) == (200, here, "0.0")
+    assert ask("ticker/bookTicker", symbol="NONE")[0] == 400

@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming.exchange.pacing.replayer import Removal, Replayer
+from streaming.exchange.protocol.chunk import Chunk
+from streaming.exchange.protocol.rest_rows import decimal
 from streaming.exchange.protocol.subscriptions import Subscriptions
 from streaming.exchange.protocol.trades import History, with_aggregates
-from streaming.exchange.protocol.wire import Stream, decimal, frames, stream_of
+from streaming.exchange.protocol.wire import Stream, frames, stream_of
 from streaming.exchange.sources import MAX_PAUSE_S, due_times
 from streaming.ticks import NS_PER_MS, NS_PER_S, NS_PER_US, Ticks, make_ticks
 
@@ -41,8 +43,12 @@ def trades_of(rows: list[tuple[int, float, int]]):
     return with_aggregates(ticks, ticks["ts_event"])
 
 
+def texts(stream: Stream, trades) -> list[bytes]:
+    return [frame for _, frame in frames(stream, Chunk(trades))]
+
+
 def aggregates(trades) -> list[dict]:
-    return [json.loads(frame) for frame in frames(AGG, trades)]
+    return [json.loads(frame) for frame in texts(AGG, trades)]
 
 
 ROWS = st.lists(
@@ -116,10 +122,11 @@ def test_history_keeps_the_newest_trades_in_order(sizes) -> None:
 @given(st.lists(st.integers(0, 50), max_size=8))
 def test_a_replayer_hands_out_each_trade_once_when_it_is_due(times) -> None:
     trades = trades_of([(1, 1.0, 1)] * 40)
-    replayer, out = Replayer("BTCUSDT", iter(np.split(trades, [7, 20]))), []
+    parts = map(Chunk, np.split(trades, [7, 20]))
+    replayer, out = Replayer((part, part.trades["ts_event"]) for part in parts), []
     for now in sorted(times):
         while replayer.due((MS + now) * NS_PER_MS):
-            out += replayer.advance((MS + now) * NS_PER_MS, limit=5)["id"].tolist()
+            out += replayer.advance((MS + now) * NS_PER_MS, limit=5).trades["id"].tolist()
         assert out == trades["id"][: min(now, 40)].tolist()
         assert replayer.history.trades["id"].tolist() == out
         assert replayer.ended == (now >= 40)
@@ -136,7 +143,7 @@ def test_a_tape_is_paced_across_its_symbols_and_long_silences_are_cut() -> None:
 
 
 def test_a_trade_event_has_binance_s_fields() -> None:
-    frame = frames(TRADE, trades_of([(0, 60000.25, -1)]))[0]
+    frame = texts(TRADE, trades_of([(0, 60000.25, -1)]))[0]
     assert frame == (
         b'{"e":"trade","E":1700000000000,"s":"BTCUSDT","t":100,"p":"60000.25","q":"0.1",'
         b'"T":1700000000000,"m":true,"M":true}'
@@ -144,7 +151,7 @@ def test_a_trade_event_has_binance_s_fields() -> None:
 
 
 def test_an_agg_trade_event_has_binance_s_fields_in_its_envelope() -> None:
-    frame = frames(AGG._replace(combined=True), trades_of([(0, 2.0, 1)] * 2))[0]
+    frame = texts(AGG._replace(combined=True), trades_of([(0, 2.0, 1)] * 2))[0]
     assert frame == (
         b'{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1700000000000,"s":"BTCUSDT",'
         b'"a":1,"p":"2.0","q":"0.2","f":100,"l":101,"T":1700000000000,"m":false,"M":true}}'
@@ -152,12 +159,12 @@ def test_an_agg_trade_event_has_binance_s_fields_in_its_envelope() -> None:
 
 
 def test_an_unknown_side_is_null_and_bad_numbers_pass_as_they_are() -> None:
-    event = json.loads(frames(TRADE, trades_of([(0, -1.0, 0)]))[0])
+    event = json.loads(texts(TRADE, trades_of([(0, -1.0, 0)]))[0])
     assert (event["m"], event["p"]) == (None, "-1.0")
 
 
 def test_times_are_us_if_asked_for() -> None:
-    frame = frames(TRADE._replace(unit_ns=NS_PER_US), trades_of([(0, 1.0, 1)]))[0]
+    frame = texts(TRADE._replace(unit_ns=NS_PER_US), trades_of([(0, 1.0, 1)]))[0]
     assert json.loads(frame)["T"] == MS * 1000
 
 

@@ -1,14 +1,21 @@
-"""One symbol's trades: they leave their source when they are due and become history. Pure."""
+"""One symbol's rows: they leave their source when they are due and become history. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
-from streaming.exchange.protocol.trades import TRADE, History, Trades
+from streaming.exchange.pacing.final_bars import FinalBars
+from streaming.exchange.protocol.chunk import NOTHING, Chunk
+from streaming.exchange.protocol.quotes import NO_BOOKS, Books, is_mark
+from streaming.exchange.protocol.trades import History, Trades
 
-NONE = np.zeros(0, TRADE)
+NO_TIMES = np.zeros(0, np.int64)
+
+# A chunk and the event times of its rows, ns: 0 of rows that no bar sees.
+Timed = tuple[Chunk, NDArray[np.int64]]
 
 
 class Removal:
@@ -35,36 +42,94 @@ class Removal:
 
 
 class Replayer:
-    """Hand out a symbol's trades as market time passes.
+    """Hand out a symbol's rows as market time passes.
 
     Args:
-        symbol: in upper case.
-        chunks: yields the trades, each chunk ordered by ``due``.
+        chunks: yields the rows with their event times, each chunk ordered by ``due``.
+        grace_ns: how far past a bar's end an event must be to make the bar final, ns.
+
+    Attributes:
+        history: the trades that have happened.
+        book: the newest quote, ``(1,)``; ``(0,)`` before the first.
+        bars: which bars are final by what was handed out.
+        ended: whether nothing comes any more.
+        held: whether a row that is due waits.
     """
 
-    def __init__(self, symbol: str, chunks: Iterator[Trades]) -> None:
-        self.symbol = symbol
+    def __init__(self, chunks: Iterator[Timed], grace_ns: int = 0) -> None:
         self.history = History()
-        self.ended = False
+        self.book: Books = NO_BOOKS
+        self.bars = FinalBars(grace_ns)
+        self.ended = self.held = False
         self.lost = Removal()  # trades that never happen
         self.skipped = Removal()  # trades that happen and are not streamed
         self._chunks = chunks
-        self._waiting = NONE
+        self._waiting, self._times, self._at = NOTHING, NO_TIMES, 0
 
-    def advance(self, market_ns: int, limit: int = 1 << 62) -> Trades:
-        """Add trades that are due at ``market_ns`` to the history; return those to be streamed.
+    def advance(
+        self,
+        market_ns: int,
+        limit: int = 1 << 62,
+        may_pass: Callable[[int], bool] | None = None,
+    ) -> Chunk:
+        """Take the rows that are due at ``market_ns``; return those to be streamed.
 
-        One call handles at most ``limit`` trades of one chunk: call it until ``due`` is false.
+        One call handles at most ``limit`` rows of one chunk: call it until ``due`` is false or a
+        row is held.
+
+        Args:
+            market_ns: the market's time, ns.
+            limit: the most rows to take.
+            may_pass: given when the newest final bar opened, ns, returns whether a row may make
+                another one final; None if all may.
         """
-        n = min(limit, int(np.searchsorted(self._waiting["due"], market_ns, side="right")))
-        happened = self.lost.apply(self._waiting[:n])
-        self._waiting = self._waiting[n:]
+        start = self._at
+        due = int(np.searchsorted(self._waiting.due, market_ns, side="right"))
+        self._at = min(due, start + limit)
+        self.held = False
+        if may_pass is None:
+            self.bars.add(self._times[start : self._at])
+        else:
+            self._at = self._pass(start, self._at, may_pass)
+        part = self._waiting.part(start, self._at)
+        happened = self.lost.apply(part.trades)
         self.history.append(happened)
-        return self.skipped.apply(happened)
+        if len(quotes := part.books[~is_mark(part.books)]):
+            self.book = quotes[-1:]
+        return part.with_trades(self.skipped.apply(happened))
+
+    def _pass(self, start: int, stop: int, may_pass: Callable[[int], bool]) -> int:
+        """Note the rows from ``start`` on that need not wait; return where they stop."""
+        while start < stop:
+            step = start + self.bars.next_step(self._times[start:stop])
+            self.bars.add(self._times[start:step])
+            if step == stop or not may_pass(self.bars.newest_bar):
+                self.held = step < stop
+                return step
+            self.bars.add(self._times[step : step + 1])
+            start = step + 1
+        return stop
 
     def due(self, market_ns: int) -> bool:
-        """Return whether a trade is due that has not been handed out."""
-        if len(self._waiting) == 0 and not self.ended:
-            self._waiting = next(self._chunks, NONE)
-            self.ended = len(self._waiting) == 0
-        return not self.ended and bool(self._waiting["due"][0] <= market_ns)
+        """Return whether a row is due that has not been handed out."""
+        while self._at == len(self._waiting) and not self.ended:
+            following = next(self._chunks, None)
+            self.ended = following is None
+            self._waiting, self._times = following or (NOTHING, NO_TIMES)
+            self._at = 0
+        return not self.ended and self.next_due <= market_ns
+
+    @property
+    def next_due(self) -> int:
+        """When the next row is due, ns; there must be one."""
+        return int(self._waiting.due[self._at])
+
+    def time(self, market_ns: int) -> int:
+        """Return the event time that has been reached at ``market_ns``, ns; 0 if none is known.
+
+        A silence that was cut is taken as cut at its beginning: what comes next is not ahead.
+        """
+        following = self._times[self._at : self._at + 1]
+        if len(following) == 0 or following[0] == 0:
+            return self.bars.newest_time
+        return max(self.bars.newest_time, int(following[0]) - max(0, self.next_due - market_ns))

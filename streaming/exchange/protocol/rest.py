@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from streaming.exchange.protocol.quotes import Books
+from streaming.exchange.protocol.rest_rows import agg_rows, book_row, trade_rows
 from streaming.exchange.protocol.trades import History, Trades
-from streaming.exchange.protocol.wire import agg_rows, trade_rows
 from streaming.symbols import same_but_for_case
 from streaming.ticks import NS_PER_MS
 
@@ -35,11 +36,16 @@ class Rest:
     Args:
         histories: the trades of each symbol so far.
         market_ns: returns the market's time, ns.
+        book: returns the newest quote of a symbol, ``(1,)``, or ``(0,)``.
     """
 
-    def __init__(self, histories: Mapping[str, History], market_ns: Callable[[], int]) -> None:
-        self._histories = histories
-        self._market_ns = market_ns
+    def __init__(
+        self,
+        histories: Mapping[str, History],
+        market_ns: Callable[[], int],
+        book: Callable[[str], Books],
+    ) -> None:
+        self._histories, self._market_ns, self._book = histories, market_ns, book
         self._paths: dict[str, Callable[[Mapping[str, str], int], Any]] = {
             "ping": lambda query, unit_ns: {},
             "time": lambda query, unit_ns: {"serverTime": self._market_ns() // unit_ns},
@@ -47,6 +53,7 @@ class Rest:
             "trades": self._recent_trades,
             "historicalTrades": self._historical_trades,
             "aggTrades": self._agg_trades,
+            "ticker/bookTicker": self._book_ticker,
         }
 
     def get(self, path: str, query: Mapping[str, str], unit_ns: int) -> tuple[int, bytes]:
@@ -98,6 +105,12 @@ class Rest:
         found = np.flatnonzero(wanted)
         oldest_first = "fromId" in query or "startTime" in query
         return agg_rows(trades[found[:limit] if oldest_first else found[-limit:]], unit_ns)
+
+    def _book_ticker(self, query: Mapping[str, str], unit_ns: int) -> Any:
+        if "symbol" not in query:
+            return [book_row(symbol, self._book(symbol)) for symbol in self._histories]
+        symbol = self._spelled(query["symbol"])
+        return book_row(symbol, self._book(symbol))
 
     def _exchange_info(self, query: Mapping[str, str], unit_ns: int) -> Any:
         symbols = list(self._histories)

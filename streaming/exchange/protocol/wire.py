@@ -1,22 +1,25 @@
-"""Trades -> Binance spot messages, stream events and REST rows. Pure.
+"""Trades, quotes and time marks -> Binance's stream events. Pure.
 
-Formats: Binance spot API documentation, web-socket-streams.md and rest-api.md. The event time
-``E`` is the trade time, so that a message is a function of its trade.
+Format: Binance spot API documentation, web-socket-streams.md. The event time
+``E`` is the trade time, so that a message is a function of its trade. Quotes are those of its
+futures, whose messages have times. The stream ``btcusdt@time`` is our own: all trades before its
+``E`` have been sent.
 """
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from streaming.exchange.protocol.trades import Trades
-from streaming.ticks import NS_PER_MS, NS_PER_US, Side
-
-# Binance's ``m``: is the buyer the maker? Then the taker sold; null: not known.
-MAKER = {0: None, Side.SOLD: True, -Side.SOLD: False}
+from streaming.exchange.protocol.chunk import Chunk
+from streaming.exchange.protocol.quotes import is_mark
+from streaming.exchange.protocol.rest_rows import MAKER, agg_rows, decimal
+from streaming.ticks import NS_PER_MS, NS_PER_US
 
 
 class TradeEvent(msgspec.Struct):
@@ -49,18 +52,40 @@ class AggTradeEvent(msgspec.Struct):
     M: bool
 
 
+class BookEvent(msgspec.Struct):
+    """A `bookTicker` event."""
+
+    e: str
+    u: int
+    s: str
+    b: str
+    B: str
+    a: str
+    A: str
+    T: int
+    E: int
+
+
+class TimeEvent(msgspec.Struct):
+    """A `time` event."""
+
+    e: str
+    s: str
+    E: int
+
+
 class Combined(msgspec.Struct):
     """The envelope of combined streams."""
 
     stream: str
-    data: TradeEvent | AggTradeEvent
+    data: Any
 
 
 class Stream(NamedTuple):
-    """One encoding of one symbol's trades: all clients of it get the same bytes."""
+    """One encoding of one symbol's rows of one kind: all clients of it get the same bytes."""
 
     symbol: str
-    channel: str  # trade or aggTrade
+    channel: str  # one of ``CHANNELS``
     combined: bool
     unit_ns: int  # ns in a unit of its times
 
@@ -77,7 +102,7 @@ class Stream(NamedTuple):
 def stream_of(name: str, *, combined: bool, unit_ns: int) -> Stream | None:
     """Return what ``btcusdt@trade`` means; None for streams that stay silent here."""
     symbol, _, channel = name.partition("@")
-    if channel not in ("trade", "aggTrade") or re.search("[A-Z]", symbol):
+    if channel not in CHANNELS or re.search("[A-Z]", symbol):
         return None
     return Stream(symbol.upper(), channel, combined, unit_ns)
 
@@ -87,18 +112,19 @@ def unit_of(name: str | None) -> int:
     return NS_PER_US if (name or "").upper() == "MICROSECOND" else NS_PER_MS
 
 
-def frames(stream: Stream, trades: Trades) -> list[bytes]:
-    """Return the text frames of ``trades`` ``(n,)``, in order."""
+def frames(stream: Stream, chunk: Chunk) -> list[tuple[int, bytes]]:
+    """Return the text frames of a stream's rows of a chunk, each with its place, in order."""
     encode = msgspec.json.Encoder().encode
-    events = (_trade_events if stream.channel == "trade" else _agg_events)(stream, trades)
-    if not stream.combined:
-        return [encode(event) for event in events]
-    return [encode(Combined(stream.name, event)) for event in events]
+    places, events = CHANNELS[stream.channel](stream, chunk)
+    if stream.combined:
+        events = [Combined(stream.name, event) for event in events]
+    return list(zip(places.tolist(), map(encode, events), strict=True))
 
 
-def _trade_events(stream: Stream, trades: Trades) -> list[TradeEvent]:
+def _trade_events(stream: Stream, chunk: Chunk) -> Placed:
+    trades = chunk.trades
     times = (trades["ts_event"] // stream.unit_ns).tolist()
-    return [
+    return chunk.trade_at, [
         TradeEvent(
             "trade", time, stream.symbol, id, decimal(price), decimal(size), time, MAKER[side], True
         )
@@ -108,63 +134,39 @@ def _trade_events(stream: Stream, trades: Trades) -> list[TradeEvent]:
     ]  # fmt: skip
 
 
-def _agg_events(stream: Stream, trades: Trades) -> list[AggTradeEvent]:
-    rows = agg_rows(trades, stream.unit_ns)
-    return [
+def _agg_events(stream: Stream, chunk: Chunk) -> Placed:
+    rows = agg_rows(chunk.trades, stream.unit_ns)
+    return chunk.trade_at[chunk.trades["closes"]], [
         AggTradeEvent("aggTrade", row.T, stream.symbol, **msgspec.structs.asdict(row))
         for row in rows
     ]
 
 
-class RestTrade(msgspec.Struct, rename="camel"):
-    """One row of ``trades`` and ``historicalTrades``."""
-
-    id: int
-    price: str
-    qty: str
-    quote_qty: str
-    time: int
-    is_buyer_maker: bool | None
-    is_best_match: bool = True
-
-
-class RestAggTrade(msgspec.Struct):
-    """One row of ``aggTrades``."""
-
-    a: int
-    p: str
-    q: str
-    f: int
-    l: int  # noqa: E741  (the venue's name)
-    T: int
-    m: bool | None
-    M: bool = True
-
-
-def trade_rows(trades: Trades, unit_ns: int) -> list[RestTrade]:
-    """Return REST rows of ``trades`` ``(n,)``."""
-    times = (trades["ts_event"] // unit_ns).tolist()
-    quote = np.round(trades["price"] * trades["size"], 8).tolist()
-    return [
-        RestTrade(id, decimal(price), decimal(size), decimal(value), time, MAKER[side])
-        for time, value, (id, price, size, side) in zip(
-            times, quote, trades[["id", "price", "size", "side"]].tolist(), strict=True
+def _book_events(stream: Stream, chunk: Chunk) -> Placed:
+    quotes = ~is_mark(chunk.books)
+    books = chunk.books[quotes]
+    times = (books["ts_event"] // stream.unit_ns).tolist()
+    fields = books[["id", "bid", "bid_size", "ask", "ask_size"]].tolist()
+    return chunk.book_at[quotes], [
+        BookEvent(
+            "bookTicker", id, stream.symbol, decimal(bid), decimal(bid_size), decimal(ask),
+            decimal(ask_size), time, time,
         )
-    ]
+        for time, (id, bid, bid_size, ask, ask_size) in zip(times, fields, strict=True)
+    ]  # fmt: skip
 
 
-def agg_rows(trades: Trades, unit_ns: int) -> list[RestAggTrade]:
-    """Return REST rows of the aggregates that end in ``trades`` ``(n,)``."""
-    last = trades[trades["closes"]]
-    times = (last["ts_event"] // unit_ns).tolist()
-    fields = last[["agg_id", "price", "agg_size", "agg_first", "id", "side"]].tolist()
-    return [
-        RestAggTrade(a, decimal(price), decimal(size), first, id, time, MAKER[side])
-        for time, (a, price, size, first, id, side) in zip(times, fields, strict=True)
-    ]
+def _time_events(stream: Stream, chunk: Chunk) -> Placed:
+    marks = is_mark(chunk.books)
+    times = (chunk.books["ts_event"][marks] // stream.unit_ns).tolist()
+    return chunk.book_at[marks], [TimeEvent("time", stream.symbol, time) for time in times]
 
 
-def decimal(number: float) -> str:
-    """Return the shortest decimal text that reads back as ``number``, without an exponent."""
-    text = repr(number)
-    return np.format_float_positional(number, trim="0") if "e" in text else text
+# What each channel sends: places in a chunk, ``(k,)``, and the events there.
+Placed = tuple[NDArray[np.int64], list[Any]]
+CHANNELS: dict[str, Callable[[Stream, Chunk], Placed]] = {
+    "trade": _trade_events,
+    "aggTrade": _agg_events,
+    "bookTicker": _book_events,
+    "time": _time_events,
+}

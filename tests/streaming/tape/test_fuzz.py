@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import os
+import time
 import zipfile
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streaming.errors import ConfigError, TapeError
-from streaming.exchange.sources import tape_trades
+from streaming.exchange.sources import tape_chunks
 from streaming.tape import open_tape, parse_address, write_segment
 from tests.streaming.samples import run_of_ids
 from tests.streaming.tape.samples import HEADER, csv, file, row
@@ -56,9 +57,9 @@ def play(path: Path, options: str = "") -> None:
         line = str(refused)
         assert str(path) in line or line.startswith("source: ")
         return
-    for symbol, trades in tape_trades(found).items():
-        assert len(trades) == len(found[symbol].ticks) > 0
-        assert (np.diff(trades["due"]) >= 0).all()
+    for symbol, (chunk, _) in tape_chunks(found, 0, time.time_ns()).items():
+        assert len(chunk.trades) == len(found[symbol].ticks) > 0
+        assert (np.diff(chunk.due) >= 0).all()
         assert all(remark and "\n" not in remark for remark in found[symbol].remarks)
 
 

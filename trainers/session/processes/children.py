@@ -36,11 +36,7 @@ def children_of(
         Child("trainer", ["-m", "trainers.session.processes.launcher", folder], env=ONE_THREAD),
     ]
     if config.plays_locally:
-        exchange = ["-m", "streaming.exchange", folder]
-        if config.source.startswith("tape:") or config.speed > 1:
-            # It could be over before the trainer has learned anything.
-            exchange += ["--ahead", str(config.cycle_seconds)]
-        children.insert(0, Child("exchange", exchange))
+        children.insert(0, Child("exchange", ["-m", "streaming.exchange", folder]))
     if config.page_port:
         arguments = {
             "session": session.name,

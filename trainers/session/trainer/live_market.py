@@ -185,7 +185,7 @@ class LiveMarket:
         now = self._market_time(seen) if self._may_train(seen["ticks"]) else 0
         due = now >= trainer.cycles.next_due or trainer.wanted or self.last_cycle_due
         if not now or not due:
-            self._credit.grant()
+            self._credit.look(max(0, trainer.newest_bar))
             return None
         self.last_cycle_due = False
         return self._cycle(seen, now)

@@ -37,6 +37,7 @@ from trainers.tracking.uploads import Uploads
 log = logging.getLogger(__name__)
 
 LOOP_SECONDS = 0.05
+QUICK_SECONDS = 0.001  # ... after a bar of a market that waits for the forecast
 PROGRESS_SECONDS = 2.0
 CLOSE_SECONDS = 1.5
 
@@ -95,6 +96,7 @@ class Trainer:
         self._requests = Requests(session, self.stop)
         self._told, self._found = 0.0, [("", 0)]  # when progress was shown, and what
         self._finished_tape = False
+        self._rest, self._taken = LOOP_SECONDS, 0
 
     def stop(self) -> None:
         """End after the current step; safe to call from a signal handler."""
@@ -119,7 +121,15 @@ class Trainer:
                 break
             if not trained:
                 self._show_progress()
-                time.sleep(LOOP_SECONDS)
+                time.sleep(self._pause())
+
+    def _pause(self) -> float:
+        """Return how long to rest, s: a market that waits for a forecast has the next bar soon."""
+        taken = sum(market.trainer.next_bar for market in self.markets.values())
+        new, self._taken = taken > self._taken, taken
+        self._rest = QUICK_SECONDS if new and self.config.waits else 2 * self._rest
+        self._rest = min(self._rest, LOOP_SECONDS)
+        return self._rest
 
     def close(self) -> None:
         """Deliver what MLflow has not taken yet, as far as time allows; close all files."""
