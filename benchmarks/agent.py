@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks.measuring import one_thread
 from benchmarks.table import Row
-from datamodules.quotes import BP
+from datamodules.mids import BP
 from datamodules.replay_buffer import Experiences
 from datamodules.snapshot import Snapshot
 from datamodules.transitions import Action, make_transitions

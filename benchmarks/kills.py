@@ -30,7 +30,7 @@ from streaming.ticks import AFTER_GAP
 from trainers.recording.decision_log import cycles_ended, read_decisions
 from trainers.recording.files import DECISIONS, of_market
 from trainers.recording.ledger import read_ledger
-from trainers.recording.record import read_ticks
+from trainers.recording.record import read_rows
 
 KILLS = 50
 SPEED = 10
@@ -151,7 +151,7 @@ def faults_of(session: Path, client: MlflowClient) -> list[str]:
     """Return what is wrong with a session's record and runs; nothing, it is hoped."""
     symbol = json.loads((session / "config.json").read_text())["symbols"]
     entries = read_decisions(of_market(session, symbol, DECISIONS))
-    ticks = read_ticks(session, symbol, entries)  # raises if a tick that was seen is gone
+    ticks = read_rows(session, symbol, entries, "ticks")  # raises if a tick that was seen is gone
     faults = []
     gaps = np.flatnonzero(np.diff(ticks["id"]) != 1)
     if len(unmarked := gaps[ticks["flags"][gaps + 1] & AFTER_GAP == 0]):

@@ -21,7 +21,7 @@ from benchmarks.measuring import interleave, median, one_thread, seconds
 from benchmarks.table import Row
 from datamodules.cnn_datamodule import CNNDataModule
 from datamodules.dqn_datamodule import DQNDataModule, transitions_of
-from datamodules.quotes import SPREAD_BARS, half_spread_bps
+from datamodules.mids import SPREAD_BARS, half_spread_bps
 from datamodules.snapshot import Snapshot
 from datamodules.transitions import typical_move
 from trainers.config.learners import CNNSettings, DQNSettings

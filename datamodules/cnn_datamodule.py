@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from datamodules.features import WARMUP_BARS, features_of
+from datamodules.labels import CLOSE, label_prices
 from datamodules.scaling import fit_scaler, scale
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
 from datamodules.windows import WINDOW_BARS, Windows, gaps_of, make_windows
@@ -43,6 +44,7 @@ class CNNDataModule(pl.LightningDataModule):
         updates: how many minibatches to draw.
         batch_size: how many windows a minibatch has.
         rng: source of the draws.
+        label: the price whose next move is the label.
 
     Raises:
         NotEnoughBarsError: if the snapshot has fewer bars than a window with its label needs.
@@ -56,6 +58,7 @@ class CNNDataModule(pl.LightningDataModule):
         updates: int,
         batch_size: int,
         rng: np.random.Generator,
+        label: str = CLOSE,
     ) -> None:
         super().__init__()
         bars = snapshot.bars
@@ -66,7 +69,9 @@ class CNNDataModule(pl.LightningDataModule):
         sound = (gap & BROKEN) == 0  # or one wrong print would press all other rows together
         self.scaler: MinMaxScaler = fit_scaler(rows[sound] if sound.any() else rows)
         self.rows = scale(rows, self.scaler)
-        self.windows: Windows = make_windows(self.rows, bars["close"][WARMUP_BARS:], gap)
+        self.windows: Windows = make_windows(
+            self.rows, label_prices(bars, label)[WARMUP_BARS:], gap
+        )
         self.moved = np.flatnonzero(~self.windows.flat)
         shape = (updates if len(self.moved) else 0, batch_size)
         self.drawn: NDArray[np.int64] = rng.choice(self.moved, shape)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.features import WARMUP_BARS, features_of
+from datamodules.labels import CLOSE, label_prices
 from datamodules.snapshot import NotEnoughBarsError
 from datamodules.windows import gap_free
 from streaming.bars import Bars
@@ -17,11 +18,11 @@ ROW_BARS = WARMUP_BARS + 2
 
 
 class LabelledRows(NamedTuple):
-    """Rows whose next close moved, oldest first; none crosses a gap.
+    """Rows whose price moved by the next bar, oldest first; none crosses a gap.
 
     Attributes:
         x: ``(N, F)`` float64 features.
-        up: ``(N,)`` bool, whether the next close is above the row's.
+        up: ``(N,)`` bool, whether the next bar's price is above the row's.
         ts: ``(N,)`` int64, open of the bar that brings the label, ns.
     """
 
@@ -30,15 +31,20 @@ class LabelledRows(NamedTuple):
     ts: NDArray[np.int64]
 
 
-def labelled_rows(bars: Bars, features: str) -> LabelledRows:
+def labelled_rows(bars: Bars, features: str, label: str = CLOSE) -> LabelledRows:
     """Build the rows of one symbol.
+
+    Args:
+        bars: ``(T,)`` of dtype ``BAR``.
+        features: name of the feature set.
+        label: the price whose next move is the label.
 
     Raises:
         NotEnoughBarsError: if there are fewer than 51 bars.
     """
     if len(bars) < ROW_BARS:
         raise NotEnoughBarsError(len(bars), ROW_BARS)
-    moved = np.diff(bars["close"][WARMUP_BARS:])
+    moved = np.diff(label_prices(bars, label)[WARMUP_BARS:])
     there = (moved != 0) & gap_free(bars["gap"], ROW_BARS)
     rows = features_of(bars, features)[:-1]
     return LabelledRows(rows[there], moved[there] > 0, bars["ts_open"][WARMUP_BARS + 1 :][there])

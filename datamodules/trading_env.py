@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.indicators import TINY
-from datamodules.quotes import BP
+from datamodules.mids import BP
 from datamodules.transitions import STATE_BARS, STATE_COLUMNS, Action, Transitions, typical_move
 
 N_STATE = STATE_BARS * len(STATE_COLUMNS)

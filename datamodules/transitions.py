@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from datamodules.features import WARMUP_BARS
 from datamodules.indicators import RSI_BARS, rsi
-from datamodules.quotes import BP, mids
+from datamodules.mids import BP, mids
 from datamodules.windows import gap_free, gaps_of
 from streaming.bars import Bars
 

@@ -21,8 +21,8 @@ class Windows(NamedTuple):
 
     Attributes:
         x: ``(N, 60, F)`` float32, a view of the rows unless gaps cut windows out.
-        up: ``(N,)`` float32, 1 where the next close is above the window's last, else 0.
-        flat: ``(N,)`` bool, true where the next close is the same: no model learns from these
+        up: ``(N,)`` float32, 1 where the next price is above the window's last, else 0.
+        flat: ``(N,)`` bool, true where the next price is the same: no model learns from these
             windows and none is scored on them.
         at: ``(N,)`` int64, the row that each window ends with.
     """
@@ -34,13 +34,13 @@ class Windows(NamedTuple):
 
 
 def make_windows(
-    rows: NDArray[np.float32], close: NDArray[np.float64], gap: NDArray[np.int64]
+    rows: NDArray[np.float32], price: NDArray[np.float64], gap: NDArray[np.int64]
 ) -> Windows:
     """Cut the windows of one symbol.
 
     Args:
         rows: ``(N, F)`` scaled features.
-        close: ``(N,)`` closes of the same bars.
+        price: ``(N,)`` the prices of the same bars whose moves are the labels.
         gap: ``(N,)`` gap flags, as ``gaps_of`` returns them; 0 where all is well.
 
     Returns:
@@ -53,7 +53,7 @@ def make_windows(
         raise ValueError(f"windows need more than {WINDOW_BARS} rows, got {len(rows)}")
     views = np.lib.stride_tricks.sliding_window_view(rows[:-1], WINDOW_BARS, axis=0)
     x = views.transpose(0, 2, 1)  # (N, 60, F)
-    moved = close[WINDOW_BARS:] - close[WINDOW_BARS - 1 : -1]
+    moved = price[WINDOW_BARS:] - price[WINDOW_BARS - 1 : -1]
     at = np.arange(WINDOW_BARS - 1, len(rows) - 1)
     windows = Windows(x, (moved > 0).astype(np.float32), moved == 0, at)
     whole = gap_free(gap, WINDOW_BARS + 1)

@@ -1,16 +1,19 @@
-"""Ticks -> 1-second bars. Pure; the only owner of the bar boundary.
+"""Ticks and quotes -> 1-second bars. Pure; the only owner of the bar boundary.
 
-A bar covers ``[ts_open, ts_open + 1 s)`` by event time. Its content depends on the ticks and
-their order alone, never on how they were grouped into batches or on the wall clock: it is final
-once a tick at least ``grace`` past its end has been seen. A tick that comes after that is
-late: marked and counted, never applied. A second without trades carries the last close with
-volume 0.
+A bar covers ``[ts_open, ts_open + 1 s)`` by event time. Its content depends on the rows of both
+streams and their order alone, never on how they were grouped into batches or on the wall clock: it
+is final once a tick or a mark at least ``grace`` past its end has been seen, or a quote a second
+further. A tick or a quote that comes after that is late: marked and counted, never applied. A
+second without trades carries the last close with volume 0.
+
+Best bid and ask are those of the newest quote. Until there is one, the last trades that takers sold
+and bought stand for them.
 
 A wrong print (a price far off by a slip of a finger or a feed) would rule everything that is summed
 over bars. So a bar with such a price is flagged as broken, and the bar that comes back from it is
 too. Its prices stay as they were traded.
 
-Sums run strictly in tick order (``ufunc.at``), so that any batching gives the same bits.
+Sums run strictly in the order of the rows (``ufunc.at``), so that any batching gives the same bits.
 
 Where the venue does not tell the taker's side, the tick rule does: a trade above the one before
 it was bought, one below it sold, one at the same price was as the one before.
@@ -23,6 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.forward_fill import forward_fill
+from streaming.merged import Merged
+from streaming.quotes import LATE as LATE_QUOTE
+from streaming.quotes import MARK, Quotes, make_quotes
 from streaming.ticks import AFTER_GAP, LATE, NS_PER_S, Ticks
 
 BAR = np.dtype(
@@ -37,9 +43,20 @@ BAR = np.dtype(
         ("notional", "<f8"),  # quote currency, sum of price x size
         ("trades", "<i8"),
         ("gap", "<i8"),  # 0, or flags: ``MISSING`` and ``BROKEN``; learned from and scored where 0
-        ("final_seq", "<i8"),  # the bar is known once this many ticks have been seen
-        ("bid", "<f8"),  # price of the last trade that a taker sold, in this bar or before
-        ("ask", "<f8"),  # price of the last trade that a taker bought
+        ("final_seq", "<i8"),  # the bar is known once this many ticks have been seen, and ...
+        ("bid", "<f8"),  # the best bid at the bar's end, or ``last_sold`` where not ``quoted``
+        ("ask", "<f8"),  # the best ask, or ``last_bought``
+        ("last_sold", "<f8"),  # price of the last trade that a taker sold, in this bar or before
+        ("last_bought", "<f8"),  # price of the last trade that a taker bought
+        (
+            "bid_size",
+            "<f8",
+        ),  # base currency offered at the best bid and ask; 0 where not ``quoted``
+        ("ask_size", "<f8"),
+        ("ofi", "<f8"),  # base currency, the order-flow imbalance of the bar's updates of the book
+        ("updates", "<i8"),  # how many there were
+        ("quoted", "<i8"),  # 1 if bid and ask are those of a quote, in this bar or before
+        ("final_quote", "<i8"),  # ... this many rows of the quote ring
     ]
 )
 
@@ -53,16 +70,24 @@ BROKEN = 2  # a price is too far from the bar before for a move: it is a wrong p
 # price is only one of its steps high, one step up is 2.
 MOST_TIMES = 2.0
 
-# A longer silence is taken as a break in the series, not filled with carried bars.
-MAX_CARRY_S = 24 * 3600
+# A longer silence is a closed market: a break in the series, not filled with carried bars.
+MAX_CARRY_S = 3600
+
+# Quotes may overtake trades, on a faster connection or in the venue itself: one alone makes a bar
+# final only so much later.
+OVERTAKING_NS = NS_PER_S
+
+NO_QUOTES = make_quotes(0)
+QUOTED = ("bid", "ask", "bid_size", "ask_size")  # what a quote says
 
 
 class BarBuilder:
-    """Fold one symbol's ticks, batch by batch, into bars.
+    """Fold one symbol's ticks and quotes, batch by batch, into bars.
 
     Args:
-        grace_ns: how far past a bar's end a tick must be to make the bar final, ns.
-        seq: the seq of the first tick to come.
+        grace_ns: how far past a bar's end a row must be to make the bar final, ns.
+        seq: the number of the first tick to come.
+        quote_seq: the number of the first row of the quote ring to come.
 
     >>> from streaming.ticks import make_ticks
     >>> ticks = make_ticks(3)
@@ -73,90 +98,135 @@ class BarBuilder:
     [(5.0, 4.0, 4.0, 2.0, 3)]
     """
 
-    def __init__(self, grace_ns: int = 0, seq: int = 0) -> None:
+    def __init__(self, grace_ns: int = 0, seq: int = 0, quote_seq: int = 0) -> None:
         self.grace_ns = grace_ns
-        self._seq = seq
+        self._seq, self._quote_seq = seq, quote_seq
 
         # Bars of consecutive seconds that may still change.
         self._open = np.zeros(0, BAR)
-        self._newest_ts = -1  # the latest event time seen, ns
+        self._newest_ts = -1  # the latest event time seen since the first tick, ns
+        self._newest_tick_ts = -1
         self._last = np.zeros(1, BAR)  # the last final bar
         self._last_price, self._last_side = 0.0, 0  # the last applied tick's
 
-    def update(self, ticks: Ticks) -> Bars:
-        """Add ticks, mark the late ones in place, and return the bars now final.
+    @property
+    def newest_ts(self) -> int:
+        """The latest event time seen, ns; -1 before the first tick."""
+        return self._newest_ts
+
+    def update(self, ticks: Ticks, quotes: Quotes = NO_QUOTES) -> Bars:
+        """Add rows, mark the late ones in place, and return the bars now final.
 
         Args:
-            ticks: ``(n,)`` of dtype ``TICK``, in the venue's order; ``flags`` is changed.
+            ticks: ``(n,)`` of dtype ``TICK``, in the venue's order; ``flags`` is changed. A tick
+                that is marked as late already stays it.
+            quotes: ``(m,)`` of dtype ``QUOTE`` that came between them; ``flags`` is changed.
         """
-        if len(ticks) == 0:
+        rows = self._begin(Merged.of(ticks, quotes, self._seq))
+        if len(rows) == 0:
             return np.zeros(0, BAR)
-        newest = np.maximum.accumulate(np.maximum(ticks["ts_event"], self._newest_ts))
+        told = np.where(rows.overtakes, rows.times - OVERTAKING_NS, rows.times)
+        newest = np.maximum.accumulate(np.maximum(told, self._newest_ts))
         jumps = np.flatnonzero(np.diff(newest, prepend=self._newest_ts) > MAX_CARRY_S * NS_PER_S)
         if self._newest_ts < 0:
             jumps = jumps[jumps > 0]  # the first tick of all starts the series
-        done = [
-            self._fold(part, part_newest)
-            for part, part_newest in zip(
-                np.split(ticks, jumps), np.split(newest, jumps), strict=True
-            )
-        ]
-        return np.concatenate(done)
+        if len(jumps) == 0:
+            return self._fold(rows, newest)
+        parts = zip(rows.split(jumps), np.split(newest, jumps), strict=True)
+        return np.concatenate([self._fold(part, part_newest) for part, part_newest in parts])
+
+    def _begin(self, rows: Merged) -> Merged:
+        """Return the rows from the first tick of all on: a quote before it only says what was."""
+        if self._newest_ts >= 0 or len(rows.quotes) == 0:
+            return rows
+        n = int(np.argmin(rows.is_quote)) if len(rows.ticks) else len(rows)
+        before, rows = rows.split([n])
+        told = before.quotes[before.quotes["flags"] & MARK == 0][-1:]
+        if len(told):
+            for name in QUOTED:
+                self._last[name] = told[name]
+            self._last["quoted"] = 1
+        self._quote_seq += len(before.quotes)
+        return rows
 
     def forming(self) -> Bars:
         """Return a copy of the bars that are not final yet, oldest first."""
         return _carry(self._open.copy(), self._last)
 
-    def _fold(self, ticks: Ticks, newest: NDArray[np.int64]) -> Bars:
-        """Fold ticks without a long silence inside (one before them is allowed)."""
-        if len(ticks) == 0:
+    def _fold(self, rows: Merged, newest: NDArray[np.int64]) -> Bars:
+        """Fold rows without a long silence inside (one before them is allowed)."""
+        if len(rows) == 0:
             return np.zeros(0, BAR)
-        lost = bool(ticks["flags"][0] & AFTER_GAP)
-        broken = self._close_series(int(newest[0]), lost)
-        second = ticks["ts_event"] // NS_PER_S
+        ticks, is_quote = rows.ticks, rows.is_quote
+        lost = not is_quote[0] and bool(ticks["flags"][0] & AFTER_GAP)
+        broken = self._close_series(int(newest[0]), lost=lost, by_quote=bool(is_quote[0]))
+        second = rows.times // NS_PER_S
         boundary = (newest - self.grace_ns) // NS_PER_S  # seconds below are final
-        first = int(self._open["ts_open"][0]) // NS_PER_S if len(self._open) else int(second[0])
+        opens = int(newest[0]) // NS_PER_S  # where a series begins
+        first = int(self._open["ts_open"][0]) // NS_PER_S if len(self._open) else opens
         late = second < np.maximum(boundary, first)
-        ticks["flags"][late] |= LATE
-        self._grow(first, int(newest[-1]) // NS_PER_S)
+        self._grow(first, max(int(newest[-1]) // NS_PER_S, int(second.max())))
         at = second - first
-        self._add(*((ticks[~late], at[~late]) if late.any() else (ticks, at)))
-        self._mark_gaps(ticks, newest)
+        self._add_ticks(ticks, at[~is_quote], late[~is_quote])
+        self._add_quotes(rows.quotes, at[is_quote], late[is_quote])
+        self._mark_gaps(ticks, first, np.concatenate([[first], boundary[:-1]])[~is_quote])
         self._newest_ts = int(newest[-1])
-        n_final = max(0, int(boundary[-1]) - first)
-        final = _carry(self._open[:n_final], self._last)
-        final["final_seq"] = (
-            self._seq + 1 + np.searchsorted(boundary, first + np.arange(n_final), side="right")
-        )
-        self._open = self._open[n_final:].copy()
-        self._last = final[-1:].copy() if n_final else self._last
+        final = self._take_final(first, boundary, is_quote)
         self._seq += len(ticks)
+        self._quote_seq += len(rows.quotes)
         return np.concatenate([broken, final])
 
-    def _close_series(self, ts: int, lost: bool) -> Bars:
+    def _take_final(
+        self, first: int, boundary: NDArray[np.int64], is_quote: NDArray[np.bool]
+    ) -> Bars:
+        """Return the open bars, from second ``first`` on, that are final now."""
+        n = max(0, int(boundary[-1]) - first)
+        final = _carry(self._open[:n], self._last)
+        # The row that made each final, and how many of each stream there were then.
+        by = np.searchsorted(boundary, first + np.arange(n), side="right")
+        quotes = np.cumsum(is_quote)[by]
+        final["final_seq"] = self._seq + by + 1 - quotes
+        final["final_quote"] = self._quote_seq + quotes
+        self._open = self._open[n:].copy()
+        self._last = final[-1:].copy() if n else self._last
+        return final
+
+    def _close_series(self, ts: int, *, lost: bool, by_quote: bool) -> Bars:
         """Make the open bars final if ``ts`` comes after too long a silence to carry over.
 
-        ``lost``: trades are missing since the last tick, so its bar may lack some too.
+        Args:
+            ts: event time of the row that comes, ns.
+            lost: trades are missing since the last tick, so its bar may lack some too.
+            by_quote: the row is a quote.
         """
         if self._newest_ts < 0 or ts - self._newest_ts <= MAX_CARRY_S * NS_PER_S:
             return np.zeros(0, BAR)
         final = self.forming()
-        final["final_seq"] = self._seq + 1
+        final["final_seq"] = self._seq + (not by_quote)
+        final["final_quote"] = self._quote_seq + by_quote
         final["gap"][-1] |= MISSING * lost
-        self._last = final[-1:]
+        self._last = final[-1:].copy()
+        self._last["quoted"] = 0  # what was quoted then says nothing now
         self._open = np.zeros(1, BAR)
         self._open["ts_open"], self._open["gap"] = ts // NS_PER_S * NS_PER_S, MISSING
         return final
 
     def _grow(self, first: int, last: int) -> None:
         """Open a bar for each second from ``first`` to ``last`` that has none yet."""
+        last = max(last, first + len(self._open) - 1)
         grown = np.zeros(last - first + 1, BAR)
         grown["ts_open"] = np.arange(first, last + 1) * NS_PER_S
         grown[: len(self._open)] = self._open
         self._open = grown
 
-    def _add(self, ticks: Ticks, at: NDArray[np.int64]) -> None:
+    def _add_ticks(self, ticks: Ticks, at: NDArray[np.int64], late: NDArray[np.bool]) -> None:
         """Apply ticks to the open bars ``at`` (indices into ``_open``), in order."""
+        late = late | (ticks["flags"] & LATE != 0)
+        if late.any():
+            ticks["flags"][late] |= LATE
+            ticks, at = ticks[~late], at[~late]
+        if len(ticks) == 0:
+            return
         bars, price, size = self._open, ticks["price"], ticks["size"]
         side = self._taker_sides(ticks)
         first_tick = np.full(len(bars), -1)
@@ -173,13 +243,25 @@ class BarBuilder:
         np.add.at(bars["signed_volume"], at, size * side)
         np.add.at(bars["notional"], at, price * size)
         np.add.at(bars["trades"], at, 1)
-        bars["bid"][at[side < 0]] = price[side < 0]
-        bars["ask"][at[side > 0]] = price[side > 0]
+        bars["last_sold"][at[side < 0]] = price[side < 0]
+        bars["last_bought"][at[side > 0]] = price[side > 0]
+
+    def _add_quotes(self, quotes: Quotes, at: NDArray[np.int64], late: NDArray[np.bool]) -> None:
+        """Apply quotes to the open bars ``at``, in order; the last of a bar is its own."""
+        if len(quotes) == 0:
+            return
+        late = late | (quotes["flags"] & LATE_QUOTE != 0)
+        quotes["flags"][late & (quotes["flags"] & MARK == 0)] |= LATE_QUOTE
+        told = ~late & (quotes["flags"] & MARK == 0)
+        quotes, at, bars = quotes[told], at[told], self._open
+        for name in QUOTED:
+            bars[name][at] = quotes[name]
+        np.add.at(bars["ofi"], at, quotes["ofi"])
+        np.add.at(bars["updates"], at, quotes["updates"])
+        bars["quoted"][at] = 1
 
     def _taker_sides(self, ticks: Ticks) -> NDArray[np.int64]:
         """Return +1 bought or -1 sold for each tick; 0 before the first side or move."""
-        if len(ticks) == 0:
-            return np.zeros(0, np.int64)
         before = self._last_price or ticks["price"][0]
         moved = np.sign(np.diff(ticks["price"], prepend=before)).astype(np.int64)
         side = np.where(ticks["side"] != 0, ticks["side"], moved)
@@ -187,32 +269,43 @@ class BarBuilder:
         self._last_price, self._last_side = float(ticks["price"][-1]), int(side[-1])
         return side
 
-    def _mark_gaps(self, ticks: Ticks, newest: NDArray[np.int64]) -> None:
-        """Flag the bars in which trades may be missing: from the tick before a gap to the next."""
-        first = int(self._open["ts_open"][0]) // NS_PER_S
+    def _mark_gaps(self, ticks: Ticks, first: int, open_from: NDArray[np.int64]) -> None:
+        """Flag the bars in which trades may be missing: from the tick before a gap to the next.
+
+        Of those that are final already nothing can be said any more; the next one says it then.
+
+        Args:
+            ticks: ``(n,)`` the ticks of a batch.
+            first: the second of the first open bar.
+            open_from: ``(n,)`` the first second that was not final when each tick came.
+        """
+        if len(ticks) == 0:
+            return
+        newest = np.maximum.accumulate(np.maximum(ticks["ts_event"], self._newest_tick_ts))
+        seconds = np.concatenate([[self._newest_tick_ts], newest]) // NS_PER_S
         for i in np.flatnonzero(ticks["flags"] & AFTER_GAP):
-            before = int(newest[i - 1]) if i else self._newest_ts
-            here = int(newest[i]) // NS_PER_S - first
-            since = max(before // NS_PER_S - first, 0) if before >= 0 else here
-            self._open["gap"][since : here + 1] = MISSING
+            least = max(int(open_from[i]), first)
+            since = max(int(seconds[i] if seconds[i] >= 0 else seconds[i + 1]), least) - first
+            self._open["gap"][since : max(int(seconds[i + 1]), least) - first + 1] |= MISSING
+        self._newest_tick_ts = int(newest[-1])
 
 
-def bars_of(ticks: Ticks, *, grace_ns: int = 0) -> Bars:
-    """Return all bars of ``ticks``; the last ones are not final yet.
+def bars_of(ticks: Ticks, quotes: Quotes = NO_QUOTES, *, grace_ns: int = 0) -> Bars:
+    """Return all bars of ``ticks`` and ``quotes``; the last ones are not final yet.
 
     It does in one call what ``BarBuilder`` does batch by batch.
     """
     builder = BarBuilder(grace_ns)
-    final = builder.update(ticks.copy())
+    final = builder.update(ticks.copy(), quotes.copy())
     return np.concatenate([final, builder.forming()])
 
 
 def _carry(bars: Bars, last: Bars) -> Bars:
-    """Carry the last close into bars without trades, and the last bid and ask into all, in place.
+    """Carry the last close into bars without trades, and what was last quoted into all, in place.
 
     Flag the broken bars too. ``last`` is the final bar before, ``(1,)``, zeros if there is none.
-    Until a side has traded at all, the first bar's close stands for its quote; so it does after a
-    wrong print, which may be the only quote known.
+    Until a side has traded at all, the first bar's close stands for its price; so it does after a
+    wrong print, which may be the only one known.
     """
     traded = bars["trades"] > 0
     close = forward_fill(np.where(traded, bars["close"], 0.0), last["close"][0])
@@ -220,9 +313,23 @@ def _carry(bars: Bars, last: Bars) -> Bars:
         bars[name][~traded] = close[~traded]
     broken = _broken(bars, last["close"][0])
     bars["gap"][broken] |= BROKEN
-    for name in ("bid", "ask"):
+    for name in ("last_sold", "last_bought"):
         bars[name][broken] = close[broken]
         bars[name] = forward_fill(bars[name], last[name][0] or close[:1])
+    return _carry_quotes(bars, last)
+
+
+def _carry_quotes(bars: Bars, last: Bars) -> Bars:
+    """Carry the last quote into bars without one, in place; without any, trades stand for it."""
+    told = bars["quoted"] != 0
+    at = np.maximum.accumulate(np.where(told, np.arange(len(bars)), -1))
+    for name in (*QUOTED, "quoted"):
+        bars[name] = np.where(at >= 0, bars[name][at], last[name][0] * last["quoted"][0])
+    trades = bars["quoted"] == 0
+    bars["bid"][trades], bars["ask"][trades] = (
+        bars["last_sold"][trades],
+        bars["last_bought"][trades],
+    )
     return bars
 
 

@@ -17,7 +17,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from streaming.backoff import ConnectBudget, full_jitter, retry_after_seconds
-from streaming.batching import Batcher
+from streaming.batching import BATCH_SECONDS, Batcher
 from streaming.config import StreamConfig
 from streaming.counters import ConnectionState
 from streaming.errors import ConfigError
@@ -32,6 +32,7 @@ TOO_BIG = 1009
 # The backoff starts anew only after a connection that lived this long and carried trades: a
 # server that accepts and closes at once would otherwise be tried without end.
 PROVEN_SECONDS = 60.0
+PONG_S = 10.0  # how long the answer to a ping may take
 END_OF_TAPE = "end of tape"
 
 # Statuses with which a venue refuses an address for a while, or for where it is, and how long it is
@@ -64,6 +65,9 @@ class Connection:
         config: says how long a silence is allowed, and whether the built-in exchange is the venue.
         batcher: reads the frames.
         files: keeps counters, state and events.
+
+    Attributes:
+        made: how many connections there have been.
     """
 
     def __init__(
@@ -73,11 +77,24 @@ class Connection:
         self._batcher, self._files = batcher, files
         self._rng = random.Random()
         self._socket: ClientConnection | None = None
+        self.made = 0
 
     @property
     def is_open(self) -> bool:
         """Whether there is a connection."""
         return self._socket is not None
+
+    async def answers(self) -> bool:
+        """Return whether the venue answers a ping now: then all that it sent before is handled."""
+        if (socket := self._socket) is None:
+            return False
+        try:
+            await asyncio.wait_for(await socket.ping(), PONG_S)
+        except (websockets.ConnectionClosed, TimeoutError):
+            return False
+        await asyncio.sleep(BATCH_SECONDS)  # what came before the answer may still be gathered
+        self._batcher.flush()
+        return socket is self._socket
 
     def drop(self, code: Code, reason: str) -> None:
         """End the connection without waiting for the other side; ``keep`` makes a new one."""
@@ -130,6 +147,7 @@ class Connection:
             return Ended(f"the proxy is none: {e.msg}")  # its address may have a password
         except (OSError, TimeoutError, ValueError, websockets.WebSocketException) as e:
             return Ended(str(e) or type(e).__name__)
+        self.made += 1
         self._files.say(Code.CONNECTED, f"connected to {self._url}")
         self._files.set_state(ConnectionState.CONNECTED)
         return Ended(await self._stream(self._socket))

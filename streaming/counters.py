@@ -14,6 +14,7 @@ REJECTED = (
     "oversized",
     "bad_price",  # not a positive finite number
     "bad_size",
+    "bad_quote",  # a book that is crossed, has an empty side, or no finite numbers
     "bad_time",  # before 2009, or over a minute ahead of the venue's clock
     "not_market",  # a trade that no order made: an insurance fund's, a deleveraging
 )
@@ -27,6 +28,8 @@ STATS = np.dtype(
         ("repaired", "<i8"),  # trades fetched by REST after a jump
         ("backfilled", "<i8"),  # trades fetched by REST before the first streamed one
         ("late", "<i8"),  # trades whose bar was final already
+        ("quotes", "<i8"),  # updates of the best bid and ask
+        ("late_quotes", "<i8"),  # those kept whose bar was final already
         ("reconnects", "<i8"),
         ("state", "<i8"),  # a ConnectionState
         ("last_message_ns", "<i8"),  # Unix epoch

@@ -5,7 +5,7 @@ python -m streaming.feed SESSION_FOLDER
 Connection -> Batcher -> decoder -> Ingest (one for each symbol) -> rings, tape
                                       └ trades held back -> GapRepair -> TradeHistory -> Ingest
 RestClient asks for the history, for the venue's clock (ClockReader) and about a silence
-(SilenceWatch); Reports says what there is to say.
+(SilenceWatch); TimeMarks says when a second is over; Reports says what there is to say.
 """
 
 from __future__ import annotations
@@ -19,20 +19,25 @@ from pathlib import Path
 from streaming.batching import BATCH_SECONDS, WAITING_BATCH_SECONDS, Batcher
 from streaming.clock_reader import ClockReader
 from streaming.config import StreamConfig
+from streaming.conflation import Conflation
 from streaming.connection import Connection
 from streaming.counters import ConnectionState
 from streaming.entry_point import entry_point
 from streaming.events import Code
 from streaming.gap_repair import GapRepair
 from streaming.history import TradeHistory
+from streaming.ingest import NO_QUOTES
 from streaming.process import end_signals, end_with_parent
+from streaming.quotes import RECEIVED, Quotes
 from streaming.rest_client import RestClient
 from streaming.silence import SilenceWatch
 from streaming.stream_files import StreamFiles
-from streaming.ticks import Ticks
-from streaming.venues import Venue
+from streaming.ticks import NS_PER_MS, Ticks, make_ticks
+from streaming.time_marks import TimeMarks
+from streaming.venues import Rejected, Venue
 from streaming.venues.registry import venue_of
 
+NO_TICKS = make_ticks(0)
 LAG_WEIGHT = 0.1  # the newest lag's share in the exponential average
 
 
@@ -59,6 +64,11 @@ class Feed:
         seconds = WAITING_BATCH_SECONDS if config.waits else BATCH_SECONDS
         self._batcher = Batcher(self._handle, self._fail, seconds)
         self._connection = Connection(venue.stream_url(), config, self._batcher, self._files)
+        self._conflations = {symbol: Conflation() for symbol in self._files.ingests}
+        grace_ns = config.grace_ms * NS_PER_MS
+        self._marks = TimeMarks(
+            self._files.ingests, self._connection, history, self._keep, grace_ns
+        )
         self._silence = SilenceWatch(
             config, self._connection, self._files, history, self._clock.now
         )
@@ -71,6 +81,8 @@ class Feed:
             ConfigError: if the venue cannot be reached as the environment is.
         """
         work = [self._stream(), self._silence.watch(), self._clock.read()]
+        if not self.config.plays_locally:  # the built-in exchange says itself how far it is
+            work.append(self._marks.keep())
         tasks = [asyncio.create_task(part) for part in work]
         try:
             # What fails ends the feed: the stream must not go on without its watchdog.
@@ -112,22 +124,45 @@ class Feed:
             self._files.close()
 
     def _handle(self, frames: list[bytes], stamps: list[int]) -> None:
-        decoded = self.venue.decode(frames, stamps, self._clock.latest())
+        latest = self._clock.latest()
+        decoded = self.venue.decode(frames, stamps, latest)
         self._silence.note_data()
-        for symbol, ticks in decoded.ticks.items():
-            self._push(symbol, ticks)
+        for symbol in decoded.ticks.keys() | decoded.quotes.keys():
+            updates = decoded.quotes.get(symbol, NO_QUOTES)
+            quotes = self._conflate(symbol, updates, latest, decoded.rejected)
+            self._push(symbol, decoded.ticks.get(symbol, NO_TICKS), quotes)
+        for symbol, ts in decoded.complete.items():
+            self._marks.told(symbol, ts)
         self._files.count_messages(len(frames), stamps[-1], decoded.rejected)
         self._files.write_tapes()
         if decoded.reconnect:
             self._connection.drop(Code.DISCONNECTED, decoded.reconnect)
 
-    def _push(self, symbol: str, ticks: Ticks) -> None:
+    def _conflate(self, symbol: str, updates: Quotes, latest: int, rejected: Rejected) -> Quotes:
+        """Return what is kept of a batch of updates of the best bid and ask."""
+        if len(updates) == 0:
+            return updates
+        self._marks.heard(symbol)
+        timeless = updates["flags"] & RECEIVED != 0
+        if timeless.any():
+            updates["ts_event"][timeless] = self._clock.at(updates["ts_init"][timeless])
+        return self._conflations[symbol].take(updates, latest, symbol, rejected)
+
+    def _push(self, symbol: str, ticks: Ticks, quotes: Quotes) -> None:
+        """Take what was streamed."""
         ingest = self._files.ingests[symbol]
-        ingest.push(ticks)
-        if len(ticks):
-            lag = self._clock.lag_us(int(ticks["ts_event"][-1]), int(ticks["ts_init"][-1]))
+        before = ingest.newest_id
+        self._keep(symbol, ticks, quotes)
+        if len(ticks) and ingest.newest_id != before:
+            newest, received = int(ticks["ts_event"][-1]), int(ticks["ts_init"][-1])
+            self._marks.heard(symbol, newest)
+            lag = self._clock.lag_us(newest, received)
             if lag is not None:
                 ingest.stats["lag_us"] += LAG_WEIGHT * (lag - ingest.stats["lag_us"])
+
+    def _keep(self, symbol: str, ticks: Ticks, quotes: Quotes = NO_QUOTES) -> None:
+        ingest = self._files.ingests[symbol]
+        ingest.push(ticks, quotes)
         for recount in ingest.take_recounts():
             self._files.say(
                 Code.RECOUNTED,

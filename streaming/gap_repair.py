@@ -14,7 +14,7 @@ from streaming.config import StreamConfig
 from streaming.events import Code
 from streaming.history import TradeHistory
 from streaming.ingest import Ingest
-from streaming.tick_store import Say
+from streaming.row_store import Say
 from streaming.ticks import NS_PER_S, VOID
 
 # A trade may reach a venue's REST interface a little later than its stream.

@@ -1,9 +1,10 @@
-"""One symbol's way from received trades into its files: sequencer, bars, rings, counters.
+"""One symbol's way from received rows into its files: sequencer, bars, rings, counters.
 
-    decoded ticks -> Sequencer -> BarBuilder -> bar ring, then TickStore: tick cache and tape
+    decoded ticks -> Sequencer ──────┐
+    updates -> Conflation -> places ─┴─> BarBuilder -> bar ring, then the stores of ticks and quotes
 
 It reads no socket and no clock: tests drive it as the feed does. Bars are written before the
-ticks that made them final, so that a reader who has seen a tick finds its bars.
+rows that made them final, so that a reader who has seen these finds its bars.
 """
 
 from __future__ import annotations
@@ -11,13 +12,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streaming.bars import BarBuilder
-from streaming.cache import write_bar_ring
+from streaming.cache import write_bar_ring, write_quote_ring, write_tick_cache
 from streaming.config import StreamConfig
+from streaming.merged import Merged
+from streaming.quotes import LATE as LATE_QUOTE
+from streaming.quotes import MARK, Quotes, make_quotes
+from streaming.row_store import RowStore, Say
 from streaming.sequence import Recount, Sequencer
-from streaming.tick_store import Say, TickStore
-from streaming.ticks import LATE, NS_PER_MS, REPAIRED, Ticks
+from streaming.tape import Kind, TapeWriter
+from streaming.ticks import LATE, NS_PER_MS, NS_PER_S, REPAIRED, VOID, Ticks, make_ticks
+from streaming.waiting_quotes import NO_TRADE, WaitingQuotes
+
+# The quote ring holds a third of the tick cache's rows: 15 min of batches of 50 ms.
+QUOTES_PER_TICK = 3
+LEAST_QUOTES = 100
+
+NO_QUOTES = make_quotes(0)
 
 
 class Ingest:
@@ -30,14 +43,16 @@ class Ingest:
         say: reports an event.
 
     Attributes:
-        store: the tick cache and the tape.
+        store: the tick cache and its tape.
         ticks: the tick cache, whose header holds ``stats``.
+        quote_store: the quote ring and its tape.
         bars: the ring of final bars.
         stats: the stream's counters.
 
     Raises:
-        RingError: if another process writes a ring, or there is no room for it; later, if ticks
-            cannot be put on tape and the cache is full.
+        RingError: if another process writes a ring, or there is no room for it; later, if rows
+            cannot be put on tape and the ring is full.
+        TapeError: if a tape is another ring's.
     """
 
     def __init__(
@@ -48,27 +63,37 @@ class Ingest:
         say: Say = lambda code, text, about: None,
     ) -> None:
         self.symbol = symbol
-        taped = config.segment_seconds > 0
-        self.store = TickStore(session, symbol, config.tick_cache, taped=taped, say=say)
-        self.ticks = self.store.ring
+        self.ticks = write_tick_cache(session, symbol, config.tick_cache)
+        n_quotes = max(LEAST_QUOTES, config.tick_cache // QUOTES_PER_TICK)
+        quotes = write_quote_ring(session, symbol, n_quotes)
         self.bars = write_bar_ring(session, symbol, config.bar_ring)
         self.stats = self.ticks.stats
-        kept = self.ticks.read()
+        tape = session / "tape" if config.segment_seconds > 0 else None
+        self.store, self.quote_store = (
+            RowStore(ring, TapeWriter(ring, tape, symbol, kind) if tape else None, symbol, say)
+            for ring, kind in ((self.ticks, Kind.TICKS), (quotes, Kind.QUOTES))
+        )
+        self._waiting = WaitingQuotes()
+        kept, kept_quotes = self.ticks.read(), quotes.read()
         self._sequencer = Sequencer(
             int(kept.rows["id"][-1]) if len(kept.rows) else None,
             wait_for_history=config.backfill_seconds > 0,
             newest_ts=int(kept.rows["ts_event"].max(initial=-1)),
         )
+        self._newest_streamed = int(kept.rows["id"][-1]) if len(kept.rows) else NO_TRADE
         self._duplicates = int(self.stats["duplicates"])  # counted by earlier processes
-        # A feed that was killed between writing bars and writing their ticks leaves bars that no
+        # A feed that was killed between writing bars and writing their rows leaves bars that no
         # reader has used yet.
         known = self.bars.read()
-        final = int(np.count_nonzero(known.rows["final_seq"] <= self.ticks.committed))
-        self.bars.take_back(known.first + final)
+        used = (known.rows["final_seq"] <= self.ticks.committed) & (
+            known.rows["final_quote"] <= quotes.committed
+        )
+        self.bars.take_back(known.first + int(np.count_nonzero(used)))
         newest = self.bars.tail(1).rows
         self._newest_bar = int(newest["ts_open"][0]) if len(newest) else -1
-        self._builder = BarBuilder(config.grace_ms * NS_PER_MS, kept.first)
-        self._write_bars(kept.rows.copy())
+        self._grace_ns = config.grace_ms * NS_PER_MS
+        self._builder = BarBuilder(self._grace_ns, kept.first, kept_quotes.first)
+        self._write_bars(kept.rows.copy(), kept_quotes.rows.copy())
 
     @property
     def held(self) -> Ticks:
@@ -94,9 +119,39 @@ class Ingest:
         """Return the recounts of the venue since the last call."""
         return self._sequencer.take_recounts()
 
-    def push(self, ticks: Ticks) -> None:
-        """Take streamed trades, in the order received."""
+    def push(self, ticks: Ticks, quotes: Quotes = NO_QUOTES) -> None:
+        """Take streamed trades, in the order received, and the quotes and marks between them.
+
+        Args:
+            ticks: ``(n,)``.
+            quotes: ``(m,)``; ``after`` counts the ticks of these ``n`` that came before each.
+        """
+        valid = ticks["flags"] & VOID == 0
+        ids = np.where(valid, ticks["id"], NO_TRADE)
+        newest = np.maximum.accumulate(np.concatenate([[self._newest_streamed], ids]))
+        if len(quotes):
+            self._waiting.add(quotes, newest[np.minimum(quotes["after"], len(ticks))])
+        self._newest_streamed = int(newest[-1])
         self._keep(self._sequencer.push(ticks))
+
+    def would_close(self, ts: int) -> bool:
+        """Return whether a row of event time ``ts``, ns, would make a bar final."""
+        newest = self._builder.newest_ts
+        if newest < 0:
+            return False
+        return (ts - self._grace_ns) // NS_PER_S > (newest - self._grace_ns) // NS_PER_S
+
+    def mark(self, ts: int, received: int) -> None:
+        """Take note that all trades before ``ts`` have come, if that makes a bar final.
+
+        Args:
+            ts: event time, ns.
+            received: our time now, ns.
+        """
+        if self.would_close(ts):
+            mark = make_quotes(1)
+            mark["ts_event"], mark["ts_init"], mark["flags"] = ts, received, MARK
+            self.push(make_ticks(0), mark)
 
     def begin(self, history: Ticks) -> None:
         """Take the trades from before the first streamed one; there may be none.
@@ -105,6 +160,8 @@ class Ingest:
         all of the history at once or nothing of it.
         """
         history = history[max(0, len(history) - self.room_for_history) :]
+        if len(self.held):
+            self._waiting.begin(int(self.held["id"][0]))
         self.stats["backfilled"] += len(history)
         self._keep(self._sequencer.begin(history), count_repaired=False)
 
@@ -121,29 +178,60 @@ class Ingest:
             self._keep(self._sequencer.give_up())
         return missing
 
+    def write_tape(self) -> None:
+        """Put what is not on tape yet there."""
+        self.store.write_tape()
+        self.quote_store.write_tape()
+
     def close(self) -> None:
         """Let go of the files."""
         self.store.close()
+        self.quote_store.close()
         self.bars.close()
 
     def _keep(self, ticks: Ticks, *, count_repaired: bool = True) -> None:
         self.stats["duplicates"] = self._duplicates + self._sequencer.duplicates
         ticks = ticks.copy()
+        quotes = self._place(ticks["id"])
         if count_repaired:
             self.stats["repaired"] += int(np.count_nonzero(ticks["flags"] & REPAIRED))
-        # Much comes at once only after a long hole: a part at a time, each on tape before the next
-        # overwrites it. A reader always finds the newest half of the cache meanwhile.
-        size = self.ticks.capacity // (2 if self.ticks.committed else 1)
-        for start in range(0, len(ticks), size):
-            part = ticks[start : start + size]
-            self.store.make_room(len(part))
-            self._write_bars(part)
-            self.stats["late"] += int(np.count_nonzero(part["flags"] & LATE))
-            self.store.append(part)
+        rows = Merged.of(ticks, quotes, self.ticks.committed)
+        for part in rows.split(range(size := self._part_size(len(quotes)), len(rows), size)):
+            self._write(part.ticks, part.quotes)
 
-    def _write_bars(self, ticks: Ticks) -> None:
-        """Fold ticks; write the bars that are new (a restart folds known ticks once more)."""
-        bars = self._builder.update(ticks)
+    def _part_size(self, quotes: int) -> int:
+        """Return how many rows to write at once, if there are so many ``quotes`` among them.
+
+        Much comes at once only after a long hole: a part at a time, each on tape before the next
+        overwrites it. A reader always finds the newest half of the cache meanwhile.
+        """
+        size = self.ticks.capacity // (2 if self.ticks.committed else 1)
+        most = self.quote_store.ring.capacity // 2
+        return size if quotes <= most else min(size, most)
+
+    def _place(self, ids: NDArray[np.int64]) -> Quotes:
+        """Return the quotes that can be kept now, beside trades with these ids."""
+        held, last_id = len(self.held) > 0, self._sequencer.last_id
+        if last_id is None:  # nothing is kept yet
+            if not held:
+                self._waiting.keep_newest()
+            return NO_QUOTES
+        return self._waiting.take(ids, self.ticks.committed, last_id if held else None)
+
+    def _write(self, ticks: Ticks, quotes: Quotes) -> None:
+        """Write rows and the bars that they make final."""
+        self.store.make_room(len(ticks))
+        self.quote_store.make_room(len(quotes))
+        self._write_bars(ticks, quotes)
+        self.stats["late"] += int(np.count_nonzero(ticks["flags"] & LATE))
+        self.stats["late_quotes"] += int(np.count_nonzero(quotes["flags"] & LATE_QUOTE))
+        self.stats["quotes"] += int(quotes["updates"].sum())
+        self.store.append(ticks)
+        self.quote_store.append(quotes)
+
+    def _write_bars(self, ticks: Ticks, quotes: Quotes) -> None:
+        """Fold rows; write the bars that are new (a restart folds known rows once more)."""
+        bars = self._builder.update(ticks, quotes)
         new = bars[bars["ts_open"] > self._newest_bar]
         if len(new):
             self._newest_bar = int(new["ts_open"][-1])

@@ -82,7 +82,7 @@ class StreamFiles:
         if now - self._tape_written >= self._config.segment_seconds:
             self._tape_written = now
             for ingest in self.ingests.values():
-                ingest.store.write_tape()
+                ingest.write_tape()
 
     def close(self) -> None:
         """Write what is not on tape yet, print the totals, and close the files."""

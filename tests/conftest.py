@@ -4,9 +4,15 @@ import signal
 
 import pytest
 import torch
+from hypothesis import settings
 
 # A hang-up ends a session, but where `nohup` has turned it off; the tests may run under that.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+# An example may take long on a busy machine.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True, scope="session")

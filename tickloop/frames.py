@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from datamodules.labels import CLOSE
 from datamodules.transitions import Action
 from streaming.bars import Bars
 from trainers.recording.ledger import LedgerContents
@@ -25,35 +26,47 @@ REASONS = ["signal", "gap"]
 ACTIONS = {int(action): action.name for action in Action}
 
 
+# When a bar was known is the engine's affair.
+HIDDEN = ("ts_open", "final_seq", "final_quote")
+
+
 def bar_frame(bars: Bars) -> pd.DataFrame:
     """Return bars ``(T,)`` of dtype ``BAR`` as a frame, indexed by the time at which they open.
 
     Columns: ``open``, ``high``, ``low``, ``close``, ``bid``, ``ask`` in quote currency; ``volume``
     and ``signed_volume`` (bought less sold by takers) in base currency; ``notional`` in quote
-    currency; ``trades``, a count; ``gap``, whether trades are missing in the bar or before it.
+    currency; ``trades``, a count; ``gap``, whether trades are missing in the bar or before it;
+    ``last_sold`` and ``last_bought``, the last prices at which takers sold and bought; of the book,
+    ``bid_size``, ``ask_size`` and ``ofi`` in base currency, ``updates``, a count, and ``quoted``,
+    whether ``bid`` and ``ask`` are quotes and not the last trades.
     """
-    names = [name for name in bars.dtype.names or () if name not in ("ts_open", "final_seq")]
+    names = [name for name in bars.dtype.names or () if name not in HIDDEN]
     frame = pd.DataFrame({name: bars[name] for name in names}, index=_times(bars["ts_open"]))
     return frame.astype({"gap": bool})
 
 
-def forecast_frame(ledger: LedgerContents) -> pd.DataFrame:
+def forecast_frame(ledger: LedgerContents, label: str = CLOSE) -> pd.DataFrame:
     """Return the forecasts of a ledger with their outcomes, indexed by the bar's opening time.
+
+    Args:
+        ledger: the market's ledger.
+        label: the price whose next move was forecast, ``close`` or ``mid``.
 
     Columns:
         learner: who forecast.
         status: ``made``, ``missed`` (too late), ``silent`` (it gave none) or ``failed``.
-        probability: that the next close is higher, 0 to 1; NaN if none was given.
+        probability: that the next price is higher, 0 to 1; NaN if none was given.
         action: an agent's action; NaN for a forecaster.
         signal: the action that follows from the forecast, at the confidence then in force.
         close: the bar's close, quote currency.
-        moved: the next close less this one; NaN if it is not known or a gap lies between.
+        moved: the next price of the label less this one; NaN if it is not known or a gap lies
+            between.
         latency_us: from the bar being known to the forecast being made, us.
         version: the id of the weights that forecast.
         gap: whether trades are missing in the bar or before it.
     """
     rows = ledger.forecasts
-    moves = moves_of(ledger.outcomes)
+    moves = moves_of(ledger.outcomes, label)
     at = np.searchsorted(moves.bar, rows["bar"])
     unknown = (moves.broken | moves.waiting)[at]
     action = rows["action"]

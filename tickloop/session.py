@@ -89,7 +89,7 @@ class Session:
 
     def forecasts(self, symbol: str = "") -> pd.DataFrame:
         """Return every forecast of every learner and its outcome: see ``frames.forecast_frame``."""
-        return forecast_frame(self._ledger(symbol))
+        return forecast_frame(self._ledger(symbol), self.config.label)
 
     def trades(self, symbol: str = "") -> pd.DataFrame:
         """Return the paper trades of every learner: see ``frames.trade_frame``."""

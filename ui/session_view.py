@@ -53,7 +53,8 @@ class SessionView:
         self._charts = {name: ChartRows(self.markets[name], ROWS_SHOWN) for name in symbols}
         self._marks = {name: LedgerMarks(folder, name, learners, ROWS_SHOWN) for name in symbols}
         self._scorers = {
-            name: LedgerScorer(folder, name, learners, config.fee_bps) for name in symbols
+            name: LedgerScorer(folder, name, learners, config.fee_bps, config.label)
+            for name in symbols
         }
         self._evidence = {name: ViewModel() for name in symbols}
         self._runs = RunsView(poller.reader, config)

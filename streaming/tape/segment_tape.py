@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from streaming.errors import TapeError
 from streaming.tape.containers import members
 from streaming.tape.parquet_table import read_parquet
 from streaming.tape.recording import Recording, spelled
-from streaming.tape.segments import segment_symbol, segments
-from streaming.ticks import TICK, Ticks, make_ticks
+from streaming.tape.segments import Kind, segment_symbol, segments
+from streaming.ticks import TICK
 
 
 class SegmentTape:
@@ -69,26 +70,26 @@ def is_segment(found: pa.Table) -> bool:
     return set(TICK.names or ()) <= set(found.column_names)
 
 
-def read_segment(path: Path) -> Ticks:
-    """Return the ticks in a segment.
+def read_segment(path: Path, kind: Kind = Kind.TICKS) -> NDArray[np.void]:
+    """Return the rows in a segment, ``(n,)`` of the kind's dtype.
 
     Raises:
         TapeError: if it cannot be read, or is none of this version.
     """
     [member] = members(path)
     found = read_parquet(member)
-    names = TICK.names or ()
-    kinds = {name: pa.from_numpy_dtype(TICK[name]) for name in names}
+    names = kind.row.names or ()
+    types = {name: pa.from_numpy_dtype(kind.row[name]) for name in names}
     if wrong := [
         name
-        for name, kind in kinds.items()
-        if name not in found.column_names or found[name].type != kind or found[name].null_count
+        for name, type_ in types.items()
+        if name not in found.column_names or found[name].type != type_ or found[name].null_count
     ]:
         raise TapeError(
-            f"{path}: expected the columns of a tick, {', '.join(wrong)} missing or of another"
-            " type; it is not a segment of this version"
+            f"{path}: expected the columns of {kind.name.lower()}, {', '.join(wrong)} missing or"
+            " of another type; it is not a segment of this version"
         )
-    ticks = make_ticks(found.num_rows)
+    rows = np.zeros(found.num_rows, kind.row)
     for name in names:
-        ticks[name] = found[name].to_numpy()
-    return ticks
+        rows[name] = found[name].to_numpy()
+    return rows

@@ -1,12 +1,14 @@
 """The session's own tape: Parquet segments of consecutive ring rows, each of one symbol.
 
-``{symbol}-{first}-{stop}.parquet`` holds the rows with seq ``first`` to ``stop - 1``; the symbol is
-written as ``file_name`` does. A segment gets its name only once it is whole: a file of that name
-can be read, also after a crash.
+``{symbol}-{first}-{stop}.parquet`` holds the ticks with seq ``first`` to ``stop - 1``, and
+``{symbol}.quotes-{first}-{stop}.parquet`` rows of the quote ring; the symbol is written as
+``file_name`` does. A segment gets its name only once it is whole: a file of that name can be read,
+also after a crash.
 """
 
 from __future__ import annotations
 
+import enum
 import logging
 import os
 import re
@@ -19,30 +21,47 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from streaming.errors import TapeError
+from streaming.quotes import QUOTE
 from streaming.ring import Ring
 from streaming.symbols import file_name, symbol_of
-from streaming.ticks import TICK, Ticks
+from streaming.ticks import TICK
 
 logger = logging.getLogger(__name__)
 
-NAME = re.compile(r"(?P<symbol>.+)-(?P<first>\d{12,})-(?P<stop>\d{12,})\.parquet")
+NAME = re.compile(
+    r"(?P<symbol>.+?)(?P<kind>\.quotes)?-(?P<first>\d{12,})-(?P<stop>\d{12,})\.parquet"
+)
+
+
+class Kind(enum.StrEnum):
+    """Whose rows a segment has; the value stands behind the symbol in its name."""
+
+    TICKS = ""
+    QUOTES = ".quotes"
+
+    @property
+    def row(self) -> np.dtype[np.void]:
+        """The dtype of a row."""
+        return QUOTE if self is Kind.QUOTES else TICK
 
 
 class Segment(NamedTuple):
-    """Rows ``first`` (included) to ``stop`` (excluded) of one symbol's tick ring."""
+    """Rows ``first`` (included) to ``stop`` (excluded) of one of a symbol's rings."""
 
     first: int
     stop: int
     path: Path
 
 
-def write_segment(folder: Path, symbol: str, first_seq: int, ticks: Ticks) -> Path:
-    """Write ``ticks``, ``(n,)`` of dtype ``TICK``, as one segment and return its path."""
+def write_segment(
+    folder: Path, symbol: str, first_seq: int, rows: NDArray[np.void], kind: Kind = Kind.TICKS
+) -> Path:
+    """Write ``rows``, ``(n,)`` of dtype ``TICK`` or ``QUOTE``, as one segment; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = file_name(symbol)
-    path = folder / f"{name}-{first_seq:012d}-{first_seq + len(ticks):012d}.parquet"
-    columns = {name: _column(np.ascontiguousarray(ticks[name])) for name in TICK.names or ()}
-    # A symbol has one writer, which overwrites what a crash has left under this name.
+    name = f"{file_name(symbol)}{kind}"
+    path = folder / f"{name}-{first_seq:012d}-{first_seq + len(rows):012d}.parquet"
+    columns = {name: _column(np.ascontiguousarray(rows[name])) for name in kind.row.names or ()}
+    # A ring has one writer, which overwrites what a crash has left under this name.
     unfinished = folder / f"{name}.unfinished"
     pa.parquet.write_table(pa.table(columns), unfinished, compression="zstd")
     os.replace(unfinished, path)
@@ -55,11 +74,15 @@ def _column(values: NDArray[Any]) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
-def segments(folder: Path, symbol: str) -> list[Segment]:
-    """Return a symbol's segments, oldest first; none if there is no such folder."""
+def segments(folder: Path, symbol: str, kind: Kind = Kind.TICKS) -> list[Segment]:
+    """Return a symbol's segments of one kind, oldest first; none if there is no such folder."""
+    wanted = (file_name(symbol), kind)
     found = []
     for path in folder.glob("*.parquet"):
-        if (match := NAME.fullmatch(path.name)) and match["symbol"] == file_name(symbol):
+        if (match := NAME.fullmatch(path.name)) and (
+            match["symbol"],
+            match["kind"] or "",
+        ) == wanted:
             found.append(Segment(int(match["first"]), int(match["stop"]), path))
     return sorted(found)
 
@@ -71,22 +94,23 @@ def segment_symbol(path: Path) -> str:
 
 
 class TapeWriter:
-    """Write a tick ring to segments; after a restart, go on where the last segment ends.
+    """Write a ring to segments; after a restart, go on where the last segment ends.
 
-    The ring is the buffer: the ticks that it still holds are not lost with the process.
+    The ring is the buffer: the rows that it still holds are not lost with the process.
 
     Args:
-        ring: holds the symbol's ticks.
+        ring: holds the symbol's ticks or quotes.
         folder: holds the segments; it is made if missing.
         symbol: the ring's.
+        kind: whose rows they are.
 
     Raises:
         TapeError: if the folder's segments belong to another ring.
     """
 
-    def __init__(self, ring: Ring, folder: Path, symbol: str) -> None:
-        self.ring, self.folder, self.symbol = ring, folder, symbol
-        written = segments(folder, symbol)
+    def __init__(self, ring: Ring, folder: Path, symbol: str, kind: Kind = Kind.TICKS) -> None:
+        self.ring, self.folder, self.symbol, self._kind = ring, folder, symbol, kind
+        written = segments(folder, symbol, kind)
 
         # The seq of the first row that is not in a segment yet.
         self.next_seq = written[-1].stop if written else ring.oldest
@@ -111,6 +135,6 @@ class TapeWriter:
                 "%s: rows %d to %d were overwritten before they were on tape",
                 self.symbol, self.next_seq, first - 1,
             )  # fmt: skip
-        path = write_segment(self.folder, self.symbol, first, rows)
+        path = write_segment(self.folder, self.symbol, first, rows, self._kind)
         self.next_seq = first + len(rows)
         return path

@@ -12,6 +12,9 @@ from streaming.ticks import NS_PER_S
 START = 1_700_000_000 * NS_PER_S  # a whole second
 
 
+SIDES = ("bid", "ask", "last_sold", "last_bought")
+
+
 def bars_from(close, volume=1.0, gaps=()) -> Bars:
     """Consecutive bars of these closes, each opening at the close before; ``gaps``: indices."""
     close = np.asarray(close, float)
@@ -21,7 +24,8 @@ def bars_from(close, volume=1.0, gaps=()) -> Bars:
     bars["open"] = np.concatenate([close[:1], close[:-1]])
     bars["high"] = np.maximum(bars["open"], close)
     bars["low"] = np.minimum(bars["open"], close)
-    bars["bid"] = bars["ask"] = close
+    for name in SIDES:
+        bars[name] = close
     bars["volume"] = volume
     bars["notional"] = bars["volume"] * (bars["high"] + bars["low"]) / 2
     bars["trades"] = bars["volume"] > 0
@@ -52,7 +56,7 @@ def markets(draw, low: int = 50, high: int = 100) -> Bars:
     n, seed = draw(st.integers(low, high)), draw(st.integers(0, 2**32 - 1))
     bars = random_bars(n, seed, flat=draw(st.sampled_from([0.0, 0.3, 0.9, 1.0])))
     scale = draw(st.sampled_from([1e-6, 1e-3, 1.0, 100.0]))
-    for name in ("open", "high", "low", "close", "bid", "ask", "notional"):
+    for name in ("open", "high", "low", "close", *SIDES, "notional"):
         bars[name] *= scale
     return bars
 

@@ -38,8 +38,9 @@ def cut(bars, features):
 @pytest.mark.parametrize("features", COLUMNS)
 def test_a_thousand_ticks_give_951_rows_891_windows_and_940_experiences(features):
     rows, windows, transitions = cut(thousand_bars(), features)
-    assert rows.shape == (951, 8)
-    assert windows.x.shape == (891, 60, 8)
+    columns = {"classic": 8, "flow": 8, "book": 14}[features]
+    assert rows.shape == (951, columns)
+    assert windows.x.shape == (891, 60, columns)
     assert windows.x.dtype == np.float32
     assert windows.up.shape == windows.flat.shape == windows.at.shape == (891,)
     assert transitions.rows.shape == (940, 11, 3)

@@ -22,14 +22,20 @@ SETS = pytest.mark.parametrize("name", COLUMNS)
 
 
 def quoted(bars, seed=0, *, spread=1e-4):
-    """Give ``bars`` quotes up to ``spread`` away; each closes at its bid, its ask, or between."""
+    """Give ``bars`` trades of both sides and quotes up to ``spread`` away, with a book.
+
+    Each closes at its last sale, its last purchase, or between.
+    """
     rng = np.random.default_rng(seed)
     bars = bars.copy()
-    bars["bid"] = bars["close"] * (1 - spread * rng.random(len(bars)))
-    bars["ask"] = bars["close"] * (1 + spread * rng.random(len(bars)))
+    for sold, bought in (("last_sold", "last_bought"), ("bid", "ask")):
+        bars[sold] = bars["close"] * (1 - spread * rng.random(len(bars)))
+        bars[bought] = bars["close"] * (1 + spread * rng.random(len(bars)))
     side = rng.choice([-1, 0, 1], len(bars), p=[0.4, 0.2, 0.4])
-    bars["bid"][side < 0] = bars["close"][side < 0]
-    bars["ask"][side > 0] = bars["close"][side > 0]
+    bars["last_sold"][side < 0] = bars["close"][side < 0]
+    bars["last_bought"][side > 0] = bars["close"][side > 0]
+    bars["bid_size"], bars["ask_size"] = rng.exponential(size=(2, len(bars)))
+    bars["ofi"], bars["updates"], bars["quoted"] = rng.normal(size=len(bars)), 3, 1
     return bars
 
 
@@ -73,9 +79,9 @@ def test_torch_gives_the_bits_that_numpy_gives(name, bars):
 def test_a_batch_gives_the_bits_of_its_single_series(name, bars, size):
     raw = raw_columns(bars)
     t = len(raw) - size + 1
-    batch = np.stack([raw[i : i + t] for i in range(size)])  # (B, T, 8)
+    batch = np.stack([raw[i : i + t] for i in range(size)])  # (B, T, 16)
     singly = np.stack([make_features(series, name) for series in batch])
-    assert singly.shape == (size, t - WARMUP_BARS, 8)
+    assert singly.shape == (size, t - WARMUP_BARS, len(COLUMNS[name]))
     assert make_features(batch, name).tobytes() == singly.tobytes()
     in_torch = make_features(torch.from_numpy(batch), name, torch)
     assert in_torch.numpy().tobytes() == singly.tobytes()
@@ -107,9 +113,11 @@ def test_flow_columns_agree_with_pandas():
     unit = returns.abs().rolling(49).mean()
     wanted = {
         "return": returns / unit,
-        "side": pd.Series(np.select([close == bar["ask"], close == bar["bid"]], [1.0, -1.0])),
-        "bid_gap": (bar["bid"] / close - 1) / unit,
-        "ask_gap": (bar["ask"] / close - 1) / unit,
+        "side": pd.Series(
+            np.select([close == bar["last_bought"], close == bar["last_sold"]], [1.0, -1.0])
+        ),
+        "sold_gap": (bar["last_sold"] / close - 1) / unit,
+        "bought_gap": (bar["last_bought"] / close - 1) / unit,
         "vwap_gap": (bar["notional"] / bar["volume"] / close - 1) / unit,
         "sma_20_gap": (close / close.rolling(20).mean() - 1) / unit,
         "imbalance": bar["signed_volume"] / bar["volume"],
@@ -123,18 +131,49 @@ def test_flow_columns_agree_with_pandas():
         )
 
 
+def test_book_columns_agree_with_pandas():
+    bars = quoted(random_bars(400, flat=0.0))
+    frame = pd.DataFrame(features_of(bars, "book"), columns=COLUMNS["book"])
+    bar = pd.DataFrame({name: bars[name] for name in RAW_COLUMNS})
+    close, bid, ask = bar["close"], bar["bid"], bar["ask"]
+    unit = close.pct_change().abs().rolling(49).mean()
+    size = bar["bid_size"] + bar["ask_size"]
+    mid, micro = (bid + ask) / 2, (bid * bar["ask_size"] + ask * bar["bid_size"]) / size
+    usual = bar["ofi"].abs().rolling(49).mean()
+    wanted = {
+        "mid_gap": (mid / close - 1) / unit,
+        "micro_gap": (micro - mid) / close / unit,
+        "spread": (ask - bid) / close / unit,
+        "book_imbalance": (bar["bid_size"] - bar["ask_size"]) / size,
+        "ofi": bar["ofi"] / usual,
+        "ofi_10": bar["ofi"].rolling(10).mean() / usual,
+    }
+    assert list(COLUMNS["book"]) == [*COLUMNS["flow"], *wanted]
+    for name, series in wanted.items():
+        np.testing.assert_allclose(
+            frame[name], series[WARMUP_BARS:], rtol=1e-3, atol=1e-6, err_msg=name
+        )
+    flow = pd.DataFrame(features_of(bars, "flow"), columns=COLUMNS["flow"])
+    assert (frame[list(COLUMNS["flow"])] == flow).all(axis=None)
+
+
+def test_without_a_quote_the_book_says_nothing():
+    row = dict(zip(COLUMNS["book"], features_of(random_bars(90), "book")[-1], strict=True))
+    assert not any(row[name] for name in ("micro_gap", "book_imbalance", "ofi", "ofi_10"))
+
+
 def test_the_side_of_a_close_that_is_bid_and_ask_at_once_is_unknown():
     bars = bars_from(100 + np.arange(60) % 2)
-    assert (bars["bid"] == bars["ask"]).all()
+    assert (bars["last_sold"] == bars["last_bought"]).all()
     assert not features_of(bars, "flow")[:, COLUMNS["flow"].index("side")].any()
 
 
-def test_quotes_are_in_units_of_the_mean_absolute_return():
+def test_last_trades_of_both_sides_are_in_units_of_the_mean_absolute_return():
     bars = bars_from(np.where(np.arange(60) % 2, 101.0, 100.0))  # moves of about 1 % each
-    bars["bid"], bars["ask"] = bars["close"] * 0.98, bars["close"] * 1.01
+    bars["last_sold"], bars["last_bought"] = bars["close"] * 0.98, bars["close"] * 1.01
     row = dict(zip(COLUMNS["flow"], features_of(bars, "flow")[-1], strict=True))
-    assert row["bid_gap"] == pytest.approx(-2, rel=0.01)
-    assert row["ask_gap"] == pytest.approx(1, rel=0.01)
+    assert row["sold_gap"] == pytest.approx(-2, rel=0.01)
+    assert row["bought_gap"] == pytest.approx(1, rel=0.01)
 
 
 def test_indicators_by_hand():
@@ -176,7 +215,7 @@ def test_a_single_move_after_stillness_stays_finite_and_an_empty_bar_is_neutral(
     if name == "flow":
         empty = dict(zip(COLUMNS["flow"], rows[-2], strict=True))
         assert empty["return"] == empty["side"] == empty["imbalance"] == 0
-        assert empty["bid_gap"] == empty["ask_gap"] == 0
+        assert empty["sold_gap"] == empty["bought_gap"] == 0
         assert empty["vwap_gap"] == pytest.approx(0, abs=1e-6)
 
 

@@ -58,7 +58,7 @@ def test_later_bars_change_no_row_and_no_label(n, seed):
 def test_the_newest_row_is_the_one_that_the_next_bar_labels(name):
     bars = random_bars(120, flat=0.0)
     row = newest_row(bars[:-1], name)
-    assert row.shape == (1, 8)
+    assert row.shape == (1, len(COLUMNS[name]))
     assert row[0].tobytes() == labelled_rows(bars, name).x[-1].tobytes()
     assert newest_row(bars[-WARMUP_BARS - 2 : -1], name).tobytes() == row.tobytes()
 

@@ -11,6 +11,7 @@ from datamodules.trading_env import TradingEnv, observed
 from datamodules.transitions import STATE_BARS, Action, Transitions, make_transitions
 from streaming.bars import BAR
 from streaming.ticks import NS_PER_S
+from tests.datamodules.samples import SIDES
 from trainers.learners.dqn.agent import inputs_of
 
 COST = 2.0
@@ -21,7 +22,8 @@ def market(n=120, seed=0, gap_at=None):
     bars = np.zeros(n, BAR)
     bars["ts_open"] = np.arange(n) * NS_PER_S
     bars["close"] = 100 * np.exp(np.cumsum(rng.normal(0, 1e-4, n)))
-    bars["bid"] = bars["ask"] = bars["close"]
+    for name in SIDES:
+        bars[name] = bars["close"]
     bars["volume"] = rng.lognormal(0, 1, n)
     if gap_at is not None:
         bars["gap"][gap_at] = 1

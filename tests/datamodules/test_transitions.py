@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from datamodules.features import COLUMNS, WARMUP_BARS, features_of
-from datamodules.quotes import mids
+from datamodules.mids import mids
 from datamodules.transitions import STATE_BARS, STATE_COLUMNS, make_transitions, state_rows
 from tests.datamodules.samples import bars_from, gaps_of, markets, random_bars
 
@@ -61,7 +61,7 @@ def test_the_return_is_that_of_the_bar_after_the_state():
 
 def test_a_bounce_between_bid_and_ask_is_no_return():
     bars = bars_from(np.where(np.arange(90) % 2 == 0, 99.0, 101.0))
-    bars["bid"], bars["ask"] = 99.0, 101.0
+    bars["last_sold"], bars["last_bought"] = 99.0, 101.0
     made = make_transitions(bars)
     assert np.abs(np.diff(made.rows[:, -1, 0])).min() == 2.0  # the state shows closes
     assert np.abs(made.ret).max() < 3.0  # bp, of 200: the spread is relative to either close

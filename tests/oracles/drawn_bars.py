@@ -59,6 +59,7 @@ def _draw_prices(
     """Fill in the prices, given the log of the mid at each bar's end and its move in the bar."""
     bought = rng.random((2, len(bars))) < 0.5
     bars["bid"], bars["ask"] = np.exp(mid - half), np.exp(mid + half)
+    bars["last_sold"], bars["last_bought"] = bars["bid"], bars["ask"]  # nothing is quoted
     bars["close"] = np.where(bought[0], bars["ask"], bars["bid"])
     bars["open"] = np.exp(mid - move + np.where(bought[1], half, -half))
     # Highest and lowest of a Brownian bridge: (move +- sqrt(move² + 2 sigma² Exp(1))) / 2.

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from streaming.bars import bars_of
-from streaming.cache import bar_ring, tick_cache
+from streaming.cache import bar_ring, quote_ring, tick_cache
 from streaming.config import StreamConfig
 from streaming.events import event_ring
 from streaming.feed import Feed
@@ -72,7 +72,8 @@ class Session:
                 assert row["side"] == (-1 if trade["m"] else 1)
         plain = rows.copy()
         plain["flags"] &= ~np.uint8(LATE)
-        bars = bars_of(plain)
+        quotes = quote_ring(self.folder, symbol).read().rows
+        bars = bars_of(plain, quotes)
         final = bars[bars["final_seq"] > 0]
         assert bar_ring(self.folder, symbol).read().rows.tobytes() == final.tobytes()
 

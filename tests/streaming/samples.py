@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from streaming.quotes import MARK, make_quotes
 from streaming.ticks import AFTER_GAP, NS_PER_MS, NS_PER_S, Ticks, make_ticks
 
 START = 1_700_000_000 * NS_PER_S  # a whole second
@@ -63,3 +64,32 @@ def markets(draw, *, max_size: int = 40, long_silences: bool = True, disorder: b
 def splits(draw, n: int):
     """Indices for ``np.split`` of ``n`` rows into batches, empty ones included."""
     return sorted(draw(st.lists(st.integers(0, n), max_size=8)))
+
+
+def quotes_at(*seconds, after, flags=0):
+    """Quotes at these seconds after ``START``, all of them after so many ticks."""
+    quotes = make_quotes(len(seconds))
+    quotes["ts_event"] = quotes["ts_init"] = [START + round(s * NS_PER_S) for s in seconds]
+    quotes["after"], quotes["flags"], quotes["updates"] = after, flags, 1
+    if not flags & MARK:
+        quotes["bid"], quotes["ask"], quotes["bid_size"], quotes["ask_size"] = 1, 2, 3, 4
+    return quotes
+
+
+@st.composite
+def quotes_among(draw, ticks):
+    """Quotes and marks that came between ticks, at times near those of the ticks."""
+    n = draw(st.integers(0, 20))
+    quotes = make_quotes(n)
+    places = draw(st.lists(st.integers(0, len(ticks)), min_size=n, max_size=n))
+    quotes["after"] = sorted(places)
+    for quote in quotes:
+        near = int(ticks["ts_event"][max(0, int(quote["after"]) - 1)]) if len(ticks) else START
+        quote["ts_event"] = near + draw(st.integers(-3 * NS_PER_S, 4 * NS_PER_S))
+        if draw(st.booleans()):
+            quote["flags"] = MARK
+            continue
+        quote["bid"], quote["ask"] = draw(st.sampled_from([(1, 2), (0.1, 0.3), (30, 31)]))
+        quote["bid_size"], quote["ask_size"] = draw(st.sampled_from([(0, 1), (0.1, 7)]))
+        quote["ofi"], quote["updates"] = draw(st.sampled_from([(0.1, 1), (-0.7, 3), (5, 2)]))
+    return quotes

@@ -7,11 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import streaming.bars
-from streaming.bars import BAR, BROKEN, MISSING, MOST_TIMES, BarBuilder, bars_of
+from streaming.bars import (
+    BAR,
+    BROKEN,
+    MISSING,
+    MOST_TIMES,
+    OVERTAKING_NS,
+    QUOTED,
+    BarBuilder,
+    bars_of,
+)
+from streaming.merged import Merged
+from streaming.quotes import LATE as LATE_QUOTE
+from streaming.quotes import MARK, make_quotes
 from streaming.ticks import AFTER_GAP, LATE, NS_PER_MS, NS_PER_S, make_ticks
-from tests.streaming.samples import START, markets, splits, ticks_at
+from tests.streaming.samples import START, markets, quotes_among, quotes_at, splits, ticks_at
 
-# A day in the product; shorter here, since the loop below makes each carried bar by hand.
+# An hour in the product; shorter here, since the loop below makes each carried bar by hand.
 MAX_CARRY_S = 40
 
 GRACES = st.sampled_from([0, 1, 250 * NS_PER_MS, NS_PER_S, 3 * NS_PER_S, 60 * NS_PER_S])
@@ -24,52 +36,89 @@ def _short_silences():
         yield
 
 
-def fold(ticks, at, grace_ns=0):
-    """Bars of ``ticks`` folded in batches: final ones, forming ones, and the flags set."""
+def fold(ticks, at, grace_ns=0, quotes=None):
+    """Bars of rows folded in batches, final and forming, and the flags of ticks and quotes."""
     ticks, builder = ticks.copy(), BarBuilder(grace_ns)
-    final = [builder.update(batch) for batch in np.split(ticks, at)]
-    return np.concatenate(final), builder.forming(), ticks["flags"]
+    quotes = make_quotes(0) if quotes is None else quotes.copy()
+    parts = Merged.of(ticks, quotes, 0).split(at)
+    final = [builder.update(part.ticks, part.quotes) for part in parts]
+    return np.concatenate(final), builder.forming(), ticks["flags"], quotes["flags"]
+
+
+def one_by_one(ticks, quotes):
+    """The rows of both streams in their order, each with whether it is a quote."""
+    rows = Merged.of(ticks, quotes, 0)
+    each = {True: iter(quotes), False: iter(ticks)}
+    return [(next(each[is_quote]), is_quote) for is_quote in rows.is_quote.tolist()]
+
+
+SUMS = ("volume", "signed_volume", "notional", "gap", "final_seq", "final_quote", "last_sold",
+        "last_bought", "ofi", "updates")  # fmt: skip
 
 
 class OneByOne:
-    """The same bars, written as a loop over ticks with plain Python numbers."""
+    """The same bars, written as a loop over rows with plain Python numbers."""
 
     def __init__(self, grace_ns):
-        self.grace, self.newest, self.n = grace_ns, None, 0
-        self.open, self.final, self.late = [], [], []
-        self.last_close = self.bid = self.ask = 0.0
+        self.grace, self.newest, self.n, self.m = grace_ns, None, 0, 0
+        self.newest_tick = None
+        self.open, self.final, self.late, self.late_quotes = [], [], [], []
+        self.last_close = self.last_sold = self.last_bought = 0.0
         self.last_price, self.last_side = None, 0
+        self.quote = None
 
-    def see(self, tick):
-        ts, gap = int(tick["ts_event"]), int(tick["flags"]) & AFTER_GAP
+    def see(self, row, is_quote):
+        if is_quote and self.newest is None:
+            self.m += 1
+            self.late_quotes.append(False)
+            self.quote = self.quote if row["flags"] & MARK else row
+            return
+        ts, gap = int(row["ts_event"]), not is_quote and int(row["flags"]) & AFTER_GAP
         second = ts // NS_PER_S
         if self.newest is None:
-            self.newest = ts
+            self.newest = self.newest_tick = ts
             self.open = [self.empty(second, 0)]
-        before, self.newest = self.newest, max(self.newest, ts)
-        self.n += 1
+        overtakes = is_quote and not row["flags"] & MARK
+        before, self.newest = self.newest, max(self.newest, ts - OVERTAKING_NS * overtakes)
+        self.n, self.m = self.n + (not is_quote), self.m + is_quote
         if self.newest - before > MAX_CARRY_S * NS_PER_S:
             if gap:
                 self.open[-1]["gap"] |= MISSING
             while self.open:
                 self.finish()
-            self.open = [self.empty(second, 1)]
-            before = self.newest
-        while self.open[-1]["second"] < self.newest // NS_PER_S:
+            self.open, self.quote = [self.empty(self.newest // NS_PER_S, 1)], None
+            self.newest_tick = self.newest
+        while self.open[-1]["second"] < max(self.newest // NS_PER_S, second):
             self.open.append(self.empty(self.open[-1]["second"] + 1, 0))
+        if not is_quote:
+            before, self.newest_tick = self.newest_tick, max(self.newest_tick, ts)
+            if gap:
+                self.mark_gap(before // NS_PER_S, self.newest_tick // NS_PER_S)
         while (self.open[0]["second"] + 1) * NS_PER_S + self.grace <= self.newest:
             self.finish()
-        if gap:
-            for bar in [*self.open, *self.final]:
-                if before // NS_PER_S <= bar["second"] <= self.newest // NS_PER_S:
-                    bar["gap"] |= MISSING
-        self.late.append(second < self.open[0]["second"])
-        if not self.late[-1]:
-            self.apply(self.open[second - self.open[0]["second"]], tick)
+        late = second < self.open[0]["second"]
+        (self.late_quotes if is_quote else self.late).append(late)
+        bar = None if late else self.open[second - self.open[0]["second"]]
+        if bar is None:
+            return
+        if not is_quote:
+            self.apply(bar, row)
+        elif not row["flags"] & MARK:
+            bar["quote"] = row
+            bar["ofi"] += float(row["ofi"])
+            bar["updates"] += int(row["updates"])
+
+    def mark_gap(self, since, here):
+        """Of the bars that are not final yet; the first of them if all in question are."""
+        first = self.open[0]["second"]
+        for bar in self.open:
+            if max(since, first) <= bar["second"] <= max(here, first):
+                bar["gap"] |= MISSING
 
     def empty(self, second, gap):
         return {"second": second, "prices": [], "volume": 0.0, "signed_volume": 0.0,
-                "notional": 0.0, "gap": gap, "final_seq": 0, "bid": 0.0, "ask": 0.0}  # fmt: skip
+                "notional": 0.0, "gap": gap, "last_sold": 0.0, "last_bought": 0.0,
+                "quote": None, "ofi": 0.0, "updates": 0}  # fmt: skip
 
     def apply(self, bar, tick):
         price, size, side = float(tick["price"]), float(tick["size"]), int(tick["side"])
@@ -78,7 +127,7 @@ class OneByOne:
             side = 1 if price > last else -1 if price < last else self.last_side
         self.last_price, self.last_side = price, side
         if side:
-            bar["bid" if side < 0 else "ask"] = price
+            bar["last_sold" if side < 0 else "last_bought"] = price
         bar["prices"].append(price)
         bar["volume"] += size
         bar["signed_volume"] += size * side
@@ -86,17 +135,18 @@ class OneByOne:
 
     def finish(self):
         bar = self.open.pop(0)
-        bar["final_seq"] = self.n
+        bar["final_seq"], bar["final_quote"] = self.n, self.m
         bar["carried"] = self.last_close
         before = self.last_close or bar["prices"][0]
         self.last_close = bar["prices"][-1] if bar["prices"] else self.last_close
         prices = bar["prices"] or [before]
         if max(prices) > MOST_TIMES * before or MOST_TIMES * min(prices) < before:
             bar["gap"] |= BROKEN
-            bar["bid"] = bar["ask"] = self.last_close
-        for name in ("bid", "ask"):  # where the first bar of all lacks one: its close
+            bar["last_sold"] = bar["last_bought"] = self.last_close
+        for name in ("last_sold", "last_bought"):  # where the first bar of all lacks one: its close
             bar[name] = bar[name] or getattr(self, name) or self.last_close
             setattr(self, name, bar[name])
+        self.quote = bar["quote"] = self.quote if bar["quote"] is None else bar["quote"]
         self.final.append(bar)
 
     def bars(self):
@@ -107,32 +157,53 @@ class OneByOne:
             row["open"], row["close"] = prices[0], prices[-1]
             row["high"], row["low"] = max(prices), min(prices)
             row["trades"] = len(bar["prices"])
-            for name in ("volume", "signed_volume", "notional", "gap", "final_seq", "bid", "ask"):
+            for name in SUMS:
                 row[name] = bar[name]
+            row["bid"], row["ask"] = bar["last_sold"], bar["last_bought"]
+            if bar["quote"] is not None:
+                row["quoted"] = 1
+                for name in QUOTED:
+                    row[name] = bar["quote"][name]
         return rows
 
 
 @given(st.data(), GRACES)
 def test_any_batching_gives_the_same_bits(data, grace_ns):
     ticks = data.draw(markets())
-    whole = fold(ticks, [], grace_ns)
-    parts = fold(ticks, data.draw(splits(len(ticks))), grace_ns)
-    single = fold(ticks, range(len(ticks)), grace_ns)
+    quotes = data.draw(quotes_among(ticks))
+    n = len(ticks) + len(quotes)
+    whole = fold(ticks, [], grace_ns, quotes)
+    parts = fold(ticks, data.draw(splits(n)), grace_ns, quotes)
+    single = fold(ticks, range(n), grace_ns, quotes)
     for part, one, all_at_once in zip(parts, single, whole, strict=True):
         assert part.tobytes() == all_at_once.tobytes()
         assert one.tobytes() == all_at_once.tobytes()
 
 
-@given(markets(), GRACES)
-def test_bars_agree_with_a_plain_loop_to_the_bit(ticks, grace_ns):
+@given(st.data(), GRACES)
+def test_bars_agree_with_a_plain_loop_to_the_bit(data, grace_ns):
+    ticks = data.draw(markets())
+    quotes = data.draw(quotes_among(ticks))
     loop = OneByOne(grace_ns)
-    for tick in ticks:
-        loop.see(tick)
-    final, _, flags = fold(ticks, [], grace_ns)
+    for row, is_quote in one_by_one(ticks, quotes):
+        loop.see(row, is_quote)
+    final, _, flags, quote_flags = fold(ticks, [], grace_ns, quotes)
     assert (flags & LATE != 0).tolist() == loop.late
+    late_quotes = np.array(loop.late_quotes, bool) & (quotes["flags"] & MARK == 0)
+    assert (quote_flags & LATE_QUOTE != 0).tolist() == late_quotes.tolist()
     wanted = loop.bars()
     for name in BAR.names:
         assert final[name].tolist() == wanted[name].tolist(), name
+
+
+@given(st.data(), GRACES)
+def test_folding_marked_rows_again_gives_the_same_bars(data, grace_ns):
+    ticks = data.draw(markets())
+    quotes = data.draw(quotes_among(ticks))
+    final, forming, flags, quote_flags = fold(ticks, [], grace_ns, quotes)
+    ticks["flags"], quotes["flags"] = flags, quote_flags
+    again = fold(ticks, [], grace_ns, quotes)
+    assert (again[0].tobytes(), again[1].tobytes()) == (final.tobytes(), forming.tobytes())
 
 
 @given(markets(long_silences=False, disorder=False))
@@ -156,14 +227,14 @@ def test_bars_agree_with_pandas_resampling(ticks):
 @given(markets(), GRACES, st.data())
 def test_after_k_ticks_exactly_the_bars_with_final_seq_up_to_k_are_final(ticks, grace_ns, data):
     k = data.draw(st.integers(0, len(ticks)))
-    every, _, _ = fold(ticks, [], grace_ns)
-    early, _, _ = fold(ticks[:k], [], grace_ns)
+    every, *_ = fold(ticks, [], grace_ns)
+    early, *_ = fold(ticks[:k], [], grace_ns)
     assert early.tobytes() == every[every["final_seq"] <= k].tobytes()
 
 
 @given(markets(), GRACES)
 def test_every_tick_is_counted_in_one_bar_or_marked_late(ticks, grace_ns):
-    final, forming, flags = fold(ticks, [], grace_ns)
+    final, forming, flags, _ = fold(ticks, [], grace_ns)
     late = flags & LATE != 0
     bars = np.concatenate([final, forming])
     assert bars["trades"].sum() == len(ticks) - late.sum()
@@ -193,10 +264,10 @@ def test_a_tick_exactly_grace_past_the_end_makes_the_bar_final():
 def test_a_late_tick_is_marked_and_changes_no_bar():
     ticks = ticks_at(0, 1, 2, 0.5, 2.5)
     ticks["price"] = [10, 11, 12, 999, 13]
-    final, forming, flags = fold(ticks, [])
+    final, forming, flags, _ = fold(ticks, [])
     assert (flags & LATE).tolist() == [0, 0, 0, LATE, 0]
     on_time = ticks[[0, 1, 2, 4]]
-    without, still_forming, _ = fold(on_time, [])
+    without, still_forming, *_ = fold(on_time, [])
     assert final.tobytes() == without.tobytes()
     assert forming.tobytes() == still_forming.tobytes()
 
@@ -204,7 +275,7 @@ def test_a_late_tick_is_marked_and_changes_no_bar():
 def test_grace_lets_a_slow_tick_into_its_bar():
     ticks = ticks_at(0, 1, 2, 0.5, 2.5, 5)
     ticks["price"] = [10, 11, 12, 999, 13, 14]
-    final, _, flags = fold(ticks, [], grace_ns=2 * NS_PER_S)
+    final, _, flags, _ = fold(ticks, [], grace_ns=2 * NS_PER_S)
     assert not (flags & LATE).any()
     assert (final["high"][0], final["close"][0]) == (999, 999)
 
@@ -238,8 +309,61 @@ def test_bid_and_ask_are_the_last_prices_of_takers_selling_and_buying():
     ticks = ticks_at(0, 0.1, 0.2, 1.5, 3.1)
     ticks["side"], ticks["price"] = [-1, 1, 1, -1, 1], [10, 11, 12, 9, 13]
     bars = bars_of(ticks)
-    assert bars["bid"].tolist() == [10, 9, 9, 9]
-    assert bars["ask"].tolist() == [12, 12, 12, 13]
+    for name in ("bid", "last_sold"):
+        assert bars[name].tolist() == [10, 9, 9, 9]
+    for name in ("ask", "last_bought"):
+        assert bars[name].tolist() == [12, 12, 12, 13]
+    assert not bars["quoted"].any()
+
+
+def test_a_mark_makes_an_empty_second_final_and_says_nothing_else():
+    ticks = ticks_at(0.2, 0.7)
+    builder = BarBuilder()
+    assert len(builder.update(ticks)) == 0
+    [bar] = builder.update(make_ticks(0), quotes_at(1.0, after=2, flags=MARK))
+    assert (bar["trades"], bar["final_seq"], bar["final_quote"], bar["quoted"]) == (2, 2, 1, 0)
+    [empty] = builder.update(make_ticks(0), quotes_at(2.0, after=2, flags=MARK))
+    assert (empty["close"], empty["volume"], empty["final_quote"]) == (ticks["price"][-1], 0, 2)
+
+
+def test_after_a_mark_a_trade_of_that_second_is_late():
+    builder = BarBuilder()
+    builder.update(ticks_at(0.2), quotes_at(1.0, after=1, flags=MARK))
+    late = ticks_at(0.9)
+    assert len(builder.update(late)) == 0
+    assert late["flags"].tolist() == [LATE]
+
+
+def test_a_bar_has_the_last_quote_of_its_second_and_the_sums_of_all():
+    quotes = quotes_at(0.3, 0.6, 1.5, after=1)
+    quotes["bid"], quotes["ask"] = [9, 10, 11], [11, 12, 13]
+    quotes["bid_size"], quotes["ask_size"] = [1, 2, 3], [4, 5, 6]
+    quotes["ofi"], quotes["updates"] = [0.5, -2.0, 7.0], [3, 4, 1]
+    ticks = ticks_at(0.1, 3.2)
+    quotes["after"] = 1
+    bars = bars_of(ticks, quotes)
+    assert bars["bid"].tolist() == [10, 11, 11, 11]
+    assert bars["ask_size"].tolist() == [5, 6, 6, 6]
+    assert bars["ofi"].tolist() == [-1.5, 7, 0, 0]
+    assert bars["updates"].tolist() == [7, 1, 0, 0]
+    assert bars["quoted"].all()
+
+
+def test_a_quote_makes_a_bar_final_only_once_no_trade_of_it_can_be_on_its_way():
+    builder = BarBuilder()
+    early = quotes_at(1.1, after=1)
+    assert len(builder.update(ticks_at(0.2), early)) == 0
+    overtaken = ticks_at(0.9, price=7)
+    assert len(builder.update(overtaken)) == 0
+    [bar] = builder.update(make_ticks(0), quotes_at(2.0, after=2))
+    assert (bar["close"], bar["final_quote"], bar["quoted"]) == (7, 2, 0)
+
+
+def test_a_quote_before_the_first_trade_opens_no_bar_but_is_known_in_the_first():
+    quotes = quotes_at(-2.0, after=0)
+    quotes["bid"], quotes["ask"] = 9, 11
+    bars = bars_of(ticks_at(0.5, 1.5), quotes)
+    assert bars[["bid", "ask", "quoted", "updates"]].tolist() == [(9, 11, 1, 0)] * 2
 
 
 def test_before_the_first_trade_of_a_side_its_quote_is_the_first_close():
@@ -252,7 +376,7 @@ def test_before_the_first_trade_of_a_side_its_quote_is_the_first_close():
 def test_a_gap_marks_the_bars_from_the_tick_before_it_to_the_tick_after(at):
     ticks = ticks_at(0, 1, 2, 5, 6, 7)
     ticks["flags"][3] = AFTER_GAP
-    final, forming, _ = fold(ticks, at)
+    final, forming, *_ = fold(ticks, at)
     assert np.concatenate([final, forming])["gap"].tolist() == [0, 0, 1, 1, 1, 1, 0, 0]
 
 
@@ -271,7 +395,7 @@ def test_a_silence_as_long_as_can_be_carried_is_filled():
 @pytest.mark.parametrize("at", [[], [2]], ids=["one batch", "two batches"])
 def test_a_longer_silence_breaks_the_series_instead_of_carrying(at):
     ticks = ticks_at(0, 1, MAX_CARRY_S + 1.001, MAX_CARRY_S + 2.5)
-    final, forming, _ = fold(ticks, at)
+    final, forming, *_ = fold(ticks, at)
     bars = np.concatenate([final, forming])
     seconds = ((bars["ts_open"] - START) // NS_PER_S).tolist()
     assert seconds == [0, 1, MAX_CARRY_S + 1, MAX_CARRY_S + 2]

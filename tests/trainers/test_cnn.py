@@ -161,7 +161,8 @@ def test_a_linear_view_sees_the_newest_row_and_ever_less_of_the_moves_before():
 @EACH
 def test_an_untrained_network_says_one_half_in_every_view(features):
     net = WindowNet(features).eval()
-    assert torch.sigmoid(net(torch.rand(3, WINDOW_BARS, 8))).tolist() == [[0.5] * 4] * 3
+    x = torch.rand(3, WINDOW_BARS, len(COLUMNS[features]))
+    assert torch.sigmoid(net(x)).tolist() == [[0.5] * 4] * 3
 
 
 def test_the_deep_view_begins_as_the_steady_one():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.cache import write_bar_ring, write_tick_cache
+from streaming.cache import write_bar_ring, write_quote_ring, write_tick_cache
 from streaming.counters import ConnectionState
 from streaming.events import Code
 from streaming.ticks import AFTER_GAP
@@ -417,6 +417,7 @@ def test_rings_are_waited_for_until_they_are_there(tmp_path):
 
         def start():
             stack.callback(write_tick_cache(tmp_path, SYMBOL, 100).close)
+            stack.callback(write_quote_ring(tmp_path, SYMBOL, 100).close)
             stack.callback(write_bar_ring(tmp_path, SYMBOL, 100).close)
 
         timer = threading.Timer(0.15, start)

@@ -197,7 +197,7 @@ def test_counters_go_on_from_cycle_to_cycle():
 
 def test_the_spread_is_a_part_of_the_cost():
     bars, dqn = random_bars(200), learner(dqn_updates=1)
-    bars["ask"] = bars["close"] * 1.0006
+    bars["last_bought"] = bars["close"] * 1.0006
     dqn.learn(snapshot_of(bars))
     assert dqn.serving.cost_bps.item() == pytest.approx(1.0 + 3.0, rel=1e-3)
 

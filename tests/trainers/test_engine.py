@@ -22,7 +22,7 @@ from trainers.engine.commands import (
 )
 from trainers.engine.drivers.backtest import backtest
 from trainers.engine.drivers.recorded import Recorded
-from trainers.engine.drivers.streams import RecordedStream, ticks_digest
+from trainers.engine.drivers.streams import GONE, RecordedStream, digests
 from trainers.engine.events import (
     BarsTaken,
     ControlGiven,
@@ -40,12 +40,18 @@ CONFIG = SessionConfig.of(cycle_seconds=20, cnn_updates=1, dqn_updates=2, fee_bp
 NOTHING = dict.fromkeys(STATS.names, 0.0)
 
 
+def stream_of(ticks, quotes=()):
+    return RecordedStream(ticks, np.array(quotes, "i8"), BARS)
+
+
 def trainer_of(*learners, config=CONFIG):
     return MarketTrainer(config, "BTCUSDT", Roster(config, learners, ()))
 
 
 def begun(cycle=1, ticks=10, now=10**9):
-    return CycleBegun(cycle, {"ticks": ticks}, now, 0, 0, 1000, NOTHING, "digest")
+    seen, oldest = {"ticks": ticks, "quotes": 0}, {"ticks": 0, "quotes": 0}
+    hashes = {"ticks": "digest", "quotes": "another"}
+    return CycleBegun(cycle, seen, now, oldest, 0, 1000, NOTHING, hashes)
 
 
 def cycle_of(trainer, cycle=1):
@@ -165,7 +171,7 @@ class Writing(MarketTrainer):
                 self.entries.append({"do": "bars", "to": to, "ask": event.ask, "after": ""})
             case CycleBegun():
                 fields = {
-                    name: value for name, value in event._asdict().items() if name != "digest"
+                    name: value for name, value in event._asdict().items() if name != "digests"
                 }
                 self.entries.append({"do": "cycle", **fields})
             case CycleEnded():
@@ -181,8 +187,7 @@ def test_a_backtest_replayed_from_its_decisions_gives_the_same_commands():
     trainer = Writing(CONFIG, "BTCUSDT", every_learner())
     first = [one for one in backtest(trainer, BARS) if not isinstance(one, ForecastsMade)]
     assert sum(isinstance(one, CycleDone) for one in first) == 7
-    ticks = np.zeros(int(BARS["final_seq"][-1]), "i8")
-    stream = RecordedStream(ticks, BARS)
+    stream = stream_of(np.zeros(int(BARS["final_seq"][-1]), "i8"))
     again = MarketTrainer(CONFIG, "BTCUSDT", every_learner())
     _, forecasts = trainer.ledger_rows
     recorded = Recorded(again, trainer.entries, stream, forecasts, lambda learner, version: None)
@@ -206,7 +211,7 @@ def test_a_log_that_ends_within_a_cycle_says_whose_turn_is_next():
     starts = [i for i, entry in enumerate(trainer.entries) if entry["do"] == "cycle"]
     cut = trainer.entries[: starts[1] + 1]
     again = MarketTrainer(CONFIG, "BTCUSDT", every_learner())
-    stream = RecordedStream(np.zeros(int(BARS["final_seq"][-1]), "i8"), BARS)
+    stream = stream_of(np.zeros(int(BARS["final_seq"][-1]), "i8"))
     recorded = Recorded(again, cut, stream, trainer.ledger_rows[1], lambda *_: None)
     list(recorded.run())
     assert recorded.begun.cycle == 2
@@ -242,13 +247,27 @@ def test_a_checkpoint_goes_on_to_the_bit():
         assert one.tobytes() == other.tobytes()
 
 
-def test_the_hash_of_ticks_is_of_those_the_cycle_before_did_not_see():
-    ticks = RecordedStream(np.arange(10), BARS[:0]).ticks
-    assert ticks_digest(ticks(0, 5), 2) == ticks_digest(ticks(1, 5), 2)
-    assert ticks_digest(ticks(0, 5), 2) != ticks_digest(ticks(0, 5), 3)
+def hashes(since, oldest=(0, 0), stream=None):
+    stream = stream or stream_of(np.arange(10), np.arange(10))
+    rows = [{"ticks": ticks, "quotes": quotes} for ticks, quotes in (since, oldest, (8, 8))]
+    return digests(stream, *rows)
 
 
-def test_ticks_that_were_overwritten_before_a_cycle_began_are_not_in_its_hash():
-    ticks = RecordedStream(np.arange(10), BARS[:0]).ticks
-    assert ticks_digest(ticks(4, 8), 2) == ticks_digest(ticks(4, 8), 4)
-    assert ticks_digest(ticks(4, 8), 2) != ticks_digest(ticks(2, 8), 2)
+def test_the_hash_of_rows_is_of_those_the_cycle_before_did_not_see():
+    assert hashes((2, 3))["ticks"] == hashes((2, 5))["ticks"] != hashes((4, 3))["ticks"]
+    assert hashes((2, 3))["quotes"] == hashes((1, 3))["quotes"] != hashes((2, 4))["quotes"]
+
+
+def test_rows_that_were_overwritten_before_a_cycle_began_are_not_in_its_hash():
+    assert hashes((2, 2), (4, 0)) == hashes((4, 2), (0, 0))
+    assert hashes((2, 2), (4, 0)) != hashes((2, 2), (0, 0))
+
+
+class Overwritten(RecordedStream):
+    def rows(self, stream, start, stop=None):
+        return super().rows(stream, max(start, 6), stop)
+
+
+def test_rows_that_were_overwritten_since_have_no_hash():
+    stream = Overwritten(np.arange(10), np.arange(10), BARS)
+    assert hashes((2, 6), stream=stream)["ticks"] == GONE != hashes((2, 6), stream=stream)["quotes"]

@@ -131,10 +131,10 @@ def test_with_another_future_every_row_before_it_is_the_same_and_later_ones_are_
 
 
 def plant(monkeypatch, bars):
-    """A leak: the column bid is one bar ahead, whoever asks, by the bars of the whole tape."""
+    """A leak: last_sold is one bar ahead, whoever asks, by the bars of the whole tape."""
     honest = raw_columns
-    ahead = dict(zip(bars["ts_open"][:-1].tolist(), bars["bid"][1:].tolist(), strict=True))
-    bid = datamodules.features.RAW_COLUMNS.index("bid")
+    ahead = dict(zip(bars["ts_open"][:-1].tolist(), bars["last_sold"][1:].tolist(), strict=True))
+    bid = datamodules.features.RAW_COLUMNS.index("last_sold")
 
     def leaky(asked):
         raw = honest(asked)

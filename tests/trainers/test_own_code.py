@@ -19,7 +19,7 @@ from streaming import interrupt
 from streaming.bars import BROKEN
 from streaming.errors import ConfigError
 from streaming.events import Code
-from tests.datamodules.samples import random_bars
+from tests.datamodules.samples import SIDES, random_bars
 from tests.trainers.trying_learners import NOT_PLAIN, Exiting, Keeping, MuteError, Reporting
 from tests.trainers.world import Spy
 from trainers.config import SessionConfig
@@ -184,7 +184,7 @@ def test_a_learner_that_takes_another_name_keeps_its_first():
 
 def flashed(factor=3500.0):
     bars = BARS.copy()
-    for name in ("open", "high", "low", "close", "bid", "ask"):
+    for name in ("open", "high", "low", "close", *SIDES):
         bars[name][280] *= factor
     bars["gap"][[280, 281]] = BROKEN
     return bars

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.quotes import BP
+from datamodules.mids import BP
 from datamodules.transitions import Action
 from tests.trainers.ledger_rows import score
 from trainers.scoring.ledger import MADE, MISSED

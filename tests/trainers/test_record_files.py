@@ -185,7 +185,7 @@ def test_a_line_that_was_changed_is_named(path, decisions):
 
 def test_a_log_of_another_version_is_named(path, decisions):
     decisions.write("began", format=99)
-    with pytest.raises(DecisionLogError, match=r"expected format 2, found \[99\]"):
+    with pytest.raises(DecisionLogError, match=r"expected format 3, found \[99\]"):
         read_decisions(path)
 
 

@@ -47,23 +47,27 @@ def repeated(entries):
     """Take from each entry what its repetition takes."""
     for entry in entries:
         if entry["do"] == "cycle":
-            fields = (name for name in CycleBegun._fields if name != "digest")
-            CycleBegun(**{name: entry[name] for name in fields}, digest="")
+            fields = (name for name in CycleBegun._fields if name != "digests")
+            begun = CycleBegun(**{name: entry[name] for name in fields}, digests={})
+            for rows in (begun.watermark, begun.oldest):
+                rows["ticks"] + rows["quotes"]
         if entry["do"] == "end":
             CycleEnded(entry["seconds"], entry["overran"])
 
+
+SEEN = {"ticks": 9, "quotes": 4}
 
 # What is in each file, and how it is read.
 CONTENTS = {
     f"{SYMBOL}{DECISIONS}": lines(
         {"do": "began", "format": FORMAT, "market": SYMBOL},
-        {"do": "bars", "to": 5, "ask": False, "after": "", "watermark": {"ticks": 9}},
+        {"do": "bars", "to": 5, "ask": False, "after": "", "watermark": SEEN},
         {
             "do": "cycle",
             "cycle": 1,
-            "watermark": {"ticks": 9},
+            "watermark": SEEN,
             "now": 1,
-            "oldest": 0,
+            "oldest": {"ticks": 0, "quotes": 0},
             "oldest_ts": 1,
             "wall_ms": 1,
             "stats": {"gaps": 0.0},

@@ -22,8 +22,9 @@ def test_every_stream_metric_and_score_has_its_term() -> None:
     from streaming.counters import STATS
     from trainers.engine.events import CycleBegun
 
-    begun = CycleBegun(1, {"ticks": 1}, 1, 0, 0, 1, dict.fromkeys(STATS.names or (), 0.0), "")
-    assert stream_metrics(begun, (0, 0), 0, 0).keys() <= TERMS.keys()
+    rows = {"ticks": 1, "quotes": 1}
+    begun = CycleBegun(1, rows, 1, rows, 0, 1, dict.fromkeys(STATS.names or (), 0.0), {})
+    assert stream_metrics(begun, rows, 0, 0, 0).keys() <= TERMS.keys()
     assert {f"{STREAM}rejected_{reason}" for reason in REJECTED} <= TERMS.keys()
     assert {f"live/{name}" for name in DIRECTION} <= TERMS.keys()
 

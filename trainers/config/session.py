@@ -32,7 +32,8 @@ TAKER_FEES_BPS = {"sim": 1.0, "tape": 10.0, "binance": 10.0}
 
 HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
-FEATURE_SETS = ("classic", "flow")
+LABELS = ("close", "mid")
+FEATURE_SETS = ("classic", "flow", "book")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,10 @@ class TrainingConfig(SeedConfig):
         "the CNN's input columns; flow scored better on the real tapes",
         choices=FEATURE_SETS,
     )
+    label: str = setting(
+        "close", "the price whose next move is forecast: of the last trade, or between the quotes",
+        choices=LABELS,
+    )  # fmt: skip
     confidence: float = setting(
         0.65, "probability from which a forecast is a trade signal", low=0.5, high=1
     )

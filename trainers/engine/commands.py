@@ -100,7 +100,7 @@ class CandidateWanted(NamedTuple):
         by: the reason for the promotion, ``evidence`` or ``hand``.
         verdict: the last verdict on the challenger; None if it was not judged yet.
         state: the learner's ``state_dict``.
-        example: ``(n + 1, 10)`` float64, the newest raw bars; the exported model takes n of them.
+        example: ``(n + 1, 16)`` float64, the newest raw bars; the exported model takes n of them.
     """
 
     learner: str

@@ -23,7 +23,7 @@ from trainers.engine.commands import (
     RollbackWanted,
     RunUpdate,
 )
-from trainers.engine.events import CycleBegun, CycleEnded, LearnerTurn
+from trainers.engine.events import STREAMS, CycleBegun, CycleEnded, LearnerTurn, Watermark, known
 from trainers.engine.forecasting import Forecasting
 from trainers.engine.runners.champion_challenger import ChampionChallenger
 from trainers.engine.runners.roster import Roster, State
@@ -33,7 +33,7 @@ from trainers.learners.own_code import LearnerError
 from trainers.names import STREAM, Tag
 
 # The attributes of ``Cycles`` that a checkpoint keeps.
-SAVED = ("number", "overruns", "next_due", "last", "broken")
+SAVED = ("number", "overruns", "next_due", "seen", "since", "broken")
 
 
 class Cycles:
@@ -50,7 +50,8 @@ class Cycles:
         number: the number of the newest cycle that has begun; 0 before the first.
         overruns: the number of cycles that had not ended when the next one was due.
         next_due: market time at which the next cycle is due, ns; 0 before the first.
-        last: the newest cycle's number of ticks and its market time, ns; zeros before the first.
+        seen: the number of rows of each stream that the newest cycle saw; zeros before the first.
+        since: the newest cycle's market time, ns; 0 before the first.
         broken: the number of broken bars that cycles have seen.
     """
 
@@ -60,14 +61,15 @@ class Cycles:
         self._config, self._market = config, market
         self._roster, self._forecasting = roster, forecasting
         self.scorecard = self._new_scorecard()
-        self.number = self.overruns = self.next_due = self.broken = 0
-        self.last = (0, 0)
+        self.number = self.overruns = self.next_due = self.since = self.broken = 0
+        self.seen: Watermark = dict.fromkeys(STREAMS, 0)
         self._begun: tuple[CycleBegun, Snapshot, dict[str, float]] | None = None
 
     def _new_scorecard(self) -> Scorecard:
         roster, ledger = self._roster, self._forecasting.ledger
         learners = [*roster.learners, *roster.champions]
-        return Scorecard(ledger, learners, roster.baselines, self._config.fee_bps)
+        config = self._config
+        return Scorecard(ledger, learners, roster.baselines, config.fee_bps, config.label)
 
     @property
     def running(self) -> bool:
@@ -80,13 +82,13 @@ class Cycles:
         forecasting = self._forecasting
         yield from self._tell_broken(forecasting.bars)
         snapshot = Snapshot(self._market, event.cycle, forecasting.bars, self._config.seed)
-        stream = stream_metrics(event, self.last, forecasting.next_bar, self.broken)
+        stream = stream_metrics(event, self.seen, self.since, forecasting.next_bar, self.broken)
         self._begun = event, snapshot, stream
-        self.last = (event.watermark["ticks"], event.now)
+        self.seen, self.since = event.watermark, event.now
 
     def _tell_broken(self, bars: Bars) -> Iterator[Command]:
         """Count the broken bars that the cycle before did not see, and tell of them."""
-        new = bars[(bars["final_seq"] > self.last[0]) & (bars["gap"] & BROKEN != 0)]
+        new = bars[~known(bars, self.seen) & (bars["gap"] & BROKEN != 0)]
         if len(new) == 0:
             return
         self.broken += len(new)
@@ -147,7 +149,7 @@ class Cycles:
         self, begun: CycleBegun, snapshot: Snapshot, learners: Mapping[str, Mapping[str, str]]
     ) -> dict[str, Any]:
         return {
-            "ticks": begun.digest,
+            **begun.digests,
             "bars": digest(snapshot.bars),
             "learners": learners,
             "forecasts": self._forecasting.new_rows_digest(),
@@ -190,7 +192,7 @@ class Cycles:
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Restore what a checkpoint saved; the ledger must hold its rows already."""
         for name in SAVED:
-            setattr(self, name, saved.get(name, 0))
+            setattr(self, name, saved[name])
         self.scorecard = self._new_scorecard()
         self.scorecard.restore(saved["alarmed"])
 

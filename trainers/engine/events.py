@@ -16,8 +16,18 @@ from numpy.typing import NDArray
 from streaming.bars import Bars
 from trainers.learners.learner import Model
 
-# The number of rows seen of each stream: {"ticks": n}.
+STREAMS = ("ticks", "quotes")
+
+# A number of rows for each stream: {"ticks": n, "quotes": m}.
 Watermark = Mapping[str, int]
+
+
+def known(bars: Bars, seen: Watermark) -> NDArray[np.bool]:
+    """Return which of ``bars``, ``(T,)``, are known once so many rows of each stream were seen."""
+    found: NDArray[np.bool] = (bars["final_seq"] <= seen["ticks"]) & (
+        bars["final_quote"] <= seen["quotes"]
+    )
+    return found
 
 
 class BarsTaken(NamedTuple):
@@ -52,22 +62,23 @@ class CycleBegun(NamedTuple):
     Attributes:
         cycle: the cycle's number, from 1.
         watermark: the number of rows of each stream that the cycle may see.
-        now: event time of the newest of these ticks, ns.
-        oldest: number of the oldest tick that the cache still held.
+        now: market time, ns: the event time of the newest of these ticks, or the end of the newest
+            bar, whichever is later.
+        oldest: number of the oldest row of each stream that its ring still held.
         oldest_ts: event time of that tick, ns.
         wall_ms: wall-clock time, ms since the Unix epoch; the timestamp of the cycle's metrics.
         stats: the feed's counters, by name.
-        digest: hash of the ticks received since the previous cycle.
+        digests: hash of the rows since the previous cycle, by stream.
     """
 
     cycle: int
     watermark: Watermark
     now: int
-    oldest: int
+    oldest: Watermark
     oldest_ts: int
     wall_ms: int
     stats: Mapping[str, float]
-    digest: str
+    digests: Mapping[str, str]
 
 
 class LearnerTurn(NamedTuple):

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 from streaming.counters import REJECTED
 from streaming.ticks import NS_PER_S
-from trainers.engine.events import CycleBegun
+from trainers.engine.events import CycleBegun, Watermark
 from trainers.names import STREAM
 
-COUNTED = ("gaps", "missing", "repaired", "backfilled", "late", "duplicates", "reconnects")
+COUNTED = (
+    "gaps", "missing", "repaired", "backfilled", "late", "duplicates", "reconnects", "quotes",
+    "late_quotes",
+)  # fmt: skip
 
 # How the markets' metrics are combined into the session's; the others are summed.
 TOGETHER: dict[str, Callable[[list[float]], float]] = {
@@ -19,28 +22,29 @@ TOGETHER: dict[str, Callable[[list[float]], float]] = {
 
 
 def stream_metrics(
-    begun: CycleBegun, last: tuple[int, int], bars: int, broken: int
+    begun: CycleBegun, seen: Watermark, since: int, bars: int, broken: int
 ) -> dict[str, float]:
     """Return the metrics of a stream by full name.
 
     Args:
         begun: the cycle that begins.
-        last: the previous cycle's number of ticks and its market time, ns; zeros if there is none.
+        seen: the number of rows of each stream that the previous cycle saw.
+        since: its market time, ns; 0 if there is none.
         bars: the number of bars taken so far.
         broken: the number of those that are broken.
     """
     ticks = begun.watermark["ticks"]
-    seen, since = last
+    before = seen["ticks"]
     if since == 0:  # the first cycle: the rate of the whole cache
-        seen, since = begun.oldest, begun.oldest_ts
+        before, since = begun.oldest["ticks"], begun.oldest_ts
     stats = begun.stats
     rejected = {f"rejected_{reason}": stats.get(f"rejected_{reason}", 0.0) for reason in REJECTED}
     metrics = {
         "ticks": float(ticks),
-        "cached": float(ticks - begun.oldest),
+        "cached": float(ticks - begun.oldest["ticks"]),
         "bars": float(bars),
         "broken": float(broken),
-        "ticks_per_second": (ticks - seen) * NS_PER_S / max(begun.now - since, 1),
+        "ticks_per_second": (ticks - before) * NS_PER_S / max(begun.now - since, 1),
         "span_seconds": (begun.now - begun.oldest_ts) / NS_PER_S,
         "lag_ms": stats["lag_us"] / 1000,
         "rejected": sum(rejected.values()),

@@ -19,10 +19,11 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from datamodules.labels import CLOSE
 from datamodules.snapshot import Snapshot
 from streaming.bars import Bars
 
-# The model of a version: raw bars (B, T, 10) float64 -> a tensor (B, ...).
+# The model of a version: raw bars (B, T, 16) float64 -> a tensor (B, ...).
 Model = Callable[[Any], Any]
 
 
@@ -36,6 +37,7 @@ class Context:
         features: name of the feature set, a key of ``datamodules.features.COLUMNS``.
         confidence: probability from which a forecast is a trade signal.
         fee_bps: cost of one change of position besides half the spread, bp of its value.
+        label: the price whose next move is forecast, one of ``datamodules.labels.LABELS``.
     """
 
     market: str = ""
@@ -43,6 +45,7 @@ class Context:
     features: str = "flow"
     confidence: float = 0.65
     fee_bps: float = 1.0
+    label: str = CLOSE
 
 
 @runtime_checkable

@@ -85,7 +85,9 @@ def baselines_of(config: SessionConfig, market: str = "") -> dict[str, Learner]:
 
 
 def _context(config: SessionConfig, market: str) -> Context:
-    return Context(market, config.seed, config.features, config.confidence, config.fee_bps)
+    return Context(
+        market, config.seed, config.features, config.confidence, config.fee_bps, config.label
+    )
 
 
 def make_baselines(context: Context) -> dict[str, Learner]:

@@ -48,8 +48,8 @@ def log_version(
         run_id: the learner's run.
         symbol: the market.
         learner: the learner's name.
-        module: the model in eval mode: raw bars ``(B, T, 10)`` float64 -> one tensor.
-        example: ``(B, T, 10)`` float64, real bars; B >= 2, or the export would fix B at 1.
+        module: the model in eval mode: raw bars ``(B, T, 16)`` float64 -> one tensor.
+        example: ``(B, T, 16)`` float64, real bars; B >= 2, or the export would fix B at 1.
         step: the cycle whose metrics belong to the version.
         candidate: an identifier by which ``version_of_candidate`` finds the version again.
     """

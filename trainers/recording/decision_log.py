@@ -11,9 +11,9 @@
     verdict    the verdict that led to a promotion or a rollback
     segment    a segment of the tape is in the store, with the hash of its content
 
-A decision is written before it is carried out. All else follows from the ticks and the settings, so
-a replay that repeats the decisions in order computes the same values. Each line is written by one
-``os.write``, and a kill of the process does not lose it.
+A decision is written before it is carried out. All else follows from the rows of the streams and
+the settings, so a replay that repeats the decisions in order computes the same values. Each line is
+written by one ``os.write``, and a kill of the process does not lose it.
 """
 
 from __future__ import annotations
@@ -44,6 +44,13 @@ class _Began(_Kind):
     format: int
 
 
+class _Rows(msgspec.Struct):
+    """A number of rows for each stream."""
+
+    ticks: int
+    quotes: int
+
+
 class _Bars(_Kind):
     to: int
     ask: bool
@@ -52,9 +59,9 @@ class _Bars(_Kind):
 
 class _Cycle(_Kind):
     cycle: int
-    watermark: dict[str, int]
+    watermark: _Rows
     now: int
-    oldest: int
+    oldest: _Rows
     oldest_ts: int
     wall_ms: int
     stats: dict[str, float | None]

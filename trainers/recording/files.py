@@ -35,7 +35,7 @@ RECORD = "record"  # the artifact folder of the session's run that holds its rec
 
 T = TypeVar("T")
 
-FORMAT = 2
+FORMAT = 3  # 1: tickloop 0.1; 2: no quotes
 JOURNAL = "journal.jsonl"  # a file of format 1, which tickloop 0.1 wrote
 
 

@@ -6,21 +6,24 @@ A record is the session's folder, or the artifacts of its run on another machine
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from streaming.bars import BarBuilder
-from streaming.cache import tick_cache
+from streaming.cache import quote_ring, tick_cache
 from streaming.errors import TapeError, reason_of
-from streaming.symbols import file_name
-from streaming.tape import read_tape
-from streaming.tape.segments import Segment, segments
-from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks, make_ticks
+from streaming.ring import Ring
+from streaming.tape.segment_tape import read_segment
+from streaming.tape.segments import Kind, Segment, segments
+from streaming.ticks import NS_PER_MS, NS_PER_S
 from trainers.config import SessionConfig
 from trainers.engine.drivers.streams import RecordedStream
+from trainers.engine.events import STREAMS
 from trainers.recording.decision_log import Entry, checked_decisions
 from trainers.recording.errors import RESTORE, RecordError
 from trainers.recording.files import (
@@ -34,6 +37,9 @@ from trainers.recording.files import (
     of_market,
 )
 from trainers.recording.ledger import LedgerContents, read_ledger
+
+# What is kept of each stream.
+KINDS = {"ticks": (Kind.TICKS, tick_cache), "quotes": (Kind.QUOTES, quote_ring)}
 
 
 class MarketRecord(NamedTuple):
@@ -74,14 +80,16 @@ class MarketRecord(NamedTuple):
         return read_ledger(self.folder, self.market)
 
     def stream(self) -> RecordedStream:
-        """Return the market's ticks and the bars built from them.
+        """Return the market's streams and the bars built from them.
 
         Raises:
-            RecordError: if ticks are missing, or a segment of the tape was changed.
+            RecordError: if rows are missing, or a segment of the tape was changed.
         """
-        ticks = read_ticks(self.folder, self.market, self.entries)
-        bars = BarBuilder(self.grace_ms * NS_PER_MS).update(ticks.copy())
-        return RecordedStream(ticks, bars)
+        ticks, quotes = (
+            read_rows(self.folder, self.market, self.entries, stream) for stream in STREAMS
+        )
+        bars = BarBuilder(self.grace_ms * NS_PER_MS).update(ticks.copy(), quotes.copy())
+        return RecordedStream(ticks, quotes, bars)
 
 
 class Sum(msgspec.Struct):
@@ -163,43 +171,48 @@ def read_sums(folder: Path) -> dict[int, dict[str, int]]:
     return {sum_.cycle: sum_.of for sum_ in json_lines(folder / SUMS, Sum, RESTORE)}
 
 
-def read_ticks(folder: Path, symbol: str, entries: list[Entry]) -> Ticks:
-    """Return a market's ticks from tick 0 on: those of its tape, then the rest from the cache.
+def read_rows(folder: Path, symbol: str, entries: list[Entry], stream: str) -> NDArray[np.void]:
+    """Return all rows of one of a market's streams: those of its tape, then the rest from the ring.
 
     Args:
         folder: the folder with the session's files.
         symbol: the market.
         entries: the market's decision log, which has the hashes of the tape's segments.
+        stream: one of ``STREAMS``.
 
     Raises:
-        RecordError: if ticks that a cycle has seen are missing, or a segment was changed.
+        RecordError: if rows that a cycle has seen are missing, or a segment was changed.
     """
+    kind, ring = KINDS[stream]
     hashes = {entry["name"]: entry["sha256"] for entry in entries if entry["do"] == "segment"}
-    tape = segments(folder / TAPE, symbol)
-    names = {segment.path.name for segment in tape}
-    if missing := sorted(hashes.keys() - names):
-        raise RecordError(f"{folder / TAPE / missing[0]}: the tape lacks this segment; {RESTORE}")
-    ticks, stop = [make_ticks(0)], 0
+    tape = segments(folder / TAPE, symbol, kind)
+    _check_all_there(folder / TAPE, symbol, hashes)
+    rows, stop = [np.zeros(0, kind.row)], 0
     for segment in tape:
         if segment.first != stop:
             raise RecordError(
-                f"{folder / TAPE}: ticks {stop} to {segment.first - 1} of {symbol} are not on tape;"
-                f" {RESTORE}"
+                f"{folder / TAPE}: {stream} {stop} to {segment.first - 1} of {symbol} are not on"
+                f" tape; {RESTORE}"
             )
-        ticks.append(_content(segment, symbol, hashes.get(segment.path.name)))
+        rows.append(_content(segment, kind, hashes.get(segment.path.name)))
         stop = segment.stop
-    ticks.append(_from_cache(folder, symbol, stop))
-    found = np.concatenate(ticks)
-    seen = [entry["watermark"]["ticks"] for entry in entries if entry["do"] == "cycle"]
+    found = np.concatenate([*rows, _from_ring(folder, symbol, ring, stop, kind)])
+    seen = [entry["watermark"][stream] for entry in entries if entry["do"] == "cycle"]
     if len(found) < max(seen, default=0):
         raise RecordError(
-            f"{folder / TAPE}: the tape of {symbol} ends after {len(found)} ticks, the last cycle"
-            f" has seen {max(seen)}; {RESTORE}"
+            f"{folder / TAPE}: the tape of {symbol} ends after {len(found)} {stream}, the last"
+            f" cycle has seen {max(seen)}; {RESTORE}"
         )
     return found
 
 
-def _content(segment: Segment, symbol: str, recorded: str | None) -> Ticks:
+def _check_all_there(tape: Path, symbol: str, hashes: Mapping[str, str]) -> None:
+    there = {segment.path.name for kind in Kind for segment in segments(tape, symbol, kind)}
+    if missing := sorted(hashes.keys() - there):
+        raise RecordError(f"{tape / missing[0]}: the tape lacks this segment; {RESTORE}")
+
+
+def _content(segment: Segment, kind: Kind, recorded: str | None) -> NDArray[np.void]:
     found = hashlib.sha256(segment.path.read_bytes()).hexdigest()
     if recorded is not None and found != recorded:
         raise RecordError(
@@ -207,20 +220,23 @@ def _content(segment: Segment, symbol: str, recorded: str | None) -> Ticks:
             f" cut off or changed since it was recorded: {RESTORE}"
         )
     try:
-        ticks = read_tape(segment.path, symbol)
+        rows = read_segment(segment.path, kind)
     except TapeError as e:
         raise RecordError(str(e)) from e
-    if len(ticks) != segment.stop - segment.first:
+    if len(rows) != segment.stop - segment.first:
         raise RecordError(
-            f"{segment.path}: expected {segment.stop - segment.first} ticks, found {len(ticks)};"
+            f"{segment.path}: expected {segment.stop - segment.first} rows, found {len(rows)};"
             f" {RESTORE}"
         )
-    return ticks
+    return rows
 
 
-def _from_cache(folder: Path, symbol: str, start: int) -> Ticks:
-    """Return the ticks from ``start`` on, which a killed feed had not written to the tape yet."""
-    if not (folder / f"{file_name(symbol)}.ticks").exists():
-        return make_ticks(0)
-    first, rows = tick_cache(folder, symbol).read(start)
-    return rows if first == start else make_ticks(0)
+def _from_ring(
+    folder: Path, symbol: str, ring: Callable[[Path, str], Ring], start: int, kind: Kind
+) -> NDArray[np.void]:
+    """Return the rows from ``start`` on, which a killed feed had not written to the tape yet."""
+    try:
+        first, rows = ring(folder, symbol).read(start)
+    except FileNotFoundError:
+        first, rows = -1, np.zeros(0, kind.row)
+    return rows if first == start else np.zeros(0, kind.row)

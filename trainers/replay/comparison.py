@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainers.engine.drivers.streams import comparable
+from trainers.engine.events import STREAMS
 
 # Metrics measured by a clock or counted by the feed. A replay reads them back from the log, so that
 # they are the same proves nothing, and they are not counted.
@@ -32,7 +33,7 @@ def compare_stages(market: str, cycle: int, recorded: Mapping[str, Any], now: An
         ReplayDiffersError: at the first stage that differs.
     """
     for stage, then in comparable(recorded, now).items():
-        if stage in ("ticks", "bars"):
+        if stage in (*STREAMS, "bars"):
             _same(market, cycle, stage, then, now[stage])
     for name in sorted({*recorded["learners"], *now["learners"]}):
         then, found = (each["learners"].get(name, {}) for each in (recorded, now))

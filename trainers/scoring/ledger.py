@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.quotes import SPREAD_BARS, half_spread_bps, mids
+from datamodules.mids import SPREAD_BARS, half_spread_bps, mids
 from streaming.bars import Bars
 
 # The status of a forecast.

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.quotes import BP
+from datamodules.labels import CLOSE
+from datamodules.mids import BP
 from streaming.ticks import NS_PER_S
 from trainers.scoring.ledger import Outcomes
 
@@ -24,7 +25,8 @@ class Moves(NamedTuple):
         bar: int64, open time of bar ``t``, ns; this and the next two are known when ``t`` closes.
         half_spread_bps: float64, half the spread at the close of bar ``t``, bp of the mid.
         direction: float64, the direction of the newest move up to bar ``t``: 1 or -1; 0 if none.
-        moved: float64, close of bar ``t + 1`` less that of bar ``t``; 0 if broken or waiting.
+        moved: float64, the price forecast, of bar ``t + 1`` less that of bar ``t``; 0 if broken or
+            waiting.
         ret_bps: float64, return of the mid between these closes, bp; 0 if broken or waiting.
         broken: bool, whether bar ``t + 1`` has a gap before or in it, or is not the next second.
         waiting: bool, whether bar ``t + 1`` is not known yet, as after the last row.
@@ -43,11 +45,12 @@ class Moves(NamedTuple):
         return Moves._make(column[start:] for column in self)
 
 
-def moves_of(outcomes: Outcomes) -> Moves:
+def moves_of(outcomes: Outcomes, label: str = CLOSE) -> Moves:
     """Return the moves after the bars of a ledger.
 
     Args:
         outcomes: ``(T,)`` of dtype ``OUTCOME``, oldest first.
+        label: the price that was forecast.
     """
     bar, mid = outcomes["bar"].copy(), outcomes["mid"]
     waiting = np.arange(len(bar)) == len(bar) - 1
@@ -55,7 +58,7 @@ def moves_of(outcomes: Outcomes) -> Moves:
     broken[:-1] = (outcomes["gap"][1:] != 0) | (np.diff(bar) != BAR_NS)
     whole = ~(broken | waiting)
     moved, ret_bps = np.zeros(len(bar)), np.zeros(len(bar))
-    moved[:-1] = np.diff(outcomes["close"])
+    moved[:-1] = np.diff(outcomes[label])
     ret_bps[:-1] = BP * (mid[1:] / mid[:-1] - 1)
     moved, ret_bps = np.where(whole, moved, 0.0), np.where(whole, ret_bps, 0.0)
     half_spread_bps = outcomes["half_spread_bps"].copy()

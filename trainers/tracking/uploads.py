@@ -2,7 +2,7 @@
 
     record/config.json  sums.jsonl  controls.jsonl
     record/SYMBOL.decisions.jsonl  SYMBOL.runs.json  SYMBOL.outcomes  SYMBOL.forecasts
-    record/tape/SYMBOL-FIRST-STOP.parquet     also a dataset of the run; its digest is the hash
+    record/tape/SYMBOL[.quotes]-FIRST-STOP.parquet    a dataset of the run too, with its hash
 
 A segment of the tape is uploaded as soon as it is complete, the rest when the session ends.
 """
@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 from pathlib import Path
 
 from mlflow.entities import Dataset, DatasetInput
 from mlflow.tracking import MlflowClient
 
-from streaming.tape.segments import Segment, segments
+from streaming.tape.segments import Kind, Segment, segments
 from trainers.config import SessionConfig
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.errors import DecisionLogError
@@ -57,7 +58,8 @@ class Uploads:
 
     def closed_segments(self) -> None:
         """Upload the complete segments that are not in the store yet."""
-        for segment in segments(self._session / TAPE, self._market):
+        every = (segments(self._session / TAPE, self._market, kind) for kind in Kind)
+        for segment in itertools.chain.from_iterable(every):
             if segment.path.name not in self._done:
                 digest = upload_segment(self._client, self._session.name, segment)
                 self._log.write("segment", name=segment.path.name, sha256=digest)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from datamodules.labels import CLOSE
 from trainers.recording.errors import LedgerError
 from trainers.recording.tail import LedgerTail
 from trainers.scoring.interval import Estimate
@@ -57,13 +58,20 @@ class LedgerScorer:
         symbol: the market.
         session_learners: the learners that the session names.
         fee_bps: cost of a change of position besides half the spread.
+        label: the price whose next move is forecast.
     """
 
     def __init__(
-        self, folder: Path, symbol: str, session_learners: Collection[str], fee_bps: float
+        self,
+        folder: Path,
+        symbol: str,
+        session_learners: Collection[str],
+        fee_bps: float,
+        label: str = CLOSE,
     ) -> None:
         self._tail = LedgerTail(folder, symbol)
-        self._session_learners, self._fee_bps = session_learners, fee_bps
+        self._session_learners = session_learners
+        self._fee_bps, self._label = fee_bps, label
         self._outcomes = np.zeros(0, OUTCOME)
         self._forecasts = np.zeros(0, FORECAST)
         self._control = Evidence()
@@ -93,7 +101,7 @@ class LedgerScorer:
         return [name for name in self._tail.names if is_learner(name, self._session_learners)]
 
     def _score(self) -> LedgerScores:
-        moves = moves_of(self._outcomes)
+        moves = moves_of(self._outcomes, self._label)
         scored = {
             name: scored_of(moves, self._forecasts, i) for i, name in enumerate(self._tail.names)
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from datamodules.quotes import BP
+from datamodules.mids import BP
 from trainers.config import SessionConfig
 from trainers.names import Tag
 from ui.live.market import Counters

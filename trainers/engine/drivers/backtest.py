@@ -19,7 +19,14 @@ from streaming.ticks import NS_PER_MS, NS_PER_S
 from trainers.config import TrainingConfig
 from trainers.engine.commands import Command
 from trainers.engine.drivers.recorded import timed
-from trainers.engine.events import BarsTaken, CycleBegun, CycleEnded, ForecastsTimed, LearnerTurn
+from trainers.engine.events import (
+    STREAMS,
+    BarsTaken,
+    CycleBegun,
+    CycleEnded,
+    ForecastsTimed,
+    LearnerTurn,
+)
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.roster import Roster
 from trainers.learners.learner import Forecast, Learner
@@ -47,17 +54,18 @@ def backtest(
 
 
 def _cycle(trainer: MarketTrainer, known: Bars, now: int) -> Iterator[Command]:
-    ticks, seen = int(known["final_seq"][-1]), trainer.cycles.last[0]
+    watermark = {"ticks": int(known["final_seq"][-1]), "quotes": int(known["final_quote"][-1])}
+    since = trainer.cycles.seen
     yield from trainer.handle(
         CycleBegun(
             cycle=trainer.cycle + 1,
-            watermark={"ticks": ticks},
+            watermark=watermark,
             now=now,
-            oldest=0,
+            oldest=dict.fromkeys(STREAMS, 0),
             oldest_ts=int(known["ts_open"][0]),
             wall_ms=now // NS_PER_MS,
             stats=NOTHING_COUNTED,
-            digest=digest(seen, ticks),
+            digests={name: digest(since[name], watermark[name]) for name in STREAMS},
         )
     )
     for name in trainer.roster.turns:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainers.engine.commands import Command, ForecastsMade
-from trainers.engine.drivers.streams import GONE, Stream, ticks_digest
+from trainers.engine.drivers.streams import Stream, digests
 from trainers.engine.events import (
     BarsTaken,
     ChampionInstalled,
@@ -49,7 +49,7 @@ class Recorded:
     Args:
         trainer: the market's engine, in its state before the first entry.
         entries: the entries of the decision log to repeat, oldest first.
-        stream: the market's ticks and bars.
+        stream: the market's streams and bars.
         forecasts: the ledger's forecasts, which tell what was in time and how long it took.
         models: returns the model of a registered version, given a learner's name and the
             version's number.
@@ -102,9 +102,9 @@ class Recorded:
     def _cycle(self, entry: Entry) -> Iterator[Command]:
         """Repeat a cycle as far as the log goes."""
         trainer = self._trainer
-        digest = self._digest(entry)
-        fields = (name for name in CycleBegun._fields if name != "digest")
-        self.begun = CycleBegun(**{name: entry[name] for name in fields}, digest=digest)
+        fields = {name: entry[name] for name in CycleBegun._fields if name != "digests"}
+        found = digests(self._stream, trainer.cycles.seen, entry["oldest"], entry["watermark"])
+        self.begun = CycleBegun(**fields, digests=found)
         yield from trainer.handle(self.begun)
         self.turns_left = list(trainer.roster.turns)
         while self.turns_left and self._left:
@@ -115,13 +115,6 @@ class Recorded:
         if self._left:
             end, self.begun = self._left.popleft(), None
             yield from trainer.handle(CycleEnded(end["seconds"], end["overran"]))
-
-    def _digest(self, entry: Entry) -> str:
-        """Return the hash of the ticks that were new to a cycle; ``GONE`` if some are no more."""
-        seen = self._trainer.cycles.last[0]
-        first = max(seen, entry["oldest"])
-        rows = self._stream.ticks(first, entry["watermark"]["ticks"])
-        return GONE if rows.first > first else ticks_digest(rows, seen)
 
     def _champion(self, entry: Entry) -> Iterator[Command]:
         learner, version = entry["learner"], entry["version"]

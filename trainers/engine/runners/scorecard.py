@@ -38,6 +38,7 @@ class Scorecard:
             champions.
         baselines: runners that get fewer metrics.
         fee_bps: cost of one change of position besides half the spread, bp of its value.
+        label: the price whose next move is forecast.
 
     Attributes:
         alarmed: whether the alarm of the permuted-label control was raised already.
@@ -50,8 +51,9 @@ class Scorecard:
         learners: Sequence[LearnerRunner],
         baselines: Sequence[LearnerRunner],
         fee_bps: float,
+        label: str,
     ) -> None:
-        self._ledger, self._fee_bps = ledger, fee_bps
+        self._ledger, self._fee_bps, self._label = ledger, fee_bps, label
         self._learners, self._baselines = learners, baselines
         self.alarmed = False
         self.scored: dict[str, Scored] = {}
@@ -64,7 +66,7 @@ class Scorecard:
 
     def refresh(self) -> None:
         """Score all rows, without any other effect."""
-        moves = moves_of(self._ledger.outcomes)
+        moves = moves_of(self._ledger.outcomes, self._label)
         everyone = [*self._learners, *self._baselines]
         self.scored = {
             runner.name: scored_of(moves, self._ledger.forecasts, i)

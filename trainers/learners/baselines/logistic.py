@@ -30,7 +30,7 @@ class Logistic:
     name, kind = "logistic", "forecaster"
 
     def __init__(self, context: Context) -> None:
-        self.features = context.features
+        self.features, self.label = context.features, context.label
         self._scaler = StandardScaler()
         self._model: SGDClassifier | None = None
         self._learned_until = 0  # open time of the newest bar learned from, ns
@@ -42,7 +42,7 @@ class Logistic:
         return float(self._model.predict_proba(self._standard(row))[0, 1])
 
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
-        rows = labelled_rows(snapshot.bars, self.features)
+        rows = labelled_rows(snapshot.bars, self.features, self.label)
         new = rows.ts > self._learned_until
         self._learned_until = int(snapshot.bars["ts_open"][-1])
         if new.any():

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.labels import CLOSE, label_prices
 from datamodules.snapshot import NotEnoughBarsError, Snapshot, entropy
 from datamodules.transitions import Action
 from datamodules.windows import gap_free
@@ -44,7 +45,7 @@ class Baseline(abc.ABC):
     kind = "forecaster"
 
     def __init__(self, context: Context) -> None:
-        self.seed, self.market = context.seed, context.market
+        self.seed, self.market, self.label = context.seed, context.market, context.label
         self.state: dict[str, Any] = {}
 
     def forecast(self, bars: Bars) -> Any:
@@ -82,7 +83,7 @@ class Majority(Baseline):
         return float(self.state["up"]) if len(bars) > 1 else None
 
     def counted(self, snapshot: Snapshot) -> dict[str, float]:
-        moves = moves_of(snapshot.bars)
+        moves = moves_of(snapshot.bars, self.label)
         return {"up": ((moves > 0).sum() + 1) / ((moves != 0).sum() + 2)}
 
 
@@ -96,14 +97,14 @@ class LastDirection(Baseline):
     lean = 1
 
     def predict_known(self, bars: Bars) -> float | None:
-        moves = moves_of(bars[-LOOKBACK_BARS - 1 :])
+        moves = moves_of(bars[-LOOKBACK_BARS - 1 :], self.label)
         last = moves[moves != 0][-1:]
         return (
             float(0.5 + self.lean * last[0] * (self.state["agreed"] - 0.5)) if len(last) else None
         )
 
     def counted(self, snapshot: Snapshot) -> dict[str, float]:
-        moves = moves_of(snapshot.bars)
+        moves = moves_of(snapshot.bars, self.label)
         moves = moves[moves != 0]
         agreed = (self.lean * moves[1:] * moves[:-1] > 0).sum()
         return {"agreed": max(0.5, (agreed + 1) / (max(len(moves) - 1, 0) + 2))}
@@ -175,8 +176,8 @@ class Random(Flat):
         return action, (0.0, 0.0)
 
 
-def moves_of(bars: Bars) -> NDArray[np.int64]:
-    """Return the signs of the moves between closes, ``(T - 1,)``; 0 where a gap hides the move."""
-    signs = np.sign(np.diff(bars["close"])).astype(np.int64)
+def moves_of(bars: Bars, label: str = CLOSE) -> NDArray[np.int64]:
+    """Return the signs of the moves between bars, ``(T - 1,)``; 0 where a gap hides the move."""
+    signs = np.sign(np.diff(label_prices(bars, label))).astype(np.int64)
     whole: NDArray[np.int64] = signs * gap_free(bars["gap"], 2)
     return whole

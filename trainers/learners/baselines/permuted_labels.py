@@ -30,7 +30,7 @@ class PermutedLabels:
     name, kind = "permuted_labels", "forecaster"
 
     def __init__(self, context: Context) -> None:
-        self.features = context.features
+        self.features, self.label = context.features, context.label
         self.state: dict[str, Any] = {}
 
     def forecast(self, bars: Bars) -> float | None:
@@ -41,7 +41,7 @@ class PermutedLabels:
         return float(1 / (1 + np.exp(-logit)))
 
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
-        rows = labelled_rows(snapshot.bars, self.features)
+        rows = labelled_rows(snapshot.bars, self.features, self.label)
         if len(rows.x):
             mean = rows.x.mean(0)
             least = np.minimum(SMALL, SMALL * np.abs(mean)).clip(LEAST)  # prices may be tiny

@@ -33,7 +33,7 @@ RECENT, STEADY = 0, 1  # rows of the linear weights
 # only the move, with weights that fade.
 VIEW_ROWS = 7
 FADING = tuple(0.5 * 0.7**lag for lag in range(VIEW_ROWS - 1))
-MOVES = {"classic": "close", "flow": "return"}
+MOVES = {"classic": "close", "flow": "return", "book": "return"}
 
 CLIP_SD = 4.0  # standard deviations at which a feature is clipped
 SMALL = 1e-6  # the lowest standard deviation: a feature that hardly moves must not be blown up
@@ -144,7 +144,7 @@ class Forecaster(nn.Module):
         """Forecast the next bar.
 
         Args:
-            raw: ``(B, 109, 10)`` float64, the ``RAW_COLUMNS`` of the newest bars.
+            raw: ``(B, 109, 16)`` float64, the ``RAW_COLUMNS`` of the newest bars.
 
         Returns:
             ``(B, 2)`` float32: the probability of a rise, and the signal (1 buy, -1 sell, 0 none).

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from datamodules.cnn_datamodule import Batch, CNNDataModule
 from datamodules.digest import digest
 from datamodules.features import raw_columns
+from datamodules.labels import label_prices
 from datamodules.snapshot import Snapshot
 from datamodules.windows import gap_free
 from streaming.bars import Bars
@@ -109,7 +110,7 @@ class CNN:
     adjustable = ("learning_rate", "confidence")
 
     def __init__(self, context: Context, settings: CNNSettings = CNNSettings()) -> None:
-        self._settings, self._features = settings, context.features
+        self._settings, self._features, self._label = settings, context.features, context.label
         self.learning_rate = settings.learning_rate
         self.confidence = context.confidence
         self.digests: dict[str, str] = {}
@@ -148,6 +149,7 @@ class CNN:
             updates=settings.updates,
             batch_size=settings.batch_size,
             rng=rng,
+            label=self._label,
         )
         if len(data.moved) == 0:
             return {"windows": 0.0}  # without a move there is nothing to learn from
@@ -175,8 +177,8 @@ class CNN:
             return
         raw = np.lib.stride_tricks.sliding_window_view(
             raw_columns(part[:-1]), FORECASTER_BARS, axis=0
-        ).transpose(0, 2, 1)  # (n, 109, 10)
-        moved = part["close"][FORECASTER_BARS:] - part["close"][FORECASTER_BARS - 1 : -1]
+        ).transpose(0, 2, 1)  # (n, 109, 16)
+        moved = np.diff(label_prices(part, self._label)[FORECASTER_BARS - 1 :])
         scored = (moved != 0) & gap_free(part["gap"], FORECASTER_BARS + 1)
         with torch.inference_mode():
             forecasts = self.serving.experts(torch.from_numpy(raw[scored])).numpy()

@@ -58,7 +58,7 @@ class Agent(nn.Module):
         """Decide on the next bar.
 
         Args:
-            raw: ``(B, T, 10)`` float64, ``T >= 24``, the ``RAW_COLUMNS`` of the newest bars.
+            raw: ``(B, T, 16)`` float64, ``T >= 24``, the ``RAW_COLUMNS`` of the newest bars.
 
         Returns:
             ``(B, 4)`` float32: the advantage of being out, which is the reference, so 0; the
@@ -96,7 +96,7 @@ def inputs_of(state: Tensor, unit: Tensor) -> Tensor:
 
 
 def state_of(raw: Tensor) -> Tensor:
-    """Return the states ``(B, 10, 3)`` of raw bars ``(B, T, 10)``: close, volume and RSI."""
+    """Return the states ``(B, 10, 3)`` of raw bars ``(B, T, 16)``: close, volume and RSI."""
     close, volume = raw[..., RAW_COLUMNS.index("close")], raw[..., RAW_COLUMNS.index("volume")]
     n = STATE_BARS
     return torch.stack([close[..., -n:], volume[..., -n:], rsi(close)[..., -n:]], -1)

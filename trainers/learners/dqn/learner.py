@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from datamodules.dqn_datamodule import transitions_of
 from datamodules.features import raw_columns
 from datamodules.indicators import RSI_BARS
-from datamodules.quotes import SPREAD_BARS, half_spread_bps
+from datamodules.mids import SPREAD_BARS, half_spread_bps
 from datamodules.replay_buffer import Experiences, ReplayBuffer
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
 from datamodules.transitions import STATE_BARS, Action, Transitions, typical_move

@@ -18,7 +18,7 @@ import numpy as np
 
 from streaming.credit import CreditWriter
 from streaming.events import Code
-from streaming.ticks import NS_PER_MS, NS_PER_US
+from streaming.ticks import NS_PER_MS, NS_PER_S, NS_PER_US
 from trainers.engine.commands import (
     CandidateWanted,
     Checkpoint,
@@ -30,7 +30,7 @@ from trainers.engine.commands import (
     RunUpdate,
 )
 from trainers.engine.drivers.recorded import BETWEEN, Recorded, timed
-from trainers.engine.drivers.streams import comparable, ticks_digest
+from trainers.engine.drivers.streams import comparable, digests
 from trainers.engine.events import (
     BarsTaken,
     ChampionInstalled,
@@ -39,6 +39,8 @@ from trainers.engine.events import (
     CycleEnded,
     ForecastsTimed,
     LearnerTurn,
+    Watermark,
+    known,
 )
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.learners.learner import Model
@@ -178,17 +180,20 @@ class LiveMarket:
 
     def advance(self) -> CycleDone | None:
         """Take new bars and forecast; run a cycle if one is due, and return its end."""
-        last = self.stream.ticks(self.stream.n_ticks - 1)
-        ticks = last.first + len(last.rows)
-        self._take(ticks, BETWEEN)
-        trainer = self.trainer
-        now = int(last.rows["ts_event"][-1]) if self._may_train(ticks) else 0
+        seen, trainer = self.stream.seen, self.trainer
+        self._take(seen, BETWEEN)
+        now = self._market_time(seen) if self._may_train(seen["ticks"]) else 0
         due = now >= trainer.cycles.next_due or trainer.wanted or self.last_cycle_due
         if not now or not due:
             self._credit.look(max(0, trainer.newest_bar))
             return None
         self.last_cycle_due = False
-        return self._cycle(ticks, now)
+        return self._cycle(seen, now)
+
+    def _market_time(self, seen: Watermark) -> int:
+        """Return the market's time, ns: a bar is over without a trade, too."""
+        newest = self.stream.rows("ticks", seen["ticks"] - 1, seen["ticks"]).rows["ts_event"]
+        return max(int(newest.max(initial=0)), self.trainer.newest_bar + NS_PER_S)
 
     def _may_train(self, ticks: int) -> bool:
         return not self.trainer.paused and ticks >= self.trainer.config.min_ticks
@@ -201,7 +206,7 @@ class LiveMarket:
     def has_new(self) -> bool:
         """Whether ticks or bars have come that no cycle has seen."""
         stream, trainer = self.stream, self.trainer
-        return stream.n_bars > trainer.next_bar or trainer.cycles.last[0] < stream.n_ticks
+        return stream.n_bars > trainer.next_bar or trainer.cycles.seen["ticks"] < stream.n_ticks
 
     def leave(self) -> str:
         """Let the market go on without this trainer; return what came of it, as a text."""
@@ -214,48 +219,53 @@ class LiveMarket:
             text += f"; the first cycle needs {config.min_ticks} ticks (--min_ticks)"
         return text
 
-    def _take(self, ticks: int, after: str) -> None:
-        """Take the bars that the first ``ticks`` ticks have made final.
+    def _take(self, seen: Watermark, after: str) -> None:
+        """Take the bars that are known.
 
         Args:
-            ticks: the number of ticks seen.
+            seen: the number of rows of each stream seen.
             after: name of the learner whose turn has just ended, or ``BETWEEN`` two cycles.
         """
         new = self.stream.bars(self.trainer.next_bar)
-        n = int(np.count_nonzero(new.rows["final_seq"] <= ticks))
+        n = int(np.count_nonzero(known(new.rows, seen)))
         if n == 0:
             return
         to = new.first + n
         ask = len(new.rows) == n  # otherwise the next bar is known already: too late to forecast
-        self.log.write("bars", watermark={"ticks": ticks}, to=to, ask=ask, after=after)
+        self.log.write("bars", watermark=seen, to=to, ask=ask, after=after)
         taken = BarsTaken(new.rows[:n], ask)
         self._do_all(timed(self.trainer, taken, lambda: self._times(to)))
 
     def _times(self, to: int) -> ForecastsTimed:
         """Return whether the forecasts on bar ``to - 1`` were made before the next bar came."""
-        newest = self.stream.bars(to - 1, to).rows
-        seq = int(newest["final_seq"][0]) - 1 if len(newest) else 0
-        told = self.stream.ticks(seq, seq + 1).rows
-        now = time.time_ns()
-        known_at = int(told["ts_init"][0]) if len(told) else now
-        return ForecastsTimed(self.stream.n_bars <= to, (now - known_at) // NS_PER_US)
+        in_time, now = self.stream.n_bars <= to, time.time_ns()
+        return ForecastsTimed(in_time, (now - self._known_at(to, now)) // NS_PER_US)
 
-    def _cycle(self, ticks: int, now: int) -> CycleDone:
+    def _known_at(self, to: int, now: int) -> int:
+        """Return our time, ns, at which the row came that made bar ``to - 1`` final."""
+        told = []
+        for newest in self.stream.bars(to - 1, to).rows:
+            for stream, name in (("ticks", "final_seq"), ("quotes", "final_quote")):
+                row = int(newest[name]) - 1
+                told += self.stream.rows(stream, row, row + 1).rows["ts_init"].tolist()
+        return max(told, default=now)
+
+    def _cycle(self, seen: Watermark, now: int) -> CycleDone:
         stream, trainer = self.stream, self.trainer
-        oldest = stream.oldest_tick
-        first = stream.ticks(oldest, ticks)
+        oldest, since = stream.oldest, trainer.cycles.seen
+        first = stream.rows("ticks", oldest["ticks"], oldest["ticks"] + 1).rows["ts_event"]
         begun = CycleBegun(
             cycle=trainer.cycle + 1,
-            watermark={"ticks": ticks},
+            watermark=seen,
             now=now,
-            oldest=first.first,
-            oldest_ts=int(first.rows["ts_event"][0]) if len(first.rows) else now,
+            oldest=oldest,
+            oldest_ts=int(first[0]) if len(first) else now,
             wall_ms=time.time_ns() // NS_PER_MS,
             stats=stream.stats,
-            digest=ticks_digest(first, trainer.cycles.last[0]),
+            digests=digests(stream, since, oldest, seen),
         )
         decided = begun._asdict()
-        del decided["digest"]  # can be computed from the ticks
+        del decided["digests"]  # can be computed from the rows
         self.log.write("cycle", **decided)
         self._do_all(trainer.handle(begun))
         return self._turns(begun, trainer.roster.turns)
@@ -267,9 +277,8 @@ class LiveMarket:
             started = time.perf_counter()
             self._do_all(trainer.handle(LearnerTurn(name)))
             seconds[name] = time.perf_counter() - started
-            self._take(self.stream.n_ticks, name)  # bars may have closed during the training
-        newest = self.stream.ticks(self.stream.n_ticks - 1).rows["ts_event"]
-        overran = bool(newest[-1] >= trainer.cycles.due_after_this(begun.now))
+            self._take(self.stream.seen, name)  # bars may have closed during the training
+        overran = self._market_time(self.stream.seen) >= trainer.cycles.due_after_this(begun.now)
         done: list[CycleDone] = []
         for command in trainer.handle(CycleEnded(seconds, overran)):
             if isinstance(command, CycleDone):

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from streaming.cache import bar_ring, tick_cache
+from streaming.cache import bar_ring, quote_ring, tick_cache
 from streaming.counters import STATS, ConnectionState
 from streaming.ring import Rows
+from trainers.engine.events import Watermark
 
 
 class LiveStream:
-    """The tick cache and the bar ring of one market, opened for reading.
+    """The rings of one market, opened for reading.
 
     Args:
         session: the session's folder.
@@ -25,6 +26,7 @@ class LiveStream:
 
     def __init__(self, session: Path, market: str) -> None:
         self._ticks, self._bars = tick_cache(session, market), bar_ring(session, market)
+        self._rings = {"ticks": self._ticks, "quotes": quote_ring(session, market)}
 
     @property
     def n_ticks(self) -> int:
@@ -32,14 +34,19 @@ class LiveStream:
         return self._ticks.committed
 
     @property
+    def seen(self) -> Watermark:
+        """The number of rows of each stream since the session began."""
+        return {name: ring.committed for name, ring in self._rings.items()}
+
+    @property
     def n_bars(self) -> int:
         """The number of final bars written since the session began."""
         return self._bars.committed
 
     @property
-    def oldest_tick(self) -> int:
-        """The number of the oldest tick that is still in the cache."""
-        return self._ticks.oldest
+    def oldest(self) -> Watermark:
+        """The number of the oldest row of each stream that is still in its ring."""
+        return {name: ring.oldest for name, ring in self._rings.items()}
 
     @property
     def ended(self) -> bool:
@@ -51,8 +58,8 @@ class LiveStream:
         """The feed's counters by name."""
         return {name: float(self._ticks.stats[name]) for name in STATS.names or ()}
 
-    def ticks(self, start: int, stop: int | None = None) -> Rows:
-        return self._ticks.read(start, stop)
+    def rows(self, stream: str, start: int, stop: int | None = None) -> Rows:
+        return self._rings[stream].read(start, stop)
 
     def bars(self, start: int, stop: int | None = None) -> Rows:
         return self._bars.read(start, stop)

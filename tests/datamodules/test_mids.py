@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamodules.quotes import BP, SPREAD_BARS, close_side, half_spread_bps, mids
+from datamodules.mids import BP, SPREAD_BARS, close_side, half_spread_bps, mids
 from streaming.exchange.markets.market import SIGMA
 from tests.datamodules.samples import bars_from, random_bars
 from tests.oracles.drawn_bars import bars_of_path
@@ -27,8 +27,8 @@ def quoted(bars, seed=0):
     """Give ``bars`` bids and asks that move about the close, crossed ones among them."""
     rng = np.random.default_rng(seed)
     bars = bars.copy()
-    bars["bid"] = bars["close"] * (1 - 1e-4 * rng.integers(-1, 4, len(bars)))
-    bars["ask"] = bars["close"] * (1 + 1e-4 * rng.integers(-1, 4, len(bars)))
+    bars["last_sold"] = bars["close"] * (1 - 1e-4 * rng.integers(-1, 4, len(bars)))
+    bars["last_bought"] = bars["close"] * (1 + 1e-4 * rng.integers(-1, 4, len(bars)))
     return bars
 
 
@@ -62,8 +62,8 @@ def test_without_a_spread_the_mid_is_the_close():
 
 def test_sides_spreads_and_mids_by_hand():
     bars = bars_from([100.0, 101.0, 100.0, 100.5])
-    bars["bid"] = [100.0, 100.0, 100.0, 100.0]
-    bars["ask"] = [102.0, 101.0, 101.0, 101.0]
+    bars["last_sold"] = [100.0, 100.0, 100.0, 100.0]
+    bars["last_bought"] = [102.0, 101.0, 101.0, 101.0]
     assert close_side(bars).tolist() == [-1, 1, -1, 0]
     spreads = [2 / 100 * BP, 1 / 101 * BP, 1 / 100 * BP, 1 / 100.5 * BP]
     medians = [np.median(spreads[: i + 1]) for i in range(4)]
@@ -76,22 +76,29 @@ def test_sides_spreads_and_mids_by_hand():
 
 def test_one_stale_quote_does_not_move_the_half_spread():
     _, bars = bouncing(1.0, 100)
-    bars["bid"][50] *= 0.9
+    bars["last_sold"][50] *= 0.9
     assert half_spread_bps(bars) == pytest.approx(SIGMA * BP, rel=1e-3)
 
 
 def test_a_wider_market_is_known_when_half_of_the_bars_have_it():
     bars = bars_from(np.full(200, 100.0))
-    bars["ask"] = np.where(np.arange(200) < 100, 100.02, 100.04)
+    bars["last_bought"] = np.where(np.arange(200) < 100, 100.02, 100.04)
     found = half_spread_bps(bars)
     assert found[99] == pytest.approx(1)
     assert found[100 + SPREAD_BARS // 2 - 2] == pytest.approx(1)
     assert found[100 + SPREAD_BARS // 2] == pytest.approx(2)
 
 
+def test_where_there_is_a_quote_mid_and_spread_are_its_own():
+    bars = bars_from(np.full(5, 100.0))
+    bars["bid"], bars["ask"], bars["quoted"] = 99.0, 103.0, [0, 0, 1, 1, 1]
+    assert mids(bars).tolist() == [100, 100, 101, 101, 101]
+    assert half_spread_bps(bars).tolist() == [0, 0, 200, 200, 200]
+
+
 def test_quotes_that_cross_count_as_no_spread():
     bars = bars_from(np.full(5, 100.0))
-    bars["bid"], bars["ask"] = 101.0, 99.0
+    bars["last_sold"], bars["last_bought"] = 101.0, 99.0
     assert not half_spread_bps(bars).any()
     assert mids(bars).tolist() == [100.0] * 5
 

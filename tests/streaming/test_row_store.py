@@ -32,8 +32,8 @@ def on_tape(folder):
 
 def kill(ingest):
     """End it as SIGKILL would: the locks go, nothing is written."""
-    ingest.ticks.close()
-    ingest.bars.close()
+    for ring in (ingest.ticks, ingest.bars, ingest.quote_store.ring):
+        ring.close()
 
 
 @given(st.lists(st.tuples(st.integers(0, 350), st.sampled_from(["", "kill", "write"])), max_size=8))
@@ -121,7 +121,7 @@ def test_before_a_row_is_lost_the_feed_ends_and_the_next_one_goes_on(tmp_path, c
     (tmp_path / "tape").write_text("in the way")
     ingest = closing(Ingest(tmp_path, "X", TAPED))
     ingest.push(run_of_ids(1, 91))
-    with pytest.raises(RingError, match=r"X\.ticks: 90 ticks are not on tape .*make room") as error:
+    with pytest.raises(RingError, match=r"X\.ticks: 90 rows are not on tape .*make room") as error:
         ingest.push(run_of_ids(91, 121))
     assert "\n" not in str(error.value)
     kill(ingest)

@@ -1,7 +1,7 @@
-"""One symbol's ticks: the newest in a ring, all of them on tape.
+"""One stream of a market, ticks or quotes: the newest rows in a ring, all of them on tape.
 
-    ticks -> TickStore ─┬─ SYMBOL.ticks            what others read
-                        └─ tape/SYMBOL-*.parquet   for good
+    rows -> RowStore ─┬─ SYMBOL.ticks, SYMBOL.quotes    what others read
+                      └─ tape/SYMBOL-*.parquet          for good
 
 The ring is the tape's buffer. Its one rule: no row is overwritten before it is on tape.
 """
@@ -9,39 +9,34 @@ The ring is the tape's buffer. Its one rule: no row is overwritten before it is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-from streaming.cache import write_tick_cache
+import numpy as np
+from numpy.typing import NDArray
+
 from streaming.errors import RingError
 from streaming.events import Code
+from streaming.ring import RingWriter
 from streaming.tape import TapeWriter
-from streaming.ticks import Ticks
 
 Say = Callable[[Code, str, str], None]  # code, text, what it is about
 
 
-class TickStore:
-    """Owner of a symbol's tick ring and of its tape; goes on where a killed process left them.
+class RowStore:
+    """Owner of a ring and of its tape; goes on where a killed process left them.
 
     Args:
-        session: the session's folder.
-        symbol: the market.
-        capacity: rows of the ring.
-        taped: whether there is a tape; without one, old rows are overwritten and gone.
+        ring: the ring.
+        tape: writes its tape; None if there is none: old rows are overwritten and gone.
+        symbol: the market, for what is said.
         say: reports an event.
 
     Attributes:
-        ring: the tick cache, whose header holds the stream's counters.
-
-    Raises:
-        RingError: if another process writes the ring, or there is no room for it.
-        TapeError: if the tape is another ring's.
+        ring: the ring.
     """
 
-    def __init__(self, session: Path, symbol: str, capacity: int, *, taped: bool, say: Say) -> None:
-        self.ring = write_tick_cache(session, symbol, capacity)
+    def __init__(self, ring: RingWriter, tape: TapeWriter | None, symbol: str, say: Say) -> None:
+        self.ring, self._tape = ring, tape
         self._symbol, self._say = symbol, say
-        self._tape = TapeWriter(self.ring, session / "tape", symbol) if taped else None
         self._failure = ""  # why the last segment could not be written
 
     @property
@@ -60,13 +55,13 @@ class TickStore:
         """
         if self.pending + n > self.ring.capacity and not self.write_tape():
             raise RingError(
-                f"{self.ring.path}: {self.pending} ticks are not on tape and the ring is full"
+                f"{self.ring.path}: {self.pending} rows are not on tape and the ring is full"
                 f" ({self._failure}); make room on the disk"
             )
 
-    def append(self, ticks: Ticks) -> None:
-        """Take ticks that ``make_room`` has made room for."""
-        self.ring.append(ticks)
+    def append(self, rows: NDArray[np.void]) -> None:
+        """Take rows that ``make_room`` has made room for."""
+        self.ring.append(rows)
         # A burst must not run ahead of its tape; after a failure, only what is due tries again.
         if self.pending > self.ring.capacity // 2 and not self._failure:
             self.write_tape()
@@ -74,7 +69,7 @@ class TickStore:
     def write_tape(self) -> bool:
         """Write what is not on tape as a segment; return whether all is on it now.
 
-        A failure is reported once, and the ticks stay in the ring for the next attempt.
+        A failure is reported once, and the rows stay in the ring for the next attempt.
         """
         if self._tape is None:
             return True
