@@ -94,6 +94,12 @@ def test_a_mark_that_says_no_more_than_the_row_sent_with_it_is_left_out() -> Non
     assert order(chunk.part(0, 3))[1:] == [("mark", 1), ("mark", 2)]
 
 
+def test_times_and_dues_keep_their_nanoseconds() -> None:
+    ticks = ticks_at(0.5, 1.5)
+    ticks["ts_event"] += [1, 3]
+    assert (np.diff(marked(ticks).due) == [NS_PER_S // 2 - 1, NS_PER_S // 2 + 3]).all()
+
+
 def test_a_quote_tells_no_time_but_is_not_made_late() -> None:
     ticks = ticks_at(0.5, 4.5)
     books = np.zeros(1, BOOK)

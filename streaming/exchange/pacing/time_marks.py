@@ -40,9 +40,9 @@ def with_marks(
         end: no mark is due later, ns.
     """
     start = int(since > 0)
+    before = np.full(start, since, np.int64)
     times, moves, due = (
-        np.concatenate([[since] * start, part]).astype(np.int64)
-        for part in (times, chunk.moves(times), chunk.due)
+        np.concatenate([before, part]) for part in (times, chunk.moves(times), chunk.due)
     )
     newest, reached = np.maximum.accumulate(moves), np.maximum.accumulate(times)
     floor = _floor(times, newest, grace_ns, until)
