@@ -7,9 +7,6 @@ import contextlib
 import random
 import time
 
-import numpy as np
-from numpy.typing import NDArray
-
 from streaming.backoff import full_jitter
 from streaming.config import StreamConfig
 from streaming.errors import RepairError
@@ -58,11 +55,6 @@ class ClockReader:
     def latest(self) -> int:
         """Return the latest time that a trade can have now, ns."""
         return latest_time(self._clock, steady_ns(), time.time_ns())
-
-    def at(self, stamps: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the venue's time, ns, at moments of the last second by our clock, ns."""
-        age = np.clip(time.time_ns() - stamps, 0, MAX_AGE_NS)
-        return self.now() - (age * self._rate).astype(np.int64)
 
     def lag_us(self, ts_event: int, ts_init: int) -> float | None:
         """Return how long a trade that has just come took from the venue to here, us."""

@@ -31,6 +31,11 @@ class Delay:
         self._mean += MEAN_WEIGHT * off
 
     @property
+    def mean_ns(self) -> int | None:
+        """How long a trade takes on average, ns; None before the first."""
+        return None if self._mean is None else int(self._mean)
+
+    @property
     def most_ns(self) -> int | None:
         """How long a trade may take, ns; None before the first."""
         if self._mean is None:

@@ -145,7 +145,8 @@ class Feed:
         self._marks.heard(symbol)
         timeless = updates["flags"] & RECEIVED != 0
         if timeless.any():
-            updates["ts_event"][timeless] = self._clock.at(updates["ts_init"][timeless])
+            times = self._marks.happened_at(symbol, updates["ts_init"][timeless])
+            updates["ts_event"][timeless] = self._clock.now() if times is None else times
         return self._conflations[symbol].take(updates, latest, symbol, rejected)
 
     def _push(self, symbol: str, ticks: Ticks, quotes: Quotes) -> None:

@@ -15,6 +15,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from streaming.bars import MAX_CARRY_S
 from streaming.delay import Delay
 from streaming.errors import RepairError
@@ -76,6 +79,22 @@ class TimeMarks:
             self._delays[symbol].add(now - newest)
             # Trades that are missing before it are a hole in the ids, which is seen to.
             self._whole_since[symbol] = self._line.made
+
+    def happened_at(self, symbol: str, stamps: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Return when what came with a market's trades happened at the venue, ns.
+
+        Args:
+            symbol: the market.
+            stamps: ``(n,)`` when it was received, ns by our clock; within the last second.
+
+        Returns:
+            ``(n,)`` event times; None before the first trade.
+        """
+        if (delay := self._delays[symbol].mean_ns) is None:
+            return None
+        ages = np.clip(time.time_ns() - stamps, 0, NS_PER_S)
+        times: NDArray[np.int64] = steady_ns() - ages - delay
+        return times
 
     def told(self, symbol: str, ts: int) -> None:
         """Take the venue's word that all trades of a market before ``ts``, ns, have come."""

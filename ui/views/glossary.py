@@ -43,12 +43,17 @@ STREAM = {
     "stream/duplicates": Term("trades", "Trades dropped because their id was seen before."),
     "stream/reconnects": Term("times", "How often the connection was lost and made again."),
     "stream/overruns": Term("cycles", "Cycles that had not ended when the next was due."),
+    "stream/quotes": Term("updates", "Updates of the best bid and ask, and of their sizes."),
+    "stream/late_quotes": Term("quotes", "Quotes that came when their bar was final."),
     "stream/rejected": Term("messages", "Messages dropped, for whatever reason."),
     "stream/rejected_malformed": Term("messages", "No JSON, or a field is missing or wrong."),
     "stream/rejected_not_trade": Term("messages", "Another kind of message."),
     "stream/rejected_foreign_symbol": Term("messages", "Of a symbol that nobody asked for."),
     "stream/rejected_oversized": Term("messages", "Far larger than any trade."),
     "stream/rejected_bad_price": Term("trades", "The price is no positive number."),
+    "stream/rejected_bad_quote": Term(
+        "quotes", "The book is crossed, has an empty side, or no finite numbers."
+    ),
     "stream/rejected_bad_size": Term("trades", "The size is no positive number."),
     "stream/rejected_bad_time": Term(
         "trades", "Before 2009, or over a minute ahead of the venue's clock."
