@@ -9,6 +9,7 @@ from pathlib import Path
 from streaming.config import StreamConfig
 from streaming.credit import Credits
 from streaming.events import Code, EventWriter
+from streaming.exchange.markets import seconds
 from streaming.exchange.pacing.market_clock import LONG_AGO_NS, MarketClock
 from streaming.exchange.pacing.replayer import Replayer, Timed
 from streaming.exchange.protocol.chunk import Chunk
@@ -78,9 +79,13 @@ class MarketSimulator:
         assert self._clock is not None  # for mypy
         before = max(MIN_BEFORE_S, config.backfill_seconds)
         start_ns = (self._clock.start_ns // NS_PER_S - before) * NS_PER_S
-        return {
-            symbol: market_chunks(market, config.seed, symbol, start_ns, self._grace_ns)
+        markets = {
+            symbol: seconds(market, config.seed, symbol, start_ns, quotes=config.quotes)
             for symbol in config.symbol_list
+        }
+        return {
+            symbol: market_chunks(each, start_ns, self._grace_ns)
+            for symbol, each in markets.items()
         }
 
     def _load_tape(self, config: StreamConfig) -> dict[str, Iterator[Timed]]:

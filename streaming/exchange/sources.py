@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from streaming.config import StreamConfig
 from streaming.console import say
 from streaming.errors import ConfigError
-from streaming.exchange.markets import MARKETS, Market, trades
+from streaming.exchange.markets import MARKETS, Market, Second
 from streaming.exchange.pacing.replayer import Timed
 from streaming.exchange.pacing.time_marks import FOR_EVER, with_marks
 from streaming.exchange.protocol.chunk import Chunk
@@ -73,24 +73,20 @@ def recordings(config: StreamConfig) -> dict[str, Recording]:
     return found
 
 
-def market_chunks(
-    market: Market, seed: int, symbol: str, start_ns: int, grace_ns: int
-) -> Iterator[Timed]:
+def market_chunks(seconds: Iterator[Second], start_ns: int, grace_ns: int) -> Iterator[Timed]:
     """Yield a market's seconds for ever, each row due at its event time, with time marks.
 
     Args:
-        market: one of ``MARKETS``.
-        seed: the market's.
-        symbol: decides the price level.
+        seconds: the market.
         start_ns: when the first second begins, Unix epoch; a whole second.
         grace_ns: how far behind the end of a second its mark stands, ns.
     """
     agg_id, newest = FIRST_AGG_ID, 0
-    for ticks in trades(market, seed, symbol, start_ns):
+    for ticks, quotes in seconds:
         start_ns += NS_PER_S
         rows = with_aggregates(ticks, ticks["ts_event"], agg_id)
         agg_id = int(rows["agg_id"][-1]) + 1 if len(rows) else agg_id
-        chunk = Chunk(rows)
+        chunk = Chunk(rows, with_due(quotes, quotes["ts_event"]))
         times = chunk.times(FOR_EVER)
         chunk = with_marks(chunk, times, grace_ns, since=newest, until=start_ns)
         times = chunk.times(FOR_EVER)

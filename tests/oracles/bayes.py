@@ -42,6 +42,29 @@ def answer_of(up: NDArray[np.float64], weights: NDArray[np.float64] | None = Non
     return Answer(*(float(np.average(x, weights=weights)) for x in (sure, loss)))
 
 
+def after_book(up: Floats, leans: NDArray[np.int8] | int, shows: float) -> Floats:
+    """Return ``(n,)`` the probability of a rise, given the side to which the book leans as well.
+
+    Args:
+        up: ``(n,)`` the probability without the book.
+        leans: ``(n,)`` its larger side, +1 or -1, which is the direction that comes with
+            probability ``shows``, whatever was before.
+        shows: how often.
+    """
+    likely = np.where(np.asarray(leans) > 0, shows, 1 - shows)
+    rises, falls = up * likely, (1 - up) * (1 - likely)
+    probability: Floats = rises / (rises + falls)
+    return probability
+
+
+def with_book(up: Floats, shows: float, weights: Floats | None = None) -> Answer:
+    """Return the expected figures of who sees the book too; arguments as above."""
+    often = np.full(len(up), 1 / len(up)) if weights is None else weights
+    seen = np.concatenate([after_book(up, side, shows) for side in (1, -1)])
+    bid_larger = up * shows + (1 - up) * (1 - shows)
+    return answer_of(seen, np.concatenate([often * bid_larger, often * (1 - bid_larger)]))
+
+
 class Path(NamedTuple):
     """Returns of consecutive seconds, and what the past says about each of them.
 
@@ -72,8 +95,8 @@ class Predictable(Process):
         """Return the mean of the next return, sigma, in each state."""
 
     @abc.abstractmethod
-    def answer(self) -> Answer:
-        """Return the figures of the exact rule, in the long run."""
+    def answer(self, shows: float = 0.5) -> Answer:
+        """Return the figures of the exact rule, in the long run; ``shows`` as in ``with_book``."""
 
     def draw(self, rng: Generator, n: int) -> Path:
         """Return the first ``n`` seconds of the process."""
@@ -92,9 +115,9 @@ class Stationary(Predictable):
     def chain(self) -> Chain:
         """Return how the state moves from second to second."""
 
-    def answer(self) -> Answer:
+    def answer(self, shows: float = 0.5) -> Answer:
         chain = self.chain()
-        return answer_of(self.up(chain.states), chain.stationary())
+        return with_book(self.up(chain.states), shows, chain.stationary())
 
     def optimum(self, cost: float, positions: tuple[float, float] = (0.0, 1.0)) -> Optimum:
         """Return what the best trader does and earns, in sigma; see ``trading.optimum``."""

@@ -20,7 +20,7 @@ from streaming.exchange.markets import hawkes
 from streaming.exchange.markets.arrivals import BLOCK_S, Arrivals
 from streaming.exchange.markets.hawkes import BALANCED
 from streaming.exchange.markets.processes.process import Floats
-from tests.oracles.bayes import Answer, answer_of
+from tests.oracles.bayes import Answer, with_book
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(32)  # on (-1, 1)
 
@@ -66,9 +66,9 @@ class Hawkes(hawkes.Hawkes):
         result: Floats = (1 + buys[:, None] * left / mu) * alone @ WEIGHTS / 4
         return result
 
-    def answer(self, minutes: int = 240) -> Answer:
+    def answer(self, shows: float = 0.5, minutes: int = 240) -> Answer:
         """Return the figures of the exact rule, from a drawn flow: to about 0.002."""
-        return answer_of(self.draw(np.random.default_rng(0), minutes).buy)
+        return with_book(self.draw(np.random.default_rng(0), minutes).buy, shows)
 
     def _excitement(self, time: Floats, side: NDArray[np.int8]) -> tuple[Floats, Floats]:
         """Return the excitement of buys and of sells, ``(n,)``, after the order before each."""

@@ -138,8 +138,8 @@ class Switch(switch.Switch, Predictable):
     def mean(self, states: Floats) -> Floats:
         return self.phases[0].mean(states)
 
-    def answer(self) -> Answer:
-        return self.phases[0].answer()
+    def answer(self, shows: float = 0.5) -> Answer:
+        return self.phases[0].answer(shows)
 
 
 # The same parameters as those of the markets' registry.

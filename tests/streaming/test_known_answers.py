@@ -16,7 +16,7 @@ from streaming.bars import BAR, Bars
 from streaming.exchange.markets.arrivals import Arrivals
 from streaming.exchange.markets.hawkes import PERSISTENT
 from streaming.ticks import NS_PER_S
-from tests.oracles.bayes import Answer, Path, Predictable, Stationary, answer_of
+from tests.oracles.bayes import Answer, Path, Predictable, Stationary, after_book, answer_of
 from tests.oracles.bounce import bounce_answer, up_after
 from tests.oracles.chain import Chain
 from tests.oracles.drawn_bars import bars_of_path
@@ -87,6 +87,20 @@ def test_its_means_come_true_at_every_level(process: Predictable) -> None:
 @EACH
 def test_what_it_scores_is_its_answer(process: Predictable) -> None:
     assert scored(drawn(process)) == pytest.approx(answer(process), abs=0.006)
+
+
+@EACH
+def test_who_sees_the_book_too_scores_its_answer(process: Predictable) -> None:
+    path, shows = drawn(process), 0.65
+    came = np.where(path.returns > 0, 1, -1)
+    leans = np.where(rng(2).random(N) < shows, came, -came)
+    seen = path._replace(up=after_book(path.up, leans, shows))
+    assert scored(seen) == pytest.approx(process.answer(shows), abs=0.006)
+
+
+def test_a_book_that_tells_nothing_changes_nothing() -> None:
+    assert Momentum().answer(0.5) == pytest.approx(answer(Momentum()))
+    assert Martingale().answer(0.7).accuracy == pytest.approx(0.7)
 
 
 @EACH

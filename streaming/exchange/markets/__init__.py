@@ -1,7 +1,7 @@
 """Synthetic markets, of which the best possible forecast is known exactly.
 
-    processes (returns of seconds) ─> moves of the mid ─┐
-                          arrivals ─> orders ───────────┴─> blocks ─> fills ─> sim:NAME
+    processes (returns of seconds) ─> moves of the mid ─┐          ┌─> fills ─> trades ─┐
+                          arrivals ─> orders ───────────┴─> blocks ┴─> leans ─> book ───┴> sim:NAME
 
     hawkes      a market of orders alone, each of which moves the mid
     default     the market of ``sim``
@@ -11,8 +11,8 @@ Returns are in units of sigma, the standard deviation of the unpredictable part 
 return; a market has ``SIGMA`` of them.
 """
 
-from streaming.exchange.markets.fills import trades
+from streaming.exchange.markets.fills import Second, seconds, trades
 from streaming.exchange.markets.market import Market
 from streaming.exchange.markets.registry import MARKETS
 
-__all__ = ["MARKETS", "Market", "trades"]
+__all__ = ["MARKETS", "Market", "Second", "seconds", "trades"]

@@ -37,4 +37,5 @@ class Hawkes:
         """Yield the market for ever; an order meets the mid that the last one left."""
         for time, side in self.arrivals.blocks(order_rng, itertools.repeat(BALANCED)):
             mid = STEP * np.concatenate([[0], np.cumsum(side, dtype=np.int64)])
-            yield Block(mid, np.arange(len(side)), time, side)
+            at, begins = np.arange(len(side)), np.concatenate([[0.0], time])
+            yield Block(mid, at, time, side, at + 1, begins, side, by_order=True)

@@ -42,27 +42,52 @@ class Block(NamedTuple):
         at: ``(n,)`` which of ``mid`` each order meets.
         time: ``(n,)`` seconds since the block's start.
         side: ``(n,)`` the taker's, +1 or -1.
+        leaves: ``(n,)`` which of ``mid`` is in force behind each order.
+        begins: ``(k,)`` since when each of ``mid`` is in force, seconds since the block's start.
+        comes: ``(m,)`` the directions that the book may show before they come, +1 or -1: of the
+            mid in each second, or the side of each order.
+        by_order: whether they are those of orders.
     """
 
     mid: NDArray[np.float64]
     at: NDArray[np.int64]
     time: NDArray[np.float64]
     side: NDArray[np.int8]
+    leaves: NDArray[np.int64]
+    begins: NDArray[np.float64]
+    comes: NDArray[np.int8]
+    by_order: bool = False
 
 
-# The blocks of ``sim:NAME``, for ever, from a generator for the mid and one for the orders.
-Market = Callable[[Generator, Generator], Iterator[Block]]
+# Blocks for ever, from a generator for the mid and one for the orders.
+Blocks = Callable[[Generator, Generator], Iterator[Block]]
 
 
-def with_orders(moves: Callable[[Generator], Iterator[Moves]]) -> Market:
+class Market(NamedTuple):
+    """What ``sim:NAME`` names.
+
+    Attributes:
+        blocks: its orders and mids.
+        shows: how often the larger side of its book at rest is the side to which the market goes
+            next; 1/2 if it tells nothing.
+    """
+
+    blocks: Blocks
+    shows: float
+
+
+def with_orders(moves: Callable[[Generator], Iterator[Moves]]) -> Blocks:
     """Return the market of a mid that moves by itself, and of the orders that come to it."""
+    begins = np.arange(BLOCK_S * STEPS) / STEPS
 
     def blocks(mid_rng: Generator, order_rng: Generator) -> Iterator[Block]:
         for_mid, for_lean = itertools.tee(moves(mid_rng))
         arrived = Arrivals().blocks(order_rng, (part.lean for part in for_lean))
         for part, (time, side) in zip(for_mid, arrived, strict=True):
             at = (time * 1000).astype(np.int64) * STEPS // 1000
-            yield Block(np.cumsum(part.returns), at, time, side)
+            seconds = part.returns.reshape(BLOCK_S, STEPS).sum(axis=1)
+            comes = np.where(seconds > 0, 1, -1).astype(np.int8)
+            yield Block(np.cumsum(part.returns), at, time, side, at, begins, comes)
 
     return blocks
 

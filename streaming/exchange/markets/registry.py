@@ -20,8 +20,16 @@ PROCESSES: dict[str, Process] = {
     "switch": Switch(),
 }
 
+SHOWS = 0.6  # of the markets that can be predicted without the book, too
+
 MARKETS: dict[str, Market] = {
-    "default": with_orders(leaning),
-    **{name: with_orders(moves_of(process)) for name, process in PROCESSES.items()},
-    "hawkes": Hawkes().blocks,
+    "default": Market(with_orders(leaning), 0.65),
+    "martingale": Market(with_orders(moves_of(Martingale())), 0.5),
+    "book": Market(with_orders(moves_of(Martingale())), 0.7),
+    **{
+        name: Market(with_orders(moves_of(process)), SHOWS)
+        for name, process in PROCESSES.items()
+        if name != "martingale"
+    },
+    "hawkes": Market(Hawkes().blocks, SHOWS),
 }
