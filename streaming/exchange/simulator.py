@@ -67,6 +67,8 @@ class MarketSimulator:
         }
         for _ in self.advance():
             pass  # what lies in the past is history, not streamed
+        for replayer in self.replayers.values():
+            replayer.begin()
         self._credits = credits
 
     def _load_market(self, config: StreamConfig) -> dict[str, Iterator[Timed]]:

@@ -14,10 +14,11 @@ from streaming.exchange.markets import MARKETS, Market, trades
 from streaming.exchange.pacing.replayer import Timed
 from streaming.exchange.pacing.time_marks import FOR_EVER, with_marks
 from streaming.exchange.protocol.chunk import Chunk
+from streaming.exchange.protocol.quotes import with_due
 from streaming.exchange.protocol.trades import FIRST_AGG_ID, with_aggregates
 from streaming.tape import Recording, open_tape, parse_address, release_memory
 from streaming.tape.order import has_receive_times
-from streaming.ticks import NS_PER_S, Ticks, filled_times
+from streaming.ticks import NS_PER_S, filled_times
 
 # A longer silence of a tape is cut to this: a night, or one row received hours late.
 MAX_PAUSE_S = 3600
@@ -59,13 +60,13 @@ def market_of(config: StreamConfig) -> Market:
 
 
 def recordings(config: StreamConfig) -> dict[str, Recording]:
-    """Read the trades of each symbol on the tape that ``config.source`` names.
+    """Read the trades and quotes of each symbol on the tape that ``config.source`` names.
 
     Raises:
         ConfigError: if what is said of the tape cannot be.
         TapeError: if the tape cannot be read, or a symbol is not on it.
     """
-    tape = open_tape(parse_address(config.source.partition(":")[2]))
+    tape = open_tape(parse_address(config.source.partition(":")[2]), quotes=config.quotes)
     found = {symbol: tape.read(symbol) for symbol in config.symbol_list}
     del tape
     release_memory()
@@ -107,12 +108,10 @@ def tape_chunks(
         grace_ns: how far behind the end of a second its mark stands, ns.
         latest_ns: the latest event time that is possible, ns.
     """
-    ticks = [recording.ticks for recording in recorded.values()]
-    received = all(has_receive_times(part) for part in ticks)
-    due = due_times(ticks, "ts_init" if received else "ts_event")
-    chunks = [
-        Chunk(with_aggregates(part, part_due)) for part, part_due in zip(ticks, due, strict=True)
-    ]
+    parts = list(recorded.values())
+    received = all(_is_received(part) for part in parts)
+    chunks = [_chunk(part) for part in parts]
+    _make_due(chunks, parts, "ts_init" if received else "ts_event")
     # Behind its last row a market goes on for as long as the others do.
     until = max(int(chunk.times(latest_ns).max()) for chunk in chunks)
     end = max(int(chunk.due[-1]) for chunk in chunks)
@@ -124,16 +123,35 @@ def tape_chunks(
     return found
 
 
-def due_times(ticks: Sequence[Ticks], paced_by: str) -> list[NDArray[np.int64]]:
-    """Return when each tick of each symbol is due, ns: never earlier than the one before.
+def _is_received(recording: Recording) -> bool:
+    """Return whether each row tells when it was received."""
+    return has_receive_times(recording.ticks) and bool((recording.quotes["ts_init"] > 0).all())
+
+
+def _chunk(recording: Recording) -> Chunk:
+    ticks, quotes = recording.ticks, recording.quotes
+    return Chunk(with_aggregates(ticks, ticks["ts_event"]), with_due(quotes, quotes["ts_event"]))
+
+
+def _make_due(chunks: Sequence[Chunk], parts: Sequence[Recording], paced_by: str) -> None:
+    """Fill in when the rows of each symbol are due, given the field that gives the pace."""
+    pace = [
+        chunk.merged(part.ticks[paced_by], part.quotes[paced_by])
+        for chunk, part in zip(chunks, parts, strict=True)
+    ]
+    for chunk, due in zip(chunks, due_times(pace), strict=True):
+        chunk.trades["due"], chunk.books["due"] = due[chunk.trade_at], due[chunk.book_at]
+
+
+def due_times(times: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    """Return when each row of each symbol is due, ns: never earlier than the one before.
 
     Args:
-        ticks: ``(n,)`` for each symbol, in the order of receipt.
-        paced_by: the field that gives the pace, ``ts_init`` or ``ts_event``.
+        times: ``(n,)`` for each symbol, ns, in the order of receipt; 0 is not known, and paces
+            nothing.
     """
-    # A time that is not known paces nothing.
-    pace = [np.maximum.accumulate(filled_times(part[paced_by])) for part in ticks]
+    pace = [np.maximum.accumulate(filled_times(part)) for part in times]
     moments, where = np.unique(np.concatenate(pace), return_inverse=True)
     pauses = np.minimum(np.diff(moments), MAX_PAUSE_S * NS_PER_S)
     due = moments[0] + np.concatenate([[0], np.cumsum(pauses)])
-    return np.split(due[where], np.cumsum([len(part) for part in ticks])[:-1])
+    return np.split(due[where], np.cumsum([len(part) for part in times])[:-1])

@@ -1,7 +1,8 @@
-"""Recorded trades: the session's own Parquet segments, and other people's tables.
+"""Recorded trades and quotes: the session's own segments, others' tables, received messages.
 
 tick ring -> TapeWriter -> BTCUSDT-000000000000-000000054000.parquet -> SegmentTape ─┐
-a CSV or Parquet file, maybe packed -> Table ──────────────────────-> TableTape ──┴-> Recording
+a CSV or Parquet file, maybe packed, and that of its quotes beside it -> TableTape ──┼-> Recording
+lines of RECEIVED_NS {"stream":"btcusdt@trade",...} ──────────────---> CaptureTape ──┘
 
 A table's header names its columns (``columns`` knows the names that public files use). Times may be
 in s, ms, us or ns, or dates; rows may come in any order; what a file is can also be said:

@@ -1,16 +1,18 @@
-"""Which column of a file is which field of a tick: by the names in its header.
+"""Which column of a file is which field of a tick or a quote: by the names in its header.
 
 A file without a header is read if its columns are those of a known format, in their order:
 
-Binance trades     id,price,qty,quoteQty,time,isBuyerMaker[,isBestMatch]
-Binance aggTrades  aggId,price,qty,firstId,lastId,time,isBuyerMaker[,isBestMatch]
-bbgo               id,side,size,price,time
+Binance trades      id,price,qty,quoteQty,time,isBuyerMaker[,isBestMatch]
+Binance aggTrades   aggId,price,qty,firstId,lastId,time,isBuyerMaker[,isBestMatch]
+Binance bookTicker  updateId,bidPrice,bidQty,askPrice,askQty,transactionTime,eventTime
+bbgo                id,side,size,price,time
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from streaming.errors import TapeError
 from streaming.ticks import Side
@@ -32,11 +34,28 @@ NAMES = {
 }
 FIELDS = tuple(NAMES)
 UNUSED = "-"
-FIELD_OF = {name: field for field, names in NAMES.items() for name in names.split()}
+
+# The same of quotes.
+QUOTE_NAMES = {
+    "id": "id updateid orderbookupdateid",
+    "bid": "bid bidprice bestbid bestbidprice bidpx",
+    "ask": "ask askprice bestask bestaskprice askpx",
+    "bid_size": "bidsize bidqty bidquantity bidamount bidvolume bestbidsize bestbidqty"
+    " bestbidamount bidsz",
+    "ask_size": "asksize askqty askquantity askamount askvolume bestasksize bestaskqty"
+    " bestaskamount asksz",
+    "time": "time timestamp ts tsevent exch exchtime transacttime transactiontime exchangetime"
+    " timeexchange datetime date",
+    **{field: NAMES[field] for field in ("received", "symbol", "venue")},
+}
 
 # The keys of Binance's messages, in which case counts.
 FIELD_OF_KEY = {
     "a": "id", "t": "id", "p": "price", "q": "size", "T": "time", "m": "maker", "s": "symbol",
+}  # fmt: skip
+
+QUOTE_OF_KEY = {
+    "u": "id", "b": "bid", "B": "bid_size", "a": "ask", "A": "ask_size", "T": "time", "s": "symbol",
 }  # fmt: skip
 
 # How files say which side the taker was on, and whether the buyer was the maker, in lower case.
@@ -54,27 +73,47 @@ MAKERS = {
 # Formats whose files have no header: what is in each column.
 BINANCE_TRADES = ["id", "price", "size", "-", "time", "maker", "-"]
 BINANCE_AGG_TRADES = ["id", "price", "size", "-", "-", "time", "maker", "-"]
+BINANCE_BOOK_TICKER = ["id", "bid", "bid_size", "ask", "ask_size", "time"]
 BBGO = ["id", "side", "size", "price", "time"]
 
 Columns = dict[str, int]  # the position of each field that a file has
 
 
-def in_header(cells: Sequence[str]) -> Columns | None:
+class Schema(NamedTuple):
+    """What a table is of.
+
+    Attributes:
+        field_of: a column's field by its name in lower case, without blanks and the like.
+        field_of_key: by its name where case counts.
+        needed: the fields that it must have, each one or one of several.
+        by_place: returns the columns of a file whose first row has these words and no header.
+        advice: what to do if the columns are not known.
+    """
+
+    field_of: Mapping[str, str]
+    field_of_key: Mapping[str, str]
+    needed: tuple[tuple[str, ...], ...]
+    by_place: Callable[[Sequence[str]], Columns | None]
+    advice: str
+
+
+def in_header(cells: Sequence[str], schema: Schema) -> Columns | None:
     """Return the columns that a header names; None if the line is no header.
 
     Args:
         cells: of the file's first line.
+        schema: what the table is of.
 
     Raises:
         TapeError: if a field is missing, or two columns have it.
     """
-    fields = [_field(cell) for cell in cells]
+    fields = [_field(cell, schema) for cell in cells]
     if len({field for field in fields if field}) < 2:
         return None
-    return positions(fields, cells)
+    return positions(fields, cells, schema)
 
 
-def positions(fields: Sequence[str], cells: Sequence[str]) -> Columns:
+def positions(fields: Sequence[str], cells: Sequence[str], schema: Schema) -> Columns:
     """Return where each field is, given the field of each column; other columns have "".
 
     Raises:
@@ -85,32 +124,30 @@ def positions(fields: Sequence[str], cells: Sequence[str]) -> Columns:
         if field in found:
             raise TapeError(
                 f"expected one column for {field}, found {cells[found[field]]!r} and"
-                f" {cells[position]!r}; {SAY_WHICH}"
+                f" {cells[position]!r}; {schema.advice}"
             )
         if field:
             found[field] = position
-    missing = [field for field in ("price", "size", "time") if field not in found]
-    missing += [] if found.keys() & {"side", "maker"} else ["side or maker"]
+    missing = [" or ".join(each) for each in schema.needed if not found.keys() & set(each)]
     if missing:
         raise TapeError(
             f"expected a column for {', '.join(missing)}; found: {', '.join(cells)[:200]};"
-            f" {SAY_WHICH}"
+            f" {schema.advice}"
         )
     if {"side", "maker"} <= found.keys():
         one, other = cells[found["side"]], cells[found["maker"]]
         raise TapeError(f"expected one column for the side, found {one!r} and {other!r};"
-                        f" {SAY_WHICH}")  # fmt: skip
+                        f" {schema.advice}")  # fmt: skip
     return found
 
 
-SAY_WHICH = "say which column is what: tape:PATH?columns=id,price,size,-,time,maker"
-
-
-def without_header(cells: Sequence[str]) -> Columns | None:
+def without_header(cells: Sequence[str], schema: Schema) -> Columns | None:
     """Return the columns of a known format whose first row has these cells; None if it is none."""
     words = [cell.strip().lower() for cell in cells]
-    if not words[0].isdigit():
-        return None
+    return schema.by_place(words) if words[0].isdigit() else None
+
+
+def _trades_by_place(words: Sequence[str]) -> Columns | None:
     if len(words) == 5 and words[1] in ("buy", "sell"):
         return dict(zip(BBGO, range(5), strict=True))
     for names in (BINANCE_TRADES, BINANCE_AGG_TRADES):
@@ -120,15 +157,41 @@ def without_header(cells: Sequence[str]) -> Columns | None:
     return None
 
 
+def _quotes_by_place(words: Sequence[str]) -> Columns | None:
+    if len(words) != 7 or not (words[5].isdigit() and words[6].isdigit()):
+        return None
+    return {name: at for at, name in enumerate(BINANCE_BOOK_TICKER)}
+
+
 def is_header(cells: Sequence[str], columns: Columns) -> bool:
     """Return whether a line names the columns, which a user has said: its price is a word."""
     price = cells[columns["price"]].strip()
     return bool(re.match(r"[^\W\d]", price)) and price.lower() not in ("nan", "inf", "null", "none")
 
 
-def _field(cell: str) -> str:
+def _field(cell: str, schema: Schema) -> str:
     name = cell.strip()
-    if name in FIELD_OF_KEY:
-        return FIELD_OF_KEY[name]
+    if name in schema.field_of_key:
+        return schema.field_of_key[name]
     plain = re.sub(r"[_ -](ns|us|ms|s)$", "", name.lower())
-    return FIELD_OF.get(re.sub(r"[_\s-]", "", plain), "")
+    return schema.field_of.get(re.sub(r"[_\s-]", "", plain), "")
+
+
+def _by_name(names: Mapping[str, str]) -> dict[str, str]:
+    return {name: field for field, said in names.items() for name in said.split()}
+
+
+TRADES = Schema(
+    _by_name(NAMES),
+    FIELD_OF_KEY,
+    (("price",), ("size",), ("time",), ("side", "maker")),
+    _trades_by_place,
+    "say which column is what: tape:PATH?columns=id,price,size,-,time,maker",
+)
+QUOTES = Schema(
+    _by_name(QUOTE_NAMES),
+    QUOTE_OF_KEY,
+    (("bid",), ("ask",), ("bid_size",), ("ask_size",), ("time", "received")),
+    _quotes_by_place,
+    "play the trades alone: --quotes false",
+)

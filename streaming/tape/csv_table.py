@@ -12,7 +12,15 @@ import pyarrow as pa
 import pyarrow.csv
 
 from streaming.errors import TapeError, reason_of
-from streaming.tape.columns import UNUSED, Columns, in_header, is_header, without_header
+from streaming.tape.columns import (
+    TRADES,
+    UNUSED,
+    Columns,
+    Schema,
+    in_header,
+    is_header,
+    without_header,
+)
 from streaming.tape.containers import FORMATS, Member
 from streaming.tape.rows import Table, plain
 
@@ -22,20 +30,21 @@ TEXT = re.compile(rb"\S")
 LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|$)")
 
 
-def csv_table(member: Member, columns: Sequence[str] = ()) -> Table:
+def csv_table(member: Member, columns: Sequence[str] = (), schema: Schema = TRADES) -> Table:
     """Return the table in a CSV file.
 
     Args:
         member: the file.
         columns: the field in each column, if the user says it.
+        schema: what the table is of.
 
     Raises:
-        TapeError: if it is no table of trades; the text names the file, and the row if it is one.
+        TapeError: if it is no such table; the text names the file, and the row if it is one.
     """
     content = _utf8(member)
     cells, separator, start, stop = _first_line(member.where, content)
     try:
-        found, has_header = _columns(cells, columns)
+        found, has_header = _columns(cells, columns, schema)
     except TapeError as e:
         raise TapeError(f"{member.where}: {e}") from None
     read = _Csv(member.where, content, stop if has_header else start, separator, len(cells))
@@ -80,7 +89,7 @@ def _first_line(where: str, content: bytes) -> tuple[list[str], str, int, int]:
     return rows[separator], separator, start, match.end() if match else start
 
 
-def _columns(cells: Sequence[str], said: Sequence[str]) -> tuple[Columns, bool]:
+def _columns(cells: Sequence[str], said: Sequence[str], schema: Schema) -> tuple[Columns, bool]:
     """Return where each field is, and whether the first line is a header."""
     if said:
         if len(said) != len(cells):
@@ -89,13 +98,14 @@ def _columns(cells: Sequence[str], said: Sequence[str]) -> tuple[Columns, bool]:
             )
         found = {field: at for at, field in enumerate(said) if field != UNUSED}
         return found, is_header(cells, found)
-    if (by_name := in_header(cells)) is not None:
+    if (by_name := in_header(cells, schema)) is not None:
         return by_name, True
-    if (by_place := without_header(cells)) is not None:
+    if (by_place := without_header(cells, schema)) is not None:
         return by_place, False
+    needed = ", ".join(each[0] for each in schema.needed)
     raise TapeError(
-        f"expected {FORMATS}, whose first line names price, size, time and side; it is"
-        f" {','.join(cells)[:80]!r}: say which column is what, tape:PATH?columns=id,price,-,..."
+        f"expected {FORMATS}, whose first line names {needed}; it is"
+        f" {','.join(cells)[:80]!r}: {schema.advice}"
     )
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from streaming.errors import TapeError, reason_of
-from streaming.tape.columns import UNUSED, in_header
+from streaming.tape.columns import TRADES, UNUSED, Schema, in_header
 from streaming.tape.containers import Member
 from streaming.tape.rows import Table, plain
 
@@ -31,13 +31,16 @@ def read_parquet(member: Member) -> Any:
         ) from e
 
 
-def parquet_table(member: Member, found: Any, columns: Sequence[str] = ()) -> Table:
+def parquet_table(
+    member: Member, found: Any, columns: Sequence[str] = (), schema: Schema = TRADES
+) -> Table:
     """Return the table in the content of a Parquet file.
 
     Args:
         member: the file.
         found: its content.
         columns: the field in each column, if the user says it.
+        schema: what the table is of.
 
     Raises:
         TapeError: if a field has no column, or a column's type is none of text, numbers or times.
@@ -47,10 +50,11 @@ def parquet_table(member: Member, found: Any, columns: Sequence[str] = ()) -> Ta
         if columns and len(columns) != len(names):
             raise TapeError(f"columns: expected {len(names)}, as the file has; got {len(columns)}")
         said = {field: at for at, field in enumerate(columns) if field != UNUSED}
-        where = said or in_header(names)
+        where = said or in_header(names, schema)
         if where is None:
             raise TapeError(
-                f"expected columns for price, size, time and side; found {', '.join(names)[:200]}"
+                f"expected columns for {', '.join(each[0] for each in schema.needed)}; found"
+                f" {', '.join(names)[:200]}"
             )
         read = {field: plain(found.column(at)) for field, at in where.items()}
         if wrong := [field for field, column in read.items() if column is None]:

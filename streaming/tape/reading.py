@@ -11,9 +11,12 @@ import pyarrow as pa
 
 from streaming.errors import TapeError
 from streaming.tape.address import TapeAddress
+from streaming.tape.capture import CaptureTape, is_capture
+from streaming.tape.columns import QUOTES, TRADES, Schema
 from streaming.tape.containers import Member, is_folder, members
 from streaming.tape.csv_table import csv_table
 from streaming.tape.parquet_table import MAGIC, parquet_table, read_parquet
+from streaming.tape.quote_table import QuoteTable, beside
 from streaming.tape.recording import Tape
 from streaming.tape.rows import Table
 from streaming.tape.segment_tape import SegmentTape, folder_tape, is_segment
@@ -50,21 +53,29 @@ def tape_symbols(path: Path) -> list[str]:
     return list(open_tape(TapeAddress(path)).symbols)
 
 
-def open_tape(address: TapeAddress) -> Tape:
+def open_tape(address: TapeAddress, *, quotes: bool = True) -> Tape:
     """Open a tape.
+
+    Args:
+        address: where it is, and what its user says of it.
+        quotes: whether its quotes are wanted, if it has any.
 
     Raises:
         TapeError: if it is missing, unknown or damaged.
     """
     path = address.path
     if is_folder(path):
-        return _own(address, folder_tape(path))
+        return _own(address, folder_tape(path, quotes=quotes))
     found = members(path)
     first = read_parquet(found[0]) if found[0].content.startswith(MAGIC) else None
     if len(found) == 1 and first is not None and is_segment(first):
         return _own(address, SegmentTape(path, {segment_symbol(path): [path]}))
-    tables = [_table(member, address.columns) for member in found]
-    return TableTape(address, _joined(path, tables), _symbol(path, found))
+    if len(found) == 1 and is_capture(found[0]):
+        return _own(address, CaptureTape(found[0], quotes=quotes))
+    table = _joined(path, [_table(member, address.columns) for member in found])
+    symbol = _symbol(path, found)
+    there = beside(path) if quotes else None
+    return TableTape(address, table, symbol, _book(there, symbol) if there else None)
 
 
 def release_memory() -> None:
@@ -72,19 +83,25 @@ def release_memory() -> None:
     pa.default_memory_pool().release_unused()
 
 
-def _own(address: TapeAddress, tape: SegmentTape) -> SegmentTape:
+def _own(address: TapeAddress, tape: Tape) -> Tape:
     if address != TapeAddress(address.path):
         raise TapeError(
-            f"{address.path}: expected no venue, columns, unit or sort; a session's own tape says"
-            " all by itself"
+            f"{address.path}: expected no venue, columns, unit or sort; a session's own tape, and"
+            " what was sent by a venue, say all by themselves"
         )
     return tape
 
 
-def _table(member: Member, columns: Sequence[str]) -> Table:
+def _book(path: Path, symbol: str) -> QuoteTable:
+    """Return the quotes in a file beside one of trades."""
+    tables = [_table(member, (), QUOTES) for member in members(path)]
+    return QuoteTable(path, _joined(path, tables), symbol)
+
+
+def _table(member: Member, columns: Sequence[str], schema: Schema = TRADES) -> Table:
     if member.content.startswith(MAGIC):
-        return parquet_table(member, read_parquet(member), columns)
-    return csv_table(member, columns)
+        return parquet_table(member, read_parquet(member), columns, schema)
+    return csv_table(member, columns, schema)
 
 
 def _joined(path: Path, tables: Sequence[Table]) -> Table:

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from streaming.errors import TapeError
+from streaming.quotes import Quotes, make_quotes
 from streaming.symbols import same_but_for_case
 from streaming.ticks import Ticks
 
+NO_QUOTES = make_quotes(0)
+
 
 class Recording(NamedTuple):
-    """One symbol's trades on a tape.
+    """One symbol's trades and quotes on a tape.
 
     Attributes:
         ticks: ``(n,)`` of dtype ``TICK`` in the order in which they are played; ``ts_init`` is the
@@ -19,11 +22,13 @@ class Recording(NamedTuple):
             ids are 0, 1, 2, ... if those of the tape cannot be used.
         symbol: as the tape spells it.
         remarks: what a person should know of them, a sentence each.
+        quotes: ``(m,)`` of dtype ``QUOTE`` in order; ``after`` counts the ticks before each.
     """
 
     ticks: Ticks
     symbol: str
     remarks: tuple[str, ...] = ()
+    quotes: Quotes = NO_QUOTES
 
 
 class Tape(Protocol):
@@ -36,10 +41,10 @@ class Tape(Protocol):
     symbols: Sequence[str]
 
     def read(self, symbol: str) -> Recording:
-        """Return a symbol's trades.
+        """Return a symbol's trades, and its quotes if there are any.
 
         Raises:
-            TapeError: if there are none, or a value is not understood.
+            TapeError: if there are no trades, or a value is not understood.
         """
 
 

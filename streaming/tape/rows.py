@@ -24,7 +24,7 @@ MOST_CHARS = 60  # of a value that are shown
 
 
 class Table(NamedTuple):
-    """Recorded trades as a file has them.
+    """Recorded trades or quotes as a file has them.
 
     Attributes:
         columns: the values of each field that the file has, ``(n,)`` each.
@@ -37,7 +37,7 @@ class Table(NamedTuple):
     place: Callable[[int], str]
 
     def __len__(self) -> int:
-        return len(self.columns["price"])
+        return len(next(iter(self.columns.values())))
 
 
 class Rows:
@@ -131,3 +131,19 @@ def plain(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     text = pc.utf8_trim_whitespace(column)
     nothing = pc.is_in(text, value_set=pa.array(NULLS))
     return pc.if_else(nothing, pa.scalar(None, pa.string()), text)
+
+
+def unique(table: Table, field: str, index: NDArray[np.int64]) -> list[str]:
+    """Return the texts of a field in some rows, each once, in order of appearance."""
+    return [str(name) for name in pc.unique(_text(table, field).take(pa.array(index))).to_pylist()]
+
+
+def rows_of(table: Table, field: str, value: str, index: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return those rows of ``index`` whose field has a value."""
+    same = pc.equal(_text(table, field), value).to_numpy()
+    found: NDArray[np.int64] = index[same[index]]
+    return found
+
+
+def _text(table: Table, field: str) -> Any:
+    return pc.fill_null(pc.cast(table.columns[field], pa.string()), "")

@@ -1,19 +1,21 @@
-"""A session's own tape: Parquet segments of ticks that a feed has checked and put in order."""
+"""A session's own tape: Parquet segments of rows that a feed has checked and put in order."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from streaming.errors import TapeError
+from streaming.quotes import MARK, Quotes
 from streaming.tape.containers import members
 from streaming.tape.parquet_table import read_parquet
-from streaming.tape.recording import Recording, spelled
-from streaming.tape.segments import Kind, segment_symbol, segments
+from streaming.tape.recording import NO_QUOTES, Recording, spelled
+from streaming.tape.segments import NAME, Kind, Segment, segment_symbol, segments
 from streaming.ticks import TICK
 
 
@@ -22,31 +24,52 @@ class SegmentTape:
 
     Args:
         path: of the tape.
-        files: the segments of each symbol, in order.
+        files: the segments of each symbol's ticks, in order.
+        quotes: those of its quotes.
 
     Attributes:
         symbols: those on it.
     """
 
-    def __init__(self, path: Path, files: Mapping[str, Sequence[Path]]) -> None:
-        self._path, self._files = path, files
+    def __init__(
+        self,
+        path: Path,
+        files: Mapping[str, Sequence[Path]],
+        quotes: Mapping[str, Sequence[Segment]] = MappingProxyType({}),
+    ) -> None:
+        self._path, self._files, self._quotes = path, files, quotes
         self.symbols: Sequence[str] = list(files)
 
     def read(self, symbol: str) -> Recording:
-        """Return a symbol's trades.
+        """Return a symbol's trades, and its quotes if they are wanted.
 
         Raises:
-            TapeError: if there are none, or a segment is damaged.
+            TapeError: if there are no trades, or a segment is damaged.
         """
         name = spelled(self._path, symbol, self.symbols)
         ticks = np.concatenate([read_segment(file) for file in self._files[name]])
         if not len(ticks):
             raise TapeError(f"{self._path}: expected trades of {name}; its segments are empty")
-        return Recording(ticks, name, (f"the tape spells it {name}",) if name != symbol else ())
+        said = (f"the tape spells it {name}",) if name != symbol else ()
+        return Recording(ticks, name, said, self._read_quotes(name))
+
+    def _read_quotes(self, name: str) -> Quotes:
+        """Return the quotes that were kept; the exchange tells the time itself."""
+        parts = [read_segment(part.path, Kind.QUOTES) for part in self._quotes.get(name, ())]
+        rows = np.concatenate([NO_QUOTES, *parts])
+        quotes: Quotes = rows[rows["flags"] & MARK == 0]
+        quotes["flags"] = 0
+        match = NAME.fullmatch(self._files[name][0].name)
+        quotes["after"] = np.maximum(quotes["after"] - int(match["first"] if match else 0), 0)
+        return quotes
 
 
-def folder_tape(folder: Path) -> SegmentTape:
+def folder_tape(folder: Path, *, quotes: bool = True) -> SegmentTape:
     """Return the tape in a folder.
+
+    Args:
+        folder: holds the segments.
+        quotes: whether those of quotes are wanted.
 
     Raises:
         TapeError: if there are no segments in it.
@@ -62,7 +85,8 @@ def folder_tape(folder: Path) -> SegmentTape:
             f"{folder}: expected SYMBOL-FIRST-STOP.parquet, a session's segments; there are none:"
             " name one file of trades, not its folder"
         )
-    return SegmentTape(folder, files)
+    book = {name: segments(folder, name, Kind.QUOTES) for name in files} if quotes else {}
+    return SegmentTape(folder, files, book)
 
 
 def is_segment(found: pa.Table) -> bool:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from streaming.errors import TapeError
+from streaming.quotes import make_quotes
 from streaming.tape.address import TapeAddress
 from streaming.tape.order import Order, OrderError, order_of
+from streaming.tape.quote_table import QuoteTable
 from streaming.tape.recording import Recording, spelled
 from streaming.tape.remarks import MOST_DROPPED, dropped_of, remarks, share
-from streaming.tape.rows import Rows, Table
+from streaming.tape.rows import Rows, Table, rows_of, unique
 from streaming.tape.times import DAY_NS, times
 from streaming.tape.values import ids, numbers, sides
 from streaming.ticks import Ticks, faults, make_ticks
@@ -42,6 +42,7 @@ class TableTape:
         address: what the user says of it.
         table: its rows.
         symbol: the symbol of all rows, if the table names none.
+        book: the quotes beside it, if there are any.
 
     Attributes:
         symbols: those on it, in order of appearance.
@@ -50,24 +51,26 @@ class TableTape:
         TapeError: if there are no trades on it.
     """
 
-    def __init__(self, address: TapeAddress, table: Table, symbol: str) -> None:
-        self._address, self._table = address, table
+    def __init__(
+        self, address: TapeAddress, table: Table, symbol: str, book: QuoteTable | None = None
+    ) -> None:
+        self._address, self._table, self._book = address, table, book
         self._there = _not_blank(table)
         if not len(self._there):
             raise TapeError(f"{address.path}: expected trades; it has a header and no rows")
         self.symbols: Sequence[str] = [symbol]
         if "symbol" in table.columns:
-            self.symbols = _unique(table, "symbol", self._there)
+            self.symbols = unique(table, "symbol", self._there)
             if "" in self.symbols:
-                at = int(np.argmax(_is(table, "symbol", "", self._there)))
+                at = int(np.searchsorted(self._there, rows_of(table, "symbol", "", self._there)[0]))
                 raise Rows(table, self._there).wrong("symbol", at, "a symbol in each row")
         self._latest_ns = time.time_ns() + DAY_NS
 
     def read(self, symbol: str) -> Recording:
-        """Return a symbol's trades.
+        """Return a symbol's trades, and its quotes if there are any.
 
         Raises:
-            TapeError: if there are none, or a value is not understood.
+            TapeError: if there are no trades, or a value is not understood.
         """
         name = spelled(self._address.path, symbol, self.symbols)
         rows, venues = self._rows(name)
@@ -83,33 +86,39 @@ class TableTape:
             ticks["id"] = np.arange(len(ticks))
         said = [
             name != symbol and f"the tape spells it {name}",
-            len(venues) > 1 and f"{venues[0]}'s trades are played, not {', '.join(venues[1:])}'s",
+            len(venues) > 1
+            and not self._address.venue
+            and f"{venues[0]}'s trades are played, not {', '.join(venues[1:])}'s",
             order.why,
             not order.counts and f"{found.why or UNRELATED_IDS}: {NUMBERED}",
         ]
         dropped = dropped_of(ticks, self._latest_ns, int(np.count_nonzero(found.missing)))
         remarked = remarks(ticks, dropped, order.counts)
-        return Recording(ticks, name, (*(text for text in said if text), *remarked))
+        quotes, of_quotes = make_quotes(0), list[str]()
+        if self._book is not None:
+            quotes, of_quotes = self._book.read(name, venues[0] if venues else "", ticks)
+        texts = (*(text for text in said if text), *remarked, *of_quotes)
+        return Recording(ticks, name, texts, quotes)
 
     def _rows(self, name: str) -> tuple[Rows, list[str]]:
-        """Return a symbol's rows at one venue, and the venues to choose from, that one first."""
+        """Return a symbol's rows at one venue, and the venues that there are, that one first."""
         index, table = self._there, self._table
         if "symbol" in table.columns:
-            index = index[_is(table, "symbol", name, index)]
+            index = rows_of(table, "symbol", name, index)
         wanted = self._address.venue
         if "venue" not in table.columns:
             if wanted:
                 raise TapeError(f"{self._address.path}: venue: got {wanted!r}; it names no venues")
             return Rows(table, index), []
-        there = _unique(table, "venue", index)
+        there = unique(table, "venue", index)
         if wanted and wanted not in there:
             raise TapeError(
                 f"{self._address.path}: {name} at {wanted} is not on this tape; venues of {name}:"
                 f" {', '.join(there)}"
             )
         venue = wanted or there[0]
-        rows = Rows(table, index[_is(table, "venue", venue, index)])
-        return rows, [] if wanted else there
+        rows = Rows(table, rows_of(table, "venue", venue, index))
+        return rows, [venue, *(other for other in there if other != venue)]
 
     def _ticks(self, rows: Rows) -> Ticks:
         ticks = make_ticks(len(rows))
@@ -146,16 +155,3 @@ def _not_blank(table: Table) -> NDArray[np.int64]:
     for field in fields:
         blank &= pc.is_null(table.columns[field]).to_numpy()
     return np.flatnonzero(~blank)
-
-
-def _text(table: Table, field: str) -> Any:
-    return pc.fill_null(pc.cast(table.columns[field], pa.string()), "")
-
-
-def _unique(table: Table, field: str, index: NDArray[np.int64]) -> list[str]:
-    return [str(name) for name in pc.unique(_text(table, field).take(pa.array(index))).to_pylist()]
-
-
-def _is(table: Table, field: str, value: str, index: NDArray[np.int64]) -> NDArray[np.bool]:
-    same: NDArray[np.bool] = pc.equal(_text(table, field), value).to_numpy()
-    return same[index]

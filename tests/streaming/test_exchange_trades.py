@@ -134,11 +134,10 @@ def test_a_replayer_hands_out_each_trade_once_when_it_is_due(times) -> None:
 
 def test_a_tape_is_paced_across_its_symbols_and_long_silences_are_cut() -> None:
     day = 24 * 3600 * NS_PER_S
-    a, b = make_ticks(3), make_ticks(2)
-    a["ts_init"] = [5, 4, 10 + day]  # the second row says it came before the first
-    b["ts_init"] = [8, 12 + day]
+    a = np.array([5, 4, 10 + day])  # the second row says it came before the first
+    b = np.array([8, 12 + day])
     pause = MAX_PAUSE_S * NS_PER_S
-    due = [part.tolist() for part in due_times([a, b], "ts_init")]
+    due = [part.tolist() for part in due_times([a, b])]
     assert due == [[5, 5, 8 + pause], [8, 10 + pause]]
 
 

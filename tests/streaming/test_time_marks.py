@@ -11,7 +11,7 @@ from streaming.exchange.pacing.final_bars import FinalBars
 from streaming.exchange.pacing.replayer import Replayer
 from streaming.exchange.pacing.time_marks import with_marks
 from streaming.exchange.protocol.chunk import Chunk
-from streaming.exchange.protocol.quotes import is_mark
+from streaming.exchange.protocol.quotes import BOOK, is_mark
 from streaming.exchange.protocol.trades import with_aggregates
 from streaming.ticks import LATE, NS_PER_MS, NS_PER_S, Ticks, make_ticks
 from tests.streaming.samples import START, markets, splits, ticks_at
@@ -92,6 +92,29 @@ def test_a_mark_that_says_no_more_than_the_row_sent_with_it_is_left_out() -> Non
     chunk = marked(ticks_at(0.5, 2.5))
     assert order(chunk.part(0, 4)) == [("trade", 0.5), ("mark", 1), ("trade", 2.5)]
     assert order(chunk.part(0, 3))[1:] == [("mark", 1), ("mark", 2)]
+
+
+def test_times_and_dues_keep_their_nanoseconds() -> None:
+    ticks = ticks_at(0.5, 1.5)
+    ticks["ts_event"] += [1, 3]
+    assert (np.diff(marked(ticks).due) == [NS_PER_S // 2 - 1, NS_PER_S // 2 + 3]).all()
+
+
+def test_a_quote_tells_no_time_but_is_not_made_late() -> None:
+    ticks = ticks_at(0.5, 4.5)
+    books = np.zeros(1, BOOK)
+    books["ts_event"] = books["due"] = START + 2500 * NS_PER_MS
+    books["bid"], books["ask"], books["after"] = 1, 2, 1
+    chunk = Chunk(with_aggregates(ticks, ticks["ts_event"]), books)
+    times = chunk.times(FAR)
+    chunk = with_marks(chunk, times, 0, until=int(times[-1]))
+    assert order(chunk) == [
+        ("trade", 0.5), ("mark", 1), ("mark", 2), ("quote", 2.5), ("mark", 3), ("mark", 4),
+        ("trade", 4.5),
+    ]  # fmt: skip
+    assert ("mark", 2) in order(chunk.part(0, 4))  # the quote does not show the same
+    due = ((chunk.due - START) // NS_PER_MS).tolist()
+    assert due == [500, 1000, 2000, 2500, 3000, 4000, 4500]
 
 
 @relaxed

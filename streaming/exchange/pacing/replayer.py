@@ -59,12 +59,13 @@ class Replayer:
     def __init__(self, chunks: Iterator[Timed], grace_ns: int = 0) -> None:
         self.history = History()
         self.book: Books = NO_BOOKS
-        self.bars = FinalBars(grace_ns)
+        self._grace_ns = grace_ns
+        self.begin()
         self.ended = self.held = False
         self.lost = Removal()  # trades that never happen
         self.skipped = Removal()  # trades that happen and are not streamed
         self._chunks = chunks
-        self._waiting, self._times, self._at = NOTHING, NO_TIMES, 0
+        self._waiting, self._times, self._moves, self._at = NOTHING, NO_TIMES, NO_TIMES, 0
 
     def advance(
         self,
@@ -88,7 +89,7 @@ class Replayer:
         self._at = min(due, start + limit)
         self.held = False
         if may_pass is None:
-            self.bars.add(self._times[start : self._at])
+            self.bars.add(self._moves[start : self._at])
         else:
             self._at = self._pass(start, self._at, may_pass)
         part = self._waiting.part(start, self._at)
@@ -101,14 +102,18 @@ class Replayer:
     def _pass(self, start: int, stop: int, may_pass: Callable[[int], bool]) -> int:
         """Note the rows from ``start`` on that need not wait; return where they stop."""
         while start < stop:
-            step = start + self.bars.next_step(self._times[start:stop])
-            self.bars.add(self._times[start:step])
+            step = start + self.bars.next_step(self._moves[start:stop])
+            self.bars.add(self._moves[start:step])
             if step == stop or not may_pass(self.bars.newest_bar):
                 self.held = step < stop
                 return step
-            self.bars.add(self._times[step : step + 1])
+            self.bars.add(self._moves[step : step + 1])
             start = step + 1
         return stop
+
+    def begin(self) -> None:
+        """Take what was handed out so far as history: for who follows, the series begins now."""
+        self.bars = FinalBars(self._grace_ns)
 
     def due(self, market_ns: int) -> bool:
         """Return whether a row is due that has not been handed out."""
@@ -116,7 +121,7 @@ class Replayer:
             following = next(self._chunks, None)
             self.ended = following is None
             self._waiting, self._times = following or (NOTHING, NO_TIMES)
-            self._at = 0
+            self._moves, self._at = self._waiting.moves(self._times), 0
         return not self.ended and self.next_due <= market_ns
 
     @property

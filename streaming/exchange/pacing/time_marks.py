@@ -40,13 +40,15 @@ def with_marks(
         end: no mark is due later, ns.
     """
     start = int(since > 0)
-    times = np.concatenate([[since] * start, times]).astype(np.int64)
-    due = np.concatenate([[since] * start, chunk.due]).astype(np.int64)
-    newest = np.maximum.accumulate(times)
+    before = np.full(start, since, np.int64)
+    times, moves, due = (
+        np.concatenate([before, part]) for part in (times, chunk.moves(times), chunk.due)
+    )
+    newest, reached = np.maximum.accumulate(moves), np.maximum.accumulate(times)
     floor = _floor(times, newest, grace_ns, until)
     known = np.maximum(newest, np.concatenate([[0], floor])[: len(floor)])
     first, last = ((at - grace_ns) // NS_PER_S for at in (known, floor))
-    is_open = (newest > 0) & (floor - newest <= MAX_CARRY_S * NS_PER_S)
+    is_open = (newest > 0) & (floor - reached <= MAX_CARRY_S * NS_PER_S)
     count = np.where(is_open, np.maximum(last - first, 0), 0)
     row = np.repeat(np.arange(len(times)), count)
     nth = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
@@ -54,8 +56,9 @@ def with_marks(
     at = second * NS_PER_S + grace_ns
     behind = np.append(due, end)[row + 1]
     place = row + 1 - start
-    made = marks(at, np.minimum(due[row] + at - newest[row], behind), _trades_in(chunk, place))
-    same = (np.append(times, 0)[row + 1] - grace_ns) // NS_PER_S == second
+    at_due = np.clip(due[row] + at - reached[row], due[row], behind)
+    made = marks(at, at_due, np.searchsorted(chunk.trade_at, place))
+    same = (np.append(moves, 0)[row + 1] - grace_ns) // NS_PER_S == second
     made["flags"][same & (nth + 1 == count[row])] |= SPARE
     keys = np.concatenate([2 * chunk.book_at, 2 * place - 1])
     books = np.concatenate([chunk.books, made])[np.argsort(keys, kind="stable")]
@@ -71,8 +74,3 @@ def _floor(
     to_come = np.append(np.where(punctual, times, FOR_EVER), until)[1:]
     floor: NDArray[np.int64] = np.minimum.accumulate(to_come[::-1])[::-1]
     return floor
-
-
-def _trades_in(chunk: Chunk, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many trades are among the first ``rows`` rows, ``(k,)``."""
-    return np.searchsorted(chunk.trade_at, rows)

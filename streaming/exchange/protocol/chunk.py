@@ -71,6 +71,16 @@ class Chunk:
         times[known[_far_ahead(times[known])]] = 0
         return times
 
+    def moves(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the event times of trades and marks, ns, and 0 of quotes, which may be early.
+
+        Args:
+            times: those of all rows.
+        """
+        moving = times.copy()
+        moving[self.book_at[~is_mark(self.books)]] = 0
+        return moving
+
     def part(self, start: int, stop: int) -> Chunk:
         """Return the rows from ``start`` to ``stop``, without marks that say nothing new."""
         first, last = np.searchsorted(self.trade_at, [start, stop])
