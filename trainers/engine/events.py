@@ -62,8 +62,7 @@ class CycleBegun(NamedTuple):
     Attributes:
         cycle: the cycle's number, from 1.
         watermark: the number of rows of each stream that the cycle may see.
-        now: market time, ns: the event time of the newest of these ticks, or the end of the newest
-            bar, whichever is later.
+        now: market time, ns: the end of the newest bar.
         oldest: number of the oldest row of each stream that its ring still held.
         oldest_ts: event time of that tick, ns.
         wall_ms: wall-clock time, ms since the Unix epoch; the timestamp of the cycle's metrics.

@@ -32,6 +32,7 @@ from trainers.engine.commands import (
 from trainers.engine.drivers.recorded import BETWEEN, Recorded, timed
 from trainers.engine.drivers.streams import comparable, digests
 from trainers.engine.events import (
+    STREAMS,
     BarsTaken,
     ChampionInstalled,
     ControlGiven,
@@ -180,9 +181,9 @@ class LiveMarket:
 
     def advance(self) -> CycleDone | None:
         """Take new bars and forecast; run a cycle if one is due, and return its end."""
-        seen, trainer = self.stream.seen, self.trainer
-        self._take(seen, BETWEEN)
-        now = self._market_time(seen) if self._may_train(seen["ticks"]) else 0
+        self._take(self.stream.seen, BETWEEN)
+        trainer, seen = self.trainer, self._seen
+        now = trainer.newest_bar + NS_PER_S if self._may_train(seen) else 0
         due = now >= trainer.cycles.next_due or trainer.wanted or self.last_cycle_due
         if not now or not due:
             self._credit.look(max(0, trainer.newest_bar))
@@ -190,23 +191,26 @@ class LiveMarket:
         self.last_cycle_due = False
         return self._cycle(seen, now)
 
-    def _market_time(self, seen: Watermark) -> int:
-        """Return the market's time, ns: a bar is over without a trade, too."""
-        newest = self.stream.rows("ticks", seen["ticks"] - 1, seen["ticks"]).rows["ts_event"]
-        return max(int(newest.max(initial=0)), self.trainer.newest_bar + NS_PER_S)
+    @property
+    def _seen(self) -> Watermark:
+        """The rows that the newest bar taken implies: a cycle sees these, whenever it begins."""
+        if not len(self.trainer.bars):
+            return dict.fromkeys(STREAMS, 0)
+        newest = self.trainer.bars[-1]
+        return {"ticks": int(newest["final_seq"]), "quotes": int(newest["final_quote"])}
 
-    def _may_train(self, ticks: int) -> bool:
-        return not self.trainer.paused and ticks >= self.trainer.config.min_ticks
+    def _may_train(self, seen: Watermark) -> bool:
+        return not self.trainer.paused and seen["ticks"] >= self.trainer.config.min_ticks
 
     def end_stream(self) -> None:
         """Note that the stream has ended: what came after the last cycle needs one more."""
-        self.last_cycle_due = self.has_new and self._may_train(self.stream.n_ticks)
+        self.last_cycle_due = self.has_new and self._may_train(self._seen)
 
     @property
     def has_new(self) -> bool:
-        """Whether ticks or bars have come that no cycle has seen."""
-        stream, trainer = self.stream, self.trainer
-        return stream.n_bars > trainer.next_bar or trainer.cycles.seen["ticks"] < stream.n_ticks
+        """Whether bars have come that no cycle has seen."""
+        trainer = self.trainer
+        return self.stream.n_bars > trainer.next_bar or trainer.cycles.seen != self._seen
 
     def leave(self) -> str:
         """Let the market go on without this trainer; return what came of it, as a text."""
@@ -278,7 +282,7 @@ class LiveMarket:
             self._do_all(trainer.handle(LearnerTurn(name)))
             seconds[name] = time.perf_counter() - started
             self._take(self.stream.seen, name)  # bars may have closed during the training
-        overran = self._market_time(self.stream.seen) >= trainer.cycles.due_after_this(begun.now)
+        overran = trainer.newest_bar + NS_PER_S >= trainer.cycles.due_after_this(begun.now)
         done: list[CycleDone] = []
         for command in trainer.handle(CycleEnded(seconds, overran)):
             if isinstance(command, CycleDone):
