@@ -21,6 +21,12 @@ class Socket(Protocol):
         """Return the next frame; raise if the connection has ended."""
 
 
+class Pulse:
+    """How many frames a socket has brought."""
+
+    frames = 0
+
+
 class Batcher:
     """Gather frames with the time of their receipt.
 
@@ -38,8 +44,9 @@ class Batcher:
         self._frames: list[bytes] = []
         self._stamps: list[int] = []
         self._flush_due = False
+        self._is_paused = False
 
-    async def read(self, socket: Socket) -> None:
+    async def read(self, socket: Socket, pulse: Pulse) -> None:
         """Gather frames until the socket raises; the loop is the hot path, so it only appends."""
         recv, now = socket.recv, time.time_ns
         loop = asyncio.get_running_loop()
@@ -48,11 +55,21 @@ class Batcher:
             frame = await recv(decode=False)
             frames.append(frame)
             stamps.append(now())
+            pulse.frames += 1
             if not self._flush_due:
                 self._flush_due = True
                 loop.call_later(BATCH_SECONDS, self._flush_when_due)
             if len(frames) >= MAX_BATCH:
                 self.flush()
+
+    def pause(self) -> None:
+        """Go on gathering, and handle nothing until ``resume``."""
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """Handle what was gathered, and go on."""
+        self._is_paused = False
+        self._flush_when_due()
 
     def _flush_when_due(self) -> None:
         try:
@@ -63,7 +80,7 @@ class Batcher:
     def flush(self) -> None:
         """Handle the gathered frames now."""
         self._flush_due = False
-        if not self._frames:
+        if not self._frames or self._is_paused:
             return
         frames, stamps = self._frames[:], self._stamps[:]
         self._frames.clear()
