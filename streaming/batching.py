@@ -44,7 +44,6 @@ class Batcher:
         self._frames: list[bytes] = []
         self._stamps: list[int] = []
         self._flush_due = False
-        self._is_paused = False
 
     async def read(self, socket: Socket, pulse: Pulse) -> None:
         """Gather frames until the socket raises; the loop is the hot path, so it only appends."""
@@ -62,15 +61,6 @@ class Batcher:
             if len(frames) >= MAX_BATCH:
                 self.flush()
 
-    def pause(self) -> None:
-        """Go on gathering, and handle nothing until ``resume``."""
-        self._is_paused = True
-
-    def resume(self) -> None:
-        """Handle what was gathered, and go on."""
-        self._is_paused = False
-        self._flush_when_due()
-
     def _flush_when_due(self) -> None:
         try:
             self.flush()
@@ -80,7 +70,7 @@ class Batcher:
     def flush(self) -> None:
         """Handle the gathered frames now."""
         self._flush_due = False
-        if not self._frames or self._is_paused:
+        if not self._frames:
             return
         frames, stamps = self._frames[:], self._stamps[:]
         self._frames.clear()

@@ -141,12 +141,16 @@ class Connection:
         if isinstance(opened, Ended):
             return opened
         self._socket = opened
-        self.made += 1
         self._files.say(Code.CONNECTED, f"connected to {self._url}")
         self._set_state(ConnectionState.CONNECTED)
         self._change.clear()
-        self._opened()
+        self._begin()
         return await self._stream(opened)
+
+    def _begin(self) -> None:
+        """Take note that the stream begins anew."""
+        self.made += 1
+        self._opened()
 
     async def _open(self) -> OpenSocket | Ended:
         if not on_this_machine(self._url):
@@ -198,18 +202,19 @@ class Connection:
             self._files.say(Code.DISCONNECTED, text, "change")
             asyncio.get_running_loop().call_later(AGAIN_S, self._change.set)
             return None
-        if reading.done():  # what came between the two is missed
-            new.abort()
-            return None
         new_reading = self._read(new)
-        deadline = time.monotonic() + FIRST_FRAME_S
+        deadline, lost = time.monotonic() + FIRST_FRAME_S, False
         while not new.has_brought and not new_reading.done() and time.monotonic() < deadline:
+            lost = lost or reading.done()
             await asyncio.sleep(BATCH_SECONDS)
         await asyncio.wait({reading, new_reading}, timeout=OVERLAP_S)
         if new_reading.done():
             self._change.set()
             return None
         self._socket = new
+        if lost:  # the old one ended before the new one brought anything
+            self._files.count("reconnects")
+            self._begin()
         self._files.say(Code.CHANGED, f"changed the connection{self._of_what}: {self._why}")
         await old.close()
         await reading

@@ -61,7 +61,7 @@ class Feed:
             for symbol, ingest in self._files.ingests.items()
         }
         self._batcher = Batcher(self._handle, self._fail)
-        self._overlap = Overlap(venue, history, self._batcher, self._files, self._repairs)
+        self._overlap = Overlap(venue, history, self._files, self._repairs)
         self._connection, *self._others = [
             Connection(link, venue.terms, config, self._batcher, files, self._overlap.opened)
             for link in venue.links()
@@ -77,7 +77,7 @@ class Feed:
             RingError: if ticks cannot be kept.
             ConfigError: if the venue cannot be reached as the environment is.
         """
-        work = [self._stream(), self._silence.watch(), self._clock.read(), self._overlap.compare()]
+        work = [self._stream(), self._silence.watch(), self._clock.read(), self._overlap.join()]
         tasks = [asyncio.create_task(part) for part in work]
         try:
             # What fails ends the feed: the stream must not go on without its watchdog.
@@ -126,7 +126,7 @@ class Feed:
 
     def _handle(self, frames: list[bytes], stamps: list[int]) -> None:
         decoded = self.venue.decode(frames, stamps, self._clock.latest())
-        if decoded.ticks:
+        if any(map(len, decoded.ticks.values())):
             self._silence.note_data()
         if decoded.quotes:
             self._silence.note_quotes()

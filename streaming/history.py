@@ -116,7 +116,7 @@ class TradeHistory:
         return (await self._page(market, NEWEST, 1, HISTORY_PATIENCE_S))[-1:]
 
     async def shown(self, market: str) -> Ticks:
-        """Return the trades that a venue shows which has no older ones, ``(n,)``; maybe none.
+        """Return the newest page of trades, ``(n,)``; none where the venue holds them back.
 
         Raises:
             RepairError: if the venue does not answer, or not with trades.

@@ -1,31 +1,32 @@
 """What a venue's REST interface shows, joined to the stream where ids prove no loss.
 
-After a cut nobody can tell from ids whether trades were missed. So the stream is held for a moment,
-the newest trades that the venue shows go first, and the frames that have come meanwhile follow.
+Whenever the stream begins anew, its trades are held back for a moment, and REST is asked for the
+newest ones: those from before the stream go first (``venues.counting``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 
-from streaming.batching import Batcher
 from streaming.errors import RepairError
 from streaming.gap_repair import GapRepair
 from streaming.history import TradeHistory
 from streaming.stream_files import StreamFiles
 from streaming.venues import Venue
 
-SUBSCRIBED_S = 0.3  # a trade from before that is to be seen at REST, one from after it is streamed
+# When REST is asked, s after the connection: at once, as it shows a few trades only; and when those
+# from before the first streamed one must be there.
+ASKED_AFTER = (0.0, 0.3)
 
 
 class Overlap:
     """Has nothing to do for a venue whose ids prove a loss.
 
     Args:
-        venue: whose streams.
+        venue: whose streams; goes on behind the trades that are kept.
         history: knows the venue's newest trades.
-        batcher: is held meanwhile.
         files: the markets'.
         repairs: are started where what is shown does not join.
     """
@@ -34,37 +35,37 @@ class Overlap:
         self,
         venue: Venue,
         history: TradeHistory,
-        batcher: Batcher,
         files: StreamFiles,
         repairs: Mapping[str, GapRepair],
     ) -> None:
-        self._history, self._batcher = history, batcher
-        self._files, self._repairs = files, repairs
-        self._venue, self._needed = venue, not venue.terms.proof
+        self._venue, self._history = venue, history
+        self._ingests, self._repairs = files.ingests, repairs
         self._opened = asyncio.Event()
-        for market, ingest in files.ingests.items():
+        for market, ingest in self._ingests.items():
             venue.resume(market, ingest.ticks.read().rows)
 
     def opened(self) -> None:
         """Take note that the stream begins anew."""
-        if self._needed:
-            self._batcher.pause()
+        if not self._venue.terms.proof:
+            for market in self._ingests:
+                self._venue.hold(market)
             self._opened.set()
 
-    async def compare(self) -> None:
+    async def join(self) -> None:
         """Join what REST shows to the stream whenever that begins anew, for ever."""
         while True:
             await self._opened.wait()
             self._opened.clear()
-            await asyncio.sleep(SUBSCRIBED_S)
-            for market, ingest in self._files.ingests.items():
-                try:
-                    shown = await self._history.shown(market)
-                except RepairError:
-                    self._venue.doubt(market)
-                    continue
-                known = ingest.newest_id
-                ingest.push(shown[shown["id"] > (0 if known is None else known)])
-                self._repairs[market].start_if_needed()
+            for pause in ASKED_AFTER:
+                await asyncio.sleep(pause)
+                for market in self._ingests:
+                    with contextlib.suppress(RepairError):
+                        await self._history.shown(market)
             if not self._opened.is_set():
-                self._batcher.resume()
+                self._release()
+
+    def _release(self) -> None:
+        for market, ingest in self._ingests.items():
+            ticks, known = self._venue.release(market), ingest.newest_id
+            ingest.push(ticks if known is None else ticks[ticks["id"] > known])
+            self._repairs[market].start_if_needed()

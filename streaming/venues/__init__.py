@@ -16,7 +16,7 @@ from typing import ClassVar, NamedTuple
 
 from streaming.quotes import Quotes
 from streaming.symbols import upper
-from streaming.ticks import Ticks
+from streaming.ticks import Ticks, make_ticks
 
 Rejected = Counter[tuple[str, str]]  # (market or "", reason) -> messages dropped
 
@@ -234,8 +234,12 @@ class Venue(ABC):
     def resume(self, market: str, kept: Ticks) -> None:  # noqa: B027  (ids of most need nothing)
         """Go on behind the trades of a market that are kept already, ``(n,)``."""
 
-    def doubt(self, market: str) -> None:  # noqa: B027  (ids of most prove a loss)
-        """Take note that trades may be missing here, where ids do not prove it."""
+    def hold(self, market: str) -> None:  # noqa: B027  (ids of most prove a loss)
+        """Hold a market's trades back: of those that were missed, its ids tell nothing."""
+
+    def release(self, market: str) -> Ticks:
+        """Return the trades held back, ``(n,)``, behind those from before them that REST showed."""
+        return make_ticks(0)
 
     @abstractmethod
     def refusal(self, status: int, body: bytes) -> Refusal | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ import msgspec
 
 from streaming.ticks import Side, Ticks
 from streaming.venues import (
+    Decoded,
     Link,
     Paging,
     Refusal,
@@ -137,6 +139,12 @@ class Bybit(FrameVenue):
         route = Route(f"{self._ws}/v5/public/{self.category}", texts)
         return [Link("trades and quotes" if self.quotes else "trades", (route,))]
 
+    def decode(self, frames: Sequence[bytes], stamps: Sequence[int], latest: int) -> Decoded:
+        """Decode frames received at ``stamps``; no trade is later than ``latest`` (ns)."""
+        decoded = super().decode(frames, stamps, latest)
+        ticks = {market: self._counts[market].streamed(t) for market, t in decoded.ticks.items()}
+        return decoded._replace(ticks=ticks)
+
     def size(self, price: float, size: float) -> float:
         """Return a size in base currency."""
         return size
@@ -148,8 +156,7 @@ class Bybit(FrameVenue):
             for trade in TRADES.decode(message.data):
                 if (market := found.market(trade.s)) is not None:
                     row = self._row(trade.i, trade.T, trade.p, trade.v, trade.S)
-                    id = self._counts[market].number(row.id, row[1:])
-                    found.trade(market, id, row.ts, stamp, row.price, row.size, row.side)
+                    found.trade(market, row.id, row.ts, stamp, row.price, row.size, row.side)
         elif kind == "orderbook":
             book = BOOK.decode(message.data)
             if (market := found.market(book.s)) is not None:
@@ -191,21 +198,19 @@ class Bybit(FrameVenue):
         """Decode a reply of ``history_request``, which has the newest first."""
         raws = decode(decode(body, Reply).result, Rows).rows[::-1]
         ticks, rejected = read_ticks(raws, RestTrade, self._row_of, market, ts_init, latest)
-        count, content = self._counts[market], ["ts_event", "price", "size", "side"]
-        trades = list(zip(ticks["id"].tolist(), ticks[content].tolist(), strict=True))
-        if trades and not any(count.knows(key, content) for key, content in trades):
-            self.doubt(market)
-        ticks["id"] = [count.number(key, content) for key, content in trades]
-        return ticks, rejected
+        return self._counts[market].shown(ticks), rejected
 
     def resume(self, market: str, kept: Ticks) -> None:
         """Go on behind the trades of a market that are kept already."""
         self._counts[market].resume(kept)
 
-    def doubt(self, market: str) -> None:
-        """Leave a number out, so that there is a hole."""
-        if not self._counts[market].is_new:
-            self._counts[market].skip()
+    def hold(self, market: str) -> None:
+        """Hold a market's trades back."""
+        self._counts[market].hold()
+
+    def release(self, market: str) -> Ticks:
+        """Return the trades that were held back, behind those from before them."""
+        return self._counts[market].release()
 
     def time_request(self) -> Request:
         """Return the request for the venue's clock."""

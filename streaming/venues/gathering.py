@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.quotes import QUOTE, RECEIVED, Quotes
+from streaming.quotes import QUOTE, RECEIVED, Quotes, make_quotes
 from streaming.ticks import NS_PER_MS, NS_PER_US, TICK, VOID, Ticks, faults, make_ticks
 from streaming.venues import Decoded, Rejected
 
@@ -29,6 +29,7 @@ LAST_US = 2**63 // NS_PER_US - 1
 # have been counted anew.
 RECENT_UPDATES = 1_000_000
 NONE = -RECENT_UPDATES  # older than any
+BOOK = ["ts_event", "bid", "ask", "bid_size", "ask_size"]
 
 
 def ns_of(time: datetime) -> int:
@@ -53,14 +54,26 @@ class Updates:
 
     def __init__(self) -> None:
         self._newest: dict[str, int] = {}
+        self._last: dict[str, Quotes] = {}
 
     def fresh(self, market: str, quotes: Quotes) -> Quotes:
         """Return the quotes of a batch that have not come before, ``(n,)``."""
-        ids = quotes["id"] if quotes["id"].any() else quotes["ts_event"] // NS_PER_US
+        if not quotes["id"].any():
+            return self._later(market, quotes)
+        ids = quotes["id"]
         begun = np.flatnonzero(ids == 1)  # the venue counts anew
         parts = np.split(np.arange(len(ids)), begun)
         kept = np.concatenate([self._fresh(market, ids[part]) for part in parts])
         found: Quotes = quotes if kept.all() else quotes[kept]
+        return found
+
+    def _later(self, market: str, quotes: Quotes) -> Quotes:
+        """Return the quotes of a venue without ids that are not older than those before them."""
+        times = quotes["ts_event"]
+        newest = np.maximum.accumulate(np.append(self._newest.get(market, 0), times))
+        books = np.append(self._last.get(market, make_quotes(1)), quotes)[BOOK]
+        self._newest[market], self._last[market] = int(newest[-1]), quotes[-1:].copy()
+        found: Quotes = quotes[(times >= newest[:-1]) & (books[1:] != books[:-1])]
         return found
 
     def _fresh(self, market: str, ids: NDArray[np.int64]) -> NDArray[np.bool]:
