@@ -25,9 +25,9 @@ from streaming.proxies import on_this_machine, proxy_fault
 from streaming.stream_files import StreamFiles
 from streaming.venues import Link, Terms
 
-# The backoff starts anew only after a connection that lived this long and carried trades: a
+# The backoff starts anew after a connection that lived this long and carried trades: a
 # server that accepts and closes at once would otherwise be tried without end.
-PROVEN_SECONDS = 5.0
+PROVEN_SECONDS = 1.0
 PONG_S = 10.0  # how long the answer to a ping may take
 END_OF_TAPE = "end of tape"
 ADVICE = "not served from here; try another venue, or other --venue_ws and --venue_rest"

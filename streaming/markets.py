@@ -60,12 +60,12 @@ def _parsed(text: str, venue: str) -> Market:
     if venue in LOCAL:  # a tape's symbols may have any characters
         if prefix in VENUES and rest:
             raise ConfigError(
-                f"symbols: got {text!r}; allowed beside a venue's markets are other venues', not"
-                f" beside those of source {venue}"
+                f"symbols: got {text!r}; allowed: markets of source {venue} only; other venues' go"
+                " beside those of a live venue"
             )
         symbol = text if venue == "tape" else upper(text)
         return Market(symbol, venue, symbol)
-    if colon and prefix not in VENUES:
+    if colon and not (prefix in VENUES and rest):
         raise ConfigError(
             f"symbols: got {text!r}; allowed: SYMBOL or VENUE:SYMBOL, of {', '.join(VENUES)}"
         )
