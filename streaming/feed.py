@@ -61,7 +61,7 @@ class Feed:
             for symbol, ingest in self._files.ingests.items()
         }
         self._batcher = Batcher(self._handle, self._fail)
-        self._overlap = Overlap(venue, history, self._files, self._repairs)
+        self._overlap = Overlap(venue, history, files.ingests, self._push)
         self._connection, *self._others = [
             Connection(link, venue.terms, config, self._batcher, files, self._overlap.opened)
             for link in venue.links()

@@ -111,8 +111,11 @@ class TradeHistory:
 
         Raises:
             UnknownSymbolError: if the venue has no such symbol.
-            RepairError: if the venue does not answer, or not with trades.
+            RepairError: if the venue does not answer, or not with trades; or if the market's
+                trades are held back, so that nobody knows which is the newest.
         """
+        if self._venue.holds(market):
+            raise RepairError("its newest trades are being compared")
         return (await self._page(market, NEWEST, 1, HISTORY_PATIENCE_S))[-1:]
 
     async def shown(self, market: str) -> Ticks:

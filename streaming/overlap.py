@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from streaming.errors import RepairError
-from streaming.gap_repair import GapRepair
 from streaming.history import TradeHistory
-from streaming.stream_files import StreamFiles
+from streaming.ingest import Ingest
+from streaming.ticks import Ticks
 from streaming.venues import Venue
 
 # When REST is asked, s after the connection: at once, as it shows a few trades only; and when those
@@ -27,19 +27,19 @@ class Overlap:
     Args:
         venue: whose streams; goes on behind the trades that are kept.
         history: knows the venue's newest trades.
-        files: the markets'.
-        repairs: are started where what is shown does not join.
+        ingests: the markets' ways into their files.
+        push: takes trades of a market as if they had been streamed.
     """
 
     def __init__(
         self,
         venue: Venue,
         history: TradeHistory,
-        files: StreamFiles,
-        repairs: Mapping[str, GapRepair],
+        ingests: Mapping[str, Ingest],
+        push: Callable[[str, Ticks], None],
     ) -> None:
         self._venue, self._history = venue, history
-        self._ingests, self._repairs = files.ingests, repairs
+        self._ingests, self._push = ingests, push
         self._opened = asyncio.Event()
         for market, ingest in self._ingests.items():
             venue.resume(market, ingest.ticks.read().rows)
@@ -67,5 +67,4 @@ class Overlap:
     def _release(self) -> None:
         for market, ingest in self._ingests.items():
             ticks, known = self._venue.release(market), ingest.newest_id
-            ingest.push(ticks if known is None else ticks[ticks["id"] > known])
-            self._repairs[market].start_if_needed()
+            self._push(market, ticks if known is None else ticks[ticks["id"] > known])

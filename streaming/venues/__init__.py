@@ -237,6 +237,10 @@ class Venue(ABC):
     def hold(self, market: str) -> None:  # noqa: B027  (ids of most prove a loss)
         """Hold a market's trades back: of those that were missed, its ids tell nothing."""
 
+    def holds(self, market: str) -> bool:
+        """Return whether a market's trades are held back."""
+        return False
+
     def release(self, market: str) -> Ticks:
         """Return the trades held back, ``(n,)``, behind those from before them that REST showed."""
         return make_ticks(0)

@@ -142,6 +142,9 @@ class Bybit(FrameVenue):
     def decode(self, frames: Sequence[bytes], stamps: Sequence[int], latest: int) -> Decoded:
         """Decode frames received at ``stamps``; no trade is later than ``latest`` (ns)."""
         decoded = super().decode(frames, stamps, latest)
+        for market, quotes in decoded.quotes.items():
+            if self.holds(market):  # they go on without the trades
+                quotes["after"] = 0
         ticks = {market: self._counts[market].streamed(t) for market, t in decoded.ticks.items()}
         return decoded._replace(ticks=ticks)
 
@@ -207,6 +210,10 @@ class Bybit(FrameVenue):
     def hold(self, market: str) -> None:
         """Hold a market's trades back."""
         self._counts[market].hold()
+
+    def holds(self, market: str) -> bool:
+        """Return whether a market's trades are held back."""
+        return self._counts[market].is_held
 
     def release(self, market: str) -> Ticks:
         """Return the trades that were held back, behind those from before them."""
