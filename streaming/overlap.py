@@ -20,6 +20,9 @@ from streaming.venues import Venue
 # from before the first streamed one must be there.
 ASKED_AFTER = (0.0, 0.3)
 
+# How long the first streamed trade is waited for, which shows where the stream begins.
+FIRST_TRADE_S, LOOK_S = 2.0, 0.1
+
 
 class Overlap:
     """Has nothing to do for a venue whose ids prove a loss.
@@ -61,10 +64,15 @@ class Overlap:
                 for market in self._ingests:
                     with contextlib.suppress(RepairError):
                         await self._history.shown(market)
-            if not self._opened.is_set():
-                self._release()
+            for _ in range(int(FIRST_TRADE_S / LOOK_S)):
+                self._release(streamed_only=True)
+                await asyncio.sleep(LOOK_S)
+            self._release()
 
-    def _release(self) -> None:
+    def _release(self, *, streamed_only: bool = False) -> None:
+        """Let the trades go that are held back, or those of markets of which some were streamed."""
+        if self._opened.is_set():
+            return  # the stream has begun once more
         for market, ingest in self._ingests.items():
-            ticks, known = self._venue.release(market), ingest.newest_id
+            ticks, known = self._venue.release(market, streamed_only), ingest.newest_id
             self._push(market, ticks if known is None else ticks[ticks["id"] > known])

@@ -241,8 +241,13 @@ class Venue(ABC):
         """Return whether a market's trades are held back."""
         return False
 
-    def release(self, market: str) -> Ticks:
-        """Return the trades held back, ``(n,)``, behind those from before them that REST showed."""
+    def release(self, market: str, streamed_only: bool) -> Ticks:
+        """Return the trades held back, ``(n,)``, behind those from before them that REST showed.
+
+        Args:
+            market: whose trades.
+            streamed_only: go on holding if none was streamed yet.
+        """
         return make_ticks(0)
 
     @abstractmethod

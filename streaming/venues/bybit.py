@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from streaming.ticks import Side, Ticks
+from streaming.ticks import Side, Ticks, make_ticks
 from streaming.venues import (
     Decoded,
     Link,
@@ -215,9 +215,11 @@ class Bybit(FrameVenue):
         """Return whether a market's trades are held back."""
         return self._counts[market].is_held
 
-    def release(self, market: str) -> Ticks:
+    def release(self, market: str, streamed_only: bool) -> Ticks:
         """Return the trades that were held back, behind those from before them."""
-        return self._counts[market].release()
+        count = self._counts[market]
+        wait = not count.has_streamed if streamed_only else not count.is_held
+        return make_ticks(0) if wait else count.release()
 
     def time_request(self) -> Request:
         """Return the request for the venue's clock."""

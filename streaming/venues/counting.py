@@ -43,6 +43,11 @@ class Count:
         """Whether trades are held back."""
         return self._held is not None
 
+    @property
+    def has_streamed(self) -> bool:
+        """Whether trades are held back, and some were streamed."""
+        return bool(self._held)
+
     def hold(self) -> None:
         """Hold back what is streamed from here on."""
         self._held, self._shown = self._held or [], []
