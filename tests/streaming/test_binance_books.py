@@ -14,7 +14,7 @@ from streaming.exchange.protocol.wire import Stream, frames
 from streaming.quotes import RECEIVED
 from streaming.ticks import NS_PER_MS, NS_PER_S
 from streaming.venues.binance import Binance
-from streaming.venues.registry import venue_of
+from streaming.venues.chosen import venues_of
 from tests.streaming.samples import START, ticks_at
 
 NOW = START + 60 * NS_PER_S
@@ -92,12 +92,13 @@ def test_what_the_exchange_sends_is_what_the_decoder_reads() -> None:
 
 
 def test_only_the_built_in_exchange_is_asked_for_time() -> None:
-    played = StreamConfig(source="sim", symbols="A,B")
-    assert (
-        venue_of(played)
-        .stream_url()
-        .endswith("a@trade/a@time/a@bookTicker/b@trade/b@time/b@bookTicker")
-    )
+    played = url_of(StreamConfig(source="sim", symbols="A,B"))
+    assert played.endswith("a@trade/a@time/a@bookTicker/b@trade/b@time/b@bookTicker")
     without = StreamConfig(source="sim", symbols="A", quotes=False)
-    assert venue_of(without).stream_url().endswith("=a@trade/a@time")
-    assert "@time" not in venue_of(StreamConfig(source="binance")).stream_url()
+    assert url_of(without).endswith("=a@trade/a@time")
+    assert "@time" not in url_of(StreamConfig(source="binance"))
+
+
+def url_of(config: StreamConfig) -> str:
+    [venue] = venues_of(config)
+    return venue.links()[0].routes[0].url
