@@ -22,6 +22,12 @@ class Socket(Protocol):
         """Return the next frame; raise if the connection has ended."""
 
 
+class Pulse:
+    """How many frames a socket has brought."""
+
+    frames = 0
+
+
 class Batcher:
     """Gather frames with the time of their receipt.
 
@@ -42,7 +48,7 @@ class Batcher:
         self._stamps: list[int] = []
         self._flush_due = False
 
-    async def read(self, socket: Socket) -> None:
+    async def read(self, socket: Socket, pulse: Pulse) -> None:
         """Gather frames until the socket raises; the loop is the hot path, so it only appends."""
         recv, now = socket.recv, time.time_ns
         loop = asyncio.get_running_loop()
@@ -51,6 +57,7 @@ class Batcher:
             frame = await recv(decode=False)
             frames.append(frame)
             stamps.append(now())
+            pulse.frames += 1
             if not self._flush_due:
                 self._flush_due = True
                 loop.call_later(self._seconds, self._flush_when_due)

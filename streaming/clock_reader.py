@@ -89,9 +89,14 @@ class ClockReader:
             venue_now = self._venue.parse_time(reply.body)
         except ValueError as e:
             raise RepairError(f"{request.url}: not a time: {reply.body[:60]!r}") from e
-        self._clock = midpoint(reply.sent, reply.received, venue_now, self._rate)
+        read = midpoint(reply.sent, reply.received, venue_now, self._rate)
+        if self._venue.terms.whole_seconds and self._clock is not None:
+            # Each reading is up to a second behind: the latest of them is the best.
+            read = max(read, self._clock, key=lambda clock: clock.at(reply.received))
+        self._clock = read
         self._away = False
         error = (reply.received - reply.sent) // 2
+        error += NS_PER_S * self._venue.terms.whole_seconds
         if self._is_live and (text := self._report.text(time.time_ns(), self.now(), error)):
             self._files.say(Code.CLOCK_OFF, text, text)
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import urllib.parse
 
 from streaming.errors import ConfigError
+from streaming.markets import LOCAL, SOURCES, Market, addresses_of, markets_of
 from streaming.settings import Settings, setting
-from streaming.symbols import MAX_SYMBOL_CHARS, is_symbol, upper
-
-SOURCES = "sim, sim:<market>, tape:PATH or binance"
+from streaming.venues.registry import VENUES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,13 +27,21 @@ class StreamConfig(SeedConfig):
         " ?venue=NAME&columns=id,price,size,-,time,maker&unit=ms&sort=id",
     )
     symbols: str = setting(
-        "BTCUSDT", "markets to follow, spelled as their venue or tape does, separated by commas"
+        "BTCUSDT",
+        "markets to follow, spelled as their venue or tape does, separated by commas; those of"
+        " another venue than the source: VENUE:SYMBOL",
     )
-    venue_ws: str = setting("", "the venue's websocket address, if not the public one")
-    venue_rest: str = setting("", "the venue's REST address, if not the public one")
+    venue_ws: str = setting(
+        "",
+        "the websocket address of the source's venue, if not the public one; of another venue:"
+        " NAME=ADDRESS; separated by commas",
+    )
+    venue_rest: str = setting(
+        "", "the REST address of the source's venue, if not the public one; others as above"
+    )
     channel: str = setting(
         "trade",
-        "each trade, or trades aggregated by taker order (cheaper to repair)",
+        "of Binance spot: each trade, or trades aggregated by taker order (cheaper to repair)",
         choices=("trade", "aggTrade"),
     )
     quotes: bool = setting(True, "best bid and ask too, where the source has them")
@@ -81,41 +87,44 @@ class StreamConfig(SeedConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         kind, _, rest = self.source.partition(":")
-        if kind not in ("sim", "tape", "binance") or (kind == "tape") != bool(
-            rest if kind != "sim" else False
-        ):
+        is_known = not rest if kind in VENUES else kind in LOCAL and (kind == "sim" or bool(rest))
+        if not is_known:
             raise ConfigError(f"source: got {self.source!r}; allowed: {SOURCES}")
         if not is_text(self.source):
             raise ConfigError(
                 f"source: got {self.source!r}; allowed: names of bytes that are UTF-8: rename it"
             )
-        for symbol in self._names:
-            if not is_symbol(symbol):
-                raise ConfigError(
-                    f"symbols: got {symbol!r}; allowed: names such as BTCUSDT or XBT/USD, of 1 to"
-                    f" {MAX_SYMBOL_CHARS} characters without blanks, separated by commas"
-                )
-        if len({symbol.casefold() for symbol in self._names}) != len(self._names):
-            raise ConfigError(f"symbols: got {self.symbols!r}; allowed: each symbol once")
-        for name, schemes in (("venue_ws", ("ws", "wss")), ("venue_rest", ("http", "https"))):
-            value = getattr(self, name)
-            if value and not _is_address(value, schemes):
-                raise ConfigError(f"{name}: got {value!r}; allowed: {schemes[0]}://HOST[:PORT]")
+        for checked in ("markets", "ws_addresses", "rest_addresses"):
+            getattr(self, checked)
 
     @property
-    def _names(self) -> list[str]:
-        return [symbol.strip() for symbol in self.symbols.split(",")]
+    def markets(self) -> list[Market]:
+        """The markets, in the order in which they were named."""
+        return markets_of(self.source, self.symbols)
 
     @property
     def symbol_list(self) -> list[str]:
-        """The symbols, one an element: in upper case, but as they were given for a tape."""
-        is_tape = self.source.startswith("tape:")
-        return [symbol if is_tape else upper(symbol) for symbol in self._names]
+        """The markets' names."""
+        return [market.name for market in self.markets]
+
+    @property
+    def ws_addresses(self) -> dict[str, str]:
+        """The websocket addresses that are not the public ones, by venue."""
+        return addresses_of("venue_ws", self.venue_ws, self._venue, ("ws", "wss"))
+
+    @property
+    def rest_addresses(self) -> dict[str, str]:
+        """The REST addresses that are not the public ones, by venue."""
+        return addresses_of("venue_rest", self.venue_rest, self._venue, ("http", "https"))
+
+    @property
+    def _venue(self) -> str:
+        return self.source.partition(":")[0]
 
     @property
     def plays_locally(self) -> bool:
         """Whether the built-in exchange is the venue."""
-        return self.source.partition(":")[0] in ("sim", "tape")
+        return self._venue in LOCAL
 
     @property
     def waits(self) -> bool:
@@ -130,11 +139,3 @@ def is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _is_address(value: str, schemes: tuple[str, ...]) -> bool:
-    try:
-        parts = urllib.parse.urlsplit(value)
-        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none, half an IPv6 address
-        return False

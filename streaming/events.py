@@ -22,6 +22,7 @@ class Code(enum.StrEnum):
     # The stream.
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
+    CHANGED = "changed"  # one connection took over from another as planned, and nothing was missed
     REFUSED = "refused"  # the venue does not serve this address or region
     STALE = "stale"  # open, but trades have happened that it did not bring
     QUIET = "quiet"  # open and silent, and nothing has happened
@@ -71,7 +72,7 @@ class Code(enum.StrEnum):
 HINDRANCES = (
     Code.DISCONNECTED, Code.REFUSED, Code.STALE, Code.QUIET, Code.UNKNOWN_SYMBOL, Code.REJECTED,
 )  # fmt: skip
-REMEDIES = (Code.CONNECTED, Code.HISTORY, Code.REPAIRED)
+REMEDIES = (Code.CONNECTED, Code.CHANGED, Code.HISTORY, Code.REPAIRED)
 
 EVENT = np.dtype([("ts", "<i8"), ("code", "S24"), ("text", "S248")])  # ts: ns, Unix epoch
 EVENTS_KEPT = 1000

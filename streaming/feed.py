@@ -1,8 +1,9 @@
-"""The feed: the only reader of a venue's stream, and the only writer of ticks and bars.
+"""The feed: the only reader of venues' streams, and the only writer of ticks and bars.
 
 python -m streaming.feed SESSION_FOLDER
 
-Connection -> Batcher -> decoder -> Ingest (one for each symbol) -> rings, tape
+For each venue:
+Connection -> Batcher -> decoder -> Ingest (one for each market) -> rings, tape
                                       └ trades held back -> GapRepair -> TradeHistory -> Ingest
 RestClient asks for the history, for the venue's clock (ClockReader) and about a silence
 (SilenceWatch); TimeMarks says when a second is over; Reports says what there is to say.
@@ -27,15 +28,18 @@ from streaming.events import Code
 from streaming.gap_repair import GapRepair
 from streaming.history import TradeHistory
 from streaming.ingest import NO_QUOTES
+from streaming.overlap import Overlap
 from streaming.process import end_signals, end_with_parent
 from streaming.quotes import RECEIVED, Quotes
+from streaming.reports import Reports
 from streaming.rest_client import RestClient
 from streaming.silence import SilenceWatch
 from streaming.stream_files import StreamFiles
+from streaming.symbol_facts import SymbolFacts
 from streaming.ticks import NS_PER_MS, Ticks, make_ticks
 from streaming.time_marks import TimeMarks
 from streaming.venues import Rejected, Venue
-from streaming.venues.registry import venue_of
+from streaming.venues.chosen import venues_of
 
 NO_TICKS = make_ticks(0)
 LAG_WEIGHT = 0.1  # the newest lag's share in the exponential average
@@ -46,31 +50,35 @@ class Feed:
 
     Args:
         config: the session's stream settings.
-        session: the session's folder.
+        files: the venue's markets'.
         venue: decodes the wire format.
     """
 
-    def __init__(self, config: StreamConfig, session: Path, venue: Venue) -> None:
-        self.config, self.venue = config, venue
-        self._files = StreamFiles(config, session)
+    def __init__(self, config: StreamConfig, files: StreamFiles, venue: Venue) -> None:
+        self.config, self.venue, self._files = config, venue, files
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         rest = RestClient(venue)
         self._clock = ClockReader(venue, rest, config, self._files)
         history = TradeHistory(venue, rest, self._clock.latest, self._files.count_rejected)
+        self._symbols = SymbolFacts(venue, rest, files)
         self._repairs = {
             symbol: GapRepair(history, ingest, config, self._files.say, self._fail)
             for symbol, ingest in self._files.ingests.items()
         }
         seconds = WAITING_BATCH_SECONDS if config.waits else BATCH_SECONDS
         self._batcher = Batcher(self._handle, self._fail, seconds)
-        self._connection = Connection(venue.stream_url(), config, self._batcher, self._files)
-        self._conflations = {symbol: Conflation() for symbol in self._files.ingests}
-        grace_ns = config.grace_ms * NS_PER_MS
+        self._conflations = {symbol: Conflation() for symbol in files.ingests}
+        self._overlap = Overlap(venue, history, files.ingests, self._keep)
+        self._connection, *self._others = [
+            Connection(link, venue.terms, config, self._batcher, files, self._overlap.opened)
+            for link in venue.links()
+        ]
         self._marks = TimeMarks(
-            self._files.ingests, self._connection, history, self._keep, grace_ns
-        )
+            venue.terms, files.ingests, self._connection, history, self._keep,
+            config.grace_ms * NS_PER_MS,
+        )  # fmt: skip
         self._silence = SilenceWatch(
-            config, self._connection, self._files, history, self._clock.now
+            config, [self._connection, *self._others], self._files, history, self._clock.now
         )
 
     async def run(self) -> None:
@@ -80,7 +88,7 @@ class Feed:
             RingError: if ticks cannot be kept.
             ConfigError: if the venue cannot be reached as the environment is.
         """
-        work = [self._stream(), self._silence.watch(), self._clock.read()]
+        work = [self._stream(), self._silence.watch(), self._clock.read(), self._overlap.join()]
         if not self.config.plays_locally:  # the built-in exchange says itself how far it is
             work.append(self._marks.keep())
         tasks = [asyncio.create_task(part) for part in work]
@@ -104,7 +112,13 @@ class Feed:
 
     async def _stream(self) -> None:
         await self._clock.wait_for_the_first()
-        await self._connection.keep()
+        await self._symbols.fetch()
+        others = [asyncio.create_task(other.keep()) for other in self._others]
+        try:
+            await self._connection.keep()
+        finally:
+            for task in others:
+                task.cancel()
         for repair in self._repairs.values():
             await repair.finish()
         self._files.say(Code.TAPE_ENDED, "the tape was played to its end")
@@ -126,7 +140,10 @@ class Feed:
     def _handle(self, frames: list[bytes], stamps: list[int]) -> None:
         latest = self._clock.latest()
         decoded = self.venue.decode(frames, stamps, latest)
-        self._silence.note_data()
+        if any(map(len, decoded.ticks.values())):
+            self._silence.note_data()
+        if decoded.quotes:
+            self._silence.note_quotes()
         for symbol in decoded.ticks.keys() | decoded.quotes.keys():
             updates = decoded.quotes.get(symbol, NO_QUOTES)
             quotes = self._conflate(symbol, updates, latest, decoded.rejected)
@@ -135,8 +152,13 @@ class Feed:
             self._marks.told(symbol, ts)
         self._files.count_messages(len(frames), stamps[-1], decoded.rejected)
         self._files.write_tapes()
+        for symbol, newest in decoded.newest.items():
+            self._repairs[symbol].look_behind(newest)
+        for text in decoded.refused:
+            self._files.say_once(Code.REFUSED, f"{self.venue.name} refuses: {text}", text)
         if decoded.reconnect:
-            self._connection.drop(Code.DISCONNECTED, decoded.reconnect)
+            for connection in (self._connection, *self._others):
+                connection.change(decoded.reconnect)
 
     def _conflate(self, symbol: str, updates: Quotes, latest: int, rejected: Rejected) -> Quotes:
         """Return what is kept of a batch of updates of the best bid and ask."""
@@ -174,10 +196,36 @@ class Feed:
         self._repairs[symbol].start_if_needed()
 
 
+async def follow(config: StreamConfig, session: Path) -> None:
+    """Follow every venue of a session until cancelled, or until a tape has ended.
+
+    Raises:
+        TickloopError: as ``Feed.run``; what fails for one venue ends all.
+    """
+    reports = Reports(session)
+    try:
+        feeds = [
+            Feed(config, StreamFiles(config, session, venue.symbols, reports), venue)
+            for venue in venues_of(config)
+        ]
+        tasks = [asyncio.create_task(feed.run()) for feed in feeds]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in ended:
+            if isinstance(result, Exception):
+                raise result
+    finally:
+        reports.close()
+
+
 async def stream(session: Path) -> None:
     """Run the feed of ``session`` until SIGTERM or SIGINT."""
     config = StreamConfig.load(session / "config.json")
-    task = asyncio.create_task(Feed(config, session, venue_of(config)).run())
+    task = asyncio.create_task(follow(config, session))
     loop = asyncio.get_running_loop()
     for number in end_signals():
         loop.add_signal_handler(number, task.cancel)

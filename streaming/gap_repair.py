@@ -1,14 +1,16 @@
-"""Repair of one symbol's stream by REST: backfill of its history, then of each gap.
+"""Repair of one market's stream by REST: backfill of its history, then of each gap.
 
     Ingest holds trades back ─> GapRepair asks the venue ─> Ingest goes on
 
 Trades that the venue does not have either stay missing: the gap is marked, counted and reported.
+A loss behind the newest trade shows where a venue names the newest id by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from streaming.config import StreamConfig
 from streaming.events import Code
@@ -20,6 +22,11 @@ from streaming.ticks import NS_PER_S, VOID
 # A trade may reach a venue's REST interface a little later than its stream.
 TRIES = 2
 TRY_AGAIN_S = 0.3
+
+# Another connection may be about to bring what is missing.
+ON_THE_WAY_S = 0.1
+
+HOUR_NS = 3600 * NS_PER_S
 
 
 class GapRepair:
@@ -44,12 +51,27 @@ class GapRepair:
         self._history, self._ingest, self._config = history, ingest, config
         self._say, self._failed = say, failed
         self._task: asyncio.Task[None] | None = None
+        self._named = 0  # the newest id that the venue has named and that had not come
 
     def start_if_needed(self) -> None:
         """Start a repair if trades are held back and none is running."""
-        if len(self._ingest.held) and (self._task is None or self._task.done()):
-            self._task = asyncio.create_task(self._repair())
-            self._task.add_done_callback(self._look_at_end)
+        if len(self._ingest.held):
+            self._start(self._repair())
+
+    def look_behind(self, newest: int) -> None:
+        """Fetch what was lost behind the newest trade, if the venue names one twice.
+
+        It may just be on its way when it is named for the first time.
+
+        Args:
+            newest: the id of the venue's newest trade, by its own word.
+        """
+        known = self._ingest.newest_id
+        if known is None or newest <= known or len(self._ingest.held):
+            return
+        if self._named > known:
+            self._start(self._fetch_tail(known + 1, self._named))
+        self._named = newest
 
     async def finish(self) -> None:
         """Wait for the repair that is running, if one is."""
@@ -61,6 +83,13 @@ class GapRepair:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    def _start(self, repair: Coroutine[Any, Any, None]) -> None:
+        if self._task is not None and not self._task.done():
+            repair.close()
+            return
+        self._task = asyncio.create_task(repair)
+        self._task.add_done_callback(self._look_at_end)
 
     def _look_at_end(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -94,8 +123,11 @@ class GapRepair:
     async def _fill(self, first: int, last: int) -> None:
         """Fill a hole as far as the venue can, and give up the rest of it."""
         symbol = self._ingest.symbol
+        await asyncio.sleep(ON_THE_WAY_S)
+        if self._ingest.missing != (first, last):
+            return
         for attempt in range(TRIES):
-            fetched, reason = await self._history.between(symbol, first, last)
+            fetched, reason = await self._history.between(symbol, first, last, self._newest_kept())
             self._ingest.fill(fetched)
             if len(fetched):
                 text = f"{symbol}: {len(fetched)} missed trades fetched"
@@ -106,4 +138,21 @@ class GapRepair:
                 await asyncio.sleep(TRY_AGAIN_S)
         self._ingest.give_up()
         text = f"{symbol}: gap, trades {first} to {last} are missing ({reason})"
+        if not self._history.proves_loss:
+            text = f"{symbol}: gap, trades may be missing before {last + 1} ({reason})"
         self._say(Code.GAP, text, symbol)
+
+    async def _fetch_tail(self, first: int, last: int) -> None:
+        """Fetch what the venue has named and not streamed; a later trade shows what stays lost."""
+        symbol = self._ingest.symbol
+        fetched, _ = await self._history.between(symbol, first, last, self._newest_kept())
+        known = self._ingest.newest_id
+        fetched = fetched[fetched["id"] > (known or 0)]
+        if len(fetched) and not len(self._ingest.held):
+            self._ingest.push(fetched)
+            self._say(Code.REPAIRED, f"{symbol}: {len(fetched)} missed trades fetched", symbol)
+
+    def _newest_kept(self) -> int:
+        """Return the event time of the newest trade that is kept, ns."""
+        newest = self._ingest.ticks.tail(1).rows["ts_event"]
+        return int(newest[0]) if len(newest) else int(self._ingest.held["ts_event"][0]) - HOUR_NS

@@ -11,7 +11,7 @@ from streaming.events import Code, EventWriter
 from streaming.ingest import Ingest
 
 # What is as it should be is for the page only.
-NOT_PRINTED = (Code.CONNECTED, Code.HISTORY, Code.REPAIRED, Code.TAPE_ENDED)
+NOT_PRINTED = (Code.CONNECTED, Code.CHANGED, Code.HISTORY, Code.REPAIRED, Code.TAPE_ENDED)
 
 # Counters whose totals are printed at the end, if there are any, and how.
 TOTALS = {

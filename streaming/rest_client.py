@@ -21,7 +21,7 @@ from streaming.errors import RepairError, UnknownSymbolError
 from streaming.proxies import on_this_machine, proxy_fault
 from streaming.rest_gate import RestGate
 from streaming.venue_clock import steady_ns
-from streaming.venues import Request, Venue
+from streaming.venues import Refusal, Request, Venue
 
 TIMEOUT_S = 10.0
 MAX_REPLY_BYTES = 8 * 2**20
@@ -31,7 +31,10 @@ SHORT_WAIT_S = 0.5  # between them, if the venue names no wait
 
 # How long nothing is asked after a refusal, s, if the venue names no time: a limit counts a minute,
 # a ban lasts two at least, a region does not move.
-PAUSES = {429: 60.0, 418: 120.0, 403: 300.0, 451: 300.0}
+PAUSES = {429: 60.0, 418: 120.0, 403: 600.0, 451: 300.0}
+TOO_MANY_S = 15.0  # ... that came without such a status
+
+USER_AGENT = "tickloop"  # some venues refuse urllib's own
 
 
 class Reply(NamedTuple):
@@ -60,7 +63,7 @@ class RestClient:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
-        self._gate = RestGate(venue.weight_a_minute)
+        self._gate = RestGate(venue.terms.limit)
         self._one_at_a_time = asyncio.Lock()
 
     async def get(self, request: Request, patience: float) -> Reply:
@@ -80,9 +83,10 @@ class RestClient:
                 wait = self._gate.wait(request.weight, time.monotonic())
                 if wait == 0:
                     sent, answer = steady_ns(), await self._ask(request)
-                    if answer.status < 300:
+                    refusal = self._venue.refusal(answer.status, answer.body)
+                    if refusal is None:
                         return Reply(answer.body, sent, steady_ns())
-                    wait, reason = self._refused(answer)
+                    wait, reason = self._refused(answer, refusal)
                     faults += 1
                 else:
                     reason = self._gate.reason
@@ -103,23 +107,23 @@ class RestClient:
             raise RepairError(f"{request.url}: {e}") from e
         finally:
             self._gate.spend(request.weight, time.monotonic())
-        used = answer.headers.get(self._venue.used_weight, "")
+        used = answer.headers.get(self._venue.terms.limit.used_header, "")
         self._gate.reported(int(used) if used.isdecimal() else 0, time.monotonic())
         return answer
 
-    def _refused(self, answer: Answer) -> tuple[float, str]:
+    def _refused(self, answer: Answer, refusal: Refusal) -> tuple[float, str]:
         """Return how many seconds to wait before another try, and why.
 
         Raises:
             RepairError: if none would help.
         """
-        refusal = self._venue.parse_refusal(answer.body)
-        reason = f"HTTP {answer.status}: {refusal.text or answer.reason}"
+        status = f"HTTP {answer.status}: " if answer.status >= 300 else ""
+        reason = f"{status}{refusal.text or answer.reason}"
         header = answer.headers.get("Retry-After")
         if refusal.unknown_symbol:
             raise UnknownSymbolError(reason)
-        if answer.status in PAUSES:
-            wait = retry_after_seconds(header, PAUSES[answer.status])
+        if answer.status in PAUSES or refusal.too_many:
+            wait = retry_after_seconds(header, PAUSES.get(answer.status, TOO_MANY_S))
             self._gate.close(wait, time.monotonic(), reason)
             return wait, reason
         if answer.status < 500:
@@ -145,8 +149,9 @@ async def _in_thread(url: str) -> Answer:
 def _get(url: str) -> Answer:
     no_proxy = [urllib.request.ProxyHandler({})] if on_this_machine(url) else []
     opener = urllib.request.build_opener(*no_proxy)
+    request = urllib.request.Request(url, headers={"User-Agent": USER_AGENT})
     try:
-        reply = opener.open(url, timeout=TIMEOUT_S)
+        reply = opener.open(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as refusal:
         reply = refusal  # an answer too
     with reply:

@@ -1,14 +1,15 @@
 """How much may be asked of a venue, and when. Pure: times are arguments.
 
-Venues count what an address asks in a minute and ban those that go on after a refusal. So all
-symbols of a feed ask through one gate.
+Venues count what an address asks in a while and ban those that go on after a refusal. So all
+markets of a venue ask through one gate.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-WINDOW_S = 60.0
+from streaming.venues import RestLimit
+
 SHARE = 0.8  # of the venue's limit: other programs may ask from the same address
 
 
@@ -16,11 +17,12 @@ class RestGate:
     """Tells when the next request may be made.
 
     Args:
-        weight_a_minute: the venue's limit.
+        limit: the venue's.
     """
 
-    def __init__(self, weight_a_minute: int) -> None:
-        self._limit = int(SHARE * weight_a_minute)
+    def __init__(self, limit: RestLimit) -> None:
+        self._limit = max(1, int(SHARE * limit.weight))
+        self._seconds = limit.seconds
         self._spent: deque[tuple[float, int]] = deque()  # (when, weight)
         self._closed_until = -1.0
         self.reason = ""  # why one has to wait
@@ -32,11 +34,11 @@ class RestGate:
         over = self._used(now) + weight - self._limit
         if over <= 0:
             return 0.0
-        self.reason = "the venue's limit of requests a minute is used up"
+        self.reason = "the venue's limit of requests is used up"
         for when, freed in self._spent:
             over -= freed
             if over <= 0:
-                return when + WINDOW_S - now
+                return when + self._seconds - now
         return 0.0  # a request heavier than the limit: the venue must know
 
     def spend(self, weight: int, now: float) -> None:
@@ -54,6 +56,6 @@ class RestGate:
         self.reason = reason
 
     def _used(self, now: float) -> int:
-        while self._spent and self._spent[0][0] <= now - WINDOW_S:
+        while self._spent and self._spent[0][0] <= now - self._seconds:
             self._spent.popleft()
         return sum(weight for _, weight in self._spent)

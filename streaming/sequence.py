@@ -106,11 +106,12 @@ class Sequencer:
         return self.push(history)
 
     def fill(self, ticks: Ticks) -> Ticks:
-        """Take what the venue still had of the missing trades."""
+        """Take what the venue still had of the missing trades: of this hole and of later ones."""
         if self.missing is None:
             return make_ticks(0)
-        first, last = self.missing
-        return self.push(ticks[(ticks["id"] >= first) & (ticks["id"] <= last)])
+        ids, held = ticks["id"], self.held["id"]
+        inside = (ids >= self.missing[0]) & (ids < held[-1])
+        return self.push(ticks[inside & ~np.isin(ids, held)])
 
     def give_up(self) -> Ticks:
         """Treat the hole as final: mark it and go on behind it."""

@@ -1,14 +1,15 @@
 """A stream on which nothing comes: a quiet market, or one that we miss? REST tells.
 
-Pings only prove that the other side lives: a venue accepts the stream of a symbol that it does not
-have, and a subscription can be lost while the connection stays.
+Pings and heartbeats only prove that the other side lives: a venue accepts the stream of a symbol
+that it does not have, a subscription can be lost while the connection stays, and where a stream has
+been moved, the old address acknowledges and is silent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from streaming.config import StreamConfig
 from streaming.connection import Connection
@@ -26,7 +27,7 @@ class SilenceWatch:
 
     Args:
         config: says how long a silence is allowed.
-        connection: is dropped.
+        connections: that of the trades, then the one of the quotes, if there are two.
         files: keeps counters, state and events.
         history: knows the venue's newest trades.
         venue_now: returns the venue's time, ns.
@@ -35,29 +36,40 @@ class SilenceWatch:
     def __init__(
         self,
         config: StreamConfig,
-        connection: Connection,
+        connections: Sequence[Connection],
         files: StreamFiles,
         history: TradeHistory,
         venue_now: Callable[[], int],
     ) -> None:
-        self._config, self._connection = config, connection
+        self._config, self._connections = config, connections
         self._files, self._history = files, history
         self._venue_now = venue_now
-        self._last_data = time.monotonic()
+        self._last_data = self._last_quote = time.monotonic()
 
     def note_data(self) -> None:
-        """Take note that the stream is not silent."""
+        """Take note that trades come."""
         self._last_data = time.monotonic()
+
+    def note_quotes(self) -> None:
+        """Take note that quotes come."""
+        self._last_quote = time.monotonic()
 
     async def watch(self) -> None:
         """Look at the silence for ever."""
         stale_seconds = self._config.stale_seconds
         while True:
             await asyncio.sleep(min(1.0, stale_seconds / 4))
-            if not self._connection.is_open:
+            if not self._connections[0].is_open:
                 self.note_data()
             elif time.monotonic() - self._last_data > stale_seconds:
                 await self._judge()
+            for connection in self._connections[1:]:
+                if not connection.is_open:
+                    self.note_quotes()
+                elif self._last_data - self._last_quote > stale_seconds:  # while trades came
+                    text = f"no quote for {time.monotonic() - self._last_quote:.0f} s"
+                    connection.drop(Code.STALE, text, elsewhere=True)
+                    self.note_quotes()
 
     async def _judge(self) -> None:
         """Drop the connection if the venue has trades that it did not bring."""
@@ -77,7 +89,8 @@ class SilenceWatch:
         self.note_data()
         if missed:
             self._files.set_state(ConnectionState.STALE)
-            self._connection.drop(Code.STALE, f"silent for {seconds:.0f} s; {missed}")
+            text = f"silent for {seconds:.0f} s; {missed}"
+            self._connections[0].drop(Code.STALE, text, elsewhere=True)
         elif not unknown:
             self._files.note_alive(time.time_ns())
             text = f"no trade for {seconds:.0f} s, and REST has none newer"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from streaming.config import StreamConfig
@@ -15,11 +16,13 @@ from streaming.venues import Rejected
 
 
 class StreamFiles:
-    """Owner of all files of one feed; no other process writes them.
+    """Owner of all files of one venue's markets; no other process writes them.
 
     Args:
-        config: gives the symbols and the sizes of the files.
+        config: gives the sizes of the files.
         session: the session's folder.
+        markets: the venue's.
+        reports: speaks for the whole feed.
 
     Attributes:
         ingests: the owner of each symbol's rings and tape.
@@ -27,13 +30,12 @@ class StreamFiles:
         say_once: the same for what happens again and again.
     """
 
-    def __init__(self, config: StreamConfig, session: Path) -> None:
-        self._config = config
-        self._reports = Reports(session)
+    def __init__(
+        self, config: StreamConfig, session: Path, markets: Iterable[str], reports: Reports
+    ) -> None:
+        self._config, self._reports = config, reports
         self.say, self.say_once = self._reports.say, self._reports.say_once
-        self.ingests = {
-            symbol: Ingest(session, symbol, config, self.say) for symbol in config.symbol_list
-        }
+        self.ingests = {market: Ingest(session, market, config, self.say) for market in markets}
         self._tape_written = time.monotonic()
         self._rejections = Rejections()
 
@@ -48,7 +50,7 @@ class StreamFiles:
             ingest.stats["state"] = state
 
     def count(self, name: str, n: int = 1) -> None:
-        """Count what concerns the connection and not one symbol: the first symbol keeps it."""
+        """Count what concerns the venue and not one market: its first market keeps it."""
         next(iter(self.ingests.values())).stats[name] += n
 
     def count_messages(self, n: int, newest: int, rejected: Rejected) -> None:
@@ -89,4 +91,3 @@ class StreamFiles:
         for ingest in self.ingests.values():
             ingest.close()
             self._reports.print_totals(ingest)
-        self._reports.close()

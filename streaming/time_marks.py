@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +25,7 @@ from streaming.history import TradeHistory
 from streaming.ingest import Ingest
 from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks
 from streaming.venue_clock import steady_ns
+from streaming.venues import Terms
 
 LOOK_S = 0.05
 MARGIN_NS = 100 * NS_PER_MS  # frames are gathered for 50 ms
@@ -44,6 +45,7 @@ class TimeMarks:
     """Makes the marks of all markets of a connection.
 
     Args:
+        terms: the venue's.
         ingests: the markets' ways into their files.
         line: the connection that brings their trades.
         history: knows the venue's newest trades.
@@ -53,13 +55,15 @@ class TimeMarks:
 
     def __init__(
         self,
-        ingests: dict[str, Ingest],
+        terms: Terms,
+        ingests: Mapping[str, Ingest],
         line: Line,
         history: TradeHistory,
         push: Callable[[str, Ticks], None],
         grace_ns: int,
     ) -> None:
-        self._ingests, self._line, self._history = ingests, line, history
+        self._terms, self._ingests = terms, ingests
+        self._line, self._history = line, history
         self._push, self._grace_ns = push, grace_ns
         self._delays = {symbol: Delay() for symbol in ingests}
         self._heard = dict.fromkeys(ingests, 0)  # when a row came last, steady ns
@@ -128,6 +132,8 @@ class TimeMarks:
 
     async def _ask(self, symbol: str) -> None:
         """Ask the venue for its newest trade, and see to the hole if it is not ours."""
+        if not self._terms.proof:
+            return  # its ids do not say what is missing: ``streaming.overlap`` sees to that
         if (now := steady_ns()) - self._asked[symbol] < ASK_AGAIN_NS:
             return
         self._asked[symbol] = now

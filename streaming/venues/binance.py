@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import msgspec
 import numpy as np
 
+from streaming.quotes import Quotes
 from streaming.symbols import lower, upper
-from streaming.ticks import NS_PER_MS, NS_PER_US, OLDEST_TS, REPAIRED, US_FROM, Ticks
-from streaming.venues import Decoded, Refusal, Rejected, Request
+from streaming.ticks import NS_PER_MS, NS_PER_US, REPAIRED, US_FROM, Ticks, make_ticks
+from streaming.venues import (
+    Decoded,
+    Link,
+    Refusal,
+    Rejected,
+    Request,
+    RestLimit,
+    Route,
+    Span,
+    Terms,
+    Venue,
+)
 from streaming.venues.binance_books import complete_until, quotes_by_symbol, sort_frames
 from streaming.venues.binance_messages import (
-    UNREADABLE,
     AggTrade,
     Combined,
     CombinedAgg,
@@ -27,66 +37,64 @@ from streaming.venues.binance_messages import (
     RestTrade,
     Time,
     Trade,
-    mark_void,
     not_market,
     read_rows,
     ticks_of,
     what_is,
 )
-
-WS_PUBLIC = "wss://stream.binance.com:9443"
-REST_PUBLIC = "https://api.binance.com"
+from streaming.venues.gathering import UNREADABLE, Updates, mark_void, order_by_time
+from streaming.venues.replies import checked_time
 
 # A trade is about 200 bytes; a much larger frame is not one.
 MAX_FRAME_BYTES = 64 * 1024
 
-# What an address may ask for in a minute, and what requests weigh (rest-api.md).
-WEIGHT_A_MINUTE = 6000
+# What requests weigh (rest-api.md).
 TIME_WEIGHT, AGG_TRADES_WEIGHT, TRADES_WEIGHT, INFO_WEIGHT = 1, 4, 25, 20
+
+USED_WEIGHT = "X-MBX-USED-WEIGHT-1M"  # the header that says how much of it has been asked
 
 # Codes of errors.md. Of what we send, only a symbol can have characters that are not allowed.
 INVALID_SYMBOL, ILLEGAL_CHARACTERS = -1121, -1100
 NEEDS_KEY = (-2014, -2015)
 
-NEWEST_TS = 2**62  # ns; of the year 2116
-
 TIME: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Time)
 ERROR: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Error)
 
 
-class Binance:
-    """Binance, for one set of symbols.
+class Binance(Venue):
+    """Binance spot, and what other venues have in common with it.
 
     Args:
-        symbols: in any spelling; the venue's is upper case, as far as letters are ASCII.
+        markets: see ``Venue``.
         channel: ``trade`` or ``aggTrade``.
         ws: base address of the streams, if the host is not the public one.
         rest: base address of REST, if the host is not the public one.
-        limited: whether requests have a limit.
-        beside: the channels of each symbol beside that of its trades.
+        quotes: whether best bid and ask are wanted.
     """
 
-    name = "binance"
-    used_weight = "X-MBX-USED-WEIGHT-1M"
+    name, example = "binance", "BTCUSDT"
+    ws_public, rest_public = "wss://stream.binance.com:9443", "https://api.binance.com"
+    terms = Terms(
+        limit=RestLimit(6000, 60.0, USED_WEIGHT),
+        connects=(150, 300.0),
+        page=1000,
+        taker_fee_bps=10.0,
+        lifetime_s=24 * 3600.0,
+    )
+    one_order: ClassVar[bool] = True  # trades and quotes come over one connection
 
     def __init__(
         self,
-        symbols: Sequence[str],
+        markets: Iterable[str] | Mapping[str, str],
         *,
         channel: str = "trade",
         ws: str = "",
         rest: str = "",
-        limited: bool = True,
-        beside: Sequence[str] = (),
+        quotes: bool = True,
     ) -> None:
-        self.symbols = tuple(symbols)
-        # Ours by the venue's spelling; a recorded market may have kept ours.
-        self._ours = {upper(symbol): symbol for symbol in symbols}
-        self._ours |= {symbol: symbol for symbol in symbols}
-        self.channel, self._beside = channel, tuple(beside)
-        self.weight_a_minute = WEIGHT_A_MINUTE if limited else sys.maxsize
-        self._ws = (ws or WS_PUBLIC).rstrip("/")
-        self._rest = (rest or REST_PUBLIC).rstrip("/")
+        super().__init__(markets, ws=ws, rest=rest, quotes=quotes)
+        self.channel = channel
+        self._updates = Updates()
         agg = channel == "aggTrade"
         self._combined: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
             CombinedAgg if agg else Combined, strict=False
@@ -96,23 +104,24 @@ class Binance:
         )
         self._row: type[RestRow] = RestAggTrade if agg else RestTrade
 
-    def stream_url(self) -> str:
-        """Return the address of the combined stream of all symbols."""
-        names = [quote(lower(symbol), safe="") for symbol in self.symbols]
-        channels = (self.channel, *self._beside)
+    def links(self) -> list[Link]:
+        """Return the one connection, a combined stream of all symbols."""
+        channels = [self.channel, *["bookTicker"] * self.quotes]
+        carries = "trades and quotes" if self.quotes else "trades"
+        return [Link(carries, (self._route("/stream", channels),))]
+
+    def _route(self, path: str, channels: Sequence[str]) -> Route:
+        names = [quote(lower(symbol), safe="") for symbol in self.symbols.values()]
         streams = "/".join(f"{name}@{channel}" for name in names for channel in channels)
-        return f"{self._ws}/stream?streams={streams}"
+        return Route(f"{self._ws}{path}?streams={streams}")
 
-    def history_request(self, symbol: str, first_id: int | None, limit: int) -> Request:
-        """Return the request for ``limit`` trades, 1000 at most, from ``first_id`` on.
-
-        Without ``first_id`` it is the newest that are meant.
-        """
+    def history_request(self, market: str, span: Span, limit: int) -> Request:
+        """Return the request for ``limit`` trades from the first of ``span`` on."""
         agg = self.channel == "aggTrade"
         path = "aggTrades" if agg else "historicalTrades"
-        since = "" if first_id is None else f"&fromId={first_id}"
+        since = "" if span.first is None else f"&fromId={span.first}"
         return Request(
-            f"{self._rest}/api/v3/{path}?symbol={_in_query(symbol)}{since}&limit={limit}",
+            f"{self._rest}/api/v3/{path}?symbol={self._in_query(market)}{since}&limit={limit}",
             AGG_TRADES_WEIGHT if agg else TRADES_WEIGHT,
         )
 
@@ -120,23 +129,27 @@ class Binance:
         """Return the request for the venue's clock."""
         return Request(f"{self._rest}/api/v3/time", TIME_WEIGHT)
 
-    def symbol_request(self, symbol: str) -> Request:
+    def symbol_request(self, market: str) -> Request:
         """Return the request for what the venue knows of a symbol."""
-        url = f"{self._rest}/api/v3/exchangeInfo?symbol={_in_query(symbol)}"
+        url = f"{self._rest}/api/v3/exchangeInfo?symbol={self._in_query(market)}"
         return Request(url, INFO_WEIGHT)
 
-    def parse_history(
-        self, symbol: str, body: bytes, ts_init: int, latest: int
-    ) -> tuple[Ticks, Rejected]:
-        """Decode a reply of ``history_request``.
+    def _in_query(self, market: str) -> str:
+        return quote(upper(self.symbols[market]), safe="")
 
-        Rows that break an invariant are ``VOID``; those without a readable id are left out.
-        """
+    def parse_history(
+        self, market: str, body: bytes, ts_init: int, latest: int
+    ) -> tuple[Ticks, Rejected]:
+        """Decode a reply of ``history_request``."""
         rejected: Rejected = Counter()
-        rows = read_rows(self._row, symbol, body, rejected)
+        rows = read_rows(self._row, market, body, rejected)
         ticks = ticks_of(rows, [ts_init] * len(rows))
         ticks["flags"] = REPAIRED
-        return mark_void(ticks, symbol, rejected, latest), rejected
+        return mark_void(self._in_base(market, ticks), market, rejected, latest), rejected
+
+    def _in_base(self, market: str, ticks: Ticks) -> Ticks:
+        """Return ticks with sizes in base currency; changed in place."""
+        return ticks
 
     def parse_time(self, body: bytes) -> int:
         """Return the venue's clock, ns."""
@@ -145,12 +158,12 @@ class Binance:
         except RecursionError as e:
             raise ValueError("nested too deep") from e
         time *= NS_PER_US if time >= US_FROM else NS_PER_MS
-        if not OLDEST_TS <= time < NEWEST_TS:
-            raise ValueError(f"{time} ns is no time of a venue")
-        return time
+        return checked_time(time)
 
-    def parse_refusal(self, body: bytes) -> Refusal:
-        """Return what an error reply says; "" for a page of a proxy or a firewall."""
+    def refusal(self, status: int, body: bytes) -> Refusal | None:
+        """Return why a request was refused; "" for a page of a proxy or a firewall."""
+        if status < 300:
+            return None
         try:
             error: Error = ERROR.decode(body)
         except UNREADABLE:
@@ -166,18 +179,24 @@ class Binance:
         kinds = sort_frames(frames)
         events, places, reconnect = self._events(frames, kinds.trades, rejected)
         ticks, tick_places = {}, {}
-        for symbol, (mine, at) in self._by_symbol(events, places, rejected).items():
-            found = ticks_of(mine, [stamps[place] for place in at])
-            ticks[symbol] = mark_void(found, symbol, rejected, latest, not_market(mine))
-            tick_places[symbol] = at
+        for market, (mine, at) in self._by_market(events, places, rejected).items():
+            found = self._in_base(market, ticks_of(mine, [stamps[place] for place in at]))
+            ticks[market] = mark_void(found, market, rejected, latest, not_market(mine))
+            tick_places[market] = at
         quotes = {}
-        for symbol, (rows, at) in quotes_by_symbol(
-            frames, stamps, kinds.books, self._ours, rejected
+        for market, (rows, at) in quotes_by_symbol(
+            frames, stamps, kinds.books, self.markets, rejected
         ).items():
-            rows["after"] = np.searchsorted(tick_places.get(symbol, []), at)
-            quotes[symbol] = rows
-        complete = complete_until(frames, kinds.marks, self._ours, rejected)
+            rows["after"] = np.searchsorted(tick_places.get(market, []), at)
+            if not self.one_order:
+                order_by_time(rows, ticks.get(market, make_ticks(0)))
+            quotes[market] = self._fresh(market, rows)
+        complete = complete_until(frames, kinds.marks, self.markets, rejected)
         return Decoded(ticks, rejected, reconnect, quotes, complete)
+
+    def _fresh(self, market: str, quotes: Quotes) -> Quotes:
+        """Return the quotes that have not come before, over another connection."""
+        return self._updates.fresh(market, quotes)
 
     def _events(
         self, frames: Sequence[bytes], places: Sequence[int], rejected: Rejected
@@ -192,26 +211,26 @@ class Binance:
         except UNREADABLE:  # one of them is not a trade: decode each by itself
             return self._decode_each(mine, places, rejected)
 
-    def _by_symbol(
+    def _by_market(
         self,
         events: Sequence[Event],
         places: Sequence[int],
         rejected: Rejected,
     ) -> dict[str, tuple[Sequence[Event], Sequence[int]]]:
-        """Group trades by symbol and count the foreign ones; usually all are of one symbol."""
+        """Group trades by market and count the foreign ones; usually all are of one."""
         n = len(events)
         kinds, names = [event.e for event in events], [event.s for event in events]
         name = names[0] if n else ""
-        if name in self._ours and kinds.count(self.channel) == n and names.count(name) == n:
-            return {self._ours[name]: (events, places)}
+        if name in self.markets and kinds.count(self.channel) == n and names.count(name) == n:
+            return {self.markets[name]: (events, places)}
         groups: dict[str, tuple[list[Event], list[int]]] = {}
         for event, place in zip(events, places, strict=True):
             if event.e != self.channel:
                 rejected["", "not_trade"] += 1
-            elif event.s not in self._ours:
+            elif event.s not in self.markets:
                 rejected["", "foreign_symbol"] += 1
             else:
-                mine, at = groups.setdefault(self._ours[event.s], ([], []))
+                mine, at = groups.setdefault(self.markets[event.s], ([], []))
                 mine.append(event)
                 at.append(place)
         return dict(groups)
@@ -248,7 +267,3 @@ class Binance:
             return self._raw.decode(frame)  # type: ignore[no-any-return]
         except UNREADABLE:
             return what_is(frame, self.channel)
-
-
-def _in_query(symbol: str) -> str:
-    return quote(upper(symbol), safe="")

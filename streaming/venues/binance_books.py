@@ -15,7 +15,8 @@ import numpy as np
 from streaming.quotes import RECEIVED, Quotes, make_quotes
 from streaming.ticks import NS_PER_MS, NS_PER_US, US_FROM
 from streaming.venues import Rejected
-from streaming.venues.binance_messages import UNREADABLE, Int
+from streaming.venues.binance_messages import Int
+from streaming.venues.gathering import UNREADABLE
 
 BOOK, TIME = b'@bookTicker"', b'@time"'  # how the names of the streams end
 

@@ -22,16 +22,12 @@ from streaming.ticks import (
     NS_PER_MS,
     NS_PER_US,
     US_FROM,
-    VOID,
     Side,
     Ticks,
-    faults,
     make_ticks,
 )
 from streaming.venues import Rejected
-
-# What msgspec raises: the second for JSON nested without end.
-UNREADABLE = (ValueError, RecursionError)
+from streaming.venues.gathering import UNREADABLE
 
 Int = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
@@ -226,30 +222,3 @@ def not_market(events: Sequence[Event]) -> NDArray[np.bool] | None:
     if kinds.count("MARKET") == len(kinds):
         return None
     return np.array([kind != "MARKET" for kind in kinds])
-
-
-def mark_void(
-    ticks: Ticks,
-    symbol: str,
-    rejected: Rejected,
-    latest: int,
-    not_market: NDArray[np.bool] | None = None,
-) -> Ticks:
-    """Mark the ticks that break an invariant ``VOID``, and count each under one reason.
-
-    The sequencer gets them too: it must know that their ids were not lost.
-
-    Args:
-        ticks: ``(n,)``; marked in place.
-        symbol: what to count under, with the reason.
-        rejected: the counts, added to.
-        latest: the latest time that a trade can have, ns.
-        not_market: which trades no order made, ``(n,)``.
-    """
-    made = [] if not_market is None else [("not_market", not_market)]
-    for reason, wrong in (*made, *faults(ticks, latest)):
-        new = wrong & (ticks["flags"] & VOID == 0)
-        if new.any():
-            rejected[symbol, reason] += int(np.count_nonzero(new))
-            ticks["flags"][new] |= VOID
-    return ticks

@@ -1,8 +1,9 @@
 """What every venue's decoder must do; each venue brings its own messages.
 
 ``fixtures/<venue>.jsonl`` has one message a line, in the venue's documented format, with what
-must come of it: a tick, a reason for rejecting it, a request to reconnect, or nothing (a reply
-to our own request). All are received at ``RECEIVED``.
+must come of it: a tick, a quote, a reason for rejecting it, a request to reconnect, words of
+refusal, the id of the newest trade, or nothing (a reply to our own request). All are received at
+``RECEIVED``.
 """
 
 from __future__ import annotations
@@ -23,8 +24,13 @@ from hypothesis import strategies as st
 
 from streaming.counters import REJECTED
 from streaming.ticks import NS_PER_S, REPAIRED, VOID, Ticks
-from streaming.venues import Venue
+from streaming.venues import Span, Venue
 from streaming.venues.binance import Binance
+from streaming.venues.binance_futures import BinanceUsdM
+from streaming.venues.bybit import Bybit
+from streaming.venues.coinbase import Coinbase
+from streaming.venues.kraken import Kraken
+from streaming.venues.okx import Okx
 
 RECEIVED = 1_704_067_201 * NS_PER_S  # 2024-01-01 00:00:01 UTC
 LATEST = RECEIVED + 60 * NS_PER_S
@@ -39,9 +45,11 @@ class Case:
     venue: str
     make: Callable[[str], Venue]  # from a channel
     lines: list[dict] = field(repr=False)
-    history: bytes  # a REST reply of two trades, 41 good and 42 void
+    history: bytes  # a REST reply of two trades, one sold at 4.000001 x 12 and a void one
     time: bytes  # a REST reply with the clock at RECEIVED
     symbols: tuple[str, ...] = ("BNBBTC", "ETHUSDT")
+    ids: tuple[int, int] = (41, 42)  # of the two trades
+    never: frozenset[str] = frozenset({"not_market"})  # reasons that it has not
 
 
 def load(venue: str) -> list[dict]:
@@ -59,7 +67,62 @@ CASES = [
         b'{"id":42,"price":"0.0","qty":"0.0","quoteQty":"0","time":1499865549591,'
         b'"isBuyerMaker":false,"isBestMatch":true,"new":{}}]',
         time=b'{"serverTime":1704067201000}',
-    )
+        never=frozenset(),
+    ),
+    Case(
+        "binance-usdm",
+        lambda channel: BinanceUsdM(("BTCUSDT", "ETHUSDT")),
+        load("binance-usdm"),
+        history=b'[{"a":41,"p":"4.00000100","q":"12.00000000","f":27781,"l":27790,'
+        b'"T":1499865549590,"m":true},{"a":42,"p":"0","q":"1","f":27791,"l":27791,'
+        b'"T":1499865549591,"m":true}]',
+        time=b'{"serverTime":1704067201000}',
+        symbols=("BTCUSDT", "ETHUSDT"),
+        never=frozenset(),
+    ),
+    Case(
+        "coinbase",
+        lambda channel: Coinbase(("BTC-USD", "ETH-USDT")),
+        load("coinbase"),
+        history=b'[{"trade_id":42,"side":"buy","size":"1","price":"0",'
+        b'"time":"2017-07-12T13:19:09.59Z"},{"trade_id":41,"side":"buy","size":"12.00000000",'
+        b'"price":"4.00000100","time":"2017-07-12T13:19:09.590Z"}]',
+        time=b'{"iso":"2024-01-01T00:00:01Z","epoch":1704067201.0}',
+        symbols=("BTC-USD", "ETH-USDT"),
+    ),
+    Case(
+        "kraken",
+        lambda channel: Kraken(("BTC/USD", "MATIC/USD")),
+        load("kraken"),
+        history=b'{"error":[],"result":{"XXBTZUSD":[["4.00000100","12.0",1499865549.590,"s","m","",'
+        b'41],["0","1",1499865549.591,"b","l","",42]],"last":"1499865549591000000"}}',
+        time=b'{"error":[],"result":{"unixtime":1704067201,"rfc1123":"Mon,  1 Jan 24 00:00:01"}}',
+        symbols=("BTC/USD", "MATIC/USD"),
+    ),
+    Case(
+        "bybit",
+        lambda channel: Bybit(("BTCUSDT", "ETHUSDT")),
+        load("bybit"),
+        history=b'{"retCode":0,"retMsg":"OK","result":{"category":"spot","list":['
+        b'{"execId":"b","symbol":"BTCUSDT","price":"0","size":"1","side":"Buy",'
+        b'"time":"1499865549591","isBlockTrade":false},{"execId":"2290000000984259176",'
+        b'"symbol":"BTCUSDT","price":"4.000001","size":"12.0","side":"Sell",'
+        b'"time":"1499865549590","isBlockTrade":false}]},"time":1672053054358}',
+        time=b'{"retCode":0,"retMsg":"OK","result":{"timeSecond":"1704067201",'
+        b'"timeNano":"1704067201000000000"},"time":1704067201000}',
+        symbols=("BTCUSDT", "ETHUSDT"),
+        ids=(1, 2),
+    ),
+    Case(
+        "okx",
+        lambda channel: Okx(("BTC-USDT", "ETH-USDT")),
+        load("okx"),
+        history=b'{"code":"0","msg":"","data":[{"instId":"BTC-USDT","side":"buy","sz":"1","px":"0",'
+        b'"tradeId":"42","ts":"1499865549591"},{"instId":"BTC-USDT","side":"sell","sz":"12.0",'
+        b'"px":"4.000001","tradeId":"41","ts":"1499865549590"}]}',
+        time=b'{"code":"0","data":[{"ts":"1704067201000"}],"msg":""}',
+        symbols=("BTC-USDT", "ETH-USDT"),
+    ),
 ]
 LINES = [
     pytest.param(case, line, id=f"{case.venue}: {line['name']}")
@@ -86,7 +149,14 @@ def kept(ticks: dict[str, Ticks]) -> dict[str, list]:
 def test_a_message_becomes_what_its_fixture_says(case, line):
     venue = case.make(line.get("channel", "trade"))
     decoded = venue.decode([frame_of(line)], [RECEIVED], LATEST)
-    tick = line.get("tick")
+    tick, quote = line.get("tick"), line.get("quote")
+    assert list(decoded.quotes) == ([line["symbol"]] if quote else [])
+    if quote:
+        (row,) = decoded.quotes[line["symbol"]]
+        assert {name: row[name].item() for name in quote} == quote
+        assert (row["ts_init"], row["updates"], row["after"]) == (RECEIVED, 1, 0)
+    assert decoded.newest == line.get("newest", {})
+    assert list(decoded.refused) == line.get("refused", [])
     assert list(kept(decoded.ticks)) == ([line["symbol"]] if tick else [])
     if tick:
         (row,) = decoded.ticks[line["symbol"]]
@@ -100,7 +170,7 @@ def test_a_message_becomes_what_its_fixture_says(case, line):
 @venues
 def test_the_fixtures_reject_for_every_reason_there_is(case):
     reasons = {line["rejected"][1] for line in case.lines if "rejected" in line}
-    assert reasons | {"oversized"} == set(REJECTED)
+    assert reasons | {"oversized", "bad_quote"} == {*REJECTED, "bad_quote"} - case.never
 
 
 @pytest.mark.parametrize(("case", "line"), LINES)
@@ -117,7 +187,7 @@ def test_a_message_does_not_harm_its_neighbours(case, line):
         [frame_of(good), frame_of(line), frame_of(good)], [RECEIVED, RECEIVED, RECEIVED + 1], LATEST
     )
     around = kept(between.ticks)[good["symbol"]]
-    if line.get("symbol") == good["symbol"]:
+    if "tick" in line and line["symbol"] == good["symbol"]:
         del around[1]
     assert around == kept(alone.ticks)[good["symbol"]]
     assert between.rejected.total() == ("rejected" in line)
@@ -167,7 +237,31 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["e", "s", "t", "a", "p", "q", "T", "m", "data", "result", "code"]),
+            st.sampled_from(
+                [
+                    "e",
+                    "s",
+                    "t",
+                    "a",
+                    "p",
+                    "q",
+                    "T",
+                    "m",
+                    "data",
+                    "result",
+                    "code",
+                    "type",
+                    "time",
+                    "product_id",
+                    "channel",
+                    "method",
+                    "error",
+                    "topic",
+                    "op",
+                    "arg",
+                    "event",
+                ]
+            ),
             inner,
             max_size=8,
         )
@@ -182,7 +276,7 @@ JSON = st.recursive(
 @settings(deadline=None)  # the machine may be busy
 def test_no_bytes_make_it_raise(case, channel, junk):
     decoded = case.make(channel).decode(junk, [RECEIVED] * len(junk), LATEST)
-    assert not kept(decoded.ticks) or any(b"BNBBTC" in f or b"ETHUSDT" in f for f in junk)
+    assert not kept(decoded.ticks) or any(s.encode() in f for f in junk for s in case.symbols)
     assert decoded.rejected.total() <= len(junk)
 
 
@@ -216,9 +310,9 @@ def test_a_frame_nested_without_end_is_malformed(case, head, nest):
 @pytest.mark.parametrize(("case", "line"), [p for p in LINES if "tick" in p.values[1]])
 def test_a_frame_much_larger_than_a_trade_is_oversized_whatever_it_holds(case, line):
     frame = frame_of(line)
-    decoded = case.make(line.get("channel", "trade")).decode(
-        [frame, frame + b" " * 70_000], [RECEIVED] * 2, LATEST
-    )
+    venue = case.make(line.get("channel", "trade"))
+    blanks = b" " * getattr(venue, "max_frame_bytes", 70_000)
+    decoded = venue.decode([frame, frame + blanks], [RECEIVED] * 2, LATEST)
     assert decoded.rejected == Counter({("", "oversized"): 1})
     assert len(kept(decoded.ticks)[line["symbol"]]) == 1
 
@@ -231,9 +325,11 @@ def test_no_frames_are_no_ticks(case):
 
 @venues
 def test_a_rest_reply_becomes_repaired_ticks_and_keeps_void_ones_known(case):
-    ticks, rejected = case.make("trade").parse_history("X", case.history, RECEIVED, LATEST)
-    assert rejected == Counter({("X", "bad_price"): 1})
-    assert ticks["id"].tolist() == [41, 42]
+    venue, market = case.make("trade"), case.symbols[0]
+    ticks, rejected = venue.parse_history(market, case.history, RECEIVED, LATEST)
+    assert rejected == Counter({(market, "bad_price"): 1})
+    ticks = np.sort(ticks, order="id")
+    assert ticks["id"].tolist() == [*case.ids]
     assert ticks["flags"].tolist() == [REPAIRED, REPAIRED | VOID]
     assert ticks["ts_init"].tolist() == [RECEIVED] * 2
     assert (ticks["price"][0], ticks["size"][0], ticks["side"][0]) == (4.000001, 12.0, -1)
@@ -267,7 +363,7 @@ def test_binance_aggregated_rest_trades_have_the_aggregate_id():
 def test_a_rest_reply_that_is_none_is_a_value_error(case, body):
     venue = case.make("trade")
     with pytest.raises(ValueError):  # noqa: PT011  (any text)
-        venue.parse_history("X", body, RECEIVED, LATEST)
+        venue.parse_history(case.symbols[0], body, RECEIVED, LATEST)
     with pytest.raises(ValueError):  # noqa: PT011
         venue.parse_time(body)
 
@@ -279,20 +375,25 @@ def test_the_clock_is_read_in_ns(case):
 
 def test_binance_addresses_follow_the_documentation():
     venue = Binance(("BNBBTC", "ETHUSDT"), ws="ws://here:1/", rest="http://there:2/")
-    assert venue.stream_url() == "ws://here:1/stream?streams=bnbbtc@trade/ethusdt@trade"
-    assert venue.history_request("ETHUSDT", 7, 9) == (
+    (link,) = venue.links()
+    assert link.routes[0].url == (
+        "ws://here:1/stream?streams=bnbbtc@trade/bnbbtc@bookTicker/ethusdt@trade/ethusdt@bookTicker"
+    )
+    assert venue.history_request("ETHUSDT", Span(7, None, 0), 9) == (
         "http://there:2/api/v3/historicalTrades?symbol=ETHUSDT&fromId=7&limit=9",
         25,
     )
-    assert venue.history_request("ETHUSDT", None, 1).url.endswith("?symbol=ETHUSDT&limit=1")
+    newest = venue.history_request("ETHUSDT", Span(None, None, 0), 1)
+    assert newest.url.endswith("?symbol=ETHUSDT&limit=1")
     assert venue.symbol_request("ETHUSDT") == (
         "http://there:2/api/v3/exchangeInfo?symbol=ETHUSDT",
         20,
     )
     assert venue.time_request() == ("http://there:2/api/v3/time", 1)
-    agg = Binance(("BNBBTC",), channel="aggTrade")
-    assert agg.stream_url() == "wss://stream.binance.com:9443/stream?streams=bnbbtc@aggTrade"
-    request = agg.history_request("BNBBTC", 7, 9)
+    agg = Binance(("BNBBTC",), channel="aggTrade", quotes=False)
+    (link,) = agg.links()
+    assert link.routes[0].url == "wss://stream.binance.com:9443/stream?streams=bnbbtc@aggTrade"
+    request = agg.history_request("BNBBTC", Span(7, None, 0), 9)
     assert request.url.startswith("https://api.binance.com/api/v3/aggTrades?")
     assert request.weight == 4
 

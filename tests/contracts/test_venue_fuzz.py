@@ -162,6 +162,6 @@ def test_any_reply_with_a_time_is_a_time_or_a_value_error(body):
 @given(body=damaged(fields({"code": st.integers(-3000, 0), "msg": st.text(max_size=9)})))
 @fuzz
 def test_any_refusal_is_understood_or_not(body):
-    refusal = Binance(SYMBOLS).parse_refusal(body)
+    refusal = Binance(SYMBOLS).refusal(400, body)
     assert isinstance(refusal.text, str)
     assert Counter([refusal.unknown_symbol]).keys() <= {True, False}

@@ -23,6 +23,7 @@ from benchmarks.processes import plain_environment, words_of
 from streaming.cache import bar_ring, tick_cache
 from streaming.tape import segments
 from streaming.ticks import NS_PER_S
+from streaming.venues.registry import TAKER_FEES_BPS
 from tests.end_to_end.main_job import (
     PATIENCE,
     ROOT,
@@ -37,7 +38,6 @@ from tests.end_to_end.main_job import (
 )
 from tests.streaming.venue_server import VenueServer
 from tests.ui.conftest import CHROMIUM, FLAGS
-from trainers.config.session import TAKER_FEES_BPS
 from trainers.engine.forecasting import HASHED_BARS
 from trainers.learners.registry import BASELINES
 from trainers.recording.ledger import read_ledger

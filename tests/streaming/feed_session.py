@@ -14,9 +14,8 @@ from streaming.bars import bars_of
 from streaming.cache import bar_ring, quote_ring, tick_cache
 from streaming.config import StreamConfig
 from streaming.events import event_ring
-from streaming.feed import Feed
+from streaming.feed import follow
 from streaming.ticks import LATE, NS_PER_MS
-from streaming.venues.registry import venue_of
 from tests.streaming.venue_server import VenueServer
 
 
@@ -82,7 +81,7 @@ def config_for(venue: VenueServer, **settings) -> StreamConfig:
     return StreamConfig(
         **{"source": "binance", "venue_ws": venue.ws, "venue_rest": venue.rest,
            "symbols": ",".join(venue.next_id), "channel": venue.channel,
-           "backfill_seconds": 0, "segment_seconds": 0, **settings}
+           "backfill_seconds": 0, "segment_seconds": 0, "quotes": False, **settings}
     )  # fmt: skip
 
 
@@ -91,8 +90,9 @@ async def running(folder: Path, venue: VenueServer, **settings):
     """A feed in this loop, connected; stopped at the end."""
     config = config_for(venue, **settings)
     before = venue.connections
-    task = asyncio.create_task(Feed(config, folder, venue_of(config)).run())
+    task = asyncio.create_task(follow(config, folder))
     session = Session(folder, venue, task)
+    await until((folder / "feed.events").exists)
     try:
         if not venue.refusals:
             await session.followed(before + 1)

@@ -12,9 +12,8 @@ from streaming.batching import BATCH_SECONDS
 from streaming.cache import bar_ring
 from streaming.errors import ConfigError, RingError
 from streaming.events import Code, hindrance
-from streaming.feed import Feed
+from streaming.feed import follow
 from streaming.ticks import NS_PER_S
-from streaming.venues.registry import venue_of
 from tests.streaming.feed_session import config_for, running, scenario, until
 from tests.streaming.venue_server import VenueServer
 
@@ -249,7 +248,7 @@ def test_a_proxy_that_cannot_be_used_ends_the_feed_with_one_line(tmp_path, monke
     async def main():
         async with VenueServer(["BTCUSDT"]) as venue:
             config = config_for(venue, venue_ws="wss://stream.example")
-            await Feed(config, tmp_path, venue_of(config)).run()
+            await follow(config, tmp_path)
 
     with pytest.raises(ConfigError, match="python-socks"):
         asyncio.run(main())
@@ -261,7 +260,7 @@ def test_ticks_that_cannot_be_kept_end_the_feed(tmp_path):
     async def main():
         async with VenueServer(["BTCUSDT"]) as venue:
             config = config_for(venue, tick_cache=100, segment_seconds=60)
-            task = asyncio.create_task(Feed(config, tmp_path, venue_of(config)).run())
+            task = asyncio.create_task(follow(config, tmp_path))
             await until(lambda: len(venue.followers) > 0)
             for _ in range(5):
                 await venue.trade("BTCUSDT", 50)

@@ -32,7 +32,7 @@ def history_of(rest):
 
 
 def between(rest, first, last):
-    return asyncio.run(history_of(rest).between("X", first, last))
+    return asyncio.run(history_of(rest).between("X", first, last, 0))
 
 
 def before(rest, first, seconds=10**6, most=10**6):
@@ -50,7 +50,7 @@ def test_a_range_is_both_ends_included(rest):
 
 def test_a_large_range_is_paged(rest):
     assert between(rest, 5, 2504).ticks["id"].tolist() == list(range(5, 2505))
-    assert rest.requests == [(5, 1000), (1005, 1000), (2005, 500)]
+    assert rest.requests == [(1505, 1000), (505, 1000), (5, 500)]
 
 
 def test_what_the_venue_does_not_have_is_left_out(rest):
@@ -73,7 +73,7 @@ def test_a_hole_too_large_is_not_asked_for(rest):
 def test_pages_that_have_come_are_kept_when_a_later_one_does_not(rest):
     rest.script = [(200, {}, None), (401, {}, b"{}")]
     found = between(rest, 1, 3000)
-    assert found.ticks["id"].tolist() == list(range(1, 1001))
+    assert found.ticks["id"].tolist() == list(range(2001, 3001))
     assert "HTTP 401" in found.short
     rest.script = [(200, {}, None), (418, {"Retry-After": "100"}, b"")]
     found = before(rest, 4001)

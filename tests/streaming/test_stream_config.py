@@ -38,7 +38,7 @@ def test_the_defaults_are_the_product_definition():
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
 def test_every_setting_has_a_help_text_and_numbers_have_bounds(field):
     assert len(field.metadata["help"]) > 10
-    if isinstance(field.default, int | float) and field.type != "bool":
+    if isinstance(field.default, int | float) and not isinstance(field.default, bool):
         assert field.metadata["low"] <= field.default <= field.metadata["high"] < math.inf
 
 

@@ -18,17 +18,13 @@ from typing import Any, Self
 from streaming.config import SeedConfig, StreamConfig
 from streaming.errors import ConfigError
 from streaming.settings import Settings, flag_of, setting
+from streaming.venues.registry import TAKER_FEES_BPS
 from trainers.config.learners import (
     BUILT_IN_SETTINGS,
     flat_name,
     section_and_setting,
     whole_section,
 )
-
-# The fee of an account without discounts, by source. Binance spot: 0.1 %, as in its public fee
-# schedule; most tapes were recorded there. The simulated venue charges as little as the cheapest
-# venues do, so that trading can pay at all.
-TAKER_FEES_BPS = {"sim": 1.0, "tape": 10.0, "binance": 10.0}
 
 HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
@@ -61,7 +57,8 @@ class TrainingConfig(SeedConfig):
         0.65, "probability from which a forecast is a trade signal", low=0.5, high=1
     )
     fee_bps: float = setting(
-        -1.0, "fee of one trade as a share of its value; -1 is the venue's taker fee", unit="bp",
+        -1.0, "fee of one trade as a share of its value; -1 is the venue's taker fee (of several"
+        " venues the highest)", unit="bp",
         low=-1, high=1000,
     )  # fmt: skip
 
@@ -110,7 +107,7 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.fee_bps == -1:
-            fee = TAKER_FEES_BPS[self.source.partition(":")[0]]
+            fee = max(TAKER_FEES_BPS[market.venue] for market in self.markets)
             object.__setattr__(self, "fee_bps", fee)  # a frozen dataclass allows no assignment
         if self.fee_bps < 0:
             raise ConfigError(f"fee_bps: got {self.fee_bps:g}; allowed: 0 to 1000, or -1")

@@ -1,0 +1,208 @@
+"""Trades and quotes of a batch of frames, gathered row by row into what the feed takes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.quotes import QUOTE, RECEIVED, Quotes, make_quotes
+from streaming.ticks import NS_PER_MS, NS_PER_US, TICK, VOID, Ticks, faults, make_ticks
+from streaming.venues import Decoded, Rejected
+
+# What msgspec raises: the second for JSON nested without end.
+UNREADABLE = (ValueError, RecursionError)
+
+Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Ms = Annotated[int, msgspec.Meta(ge=0, le=2**43)]  # to the year 2248, so that its ns fit
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_US = 2**63 // NS_PER_US - 1
+
+# Another connection may bring an update once more, or somewhat late; ids that are further back
+# have been counted anew.
+RECENT_UPDATES = 1_000_000
+NONE = -RECENT_UPDATES  # older than any
+BOOK = ["ts_event", "bid", "ask", "bid_size", "ask_size"]
+
+
+def ns_of(time: datetime) -> int:
+    """Return a time with its zone as ns since the Unix epoch, as far as they fit.
+
+    >>> ns_of(datetime(1970, 1, 1, 0, 0, 1, 5, UTC))
+    1000005000
+    """
+    return min(max(0, (time - EPOCH) // timedelta(microseconds=1)), LAST_US) * NS_PER_US
+
+
+def ns_of_ms(ms: int) -> int:
+    """Return ms as ns."""
+    return ms * NS_PER_MS
+
+
+class Updates:
+    """The newest update of each market's book, so that none is taken twice.
+
+    An update may come again: sent anew where nothing has changed, or by a second connection.
+    """
+
+    def __init__(self) -> None:
+        self._newest: dict[str, int] = {}
+        self._last: dict[str, Quotes] = {}
+
+    def fresh(self, market: str, quotes: Quotes) -> Quotes:
+        """Return the quotes of a batch that have not come before, ``(n,)``."""
+        if not quotes["id"].any():
+            return self._later(market, quotes)
+        ids = quotes["id"]
+        begun = np.flatnonzero(ids == 1)  # the venue counts anew
+        parts = np.split(np.arange(len(ids)), begun)
+        kept = np.concatenate([self._fresh(market, ids[part]) for part in parts])
+        found: Quotes = quotes if kept.all() else quotes[kept]
+        return found
+
+    def _later(self, market: str, quotes: Quotes) -> Quotes:
+        """Return the quotes of a venue without ids that are not older than those before them."""
+        times = quotes["ts_event"]
+        newest = np.maximum.accumulate(np.append(self._newest.get(market, 0), times))
+        books = np.append(self._last.get(market, make_quotes(1)), quotes)[BOOK]
+        self._newest[market], self._last[market] = int(newest[-1]), quotes[-1:].copy()
+        found: Quotes = quotes[(times >= newest[:-1]) & (books[1:] != books[:-1])]
+        return found
+
+    def _fresh(self, market: str, ids: NDArray[np.int64]) -> NDArray[np.bool]:
+        if not len(ids):
+            return np.ones(0, bool)
+        known = self._newest.get(market, NONE)
+        if ids[0] == 1 != known:
+            known = NONE
+        newest = np.maximum.accumulate(np.append(known, ids))
+        behind = newest[:-1] - ids
+        kept = (behind < 0) | (behind >= RECENT_UPDATES)
+        self._newest[market] = int(ids[kept][-1] if kept.any() else known)
+        fresh: NDArray[np.bool] = kept
+        return fresh
+
+
+class Gathered:
+    """What a batch of frames contains.
+
+    Args:
+        markets: our name of each of the venue's symbols.
+        updates: of the venue's books.
+
+    Attributes:
+        rejected: the counts of what was dropped.
+        reconnect: why the venue wants a new connection.
+        complete, newest: as in ``Decoded``.
+        refused: what the venue will not send.
+    """
+
+    def __init__(self, markets: Mapping[str, str], updates: Updates) -> None:
+        self._markets, self._updates = markets, updates
+        self._ticks: dict[str, list[tuple[float, ...]]] = {}
+        self._quotes: dict[str, list[tuple[float, ...]]] = {}
+        self.rejected: Rejected = Counter()
+        self.reconnect = ""
+        self.complete: dict[str, int] = {}
+        self.newest: dict[str, int] = {}
+        self.refused: list[str] = []
+
+    def market(self, symbol: str) -> str | None:
+        """Return our name of a symbol; count it as foreign and return None if there is none."""
+        found = self._markets.get(symbol)
+        if found is None:
+            self.rejected["", "foreign_symbol"] += 1
+        return found
+
+    def reject(self, reason: str) -> None:
+        """Count a frame that is dropped."""
+        self.rejected["", reason] += 1
+
+    def trade(
+        self, market: str, id: int, ts: int, stamp: int, price: float, size: float, side: int
+    ) -> None:
+        """Take a trade; ``side`` is the taker's, times are ns."""
+        row = (id, ts, stamp, price, size, side, 0)
+        self._ticks.setdefault(market, []).append(row)
+
+    def quote(
+        self,
+        market: str,
+        id: int,
+        ts: int | None,
+        stamp: int,
+        bid: tuple[float, float],
+        ask: tuple[float, float],
+    ) -> None:
+        """Take the best bid and ask, each with its size; ``ts`` is None if the venue gives none."""
+        after, flags = len(self._ticks.get(market, ())), RECEIVED if ts is None else 0
+        row = (
+            id, stamp if ts is None else ts, stamp, bid[0], ask[0], bid[1], ask[1], 0.0, 1, after,
+            flags,
+        )  # fmt: skip
+        self._quotes.setdefault(market, []).append(row)
+
+    def decoded(self, latest: int, *, one_order: bool = True) -> Decoded:
+        """Return all of it.
+
+        Args:
+            latest: the latest time that a trade can have, ns.
+            one_order: whether trades and quotes come over one connection. If not, they have no
+                common order but that of their times: a quote of a trade's own time shows already
+                what the trade took.
+        """
+        ticks = {
+            market: mark_void(np.array(rows, TICK), market, self.rejected, latest)
+            for market, rows in self._ticks.items()
+        }
+        quotes = {
+            market: self._updates.fresh(market, np.array(rows, QUOTE))
+            for market, rows in self._quotes.items()
+        }
+        if not one_order:
+            for market, rows in quotes.items():
+                order_by_time(rows, ticks.get(market, make_ticks(0)))
+        return Decoded(
+            ticks, self.rejected, self.reconnect, quotes, self.complete, self.newest,
+            tuple(self.refused),
+        )  # fmt: skip
+
+
+def order_by_time(quotes: Quotes, ticks: Ticks) -> None:
+    """Place quotes among the ticks of their batch by time, in place."""
+    times = np.maximum.accumulate(ticks["ts_event"])
+    quotes["after"] = np.searchsorted(times, quotes["ts_event"], side="right")
+
+
+def mark_void(
+    ticks: Ticks,
+    market: str,
+    rejected: Rejected,
+    latest: int,
+    not_market: NDArray[np.bool] | None = None,
+) -> Ticks:
+    """Mark the ticks that break an invariant ``VOID``, and count each under one reason.
+
+    The sequencer gets them too: it must know that their ids were not lost.
+
+    Args:
+        ticks: ``(n,)``; marked in place.
+        market: what to count under, with the reason.
+        rejected: the counts, added to.
+        latest: the latest time that a trade can have, ns.
+        not_market: which trades no order made, ``(n,)``.
+    """
+    made = [] if not_market is None else [("not_market", not_market)]
+    for reason, wrong in (*made, *faults(ticks, latest)):
+        new = wrong & (ticks["flags"] & VOID == 0)
+        if new.any():
+            rejected[market, reason] += int(np.count_nonzero(new))
+            ticks["flags"][new] |= VOID
+    return ticks
