@@ -20,7 +20,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from streaming.config import StreamConfig
 from streaming.errors import ConfigError, TapeError
 from streaming.exchange import Exchange, check_source, clients
-from streaming.tape import write_segment
+from streaming.quotes import make_quotes
+from streaming.tape import Kind, read_tape, write_segment
 from streaming.ticks import NS_PER_MS, NS_PER_S, make_ticks
 
 TIMEOUT_S = 10
@@ -223,6 +224,106 @@ def test_a_tape_waits_for_its_listener_and_ends_with_a_clean_close(tmp_path: Pat
                 assert await to_the_end(ws) == ([], 1000, "end of tape")
             rows = await get(exchange, "/api/v3/historicalTrades?symbol=BTCUSDT&fromId=0")
             assert [row["id"] for row in rows] == list(range(40))
+
+    run(scenario)
+
+
+ALL = "/stream?streams=btcusdt@time/btcusdt@bookTicker/btcusdt@trade"
+
+
+def quoted(folder: Path, **settings: Any) -> StreamConfig:
+    """A tape of trades at 0.1, 1.5 and 3.5 s, and quotes at 0.2 (behind one trade) and 1.4 s."""
+    config = tape(folder, 3, **settings)
+    ticks, quotes = read_tape(folder / "tape", "BTCUSDT"), make_quotes(2)
+    ticks["ts_event"] = START + np.array([100, 1500, 3500]) * NS_PER_MS
+    quotes["ts_event"], quotes["after"] = START + np.array([200, 1400]) * NS_PER_MS, 1
+    quotes["id"], quotes["bid"], quotes["ask"], quotes["bid_size"] = [7, 9], 99.5, 100.5, [1, 2]
+    write_segment(folder / "tape", "BTCUSDT", 0, ticks)
+    write_segment(folder / "tape", "BTCUSDT", 0, quotes, Kind.QUOTES)
+    return config
+
+
+async def kinds_to_the_end(ws: ClientConnection) -> list[tuple[str, int]]:
+    """What came: ``(event, seconds x 1000 since START)``."""
+    found = []
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            event = json.loads(await ws.recv())["data"]
+            found.append((event["e"], event.get("T", event["E"]) - START // NS_PER_MS))
+    return found
+
+
+def test_trades_quotes_and_marks_come_in_the_order_of_the_tape(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            Exchange(quoted(tmp_path), tmp_path) as exchange,
+            client(exchange, ALL) as ws,
+            client(exchange, "/ws/btcusdt@bookTicker") as raw,
+        ):
+            found = await kinds_to_the_end(ws)
+            assert [one for one in found if one[0] != "time"] == [
+                ("trade", 100), ("bookTicker", 200), ("bookTicker", 1400), ("trade", 1500),
+                ("trade", 3500),
+            ]  # fmt: skip
+            assert [at for _, at in found] == sorted(at for _, at in found)
+            assert (
+                {1000, 2000} <= {at for kind, at in found if kind == "time"} <= {1000, 2000, 3000}
+            )
+            assert (await events(raw, 2))[1] == {
+                "e": "bookTicker", "u": 9, "s": "BTCUSDT", "b": "99.5", "B": "2.0", "a": "100.5",
+                "A": "0.0", "T": START // NS_PER_MS + 1400, "E": START // NS_PER_MS + 1400,
+            }  # fmt: skip
+            row = await get(exchange, "/api/v3/ticker/bookTicker?symbol=BTCUSDT")
+            assert (row["bidPrice"], row["bidQty"]) == ("99.5", "2.0")
+
+    run(scenario)
+
+
+def test_a_tape_is_played_without_its_quotes_if_asked_to(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        config = quoted(tmp_path, quotes=False)
+        async with Exchange(config, tmp_path) as exchange, client(exchange, ALL) as ws:
+            assert {kind for kind, _ in await kinds_to_the_end(ws)} == {"trade", "time"}
+
+    run(scenario)
+
+
+def test_lost_trades_do_not_change_the_marks(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Exchange(quoted(tmp_path), tmp_path) as exchange:
+            exchange.faults.lose(2)
+            async with client(exchange, ALL) as ws:
+                found = await kinds_to_the_end(ws)
+            assert [at for kind, at in found if kind == "trade"] == [3500]
+            assert {1000, 2000} <= {at for kind, at in found if kind == "time"}
+
+    run(scenario)
+
+
+def test_a_stalled_exchange_tells_no_time_either(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        config = quoted(tmp_path, speed=20.0)
+        async with Exchange(config, tmp_path) as exchange:
+            exchange.faults.stall(60)
+            async with client(exchange, ALL) as ws:
+                assert await kinds_to_the_end(ws) == []
+
+    run(scenario)
+
+
+def test_the_quotes_of_a_simulated_market_are_possible_and_in_rest(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with Exchange(sim(), tmp_path) as exchange, client(exchange, ALL) as ws:
+            found = [event["data"] for event in await events(ws, 400)]
+            quotes = [event for event in found if event["e"] == "bookTicker"]
+            assert len(quotes) > 200
+            assert all(float(quote["b"]) < float(quote["a"]) for quote in quotes)
+            assert [quote["u"] for quote in quotes] == list(
+                range(quotes[0]["u"], quotes[0]["u"] + len(quotes))
+            )
+            assert [event["E"] for event in found] == sorted(event["E"] for event in found)
+            row = await get(exchange, "/api/v3/ticker/bookTicker?symbol=BTCUSDT")
+            assert float(row["bidPrice"]) < float(row["askPrice"])
 
     run(scenario)
 

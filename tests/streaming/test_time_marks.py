@@ -88,6 +88,15 @@ def test_rows_that_no_bar_sees_do_not_stop_the_marks() -> None:
     assert len(order(marked(ticks))) == 5 + 600
 
 
+def test_a_row_that_is_late_in_any_case_does_not_hold_the_marks_up() -> None:
+    ticks = ticks_at(5.0, 3.0, 8.0)
+    due = START + np.array([0, 100_000, 101_000]) * NS_PER_MS
+    chunk = Chunk(with_aggregates(ticks, due))
+    chunk = with_marks(chunk, chunk.times(FAR), 0, until=int(ticks["ts_event"][-1]))
+    assert order(chunk)[1:4] == [("mark", 6), ("mark", 7), ("mark", 8)]
+    assert ((chunk.due[1:4] - START) // NS_PER_S).tolist() == [1, 2, 3]
+
+
 def test_a_mark_that_says_no_more_than_the_row_sent_with_it_is_left_out() -> None:
     chunk = marked(ticks_at(0.5, 2.5))
     assert order(chunk.part(0, 4)) == [("trade", 0.5), ("mark", 1), ("trade", 2.5)]

@@ -92,6 +92,8 @@ class Replayer:
             self.bars.add(self._moves[start : self._at])
         else:
             self._at = self._pass(start, self._at, may_pass)
+        if self._at == start:
+            return NOTHING
         part = self._waiting.part(start, self._at)
         happened = self.lost.apply(part.trades)
         self.history.append(happened)
