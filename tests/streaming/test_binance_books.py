@@ -19,7 +19,13 @@ from tests.streaming.samples import START, ticks_at
 
 NOW = START + 60 * NS_PER_S
 SPOT = {"u": 400900217, "s": "BNBUSDT", "b": "25.35", "B": "31.21", "a": "25.36", "A": "40.66"}
-FUTURES = {"e": "bookTicker", **SPOT, "T": 1_700_000_000_123, "E": 1_700_000_000_125}
+FUTURES = {
+    "e": "bookTicker",
+    **SPOT,
+    "u": SPOT["u"] + 1,
+    "T": 1_700_000_000_123,
+    "E": 1_700_000_000_125,
+}
 
 
 def venue() -> Binance:
@@ -41,8 +47,8 @@ def test_a_quote_of_spot_has_the_time_of_its_receipt_and_one_of_futures_its_own(
     decoded = venue().decode([frame("bookTicker", SPOT), frame("bookTicker", FUTURES)], [7, 8], NOW)
     quotes = decoded.quotes["BNBUSDT"]
     assert quotes[["id", "bid", "bid_size", "ask", "ask_size"]].tolist() == [
-        (400900217, 25.35, 31.21, 25.36, 40.66)
-    ] * 2  # fmt: skip
+        (400900217, 25.35, 31.21, 25.36, 40.66), (400900218, 25.35, 31.21, 25.36, 40.66)
+    ]  # fmt: skip
     assert quotes["ts_event"].tolist() == [7, 1_700_000_000_123 * NS_PER_MS]
     assert quotes["flags"].tolist() == [RECEIVED, 0]
     assert quotes["ts_init"].tolist() == [7, 8]
@@ -51,8 +57,8 @@ def test_a_quote_of_spot_has_the_time_of_its_receipt_and_one_of_futures_its_own(
 
 
 def test_a_quote_keeps_its_place_among_the_ticks_of_its_symbol() -> None:
-    book = frame("bookTicker", SPOT)
-    batch = [book, trade(1), trade(1, "BTCUSDT"), book, trade(2, p="no"), trade(3), book]
+    a, b, c = (frame("bookTicker", {**SPOT, "u": u}) for u in (1, 2, 3))
+    batch = [a, trade(1), trade(1, "BTCUSDT"), b, trade(2, p="no"), trade(3), c]
     decoded = venue().decode(batch, [0] * len(batch), NOW)
     assert decoded.ticks["BNBUSDT"]["id"].tolist() == [1, 3]
     assert decoded.quotes["BNBUSDT"]["after"].tolist() == [0, 1, 2]
