@@ -12,6 +12,7 @@ from tests.serving import serving
 from trainers.config import SessionConfig
 from trainers.learners.registry import learners_of
 from trainers.names import model_name
+from trainers.promotion.registry import Move
 from trainers.promotion.versions import log_version
 from trainers.tracking.runs.lifecycle import start_learner, start_session
 
@@ -42,7 +43,7 @@ class Logged:
             learner=name,
             module=module,
             example=np.stack([raw[:-1], raw[1:]]),
-            step=3,
+            move=Move("register", "end", cycle=3),
         )
 
     def raw(self, name, t):
@@ -75,7 +76,7 @@ def served(logged, client, tmp_path_factory):
 
 @NAMES
 def test_a_version_is_registered_under_the_market_and_learner_as_challenger(logged, client, name):
-    assert model_name("BTCUSDT", name) == f"tickloop-btcusdt-{name}"
+    assert model_name("sim", "BTCUSDT", name) == f"tickloop-btcusdt-{name}"
     version = client.get_model_version_by_alias(f"tickloop-btcusdt-{name}", "challenger")
     assert str(version.version) == "1"
     assert version.run_id == logged.runs[name]

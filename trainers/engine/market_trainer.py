@@ -44,7 +44,7 @@ from trainers.engine.forecasting import Forecasting
 from trainers.engine.runners.roster import Roster
 from trainers.learners.learner import Model
 from trainers.names import Control
-from trainers.scoring.ledger import Forecasts, Outcomes
+from trainers.scoring.ledger import Forecasts, Outcomes, rows_between
 
 
 class MarketTrainer:
@@ -214,12 +214,16 @@ class MarketTrainer:
             saved: the state of a ``Checkpoint``.
             bars: ``(T,)`` of dtype ``BAR``, the newest ``history_bars`` taken before the
                 checkpoint.
-            rows: all rows of the ledger that were final at the checkpoint.
+            rows: all rows of the ledger; those of later bars were not final at the checkpoint.
             models: returns the model of a registered version, given a learner's name and the
                 version's number.
         """
         self.wanted, self.paused = saved["wanted"], saved["paused"]
-        self._forecasting.restore(saved["next_bar"], saved["hashed_bar"], bars, rows)
+        newest = int(bars["ts_open"][-1]) if len(bars) else -1
+        outcomes, forecasts = (rows_between(part, -1, newest) for part in rows)
+        self._forecasting.restore(
+            saved["next_bar"], saved["hashed_bar"], bars, (outcomes, forecasts)
+        )
         not_resumed = self.roster.restore(saved["roster"], models)
         self.cycles.restore(saved["cycles"])
         return not_resumed

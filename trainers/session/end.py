@@ -1,17 +1,23 @@
-"""Ends a session in MLflow: what its processes have left to deliver, and the status of its runs."""
+"""Ends a session: what its processes have left to deliver, its runs in MLflow, its models."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
 from streaming.console import say
 from streaming.errors import TickloopError, reason_of
+from trainers.config import SessionConfig
 from trainers.names import Tag
+from trainers.recording.files import CHECKPOINT, of_market
 from trainers.tracking.runs.lifecycle import end_runs
 from trainers.tracking.store import STORE_ERRORS
 from trainers.tracking.uploads import leave_nothing_behind
+
+REGISTERED_LOG = "registered.log"
 
 
 def finish(client: MlflowClient, session: Path, code: int) -> None:
@@ -48,3 +54,23 @@ def give_store_the_rest(client: MlflowClient, session: Path) -> bool:
         )
         return False
     return True
+
+
+def register_afterwards(session: Path, config: SessionConfig) -> None:
+    """Have a process that outlives the session register what its learners have learned."""
+    checkpoints = [of_market(session, name, CHECKPOINT) for name in config.symbol_list]
+    if not config.learner_list or not any(path.exists() for path in checkpoints):
+        return
+    words = [sys.executable, "-m", "trainers.promotion.at_end", str(session)]
+    with (session / REGISTERED_LOG).open("ab") as log:
+        process = subprocess.Popen(
+            ["nice", "-n", "19", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    say(
+        f"models     {', '.join(config.learner_list)}: being registered in the background, by"
+        f" process {process.pid}; the result will be in {session / REGISTERED_LOG}"
+    )

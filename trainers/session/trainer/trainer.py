@@ -17,19 +17,18 @@ from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted, CycleDone
 from trainers.engine.events import ChampionInstalled
 from trainers.engine.market_trainer import MarketTrainer
-from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.engine.runners.roster import make_roster
 from trainers.names import Status, Tag
 from trainers.promotion.alias_watcher import MODELS, AliasWatcher, Versions
 from trainers.promotion.controller import PromotionController
 from trainers.promotion.registry import roll_back
-from trainers.promotion.versions import register
+from trainers.promotion.versions import register_learners
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.files import CONFIG, DECISIONS, MARKET_OUTBOX, of_market
 from trainers.session.trainer.live_market import LiveMarket
 from trainers.session.trainer.live_stream import wait_for_rings
-from trainers.session.trainer.run_ids import RunIds
 from trainers.session.trainer.session_part import Requests, SessionPart
+from trainers.tracking.runs.run_ids import RunIds
 from trainers.tracking.store import tracking_uri
 from trainers.tracking.tracker import Tracker
 from trainers.tracking.uploads import Uploads
@@ -84,9 +83,10 @@ class Trainer:
         # Events of the tracker's thread, which this thread reports.
         self._noted: queue.SimpleQueue[tuple[Code, str]] = queue.SimpleQueue()
         self.tracker = Tracker(self.client, lambda *told: self._noted.put(told))
-        self.versions = Versions(self.client, session / MODELS)
+        self.versions = Versions(self.client, session / MODELS, self.config.source)
         self._promotion = PromotionController(
             session,
+            self.config.source,
             AliasWatcher(self.client, self.versions, lambda *told: self._noted.put(told)),
             functools.partial(roll_back, self.client),
             self.tracker.task,
@@ -234,23 +234,13 @@ class Trainer:
         """Register a version of every learner, once the session's cycles are done."""
         self._promotion.wait()
         for market in self.markets.values():
-            for runner in market.trainer.roster.learners:
-                self._register_one(market, runner)
-
-    def _register_one(self, market: LiveMarket, runner: LearnerRunner) -> None:
-        """Register what a learner forecasts with, unless no forecast of it has met its label."""
-        trainer, who = market.trainer, f"{runner.name} {market.market}"
-        if not trainer.tested(runner.name):
-            if trainer.cycle:
-                say(f"{who} is not registered: none of its forecasts has been scored")
-            return
-        version = register(
-            self.client, market.run_ids[runner.name], market.market, runner, trainer.bars,
-            trainer.cycle,
-        )  # fmt: skip
-        if version is not None:
-            self._say(Code.REGISTERED, f"{who} registered as version {version}")
-            say(f"registered {who} version {version}")
+            found = register_learners(
+                self.client, self.session.name, market.trainer, market.run_ids
+            )
+            for version, text in found:
+                say(text)
+                if version:
+                    self._say(Code.REGISTERED, text)
 
     # ---- events
 
