@@ -20,6 +20,7 @@ class Tag(enum.StrEnum):
     SYMBOL = "symbol"
     LEARNER = "learner"
     LEARNER_KIND = "learner_kind"  # a ``LearnerKind``
+    STATE = "state"  # on a session and its learners: a ``trainers.states.State``
     STATUS = "status"  # a ``Status``
     STATUS_TEXT = "status_text"
     TRACEBACK = "traceback"  # the traceback of a learner's newest failure

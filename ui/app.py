@@ -41,6 +41,7 @@ from ui.auth.middleware import add_auth
 from ui.gradio_app.deferred import DeferredApp, Loaded
 from ui.metrics_stream.stream_routes import add_stream_routes
 from ui.mlflow.poller import Poller
+from ui.model_input import add_model_input
 from ui.server.assets import add_asset_routes
 from ui.server.broadcaster import Broadcaster
 from ui.server.queries import add_query_routes
@@ -119,6 +120,7 @@ def build_app(session: SessionView, config: PageConfig, authenticator: Authentic
     add_asset_routes(app)
     add_websocket(app, broadcaster)
     add_query_routes(app, session)
+    add_model_input(app, session)
     add_alert_routes(app, session.alerts)
     add_stream_routes(app, session.publisher)
     app.mount("/", gradio)

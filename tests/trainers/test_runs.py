@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 from streaming.process import identity
 from trainers.config import SessionConfig
 from trainers.names import Kind, LearnerKind, Tag
+from trainers.states import State
 from trainers.tracking.runs.lifecycle import (
     end_runs,
     resume_session,
@@ -183,7 +184,7 @@ def test_the_end_of_a_session_ends_its_runs_and_no_other(root, client):
     learner = start_learner(client, config, ours, "BTCUSDT", "cnn")
     ended = start_learner(client, config, ours, "BTCUSDT", "dqn")
     client.set_terminated(ended, "FAILED")
-    end_runs(client, ours, "FINISHED")
+    end_runs(client, ours, State.STOPPED)
     states = [client.get_run(run).info.status for run in (ours, learner, ended, other)]
     assert states == ["FINISHED", "FINISHED", "FAILED", "RUNNING"]
 

@@ -1,4 +1,4 @@
-"""The page's API: four named functions for ``gradio_client`` and plain POST.
+"""The page's API: named functions for ``gradio_client`` and plain POST.
 
 Each argument has a default; an empty symbol is the session's first. Types are checked before
 (``ui.gradio_app.arguments``).
@@ -18,6 +18,7 @@ from ui.gradio_app.arguments import AWAY, ENDED, RefusedError
 from ui.gradio_app.permissions import for_viewers
 from ui.live.market import Market, tick_record
 from ui.mlflow.session_metrics import RUNNING
+from ui.model_input import FORECASTER_BARS, MOST_BARS, NoBarsError, bars_for_model
 from ui.session_view import SessionView
 
 COLUMNS = (
@@ -26,7 +27,7 @@ COLUMNS = (
 
 
 class ApiFunctions:
-    """The four functions, bound to one session.
+    """The functions, bound to one session.
 
     Raises (all of them):
         RefusedError: for an unknown symbol, naming the known ones.
@@ -64,6 +65,26 @@ class ApiFunctions:
         """
         rows = self._market(symbol).rows(_limit(limit) or self.session.config.bar_ring)
         return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+
+    @for_viewers
+    def get_bars_for_model(self, symbol: str = "", bars: int = FORECASTER_BARS) -> dict:  # type: ignore[type-arg]
+        """Return the newest whole bars as a served model version takes them.
+
+        Args:
+            symbol: the market; the session's first one if empty.
+            bars: how many; the description of the version says how many it takes.
+
+        Returns:
+            inputs, a batch of one with the bars oldest first, and columns, the names of a bar's
+            numbers. It is the body of a request to `mlflow models serve`.
+        """
+        if not 0 < bars <= MOST_BARS:
+            raise RefusedError(f"bars: got {bars}; allowed: 1 to {MOST_BARS}")
+        market = self._market(symbol)
+        try:
+            return bars_for_model(self.session.folder, market.symbol, bars)
+        except NoBarsError as e:
+            raise RefusedError(str(e)) from e
 
     def send_training_data_to_models(self, symbol: str = "") -> dict:  # type: ignore[type-arg]
         """Ask for a training cycle now; where there are passwords, the operator's is needed.
@@ -122,6 +143,7 @@ class ApiFunctions:
         return [
             self.get_tick_cache_for_training,
             self.get_one_second_bars,
+            self.get_bars_for_model,
             self.send_training_data_to_models,
             self.training_status,
         ]

@@ -10,7 +10,7 @@ then the market continues live where the log ends.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -339,6 +339,10 @@ class LiveMarket:
             case Checkpoint():
                 saved = {"entries": self.log.count, "state": command.state}
                 save_checkpoint(self._checkpoint, saved)
+
+    def tag(self, learner: str, tags: Mapping[str, str]) -> None:
+        """Log tags of a learner's run."""
+        self._writer.log(self.run_ids[learner], self.trainer.cycle, tags=tags)
 
     def close(self) -> None:
         """Close the market's files and release its lock: another trainer may have it."""

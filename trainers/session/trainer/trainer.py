@@ -28,6 +28,8 @@ from trainers.recording.files import CONFIG, DECISIONS, MARKET_OUTBOX, of_market
 from trainers.session.trainer.live_market import LiveMarket
 from trainers.session.trainer.live_stream import wait_for_rings
 from trainers.session.trainer.session_part import Requests, SessionPart
+from trainers.session.trainer.states import StateTags
+from trainers.states import State
 from trainers.tracking.runs.run_ids import RunIds
 from trainers.tracking.store import tracking_uri
 from trainers.tracking.tracker import Tracker
@@ -92,6 +94,7 @@ class Trainer:
             self.tracker.task,
         )
         self._part = SessionPart(session, self.config, self.tracker) if first else None
+        self._states = StateTags(self.config.stale_seconds, self._part)
         self._requests = Requests(session, self.stop)
         self._told, self._found = 0.0, [("", 0)]  # when progress was shown, and what
         self._finished_tape = False
@@ -113,6 +116,7 @@ class Trainer:
             self._tell()
             self._requests.carry_out(list(self.markets.values()), self._part, self._say)
             self._install_champions()
+            self._states.update(self.markets)
             trained = [done for market in self.markets.values() if (done := self._advance(market))]
             if self._done():
                 self._end()
@@ -210,6 +214,8 @@ class Trainer:
         why = "the stream is over" if self._finished_tape else "all cycles are done"
         self._say(Code.DONE, f"{why}: {found}")
         self._register()
+        if self._part is not None:
+            self._part.log(0, {Tag.STATE: State.ENDED})
 
     # ---- promotion
 

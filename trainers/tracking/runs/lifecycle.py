@@ -20,6 +20,7 @@ from streaming.errors import reason_of
 from trainers.config import SessionConfig
 from trainers.names import EXPERIMENT, Kind, LearnerKind, Status, Tag
 from trainers.recording.files import RECORD
+from trainers.states import State
 from trainers.tracking.runs.launched import launched_run, settings_of
 from trainers.tracking.runs.owners import owner_of_this_process
 from trainers.tracking.runs.provenance import installed, provenance, uncommitted
@@ -35,7 +36,7 @@ def start_session(client: MlflowClient, config: SessionConfig, root: Path) -> st
         run_id = create_run(client, f"{config.source} {config.symbols}", {})
     tags: dict[str, str] = {Tag.KIND: Kind.SESSION, Tag.SESSION: run_id, Tag.SYMBOL: config.symbols}
     tags |= {Tag.OWNER: owner_of_this_process(), **provenance(root)}
-    tags |= {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: "starting"}
+    tags |= {Tag.STATE: State.STARTING, Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: "starting"}
     try:
         describe_run(client, run_id, config, tags)
         _note(client, run_id, "installed.txt", installed())
@@ -67,6 +68,8 @@ def resume_session(client: MlflowClient, run_id: str, given: SessionConfig, root
     """
     for run in runs_of(client, run_id):
         client.set_tag(run.info.run_id, Tag.OWNER, owner_of_this_process())
+        if Tag.STATE in run.data.tags:
+            client.set_tag(run.info.run_id, Tag.STATE, State.STARTING)
         client.update_run(run.info.run_id, status="RUNNING")
     client.set_tag(run_id, Tag.STATUS, Status.IDLE)
     client.set_tag(run_id, Tag.STATUS_TEXT, "resuming")
@@ -103,7 +106,10 @@ def start_learner(
     owner = client.get_run(session).data.tags.get(Tag.OWNER, "")
     tags = learner_tags(session, symbol, learner, kind, learner_kind) | {Tag.OWNER: owner}
     run_id = create_run(client, f"{learner} {symbol}", tags)
-    describe_run(client, run_id, config, {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: "warming up"})
+    told: dict[str, str] = {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: "warming up"}
+    if kind == Kind.LEARNER:
+        told[Tag.STATE] = State.STARTING
+    describe_run(client, run_id, config, told)
     return run_id
 
 
@@ -120,10 +126,19 @@ def learner_tags(
     }
 
 
-def end_runs(client: MlflowClient, session: str, status: str) -> None:
-    """End every run of a session that still runs with an MLflow status; the session's own last."""
+def end_runs(client: MlflowClient, session: str, state: State) -> None:
+    """End every run of a session that still runs; the session's own last.
+
+    Args:
+        client: the MLflow store's client.
+        session: run id of the session.
+        state: how it ended, one of ``OVER``.
+    """
+    status = "FAILED" if state == State.FAILED else "FINISHED"
     running = [run for run in runs_of(client, session) if run.info.status == "RUNNING"]
     for run in sorted(running, key=lambda run: run.info.run_id == session):
+        if Tag.STATE in run.data.tags:
+            client.set_tag(run.info.run_id, Tag.STATE, state)
         client.set_terminated(run.info.run_id, status)
 
 
