@@ -38,6 +38,7 @@ from ui.alerts.alert_routes import add_alert_routes
 from ui.auth.authenticator import Authenticator
 from ui.auth.login import add_login
 from ui.auth.middleware import add_auth
+from ui.farewell import FarewellServer
 from ui.gradio_app.deferred import DeferredApp, Loaded
 from ui.metrics_stream.stream_routes import add_stream_routes
 from ui.mlflow.poller import Poller
@@ -93,10 +94,14 @@ def open_session(root: Path, run_id: str) -> SessionView:
     return SessionView(run_id, folder, config, Poller(reader, run_id))
 
 
-def build_app(session: SessionView, config: PageConfig, authenticator: Authenticator) -> FastAPI:
+def build_app(
+    session: SessionView,
+    config: PageConfig,
+    authenticator: Authenticator,
+    broadcaster: Broadcaster,
+) -> FastAPI:
     """Return the whole page as one ASGI application."""
     gradio = DeferredApp(functools.partial(load_gradio, session, config))
-    broadcaster = Broadcaster(session.view_model, session.config.symbol_list)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -182,11 +187,13 @@ def main() -> None:
     )
     bound = listen(config)
     prepare_for_gradio(session.folder)
-    app = build_app(session, config, authenticator)
+    broadcaster = Broadcaster(session.view_model, session.config.symbol_list)
+    app = build_app(session, config, authenticator, broadcaster)
     on_end(functools.partial(_end, before=session.starter.end))
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    settings = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=1
     )
+    server = FarewellServer(settings, session, broadcaster)
     server.run(sockets=[bound])
 
 

@@ -139,6 +139,7 @@ def test_status_has_the_metrics_of_mlflow(busy: World, client: Client) -> None:
     assert status["cycle"] == 24
     cnn = status["learners"]["BTCUSDT"]["cnn"]
     assert cnn["status"] == "TRAINING"
+    assert (status["state"], status["stream"]["state"], cnn["state"]) == ("live", "live", "live")
     assert cnn["metrics"]["live/accuracy"] == 0.542
     newest = status["events"][-1]
     assert (newest["code"], newest["text"]) == ("cycle", "cycle 24 done in 0.8 s")

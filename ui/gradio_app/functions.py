@@ -16,9 +16,10 @@ from trainers.names import Control, Tag
 from trainers.tracking.reader import RunRecord, TrackingAwayError
 from ui.gradio_app.arguments import AWAY, ENDED, RefusedError
 from ui.gradio_app.permissions import for_viewers
-from ui.live.market import Market, tick_record
+from ui.live.market import Counters, Market, tick_record
 from ui.mlflow.session_metrics import RUNNING
 from ui.model_input import FORECASTER_BARS, MOST_BARS, NoBarsError, bars_for_model
+from ui.session_state import state_texts
 from ui.session_view import SessionView
 
 COLUMNS = (
@@ -114,23 +115,36 @@ class ApiFunctions:
         """Return the state of the session, its stream and each learner.
 
         Returns:
-            session, its state in MLflow, stream (the first symbol's, and each in symbols),
-            learners by symbol and name with status and newest metrics, the last events with ts,
-            code and text, the cycle, and metrics_age_seconds since MLflow was read (null if never).
+            session, stream (the first symbol's, and each in symbols), learners by symbol and name
+            with status and newest metrics, the last events with ts, code and text, the cycle, and
+            metrics_age_seconds since MLflow was read (null if never). Session, streams and
+            learners have a state: starting, warming up, live, paused, stalled, stopped, ended or
+            failed.
         """
-        metrics = self.session.poller.metrics
+        metrics, over = self.session.poller.metrics, self.session.over
         run = metrics.session
-        stream = {name: _stream(market) for name, market in self.session.markets.items()}
+        counters = {name: market.counters() for name, market in self.session.markets.items()}
+        words = {
+            name: state_texts(name, metrics, counters, self.session.config, over)
+            for name in counters
+        }
+        stream = {
+            name: {"state": words[name]["stream.status"], **_stream(found)}
+            for name, found in counters.items()
+        }
         return {
             "session": self.session.run_id,
-            "state": run.state if run else "UNKNOWN",
+            "state": next(iter(words.values()))["state"],
             "stream": {
                 **next(iter(stream.values())),
                 "symbols": stream,
                 "metrics": dict(run.metrics) if run else {},
             },
             "learners": {
-                symbol: {name: _learner(run) for name, run in runs.items()}
+                symbol: {
+                    name: {"state": words[symbol][f"{name}.status"], **_learner(run)}
+                    for name, run in runs.items()
+                }
                 for symbol, runs in metrics.learners.items()
             },
             "events": [dataclasses.asdict(event) for event in metrics.events],
@@ -171,8 +185,7 @@ def _limit(limit: int) -> int:
     return limit
 
 
-def _stream(market: Market) -> dict[str, Any]:
-    counters = market.counters()
+def _stream(counters: Counters | None) -> dict[str, Any]:
     return dataclasses.asdict(counters) if counters else {"connection": "WAITING"}
 
 
