@@ -4,8 +4,8 @@
                                │
                         paused, stalled
 
-The words stand in MLflow (tag ``state``), on the page, in its API and in the terminal. They follow
-from what is known at the time, so that nothing has to be told twice. Pure.
+The words stand in MLflow (tag ``state``), on the page, in its API and in the terminal. A state is
+worked out of what is known at the time, so that nothing has to be told twice. Pure.
 """
 
 from __future__ import annotations

@@ -89,7 +89,8 @@ def _run(
             assert experiment is not None
         say(f"session    {run_id}  ({config.source}, {config.symbols}); Ctrl-C ends it")
         on_end(lambda *_: supervisor.stop())
-        code = supervisor.run(Announcer(addresses_of(config, experiment.experiment_id)))
+        addresses = addresses_of(config, experiment.experiment_id, run_id)
+        code = supervisor.run(Announcer(addresses))
     except KeyboardInterrupt:
         code = 0
         on_end(lambda *_: None)  # it ends already
@@ -98,7 +99,7 @@ def _run(
         state = finish(client, session, code)
     if state == State.STOPPED:
         register_afterwards(session, resolved)
-    tell_the_end(SessionReader(root), session, state)
+    tell_the_end(client, SessionReader(root), session, state)
     if state == State.ENDED and resolved.parity and not supervisor.stopped:
         replay_at_the_end(session, lambda: supervisor.stopped)
     return code

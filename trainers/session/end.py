@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from trainers.names import Kind, Tag
 from trainers.recording.files import CHECKPOINT, of_market
 from trainers.states import State
 from trainers.tracking.reader import SessionReader, TrackingAwayError
-from trainers.tracking.runs.lifecycle import end_runs
+from trainers.tracking.runs.lifecycle import describe_the_end, end_runs
 from trainers.tracking.store import STORE_ERRORS
 from trainers.tracking.summary import summary_of
 from trainers.tracking.uploads import leave_nothing_behind
@@ -97,8 +98,8 @@ def register_afterwards(session: Path, config: SessionConfig) -> None:
     )
 
 
-def tell_the_end(reader: SessionReader, session: Path, state: State) -> None:
-    """Say what came of a session, where to look at it, and how to go on."""
+def tell_the_end(client: MlflowClient, reader: SessionReader, session: Path, state: State) -> None:
+    """Say what came of a session, where to look at it, and how to go on; MLflow is told too."""
     try:
         run = reader.session_run(session.name)
         runs = reader.learner_runs(session.name)
@@ -107,8 +108,11 @@ def tell_the_end(reader: SessionReader, session: Path, state: State) -> None:
         return
     learners = [run for run in runs if run.tags.get(Tag.KIND) == Kind.LEARNER]
     told = summary_of(run, learners, state, time.time())
+    with contextlib.suppress(*STORE_ERRORS, OSError):  # they were read from it a moment ago
+        describe_the_end(client, told, session.name, learners)
     say(f"session    {told.title}")
     for line in told.learners:
         say(f"           {line}")
-    say(f"look at it python -m ui.app --session {run.run_id}; its runs: mlflow ui")
+    say(f"page       again with: python -m ui.app --session {run.run_id}")
+    say("MLflow UI  again with: mlflow ui; its address is the one above")
     say(f"go on      {told.resume}")

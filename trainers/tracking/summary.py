@@ -46,7 +46,7 @@ def summary_of(
     cycles = session.cycle or 0
     after = f"{cycles:,} cycle{'s' * (cycles != 1)}" if cycles else "no cycle"
     lasted = duration(ended - session.started)
-    lines = [f"{run.name[1]} {run.name[0]}: {scores(run)}" for run in learners[:MOST_LEARNERS]]
+    lines = [line_of(run) for run in learners[:MOST_LEARNERS]]
     if more := len(learners) - len(lines):
         lines.append(f"and {more:,} more")
     return Summary(
@@ -54,6 +54,12 @@ def summary_of(
         lines,
         f'make ARGS="--resume {session.run_id}"',
     )
+
+
+def line_of(run: RunRecord) -> str:
+    """Return what came of one learner, as a line."""
+    symbol, name = run.name
+    return f"{name} {symbol}: {scores(run)}"
 
 
 def scores(run: RunRecord) -> str:
