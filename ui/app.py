@@ -29,10 +29,11 @@ from streaming.console import say
 from streaming.entry_point import entry_point
 from streaming.environment import drop_unusable
 from streaming.errors import ConfigError
-from streaming.process import end_with_parent, on_end
+from streaming.process import PARENT, end_with_parent, on_end
 from streaming.settings import Settings, setting
 from trainers.config import SessionConfig, host_names, session_folder
 from trainers.session.access import Passwords, check_access, is_loopback
+from trainers.session.addresses import reached_at
 from trainers.tracking.reader import SessionReader, TrackingAwayError
 from ui.alerts.alert_routes import add_alert_routes
 from ui.auth.authenticator import Authenticator
@@ -186,6 +187,8 @@ def main() -> None:
         passwords, Path.cwd() / ACCESS_FILE, f"tickloop_{config.page_port}"
     )
     bound = listen(config)
+    if PARENT not in os.environ:  # else its session prints the address
+        say(f"page       http://{reached_at(config.page_host)}:{config.page_port}; Ctrl-C ends it")
     prepare_for_gradio(session.folder)
     broadcaster = Broadcaster(session.view_model, session.config.symbol_list)
     app = build_app(session, config, authenticator, broadcaster)

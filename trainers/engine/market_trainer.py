@@ -46,6 +46,8 @@ from trainers.learners.learner import Model
 from trainers.names import Control
 from trainers.scoring.ledger import Forecasts, Outcomes, rows_between
 
+NO_CHAMPION = "there is no champion any more"
+
 
 class MarketTrainer:
     """The test-then-train engine of one market.
@@ -185,9 +187,9 @@ class MarketTrainer:
         test = test_of(control, value, roster.tests)
         if control == Control.PROMOTE:
             yield from candidate_of(test, self.cycle, "hand", self.bars)
-        else:
-            yield RollbackWanted(test.name, self.cycle, "hand", test.verdict)
-        return f"{control} of {value} is on its way"
+            return f"{value} is being registered as champion"
+        yield RollbackWanted(test.name, self.cycle, "hand", test.verdict)
+        return f"the champion of {value} is being rolled back"
 
     def _install(self, event: ChampionInstalled) -> Iterator[Command]:
         """Install another version as champion; yield the event and the tags that say so."""
@@ -195,8 +197,8 @@ class MarketTrainer:
         first_look = test.challenge == 0
         test.install(event.version, event.model, event.challenge, self.newest_bar)
         if event.version or not first_look:
-            who = f"version {event.version}" if event.version else "nobody"
-            yield Happened(Code.CHAMPION, f"{test.name}: champion is now {who}")
+            what = f"champion is now version {event.version}" if event.version else NO_CHAMPION
+            yield Happened(Code.CHAMPION, f"{test.name}: {what}")
         yield RunUpdate(test.name, self.cycle, {}, verdict_tags(test))
 
     # ---- resume

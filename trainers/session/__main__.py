@@ -87,7 +87,7 @@ def _run(
             supervisor = Supervisor(session, children)
             experiment = client.get_experiment_by_name(EXPERIMENT)
             assert experiment is not None
-        say(f"session    {run_id}  ({config.source}, {config.symbols}); Ctrl-C ends it")
+        say(f"session    {run_id}  ({config.source}, {config.symbols})")
         on_end(lambda *_: supervisor.stop())
         addresses = addresses_of(config, experiment.experiment_id, run_id)
         code = supervisor.run(Announcer(addresses))
@@ -101,6 +101,7 @@ def _run(
         register_afterwards(session, resolved)
     tell_the_end(client, SessionReader(root), session, state)
     if state == State.ENDED and resolved.parity and not supervisor.stopped:
+        say("replay     of the record, to see that it gives the same values; Ctrl-C skips it")
         replay_at_the_end(session, lambda: supervisor.stopped)
     return code
 

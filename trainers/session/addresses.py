@@ -40,7 +40,7 @@ def addresses_of(config: SessionConfig, experiment: str, session: str) -> dict[s
     """
     found = {}
     if config.page_port:
-        found["page"] = f"http://{_reached_at(config.page_host)}:{config.page_port}"
+        found["page"] = f"http://{reached_at(config.page_host)}:{config.page_port}"
     if config.mlflow_ui_port:
         # Without workflowType MLflow's UI opens its GenAI view.
         asked = {
@@ -53,7 +53,7 @@ def addresses_of(config: SessionConfig, experiment: str, session: str) -> dict[s
     return found
 
 
-def _reached_at(host: str) -> str:
+def reached_at(host: str) -> str:
     """Return the host in a URL with which this machine reaches a server listening on ``host``."""
     if host in ("", "0.0.0.0", "::"):
         return LOOPBACK
