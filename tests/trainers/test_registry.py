@@ -10,6 +10,7 @@ import pytest
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from datamodules.features import raw_columns
+from streaming.errors import ConfigError
 from streaming.events import Code
 from tests.datamodules.samples import random_bars, snapshot_of
 from trainers.config import SessionConfig
@@ -18,6 +19,8 @@ from trainers.learners.cnn.learner import CNN
 from trainers.learners.learner import Context
 from trainers.names import model_name, source_name
 from trainers.promotion import alias_watcher
+from trainers.promotion.__main__ import PromoteConfig
+from trainers.promotion.__main__ import run as by_hand
 from trainers.promotion.alias_watcher import AliasWatcher, Versions
 from trainers.promotion.candidate import candidates, register, write_candidate
 from trainers.promotion.registry import (
@@ -36,6 +39,7 @@ from trainers.recording.files import CONFIG
 from trainers.scoring.promotion.verdict import Verdict
 from trainers.tracking.model_reader import audit_of
 from trainers.tracking.runs.lifecycle import start_learner, start_session
+from trainers.tracking.runs.search import search
 
 BARS = random_bars(300, seed=6)
 MADE, BY_HAND = Move("register", "end", cycle=1), Move("promote", "hand")
@@ -341,3 +345,24 @@ def test_a_model_goes_with_its_last_version_and_not_before(client, root, tmp_pat
         [client.get_run(model.run).info.experiment_id],
         filter_string=f"source_run_id = '{model.run}'")}  # fmt: skip
     assert logged == {source.removeprefix("models:/")}
+
+
+# ---- by hand
+
+
+def test_by_hand_a_source_is_given_or_else_that_of_the_last_session(model, client, root):
+    session_of(client, root, "binance", model.symbol)  # the newest session
+    given = {"model": "cnn", "symbol": model.symbol}
+    assert by_hand(PromoteConfig(source="sim", **given), client).splitlines()[0] == model.name
+    name = model_name("binance", model.symbol, "cnn")
+    with pytest.raises(ConfigError, match=f"no version of {name} is registered yet"):
+        by_hand(PromoteConfig(**given), client)
+
+
+def test_by_hand_a_challenger_that_is_champion_already_is_not_promoted_again(model, client):
+    asked = PromoteConfig(model="cnn", symbol=model.symbol, source="sim", action="promote")
+    assert "version 1    challenger, champion" in by_hand(asked, client)
+    for run in search(client, "attributes.status = 'RUNNING'"):
+        client.set_terminated(run.info.run_id)
+    with pytest.raises(RegistryError, match="no challenger and no running session"):
+        by_hand(asked, client)

@@ -215,7 +215,7 @@ def test_what_is_right_starts_and_ends_with_its_run_finished(session, root, clie
         [client.get_experiment_by_name("tickloop").experiment_id],
         "params.learners = 'none'", max_results=1,
     )  # fmt: skip
-    assert run.info.status == "FINISHED"
+    assert (run.info.status, run.data.tags["state"]) == ("FINISHED", "stopped")
     folder = session_folder(root, run.info.run_id)
     saved = SessionConfig.load(folder / "config.json")
     assert saved.venue_ws.startswith("ws://127.0.0.1:")
