@@ -41,6 +41,7 @@ def begin(
     config: SessionConfig, root: Path, passwords: Passwords
 ) -> tuple[MlflowClient, str, SessionConfig]:
     """Create a session, or resume one; return the store's client, its run id and its settings."""
+    given = config
     if not config.resume:
         config = check(config, passwords)
         say(f"starting   {market_in_words(config)}; Ctrl-C ends it")
@@ -48,7 +49,7 @@ def begin(
     check_folder(session_folder(root, ""))
     _close_the_dead(client, root)
     if not config.resume:
-        return client, start_session(client, config, root), config
+        return client, start_session(client, config, root, given), config
     run_id = session_to_resume(client, root, config.resume)
     session = session_folder(root, run_id)
     say(f"resuming   session {run_id}; Ctrl-C ends it")

@@ -41,9 +41,19 @@ from trainers.tracking.summary import Summary, line_of
 MADE_UP = re.compile(r"[a-z]+-[a-z]+-\d+")  # a name that MLflow gives a run without one
 
 
-def start_session(client: MlflowClient, config: SessionConfig, root: Path) -> str:
-    """Start a session's run and return its id: the one that `mlflow run` made, or a new one."""
-    run_id = launched_run(client, root, settings_of(config))
+def start_session(
+    client: MlflowClient, config: SessionConfig, root: Path, given: SessionConfig | None = None
+) -> str:
+    """Start a session's run and return its id: the one that `mlflow run` made, or a new one.
+
+    Args:
+        client: the MLflow store's client.
+        config: the session's settings.
+        root: the project's folder.
+        given: the settings as they were given, if those of the session follow from a look at its
+            source.
+    """
+    run_id = launched_run(client, root, settings_of(given or config))
     title = title_of(config, time.time())
     if run_id is None:
         run_id = create_run(client, title, {})
