@@ -108,4 +108,4 @@ def test_controls_have_names(tab: Tab) -> None:
     for name in ("Stream", "CNN", "DQN", "Last events"):
         assert tab.get_by_role("region", name=name).count() == 1
     assert tab.get_by_role("group", name="Range of the chart").count() == 1
-    assert tab.get_by_role("img", name="One-second candles with volume").count() == 1
+    assert tab.get_by_role("application", name="Chart of candles with volume").count() == 1

@@ -18,9 +18,11 @@ from starlette.responses import Response
 STATIC = Path(__file__).parents[1] / "static"
 STYLES = ("base.css", "live.css", "tables.css", "alerts.css", "access.css")
 SCRIPTS = (
-    "base.js", "spinner.js", "shades.js", "strip.js", "marks.js", "candles.js", "cycle_chart.js",
-    "card.js", "panel.js", "controls.js", "tabs.js", "figures.js", "evidence.js", "compare.js",
-    "runs.js", "theme.js", "alerts.js", "access.js", "live.js",
+    "base.js", "time.js", "request.js", "spinner.js", "axis.js", "shades.js", "strip.js",
+    "marks.js", "legend.js", "candles.js", "history.js", "viewport.js", "overlays.js",
+    "cycle_chart.js", "card.js", "panel.js", "dialog.js", "fields.js", "controls.js", "decision.js",
+    "tabs.js", "figures.js", "evidence.js", "compare.js", "runs.js", "equity.js", "trades.js",
+    "theme.js", "alerts.js", "access.js", "live.js",
 )  # fmt: skip
 SCRIPT = "/live/page.js"
 FOR_EVER = {

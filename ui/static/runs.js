@@ -21,7 +21,7 @@
         byId("models").replaceChildren(...models.map((model) => this.model(model)));
         if (!models.length) byId("models").append(element("p", "no model registered yet", "none"));
         this.panel.find();
-        this.controls.setRunning();
+        this.controls.enable();
       }
     }
 
@@ -116,20 +116,13 @@
       return Object.entries(buttons).map(([control, text]) => {
         const button = element("button", text);
         button.type = "button";
-        button.dataset.ask = control;
+        Object.assign(button.dataset, { ask: control, of: learner });
         button.setAttribute("aria-label", `${text} of ${name}`);
-        button.onclick = () => this.decide(control, text, name, learner);
+        button.onclick = () => {
+          if (!this.controls.tellWhyNot(button)) Tickloop.decide(control, name, learner, this.controls);
+        };
         return button;
       });
-    }
-
-    /* Show the verdict and its evidence before anything is changed by hand. */
-    async decide(control, text, name, learner) {
-      const verdict = this.panel.texts.get(`v.${learner}`) ?? "not known yet";
-      const prose = `${name}. The verdict of the evidence is — ${verdict}. Doing it by hand is written into the audit record.`;
-      if (await Tickloop.confirm(`${text}?`, prose, text)) {
-        this.controls.send(control, learner.slice(learner.indexOf(".") + 1));
-      }
     }
 
     version({ version, run, created, aliases, audit }) {

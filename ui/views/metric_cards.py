@@ -81,6 +81,7 @@ WIN_RATE = Line(
 )  # fmt: skip
 EDGE = Line("live/edge", "Edge over best baseline, nats", nats, UNSCORED, wide=True)
 EDGE_BPS = Line("live/edge_bps", "P&L over best baseline", bp, UNSCORED, wide=True)
+SCORED = Line("live/scored", "Bars scored", count, UNSCORED)
 MONEY = (PNL, DRAWDOWN, MISSED)
 
 CARDS = {
