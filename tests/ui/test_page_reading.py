@@ -110,7 +110,7 @@ def test_range_buttons_show_their_minutes(tab: Tab) -> None:
     tab.mouse.down()
     tab.mouse.move(700, 400, steps=5)
     tab.mouse.up()
-    tab.get_by_role("button", name="Now").click()
+    tab.get_by_role("button", name="Now", exact=True).click()
     tab.wait_for_function("Tickloop.candles.chart.timeScale().scrollPosition() > 0")
 
 

@@ -10,11 +10,15 @@
     constructor(candles, frame) {
       Object.assign(this, { candles, frame, node: frame.querySelector("#legend"), tip: byId("trade-tip") });
       candles.chart.subscribeCrosshairMove((at) => {
-        this.hovered = at.time;
-        this.describe();
-        candles.strip.describe(at.time);
+        this.hover(at.time);
         this.point(String(at.hoveredObjectId ?? ""), at.point);
       });
+    }
+
+    hover(time) {
+      this.hovered = time;
+      this.describe();
+      this.candles.strip.describe(time);
     }
 
     /* Write the candle under the mouse, or the newest one. */

@@ -6,6 +6,8 @@
 
   const initial = (name) => (name ?? "?").slice(0, 1).toUpperCase();
   const byTime = (a, b) => a.time - b.time;
+  const LABEL_PX = 30; // the room of a label on the lower edge
+  const LETTER_PX = 4; // the room of a candle from which its trades have a letter
 
   class Marks {
     constructor(chart, candles, legend, open) {
@@ -15,6 +17,8 @@
       this.learners = [];
       this.ofTrades = L.createSeriesMarkers(candles, []);
       this.addEdge();
+      this.room = chart.timeScale().options().barSpacing; // px of a candle
+      chart.timeScale().subscribeVisibleLogicalRangeChange(() => this.fit());
       chart.subscribeClick(({ hoveredObjectId, point }) => {
         const [what, cycle] = String(hoveredObjectId ?? "").split(":");
         if (what === "cycle") this.open(Number(cycle), point);
@@ -32,6 +36,14 @@
       });
       this.edge.priceScale().applyOptions({ scaleMargins: { top: 0.9, bottom: 0.06 } });
       this.onEdge = L.createSeriesMarkers(this.edge, []);
+    }
+
+    /* Name as many marks as there is room for; the zoom has changed by much. */
+    fit() {
+      const room = this.chart.timeScale().options().barSpacing;
+      if (Math.abs(Math.log2(room / this.room)) < 0.5) return;
+      this.room = room;
+      this.draw();
     }
 
     setLearners(learners) {
@@ -80,7 +92,7 @@
       const shown = (name) => (this.hidden.has(name) ? [] : [...this[name]]);
       const trades = shown("trades").map(([key, each]) => this.trade(key, each));
       const edge = [
-        ...this.newestOfCandle(shown("cycles")).map((each) => this.cycle(each)),
+        ...this.named(this.newestOfCandle(shown("cycles"))),
         ...shown("champions").map(([, each]) => this.champion(each)),
       ].sort(byTime);
       this.ofTrades.setMarkers(trades.sort(byTime));
@@ -94,6 +106,17 @@
       return [...new Map(cycles.map(([, each]) => [each.time, each])).values()];
     }
 
+    /* Cycles, of which those are named that have room. */
+    named(cycles) {
+      const seconds = Tickloop.candles?.seconds ?? 1;
+      let last = -Infinity;
+      return cycles.sort(byTime).map((each) => {
+        const room = ((each.time - last) / seconds) * this.room >= LABEL_PX;
+        if (room) last = each.time;
+        return this.cycle(each, room);
+      });
+    }
+
     trade(key, { time, learner, side }) {
       const bought = side > 0;
       return {
@@ -102,13 +125,13 @@
         position: bought ? "belowBar" : "aboveBar",
         shape: bought ? "arrowUp" : "arrowDown",
         color: Tickloop.colour(bought ? "up" : "down"),
-        text: initial(this.learners[learner]),
+        text: this.room < LETTER_PX ? "" : initial(this.learners[learner]),
       };
     }
 
-    cycle({ cycle, time }) {
+    cycle({ cycle, time }, named) {
       const shape = { position: "inBar", shape: "circle", size: 1, color: Tickloop.colour("c0") };
-      return { id: `cycle:${cycle}`, time, text: `${cycle}`, ...shape };
+      return { id: `cycle:${cycle}`, time, text: named ? `${cycle}` : "", ...shape };
     }
 
     champion({ learner, version, time }) {

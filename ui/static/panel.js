@@ -3,6 +3,7 @@
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId, element, place } = Tickloop;
+  const FEW = /^n = /; // a score of few samples, which is not bold
   const NUMBER = /^[-+\d]/; // a text that begins otherwise is prose, such as "not known yet"
 
   class Panel {
@@ -25,7 +26,7 @@
       for (const node of this.places.get(key) ?? []) this.write(node, text);
       if (key === "change") {
         const direction = { "+": "up", "-": "down" }[text[0]] ?? "";
-        for (const node of this.places.get("price")) node.className = `price ${direction}`;
+        for (const node of this.places.get("change")) node.className = `change ${direction}`;
       }
     }
 
@@ -35,6 +36,7 @@
       else {
         const warning = text.startsWith("⚠ ");
         node.classList.toggle("warning", warning);
+        node.classList.toggle("few", FEW.test(text));
         node.classList.toggle("no-number", !NUMBER.test(warning ? text.slice(2) : text));
       }
     }

@@ -124,7 +124,9 @@
       const at = times.indexOf(this.candles.legend.hovered);
       const time = times[Math.max(0, Math.min(times.length - 1, (at < 0 ? times.length : at) + by))];
       const bar = this.candles.rows.get(time);
-      if (bar) this.candles.chart.setCrosshairPosition(bar.close / this.candles.unit, time, this.candles.candles);
+      if (!bar) return;
+      this.candles.chart.setCrosshairPosition(bar.close / this.candles.unit, time, this.candles.candles);
+      this.candles.legend.hover(time); // the library tells of the mouse only
     }
 
     scaleButtons() {
