@@ -76,8 +76,15 @@
       if (cannot || paused !== undefined) this.enable();
     }
 
+    /* What keeps training from going on; empty if nothing does. */
+    state() {
+      if (this.cannot.stop && !this.cannot.start) return "ended";
+      return this.paused ? "paused" : "";
+    }
+
     /* One button: Pause while training runs, else Resume. */
     toggle(paused) {
+      this.paused = paused;
       const button = byId("pause");
       button.dataset.ask = paused ? "resume" : "pause";
       button.textContent = NAMES[button.dataset.ask];

@@ -55,8 +55,10 @@
       const [first, second] = [element("tr"), element("tr")];
       const cell = (text, scope, span = {}) => Object.assign(element("th", text), { scope, ...span });
       first.append(cell("learner", "col", { rowSpan: 2 }), cell("bars scored", "col", { rowSpan: 2 }));
-      for (const [, label] of columns) {
-        first.append(cell(label, "colgroup", { colSpan: windows.length }));
+      for (const [key, label] of columns) {
+        const group = cell("", "colgroup", { colSpan: windows.length });
+        group.append(Tickloop.label("span", label, `live/${key}`));
+        first.append(group);
         const heads = windows.map((window) => cell(window, "col", { className: "n" }));
         heads[0].classList.add("begins");
         second.append(...heads);
@@ -90,13 +92,13 @@
       bars.dataset.of = name;
       const [account, each] = [element("div", undefined, "pairs"), element("div", undefined, "pairs")];
       account.append(
-        this.panel.pair(`p.${name}.0`, "P&L at 0 × cost", true),
-        this.panel.pair(`p.${name}.1`, "P&L at 1 × cost", true),
-        this.panel.pair(`p.${name}.2`, "P&L at 2 × cost", true)
+        this.panel.pair(`p.${name}.0`, "P&L at 0 × cost", true, "live/gross_bps"),
+        this.panel.pair(`p.${name}.1`, "P&L at 1 × cost", true, "live/pnl_bps"),
+        this.panel.pair(`p.${name}.2`, "P&L at 2 × cost", true, "break-even")
       );
       each.append(
-        this.panel.pair(`p.${name}.needed`, "accuracy needed", true),
-        this.panel.pair(`p.${name}.reached`, "accuracy reached", true)
+        this.panel.pair(`p.${name}.needed`, "accuracy needed", true, "live/break_even"),
+        this.panel.pair(`p.${name}.reached`, "accuracy reached", true, "live/accuracy")
       );
       section.append(
         element("h3", name),

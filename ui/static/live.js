@@ -42,6 +42,7 @@
       this.drop();
       if (document.hidden) return; // onVisibility opens it again
       this.panel.put("link", "RECONNECTING");
+      this.showTitle();
       document.body.classList.add("tl-stale");
       // A page that restarts does not answer; one that does may refuse.
       Tickloop.checkLogin().then(() => this.blameProxy());
@@ -84,6 +85,14 @@
       this.runs.update(message);
       for (const [key, text] of Object.entries(message.texts ?? {})) this.put(key, text);
       this.controls.update(message);
+      this.showTitle();
+    }
+
+    showTitle() {
+      const text = (key) => this.panel.texts.get(key) ?? "";
+      const link = text("link");
+      const state = link === "LIVE" ? this.controls.state() : link.toLowerCase();
+      this.title.show(text("price"), this.symbol, state, text("alerts"));
     }
 
     /* What charts and links have to know before they are drawn. */
@@ -145,8 +154,9 @@
     });
     const [runs, alerts] = [new Tickloop.RunsView(panel, controls, compare), new Tickloop.AlertsView()];
     Tickloop.candles = candles;
+    Tickloop.help = new Tickloop.Help();
     Tickloop.followTheme([candles, mini, compare, evidence, trades]);
-    Tickloop.connection = new Connection({ candles, viewport, panel, mini, controls, trades, evidence, runs, alerts });
+    Tickloop.connection = new Connection({ title: new Tickloop.Title(), candles, viewport, panel, mini, controls, trades, evidence, runs, alerts });
     Tickloop.showRole();
   };
   Tickloop.start();

@@ -19,7 +19,7 @@
       }
       if (models) {
         byId("models").replaceChildren(...models.map((model) => this.model(model)));
-        if (!models.length) byId("models").append(element("p", "no model registered yet", "none"));
+        if (!models.length) byId("models").append(element("p", "no model yet: Promote makes a version, and so does the end of a session", "none"));
         this.panel.find();
         this.controls.enable();
       }
