@@ -34,10 +34,10 @@ NONE_YET = "none yet"
 # The label has the unit, the cells do not.
 EDGE = Line("edge", "edge over best baseline, nats", nats, NONE_YET)
 COLUMNS = (
+    Line("pnl_bps", "P&L after costs, bp", lambda value: f"{value:+,.1f}", NONE_YET),
     Line("accuracy", "accuracy, %", lambda value: f"{100 * value:.1f}", NONE_YET),
     Line("log_loss", "log-loss, nats", decimals, NONE_YET),
     EDGE,
-    Line("pnl_bps", "P&L after costs, bp", lambda value: f"{value:+,.1f}", NONE_YET),
 )
 OF_FORECASTERS = ("accuracy", "log_loss", "edge")
 # Prefix of the metrics of a window -> its label, the shortest window first.

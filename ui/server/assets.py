@@ -82,5 +82,5 @@ def add_asset_routes(app: FastAPI) -> None:
         return HTMLResponse(glossary)
 
     @app.get("/live/glossary.json")
-    async def terms() -> dict[str, tuple[str, str]]:
-        return {name: tuple(term) for name, term in (TERMS | WORDS).items()}
+    async def terms() -> dict[str, list[str]]:
+        return {name: list(term) for name, term in (TERMS | WORDS).items()}

@@ -100,9 +100,9 @@
       head.append(link);
       head.scope = "row";
       const cells = [
-        [learner], ["long"], [price(entry), "n"], [forecast(entryUp, "BUY"), "n"], [end], [price(exit), "n"],
+        [learner], [bp(profit), `n ${profit < -0.05 ? "loss" : "gain"}`], ["long"], [price(entry), "n"], [forecast(entryUp, "BUY"), "n"], [end], [price(exit), "n"],
         [closed === null ? "" : forecast(exitUp, "SELL"), "n"], ["1", "n"],
-        [bp(profit), `n ${profit < -0.05 ? "loss" : "gain"}`], [closed === null ? "held" : reason],
+        [closed === null ? "held" : reason],
       ];
       line.append(head, ...cells.map(([text, className]) => element("td", text, className)));
       return line;
