@@ -28,7 +28,7 @@ class ChartRows:
         kept = self._limit + WARMUP
         done, oldest = self._market.final, self._market.oldest
         if not oldest <= self._next <= done:  # at first; or a killed feed took bars back
-            self._next, self._final = max(done - kept * self._seconds, oldest), []
+            self._next, self._final = self._first(max(done - kept * self._seconds, oldest)), []
         # A bar that gets final after this is read anew at the next update.
         bars, forming = self._market.bars_from(self._next, done)
         candles = candles_of(np.concatenate([bars, forming]), self._seconds)
@@ -42,3 +42,10 @@ class ChartRows:
             self._next += int(begun)
             self._final = [*self._final, *rows[:fresh]][-kept:]
         return [*self._final, *rows[fresh:]][-self._limit :]
+
+    def _first(self, seq: int) -> int:
+        """Return the seq of the bar at ``seq`` or after it with which a candle begins."""
+        bars, _ = self._market.bars_from(seq, seq + 1)
+        if not seq or not len(bars):
+            return seq  # there is nothing before it
+        return seq + -int(bars["ts_open"][0] // NS_PER_S) % self._seconds

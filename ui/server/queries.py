@@ -76,7 +76,8 @@ def add_query_routes(app: FastAPI, session: SessionView) -> None:
             allowed = ", ".join(map(str, LENGTHS))
             raise HTTPException(WRONG, f"seconds: got {seconds}; allowed: {allowed}")
         chart = session.charts[market_of(symbol)]
-        return _json(chart.before(before, seconds, most))
+        bars = await asyncio.to_thread(chart.bars_before, before, seconds, most)
+        return _json(chart.past(bars, before, seconds, most))
 
     @app.get("/live/trades")
     async def trades(
