@@ -42,12 +42,12 @@
       this.drop();
       if (document.hidden) return; // onVisibility opens it again
       this.panel.put("link", "RECONNECTING");
-      this.showTitle();
       document.body.classList.add("tl-stale");
       // A page that restarts does not answer; one that does may refuse.
       Tickloop.checkLogin().then(() => this.blameProxy());
       this.timer = setTimeout(() => this.open(), this.retry);
       this.retry = Math.min(this.retry * 1.7, LAST_RETRY_MS);
+      this.showTitle();
     }
 
     /* A server that answers, but not at this address, refuses the connection. */
@@ -90,8 +90,8 @@
 
     showTitle() {
       const text = (key) => this.panel.texts.get(key) ?? "";
-      const link = text("link");
-      const state = link === "LIVE" ? this.controls.state() : link.toLowerCase();
+      const lost = text("link").toLowerCase().replace("live", "");
+      const state = lost || this.controls.state();
       this.title.show(text("price"), this.symbol, state, text("alerts"));
     }
 
@@ -124,8 +124,8 @@
       document.body.classList.add("tl-ready");
       this.candles.set(message);
       this.viewport.begun(continues);
-      this.mini.set(cycles ?? []);
       this.trades.begin(this.candles.decimals);
+      this.mini.set(cycles ?? []);
       this.panel.put("link", "LIVE");
       this.offerSymbols(symbol, symbols);
     }
