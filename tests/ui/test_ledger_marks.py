@@ -18,8 +18,8 @@ from trainers.scoring.moves import moves_of
 from trainers.scoring.profit.paper import paper_of
 from trainers.scoring.scored import scored_of
 from ui.chart.ledger_marks import LedgerMarks
-from ui.chart.paper_account import GAP, SIGNAL, Equity, PaperAccount, Trade
-from ui.chart.trades import curve, trades_of
+from ui.trades.paper_account import GAP, SIGNAL, Equity, PaperAccount, Trade
+from ui.trades.trade_list import curve, trades_of
 from ui.views.view_model import ViewModel
 
 START = 1_700_000_001

@@ -28,7 +28,7 @@ from trainers.recording.ledger import LedgerContents
 from trainers.recording.tail import LedgerTail
 from trainers.scoring.ledger import Forecasts
 from ui.chart.forecast_history import ForecastHistory
-from ui.chart.paper_account import PaperAccount
+from ui.trades.paper_account import PaperAccount
 from ui.views.learner_names import is_champion, is_learner
 from ui.views.view_model import Rows, ViewModel
 

@@ -24,12 +24,12 @@ from trainers.tracking.model_reader import VersionRecord
 from trainers.tracking.reader import LAST_STEP, NoSuchRunError, SessionReader, TrackingAwayError
 from ui.chart.candles import LENGTHS
 from ui.chart.chart import ROWS_SHOWN
-from ui.chart.trades import COLUMNS, trades_of
 from ui.controls.control_panel import ENDED
 from ui.controls.decision import decision_of
 from ui.mlflow.session_metrics import RUNNING
 from ui.runs.run_comparison import compare, cycle_card
 from ui.session_view import SessionView
+from ui.trades.trade_list import COLUMNS, trades_of
 
 Cycle = Annotated[int, Query(ge=0, le=LAST_STEP)]
 RunId = Annotated[str, Query(pattern=r"^[0-9A-Za-z_-]{1,128}$")]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ui.chart.paper_account import Equity, PaperAccount, Trade
+from ui.trades.paper_account import Equity, PaperAccount, Trade
 
 POINTS = 600  # of a curve, at most
 STRETCHES = (1, 5, 15, 60, 300, 900, 3600, 86_400)  # between its points, s
