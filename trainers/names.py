@@ -63,8 +63,10 @@ class Status(enum.StrEnum):
 
 # An operator makes a request by setting the tag control/<name> of the session's run. The answer is
 # the tag control_result/<name> (JSON: value, cycle, result, text, ts); then the first is removed.
+# The page also says who asked, in the tag control_asked/<name> (JSON: value, by, ts).
 CONTROL = "control/"
 CONTROL_RESULT = "control_result/"
+CONTROL_ASKED = "control_asked/"
 
 
 class Control(enum.StrEnum):

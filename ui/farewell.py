@@ -46,6 +46,6 @@ class FarewellServer(uvicorn.Server):
             read = asyncio.wrap_future(poller.submit(poller.poll))
             await asyncio.wait_for(read, READ_SECONDS)
         self._session.closing = True
-        for symbol in {subscriber.symbol for subscriber in self._broadcaster.subscribers}:
-            self._broadcaster.publish(symbol)
+        for topic in {subscriber.topic for subscriber in self._broadcaster.subscribers}:
+            self._broadcaster.publish(topic)
         await asyncio.sleep(SENT_SECONDS)

@@ -78,6 +78,34 @@ def test_desktop_is_seventy_thirty_and_fits(tab: Tab) -> None:
     assert over <= 0, f"the panel has to be scrolled by {over} px"
 
 
+def test_controls_are_seen_without_scrolling(tab: Tab) -> None:
+    expect(tab.get_by_role("region", name="Controls")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("width", [1440, 1280, 1024, 800, 390])
+def test_no_number_is_broken_in_two(page: Page, open_tab: OpenTab, width: int) -> None:
+    tab = open_tab(page.address, viewport={"width": width, "height": 768})
+    tab.wait_for_function("document.querySelector('#cards b')?.textContent")
+    broken = tab.evaluate(
+        """() => [...document.querySelectorAll("#right :is(b, strong):not(.no-number)")]
+          .filter((node) => {
+            const range = document.createRange();
+            range.selectNodeContents(node);
+            return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1;
+          })
+          .map((node) => node.textContent)"""
+    )
+    assert broken == []
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_phone_s_legend_leaves_the_candles_free(page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(page.address, viewport=PHONE)
+    legend, chart = (tab.locator(name).bounding_box() for name in ("#legends", "#chart"))
+    assert legend["y"] + legend["height"] <= chart["y"]
+    assert chart["height"] > 350
+
+
 def test_phone_has_one_column(page: Page, open_tab: OpenTab, screenshots: Path) -> None:
     tab = open_tab(page.address, viewport=PHONE, color_scheme="dark")
     assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
@@ -109,4 +137,4 @@ def test_controls_have_names(tab: Tab) -> None:
     for name in ("Stream", "CNN", "DQN", "Last events"):
         assert tab.get_by_role("region", name=name).count() == 1
     assert tab.get_by_role("group", name="Range of the chart").count() == 1
-    assert tab.get_by_role("img", name="One-second candles with volume").count() == 1
+    assert tab.get_by_role("application", name="Chart of candles with volume").count() == 1

@@ -104,13 +104,13 @@ def test_zoom_stays_while_bars_come(page: Page, open_tab: OpenTab) -> None:
 
 def test_range_buttons_show_their_minutes(tab: Tab) -> None:
     for name, bars in {"1m": 60, "5m": 300, "15m": 900}.items():
-        tab.get_by_role("button", name=name, exact=True).click()
+        tab.get_by_role("button", name=f"{name} range", exact=True).click()
         tab.wait_for_function(f"((r) => Math.abs(r.to - r.from - {bars}) < 8)({RANGE})")
     tab.mouse.move(300, 400)
     tab.mouse.down()
     tab.mouse.move(700, 400, steps=5)
     tab.mouse.up()
-    tab.get_by_role("button", name="Live").click()
+    tab.get_by_role("button", name="Now", exact=True).click()
     tab.wait_for_function("Tickloop.candles.chart.timeScale().scrollPosition() > 0")
 
 

@@ -300,7 +300,8 @@ class LiveMarket:
             refused: True only logs the request, so that it is not tried again.
         """
         self.control_seq = seq
-        self.log.write("control", **event._asdict(), seq=seq, refused=refused)
+        after = self.trainer.newest_bar
+        self.log.write("control", **event._asdict(), seq=seq, refused=refused, after_bar=after)
         if refused:
             return ""
         texts = []
