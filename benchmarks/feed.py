@@ -25,6 +25,7 @@ from streaming.ring import Ring
 from streaming.tape import segments
 
 N = 300_000
+N_QUOTED, QUOTES = 60_000, 4  # trades, and updates of the book after each
 ROUNDS = 5
 TIMEOUT = 60
 SYMBOL = "BTCUSDT"
@@ -39,9 +40,9 @@ class Streamed(NamedTuple):
 
 
 @contextlib.contextmanager
-def venue(n: int) -> Iterator[str]:
+def venue(n: int, quotes: int = 0) -> Iterator[str]:
     """Run the sender; yield its ``HOST:PORT``."""
-    with worker(["-m", "benchmarks.peers.venue", str(n)]) as sender:
+    with worker(["-m", "benchmarks.peers.venue", str(n), str(quotes)]) as sender:
         yield f"127.0.0.1:{sender.ready['port']}"
 
 
@@ -51,8 +52,9 @@ def start_signal(host: str) -> None:
     opener.open(f"http://{host}/go", timeout=TIMEOUT).read()
 
 
-def bare(host: str, n: int) -> Streamed:
+def bare(host: str, n: int, quotes: int = 0) -> Streamed:
     """One round of the bare loop."""
+    n *= 1 + quotes
     url = f"ws://{host}/stream?streams=btcusdt@trade"
     with worker(["-m", "benchmarks.peers.bare_loop", url, str(n)]) as loop:
         process = psutil.Process(loop.process.pid)
@@ -61,18 +63,18 @@ def bare(host: str, n: int) -> Streamed:
         start_signal(host)
         answer = loop.receive(TIMEOUT)
         took = time.perf_counter() - started
-        assert answer["last_id"] == n
+        assert answer["last_id"] == (n * quotes // (1 + quotes) or n)
         return Streamed(n / took, 1e6 * (cpu_seconds(process) - cpu) / n)
 
 
-def feed(host: str, n: int) -> Streamed:
+def feed(host: str, n: int, quotes: int = 0) -> Streamed:
     """One round of the real feed, in its own process, into a session folder on disk."""
     with tempfile.TemporaryDirectory(prefix="tickloop-bench-") as folder:
         session = Path(folder)
         (session / "tape").mkdir()
         StreamConfig(
             source="binance", symbols=SYMBOL, venue_ws=f"ws://{host}", venue_rest=f"http://{host}",
-            backfill_seconds=0, segment_seconds=60,
+            backfill_seconds=0, segment_seconds=60, quotes=quotes > 0,
         ).save(session / "config.json")  # fmt: skip
         process = subprocess.Popen([sys.executable, "-m", "streaming.feed", folder], cwd=ROOT)
         try:
@@ -88,8 +90,10 @@ def feed(host: str, n: int) -> Streamed:
         finally:
             end(process)
         _check(session, cache, n)
+        assert cache.stats["quotes"] == n * quotes
         taped = sum(found.stop - found.first for found in segments(session / "tape", SYMBOL))
-        return Streamed(n / took, 1e6 * used / n, taped / n)
+        frames = n * (1 + quotes)
+        return Streamed(frames / took, 1e6 * used / frames, taped / n)
 
 
 def _opened(session: Path, process: subprocess.Popen[bytes]) -> Ring:
@@ -123,19 +127,33 @@ def _check(session: Path, cache: Ring, n: int) -> None:
 
 
 def run() -> list[Row]:
-    """Measure the rate and the CPU of both."""
+    """Measure the rate and the CPU of both, of trades alone and with quotes between them."""
+    peer = "websockets recv + msgspec decode of the same frames"
     with venue(N) as host:
         ours, theirs = interleave(ROUNDS, lambda: feed(host, N), lambda: bare(host, N))
-    peer = f"websockets recv + msgspec decode, {N:,} messages, nothing lost"
+    trades = _rows("feed", ours, theirs, 0.75, f"{peer}, {N:,} trades, nothing lost")
+    with venue(N_QUOTED, QUOTES) as host:
+        ours, theirs = interleave(
+            ROUNDS,
+            lambda: feed(host, N_QUOTED, QUOTES),
+            lambda: bare(host, N_QUOTED, QUOTES),
+        )
+    what = f"{peer}, {N_QUOTED:,} trades with {QUOTES} quotes each, nothing lost"
+    return trades + _rows("feed with quotes", ours, theirs, 0.85, what)
+
+
+def _rows(
+    name: str, ours: list[Streamed], theirs: list[Streamed], wanted: float, peer: str
+) -> list[Row]:
     taped = median(one.taped for one in ours)
     return [
         Row(
-            "feed: into the cache", median(one.rate for one in ours),
-            median(one.rate for one in theirs), "msg/s", ">=", 0.75, peer,
-            f"{taped:.0%} of them on tape as well",
+            f"{name}: into the cache", median(one.rate for one in ours),
+            median(one.rate for one in theirs), "msg/s", ">=", wanted, peer,
+            f"{taped:.0%} of the trades on tape as well",
         ),
         Row(
-            "feed: CPU a message", median(one.cpu_us for one in ours),
+            f"{name}: CPU a message", median(one.cpu_us for one in ours),
             median(one.cpu_us for one in theirs), "us", "<=", 1.33, peer,
         ),
     ]  # fmt: skip

@@ -145,9 +145,10 @@ class Feed:
         if decoded.quotes:
             self._silence.note_quotes()
         for symbol in decoded.ticks.keys() | decoded.quotes.keys():
+            ticks = decoded.ticks.get(symbol, NO_TICKS)
+            self._note(symbol, ticks)
             updates = decoded.quotes.get(symbol, NO_QUOTES)
-            quotes = self._conflate(symbol, updates, latest, decoded.rejected)
-            self._push(symbol, decoded.ticks.get(symbol, NO_TICKS), quotes)
+            self._keep(symbol, ticks, self._conflate(symbol, updates, latest, decoded.rejected))
         for symbol, ts in decoded.complete.items():
             self._marks.told(symbol, ts)
         self._files.count_messages(len(frames), stamps[-1], decoded.rejected)
@@ -168,20 +169,23 @@ class Feed:
         timeless = updates["flags"] & RECEIVED != 0
         if timeless.any():
             times = self._marks.happened_at(symbol, updates["ts_init"][timeless])
-            updates["ts_event"][timeless] = self._clock.now() if times is None else times
+            if times is None:  # before the first trade nothing says how long they were on their way
+                updates = updates[~timeless]
+            else:
+                updates["ts_event"][timeless] = times
         return self._conflations[symbol].take(updates, latest, symbol, rejected)
 
-    def _push(self, symbol: str, ticks: Ticks, quotes: Quotes) -> None:
-        """Take what was streamed."""
+    def _note(self, symbol: str, ticks: Ticks) -> None:
+        """Take note of how long the newest of some streamed trades was on its way."""
         ingest = self._files.ingests[symbol]
-        before = ingest.newest_id
-        self._keep(symbol, ticks, quotes)
-        if len(ticks) and ingest.newest_id != before:
-            newest, received = int(ticks["ts_event"][-1]), int(ticks["ts_init"][-1])
-            self._marks.heard(symbol, newest)
-            lag = self._clock.lag_us(newest, received)
-            if lag is not None:
-                ingest.stats["lag_us"] += LAG_WEIGHT * (lag - ingest.stats["lag_us"])
+        known = ingest.newest_id
+        if len(ticks) == 0 or (known is not None and ticks["id"][-1] <= known):
+            return  # what is sent again says nothing
+        newest, received = int(ticks["ts_event"][-1]), int(ticks["ts_init"][-1])
+        self._marks.heard(symbol, newest)
+        lag = self._clock.lag_us(newest, received)
+        if lag is not None:
+            ingest.stats["lag_us"] += LAG_WEIGHT * (lag - ingest.stats["lag_us"])
 
     def _keep(self, symbol: str, ticks: Ticks, quotes: Quotes = NO_QUOTES) -> None:
         ingest = self._files.ingests[symbol]

@@ -66,6 +66,9 @@ class TimeMarks:
         self._line, self._history = line, history
         self._push, self._grace_ns = push, grace_ns
         self._delays = {symbol: Delay() for symbol in ingests}
+        self._newest = dict.fromkeys(
+            ingests, (0, 0)
+        )  # the newest trade: its time, and when it came
         self._heard = dict.fromkeys(ingests, 0)  # when a row came last, steady ns
         self._whole_since = dict.fromkeys(ingests, -1)  # the connection since which none is missed
         self._asked = dict.fromkeys(ingests, 0)
@@ -81,6 +84,7 @@ class TimeMarks:
         self._heard[symbol] = now
         if newest is not None:
             self._delays[symbol].add(now - newest)
+            self._newest[symbol] = newest, now
             # Trades that are missing before it are a hole in the ids, which is seen to.
             self._whole_since[symbol] = self._line.made
 
@@ -92,12 +96,14 @@ class TimeMarks:
             stamps: ``(n,)`` when it was received, ns by our clock; within the last second.
 
         Returns:
-            ``(n,)`` event times; None before the first trade.
+            ``(n,)`` event times; None before the first trade. Where much comes at once, after a
+            stall, they are not ahead of the trades it came with.
         """
         if (delay := self._delays[symbol].mean_ns) is None:
             return None
-        ages = np.clip(time.time_ns() - stamps, 0, NS_PER_S)
-        times: NDArray[np.int64] = steady_ns() - ages - delay
+        newest, received = self._newest[symbol]
+        came = steady_ns() - np.clip(time.time_ns() - stamps, 0, NS_PER_S)
+        times: NDArray[np.int64] = np.minimum(came - delay, newest + came - received)
         return times
 
     def told(self, symbol: str, ts: int) -> None:

@@ -13,25 +13,34 @@ import msgspec
 from websockets.asyncio.client import connect
 
 from streaming.open_socket import MAX_MESSAGE_BYTES, MAX_QUEUE
+from streaming.venues.binance_books import BOOK, Book
 from streaming.venues.binance_messages import Trade
 
 
 class Combined(msgspec.Struct):
-    """A frame of a combined stream."""
+    """A trade's frame of a combined stream."""
 
     data: Trade
 
 
+class CombinedBook(msgspec.Struct):
+    """A quote's frame of a combined stream."""
+
+    data: Book
+
+
 async def main(url: str, n: int) -> None:
-    """Receive ``n`` trades over the connection the feed would make, then say so."""
-    decode = msgspec.json.Decoder(Combined, strict=False).decode
+    """Receive ``n`` frames over the connection the feed would make, then say so."""
+    trade = msgspec.json.Decoder(Combined, strict=False).decode
+    book = msgspec.json.Decoder(CombinedBook, strict=False).decode
     async with connect(
         url, compression=None, max_queue=MAX_QUEUE, max_size=MAX_MESSAGE_BYTES, proxy=None
     ) as socket:
         print(json.dumps("connected"), flush=True)
         last = 0
         for _ in range(n):
-            last = decode(await socket.recv(decode=False)).data.id
+            frame = await socket.recv(decode=False)
+            last = (book if BOOK in frame else trade)(frame).data.id
         print(json.dumps({"last_id": last}), flush=True)
         await socket.wait_closed()
 

@@ -1,8 +1,9 @@
-"""A venue that sends as fast as its client reads: ``python -m benchmarks.peers.venue N``.
+"""A venue that sends as fast as its client reads: ``python -m benchmarks.peers.venue N [QUOTES]``.
 
 Speaks Binance's documented format on loopback: ``/stream`` combined, ``/ws/...`` raw after a
 SUBSCRIBE. Frames are encoded beforehand and written in large pieces, so that the
-client, not the sender, is what is measured. The stream starts when ``GET /go`` comes.
+client, not the sender, is what is measured. The stream starts when ``GET /go`` comes. Each trade
+is followed by ``QUOTES`` updates of the best bid and ask.
 """
 
 from __future__ import annotations
@@ -31,6 +32,14 @@ def trade(i: int, time_ms: int) -> str:
     )
 
 
+def quote(i: int) -> str:
+    """Return update ``i`` (from 1) of the book, as spot has them: without a time."""
+    return (
+        f'{{"u":{i},"s":"BTCUSDT","b":"{60000 + i % 89}.{i % 10}0000000","B":"0.{i % 9:05d}000",'
+        f'"a":"{60001 + i % 89}.{i % 10}0000000","A":"1.{i % 7:05d}000"}}'
+    )
+
+
 def frame(text: str) -> bytes:
     """Return ``text`` as an unmasked, unfragmented websocket frame."""
     data = text.encode()
@@ -38,19 +47,28 @@ def frame(text: str) -> bytes:
     return b"\x81" + size + data
 
 
-def pieces(n: int, *, combined: bool) -> list[bytes]:
-    """Return trades 1 to ``n``, 1 ms apart and all in the past, as the bytes of their frames."""
+def pieces(n: int, *, combined: bool, quotes: int = 0) -> list[bytes]:
+    """Return trades 1 to ``n``, 1 ms apart and all in the past, as the bytes of their frames.
+
+    Each is followed by ``quotes`` updates of the book.
+    """
     start = int(time.time() * 1000) - n - 1000
     head, tail = ('{"stream":"btcusdt@trade","data":', "}") if combined else ("", "")
-    frames = [frame(f"{head}{trade(i, start + i)}{tail}") for i in range(1, n + 1)]
-    return [b"".join(frames[i : i + PIECE]) for i in range(0, n, PIECE)]
+    frames = []
+    for i in range(1, n + 1):
+        frames.append(frame(f"{head}{trade(i, start + i)}{tail}"))
+        first = (i - 1) * quotes + 1
+        for u in range(first, first + quotes):
+            frames.append(frame(f'{{"stream":"btcusdt@bookTicker","data":{quote(u)}}}'))
+    return [b"".join(frames[i : i + PIECE]) for i in range(0, len(frames), PIECE)]
 
 
 class Venue:
     """Serves one client at a time."""
 
-    def __init__(self, n: int) -> None:
-        self._combined, self._raw = pieces(n, combined=True), pieces(n, combined=False)
+    def __init__(self, n: int, quotes: int) -> None:
+        self._combined = pieces(n, combined=True, quotes=quotes)
+        self._raw = pieces(n, combined=False)
         self._waits = asyncio.Event()  # a client has connected and subscribed
         self._go = asyncio.Event()
 
@@ -86,9 +104,9 @@ class Venue:
         return Response(200, http.HTTPStatus.OK.phrase, headers, data)
 
 
-async def main(n: int) -> None:
+async def main(n: int, quotes: int) -> None:
     """Serve until killed."""
-    venue = Venue(n)
+    venue = Venue(n, quotes)
     async with serve(
         venue.stream, "127.0.0.1", 0, process_request=venue.answer, compression=None,
         write_limit=2**18, ping_interval=None,
@@ -98,4 +116,4 @@ async def main(n: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    asyncio.run(main(int(sys.argv[1]), int([*sys.argv, "0"][2])))
