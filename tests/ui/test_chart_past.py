@@ -88,7 +88,7 @@ def past(chart: SymbolChart, time: int, seconds: int = 1, most: int = 300) -> di
 def test_the_past_joins_ring_and_tape_without_a_seam(chart: SymbolChart, seconds: int) -> None:
     ticks = walk(1200 * 20, START * NS_PER_S, 1, 64_000.0, np.random.default_rng(5))
     expected = {row[0]: row[:6] for row in rows_of(candles_of(BarBuilder().update(ticks), seconds))}
-    rows, _ = chart.newest(seconds)
+    rows = list(chart.newest(seconds)[1].keyed["rows"].values())
     shown, parts = {row[0]: row for row in rows[:-2]}, 0
     while not (part := past(chart, min(shown), seconds))["complete"]:
         assert not shown.keys() & {row[0] for row in part["rows"]}

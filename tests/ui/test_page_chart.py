@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -51,6 +52,9 @@ def test_candles_of_a_minute_are_made_of_the_ring_s_bars(busy: World, chart: Tab
     expect(chart.get_by_role("button", name="1s candles")).to_have_attribute(
         "aria-pressed", "false"
     )
+    expect(chart.locator('[data-k="change"]')).to_have_text(re.compile(r"[-+].* bp in 60 s"))
+    counts = chart.evaluate("Tickloop.candles.marks.ofTrades.markers().map((mark) => mark.text)")
+    assert any(re.fullmatch(r"[CD]\d+", text) for text in counts), "several trades, one arrow"
     shown = chart.evaluate(f"{ROWS}.at(-3)")
     bars = busy.streams["BTCUSDT"].bars.tail(900).rows
     of_minute = bars[bars["ts_open"] // 60_000_000_000 * 60 == shown["time"]]

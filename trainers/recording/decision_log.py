@@ -6,7 +6,8 @@
     cycle      a cycle begins: the number of rows of each stream that it may see (the
                ``watermark``), and the feed's counters
     end        a cycle has ended: measured seconds, hashes of every stage, the stream's metrics
-    control    an operator's request was carried out or refused; ``seq`` is the request's number
+    control    an operator's request was carried out or refused; ``seq`` is the request's number,
+               ``after_bar`` the open time of the newest bar then, ns
     champion   another model version forecasts as champion from the next bar on
     verdict    the verdict that led to a promotion or a rollback
     segment    a segment of the tape is in the store, with the hash of its content

@@ -42,21 +42,24 @@ class SymbolChart:
         self._rows: dict[int, ChartRows] = {}  # by the length of a candle
 
     def newest(self, seconds: int) -> tuple[list[Row], ViewModel]:
-        """Return the newest rows, see ``ui.chart.candles``, and the chart's part of the view model.
+        """Return the newest bars as rows, see ``ui.chart.candles``, and the part of the view model.
 
         Args:
-            seconds: the length of a candle.
+            seconds: the length of a candle of the chart; the rows returned are of a second.
         """
         self.marks.update()  # before the bars: no forecast without its bar
         self.thresholds.update()
-        if seconds not in self._rows:
-            self._rows[seconds] = ChartRows(self.market, seconds, ROWS_SHOWN)
-        rows = self._rows[seconds].update()
+        bars, rows = self._newest_rows(1), self._newest_rows(seconds)
         view = self.marks.view(seconds, rows[0][0] if rows else 0)
         view.whole["thresholds"] = self.thresholds.changes[:]
         view.whole["traded"] = sum(len(account.trades) for account in self.marks.accounts.values())
         view.keyed["rows"] = {row[0]: row[:CHARTED] for row in rows}
-        return rows, view
+        return bars, view
+
+    def _newest_rows(self, seconds: int) -> list[Row]:
+        if seconds not in self._rows:
+            self._rows[seconds] = ChartRows(self.market, seconds, ROWS_SHOWN)
+        return self._rows[seconds].update()
 
     def bars_before(self, time: int, seconds: int, most: int) -> Bars:
         """Return older bars, of the ring, or of the tape where the ring has forgotten them.

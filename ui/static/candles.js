@@ -7,6 +7,7 @@
   const { colour, chartOptions } = Tickloop;
   const KEPT_ROWS = 930; // at the live edge
   const MOST_ROWS = 1020; // then it is cut to those
+  const MOST_ROWS_BACK = 25000; // while older candles are on the screen
   const RIGHT_BARS = 4; // empty space right of the newest candle
   const [PRICE, STRIP, VOLUME] = [0, 1, 2]; // panes
   const STRETCH = { [PRICE]: 5, [STRIP]: 1.6, [VOLUME]: 1 };
@@ -166,7 +167,7 @@
     }
 
     trim() {
-      if (this.rows.size <= MOST_ROWS || this.looksBack()) return;
+      if (this.rows.size <= (this.looksBack() ? MOST_ROWS_BACK : MOST_ROWS)) return;
       this.replace([...this.rows.values()].slice(-KEPT_ROWS), true);
       this.setMarks({}, true);
       this.onTrim?.();

@@ -90,7 +90,7 @@
 
     draw() {
       const shown = (name) => (this.hidden.has(name) ? [] : [...this[name]]);
-      const trades = shown("trades").map(([key, each]) => this.trade(key, each));
+      const trades = this.ofCandles(shown("trades")).map(([key, each, n]) => this.trade(key, each, n));
       const edge = [
         ...this.named(this.newestOfCandle(shown("cycles"))),
         ...shown("champions").map(([, each]) => this.champion(each)),
@@ -117,7 +117,17 @@
       });
     }
 
-    trade(key, { time, learner, side }) {
+    /* Of the trades of a learner in a candle, bought or sold, the newest, and how many there are. */
+    ofCandles(trades) {
+      const found = new Map();
+      for (const [key, each] of trades) {
+        const candle = `${each.time}/${each.learner}/${each.side}`;
+        found.set(candle, [key, each, 1 + (found.get(candle)?.[2] ?? 0)]);
+      }
+      return [...found.values()];
+    }
+
+    trade(key, { time, learner, side }, n) {
       const bought = side > 0;
       return {
         id: `trade:${key}`,
@@ -125,7 +135,7 @@
         position: bought ? "belowBar" : "aboveBar",
         shape: bought ? "arrowUp" : "arrowDown",
         color: Tickloop.colour(bought ? "up" : "down"),
-        text: this.room < LETTER_PX ? "" : initial(this.learners[learner]),
+        text: this.room < LETTER_PX ? "" : `${initial(this.learners[learner])}${n > 1 ? n : ""}`,
       };
     }
 
