@@ -26,10 +26,9 @@ from trainers.names import EXPERIMENT
 from trainers.recording.files import CONFIG, TAPE
 from trainers.replay.earlier import replay_at_the_end
 from trainers.replay.runs import not_replayed_yet
-from trainers.session.access import Passwords
+from trainers.session.access import LOOPBACK, Passwords
 from trainers.session.addresses import Announcer, addresses_of
 from trainers.session.end import finish, register_afterwards, tell_the_end
-from trainers.session.preflight import LOOPBACK
 from trainers.session.processes.children import children_of
 from trainers.session.processes.supervisor import Supervisor
 from trainers.session.start import before_the_start, begin
