@@ -123,5 +123,5 @@ def tell_the_end(client: MlflowClient, reader: SessionReader, session: Path, sta
     for line in told.learners:
         say(f"           {line}")
     say(f"page       again with: python -m ui.app --session {run.run_id}")
-    say("MLflow UI  again with: mlflow ui; its address is the one above")
+    say(f"its runs   mlflow ui; in the experiment tickloop: tags.session = '{run.run_id}'")
     say(f"go on      {told.resume}")
