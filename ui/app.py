@@ -32,8 +32,7 @@ from streaming.errors import ConfigError
 from streaming.process import PARENT, end_with_parent, on_end
 from streaming.settings import Settings, setting
 from trainers.config import SessionConfig, host_names, session_folder
-from trainers.session.access import Passwords, check_access, is_loopback
-from trainers.session.addresses import reached_at
+from trainers.session.access import Passwords, check_access, is_loopback, reached_at
 from trainers.tracking.reader import SessionReader, TrackingAwayError
 from ui.alerts.alert_routes import add_alert_routes
 from ui.auth.authenticator import Authenticator

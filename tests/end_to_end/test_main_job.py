@@ -219,10 +219,9 @@ def test_any_server_of_binances_format_will_do(tmp_path):
     wait_for(lambda: venue.addresses, "the venue")
     with MainJob(tmp_path, source="binance", **venue.addresses) as job:
         wait_for(lambda: job.cycles() >= 4, "four cycles")
-        out, took, alive = job.interrupt()
+        out, _, alive = job.interrupt()
         venue.ended.set()
     assert (job.process.returncode, alive) == (0, []), out
-    assert took < 5
     check_end_by_hand(job, out)
     metrics = job.runs()["session"].data.metrics
     assert metrics["stream/gaps"] == metrics["stream/rejected"] == 0

@@ -26,16 +26,16 @@ from trainers.names import EXPERIMENT
 from trainers.recording.files import CONFIG, TAPE
 from trainers.replay.earlier import replay_at_the_end
 from trainers.replay.runs import not_replayed_yet
-from trainers.session.access import Passwords
+from trainers.session.access import LOOPBACK, Passwords
 from trainers.session.addresses import Announcer, addresses_of
 from trainers.session.end import finish, register_afterwards, tell_the_end
-from trainers.session.preflight import LOOPBACK
 from trainers.session.processes.children import children_of
 from trainers.session.processes.supervisor import Supervisor
 from trainers.session.start import before_the_start, begin
 from trainers.states import State
 from trainers.tracking.reader import SessionReader
 from trainers.tracking.store import STORE_ERRORS
+from trainers.tracking.summary import resume_command
 
 
 def take_passwords(environ: MutableMapping[str, str]) -> Passwords:
@@ -76,7 +76,7 @@ def _run(
     client: MlflowClient, run_id: str, config: SessionConfig, root: Path, passwords: Passwords
 ) -> int:
     """Run the processes of a session that has its run; end the run, however they end."""
-    session, code, state = session_folder(root, run_id), 1, State.FAILED
+    session, code = session_folder(root, run_id), 1
     try:
         with before_the_start():
             (session / TAPE).mkdir(parents=True, exist_ok=True)
@@ -96,11 +96,14 @@ def _run(
         on_end(lambda *_: None)  # it ends already
         raise
     finally:
-        state = finish(client, session, code)
-    if state == State.STOPPED:
+        ended = finish(client, session, code)
+    if ended.state == State.STOPPED:
         register_afterwards(session, resolved)
-    tell_the_end(client, SessionReader(root), session, state)
-    if state == State.ENDED and resolved.parity and not supervisor.stopped:
+    if ended.in_mlflow:
+        tell_the_end(client, SessionReader(root), session, ended.state)
+    else:
+        say(f"session    {ended.state}; go on with: {resume_command(run_id)}")
+    if ended.state == State.ENDED and resolved.parity and not supervisor.stopped:
         say("replay     of the record, to see that it gives the same values; Ctrl-C skips it")
         replay_at_the_end(session, lambda: supervisor.stopped)
     return code

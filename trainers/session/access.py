@@ -23,6 +23,7 @@ OPERATOR: Role = "operator"
 VIEWER: Role = "viewer"
 ROLES: tuple[Role, ...] = (OPERATOR, VIEWER)
 VARIABLES: dict[Role, str] = {role: f"TICKLOOP_{role.upper()}_PASSWORD" for role in ROLES}
+LOOPBACK = "127.0.0.1"
 SHORTEST = 8  # characters; the minimum of NIST SP 800-63B
 
 
@@ -78,6 +79,13 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def reached_at(host: str) -> str:
+    """Return the host in a URL with which this machine reaches a server listening on ``host``."""
+    if host in ("", "0.0.0.0", "::"):
+        return LOOPBACK
+    return f"[{host}]" if ":" in host else host
 
 
 def check_access(host: str, passwords: Passwords) -> None:

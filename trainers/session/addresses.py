@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from streaming.console import say
 from trainers.config import SessionConfig
-from trainers.session.preflight import LOOPBACK
+from trainers.session.access import LOOPBACK, reached_at
 
 
 class Announcer:
@@ -51,10 +51,3 @@ def addresses_of(config: SessionConfig, experiment: str, session: str) -> dict[s
         view = f"/#/experiments/{experiment}/runs?{urlencode(asked, quote_via=quote)}"
         found["MLflow UI"] = f"http://{LOOPBACK}:{config.mlflow_ui_port}{view}"
     return found
-
-
-def reached_at(host: str) -> str:
-    """Return the host in a URL with which this machine reaches a server listening on ``host``."""
-    if host in ("", "0.0.0.0", "::"):
-        return LOOPBACK
-    return f"[{host}]" if ":" in host else host

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from mlflow.tracking import MlflowClient
 
@@ -25,26 +26,34 @@ from trainers.tracking.uploads import leave_nothing_behind
 REGISTERED_LOG = "registered.log"
 
 
-def finish(client: MlflowClient, session: Path, code: int) -> State:
+class End(NamedTuple):
+    """How a session has ended.
+
+    Attributes:
+        state: one of ``OVER``.
+        in_mlflow: whether the store has taken it, and all that came before.
+    """
+
+    state: State
+    in_mlflow: bool
+
+
+def finish(client: MlflowClient, session: Path, code: int) -> End:
     """Deliver the rest of a session's record to the store, and end the session's runs.
 
     Args:
         client: the MLflow store's client.
         session: the session's folder.
         code: the session's exit code.
-
-    Returns:
-        How the session ended.
     """
     delivered = give_store_the_rest(client, session)
-    state = State.FAILED if code else State.STOPPED
     try:
-        return end(client, session, code)
+        return End(end(client, session, code), delivered)
     except (*STORE_ERRORS, OSError) as e:
         if delivered:  # else it was said that the store is away
             text = f"the runs of session {session.name} could not be ended: {reason_of(e)}"
             say(text, error=True)
-    return state
+    return End(State.FAILED if code else State.STOPPED, in_mlflow=False)
 
 
 def end(client: MlflowClient, session: Path, code: int) -> State:
@@ -114,5 +123,5 @@ def tell_the_end(client: MlflowClient, reader: SessionReader, session: Path, sta
     for line in told.learners:
         say(f"           {line}")
     say(f"page       again with: python -m ui.app --session {run.run_id}")
-    say("MLflow UI  again with: mlflow ui; its address is the one above")
+    say(f"its runs   mlflow ui; in the experiment tickloop: tags.session = '{run.run_id}'")
     say(f"go on      {told.resume}")

@@ -14,10 +14,7 @@ from streaming.exchange.sources import check_source
 from streaming.symbol_check import check_venue
 from trainers.config import SessionConfig
 from trainers.learners.registry import check_learners
-from trainers.session.access import Passwords, check_access
-
-LOOPBACK = "127.0.0.1"
-
+from trainers.session.access import LOOPBACK, Passwords, check_access
 
 # MLflow cuts a longer param off, and a run's params have to be the session's settings.
 MOST_CHARS = MAX_PARAM_VAL_LENGTH

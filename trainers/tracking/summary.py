@@ -52,8 +52,13 @@ def summary_of(
     return Summary(
         f"{state} at {clock} UTC after {after} in {lasted}",
         lines,
-        f'make ARGS="--resume {session.run_id}"',
+        resume_command(session.run_id),
     )
+
+
+def resume_command(session: str) -> str:
+    """Return the command with which a session goes on, given its run id."""
+    return f'make ARGS="--resume {session}"'
 
 
 def line_of(run: RunRecord) -> str:
