@@ -77,8 +77,10 @@ class Feed:
             venue.terms, files.ingests, self._connection, history, self._keep,
             config.grace_ms * NS_PER_MS,
         )  # fmt: skip
+        # A venue of heartbeats is known to live: what is silent then is looked at as soon as that.
+        stale_seconds = min(config.stale_seconds, venue.terms.silent_s)
         self._silence = SilenceWatch(
-            config, [self._connection, *self._others], self._files, history, self._clock.now
+            stale_seconds, [self._connection, *self._others], files, history, self._clock.now
         )
 
     async def run(self) -> None:
