@@ -8,12 +8,14 @@ MLflow ─── Poller ──────────┴─> alerts, metrics st
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from streaming.symbols import same_but_for_case
 from streaming.ticks import NS_PER_MS
 from trainers.config import SessionConfig
+from trainers.states import State
 from ui.alerts.alert_service import AlertService, Sources
 from ui.alerts.alert_view import alert_texts
 from ui.evidence.evidence_view import evidence
@@ -29,6 +31,7 @@ from ui.metrics_stream.publisher import MetricsPublisher
 from ui.mlflow.poller import Poller
 from ui.runs.runs_view import RunsView
 from ui.session_starter import SessionStarter
+from ui.session_state import end_texts, ended_as, state_texts
 from ui.views.view_model import ViewModel, merged
 
 ROWS_SHOWN = 900  # 15 min, the widest range button
@@ -59,6 +62,7 @@ class SessionView:
         self._evidence = {name: ViewModel() for name in symbols}
         self._runs = RunsView(poller.reader, config)
         self.starter = SessionStarter(folder)
+        self.closing = False  # whether the page ends, and its session with it
         self.alerts = AlertService(folder.parents[1] / "alerts.json", self._sources())
         self.publisher = MetricsPublisher(poller)
         poller.after_each_poll(self._update_evidence)
@@ -82,14 +86,16 @@ class SessionView:
         """Return everything that a viewer of ``symbol`` sees now."""
         metrics = self.poller.metrics
         marks = self._marks[symbol].update()  # before the bars: no forecast without its bar
-        rows, counters = self._charts[symbol].update(), self.markets[symbol].counters()
+        rows = self._charts[symbol].update()
+        streams = {name: market.counters() for name, market in self.markets.items()}
+        counters, over = streams[symbol], self.over
         decimals = price_decimals(rows)
         cycles = metrics.cycles.get(symbol)
         return merged(
             ViewModel(
                 {
                     **header(rows, metrics, decimals),
-                    **stream(counters, self.config),
+                    **stream(counters),
                     **badge(self.config.source, rows),
                 },
                 {
@@ -101,12 +107,19 @@ class SessionView:
             ),
             marks,
             cards(self.config, symbol, counters, metrics),
+            ViewModel(state_texts(symbol, metrics, streams, self.config, over)),
+            ViewModel(end_texts(metrics, over, time.time())),
             ViewModel(keyed={"cycles": cycles.scores} if cycles else {}),
             controls(metrics.session, self.starter.failed),
             self._runs.view_model,
-            ViewModel(alert_texts(self.alerts.firing, self.alerts.revision)),
+            ViewModel(alert_texts(0 if over else self.alerts.firing, self.alerts.revision)),
             self._evidence[symbol],
         )
+
+    @property
+    def over(self) -> State | None:
+        """How the session ended; None while it runs."""
+        return ended_as(self.poller.metrics) or (State.STOPPED if self.closing else None)
 
     def _sources(self) -> Sources:
         """Return where the samples of alert rules come from."""

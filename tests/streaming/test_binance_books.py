@@ -6,7 +6,6 @@ import json
 
 import numpy as np
 
-from streaming.config import StreamConfig
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.protocol.quotes import BOOK, marks
 from streaming.exchange.protocol.trades import with_aggregates
@@ -14,12 +13,18 @@ from streaming.exchange.protocol.wire import Stream, frames
 from streaming.quotes import RECEIVED
 from streaming.ticks import NS_PER_MS, NS_PER_S
 from streaming.venues.binance import Binance
-from streaming.venues.chosen import venues_of
+from streaming.venues.builtin import BuiltIn
 from tests.streaming.samples import START, ticks_at
 
 NOW = START + 60 * NS_PER_S
 SPOT = {"u": 400900217, "s": "BNBUSDT", "b": "25.35", "B": "31.21", "a": "25.36", "A": "40.66"}
-FUTURES = {"e": "bookTicker", **SPOT, "T": 1_700_000_000_123, "E": 1_700_000_000_125}
+FUTURES = {
+    "e": "bookTicker",
+    **SPOT,
+    "u": 400900218,
+    "T": 1_700_000_000_123,
+    "E": 1_700_000_000_125,
+}
 
 
 def venue() -> Binance:
@@ -40,8 +45,9 @@ def trade(id: int, symbol: str = "BNBUSDT", **more: object) -> bytes:
 def test_a_quote_of_spot_has_the_time_of_its_receipt_and_one_of_futures_its_own() -> None:
     decoded = venue().decode([frame("bookTicker", SPOT), frame("bookTicker", FUTURES)], [7, 8], NOW)
     quotes = decoded.quotes["BNBUSDT"]
-    assert quotes[["id", "bid", "bid_size", "ask", "ask_size"]].tolist() == [
-        (400900217, 25.35, 31.21, 25.36, 40.66)
+    assert quotes["id"].tolist() == [400900217, 400900218]
+    assert quotes[["bid", "bid_size", "ask", "ask_size"]].tolist() == [
+        (25.35, 31.21, 25.36, 40.66)
     ] * 2  # fmt: skip
     assert quotes["ts_event"].tolist() == [7, 1_700_000_000_123 * NS_PER_MS]
     assert quotes["flags"].tolist() == [RECEIVED, 0]
@@ -51,8 +57,9 @@ def test_a_quote_of_spot_has_the_time_of_its_receipt_and_one_of_futures_its_own(
 
 
 def test_a_quote_keeps_its_place_among_the_ticks_of_its_symbol() -> None:
-    book = frame("bookTicker", SPOT)
-    batch = [book, trade(1), trade(1, "BTCUSDT"), book, trade(2, p="no"), trade(3), book]
+    books = [frame("bookTicker", {**SPOT, "u": u}) for u in range(3)]
+    batch = [books[0], trade(1), trade(1, "BTCUSDT"), books[1], trade(2, p="no"), trade(3),
+             books[2]]  # fmt: skip
     decoded = venue().decode(batch, [0] * len(batch), NOW)
     assert decoded.ticks["BNBUSDT"]["id"].tolist() == [1, 3]
     assert decoded.quotes["BNBUSDT"]["after"].tolist() == [0, 1, 2]
@@ -92,13 +99,12 @@ def test_what_the_exchange_sends_is_what_the_decoder_reads() -> None:
 
 
 def test_only_the_built_in_exchange_is_asked_for_time() -> None:
-    played = url_of(StreamConfig(source="sim", symbols="A,B"))
-    assert played.endswith("a@trade/a@time/a@bookTicker/b@trade/b@time/b@bookTicker")
-    without = StreamConfig(source="sim", symbols="A", quotes=False)
-    assert url_of(without).endswith("=a@trade/a@time")
-    assert "@time" not in url_of(StreamConfig(source="binance"))
+    assert address(BuiltIn(["A", "B"])).endswith(
+        "=a@trade/a@time/a@bookTicker/b@trade/b@time/b@bookTicker"
+    )
+    assert address(BuiltIn(["A"], quotes=False)).endswith("=a@trade/a@time")
+    assert "@time" not in address(Binance(["A"]))
 
 
-def url_of(config: StreamConfig) -> str:
-    [venue] = venues_of(config)
+def address(venue: Binance) -> str:
     return venue.links()[0].routes[0].url

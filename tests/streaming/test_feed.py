@@ -255,8 +255,8 @@ async def test_garbage_is_dropped_and_counted_by_reason(folder, venue):
                 "T": int(time.time() * 1000), "m": True, **changed}  # fmt: skip
         return str(good).replace("'", '"').replace("True", "true")
 
-    def book(**wrong):
-        good = {"u": 1, "s": "BTCUSDT", "b": "1", "B": "1", "a": "2", "A": "1"} | wrong
+    def book(u, **wrong):
+        good = {"u": u, "s": "BTCUSDT", "b": "1", "B": "1", "a": "2", "A": "1"} | wrong
         return json.dumps({"stream": "btcusdt@bookTicker", "data": good})
 
     garbage = {
@@ -269,7 +269,12 @@ async def test_garbage_is_dropped_and_counted_by_reason(folder, venue):
         "bad_time": [trade(T=1), trade(T=int(time.time() * 1000) + 120_000)],
         "not_market": [trade(X="INSURANCE_FUND"), trade(X="NA", p="0", q="0")],
     }
-    garbage["bad_quote"] = [book(b="2", a="1"), book(B="-1"), book(b="0"), book(a="inf")]
+    garbage["bad_quote"] = [
+        book(1, b="2", a="1"),
+        book(2, B="-1"),
+        book(3, b="0"),
+        book(4, a="inf"),
+    ]
     assert set(garbage) == set(REJECTED)
     async with running(folder, venue) as session:
         for frames in garbage.values():

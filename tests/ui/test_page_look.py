@@ -10,6 +10,7 @@ from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
 from tests.ui.page_world import Page
+from trainers.states import State
 
 OpenTab = Callable[..., Tab]
 PHONE = {"width": 390, "height": 844}
@@ -40,7 +41,7 @@ LOW_CONTRAST = """
 """
 IS_DARK = "document.body.classList.contains('dark')"
 CHART_BACKGROUND = "Tickloop.candles.chart.options().layout.background.color"
-STATUSES = ("TRAINING", "IDLE", "ERROR", "PAUSED", "STALE", "RECONNECTING", "CONNECTED")
+STATUSES = (*State, "TRAINING", "IDLE", "ERROR", "PAUSED", "reconnecting")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -64,7 +65,7 @@ def test_toggled_theme_is_remembered(page: Page, open_tab: OpenTab) -> None:
     assert tab.evaluate(IS_DARK)
     tab.wait_for_function(f"{CHART_BACKGROUND} !== '{light}'")
     tab.reload()
-    tab.wait_for_selector('[data-s="LIVE"]')
+    tab.wait_for_selector("body.tl-ready:not(.tl-stale)")
     tab.wait_for_function(IS_DARK)
     assert tab.evaluate(CHART_BACKGROUND) != light
 

@@ -38,7 +38,7 @@ def test_counts_are_the_rings(busy: World, tab: Tab) -> None:
     bars = int(text_of(tab, "stream.bars").replace(",", ""))
     assert 0 <= busy.streams["BTCUSDT"].bars.committed - bars < 5
     assert text_of(tab, "stream.rate") == "20.0"
-    assert text_of(tab, "stream.status") == "CONNECTED"
+    assert text_of(tab, "stream.status") == "live"
 
 
 def test_cards_name_the_accuracy(tab: Tab) -> None:
@@ -47,7 +47,7 @@ def test_cards_name_the_accuracy(tab: Tab) -> None:
     expect(cnn).to_contain_text("of 720 bars")
     expect(cnn).to_contain_text(re.compile(r"Accuracy on seen data\s*61\.0 %"))
     expect(cnn).to_contain_text("0.6729")
-    expect(cnn.locator(".chip")).to_have_text("TRAINING")
+    expect(cnn.locator(".chip")).to_have_text("live")
     dqn = tab.get_by_role("region", name="DQN")
     for text in ("48.1 %", "-0.0312", "96", "0.0797", "1,570", "-29.6 bp ± 15.5 bp"):
         expect(dqn).to_contain_text(text)

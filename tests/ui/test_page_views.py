@@ -34,7 +34,7 @@ COUNTERS = Counters(
 
 def shown(counters: Counters | None = COUNTERS, metrics: SessionMetrics | None = None) -> ViewModel:
     config, metrics = SessionConfig(), metrics or SessionMetrics()
-    first = ViewModel({**header([], metrics, 2), **stream(counters, config)})
+    first = ViewModel({**header([], metrics, 2), **stream(counters)})
     return merged(first, cards(config, "BTCUSDT", counters, metrics))
 
 
@@ -59,16 +59,8 @@ def test_zero_that_was_logged_is_shown() -> None:
     assert texts["dqn.train/episodes"] == "0"
 
 
-def test_silent_stream_is_stale_whatever_its_state() -> None:
-    silent = Counters(**{**vars(COUNTERS), "silent_seconds": 61.0})
-    assert shown(silent).texts["stream.status"] == "STALE"
+def test_gaps_say_what_was_repaired() -> None:
     assert shown().texts["stream.gaps"] == "2 not repaired, 140 ticks repaired"
-
-
-def test_ended_session_is_shown_as_ended() -> None:
-    ended = RunRecord("r", "KILLED", {}, {}, None)
-    texts = shown(metrics=SessionMetrics(read_at=1e12, session=ended)).texts
-    assert texts["notice"] == "this session has ended (KILLED)"
 
 
 def test_events_are_shown_newest_first_and_a_broken_tag_shows_none() -> None:

@@ -21,8 +21,8 @@ from ui.views.metric_cards import LIVE_ACCURACY, PNL
 from ui.views.verdict_text import verdict_text
 
 
-def run(run_id: str = "r", state: str = "RUNNING", **tags: str) -> RunRecord:
-    return RunRecord(run_id, state, {k.replace("__", "/"): v for k, v in tags.items()}, {}, None)
+def run(run_id: str = "r", status_: str = "RUNNING", **tags: str) -> RunRecord:
+    return RunRecord(run_id, status_, {k.replace("__", "/"): v for k, v in tags.items()}, {}, None)
 
 
 def session(**tags: str) -> RunRecord:
@@ -94,10 +94,10 @@ def test_new_request_hides_the_answer_to_the_one_before() -> None:
 
 
 def test_ended_session_takes_no_control_but_start() -> None:
-    ended = controls(run(state="FINISHED"))
+    ended = controls(run(status_="FINISHED"))
     assert ended.whole["running"] is False
     assert "Start has it go on" in ended.texts["control.note"]
-    failed = controls(run(state="FINISHED"), failed="tickloop: resume: it runs")
+    failed = controls(run(status_="FINISHED"), failed="tickloop: resume: it runs")
     assert failed.texts["control.note"] == "it could not be started: tickloop: resume: it runs"
     assert controls(None).whole["running"] is False
     assert set(CONTROLS) <= {key.removeprefix("control.") for key in ended.texts}
@@ -147,6 +147,23 @@ def test_runs_have_their_kind_and_what_a_replay_found() -> None:
     ]  # fmt: skip
     assert cnn["scores"][0] == "no bars scored yet"
     assert cnn["note"] == "champion: version 2"
+
+
+def test_runs_have_the_state_of_their_session_and_champions_that_never_were_are_left_out() -> None:
+    def learner(name: str, kind: str = "learner", **metrics: float) -> RunRecord:
+        tags = {"session": "s", "symbol": "A", "learner": name, "kind": kind, "state": "paused"}
+        named = {key.replace("__", "/"): value for key, value in metrics.items()}
+        return RunRecord(name, "RUNNING", tags, named, 1)
+
+    stopped = run("s", "FINISHED", session="s", state="stopped")
+    served = learner("cnn.champion", "champion", live__scored=3.0)
+    never = learner("dqn.champion", "champion", live__scored=0.0)
+    rows = run_rows([stopped], [learner("cnn"), served, never])
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "s": "stopped", "cnn": "paused", "cnn.champion": "paused",
+    }  # fmt: skip
+    (killed,) = run_rows([run("s", "KILLED", session="s", state="live")], []).values()
+    assert killed["status"] == "failed"
 
 
 def test_model_is_bound_to_this_session_s_learner_only() -> None:

@@ -39,8 +39,7 @@
     lost() {
       this.drop();
       if (document.hidden) return; // onVisibility opens it again
-      this.panel.put("link", "RECONNECTING");
-      document.body.classList.add("tl-stale");
+      Tickloop.showConnection(this.panel, false);
       // A page that restarts does not answer; one that does may refuse.
       Tickloop.checkLogin().then(() => this.blameProxy());
       this.timer = setTimeout(() => this.open(), this.retry);
@@ -50,7 +49,7 @@
     /* A server that answers, but not at this address, refuses the connection. */
     blameProxy() {
       const seen = Tickloop.seenHost;
-      if (this.panel.texts.get("link") === "LIVE" || !seen || seen === location.host) return;
+      if (!this.panel.texts.get("link") || !seen || seen === location.host) return;
       const wanted = `have it set Host, or X-Forwarded-Host, to ${location.host}`;
       this.panel.put("notice", `the proxy says that this page is ${seen}: ${wanted}`);
     }
@@ -108,11 +107,10 @@
       this.retry = FIRST_RETRY_MS;
       if (symbol !== this.candles.symbol) this.evidence.begin();
       this.symbol = symbol;
-      document.body.classList.remove("tl-stale");
       document.body.classList.add("tl-ready");
       this.candles.set(message);
       this.mini.set(cycles ?? []);
-      this.panel.put("link", "LIVE");
+      Tickloop.showConnection(this.panel, true);
       this.offerSymbols(symbol, symbols);
     }
 
