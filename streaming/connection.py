@@ -47,6 +47,7 @@ class Connection:
     Args:
         link: what it carries, and where that can be had.
         terms: the venue's.
+        budget: how often it may be tried, with all other connections of the venue.
         config: says whether the built-in exchange is the venue.
         batcher: reads the frames.
         files: keeps counters, state and events.
@@ -60,19 +61,20 @@ class Connection:
         self,
         link: Link,
         terms: Terms,
+        budget: ConnectBudget,
         config: StreamConfig,
         batcher: Batcher,
         files: StreamFiles,
         opened: Callable[[], None] = lambda: None,
     ) -> None:
-        self._link, self._terms, self._config = link, terms, config
+        self._link, self._terms = link, terms
+        self._budget, self._config = budget, config
         self._batcher, self._files, self._opened = batcher, files, opened
         self._rng = random.Random()
         self._route = 0
         self._socket: OpenSocket | None = None
         self._change = asyncio.Event()
         self._why = ""
-        self._budget = ConnectBudget(*terms.connects)
         self._tasks: set[asyncio.Task[Any]] = set()
         self.made = 0
 

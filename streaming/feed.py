@@ -17,6 +17,7 @@ import logging
 import sys
 from pathlib import Path
 
+from streaming.backoff import ConnectBudget
 from streaming.batching import BATCH_SECONDS, WAITING_BATCH_SECONDS, Batcher
 from streaming.clock_reader import ClockReader
 from streaming.config import StreamConfig
@@ -69,16 +70,21 @@ class Feed:
         self._batcher = Batcher(self._handle, self._fail, seconds)
         self._conflations = {symbol: Conflation() for symbol in files.ingests}
         self._overlap = Overlap(venue, history, files.ingests, self._keep)
+        budget = ConnectBudget(*venue.terms.connects)
         self._connection, *self._others = [
-            Connection(link, venue.terms, config, self._batcher, files, self._overlap.opened)
+            Connection(
+                link, venue.terms, budget, config, self._batcher, files, self._overlap.opened
+            )
             for link in venue.links()
         ]
         self._marks = TimeMarks(
             venue.terms, files.ingests, self._connection, history, self._keep,
             config.grace_ms * NS_PER_MS,
         )  # fmt: skip
+        # A venue of heartbeats is known to live: what is silent then is looked at as soon as that.
+        stale_seconds = min(config.stale_seconds, venue.terms.silent_s)
         self._silence = SilenceWatch(
-            config, [self._connection, *self._others], self._files, history, self._clock.now
+            stale_seconds, [self._connection, *self._others], files, history, self._clock.now
         )
 
     async def run(self) -> None:
@@ -113,12 +119,16 @@ class Feed:
     async def _stream(self) -> None:
         await self._clock.wait_for_the_first()
         await self._symbols.fetch()
-        others = [asyncio.create_task(other.keep()) for other in self._others]
+        links = (self._connection, *self._others)
+        tasks = [asyncio.create_task(link.keep()) for link in links]
         try:
-            await self._connection.keep()
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            for task in others:
+            for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         for repair in self._repairs.values():
             await repair.finish()
         self._files.say(Code.TAPE_ENDED, "the tape is over")

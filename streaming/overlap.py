@@ -64,15 +64,19 @@ class Overlap:
                 for market in self._ingests:
                     with contextlib.suppress(RepairError):
                         await self._history.shown(market)
-            for _ in range(int(FIRST_TRADE_S / LOOK_S)):
-                self._release(streamed_only=True)
-                await asyncio.sleep(LOOK_S)
-            self._release()
+            await self._wait_for_the_first()
+            if not self._opened.is_set():  # once more
+                self._release(streamed_only=False)
 
-    def _release(self, *, streamed_only: bool = False) -> None:
-        """Let the trades go that are held back, or those of markets of which some were streamed."""
-        if self._opened.is_set():
-            return  # the stream has begun once more
+    async def _wait_for_the_first(self) -> None:
+        """Let each market go on with its first streamed trade, for some time."""
+        for _ in range(int(FIRST_TRADE_S / LOOK_S)):
+            if self._opened.is_set() or not any(map(self._venue.holds, self._ingests)):
+                return
+            self._release(streamed_only=True)
+            await asyncio.sleep(LOOK_S)
+
+    def _release(self, *, streamed_only: bool) -> None:
         for market, ingest in self._ingests.items():
             ticks, known = self._venue.release(market, streamed_only), ingest.newest_id
             self._push(market, ticks if known is None else ticks[ticks["id"] > known])

@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-from streaming.config import StreamConfig
 from streaming.connection import Connection
 from streaming.counters import ConnectionState
 from streaming.errors import RepairError, UnknownSymbolError
@@ -26,7 +25,7 @@ class SilenceWatch:
     """Drops a connection that is open but does not bring what happens.
 
     Args:
-        config: says how long a silence is allowed.
+        stale_seconds: how long a silence is allowed.
         connections: that of the trades, then the one of the quotes, if there are two.
         files: keeps counters, state and events.
         history: knows the venue's newest trades.
@@ -35,20 +34,21 @@ class SilenceWatch:
 
     def __init__(
         self,
-        config: StreamConfig,
+        stale_seconds: float,
         connections: Sequence[Connection],
         files: StreamFiles,
         history: TradeHistory,
         venue_now: Callable[[], int],
     ) -> None:
-        self._config, self._connections = config, connections
+        self._stale_seconds, self._connections = stale_seconds, connections
         self._files, self._history = files, history
         self._venue_now = venue_now
-        self._last_data = self._last_quote = time.monotonic()
+        # When the last trade came or the silence was judged; the last trade; the last quote.
+        self._last_data = self._last_trade = self._last_quote = time.monotonic()
 
     def note_data(self) -> None:
         """Take note that trades come."""
-        self._last_data = time.monotonic()
+        self._last_data = self._last_trade = time.monotonic()
 
     def note_quotes(self) -> None:
         """Take note that quotes come."""
@@ -56,17 +56,17 @@ class SilenceWatch:
 
     async def watch(self) -> None:
         """Look at the silence for ever."""
-        stale_seconds = self._config.stale_seconds
+        stale_seconds = self._stale_seconds
         while True:
             await asyncio.sleep(min(1.0, stale_seconds / 4))
             if not self._connections[0].is_open:
-                self.note_data()
+                self._last_data = time.monotonic()
             elif time.monotonic() - self._last_data > stale_seconds:
                 await self._judge()
             for connection in self._connections[1:]:
                 if not connection.is_open:
                     self.note_quotes()
-                elif self._last_data - self._last_quote > stale_seconds:  # while trades came
+                elif self._last_trade - self._last_quote > stale_seconds:
                     text = f"no quote for {time.monotonic() - self._last_quote:.0f} s"
                     connection.drop(Code.STALE, text, elsewhere=True)
                     self.note_quotes()
@@ -86,7 +86,7 @@ class SilenceWatch:
                 missed = f"REST does not say whether there were trades: {e}"
         if self._last_data != since:
             return  # something has come meanwhile
-        self.note_data()
+        self._last_data = time.monotonic()
         if missed:
             self._files.set_state(ConnectionState.STALE)
             text = f"silent for {seconds:.0f} s; {missed}"

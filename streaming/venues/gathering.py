@@ -61,6 +61,9 @@ class Updates:
         if not quotes["id"].any():
             return self._later(market, quotes)
         ids = quotes["id"]
+        if ids[0] > self._newest.get(market, NONE) and (np.diff(ids) > 0).all():  # mostly
+            self._newest[market] = int(ids[-1])
+            return quotes
         begun = np.flatnonzero(ids == 1)  # the venue counts anew
         parts = np.split(np.arange(len(ids)), begun)
         kept = np.concatenate([self._fresh(market, ids[part]) for part in parts])

@@ -7,7 +7,7 @@ connections. Sizes of contracts are counted in contracts; how much one is, REST 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -173,7 +173,7 @@ class Okx(FrameVenue):
         worth = contract.value * size
         return (worth / price if price > 0 else math.nan) if contract.inverse else worth
 
-    def _rows_of(self, market: str) -> Any:
+    def _rows_of(self, market: str) -> Callable[[Trade], Row]:
         def row_of(trade: Trade) -> Row:
             side = SIDES.get(trade.side, Side.UNKNOWN)
             size = self._size(market, trade.px, trade.sz)

@@ -433,3 +433,80 @@ def test_binance_aggtrades_captured_in_2021_decode_completely():
     assert decoded.rejected.total() == len(received) - trades
     assert not any((ticks["flags"] & VOID).any() for ticks in decoded.ticks.values())
     assert all((np.diff(ticks["id"]) == 1).all() for ticks in decoded.ticks.values())
+
+
+@venues
+@given(st.data())
+@settings(deadline=None)  # the machine may be busy
+def test_a_damaged_rest_reply_is_sound_ticks_or_a_value_error(case, data):
+    body = bytearray(case.history)
+    for _ in range(data.draw(st.integers(1, 4))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    body = body[: data.draw(st.integers(0, len(body)) | st.just(len(body)))]
+    venue = case.make("trade")
+    try:
+        ticks, rejected = venue.parse_history(case.symbols[0], bytes(body), RECEIVED, LATEST)
+    except ValueError:
+        return
+    usable = ticks[ticks["flags"] & VOID == 0]
+    assert (np.isfinite(usable["price"]) & (usable["price"] > 0)).all()
+    assert (np.isfinite(usable["size"]) & (usable["size"] > 0)).all()
+    assert (usable["ts_event"] <= LATEST).all()
+    assert (ticks["id"] >= 0).all()
+    assert {reason for _, reason in rejected} <= set(REJECTED)
+
+
+@venues
+@given(status=st.sampled_from([200, 400, 403, 404, 418, 429, 500]), data=st.data())
+@settings(deadline=None)  # the machine may be busy
+def test_any_reply_is_an_answer_or_a_refusal(case, status, data):
+    body = data.draw(st.binary(max_size=60) | JSON.map(lambda x: json.dumps(x).encode()))
+    refusal = case.make("trade").refusal(status, body)
+    assert status == 200 or refusal is not None
+    assert refusal is None or isinstance(refusal.text, str)
+
+
+REFUSED = [
+    ("binance", 400, '{"code":-1121,"msg":"Invalid symbol."}', True, False),
+    ("binance-usdm", 400, '{"code":-1121,"msg":"Invalid symbol."}', True, False),
+    ("coinbase", 404, '{"message":"NotFound"}', True, False),
+    ("coinbase", 429, '{"message":"Public rate limit exceeded"}', False, False),
+    ("kraken", 200, '{"error":["EQuery:Unknown asset pair"]}', True, False),
+    ("kraken", 200, '{"error":["EGeneral:Too many requests"]}', False, True),
+    ("bybit", 200, '{"retCode":10001,"retMsg":"Not supported symbols"}', True, False),
+    ("bybit", 200, '{"retCode":10006,"retMsg":"Too many visits!"}', False, True),
+    ("okx", 200, '{"code":"51001","msg":"Instrument ID does not exist","data":[]}', True, False),
+    ("okx", 429, '{"code":"50011","msg":"Too Many Requests","data":[]}', False, True),
+]
+
+
+@pytest.mark.parametrize(("venue", "status", "body", "unknown", "too_many"), REFUSED)
+def test_a_refusal_is_understood(venue, status, body, unknown, too_many):
+    (case,) = [case for case in CASES if case.venue == venue]
+    refusal = case.make("trade").refusal(status, body.encode())
+    assert (refusal.unknown_symbol, refusal.too_many) == (unknown, too_many)
+    assert refusal.text
+
+
+def test_coinbase_matches_captured_in_2021_have_the_takers_side():
+    rows = [line.split("\t", 2) for line in read_lines("coinbase_exchange_2021.tsv")]
+    received = [(float(time), text) for time, kind, text in rows if kind == "R"]
+    trades = [json.loads(text) for _, text in received if '"type":"match"' in text]
+    messages = [json.loads(text) for _, text in received]
+    tickers = {m["sequence"]: m["side"] for m in messages if m["type"] == "ticker" and "side" in m}
+    venue = Coinbase({trade["product_id"] for trade in trades})
+    decoded = venue.decode([text.encode() for _, text in received], [0] * len(received), 2**62)
+    for symbol, ticks in decoded.ticks.items():
+        mine = {t["trade_id"]: t for t in trades if t["product_id"] == symbol}
+        for tick in ticks[np.isin(ticks["id"], [*mine])]:
+            trade = mine[int(tick["id"])]
+            assert tick["price"] == float(trade["price"])
+            taker = tickers.get(trade["sequence"])
+            assert taker is None or tick["side"] == (1 if taker == "buy" else -1)
+
+
+def read_lines(name: str) -> list[str]:
+    path = CAPTURES / name
+    if not path.exists():
+        pytest.skip(f"needs {path}")
+    return path.read_text().splitlines()
