@@ -27,9 +27,9 @@ from trainers.engine.runners.roster import make_roster
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.files import DECISIONS, MARKET_OUTBOX, of_market
 from trainers.session.trainer.live_market import LiveMarket
-from trainers.session.trainer.run_ids import RunIds
 from trainers.session.trainer.session_part import SessionPart
 from trainers.tracking.runs.lifecycle import start_session
+from trainers.tracking.runs.run_ids import RunIds
 from trainers.tracking.store import ensure_store
 from trainers.tracking.tracker import Tracker
 

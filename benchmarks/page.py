@@ -74,7 +74,7 @@ def _watched(tab: Tab, address: str) -> list[Row]:
     put = tab.put()
     tab.page.wait_for_timeout(1000 * WATCH_SECONDS)
     same = tab.state() == put
-    tab.page.get_by_role("button", name="Live", exact=True).click()
+    tab.page.get_by_role("button", name="Now", exact=True).click()
     p50, p95 = (statistics.quantiles(delays, n=100)[at - 1] for at in (50, 95))
     note = f"p50 {p50:.2f} s of {len(delays):,} trades"
     return [

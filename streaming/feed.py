@@ -121,7 +121,7 @@ class Feed:
                 task.cancel()
         for repair in self._repairs.values():
             await repair.finish()
-        self._files.say(Code.TAPE_ENDED, "the tape was played to its end")
+        self._files.say(Code.TAPE_ENDED, "the tape is over")
         self._files.set_state(ConnectionState.ENDED)
 
     async def _finish(self) -> None:

@@ -38,9 +38,13 @@ class Served:
 
     def ask(self, raw: NDArray[Any]) -> Any:
         """Return what it says of raw bars."""
+        return self.send(json.dumps({"inputs": raw.tolist()}).encode())
+
+    def send(self, body: bytes) -> Any:
+        """Return what it says to the body of a request."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/invocations",
-            json.dumps({"inputs": raw.tolist()}).encode(),
+            body,
             {"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=10) as answer:

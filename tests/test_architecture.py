@@ -43,7 +43,8 @@ OWNERS = {
 # Touch no file, clock, socket or process: they take times and generators as arguments.
 PURE = (
     "streaming/bars.py", "streaming/sequence.py", "streaming/counters.py", "datamodules/",
-    "trainers/names.py", "trainers/scoring/", "trainers/learners/", "trainers/engine/",
+    "trainers/names.py", "trainers/states.py", "trainers/scoring/", "trainers/learners/",
+    "trainers/engine/",
 )  # fmt: skip
 IMPURE = {
     "asyncio", "datetime", "io", "logging", "mmap", "multiprocessing", "os", "pathlib", "shutil",
@@ -54,8 +55,8 @@ EXCUSED = {("trainers/learners/lightning.py", "logging")}
 
 # The rooms of trainers/, from the ground floor up: each imports from those before it only.
 ROOMS = (
-    "names", "config", "scoring", "learners", "engine", "recording", "tracking", "promotion",
-    "replay", "session",
+    "names", "states", "config", "scoring", "learners", "engine", "recording", "tracking",
+    "promotion", "replay", "session",
 )  # fmt: skip
 MOST_FILES = 8  # a room that outgrows it gets sub-rooms
 

@@ -84,11 +84,25 @@ def test_help_names_every_setting_with_its_default():
         assert f"--{name} " in done.stdout
 
 
+def test_its_learner_is_one(tmp_path, monkeypatch):
+    (code,) = re.findall(r"```python\n(class .*?)```", README, re.DOTALL)
+    assert len(code.splitlines()) <= 15
+    (tmp_path / "my_module.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_module", raising=False)
+    flags = shlex.split(re.search(r'`make ARGS="(--learners .*)"`', README)[1])
+    learner = learners_of(SessionConfig.from_args(flags))["contrarian"]
+    assert learner.forecast(random_bars(1)) is None
+    assert learner.forecast(random_bars(5)) in (0.45, 0.55)
+    assert learner.learn(snapshot_of(random_bars(5))) == {"bars": 5}
+
+
 def test_the_learner_of_the_contributors_guide_is_one(tmp_path, monkeypatch):
     guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(class .*?)```", guide, re.DOTALL)
     (tmp_path / "my_module.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_module", raising=False)
     flags = shlex.split(re.search(r'make ARGS="(.*)"', guide)[1])
     learner = learners_of(SessionConfig.from_args(flags))["contrarian"]
     assert learner.lean == 0.1

@@ -20,6 +20,7 @@ class Tag(enum.StrEnum):
     SYMBOL = "symbol"
     LEARNER = "learner"
     LEARNER_KIND = "learner_kind"  # a ``LearnerKind``
+    STATE = "state"  # on a session and its learners: a ``trainers.states.State``
     STATUS = "status"  # a ``Status``
     STATUS_TEXT = "status_text"
     TRACEBACK = "traceback"  # the traceback of a learner's newest failure
@@ -62,8 +63,10 @@ class Status(enum.StrEnum):
 
 # An operator makes a request by setting the tag control/<name> of the session's run. The answer is
 # the tag control_result/<name> (JSON: value, cycle, result, text, ts); then the first is removed.
+# The page also says who asked, in the tag control_asked/<name> (JSON: value, by, ts).
 CONTROL = "control/"
 CONTROL_RESULT = "control_result/"
+CONTROL_ASKED = "control_asked/"
 
 
 class Control(enum.StrEnum):
@@ -88,15 +91,32 @@ STREAM, TRAIN, LIVE, PROMOTION = "stream/", "train/", "live/", "promotion/"
 MODEL_PREFIX = "tickloop-"
 CHAMPION_ALIAS, CHALLENGER_ALIAS, PREVIOUS_ALIAS = "champion", "challenger", "previous"
 AUDIT = "audit."  # the tags audit.1, audit.2, ... of a version: JSON, never changed
+SOURCE = "source"  # a version's tag: the ``source_name`` of the session that made it
+SIMULATED = "sim"  # the source without a name of its own in the names of models
 
 
-def model_name(symbol: str, learner: str) -> str:
+def source_name(source: str) -> str:
+    """Return what models say of a session's source; all tapes are one source.
+
+    >>> [source_name(source) for source in ("sim", "sim:ar1", "tape:/x/BTC.zip", "binance")]
+    ['sim', 'sim.ar1', 'tape', 'binance']
+    """
+    kind, _, market = source.partition(":")
+    named = kind == SIMULATED and market not in ("", "default")
+    return f"{kind}.{readable_name(market)}" if named else kind
+
+
+def model_name(source: str, symbol: str, learner: str) -> str:
     """Return the registered model's name, in which MLflow allows no / and no :.
 
-    >>> model_name("BTCUSDT", "cnn"), model_name("XBT/USD", "cnn")
-    ('tickloop-btcusdt-cnn', 'tickloop-xbt=2Fusd-cnn')
+    Each source has models of its own, as a model of one never serves another.
+
+    >>> model_name("sim", "BTCUSDT", "cnn"), model_name("binance", "XBT/USD", "cnn")
+    ('tickloop-btcusdt-cnn', 'tickloop-binance-xbt=2Fusd-cnn')
     """
-    return f"{MODEL_PREFIX}{readable_name(symbol.lower())}-{learner}"
+    name = source_name(source)
+    prefix = "" if name == SIMULATED else f"{name}-"
+    return f"{MODEL_PREFIX}{prefix}{readable_name(symbol.lower())}-{learner}"
 
 
 def champion_name(learner: str) -> str:

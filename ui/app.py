@@ -29,18 +29,21 @@ from streaming.console import say
 from streaming.entry_point import entry_point
 from streaming.environment import drop_unusable
 from streaming.errors import ConfigError
-from streaming.process import end_with_parent, on_end
+from streaming.process import PARENT, end_with_parent, on_end
 from streaming.settings import Settings, setting
 from trainers.config import SessionConfig, host_names, session_folder
 from trainers.session.access import Passwords, check_access, is_loopback
+from trainers.session.addresses import reached_at
 from trainers.tracking.reader import SessionReader, TrackingAwayError
 from ui.alerts.alert_routes import add_alert_routes
 from ui.auth.authenticator import Authenticator
 from ui.auth.login import add_login
 from ui.auth.middleware import add_auth
+from ui.farewell import FarewellServer
 from ui.gradio_app.deferred import DeferredApp, Loaded
 from ui.metrics_stream.stream_routes import add_stream_routes
 from ui.mlflow.poller import Poller
+from ui.model_input import add_model_input
 from ui.server.assets import add_asset_routes
 from ui.server.broadcaster import Broadcaster
 from ui.server.queries import add_query_routes
@@ -92,10 +95,14 @@ def open_session(root: Path, run_id: str) -> SessionView:
     return SessionView(run_id, folder, config, Poller(reader, run_id))
 
 
-def build_app(session: SessionView, config: PageConfig, authenticator: Authenticator) -> FastAPI:
+def build_app(
+    session: SessionView,
+    config: PageConfig,
+    authenticator: Authenticator,
+    broadcaster: Broadcaster,
+) -> FastAPI:
     """Return the whole page as one ASGI application."""
     gradio = DeferredApp(functools.partial(load_gradio, session, config))
-    broadcaster = Broadcaster(session.view_model, session.config.symbol_list)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -119,6 +126,7 @@ def build_app(session: SessionView, config: PageConfig, authenticator: Authentic
     add_asset_routes(app)
     add_websocket(app, broadcaster)
     add_query_routes(app, session)
+    add_model_input(app, session)
     add_alert_routes(app, session.alerts)
     add_stream_routes(app, session.publisher)
     app.mount("/", gradio)
@@ -179,12 +187,16 @@ def main() -> None:
         passwords, Path.cwd() / ACCESS_FILE, f"tickloop_{config.page_port}"
     )
     bound = listen(config)
+    if PARENT not in os.environ:  # else its session prints the address
+        say(f"page       http://{reached_at(config.page_host)}:{config.page_port}; Ctrl-C ends it")
     prepare_for_gradio(session.folder)
-    app = build_app(session, config, authenticator)
+    broadcaster = Broadcaster(session.view_model, session.config.symbol_list)
+    app = build_app(session, config, authenticator, broadcaster)
     on_end(functools.partial(_end, before=session.starter.end))
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    settings = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=1
     )
+    server = FarewellServer(settings, session, broadcaster)
     server.run(sockets=[bound])
 
 

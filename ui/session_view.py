@@ -1,38 +1,38 @@
 """One session, running or ended, as the page and its API show it.
 
-rings ── Market, ChartRows ─┐
-ledger ─┬─ LedgerMarks ─────┤
-        └─ LedgerScorer ────┼─> view model of a symbol
-MLflow ─── Poller ──────────┴─> alerts, metrics stream
+rings ─── Market ───┬─ SymbolChart ─┐
+ledger ─┬───────────┘               │
+        └─ LedgerScorer ────────────┼─> view model of a symbol
+MLflow ─── Poller ──────────────────┴─> alerts, metrics stream
 """
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from streaming.symbols import same_but_for_case
 from streaming.ticks import NS_PER_MS
 from trainers.config import SessionConfig
+from trainers.states import State
+from trainers.tracking.model_reader import VersionRecord
 from ui.alerts.alert_service import AlertService, Sources
 from ui.alerts.alert_view import alert_texts
+from ui.chart.chart import SymbolChart
+from ui.controls.control_panel import controls
 from ui.evidence.evidence_view import evidence
 from ui.evidence.ledger_scores import LedgerScorer
-from ui.live.chart_rows import ChartRows
-from ui.live.control_panel import confidence, controls
 from ui.live.header import header, price_decimals, stream
 from ui.live.learner_cards import cards
-from ui.live.ledger_marks import LedgerMarks
 from ui.live.market import Market
 from ui.live.source_badge import badge
 from ui.metrics_stream.publisher import MetricsPublisher
 from ui.mlflow.poller import Poller
 from ui.runs.runs_view import RunsView
 from ui.session_starter import SessionStarter
+from ui.session_state import end_texts, ended_as, state_texts
 from ui.views.view_model import ViewModel, merged
-
-ROWS_SHOWN = 900  # 15 min, the widest range button
-CHART_COLUMNS = 9  # the columns of a row that are charted: all but its trades
 
 
 class SessionView:
@@ -50,8 +50,7 @@ class SessionView:
         symbols, learners = config.symbol_list, config.learner_list
         grace_ns = config.grace_ms * NS_PER_MS
         self.markets = {name: Market(folder, name, grace_ns) for name in symbols}
-        self._charts = {name: ChartRows(self.markets[name], ROWS_SHOWN) for name in symbols}
-        self._marks = {name: LedgerMarks(folder, name, learners, ROWS_SHOWN) for name in symbols}
+        self.charts = {name: SymbolChart(folder, self.markets[name], config) for name in symbols}
         self._scorers = {
             name: LedgerScorer(folder, name, learners, config.fee_bps, config.label)
             for name in symbols
@@ -59,6 +58,7 @@ class SessionView:
         self._evidence = {name: ViewModel() for name in symbols}
         self._runs = RunsView(poller.reader, config)
         self.starter = SessionStarter(folder)
+        self.closing = False  # whether the page ends, and its session with it
         self.alerts = AlertService(folder.parents[1] / "alerts.json", self._sources())
         self.publisher = MetricsPublisher(poller)
         poller.after_each_poll(self._update_evidence)
@@ -78,35 +78,54 @@ class SessionView:
             raise KeyError(f"symbol: got {symbol!r}; allowed: {', '.join(self.markets)}")
         return self.markets[alike[0]]
 
-    def view_model(self, symbol: str) -> ViewModel:
-        """Return everything that a viewer of ``symbol`` sees now."""
-        metrics = self.poller.metrics
-        marks = self._marks[symbol].update()  # before the bars: no forecast without its bar
-        rows, counters = self._charts[symbol].update(), self.markets[symbol].counters()
+    def view_model(self, symbol: str, seconds: int = 1) -> ViewModel:
+        """Return everything that a viewer of ``symbol`` sees now, in candles of some seconds."""
+        metrics, chart = self.poller.metrics, self.charts[symbol]
+        rows, newest = chart.newest(seconds)
+        streams = {name: market.counters() for name, market in self.markets.items()}
+        counters, over = streams[symbol], self.over
         decimals = price_decimals(rows)
         cycles = metrics.cycles.get(symbol)
         return merged(
             ViewModel(
                 {
                     **header(rows, metrics, decimals),
-                    **stream(counters, self.config),
+                    **stream(counters),
                     **badge(self.config.source, rows),
                 },
                 {
                     "decimals": decimals,
-                    "confidence": confidence(metrics.session, self.config.confidence),
                     "mlflow": mlflow_ui(self.poller.reader.uri, self.config.mlflow_ui_port),
                 },
-                {"rows": {row[0]: row[:CHART_COLUMNS] for row in rows}},
             ),
-            marks,
+            newest,
             cards(self.config, symbol, counters, metrics),
+            ViewModel(state_texts(symbol, metrics, streams, self.config, over)),
+            ViewModel(end_texts(metrics, over, time.time())),
             ViewModel(keyed={"cycles": cycles.scores} if cycles else {}),
-            controls(metrics.session, self.starter.failed),
+            controls(
+                self.config,
+                metrics,
+                chart.thresholds.newest,
+                self._versions(),
+                time.time(),
+                self.starter.failed,
+            ),
             self._runs.view_model,
-            ViewModel(alert_texts(self.alerts.firing, self.alerts.revision)),
+            ViewModel(alert_texts(0 if over else self.alerts.firing, self.alerts.revision)),
             self._evidence[symbol],
         )
+
+    @property
+    def over(self) -> State | None:
+        """How the session ended; None while it runs."""
+        return ended_as(self.poller.metrics) or (State.STOPPED if self.closing else None)
+
+    def _versions(self) -> dict[str, list[VersionRecord]]:
+        """Return the registered versions of this session's learners, by ``SYMBOL.LEARNER``."""
+        registered = {model.name: model.versions for model in self._runs.models or []}
+        rows = self._runs.view_model.whole.get("models", [])
+        return {row["learner"]: registered.get(row["name"], []) for row in rows if row["learner"]}
 
     def _sources(self) -> Sources:
         """Return where the samples of alert rules come from."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +25,22 @@ from streaming.ticks import NS_PER_S, filled_times
 MAX_PAUSE_S = 3600
 
 
-def check_source(config: StreamConfig) -> list[str]:
+class Source(NamedTuple):
+    """What a source has.
+
+    Attributes:
+        symbols: as their market spells them.
+        quotes: whether any of them has best bid and ask.
+    """
+
+    symbols: list[str]
+    quotes: bool
+
+
+def check_source(config: StreamConfig) -> Source:
     """Check that the exchange can serve ``config.source``, before any process is started.
 
     All of a tape is read, and what is odd about it is said.
-
-    Returns:
-        The symbols as their market spells them.
 
     Raises:
         ConfigError: if there is no market of that name, or what is said of a tape cannot be.
@@ -43,8 +53,9 @@ def check_source(config: StreamConfig) -> list[str]:
         for symbol, recording in found.items():
             for remark in recording.remarks:
                 say(f"tape       {symbol}: {remark}")
-        return [recording.symbol for recording in found.values()]
-    return config.symbol_list
+        symbols = [recording.symbol for recording in found.values()]
+        return Source(symbols, any(len(each.quotes) for each in found.values()))
+    return Source(config.symbol_list, config.quotes)
 
 
 def market_of(config: StreamConfig) -> Market:

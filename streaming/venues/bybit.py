@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 import msgspec
+import numpy as np
 
+from streaming.quotes import Quotes, make_quotes
 from streaming.ticks import Side, Ticks, make_ticks
 from streaming.venues import (
     Decoded,
@@ -126,6 +128,7 @@ class Bybit(FrameVenue):
         super().__init__(*args, **settings)
         self._books: dict[str, tuple[list[Level], list[Level]]] = {}
         self._counts = {market: Count() for market in self.symbols}
+        self._waiting: dict[str, Quotes] = {}
 
     def links(self) -> list[Link]:
         """Return the one connection."""
@@ -142,11 +145,17 @@ class Bybit(FrameVenue):
     def decode(self, frames: Sequence[bytes], stamps: Sequence[int], latest: int) -> Decoded:
         """Decode frames received at ``stamps``; no trade is later than ``latest`` (ns)."""
         decoded = super().decode(frames, stamps, latest)
-        for market, quotes in decoded.quotes.items():
-            if self.holds(market):  # they go on without the trades
-                quotes["after"] = 0
         ticks = {market: self._counts[market].streamed(t) for market, t in decoded.ticks.items()}
-        return decoded._replace(ticks=ticks)
+        return decoded._replace(ticks=ticks, quotes=self._behind_trades(decoded.quotes))
+
+    def _behind_trades(self, quotes: dict[str, Quotes]) -> dict[str, Quotes]:
+        """Return the quotes that may go on now: of markets that are held, the last one waits."""
+        for market, last in self._waiting.items():
+            quotes[market] = np.concatenate([last, quotes.get(market, make_quotes(0))])
+        self._waiting = {market: q[-1:] for market, q in quotes.items() if self.holds(market)}
+        for last in self._waiting.values():
+            last["after"] = 0  # the trades before it will have gone
+        return {market: q for market, q in quotes.items() if market not in self._waiting}
 
     def size(self, price: float, size: float) -> float:
         """Return a size in base currency."""

@@ -219,15 +219,37 @@ def test_any_server_of_binances_format_will_do(tmp_path):
     wait_for(lambda: venue.addresses, "the venue")
     with MainJob(tmp_path, source="binance", **venue.addresses) as job:
         wait_for(lambda: job.cycles() >= 4, "four cycles")
-        out, _, _ = job.interrupt()
+        out, took, alive = job.interrupt()
         venue.ended.set()
-    assert job.process.returncode == 0, out
+    assert (job.process.returncode, alive) == (0, []), out
+    assert took < 5
+    check_end_by_hand(job, out)
     metrics = job.runs()["session"].data.metrics
     assert metrics["stream/gaps"] == metrics["stream/rejected"] == 0
     assert "train/accuracy" in job.runs()["cnn"].data.metrics
     ids = tick_cache(job.session_folder(), "BTCUSDT").read().rows["id"]
     assert ids[-1] <= venue.sent
     np.testing.assert_array_equal(np.diff(ids), 1)
+
+
+def check_end_by_hand(job, out):
+    """It is said what came of it; its models are registered right after, as those of its venue."""
+    runs, session = job.runs(), job.session_folder()
+    when = rf"^session    stopped at [\d:]+ UTC after {job.cycles()} cycles in .* s$"
+    assert re.search(when, out, re.MULTILINE), out
+    assert re.search(r"^ +cnn BTCUSDT: net P&L .*, \d+ forecasts? scored$", out, re.MULTILINE), out
+    assert f'go on      make ARGS="--resume {session.name}"' in out
+    assert "models     cnn, dqn: being registered in the background" in out
+    for name in ("session", "cnn", "dqn"):
+        assert runs[name].data.tags["state"] == "stopped"
+
+    def registered():
+        text = (session / "registered.log").read_text()
+        return text if text.count("egistered") == 2 else ""
+
+    assert "registered cnn BTCUSDT version 1" in wait_for(registered, "both versions")
+    found = job.client.get_model_version_by_alias("tickloop-binance-btcusdt-cnn", "challenger")
+    assert (found.run_id, found.tags["source"]) == (runs["cnn"].info.run_id, "binance")
 
 
 def test_mlflow_run_of_the_default_market_trains_registers_and_ends(tmp_path):

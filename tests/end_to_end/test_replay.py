@@ -92,7 +92,7 @@ def test_controls_are_answered_and_the_refused_one_has_a_reason(recorded):
 
 def test_a_champion_by_hand_forecasts_every_bar_from_then_on_as_the_registry_says(recorded):
     job, session, _ = recorded
-    name = "tickloop-btcusdt-cnn"
+    name = "tickloop-tape-btcusdt-cnn"
     version = job.client.get_model_version_by_alias(name, "champion")
     told = [json.loads(version.tags[f"audit.{i}"]) for i in (1, 2)]
     assert [(one["action"], one["by"]) for one in told] == [
@@ -127,7 +127,7 @@ def test_the_champion_says_what_the_session_said_for_the_same_bars(
     recorded, said_by_the_champion, tmp_path
 ):
     job, _, _ = recorded
-    model = Versions(job.client, tmp_path / "models").load("BTCUSDT", "cnn", 1)
+    model = Versions(job.client, tmp_path / "models", "tape:").load("BTCUSDT", "cnn", 1)
     assert said_by_the_champion
     for row, known in said_by_the_champion:
         assert CNN.predict(model, known) == row["probability"]
@@ -137,7 +137,7 @@ def test_mlflow_serves_the_champion_and_it_says_what_the_session_said(
     recorded, said_by_the_champion, tmp_path
 ):
     job, _, _ = recorded
-    model = "models:/tickloop-btcusdt-cnn@champion"
+    model = "models:/tickloop-tape-btcusdt-cnn@champion"
     with serving(job.client.tracking_uri, model, tmp_path) as served:
         served.wait()
         for row, known in said_by_the_champion:

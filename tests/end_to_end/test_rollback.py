@@ -54,7 +54,7 @@ def test_a_champion_that_the_market_has_left_is_rolled_back_by_evidence(tmp_path
     fallen = served[served.index(0, 1) - 1]
     told = [e for e in read_decisions(session / "BTCUSDT.decisions.jsonl") if e["do"] == "verdict"]
     proven = {e["log_e"]: e for e in told if (e["decision"], e["learner"]) == ("rollback", "cnn")}
-    version = job.client.get_model_version("tickloop-btcusdt-cnn", str(fallen))
+    version = job.client.get_model_version("tickloop-tape-btcusdt-cnn", str(fallen))
     audit = [name for name in version.tags if name.startswith("audit.")]
     moves = [json.loads(version.tags[f"audit.{i}"]) for i in range(1, len(audit) + 1)]
     assert [move["action"] for move in moves][:2] == ["register", "promote"]

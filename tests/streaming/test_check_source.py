@@ -43,14 +43,14 @@ def test_wrong_words_about_a_tape_are_refused_too(tmp_path: Path) -> None:
 
 def test_a_good_tape_says_nothing(tmp_path: Path, capsys) -> None:
     path = file(tmp_path, csv(*(row(i) for i in range(9))))
-    assert check_source(config(path)) == ["BTCUSDT"]
+    assert check_source(config(path)) == (["BTCUSDT"], False)
     assert capsys.readouterr() == ("", "")
 
 
 def test_what_is_odd_is_said_at_once_and_is_an_event_of_the_exchange(tmp_path, capsys) -> None:
     path = file(tmp_path, csv(*(row(i, qty="" if i % 5 == 0 else 1) for i in reversed(range(20)))))
     given = config(path, symbols="btcusdt")
-    assert check_source(given) == ["BTCUSDT"]  # as the file is called
+    assert check_source(given) == (["BTCUSDT"], False)  # as the file is called
     said = capsys.readouterr().out.splitlines()
     assert said == [
         "tape       btcusdt: the tape spells it BTCUSDT",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -254,6 +255,10 @@ async def test_garbage_is_dropped_and_counted_by_reason(folder, venue):
                 "T": int(time.time() * 1000), "m": True, **changed}  # fmt: skip
         return str(good).replace("'", '"').replace("True", "true")
 
+    def book(u, **wrong):
+        good = {"u": u, "s": "BTCUSDT", "b": "1", "B": "1", "a": "2", "A": "1"} | wrong
+        return json.dumps({"stream": "btcusdt@bookTicker", "data": good})
+
     garbage = {
         "malformed": ["ping", "", "[1]", '{"data":' + "[" * 50_000, b"\xff\xfe", trade(p="x")],
         "not_trade": ['{"code":2,"msg":"no"}', '{"e":"kline"}'],
@@ -264,7 +269,13 @@ async def test_garbage_is_dropped_and_counted_by_reason(folder, venue):
         "bad_time": [trade(T=1), trade(T=int(time.time() * 1000) + 120_000)],
         "not_market": [trade(X="INSURANCE_FUND"), trade(X="NA", p="0", q="0")],
     }
-    assert set(garbage) == set(REJECTED) - {"bad_quote"}
+    garbage["bad_quote"] = [
+        book(1, b="2", a="1"),
+        book(2, B="-1"),
+        book(3, b="0"),
+        book(4, a="inf"),
+    ]
+    assert set(garbage) == set(REJECTED)
     async with running(folder, venue) as session:
         for frames in garbage.values():
             for frame in frames:

@@ -32,8 +32,9 @@ async def test_seconds_without_a_trade_become_bars_while_they_last(folder, venue
         await session.has(5)
         await until(lambda: len(bars_of(folder)) >= 3)
         bars, ticks = bars_of(folder), session.cache().read().rows
-        assert bars["trades"].tolist()[:3] == [5, 0, 0]
-        assert (bars["close"] == ticks["price"][-1]).all()
+        assert bars["trades"].sum() == 5
+        assert bars["trades"][-1] == 0
+        assert bars["close"][-1] == ticks["price"][-1]
         # Not before they were over, and not long after.
         newest = int(bars["ts_open"][-1]) + NS_PER_S
         assert -NS_PER_S < time.time_ns() - newest < 30 * NS_PER_S

@@ -1,19 +1,25 @@
 from __future__ import annotations
 
+import contextlib
+import json
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pytest
+import torch
 
-from datamodules.features import raw_columns
+from datamodules.features import RAW_COLUMNS, raw_columns
+from streaming.cache import write_bar_ring
 from tests.datamodules.samples import random_bars, snapshot_of
 from tests.serving import serving
 from trainers.config import SessionConfig
 from trainers.learners.registry import learners_of
 from trainers.names import model_name
+from trainers.promotion.registry import Move
 from trainers.promotion.versions import log_version
 from trainers.tracking.runs.lifecycle import start_learner, start_session
+from ui.model_input import bars_for_model
 
 BARS = random_bars(300, seed=6)
 NAMES = pytest.mark.parametrize("name", ["cnn", "dqn"])
@@ -42,7 +48,7 @@ class Logged:
             learner=name,
             module=module,
             example=np.stack([raw[:-1], raw[1:]]),
-            step=3,
+            move=Move("register", "end", cycle=3),
         )
 
     def raw(self, name, t):
@@ -75,7 +81,7 @@ def served(logged, client, tmp_path_factory):
 
 @NAMES
 def test_a_version_is_registered_under_the_market_and_learner_as_challenger(logged, client, name):
-    assert model_name("BTCUSDT", name) == f"tickloop-btcusdt-{name}"
+    assert model_name("sim", "BTCUSDT", name) == f"tickloop-btcusdt-{name}"
     version = client.get_model_version_by_alias(f"tickloop-btcusdt-{name}", "challenger")
     assert str(version.version) == "1"
     assert version.run_id == logged.runs[name]
@@ -123,3 +129,25 @@ def test_mlflow_serves_the_registered_cnn(logged, served):
         (said,) = served.ask(logged.raw("cnn", t))
         logged.check("cnn", t, np.float32(said))
     assert len(served.ask(np.concatenate([logged.raw("cnn", t) for t in (150, 151, 152)]))) == 3
+
+
+def test_a_served_model_takes_the_pages_answer_as_it_is(logged, served, tmp_path):
+    with contextlib.closing(write_bar_ring(tmp_path, "BTCUSDT", 300)) as ring:
+        ring.append(BARS[:250])
+        body = json.dumps(bars_for_model(tmp_path, "BTCUSDT", logged.learners["cnn"].export()[1]))
+    served.wait()
+    (said,) = served.send(body.encode())
+    logged.check("cnn", 250, np.float32(said))
+
+
+@NAMES
+def test_a_version_tells_its_columns_its_output_and_how_to_ask_it(logged, client, name):
+    version = client.get_model_version_by_alias(f"tickloop-btcusdt-{name}", "challenger")
+    told = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}").metadata
+    assert tuple(told["columns"]) == RAW_COLUMNS
+    assert told["bars"] == logged.learners[name].export()[1]
+    said = logged.learners[name].export()[0](torch.from_numpy(logged.raw(name, 200)))
+    assert len(told["outputs"]) == said.shape[1]
+    for words in (*told["columns"], *told["outputs"], f"models:/tickloop-btcusdt-{name}@challenger",
+                  f"/get_bars_for_model?symbol=BTCUSDT&bars={told['bars']}"):  # fmt: skip
+        assert words in version.description

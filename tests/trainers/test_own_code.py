@@ -32,7 +32,7 @@ from trainers.engine.runners.roster import Roster, make_roster
 from trainers.learners.learner import Context
 from trainers.learners.own_code import LearnerError, own_code
 from trainers.learners.registry import check_learners, make_learners
-from trainers.promotion.versions import register
+from trainers.promotion.versions import register_learners
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
 from trainers.scoring.ledger import FAILED, MADE
 
@@ -142,18 +142,17 @@ def test_a_request_at_which_a_learner_fails_is_answered(name, value, said):
         ("nothing", "its export failed (ValueError: "),
     ],
 )
-def test_a_learner_that_cannot_be_exported_is_not_registered_and_ends_nothing(
-    exported, said, capsys
-):
+def test_a_learner_that_cannot_be_exported_is_not_registered_and_ends_nothing(exported, said):
     class Exporting(Exiting):
         def export(self):
             if isinstance(exported, BaseException):
                 raise exported
             return exported
 
-    (runner,) = Roster(CONFIG, [Exporting("", None)], ()).learners
-    assert register(None, "run", "BTCUSDT", runner, BARS, 1) is None
-    assert f"exiting BTCUSDT is not registered: {said}" in capsys.readouterr().out
+    trainer, _ = played(Exporting("", None))
+    (found,) = register_learners(None, "session", trainer, {"exiting": "run"})
+    assert found.version == 0
+    assert f"exiting {trainer.market} is not registered: {said}" in found.text
 
 
 def test_ctrl_c_is_no_failure_of_a_learner():

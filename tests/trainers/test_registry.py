@@ -10,14 +10,17 @@ import pytest
 from mlflow.utils.file_utils import local_file_uri_to_path
 
 from datamodules.features import raw_columns
+from streaming.errors import ConfigError
 from streaming.events import Code
 from tests.datamodules.samples import random_bars, snapshot_of
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted
 from trainers.learners.cnn.learner import CNN
 from trainers.learners.learner import Context
-from trainers.names import model_name
+from trainers.names import model_name, source_name
 from trainers.promotion import alias_watcher
+from trainers.promotion.__main__ import PromoteConfig
+from trainers.promotion.__main__ import run as by_hand
 from trainers.promotion.alias_watcher import AliasWatcher, Versions
 from trainers.promotion.candidate import candidates, register, write_candidate
 from trainers.promotion.registry import (
@@ -36,8 +39,10 @@ from trainers.recording.files import CONFIG
 from trainers.scoring.promotion.verdict import Verdict
 from trainers.tracking.model_reader import audit_of
 from trainers.tracking.runs.lifecycle import start_learner, start_session
+from trainers.tracking.runs.search import search
 
 BARS = random_bars(300, seed=6)
+MADE, BY_HAND = Move("register", "end", cycle=1), Move("promote", "hand")
 SYMBOLS = iter(f"MARKET{i}" for i in range(100))
 
 
@@ -51,14 +56,14 @@ class Model:
         self.run = start_learner(client, self.config, self.session, self.symbol, "cnn")
         self.learner = CNN(Context(self.symbol))
         self.learner.learn(snapshot_of(BARS))
-        self.name = model_name(self.symbol, "cnn")
+        self.name = model_name("sim", self.symbol, "cnn")
 
     def log(self, candidate=""):
         module, n_bars = self.learner.export()
         raw = raw_columns(BARS[-n_bars - 1 :])
         return log_version(
             self.client, self.run, symbol=self.symbol, learner="cnn", module=module,
-            example=np.stack([raw[:-1], raw[1:]]), step=1, candidate=candidate,
+            example=np.stack([raw[:-1], raw[1:]]), move=MADE, candidate=candidate,
         )  # fmt: skip
 
     def more(self, n):
@@ -87,7 +92,7 @@ def model(logged):
     """The same model as version 1, and challenger, of a market of its own: logging takes long."""
     made = copy.copy(logged)
     made.symbol = next(SYMBOLS)
-    made.name = model_name(made.symbol, "cnn")
+    made.name = model_name("sim", made.symbol, "cnn")
     source = made.client.get_model_version(logged.name, "1").source
     made.client.create_registered_model(made.name)
     made.client.create_model_version(made.name, source, made.run)
@@ -95,7 +100,6 @@ def model(logged):
     return made
 
 
-BY_HAND = Move("promote", "hand")
 VERDICT = Verdict("promote", "better than all", 4.0, 3.0, 100, "majority", 0)
 
 
@@ -103,7 +107,7 @@ def test_a_champion_leaves_its_place_to_the_next_and_is_the_previous_one(model, 
     model.more(1)
     promote(client, model.name, 1, BY_HAND)
     assert (model.alias("champion"), model.alias("previous")) == (1, 0)
-    assert model.alias("challenger") == 0  # it is one no more
+    assert model.alias("challenger") == 1  # until there is a newer one
     promote(client, model.name, 2, Move("promote", "evidence", "s", 7, {"reason": "better"}))
     assert (model.alias("champion"), model.alias("previous")) == (2, 1)
     assert model.told(2) == [("promote", "evidence")]
@@ -142,7 +146,7 @@ def test_promoting_the_champion_again_tells_nothing_new(model, client):
 def test_a_watch_fetches_whoever_an_alias_names_and_counts_the_challenge(model, client, tmp_path):
     told = []
     watch = AliasWatcher(
-        client, Versions(client, tmp_path / "models"), lambda *event: told.append(event)
+        client, Versions(client, tmp_path / "models", "sim"), lambda *event: told.append(event)
     )
     learners = [(model.symbol, "cnn")]
     watch.look(learners)
@@ -158,7 +162,7 @@ def test_a_watch_fetches_whoever_an_alias_names_and_counts_the_challenge(model, 
     for t in (150, 200, 250):
         assert CNN.predict(arrival.model, BARS[:t]) == model.learner.forecast(BARS[:t])
     another = AliasWatcher(
-        client, Versions(client, tmp_path / "others"), lambda *event: told.append(event)
+        client, Versions(client, tmp_path / "others", "sim"), lambda *event: told.append(event)
     )
     another.look(learners)
     assert another.arrivals.get_nowait().challenge == 2  # its second challenger
@@ -172,7 +176,7 @@ def test_a_version_that_cannot_be_loaded_is_told_of_once_and_changes_nothing(
     client.set_registered_model_alias(model.name, "champion", "2")
     told = []
     watch = AliasWatcher(
-        client, Versions(client, tmp_path / "models"), lambda *event: told.append(event)
+        client, Versions(client, tmp_path / "models", "sim"), lambda *event: told.append(event)
     )
     for _ in range(3):
         watch.look([(model.symbol, "cnn")])
@@ -193,7 +197,7 @@ def test_a_version_whose_files_were_away_is_installed_once_they_are_back(
     monkeypatch.setattr(alias_watcher, "RETRY_SECONDS", 0.0)
     told = []
     watch = AliasWatcher(
-        client, Versions(client, tmp_path / "models"), lambda *event: told.append(event)
+        client, Versions(client, tmp_path / "models", "sim"), lambda *event: told.append(event)
     )
     for _ in range(2):
         watch.look([(model.symbol, "cnn")])
@@ -204,9 +208,81 @@ def test_a_version_whose_files_were_away_is_installed_once_they_are_back(
 
 
 def test_a_copy_serves_when_the_store_is_away(model, client, tmp_path):
-    Versions(client, tmp_path / "models").load(model.symbol, "cnn", 1)
-    away = Versions(None, tmp_path / "models")
+    Versions(client, tmp_path / "models", "sim").load(model.symbol, "cnn", 1)
+    away = Versions(None, tmp_path / "models", "sim")
     assert CNN.predict(away.load(model.symbol, "cnn", 1), BARS) == model.learner.forecast(BARS)
+
+
+# ---- each source has models of its own
+
+
+def session_of(client, root, source, symbol):
+    """Return the run of a CNN in a new session of a source."""
+    config = SessionConfig(source=source, symbols=symbol)
+    session = start_session(client, config, root)
+    return start_learner(client, config, session, symbol, "cnn")
+
+
+def test_a_version_is_registered_under_its_source_and_says_it(logged, client, root):
+    for source, name in (("sim:ar1", "tickloop-sim.ar1-"), ("tape:/x/y.zip", "tickloop-tape-"),
+                         ("binance", "tickloop-binance-")):  # fmt: skip
+        made = copy.copy(logged)
+        made.run = session_of(client, root, source, made.symbol)
+        version = made.log()
+        found = client.get_model_version(f"{name}{made.symbol.lower()}-cnn", str(version))
+        assert found.tags["source"] == name.removeprefix("tickloop-").removesuffix("-")
+    assert client.get_model_version(logged.name, "1").tags["source"] == "sim"
+
+
+SOURCES = ("sim", "sim:ar1", "tape:/x/y.zip", "binance")
+
+
+@pytest.mark.parametrize("made_on", SOURCES)
+def test_a_champion_of_one_source_serves_no_session_of_another(model, client, tmp_path, made_on):
+    """Even if somebody gives it the alias in the other one's registered model."""
+    client.set_model_version_tag(model.name, "1", "source", source_name(made_on))
+    for source in SOURCES:
+        name = model_name(source, model.symbol, "cnn")
+        if name != model.name:
+            client.copy_model_version(f"models:/{model.name}/1", name)
+        client.set_registered_model_alias(name, "champion", "1")
+        told = []
+        watch = AliasWatcher(
+            client,
+            Versions(client, tmp_path / source_name(source), source),
+            lambda *event, told=told: told.append(event),
+        )
+        watch.look([(model.symbol, "cnn")])
+        watch.look([(model.symbol, "cnn")])
+        arrival = watch.arrivals.get_nowait()
+        assert watch.arrivals.empty()
+        assert arrival.challenge == 1, "it can be challenged like nobody"
+        if source == made_on:
+            assert (arrival.version, told) == (1, [])
+        else:
+            assert (arrival.version, arrival.model) == (0, None)
+            ((code, text),) = told
+            assert code == Code.VERSION_UNUSABLE
+            assert f"made on {source_name(made_on)}, and this session's source is {source}" in text
+
+
+def test_a_version_of_before_versions_told_their_source_is_known_by_its_run(
+    model, client, root, tmp_path
+):
+    source = client.get_model_version(model.name, "1").source
+    of_tape = session_of(client, root, "tape:/x/y.zip", model.symbol)
+    client.create_model_version(model.name, source, of_tape)  # 2
+    client.create_model_version(model.name, source, model.run)  # 3
+    client.create_model_version(model.name, str(tmp_path))  # 4, of no run
+    told = []
+    for version, serves in ((2, 0), (3, 3), (4, 0)):
+        client.set_registered_model_alias(model.name, "champion", str(version))
+        watch = AliasWatcher(
+            client, Versions(client, tmp_path / "models", "sim"), lambda *event: told.append(event)
+        )
+        watch.look([(model.symbol, "cnn")])
+        assert watch.arrivals.get_nowait().version == serves
+    assert ["made on tape" in told[0][1], "an unknown source" in told[1][1]] == [True, True]
 
 
 # ---- candidates
@@ -228,7 +304,7 @@ def test_a_candidate_becomes_the_champion_that_the_learner_was(client, root, tmp
     assert register(client, session, file) == register(client, session, file) == 1  # once
     assert model.alias("champion") == 1
     assert model.told(1) == [("register", "evidence"), ("promote", "evidence")]
-    champion = Versions(client, tmp_path / "models").load(model.symbol, "cnn", 1)
+    champion = Versions(client, tmp_path / "models", "sim").load(model.symbol, "cnn", 1)
     assert CNN.predict(champion, BARS) == said
 
 
@@ -264,8 +340,29 @@ def test_a_model_goes_with_its_last_version_and_not_before(client, root, tmp_pat
     client.create_model_version(f"{model.name}", source, model.run)  # version 3, of the first
     client.delete_registered_model_alias(model.name, "challenger")
     assert prune(client, model.name, keep=1) == [2, 1]
-    Versions(client, tmp_path / "models").load(model.symbol, "cnn", 3)
+    Versions(client, tmp_path / "models", "sim").load(model.symbol, "cnn", 3)
     logged = {m.model_id for m in client.search_logged_models(
         [client.get_run(model.run).info.experiment_id],
         filter_string=f"source_run_id = '{model.run}'")}  # fmt: skip
     assert logged == {source.removeprefix("models:/")}
+
+
+# ---- by hand
+
+
+def test_by_hand_a_source_is_given_or_else_that_of_the_last_session(model, client, root):
+    session_of(client, root, "binance", model.symbol)  # the newest session
+    given = {"model": "cnn", "symbol": model.symbol}
+    assert by_hand(PromoteConfig(source="sim", **given), client).splitlines()[0] == model.name
+    name = model_name("binance", model.symbol, "cnn")
+    with pytest.raises(ConfigError, match=f"no version of {name} is registered yet"):
+        by_hand(PromoteConfig(**given), client)
+
+
+def test_by_hand_a_challenger_that_is_champion_already_is_not_promoted_again(model, client):
+    asked = PromoteConfig(model="cnn", symbol=model.symbol, source="sim", action="promote")
+    assert "version 1    challenger, champion" in by_hand(asked, client)
+    for run in search(client, "attributes.status = 'RUNNING'"):
+        client.set_terminated(run.info.run_id)
+    with pytest.raises(RegistryError, match="no challenger and no running session"):
+        by_hand(asked, client)

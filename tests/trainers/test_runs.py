@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import uuid
+from pathlib import Path
 
 import psutil
 import pytest
@@ -12,8 +13,21 @@ from mlflow.tracking import MlflowClient
 
 from streaming.process import identity
 from trainers.config import SessionConfig
-from trainers.names import Kind, LearnerKind, Tag
+from trainers.engine.runners.roster import make_roster
+from trainers.names import (
+    AUDIT,
+    CONTROL,
+    CONTROL_RESULT,
+    SOURCE,
+    Kind,
+    LearnerKind,
+    Status,
+    Tag,
+)
+from trainers.states import State
+from trainers.tracking.reader import SessionReader
 from trainers.tracking.runs.lifecycle import (
+    describe_the_end,
     end_runs,
     resume_session,
     start_learner,
@@ -23,6 +37,7 @@ from trainers.tracking.runs.orphans import close_orphans
 from trainers.tracking.runs.owners import owner_of_this_process
 from trainers.tracking.runs.search import runs_of, search
 from trainers.tracking.store import ensure_store
+from trainers.tracking.summary import summary_of
 
 
 def params_of(config):
@@ -183,7 +198,7 @@ def test_the_end_of_a_session_ends_its_runs_and_no_other(root, client):
     learner = start_learner(client, config, ours, "BTCUSDT", "cnn")
     ended = start_learner(client, config, ours, "BTCUSDT", "dqn")
     client.set_terminated(ended, "FAILED")
-    end_runs(client, ours, "FINISHED")
+    end_runs(client, ours, State.STOPPED)
     states = [client.get_run(run).info.status for run in (ours, learner, ended, other)]
     assert states == ["FINISHED", "FINISHED", "FAILED", "RUNNING"]
 
@@ -244,3 +259,78 @@ def test_an_owner_tag_of_another_form_does_not_stop_a_session(client):
         assert run not in close_orphans(client)
     finally:
         client.set_terminated(run)
+
+
+# ---- what a person reads in MLflow
+
+
+def test_runs_are_named_by_when_their_session_began_its_source_and_what_they_are_of(root, client):
+    config = SessionConfig(source="sim:ar1", symbols="BTCUSDT,ETHUSDT")
+    session = start_session(client, config, root)
+    began = client.get_run(session).info.start_time / 1000
+    when = time.strftime("%m%d-%H%M", time.localtime(began))
+    learner = start_learner(client, config, session, "ETHUSDT", "cnn")
+    names = [client.get_run(run).info.run_name for run in (session, learner)]
+    assert names == [f"{when} sim.ar1 BTCUSDT +1", f"{when} sim.ar1 ETHUSDT cnn"]
+
+
+def test_a_name_that_mlflow_made_up_is_replaced_and_one_that_was_given_is_kept(
+    root, client, monkeypatch
+):
+    config = SessionConfig()
+    tags = {"mlflow.source.type": "PROJECT", "mlflow.project.entryPoint": "main"}
+    for name, kept in (("brave-fox-41", False), ("my night run", True)):
+        run = client.create_run("0", run_name=name, tags=tags).info.run_id
+        client.log_param(run, "seed", config.seed)
+        monkeypatch.setenv("MLFLOW_RUN_ID", run)
+        assert start_session(client, config, root) == run
+        assert (client.get_run(run).info.run_name == name) == kept
+
+
+def test_champions_and_baselines_are_nested_in_the_session_and_learners_stand_beside_it(
+    root, client
+):
+    config = SessionConfig()
+    session = start_session(client, config, root)
+    for kind in (Kind.LEARNER, Kind.CHAMPION, Kind.BASELINE):
+        run = start_learner(client, config, session, "BTCUSDT", str(kind), kind=kind)
+        parent = client.get_run(run).data.tags.get("mlflow.parentRunId")
+        assert parent == (None if kind == Kind.LEARNER else session)
+
+
+def test_the_newest_runs_are_the_learners_first_of_all_the_first():
+    order = [runner.name for _, runner in make_roster(SessionConfig(), "X").by_kind()]
+    assert order[-2:] == ["dqn", "cnn"]
+
+
+def test_descriptions_say_what_a_run_is_of_and_then_what_came_of_it(root, client):
+    config = SessionConfig()
+    session = start_session(client, config, root)
+    learner = start_learner(client, config, session, "BTCUSDT", "cnn")
+    note = client.get_run(learner).data.tags["mlflow.note.content"]
+    assert note.startswith("**cnn** on BTCUSDT, source `sim`")
+    assert "http://127.0.0.1:7860/#BTCUSDT" in note
+    client.log_metric(learner, "live/pnl_bps", 1.25, step=3)
+    client.log_metric(learner, "live/scored", 50, step=3)
+    reader = SessionReader(root)
+    runs = reader.learner_runs(session)
+    told = summary_of(reader.session_run(session), runs, State.STOPPED, time.time())
+    describe_the_end(client, told, session, runs)
+    for run in (session, learner):
+        note = client.get_run(run).data.tags["mlflow.note.content"]
+        assert note.startswith(f"Session {told.title}.")
+        assert "- cnn BTCUSDT: net P&L +1.2 bp, 50 forecasts scored" in note
+        assert f"tags.session = '{session}'" in note
+
+
+def test_the_experiment_is_one_that_trains_models(client):
+    found = client.get_experiment_by_name("tickloop")
+    assert found.tags["mlflow.experimentKind"] == "custom_model_development"
+
+
+def test_every_tag_is_in_the_document():
+    told = (Path(__file__).parents[2] / "docs" / "mlflow.md").read_text(encoding="utf-8")
+    for tag in Tag:
+        assert f"`{tag}`" in told
+    for word in (*Kind, *State, *Status, CONTROL, CONTROL_RESULT, AUDIT, SOURCE):
+        assert word in told

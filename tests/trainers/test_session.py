@@ -215,7 +215,7 @@ def test_what_is_right_starts_and_ends_with_its_run_finished(session, root, clie
         [client.get_experiment_by_name("tickloop").experiment_id],
         "params.learners = 'none'", max_results=1,
     )  # fmt: skip
-    assert run.info.status == "FINISHED"
+    assert (run.info.status, run.data.tags["state"]) == ("FINISHED", "stopped")
     folder = session_folder(root, run.info.run_id)
     saved = SessionConfig.load(folder / "config.json")
     assert saved.venue_ws.startswith("ws://127.0.0.1:")
@@ -392,8 +392,8 @@ def test_the_built_in_exchange_gets_a_port_of_its_own():
 
 def test_addresses_are_those_of_what_is_shown():
     config = SessionConfig(page_port=7000, mlflow_ui_port=0)
-    assert addresses_of(config, "1") == {"page": "http://127.0.0.1:7000"}
-    assert "experiments/1/runs" in addresses_of(SessionConfig(), "1")["MLflow UI"]
+    assert addresses_of(config, "1", "s") == {"page": "http://127.0.0.1:7000"}
+    assert "experiments/1/runs" in addresses_of(SessionConfig(), "1", "s")["MLflow UI"]
 
 
 @pytest.mark.parametrize(
@@ -406,7 +406,7 @@ def test_addresses_are_those_of_what_is_shown():
 )
 def test_the_page_is_announced_where_it_answers(host, address):
     config = SessionConfig(page_host=host, page_port=7000, mlflow_ui_port=0)
-    assert addresses_of(config, "1") == {"page": address}
+    assert addresses_of(config, "1", "s") == {"page": address}
 
 
 def test_an_address_is_announced_once_something_answers_there(capsys):

@@ -38,7 +38,7 @@ def test_segments_and_models_of_any_symbol_are_found_again_in_mlflow(tmp_path, c
         write_segment(tmp_path, symbol, 0, run_of_ids(0, 5))
         [segment] = segments(tmp_path, symbol)
         upload_segment(client, run, segment)
-        name = model_name(symbol, "cnn")
+        name = model_name("sim", symbol, "cnn")
         client.create_registered_model(name)
         assert [model.name for model in client.search_registered_models(f"name = '{name}'")] == [
             name
@@ -53,4 +53,4 @@ def test_models_of_two_symbols_share_a_name_only_if_their_case_differs(
     one: str, other: str
 ) -> None:
     if is_symbol(one) and is_symbol(other) and one.casefold() != other.casefold():
-        assert model_name(one, "cnn") != model_name(other, "cnn")
+        assert model_name("sim", one, "cnn") != model_name("sim", other, "cnn")

@@ -18,8 +18,8 @@ from trainers.recording.decision_log import DecisionLog
 from trainers.recording.files import DECISIONS, of_market
 from trainers.recording.ledger import read_ledger
 from trainers.session.trainer.live_market import LiveMarket
-from trainers.session.trainer.run_ids import RunIds
 from trainers.tracking.runs.lifecycle import start_session
+from trainers.tracking.runs.run_ids import RunIds
 from trainers.tracking.tracker import Tracker
 
 START = 1_700_000_000 * NS_PER_S

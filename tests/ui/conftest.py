@@ -111,7 +111,7 @@ def new_tab(browser: Browser, address: str, **options: Any) -> Tab:
     tab.on("pageerror", lambda error: tab.faults.append(str(error)))
     tab.on("request", lambda r: local(r.url, address) or tab.faults.append(r.url))
     tab.goto(address)
-    tab.wait_for_selector('[data-k="link"][data-s="LIVE"]')
+    tab.wait_for_selector("body.tl-ready:not(.tl-stale)")
     return tab
 
 

@@ -19,6 +19,7 @@ BASELINES = tuple(REGISTERED)
 EVERYBODY = ("cnn", "dqn", "cnn.champion", *BASELINES)
 CYCLE_BARS = 30
 CONFIDENCE = 0.65
+CHAMPION_VERSION = 2
 # In this cycle the CNN learned nothing, and the version before it serves on.
 LAZY_CYCLE = 22
 
@@ -51,6 +52,8 @@ class LedgerWriter:
         self.bars += 1
 
     def _forecast(self, row: np.void, name: str, cycle: int) -> None:
+        if name.endswith(".champion"):
+            row["version"] = CHAMPION_VERSION
         if name.split(".")[0] in AGENTS:
             fixed = {"flat": Action.SELL, "buy_and_hold": Action.BUY}
             drawn = int(

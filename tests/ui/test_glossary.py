@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from streaming.counters import REJECTED
 from trainers.engine.stream_metrics import stream_metrics
 from trainers.names import STREAM
 from trainers.scoring.metrics import DIRECTION
-from ui.views.glossary import TERMS, as_markdown
+from ui.evidence.evidence_view import COLUMNS
+from ui.server.assets import STATIC
+from ui.views.glossary import TERMS, WORDS, as_markdown
+from ui.views.glossary_page import glossary_page
+from ui.views.metric_cards import CARDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,5 +35,22 @@ def test_every_stream_metric_and_score_has_its_term() -> None:
 
 
 def test_every_term_is_a_sentence() -> None:
-    for name, term in TERMS.items():
+    for name, term in (TERMS | WORDS).items():
         assert term.meaning.endswith("."), name
+
+
+def test_every_term_has_its_place_on_the_page_of_the_glossary() -> None:
+    html = glossary_page()
+    for name in TERMS | WORDS:
+        assert html.count(f'<tr id="{name}">') == 1, name
+    assert "`" not in html
+
+
+def test_every_label_of_the_page_is_in_the_glossary() -> None:
+    files = [*STATIC.glob("*.js"), *(STATIC / "parts").glob("*.html")]
+    text = "".join(path.read_text("utf-8") for path in files)
+    asked = set(re.findall(r'data-term="([^"]+)"', text))
+    lines = [*(line for card in CARDS.values() for line in card.lines), *COLUMNS]
+    asked |= {line.key if "/" in line.key else f"live/{line.key}" for line in lines}
+    assert len(asked) > 30
+    assert asked <= (TERMS | WORDS).keys()

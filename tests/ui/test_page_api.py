@@ -1,21 +1,29 @@
-"""The four functions, called as a program would, and what is refused."""
+"""The functions, called as a program would, and what is refused."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import urllib.request
 from email.message import Message
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+from datamodules.features import RAW_COLUMNS, raw_columns
+from streaming.bars import BAR
+from streaming.cache import write_bar_ring
 from tests.ui.page_world import Page, World, answer_of
+from ui.model_input import NoBarsError, bars_for_model
 
 NAMES = (
     "get_tick_cache_for_training",
     "get_one_second_bars",
+    "get_bars_for_model",
     "send_training_data_to_models",
     "training_status",
 )
@@ -85,12 +93,53 @@ def test_bars_carry_their_averages(busy: World, page: Page) -> None:
     assert len(everything) >= 960
 
 
+def test_bars_for_a_model_are_final_and_named_by_either_way(busy: World, page: Page) -> None:
+    status, text, _ = answer_of(f"{page.address}/get_bars_for_model?bars=60")
+    assert status == 200
+    found = json.loads(text)
+    assert found["columns"] == list(RAW_COLUMNS)
+    (rows,) = found["inputs"]
+    there = busy.streams["BTCUSDT"].bars
+    kept = raw_columns(there.tail(there.committed).rows).tolist()
+    at = kept.index(rows[-1])
+    assert kept[at - 59 : at + 1] == rows
+    assert len(post(page, "get_bars_for_model", "BTCUSDT", 24)["inputs"][0]) == 24
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "said"),
+    [
+        ("bars=0", 422, "bars: got 0; allowed: 1 to 3600"),
+        ("bars=3000", 409, "bars: expected 3000 whole bars, there are "),
+        ("symbol=DOGE", 422, "allowed: BTCUSDT"),
+    ],
+)
+def test_bars_that_are_not_there_are_refused(
+    page: Page, query: str, status: int, said: str
+) -> None:
+    code, text, _ = answer_of(f"{page.address}/get_bars_for_model?{query}")
+    assert (code, said in json.loads(text)["error"]) == (status, True)
+
+
+def test_a_gap_is_no_input_for_a_model(tmp_path: Path) -> None:
+    bars = np.zeros(60, BAR)
+    bars["gap"][40] = 1
+    with contextlib.closing(write_bar_ring(tmp_path, "BTCUSDT", 100)) as ring:
+        ring.append(bars)
+    with pytest.raises(NoBarsError, match="trades are missing in the newest 30; ask again in 10 s"):
+        bars_for_model(tmp_path, "BTCUSDT", 30)
+    assert len(bars_for_model(tmp_path, "BTCUSDT", 20)["inputs"][0]) == 20
+    with pytest.raises(NoBarsError, match="expected 20 whole bars, there are 0 yet"):
+        bars_for_model(tmp_path, "ETHUSDT", 20)
+
+
 def test_status_has_the_metrics_of_mlflow(busy: World, client: Client) -> None:
     status = client.predict(api_name="/training_status")
     assert status["session"] == busy.run_id
     assert status["cycle"] == 24
     cnn = status["learners"]["BTCUSDT"]["cnn"]
     assert cnn["status"] == "TRAINING"
+    assert (status["state"], status["stream"]["state"], cnn["state"]) == ("live", "live", "live")
     assert cnn["metrics"]["live/accuracy"] == 0.542
     newest = status["events"][-1]
     assert (newest["code"], newest["text"]) == ("cycle", "cycle 24 done in 0.8 s")

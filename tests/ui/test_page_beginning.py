@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
+from streaming.process import PARENT
 from tests.ui.page_world import Page, World
 from tests.ui.test_page_reading import LAST_ROW, text_of
 
@@ -25,8 +27,8 @@ def test_shows_that_it_waits_for_a_stream(
         card = tab.get_by_role("region", name=name)
         expect(card).to_contain_text("warming up 0/500 ticks")
         expect(card).to_contain_text(text)
-        expect(card.locator(".chip")).to_have_text("WAITING")
-    expect(tab.locator("#mini-frame .empty")).to_have_text("no cycle scored yet")
+        expect(card.locator(".chip")).to_have_text("starting")
+    expect(tab.locator("#mini-frame .empty")).to_contain_text("no cycle scored yet")
     expect(tab.locator("#events")).to_have_text("no events yet")
     tab.screenshot(path=screenshots / "waiting.png")
     expect(tab.locator("#legend")).to_have_text("no bars yet")
@@ -70,7 +72,7 @@ def test_learner_without_trades_and_one_with_an_error(
     card = tab.get_by_role("region", name="CNN")
     expect(card).to_contain_text("no bars scored yet")
     expect(card.locator('[data-k="cnn.train/loss"]')).to_have_text("not trained yet")
-    expect(card.locator(".chip")).to_have_text("ERROR")
+    expect(card.locator(".chip")).to_have_text("failed")
     expect(card).to_contain_text("ValueError: loss is not finite")
 
 
@@ -96,15 +98,36 @@ def test_open_tab_survives_a_restart_of_the_page(
     before = tab.evaluate(RANGE)
     code, seconds = new_page.end()
     assert (code, seconds < 1) == (0, True)
-    expect(tab.locator('[data-k="link"]')).to_have_text("RECONNECTING")
+    expect(tab.locator('[data-k="link"]')).to_have_text("reconnecting")
     again = Page(new, new_page.port)
     try:
-        expect(tab.locator('[data-k="link"]')).to_have_text("LIVE")
+        expect(tab.locator('[data-k="link"]')).to_be_empty()
         new.streams["BTCUSDT"].feed(200)
         shown = new.streams["BTCUSDT"].bars.tail(1).rows["ts_open"][0] // 1_000_000_000
         tab.wait_for_function(f"{LAST_ROW}.time >= {shown}")
         assert tab.evaluate(RANGE) == before
         assert tab.evaluate("kept.isConnected")
         assert tab.locator(".toast-wrap .toast-body").count() == 0
+    finally:
+        again.kill()
+
+
+def test_an_open_tab_is_told_of_the_end_and_goes_on_with_the_session(
+    new: World, open_tab: OpenTab
+) -> None:
+    page = Page(new, env={PARENT: str(os.getpid())})  # as the session's own child
+    tab = open_tab(page.address)
+    over, link = tab.get_by_role("status", name="The end of this session"), '[data-k="link"]'
+    expect(over).to_be_hidden()
+    code, seconds = page.end()
+    assert (code, seconds < 2) == (0, True)
+    expect(over).to_contain_text("This session was stopped at ")
+    expect(over).to_contain_text(f'make ARGS="--resume {new.run_id}"')
+    expect(tab.locator('[data-k="state"]')).to_have_text("stopped")
+    expect(tab.locator(link)).to_be_empty()
+    again = Page(new, page.port)
+    try:
+        expect(over).to_be_hidden()
+        expect(tab.locator('[data-k="state"]')).not_to_have_text("stopped")
     finally:
         again.kill()

@@ -28,7 +28,7 @@ def test_a_page_under_a_path_is_live_and_can_be_used(
 ) -> None:
     with proxy_of(page, X_Forwarded_Prefix=PREFIX) as proxy:
         tab = open_tab(proxy.address)
-        expect(tab.locator('[data-k="stream.status"]')).to_have_text("CONNECTED")
+        expect(tab.locator('[data-k="stream.status"]')).to_have_text("live")
         rules = "Tickloop.request('live/alerts').then((found) => found.rules.length)"
         assert tab.evaluate(rules) > 0
         assert set(proxy.lost) <= {"/favicon.ico"}  # which browsers look for there

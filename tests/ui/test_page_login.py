@@ -18,7 +18,7 @@ from tests.ui.page_world import Page, World
 from tests.ui.test_page_look import LOW_CONTRAST, PHONE
 
 OpenLogin = Callable[..., Tab]
-LIVE = '[data-k="link"][data-s="LIVE"]'
+LIVE = "body.tl-ready:not(.tl-stale)"
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def test_a_restart_logs_nobody_out_and_keeps_the_rules_but_a_new_password_ends_a
         rule = httpx.post(rules, json={"who": "nobody"}, auth=OPERATOR).raise_for_status().json()
     finally:
         first.kill()
-    expect(tab.locator('[data-k="link"]')).to_have_text("RECONNECTING")
+    expect(tab.locator('[data-k="link"]')).to_have_text("reconnecting")
     again = Page(busy, first.port, env=PASSWORDS)
     try:
         tab.wait_for_selector(LIVE)

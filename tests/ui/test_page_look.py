@@ -10,6 +10,7 @@ from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
 from tests.ui.page_world import Page
+from trainers.states import State
 
 OpenTab = Callable[..., Tab]
 PHONE = {"width": 390, "height": 844}
@@ -40,7 +41,7 @@ LOW_CONTRAST = """
 """
 IS_DARK = "document.body.classList.contains('dark')"
 CHART_BACKGROUND = "Tickloop.candles.chart.options().layout.background.color"
-STATUSES = ("TRAINING", "IDLE", "ERROR", "PAUSED", "STALE", "RECONNECTING", "CONNECTED")
+STATUSES = (*State, "TRAINING", "IDLE", "ERROR", "PAUSED", "reconnecting")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -64,7 +65,7 @@ def test_toggled_theme_is_remembered(page: Page, open_tab: OpenTab) -> None:
     assert tab.evaluate(IS_DARK)
     tab.wait_for_function(f"{CHART_BACKGROUND} !== '{light}'")
     tab.reload()
-    tab.wait_for_selector('[data-s="LIVE"]')
+    tab.wait_for_selector("body.tl-ready:not(.tl-stale)")
     tab.wait_for_function(IS_DARK)
     assert tab.evaluate(CHART_BACKGROUND) != light
 
@@ -75,6 +76,34 @@ def test_desktop_is_seventy_thirty_and_fits(tab: Tab) -> None:
     assert tab.evaluate("document.documentElement.scrollHeight <= innerHeight")
     over = tab.evaluate("right.scrollHeight - right.clientHeight")
     assert over <= 0, f"the panel has to be scrolled by {over} px"
+
+
+def test_controls_are_seen_without_scrolling(tab: Tab) -> None:
+    expect(tab.get_by_role("region", name="Controls")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("width", [1440, 1280, 1024, 800, 390])
+def test_no_number_is_broken_in_two(page: Page, open_tab: OpenTab, width: int) -> None:
+    tab = open_tab(page.address, viewport={"width": width, "height": 768})
+    tab.wait_for_function("document.querySelector('#cards b')?.textContent")
+    broken = tab.evaluate(
+        """() => [...document.querySelectorAll("#right :is(b, strong):not(.no-number)")]
+          .filter((node) => {
+            const range = document.createRange();
+            range.selectNodeContents(node);
+            return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1;
+          })
+          .map((node) => node.textContent)"""
+    )
+    assert broken == []
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_phone_s_legend_leaves_the_candles_free(page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(page.address, viewport=PHONE)
+    legend, chart = (tab.locator(name).bounding_box() for name in ("#legends", "#chart"))
+    assert legend["y"] + legend["height"] <= chart["y"]
+    assert chart["height"] > 350
 
 
 def test_phone_has_one_column(page: Page, open_tab: OpenTab, screenshots: Path) -> None:
@@ -108,4 +137,4 @@ def test_controls_have_names(tab: Tab) -> None:
     for name in ("Stream", "CNN", "DQN", "Last events"):
         assert tab.get_by_role("region", name=name).count() == 1
     assert tab.get_by_role("group", name="Range of the chart").count() == 1
-    assert tab.get_by_role("img", name="One-second candles with volume").count() == 1
+    assert tab.get_by_role("application", name="Chart of candles with volume").count() == 1

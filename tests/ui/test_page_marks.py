@@ -10,7 +10,7 @@ from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
 from streaming.ticks import NS_PER_S
-from tests.ui.ledger_writer import LAZY_CYCLE
+from tests.ui.ledger_writer import CHAMPION_VERSION
 from tests.ui.page_world import World
 from tests.ui.test_page_reading import wait_for_bars
 from trainers.recording.ledger import read_ledger
@@ -51,8 +51,8 @@ def test_strip_shows_the_ledger_s_forecasts_of_each_bar(busy: World, tab: Tab) -
 
 
 def test_strip_has_its_band_and_one_half(tab: Tab) -> None:
-    lines = f"{CHART}.strip.lines.map(([line]) => line.options().price)"
-    assert tab.evaluate(lines) == [0.5, 0.65, pytest.approx(0.35)]
+    assert tab.evaluate(f"{CHART}.strip.half.options().price") == 0.5
+    assert tab.evaluate(f"{CHART}.strip.band.thresholds") == [[0, 0.65]]
     expect(tab.locator("#strip-legend")).to_have_text(
         re.compile(r"cnn 0\.\d{3}.*band: no signal under 65 %")
     )
@@ -70,34 +70,43 @@ def test_arrows_are_the_trades_of_both_learners(tab: Tab) -> None:
         ("arrowUp", "C"), ("arrowDown", "C"), ("arrowUp", "D"), ("arrowDown", "D"),
     }  # fmt: skip
     assert len(texts) == tab.evaluate(f"{CHART}.marks.trades.size")
-    expect(tab.locator("#marks-legend")).to_contain_text(
-        "▲ buy ▼ sell on paper: C cnn, D dqn (at 65 %)"
-    )
+    expect(tab.locator("#marks-legend")).to_contain_text("▲ buy ▼ sell on paper: C cnn, D dqn")
 
 
-def test_cycles_have_the_colour_of_the_version_that_serves(tab: Tab) -> None:
-    cycles = dict(
-        tab.evaluate(f"[...{CHART}.marks.cycles.values()].map((r) => [r.cycle, r.version])")
-    )
-    assert cycles[LAZY_CYCLE] == LAZY_CYCLE - 1
-    markers = tab.evaluate(f"{CHART}.marks.ofCycles.markers()")
-    colours = {int(m["text"]): m["color"] for m in markers}
-    assert colours[LAZY_CYCLE] == colours[LAZY_CYCLE - 1] != colours[LAZY_CYCLE + 1]
-    newest = max(cycles.values())
-    expect(tab.locator("#marks-legend")).to_contain_text(f"● {newest}")
+def test_cycles_and_champions_are_told_apart(tab: Tab) -> None:
+    marks = tab.evaluate(f"{CHART}.marks.onEdge.markers().map((m) => [m.shape, m.text])")
+    cycles = [int(text) for shape, text in marks if shape == "circle"]
+    assert cycles == list(range(cycles[0], cycles[-1] + 1)), "a version is no cycle"
+    everyone = f"[...{CHART}.marks.champions.values()].map((m) => m.version)"
+    assert set(tab.evaluate(everyone)) <= {CHAMPION_VERSION}
+    expect(tab.locator("#marks-legend")).to_contain_text("● training cycle")
+
+
+def test_trade_under_the_mouse_has_its_price_forecast_and_profit(tab: Tab) -> None:
+    where = f"""
+    (() => {{
+      const trades = [...{CHART}.marks.trades.values()];
+      const trade = trades.findLast((t) => t.learner === 0 && t.side < 0);
+      {CHART}.legend.point(`trade:${{trade.at}}/0/-1`, {{ x: 100, y: 200 }});
+      return trade;
+    }})()
+    """
+    trade = tab.evaluate(where)
+    tip = tab.locator("#trade-tip")
+    expect(tip).to_contain_text(f"cnn sold 1 unit at {trade['price']:.2f}, on paper")
+    expect(tip).to_contain_text(f"forecast: {100 * trade['up']:.1f} % that it rises")
+    expect(tip).to_contain_text(f"{trade['bps']:+.1f} bp after costs")
 
 
 def test_click_on_a_cycle_opens_its_metrics(busy: World, tab: Tab, card: Tab) -> None:
-    tab.get_by_role("button", name="15m", exact=True).click()
+    tab.get_by_role("button", name="15m range").click()
     cycle = 24  # the last one logged: late enough to be on the chart for a while
     tab.wait_for_function(f"({MARKER})({cycle})[0] > 0")
     x, y = tab.evaluate(MARKER, cycle)
     tab.mouse.move(x, y)
     tab.mouse.click(x, y)
     expect(card).to_be_visible()
-    expect(card.get_by_role("heading", level=2)).to_have_text(
-        f"Cycle {cycle}, version {cycle} serves"
-    )
+    expect(card.get_by_role("heading", level=2)).to_have_text(f"Training cycle {cycle}")
     expect(card).to_contain_text(re.compile(r"Epochs\s*48"))
     expect(card).to_contain_text(re.compile(r"Episodes\s*96"))
     link = card.get_by_role("link", name="run in MLflow").first
@@ -110,9 +119,9 @@ def test_cycle_card_by_keyboard(tab: Tab, card: Tab) -> None:
     tab.keyboard.press("Enter")
     expect(card).to_be_visible()
     expect(tab.get_by_role("button", name="Close")).to_be_focused()
-    newest = int(re.search(r"Cycle (\d+)", card.inner_text())[1])
+    newest = int(re.search(r"cycle (\d+)", card.inner_text())[1])
     card.get_by_role("button", name="Cycle before").press("Enter")
-    expect(card).to_contain_text(f"Cycle {newest - 1}")
+    expect(card).to_contain_text(f"cycle {newest - 1}")
     tab.keyboard.press("Escape")
     expect(card).to_be_hidden()
     expect(button).to_be_focused()

@@ -95,3 +95,13 @@ def test_view_stays_over_a_reload(page: Page, open_tab: OpenTab, screenshots: Pa
         expect(tab.locator("#view-live")).to_be_hidden()
         tab.screenshot(path=screenshots / f"runs_{scheme}.png", full_page=True)
         assert tab.faults == []
+
+
+def test_learner_without_a_version_can_be_promoted(runs: Tab) -> None:
+    model = runs.get_by_role("region", name="Model dqn")
+    expect(model).to_contain_text("no model yet: Promote makes a version")
+    model.get_by_role("button", name="Promote challenger of dqn").click()
+    expect(runs.locator("#confirm")).to_contain_text("dqn as it is now, after cycle 24")
+    runs.keyboard.press("Escape")
+    back = model.get_by_role("button", name="Roll back champion of dqn")
+    expect(back).to_have_attribute("title", "dqn has no champion")

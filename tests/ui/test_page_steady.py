@@ -58,7 +58,7 @@ def test_nothing_shifts_while_the_page_is_painted(
     tab = context.new_page()
     tab.add_init_script(SHIFTS)
     tab.goto(f"{page.address}#BTCUSDT/{view}")
-    tab.wait_for_selector('[data-k="link"][data-s="LIVE"]')
+    tab.wait_for_selector("body.tl-ready:not(.tl-stale)")
     wait_for_bars(tab, 2)
     shifts = tab.evaluate("window.shifts")
     ours = [size for size, where in shifts if "svelte" not in where]  # Gradio's own spinner
@@ -155,7 +155,7 @@ def test_the_page_cancels_no_frame_of_another_s(browser: Browser, page: Page) ->
         "setInterval(() => { const id = ask(() => pending.delete(id)); pending.add(id); }, 2);"
     )
     tab.goto(page.address)
-    tab.wait_for_selector('[data-k="link"][data-s="LIVE"]')
+    tab.wait_for_selector("body.tl-ready:not(.tl-stale)")
     wait_for_bars(tab, 1)
     oldest, newest = tab.evaluate("[Math.min(...pending), Math.max(...pending)]")
     assert newest - oldest < 200, "a frame was lost"
@@ -170,7 +170,7 @@ def test_nobody_asks_for_every_frame(browser: Browser, page: Page) -> None:
         "window.requestAnimationFrame = (draw) => { window.asked += 1; return ask(draw); };"
     )
     tab.goto(page.address)
-    tab.wait_for_selector('[data-k="link"][data-s="LIVE"]')
+    tab.wait_for_selector("body.tl-ready:not(.tl-stale)")
     wait_for_bars(tab, 2)
     state = f"[window.asked, performance.now(), {LAST_ROW}.time]"
     before, began, newest = tab.evaluate(state)

@@ -16,12 +16,12 @@ from tests.ui.page_world import Stream, apart
 from trainers.config import SessionConfig
 from trainers.names import Tag
 from trainers.tracking.reader import RunRecord
-from ui.live.chart_rows import ChartRows
+from ui.chart.chart_rows import ChartRows
 from ui.live.header import header, stream
 from ui.live.learner_cards import cards, newest_events
 from ui.live.market import Counters, Market
 from ui.mlflow.session_metrics import SessionMetrics
-from ui.server.broadcaster import Broadcaster, Subscriber
+from ui.server.broadcaster import Broadcaster, Subscriber, Topic
 from ui.views.formatting import bp, clock, duration, exact_duration, plain
 from ui.views.metric_cards import CARDS
 from ui.views.view_model import ViewModel, changes, merged
@@ -34,7 +34,7 @@ COUNTERS = Counters(
 
 def shown(counters: Counters | None = COUNTERS, metrics: SessionMetrics | None = None) -> ViewModel:
     config, metrics = SessionConfig(), metrics or SessionMetrics()
-    first = ViewModel({**header([], metrics, 2), **stream(counters, config)})
+    first = ViewModel({**header([], metrics, 2), **stream(counters)})
     return merged(first, cards(config, "BTCUSDT", counters, metrics))
 
 
@@ -59,16 +59,8 @@ def test_zero_that_was_logged_is_shown() -> None:
     assert texts["dqn.train/episodes"] == "0"
 
 
-def test_silent_stream_is_stale_whatever_its_state() -> None:
-    silent = Counters(**{**vars(COUNTERS), "silent_seconds": 61.0})
-    assert shown(silent).texts["stream.status"] == "STALE"
+def test_gaps_say_what_was_repaired() -> None:
     assert shown().texts["stream.gaps"] == "2 not repaired, 140 ticks repaired"
-
-
-def test_ended_session_is_shown_as_ended() -> None:
-    ended = RunRecord("r", "KILLED", {}, {}, None)
-    texts = shown(metrics=SessionMetrics(read_at=1e12, session=ended)).texts
-    assert texts["notice"] == "this session has ended (KILLED)"
 
 
 def test_events_are_shown_newest_first_and_a_broken_tag_shows_none() -> None:
@@ -105,11 +97,13 @@ def test_what_is_false_or_empty_is_sent_as_well() -> None:
 
 def test_slow_subscriber_begins_again_with_the_whole() -> None:
     async def run() -> list[str | None]:
-        broadcaster = Broadcaster(lambda symbol: ViewModel({"n": str(next(numbers))}), ["A"])
+        broadcaster = Broadcaster(
+            lambda symbol, seconds: ViewModel({"n": str(next(numbers))}), ["A"]
+        )
         numbers = iter(range(100))
         slow: Subscriber = broadcaster.subscribe("A")
         for _ in range(3):
-            broadcaster.publish("A")
+            broadcaster.publish(Topic("A", 1))
         broadcaster.close()
         return [slow.queue.get_nowait() for _ in range(slow.queue.qsize())]
 
@@ -119,9 +113,11 @@ def test_slow_subscriber_begins_again_with_the_whole() -> None:
 def test_who_subscribes_between_two_messages_gets_what_the_others_have() -> None:
     async def run() -> list[str | None]:
         numbers = iter(range(100))
-        broadcaster = Broadcaster(lambda symbol: ViewModel({"n": str(next(numbers))}), ["A"])
+        broadcaster = Broadcaster(
+            lambda symbol, seconds: ViewModel({"n": str(next(numbers))}), ["A"]
+        )
         first = broadcaster.subscribe("A")
-        broadcaster.publish("A")
+        broadcaster.publish(Topic("A", 1))
         later = [broadcaster.subscribe("A") for _ in range(2)]
         assert first.queue.get_nowait() != later[0].queue.get_nowait()
         return [first.queue.get_nowait(), later[1].queue.get_nowait()]
@@ -177,7 +173,7 @@ def test_rows_of_a_chart_that_is_updated_are_those_of_a_new_one(
         stream = Stream(Path(folder), "BTCUSDT", 100.0)
         stream.builder = BarBuilder(grace)
         market = Market(Path(folder), "BTCUSDT", grace)
-        chart = ChartRows(market, limit)
+        chart = ChartRows(market, 1, limit)
         for silent, ticks in fed:
             stream.at += silent * NS_PER_S
             stream.feed(ticks)  # 20 a second
@@ -191,7 +187,7 @@ def test_chart_begins_with_what_a_short_ring_still_has(tmp_path: Path) -> None:
         stream.feed(90)
     market = Market(tmp_path, "BTCUSDT")
     assert market.oldest > 0
-    chart = ChartRows(market, 900)
+    chart = ChartRows(market, 1, 900)
     for _ in range(5):
         rows, expected = chart.update(), market.rows(900)
         assert [row[0] for row in rows] == list(range(rows[0][0], rows[-1][0] + 1))

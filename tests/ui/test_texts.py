@@ -7,10 +7,13 @@ import json
 import pytest
 
 from tests.ui.mlflow_runs import PARITY, PROMOTED, VERDICT
-from trainers.names import champion_name
+from trainers.config import SessionConfig
+from trainers.names import Control, champion_name
 from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord
-from ui.live.control_panel import CONTROLS, confidence, controls
+from ui.controls.control_panel import controls
+from ui.controls.current_values import current_values
+from ui.controls.decision import decision_of
 from ui.live.header import price_decimals
 from ui.live.learner_cards import cards
 from ui.mlflow.session_metrics import SessionMetrics
@@ -19,20 +22,36 @@ from ui.runs.runs_table import audit_text, model_rows, run_rows
 from ui.session_view import mlflow_ui
 from ui.views.metric_cards import LIVE_ACCURACY, PNL
 from ui.views.verdict_text import verdict_text
+from ui.views.view_model import ViewModel
 
 
-def run(run_id: str = "r", state: str = "RUNNING", **tags: str) -> RunRecord:
-    return RunRecord(run_id, state, {k.replace("__", "/"): v for k, v in tags.items()}, {}, None)
+def run(run_id: str = "r", status_: str = "RUNNING", **tags: str) -> RunRecord:
+    return RunRecord(run_id, status_, {k.replace("__", "/"): v for k, v in tags.items()}, {}, None)
 
 
 def session(**tags: str) -> RunRecord:
     return run("s", session="s", **tags)
 
 
+NOW = 1_700_000_000.0
+
+
+def state_of(
+    metrics: SessionMetrics,
+    versions: dict[str, list[VersionRecord]] | None = None,
+    now: float = NOW,
+) -> ViewModel:
+    return controls(SessionConfig(), metrics, 0.65, versions or {}, now)
+
+
+def tagged(**tags: str) -> SessionMetrics:
+    record = RunRecord("s", "RUNNING", {k.replace("__", "/"): v for k, v in tags.items()}, {}, None)
+    return SessionMetrics(session=record)
+
+
 def answered(name: str, **answer: object) -> str:
-    tags = {f"control_result/{name}": json.dumps(answer)}
-    state = controls(RunRecord("s", "RUNNING", tags, {}, None))
-    return state.texts[f"control.{name}"]
+    metrics = tagged(**{f"control_result/{name}": json.dumps(answer)})
+    return state_of(metrics).texts[f"control.{name}"]
 
 
 def test_verdict_has_its_evidence_and_what_is_missing() -> None:
@@ -76,50 +95,146 @@ def test_audit_record_has_when_what_by_whom_and_why() -> None:
 
 
 def test_control_goes_from_requested_to_applied_or_refused() -> None:
-    asked = controls(RunRecord("s", "RUNNING", {"control/epsilon": "0.2"}, {}, None))
+    asked = state_of(tagged(control__epsilon="0.2"))
     assert asked.texts["control.epsilon"] == "requested 0.2"
+    assert asked.whole["cannot"]["epsilon"] == "asked for already, and not carried out yet"
     assert asked.texts["control.pause"] == "", "what nobody asked for has no text"
     assert answered("epsilon", result="applied", value="0.2", cycle=7) == "applied 0.2 in cycle 7"
     assert answered("pause", result="applied", value="1", cycle=7) == "applied in cycle 7"
-    assert answered("epsilon", result="refused", text="allowed: 0 to 1") == (
-        "refused: allowed: 0 to 1"
+    refusal = "refused control/epsilon: got 'x'; allowed: 0 to 1"
+    assert answered("epsilon", result="refused", text=refusal) == (
+        "refused: got 'x'; allowed: 0 to 1"
     )
     assert answered("epsilon", result="?") == "the trainer's answer cannot be read"
 
 
+def test_request_has_who_asked_and_when_unless_somebody_else_did() -> None:
+    about = {"control_asked/epsilon": json.dumps({"value": "0.2", "by": "operator", "ts": NOW})}
+    assert state_of(tagged(control__epsilon="0.2", **about)).whole["asked"] == {
+        "epsilon": ["operator", NOW]
+    }
+    for value, by in (("0.2", "operator"), ("0.3", "")):
+        result = json.dumps({"result": "applied", "value": value, "ts": NOW + 9})
+        metrics = tagged(control_result__epsilon=result, **about)
+        assert state_of(metrics).whole["asked"] == {"epsilon": [by, NOW + 9]}
+
+
+@pytest.mark.parametrize("control", ["promote", "rollback"])
+def test_a_move_is_being_made_until_the_registry_s_record_has_it(control: str) -> None:
+    answer = {"result": "applied", "value": "cnn", "cycle": 4, "ts": NOW}
+    metrics = tagged(**{f"control_result/{control}": json.dumps(answer)})
+
+    def text(audit: dict[str, object], now: float = NOW + 20) -> str:
+        found = {"BTCUSDT.cnn": [VersionRecord(4, "r", NOW, [], [audit])], "BTCUSDT.dqn": []}
+        return state_of(metrics, found, now).texts[f"control.{control}"]
+
+    done = {"action": control, "session": "s", "ts": NOW + 12}
+    assert text(done) == "applied cnn in cycle 4: version 4"
+    for other in ({"ts": NOW - 60}, {"session": "t"}, {"action": "register"}):
+        assert text({**done, **other}) == "being made: cnn, taken in cycle 4"
+    assert text({}, NOW + 240).startswith("not in the registry after 4.0 min")
+
+
+def test_a_move_in_several_markets_names_those_that_wait() -> None:
+    answer = {"result": "applied", "value": "cnn", "cycle": 4, "ts": NOW}
+    audit = {"action": "promote", "session": "s", "ts": NOW}
+    found = {"A.cnn": [VersionRecord(4, "r", NOW, [], [audit])], "B/USD.cnn": []}
+    state = state_of(tagged(control_result__promote=json.dumps(answer)), found)
+    assert state.texts["control.promote"] == "being made for B/USD: cnn, taken in cycle 4"
+    assert "promote" in state.whole["cannot"]
+
+
 def test_new_request_hides_the_answer_to_the_one_before() -> None:
-    tags = {"control/epsilon": "0.3", "control_result/epsilon": '{"result": "applied"}'}
-    state = controls(RunRecord("s", "RUNNING", tags, {}, None))
-    assert state.texts["control.epsilon"] == "requested 0.3"
+    metrics = tagged(control__epsilon="0.3", control_result__epsilon='{"result": "applied"}')
+    assert state_of(metrics).texts["control.epsilon"] == "requested 0.3"
+
+
+def test_what_cannot_be_asked_for_says_why() -> None:
+    learners = {
+        "BTCUSDT": {"cnn": RunRecord("c", "RUNNING", {"champion": "2"}, {}, 4), "dqn": run()}
+    }
+    session = RunRecord("s", "RUNNING", {"status": "PAUSED"}, {}, None)
+    state = state_of(SessionMetrics(session=session, learners=learners)).whole
+    assert state["paused"] is True
+    assert state["cannot"] == {
+        "start": "the session is running",
+        "train_now": "training is paused; Resume has it go on",
+        "promote BTCUSDT.dqn": "dqn has not learned yet",
+        "rollback BTCUSDT.dqn": "dqn has no champion",
+    }
 
 
 def test_ended_session_takes_no_control_but_start() -> None:
-    ended = controls(run(state="FINISHED"))
-    assert ended.whole["running"] is False
+    ended = state_of(SessionMetrics(session=run(status_="FINISHED")))
+    assert set(ended.whole["cannot"]) == set(Control) - {Control.START}
     assert "Start has it go on" in ended.texts["control.note"]
-    failed = controls(run(state="FINISHED"), failed="tickloop: resume: it runs")
+    metrics = SessionMetrics(session=run(status_="FINISHED"))
+    failed = controls(SessionConfig(), metrics, 0.65, {}, NOW, failed="tickloop: resume: it runs")
     assert failed.texts["control.note"] == "it could not be started: tickloop: resume: it runs"
-    assert controls(None).whole["running"] is False
-    assert set(CONTROLS) <= {key.removeprefix("control.") for key in ended.texts}
+    assert set(state_of(SessionMetrics()).whole["cannot"]) == set(Control)
 
 
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        ('{"result": "applied", "value": "0.7"}', 0.7),
-        ('{"result": "refused", "value": "7"}', 0.65),
-        ('{"result": "applied"}', 0.65),
-        ("nonsense", 0.65),
-    ],
-)
-def test_confidence_shown_is_the_one_applied(answer: str, expected: float) -> None:
-    record = RunRecord("s", "RUNNING", {"control_result/confidence": answer}, {}, None)
-    assert confidence(record, 0.65) == expected
+def test_values_in_force_are_those_set_else_those_trained_with() -> None:
+    steps = {"train/learning_rate": 5, "train/epsilon": 5}
+    cnn = RunRecord("c", "", {}, {"train/learning_rate": 0.002}, 5, steps=steps)
+    dqn = RunRecord(
+        "d", "", {}, {"train/learning_rate": 0.0003, "train/epsilon": 0.081}, 5, steps=steps
+    )
+    metrics = SessionMetrics(learners={"BTCUSDT": {"cnn": cnn, "dqn": dqn}})
+    found = current_values(SessionConfig(), metrics, 0.65)
+    assert found["learning_rate"] == ["", "cnn 0.002, dqn 0.0003; 1e-07 to 1", 1e-7, 1.0]
+    assert found["epsilon"] == ["0.081", "dqn; 0 to 1", 0.0, 1.0]
+    assert found["confidence"] == ["0.65", "0.5 to 1", 0.5, 1.0]
+    new = current_values(SessionConfig(), SessionMetrics(), 0.65)
+    assert new["learning_rate"][1].startswith("cnn 0.001, dqn 0.0003;")
+    assert new["epsilon"][:2] == ["", "no learner has it yet; 0 to 1"]
+
+
+@pytest.mark.parametrize("cycle, epsilon", [(4, "0.081"), (5, "0.2")])
+def test_a_value_that_was_set_holds_until_it_is_trained_with(cycle: int, epsilon: str) -> None:
+    dqn = RunRecord("d", "", {}, {"train/epsilon": 0.081}, 5, steps={"train/epsilon": 5})
+    result = json.dumps({"result": "applied", "value": "0.2", "cycle": cycle})
+    session = tagged(control_result__epsilon=result).session
+    metrics = SessionMetrics(session=session, learners={"BTCUSDT": {"dqn": dqn}})
+    assert current_values(SessionConfig(), metrics, 0.65)["epsilon"][0] == epsilon
+
+
+def test_a_decision_names_what_becomes_what() -> None:
+    scores = {"live/scored": 720.0, "live/edge": 0.0042, "live/edge_ci": 0.0112,
+              "live/pnl_bps": -12.4, "live/trades": 40.0}  # fmt: skip
+    metrics = SessionMetrics(
+        learners={"BTCUSDT": {"cnn": RunRecord("c", "", {"champion": "2"}, scores, 24)}},
+        champions={
+            "BTCUSDT": {champion_name("cnn"): RunRecord("f", "", {}, {"live/scored": 600}, 24)}
+        },
+    )
+    aliases = {1: "previous", 2: "champion", 3: "challenger"}
+    versions = [VersionRecord(n, f"r{n}", NOW, [alias], []) for n, alias in aliases.items()]
+    model = [ModelRecord("tickloop-btcusdt-cnn", versions)]
+
+    def rows(control: Control) -> list[list[str]]:
+        name = model[0].name
+        found = decision_of(
+            control, name, "BTCUSDT", "cnn", metrics, model, {"r1": {"live/scored": 90}}
+        )
+        assert found.markets == ["BTCUSDT"]
+        return [row[:3] for row in found.rows]
+
+    assert rows(Control.PROMOTE) == [
+        ["cnn as it is now, after cycle 24", "a new version, champion", "720"],
+        ["version 2, champion now", "previous", "600"],
+        ["version 1, previous now", "nothing: it stays in the registry", "90"],
+        ["version 3, challenger now", "what it is", "—"],
+    ]
+    assert rows(Control.ROLLBACK) == [
+        ["version 2, champion now", "nothing: it stays in the registry", "600"],
+        ["version 1, previous now", "champion", "90"],
+    ]
+    versions.pop(0)
+    assert rows(Control.ROLLBACK)[1][:2] == ["nobody", "champion"]
 
 
 def test_champion_is_its_version_and_how_it_does_now() -> None:
-    from trainers.config import SessionConfig
-
     learner = run(symbol="BTCUSDT", learner="cnn", champion="4")
     frozen = RunRecord("f", "RUNNING", {}, {"live/accuracy": 0.536}, 1)
     metrics = SessionMetrics(
@@ -147,6 +262,23 @@ def test_runs_have_their_kind_and_what_a_replay_found() -> None:
     ]  # fmt: skip
     assert cnn["scores"][0] == "no bars scored yet"
     assert cnn["note"] == "champion: version 2"
+
+
+def test_runs_have_the_state_of_their_session_and_champions_that_never_were_are_left_out() -> None:
+    def learner(name: str, kind: str = "learner", **metrics: float) -> RunRecord:
+        tags = {"session": "s", "symbol": "A", "learner": name, "kind": kind, "state": "paused"}
+        named = {key.replace("__", "/"): value for key, value in metrics.items()}
+        return RunRecord(name, "RUNNING", tags, named, 1)
+
+    stopped = run("s", "FINISHED", session="s", state="stopped")
+    served = learner("cnn.champion", "champion", live__scored=3.0)
+    never = learner("dqn.champion", "champion", live__scored=0.0)
+    rows = run_rows([stopped], [learner("cnn"), served, never])
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "s": "stopped", "cnn": "paused", "cnn.champion": "paused",
+    }  # fmt: skip
+    (killed,) = run_rows([run("s", "KILLED", session="s", state="live")], []).values()
+    assert killed["status"] == "failed"
 
 
 def test_model_is_bound_to_this_session_s_learner_only() -> None:

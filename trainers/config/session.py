@@ -29,7 +29,8 @@ from trainers.config.learners import (
 HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 LABELS = ("close", "mid")
-FEATURE_SETS = ("classic", "flow", "book")
+AUTO = "auto"
+FEATURE_SETS = (AUTO, "classic", "flow", "book")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,8 +46,9 @@ class TrainingConfig(SeedConfig):
         14_400, "newest bars that a cycle may learn from: 4 h", unit="s", low=200, high=86_400
     )
     features: str = setting(
-        "flow",
-        "the CNN's input columns; flow scored better on the real tapes",
+        AUTO,
+        "the CNN's input columns; auto is the richest that the source offers: book where it has"
+        " quotes, else flow",
         choices=FEATURE_SETS,
     )
     label: str = setting(
@@ -61,6 +63,17 @@ class TrainingConfig(SeedConfig):
         " venues the highest)", unit="bp",
         low=-1, high=1000,
     )  # fmt: skip
+
+    @property
+    def feature_set(self) -> str:
+        """The feature set; flow where nobody has looked yet what the source offers."""
+        return "flow" if self.features == AUTO else self.features
+
+    def with_features(self, *, quotes: bool) -> Self:
+        """Return the settings with the feature set for a source with or without quotes."""
+        if self.features != AUTO:
+            return self
+        return dataclasses.replace(self, features="book" if quotes else "flow")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

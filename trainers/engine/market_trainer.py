@@ -44,7 +44,9 @@ from trainers.engine.forecasting import Forecasting
 from trainers.engine.runners.roster import Roster
 from trainers.learners.learner import Model
 from trainers.names import Control
-from trainers.scoring.ledger import Forecasts, Outcomes
+from trainers.scoring.ledger import Forecasts, Outcomes, rows_between
+
+NO_CHAMPION = "there is no champion any more"
 
 
 class MarketTrainer:
@@ -185,9 +187,9 @@ class MarketTrainer:
         test = test_of(control, value, roster.tests)
         if control == Control.PROMOTE:
             yield from candidate_of(test, self.cycle, "hand", self.bars)
-        else:
-            yield RollbackWanted(test.name, self.cycle, "hand", test.verdict)
-        return f"{control} of {value} is on its way"
+            return f"{value} is being registered as champion"
+        yield RollbackWanted(test.name, self.cycle, "hand", test.verdict)
+        return f"the champion of {value} is being rolled back"
 
     def _install(self, event: ChampionInstalled) -> Iterator[Command]:
         """Install another version as champion; yield the event and the tags that say so."""
@@ -195,8 +197,8 @@ class MarketTrainer:
         first_look = test.challenge == 0
         test.install(event.version, event.model, event.challenge, self.newest_bar)
         if event.version or not first_look:
-            who = f"version {event.version}" if event.version else "nobody"
-            yield Happened(Code.CHAMPION, f"{test.name}: champion is now {who}")
+            what = f"champion is now version {event.version}" if event.version else NO_CHAMPION
+            yield Happened(Code.CHAMPION, f"{test.name}: {what}")
         yield RunUpdate(test.name, self.cycle, {}, verdict_tags(test))
 
     # ---- resume
@@ -214,12 +216,16 @@ class MarketTrainer:
             saved: the state of a ``Checkpoint``.
             bars: ``(T,)`` of dtype ``BAR``, the newest ``history_bars`` taken before the
                 checkpoint.
-            rows: all rows of the ledger that were final at the checkpoint.
+            rows: all rows of the ledger; those of later bars were not final at the checkpoint.
             models: returns the model of a registered version, given a learner's name and the
                 version's number.
         """
         self.wanted, self.paused = saved["wanted"], saved["paused"]
-        self._forecasting.restore(saved["next_bar"], saved["hashed_bar"], bars, rows)
+        newest = int(bars["ts_open"][-1]) if len(bars) else -1
+        outcomes, forecasts = (rows_between(part, -1, newest) for part in rows)
+        self._forecasting.restore(
+            saved["next_bar"], saved["hashed_bar"], bars, (outcomes, forecasts)
+        )
         not_resumed = self.roster.restore(saved["roster"], models)
         self.cycles.restore(saved["cycles"])
         return not_resumed

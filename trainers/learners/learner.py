@@ -119,6 +119,7 @@ class Versioned(Protocol):
     def export(self) -> tuple[Any, int] | None:
         """Return the torch module that forecasts now, and the number of raw bars that it takes.
 
+        If the module has ``outputs``, the names of its output's columns, the version tells them.
         None before the learner has learned.
         """
 

@@ -86,7 +86,7 @@ def baselines_of(config: SessionConfig, market: str = "") -> dict[str, Learner]:
 
 def _context(config: SessionConfig, market: str) -> Context:
     return Context(
-        market, config.seed, config.features, config.confidence, config.fee_bps, config.label
+        market, config.seed, config.feature_set, config.confidence, config.fee_bps, config.label
     )
 
 

@@ -2,8 +2,9 @@
 
     python -m trainers.promotion --model cnn --action promote|rollback|status
 
-It moves the aliases of ``tickloop-<symbol>-<model>``; a running session notices within seconds. The
-evidence is shown but does not bind a person: the audit record says who moved the alias.
+It moves the aliases of the model of one source, symbol and learner; a running session notices
+within seconds. The evidence is shown but does not bind a person: the audit record says who moved
+the alias.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import time
 from pathlib import Path
 
+from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from streaming.console import say
@@ -24,6 +26,8 @@ from trainers.names import (
     CHAMPION_ALIAS,
     CONTROL,
     CONTROL_RESULT,
+    SIMULATED,
+    SOURCE,
     Control,
     Tag,
     model_name,
@@ -37,7 +41,8 @@ from trainers.promotion.registry import (
     versions_of,
 )
 from trainers.tracking.model_reader import audit_of
-from trainers.tracking.runs.search import running_session
+from trainers.tracking.runs.launched import unquoted
+from trainers.tracking.runs.search import last_session, running_session
 from trainers.tracking.store import STORE_ERRORS, ensure_store
 
 ACTIONS = ("promote", "rollback", "status")
@@ -51,6 +56,10 @@ class PromoteConfig(Settings):
     model: str = setting("cnn", "the learner's name")
     action: str = setting("status", "what to do", choices=ACTIONS)
     symbol: str = setting("BTCUSDT", "the market")
+    source: str = setting(
+        "", "the market's source: sim, sim:MARKET, tape or a venue; empty for that of the running"
+        " session, or else of the last",
+    )  # fmt: skip
     version: int = setting(0, "which version to promote; 0 is the challenger", low=0)
 
 
@@ -61,10 +70,9 @@ def run(config: PromoteConfig, client: MlflowClient) -> str:
         ConfigError: if the model to show or roll back does not exist.
         RegistryError: if the registry or the running session cannot do it.
     """
-    name = model_name(config.symbol, config.model)
+    name = model_name(_source(config, client), config.symbol, config.model)
     if config.action == "promote":
-        version = config.version or version_of(client, name, CHALLENGER_ALIAS)
-        if version:
+        if version := config.version or _challenger(client, name):
             _check_known(client, name, version)
             promote(client, name, version, Move("promote", "hand"))
         else:
@@ -93,6 +101,19 @@ def status(client: MlflowClient, name: str) -> str:
     return "\n".join(lines)
 
 
+def _source(config: PromoteConfig, client: MlflowClient) -> str:
+    session = running_session(client) or last_session(client)
+    if config.source or session is None:
+        return config.source or SIMULATED
+    return unquoted(client.get_run(session).data.params.get(SOURCE, SIMULATED))
+
+
+def _challenger(client: MlflowClient, name: str) -> int:
+    """Return the newest challenger's version; 0 if there is none that is not champion already."""
+    version = version_of(client, name, CHALLENGER_ALIAS)
+    return 0 if version == version_of(client, name, CHAMPION_ALIAS) else version
+
+
 def _check_known(client: MlflowClient, name: str, version: int) -> None:
     there = [int(found.version) for found in versions_of(client, name)]
     if version not in there:
@@ -106,7 +127,7 @@ def _ask_session(client: MlflowClient, config: PromoteConfig, name: str) -> None
     if session is None:
         raise RegistryError(
             f"{name}: there is no challenger and no running session; a session registers one when"
-            " its cycles are done"
+            " it ends"
         )
     before = version_of(client, name, CHAMPION_ALIAS)
     client.set_tag(session, f"{CONTROL}{Control.PROMOTE}", config.model)
@@ -127,10 +148,13 @@ def _verdicts(client: MlflowClient, session: str, name: str) -> list[str]:
         experiments, f"tags.{Tag.SESSION} = '{session}' and tags.{Tag.VERDICT} != ''"
     )
     return [
-        json.loads(run.data.tags[Tag.VERDICT])["reason"]
-        for run in runs
-        if model_name(run.data.tags[Tag.SYMBOL], run.data.tags[Tag.LEARNER]) == name
+        json.loads(run.data.tags[Tag.VERDICT])["reason"] for run in runs if _model_of(run) == name
     ]
+
+
+def _model_of(run: Run) -> str:
+    tags, source = run.data.tags, run.data.params.get(SOURCE, SIMULATED)
+    return model_name(source, tags[Tag.SYMBOL], tags[Tag.LEARNER])
 
 
 @entry_point("promote", outside=STORE_ERRORS)

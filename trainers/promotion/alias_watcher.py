@@ -25,8 +25,8 @@ from streaming.errors import reason_of
 from streaming.events import Code
 from streaming.symbols import file_name
 from trainers.learners.learner import Model
-from trainers.names import CHAMPION_ALIAS, model_name
-from trainers.promotion.registry import RegistryError, next_challenge, version_of
+from trainers.names import CHAMPION_ALIAS, model_name, source_name
+from trainers.promotion.registry import RegistryError, next_challenge, source_of, version_of
 
 MODELS = "models"
 RETRY_SECONDS = 30.0  # after a version could not be loaded
@@ -56,10 +56,14 @@ class Versions:
     Args:
         client: the MLflow store's client.
         folder: the folder for the copies; created if missing.
+        source: the source of the session whose models they are.
+
+    Attributes:
+        source: the session's source.
     """
 
-    def __init__(self, client: MlflowClient, folder: Path) -> None:
-        self._client, self._folder = client, folder
+    def __init__(self, client: MlflowClient, folder: Path, source: str) -> None:
+        self._client, self._folder, self.source = client, folder, source
 
     def load(self, symbol: str, learner: str, version: int) -> Model | None:
         """Return a version's model; None for version 0.
@@ -69,7 +73,7 @@ class Versions:
         """
         if version == 0:
             return None
-        name = model_name(symbol, learner)
+        name = model_name(self.source, symbol, learner)
         copy = self._folder / f"{file_name(name)}-{version}"
         try:
             if not copy.exists():
@@ -107,6 +111,8 @@ def _program(folder: Path) -> Model:
 class AliasWatcher:
     """Watches which versions of some learners are champion.
 
+    A version that was made on another source counts as no champion, which is reported once.
+
     Args:
         client: the MLflow store's client.
         versions: loads the versions' models.
@@ -121,6 +127,7 @@ class AliasWatcher:
     ) -> None:
         self._client, self._versions, self._tell = client, versions, tell
         self._known: dict[tuple[str, str], int] = {}
+        self._ours: dict[tuple[str, int], bool] = {}  # whether a version is of this source
         self._next_tries: dict[tuple[str, int], float] = {}  # of versions that failed, monotonic
         self.arrivals: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
 
@@ -135,8 +142,10 @@ class AliasWatcher:
         its files may be away for a while. Until then the champion before it continues.
         """
         for symbol, learner in learners:
-            name = model_name(symbol, learner)
+            name = model_name(self._versions.source, symbol, learner)
             version = version_of(self._client, name, CHAMPION_ALIAS)
+            if not self._is_ours(name, version):
+                version = 0
             if self._known.get((symbol, learner)) == version or self._rests(name, version):
                 continue
             try:
@@ -149,6 +158,20 @@ class AliasWatcher:
             challenge = next_challenge(self._client, name, version)
             self.arrivals.put(Arrival(symbol, learner, version, model, challenge))
             self._known[symbol, learner] = version
+
+    def _is_ours(self, name: str, version: int) -> bool:
+        """Return whether a version may serve this session; report one that may not."""
+        if version and (name, version) not in self._ours:
+            made_on, ours = source_of(self._client, name, version), self._versions.source
+            self._ours[name, version] = made_on == source_name(ours)
+            if not self._ours[name, version]:
+                self._tell(
+                    Code.VERSION_UNUSABLE,
+                    f"{name} version {version} does not serve: it was made on"
+                    f" {made_on or 'an unknown source'}, and this session's source is {ours};"
+                    " promote a version of this source",
+                )
+        return self._ours.get((name, version), True)
 
     def _rests(self, name: str, version: int) -> bool:
         """Return whether the version could not be loaded a moment ago."""

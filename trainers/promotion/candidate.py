@@ -27,7 +27,7 @@ from trainers.engine.commands import CandidateWanted
 from trainers.learners.determinism import deterministic
 from trainers.learners.registry import learners_of
 from trainers.names import model_name
-from trainers.promotion.registry import Move, promote, prune, record, version_of_candidate
+from trainers.promotion.registry import Move, promote, version_of_candidate
 from trainers.promotion.versions import log_version
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
 from trainers.recording.files import CONFIG
@@ -90,12 +90,12 @@ def register(client: MlflowClient, session: Path, file: Path) -> int:
     """
     request = load_checkpoint(file)
     assert request is not None
-    name = model_name(request["symbol"], request["learner"])
+    config = SessionConfig.load(session / CONFIG)
+    name = model_name(config.source, request["symbol"], request["learner"])
     candidate = f"{session.name} {request['cycle']}"
     told = (request["by"], session.name, request["cycle"], request["verdict"])
     version = version_of_candidate(client, name, candidate)
     if not version:
-        config = SessionConfig.load(session / CONFIG)
         learner: Any = learners_of(config, request["symbol"])[request["learner"]]
         learner.load_state_dict(request["state"])
         module, _ = learner.export()
@@ -107,12 +107,10 @@ def register(client: MlflowClient, session: Path, file: Path) -> int:
             learner=request["learner"],
             module=module,
             example=np.stack([raw[:-1], raw[1:]]),
-            step=request["cycle"],
+            move=Move("register", *told),
             candidate=candidate,
         )
-        record(client, name, version, Move("register", *told))
     promote(client, name, version, Move("promote", *told))
-    prune(client, name)
     return version
 
 

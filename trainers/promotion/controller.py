@@ -32,6 +32,7 @@ class PromotionController:
 
     Args:
         session: the session's folder.
+        source: the session's source.
         watcher: the watcher of the registry's aliases.
         roll_back: moves a model's alias back to the previous champion, given the model's name.
         later: runs a task in a thread that may wait for the store.
@@ -40,11 +41,12 @@ class PromotionController:
     def __init__(
         self,
         session: Path,
+        source: str,
         watcher: AliasWatcher,
         roll_back: Callable[[str, Move], object],
         later: Callable[[Callable[[], object]], None],
     ) -> None:
-        self._session, self._watcher = session, watcher
+        self._session, self._source, self._watcher = session, source, watcher
         self._roll_back, self._later = roll_back, later
         self._learners: list[tuple[str, str]] = []
         self._coming: dict[tuple[str, str], list[subprocess.Popen[bytes]]] = {}
@@ -81,7 +83,8 @@ class PromotionController:
         """Make the previous champion the champion again, as soon as the store answers."""
         verdict = wanted.verdict.as_dict() if wanted.verdict else None
         move = Move("rollback", wanted.by, self._session.name, wanted.cycle, verdict)
-        self._later(functools.partial(self._roll_back, model_name(market, wanted.learner), move))
+        name = model_name(self._source, market, wanted.learner)
+        self._later(functools.partial(self._roll_back, name, move))
 
     def wait(self) -> None:
         """Wait until the candidates on their way are registered, a minute each at most.

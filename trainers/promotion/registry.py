@@ -1,7 +1,8 @@
 """The model registry: which version is champion, how that changes, and the record of it.
 
-The aliases ``champion``, ``challenger`` and ``previous`` of ``tickloop-<symbol>-<learner>`` are the
-single source of truth. Evidence, a person's command and MLflow's own UI all move them; a session
+The aliases ``champion``, ``challenger`` and ``previous`` of ``tickloop-<symbol>-<learner>`` (for
+other sources than the simulated market ``tickloop-<source>-<symbol>-<learner>``) are the single
+source of truth. Evidence, a person's command and MLflow's own UI all move them; a session
 watches them and forecasts with the version they name. Every move made here is recorded in a tag
 ``audit.N`` of the version, which is never changed.
 """
@@ -18,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from streaming.errors import TickloopError
-from trainers.names import AUDIT, CHALLENGER_ALIAS, CHAMPION_ALIAS, PREVIOUS_ALIAS
+from trainers.names import AUDIT, CHAMPION_ALIAS, PREVIOUS_ALIAS, SOURCE, source_name
 from trainers.tracking.model_reader import audit_of
 
 # A tag with the number of challenges so far: on a version, those against it as champion; on a
@@ -61,8 +62,27 @@ def version_of(client: MlflowClient, name: str, alias: str) -> int:
         raise
 
 
+def source_of(client: MlflowClient, name: str, version: int) -> str:
+    """Return the ``source_name`` of the session that made a version; empty if nothing tells it.
+
+    A version that was registered before versions had the tag is known by its run.
+    """
+    found = client.get_model_version(name, str(version))
+    if SOURCE in found.tags:
+        return str(found.tags[SOURCE])
+    try:
+        return source_name(client.get_run(found.run_id or "").data.params.get(SOURCE, ""))
+    except MlflowException as e:
+        if e.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return ""  # its run was deleted, or it has none
+        raise
+
+
 def promote(client: MlflowClient, name: str, version: int, move: Move) -> None:
-    """Make a version the champion; the champion before it becomes ``previous``."""
+    """Make a version the champion; the champion before it becomes ``previous``.
+
+    It keeps the alias ``challenger``, if it has it, until a newer version takes that.
+    """
     before = version_of(client, name, CHAMPION_ALIAS)
     if before == version:
         return
@@ -70,8 +90,6 @@ def promote(client: MlflowClient, name: str, version: int, move: Move) -> None:
     if before:
         client.set_registered_model_alias(name, PREVIOUS_ALIAS, str(before))
     client.set_registered_model_alias(name, CHAMPION_ALIAS, str(version))
-    if version_of(client, name, CHALLENGER_ALIAS) == version:
-        client.delete_registered_model_alias(name, CHALLENGER_ALIAS)
 
 
 def roll_back(client: MlflowClient, name: str, move: Move) -> int:

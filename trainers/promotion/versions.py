@@ -6,6 +6,8 @@ import contextlib
 import importlib.metadata
 import logging
 import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import mlflow
 import mlflow.pytorch
@@ -16,12 +18,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from datamodules.features import raw_columns
-from streaming.bars import Bars
-from streaming.console import say
 from streaming.errors import reason_of
+from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.own_code import LearnerError
-from trainers.names import CHALLENGER_ALIAS, model_name
+from trainers.names import CHALLENGER_ALIAS, SOURCE, model_name, source_name
+from trainers.promotion.model_card import metadata, model_card
+from trainers.promotion.registry import CANDIDATE, Move, prune, record
 
 # The packages that serving needs; MLflow would take six seconds to infer them.
 REQUIREMENTS = [
@@ -38,24 +41,29 @@ def log_version(
     learner: str,
     module: nn.Module,
     example: NDArray[np.float64],
-    step: int,
+    move: Move,
     candidate: str = "",
 ) -> int:
     """Log a model, register it and make it the challenger; return its version's number.
 
+    Old versions are pruned.
+
     Args:
         client: the MLflow store's client.
-        run_id: the learner's run.
+        run_id: the learner's run, whose params say on which source it learned.
         symbol: the market.
         learner: the learner's name.
         module: the model in eval mode: raw bars ``(B, T, 16)`` float64 -> one tensor.
-        example: ``(B, T, 16)`` float64, real bars; B >= 2, or the export would fix B at 1.
-        step: the cycle whose metrics belong to the version.
+        example: ``(B, T, 16)`` float64, real bars; B >= 2, or the export would fix B at 1. If the
+            module has ``outputs``, the names of its output's columns, the version tells them.
+        move: the audit record of this; the metrics of its cycle belong to the version.
         candidate: an identifier by which ``version_of_candidate`` finds the version again.
     """
     mlflow.set_tracking_uri(client.tracking_uri)
-    experiment = client.get_run(run_id).info.experiment_id
-    logged = client.create_logged_model(experiment, name=learner, source_run_id=run_id)
+    run = client.get_run(run_id)
+    source = run.data.params[SOURCE]
+    logged = client.create_logged_model(run.info.experiment_id, name=learner, source_run_id=run_id)
+    bars, outputs = example.shape[1], getattr(module, "outputs", ())
     _quiet()
     mlflow.pytorch.log_model(
         module,
@@ -63,19 +71,24 @@ def log_version(
         input_example=example,
         pip_requirements=REQUIREMENTS,
         model_id=logged.model_id,
-        step=step,
+        step=move.cycle,
+        metadata=metadata(bars, outputs),
     )
-    name = model_name(symbol, learner)
+    name = model_name(source, symbol, learner)
     with contextlib.suppress(MlflowException):  # it exists from the second version on
-        client.create_registered_model(name)
+        told = f"{learner} on {symbol}, made by Tickloop sessions with the source {source}"
+        client.create_registered_model(name, description=told)
     version = client.create_model_version(
         name,
         f"models:/{logged.model_id}",
         run_id,
-        tags={"candidate": candidate} if candidate else None,
+        tags={SOURCE: source_name(source), **({CANDIDATE: candidate} if candidate else {})},
+        description=model_card(name, symbol, learner, bars, outputs, run.data.params),
         model_id=logged.model_id,
     ).version
     client.set_registered_model_alias(name, CHALLENGER_ALIAS, str(version))
+    record(client, name, int(version), move)
+    prune(client, name)
     return int(version)
 
 
@@ -85,41 +98,67 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")
 
 
-def register(
-    client: MlflowClient, run_id: str, market: str, runner: LearnerRunner, bars: Bars, cycle: int
-) -> int | None:
-    """Register the model with which a learner forecasts now.
+class Registered(NamedTuple):
+    """What came of registering a learner.
+
+    Attributes:
+        version: the version's number; 0 if the learner is not registered.
+        text: the result, or the reason, in words.
+    """
+
+    version: int
+    text: str
+
+
+def register_learners(
+    client: MlflowClient, session: str, trainer: MarketTrainer, runs: Mapping[str, str]
+) -> Iterator[Registered]:
+    """Register each learner of a market as it forecasts now; yield what came of it.
+
+    A learner none of whose forecasts has been scored is not registered.
 
     Args:
         client: the MLflow store's client.
-        run_id: the learner's run.
-        market: the market's symbol.
-        runner: the learner's runner.
-        bars: ``(T,)`` of dtype ``BAR``; the newest become the model's input example.
-        cycle: the cycle whose metrics belong to the version.
-
-    Returns:
-        The version's number; None if the learner has no model to register.
+        session: run id of the session.
+        trainer: the market's engine, between two cycles.
+        runs: the run ids by learner.
     """
-    try:
-        exported = runner.exported()
-    except LearnerError as e:
-        say(f"{runner.name} {market} is not registered: its export failed ({reason_of(e)})")
-        return None
-    if exported is None:
-        return None
+    for runner in trainer.roster.learners:
+        who = f"{runner.name} {trainer.market}"
+        try:
+            if not trainer.tested(runner.name):
+                if trainer.cycle:
+                    yield _refused(who, "none of its forecasts has been scored")
+            elif (exported := runner.exported()) is not None:
+                yield _registered(client, session, trainer, runner, exported, runs[runner.name])
+        except LearnerError as e:
+            yield _refused(who, f"its export failed ({reason_of(e)})")
+
+
+def _registered(
+    client: MlflowClient,
+    session: str,
+    trainer: MarketTrainer,
+    runner: LearnerRunner,
+    exported: tuple[Any, int],
+    run_id: str,
+) -> Registered:
     module, n_bars = exported
+    who = f"{runner.name} {trainer.market}"
     if not isinstance(module, nn.Module):
-        what = type(module).__name__
-        say(f"{runner.name} {market} is not registered: it exports a {what}, no torch module")
-        return None
-    raw = raw_columns(bars[-n_bars - 1 :])
-    return log_version(
+        return _refused(who, f"it exports a {type(module).__name__}, no torch module")
+    raw = raw_columns(trainer.bars[-n_bars - 1 :])
+    version = log_version(
         client,
         run_id,
-        symbol=market,
+        symbol=trainer.market,
         learner=runner.name,
         module=module,
         example=np.stack([raw[:-1], raw[1:]]),
-        step=cycle,
+        move=Move("register", "end", session, trainer.cycle),
     )
+    return Registered(version, f"registered {who} version {version}")
+
+
+def _refused(who: str, why: str) -> Registered:
+    return Registered(0, f"{who} is not registered: {why}")

@@ -150,10 +150,11 @@ class ReplayRuns:
         launched: str | None = None,
     ) -> None:
         self._client, self._config = client, config
+        self._of = client.get_run(session).info.run_name or session[:8]
         self._tags: dict[str, str] = {Tag.REPLAY_OF: session}
         if what_if:
             self._tags[Tag.WHAT_IF] = what_if
-        self.run_id = launched or create_run(client, f"replay of {session[:8]}", {})
+        self.run_id = launched or create_run(client, f"replay of {self._of}", {})
         tags = {
             **self._tags, Tag.KIND: Kind.REPLAY, Tag.SESSION: self.run_id,
             Tag.SYMBOL: config.symbols,
@@ -167,7 +168,7 @@ class ReplayRuns:
     def make(self, market: str, learner: str, kind: Kind, learner_kind: str) -> None:
         """Create the run of a learner."""
         tags = learner_tags(self.run_id, market, learner, kind, learner_kind) | self._tags
-        run_id = create_run(self._client, f"{learner} {market} (replay)", tags)
+        run_id = create_run(self._client, f"replay of {self._of} {learner}", tags)
         describe_run(self._client, run_id, self._config, {Tag.STATUS: Status.IDLE})
         self._runs[run_name(market, learner)] = run_id
 

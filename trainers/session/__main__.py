@@ -28,11 +28,13 @@ from trainers.replay.earlier import replay_at_the_end
 from trainers.replay.runs import not_replayed_yet
 from trainers.session.access import Passwords
 from trainers.session.addresses import Announcer, addresses_of
-from trainers.session.end import finish
+from trainers.session.end import finish, register_afterwards, tell_the_end
 from trainers.session.preflight import LOOPBACK
 from trainers.session.processes.children import children_of
 from trainers.session.processes.supervisor import Supervisor
 from trainers.session.start import before_the_start, begin
+from trainers.states import State
+from trainers.tracking.reader import SessionReader
 from trainers.tracking.store import STORE_ERRORS
 
 
@@ -74,7 +76,7 @@ def _run(
     client: MlflowClient, run_id: str, config: SessionConfig, root: Path, passwords: Passwords
 ) -> int:
     """Run the processes of a session that has its run; end the run, however they end."""
-    session, code = session_folder(root, run_id), 1
+    session, code, state = session_folder(root, run_id), 1, State.FAILED
     try:
         with before_the_start():
             (session / TAPE).mkdir(parents=True, exist_ok=True)
@@ -87,14 +89,19 @@ def _run(
             assert experiment is not None
         say(f"session    {run_id}  ({config.source}, {config.symbols})")
         on_end(lambda *_: supervisor.stop())
-        code = supervisor.run(Announcer(addresses_of(config, experiment.experiment_id)))
+        addresses = addresses_of(config, experiment.experiment_id, run_id)
+        code = supervisor.run(Announcer(addresses))
     except KeyboardInterrupt:
         code = 0
         on_end(lambda *_: None)  # it ends already
         raise
     finally:
-        finish(client, session, code)
-    if code == 0 and resolved.parity and not supervisor.stopped:  # it has ended by itself
+        state = finish(client, session, code)
+    if state == State.STOPPED:
+        register_afterwards(session, resolved)
+    tell_the_end(client, SessionReader(root), session, state)
+    if state == State.ENDED and resolved.parity and not supervisor.stopped:
+        say("replay     of the record, to see that it gives the same values; Ctrl-C skips it")
         replay_at_the_end(session, lambda: supervisor.stopped)
     return code
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from streaming.console import say
 from trainers.config import SessionConfig
@@ -30,19 +30,30 @@ class Announcer:
                 say(f"{name:<10} {url}")
 
 
-def addresses_of(config: SessionConfig, experiment: str) -> dict[str, str]:
-    """Return the URLs to announce, by name; ``experiment`` is the id that MLflow's UI opens."""
+def addresses_of(config: SessionConfig, experiment: str, session: str) -> dict[str, str]:
+    """Return the URLs to announce, by name.
+
+    Args:
+        config: the session's settings.
+        experiment: the id of the experiment with the learners' runs.
+        session: run id of the session, whose runs MLflow's UI shows.
+    """
     found = {}
     if config.page_port:
-        found["page"] = f"http://{_reached_at(config.page_host)}:{config.page_port}"
+        found["page"] = f"http://{reached_at(config.page_host)}:{config.page_port}"
     if config.mlflow_ui_port:
         # Without workflowType MLflow's UI opens its GenAI view.
-        view = f"/#/experiments/{experiment}/runs?workflowType=machine_learning"
+        asked = {
+            "workflowType": "machine_learning",
+            "compareRunsMode": "CHART",
+            "searchFilter": f"tags.session = '{session}'",
+        }
+        view = f"/#/experiments/{experiment}/runs?{urlencode(asked, quote_via=quote)}"
         found["MLflow UI"] = f"http://{LOOPBACK}:{config.mlflow_ui_port}{view}"
     return found
 
 
-def _reached_at(host: str) -> str:
+def reached_at(host: str) -> str:
     """Return the host in a URL with which this machine reaches a server listening on ``host``."""
     if host in ("", "0.0.0.0", "::"):
         return LOOPBACK

@@ -1,39 +1,67 @@
-"""Ends a session in MLflow: what its processes have left to deliver, and the status of its runs."""
+"""Ends a session: what its processes have left to deliver, its runs in MLflow, its models."""
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
 from streaming.console import say
 from streaming.errors import TickloopError, reason_of
-from trainers.names import Tag
-from trainers.tracking.runs.lifecycle import end_runs
+from trainers.config import SessionConfig
+from trainers.names import Kind, Tag
+from trainers.recording.files import CHECKPOINT, of_market
+from trainers.states import State
+from trainers.tracking.reader import SessionReader, TrackingAwayError
+from trainers.tracking.runs.lifecycle import describe_the_end, end_runs
 from trainers.tracking.store import STORE_ERRORS
+from trainers.tracking.summary import summary_of
 from trainers.tracking.uploads import leave_nothing_behind
 
+REGISTERED_LOG = "registered.log"
 
-def finish(client: MlflowClient, session: Path, code: int) -> None:
-    """Deliver the rest of the session's record to the store, and end the session's runs."""
+
+def finish(client: MlflowClient, session: Path, code: int) -> State:
+    """Deliver the rest of a session's record to the store, and end the session's runs.
+
+    Args:
+        client: the MLflow store's client.
+        session: the session's folder.
+        code: the session's exit code.
+
+    Returns:
+        How the session ended.
+    """
     delivered = give_store_the_rest(client, session)
+    state = State.FAILED if code else State.STOPPED
     try:
-        end(client, session, code)
+        return end(client, session, code)
     except (*STORE_ERRORS, OSError) as e:
         if delivered:  # else it was said that the store is away
             text = f"the runs of session {session.name} could not be ended: {reason_of(e)}"
             say(text, error=True)
+    return state
 
 
-def end(client: MlflowClient, session: Path, code: int) -> None:
-    """End the runs of a session as an exit code says.
+def end(client: MlflowClient, session: Path, code: int) -> State:
+    """End the runs of a session; return how it ended.
 
     Raises:
         MlflowException: if the store does not answer.
     """
-    text = "ended" if code == 0 else f"ended with code {code}"
+    run = client.get_run(session.name)
+    if code:
+        state = State.FAILED
+    else:  # a trainer that has nothing left to do has said so
+        state = State.ENDED if run.data.tags.get(Tag.STATE) == State.ENDED else State.STOPPED
+    text = f"{state} with code {code}" if code else str(state)
     client.set_tag(session.name, Tag.STATUS_TEXT, text)
-    end_runs(client, session.name, "FINISHED" if code == 0 else "FAILED")
+    end_runs(client, session.name, state)
+    return state
 
 
 def give_store_the_rest(client: MlflowClient, session: Path) -> bool:
@@ -48,3 +76,43 @@ def give_store_the_rest(client: MlflowClient, session: Path) -> bool:
         )
         return False
     return True
+
+
+def register_afterwards(session: Path, config: SessionConfig) -> None:
+    """Have a process that outlives the session register what its learners have learned."""
+    checkpoints = [of_market(session, name, CHECKPOINT) for name in config.symbol_list]
+    if not config.learner_list or not any(path.exists() for path in checkpoints):
+        return
+    words = [sys.executable, "-m", "trainers.promotion.at_end", str(session)]
+    with (session / REGISTERED_LOG).open("ab") as log:
+        process = subprocess.Popen(
+            ["nice", "-n", "19", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    say(
+        f"models     {', '.join(config.learner_list)}: being registered in the background, by"
+        f" process {process.pid}; the result will be in {session / REGISTERED_LOG}"
+    )
+
+
+def tell_the_end(client: MlflowClient, reader: SessionReader, session: Path, state: State) -> None:
+    """Say what came of a session, where to look at it, and how to go on; MLflow is told too."""
+    try:
+        run = reader.session_run(session.name)
+        runs = reader.learner_runs(session.name)
+    except TrackingAwayError as e:
+        say(f"session    {state}; its scores are not known now ({e})")
+        return
+    learners = [run for run in runs if run.tags.get(Tag.KIND) == Kind.LEARNER]
+    told = summary_of(run, learners, state, time.time())
+    with contextlib.suppress(*STORE_ERRORS, OSError):  # they were read from it a moment ago
+        describe_the_end(client, told, session.name, learners)
+    say(f"session    {told.title}")
+    for line in told.learners:
+        say(f"           {line}")
+    say(f"page       again with: python -m ui.app --session {run.run_id}")
+    say("MLflow UI  again with: mlflow ui; its address is the one above")
+    say(f"go on      {told.resume}")

@@ -74,7 +74,7 @@ def check(config: SessionConfig, passwords: Passwords) -> SessionConfig:
     """Check the settings and ports of a session, without starting anything.
 
     Returns:
-        The settings, with the symbols spelled as a tape spells them.
+        The settings, with symbols as a tape spells them and the features that the source allows.
 
     Raises:
         TickloopError: if a setting is wrong, or a port is taken or is to be used twice; the text
@@ -98,8 +98,8 @@ def check(config: SessionConfig, passwords: Passwords) -> SessionConfig:
     check_port("mlflow_ui_port", LOOPBACK, config.mlflow_ui_port)
     if not config.plays_locally:
         check_venue(config)
-    else:  # last, as it may take seconds and say something
-        spelled = check_source(config)
-        if spelled != config.symbol_list:
-            config = dataclasses.replace(config, symbols=",".join(spelled))
-    return config
+        return config.with_features(quotes=config.quotes)
+    source = check_source(config)  # last, as it may take seconds and say something
+    if source.symbols != config.symbol_list:
+        config = dataclasses.replace(config, symbols=",".join(source.symbols))
+    return config.with_features(quotes=source.quotes)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
+from streaming.console import say
 from streaming.errors import ConfigError, RingError, reason_of
 from trainers.config import SessionConfig, session_folder
 from trainers.session.access import Passwords
@@ -40,15 +41,18 @@ def begin(
     config: SessionConfig, root: Path, passwords: Passwords
 ) -> tuple[MlflowClient, str, SessionConfig]:
     """Create a session, or resume one; return the store's client, its run id and its settings."""
+    given = config
     if not config.resume:
         config = check(config, passwords)
+        say(f"starting   {market_in_words(config)}; Ctrl-C ends it")
     client = MlflowClient(ensure_store(root))
     check_folder(session_folder(root, ""))
     _close_the_dead(client, root)
     if not config.resume:
-        return client, start_session(client, config, root), config
+        return client, start_session(client, config, root, given), config
     run_id = session_to_resume(client, root, config.resume)
     session = session_folder(root, run_id)
+    say(f"resuming   session {run_id}; Ctrl-C ends it")
     wait_for_the_last(session)
     resumed = resumed_config(config, session)
     _check_patiently(resumed, passwords)
@@ -58,6 +62,19 @@ def begin(
         finish(client, session, 1)
         raise
     return client, run_id, resumed
+
+
+def market_in_words(config: SessionConfig) -> str:
+    """Return what market a session follows.
+
+    >>> market_in_words(SessionConfig()), market_in_words(SessionConfig(source="sim:ar1"))
+    ('the simulated market, BTCUSDT', 'the simulated market ar1, BTCUSDT')
+    >>> market_in_words(SessionConfig(source="tape:ticks.zip"))
+    'the tape ticks.zip, BTCUSDT'
+    """
+    kind, _, name = config.source.partition(":")
+    words = {"sim": "the simulated market", "tape": "the tape"}.get(kind, f"the venue {kind}")
+    return f"{words} {name}".rstrip() + f", {config.symbols}"
 
 
 def _close_the_dead(client: MlflowClient, root: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reads the registered models ``tickloop-<symbol>-<learner>`` from MLflow as plain data.
+"""Reads the registered models ``tickloop-…`` from MLflow as plain data.
 
 MLflow registry -> read_models -> page
 """

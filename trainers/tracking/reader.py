@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import math
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.rest_utils import http_request_safe
 
 from streaming.errors import reason_of
-from trainers.names import CONTROL, EXPERIMENT, Kind, Tag
+from trainers.names import CONTROL, CONTROL_ASKED, EXPERIMENT, Kind, Tag
 from trainers.tracking.model_reader import ModelRecord, read_models
 from trainers.tracking.store import STORE_ERRORS, sqlite_path, tracking_uri
 
@@ -195,10 +197,19 @@ class SessionReader:
         with _answering():
             return read_models(self._client())
 
-    def ask(self, session: str, control: str, value: str) -> None:
-        """Make an operator's request by setting the tag ``control/<control>`` of a session."""
+    def ask(self, session: str, control: str, value: str, by: str = "") -> None:
+        """Make an operator's request by setting the tag ``control/<control>`` of a session.
+
+        Args:
+            session: the session's run id.
+            control: the control's name.
+            value: its argument.
+            by: who asks; empty if nobody knows.
+        """
+        asked = {"value": value, "by": by, "ts": time.time()}
+        tags = {f"{CONTROL_ASKED}{control}": json.dumps(asked), f"{CONTROL}{control}": value}
         with _answering():
-            self._client().set_tag(session, f"{CONTROL}{control}", value)
+            self._client().log_batch(session, tags=[RunTag(*tag) for tag in tags.items()])
 
     def _client(self) -> MlflowClient:
         if self._made is None:

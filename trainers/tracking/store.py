@@ -42,6 +42,9 @@ from trainers.names import EXPERIMENT
 # MLflow's messages about creating tables would only distract the person who started a session.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 
+# The tag by which MLflow's UI knows that an experiment trains models and has no traces.
+EXPERIMENT_KIND, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
+
 LOCK_SECONDS = 60
 CONNECT_SECONDS = 5
 SQLITE = "sqlite:///"
@@ -144,7 +147,7 @@ def _ensure_sqlite(path: Path, uri: str, artifacts: Path) -> None:
 def _ensure_experiment(client: MlflowClient, artifacts: str | None) -> None:
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is None:
-        client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+        client.create_experiment(EXPERIMENT, artifacts, {EXPERIMENT_KIND: MODEL_TRAINING})
     elif found.lifecycle_stage == LifecycleStage.DELETED:
         raise StoreError(
             f"the MLflow experiment {EXPERIMENT!r} was deleted; bring it back with:"

@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from trainers.names import CHAMPION_ALIAS, Tag, model_name
+from trainers.names import CHAMPION_ALIAS, SIMULATED, SOURCE, Tag, model_name
 from trainers.tracking.model_reader import ModelRecord
 from ui.alerts.rules import CHAMPION, SESSION, STATE, STATUS, STREAM, Value
 from ui.live.header import OLD_SECONDS
@@ -102,6 +102,7 @@ def _of_champions(
         if CHAMPION_ALIAS in version.aliases
     }
     for symbol, runs in metrics.learners.items():
-        for who in runs:
-            version = champions.get(model_name(symbol, who), NO_CHAMPION)
+        for who, run in runs.items():
+            name = model_name(run.params.get(SOURCE, SIMULATED), symbol, who)
+            version = champions.get(name, NO_CHAMPION)
             yield Series(symbol, who, CHAMPION), version

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping
 
@@ -35,10 +34,10 @@ NONE_YET = "none yet"
 # The label has the unit, the cells do not.
 EDGE = Line("edge", "edge over best baseline, nats", nats, NONE_YET)
 COLUMNS = (
+    Line("pnl_bps", "P&L after costs, bp", lambda value: f"{value:+,.1f}", NONE_YET),
     Line("accuracy", "accuracy, %", lambda value: f"{100 * value:.1f}", NONE_YET),
     Line("log_loss", "log-loss, nats", decimals, NONE_YET),
     EDGE,
-    Line("pnl_bps", "P&L after costs, bp", lambda value: f"{value:+,.1f}", NONE_YET),
 )
 OF_FORECASTERS = ("accuracy", "log_loss", "edge")
 # Prefix of the metrics of a window -> its label, the shortest window first.
@@ -48,23 +47,16 @@ WINDOW_LABELS = {
 }
 
 
-def score_head() -> str:
-    """Return the head of the table of scores; a cell has the end of its texts' keys.
+def windows_of(span_seconds: float) -> dict[str, str]:
+    """Return the windows that are shorter than the ledger, and the session: prefix -> label.
 
-    The scripts read the columns from here, so that no other place names them.
+    A longer window would hold the same rows as the session.
     """
-    columns = "".join(
-        f'<th colspan="{len(WINDOW_LABELS)}" scope="colgroup">{html.escape(column.label)}</th>'
-        for column in COLUMNS
-    )
-    windows = "".join(
-        f'<th scope="col" class="n" data-key="{prefix}{column.key}">{label}</th>'
-        for column in COLUMNS
+    return {
+        prefix: label
         for prefix, label in WINDOW_LABELS.items()
-    )
-    first = '<th rowspan="2" scope="col">learner</th>'
-    scored = '<th rowspan="2" scope="col" class="n">bars<br>scored</th>'
-    return f'<tr>{first}{scored}{columns}</tr><tr id="windows">{windows}</tr>'
+        if (seconds := WINDOWS[prefix]) is None or seconds < span_seconds
+    }
 
 
 def evidence(
@@ -97,7 +89,13 @@ def evidence(
     return ViewModel(
         texts,
         {
-            "scores": {"rows": rows, "learners": ours, "challengers": challengers},
+            "scores": {
+                "rows": rows,
+                "learners": ours,
+                "challengers": challengers,
+                "windows": windows_of(ledger.span_seconds),
+                "columns": [[column.key, column.label] for column in COLUMNS],
+            },
             "curves": ledger.curves,
             "costs": {name: _bars(ledger, name) for name in ours if name in ledger.costs},
         },

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from datamodules.labels import CLOSE
+from streaming.ticks import NS_PER_S
 from trainers.recording.errors import LedgerError
 from trainers.recording.tail import LedgerTail
 from trainers.scoring.interval import Estimate
@@ -42,12 +43,14 @@ class LedgerScores:
         costs: learner -> its P&L at 0, 1 and 2 times the cost.
         control: log E, its peak and the number of bars of the bet that the permuted-label control
             knows something; None before the first bar.
+        span_seconds: how long it is from the first bar to the last.
     """
 
     windows: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
     curves: dict[str, list[list[float]]] = dataclasses.field(default_factory=dict)
     costs: dict[str, list[Estimate]] = dataclasses.field(default_factory=dict)
     control: tuple[float, float, int] | None = None
+    span_seconds: float = 0.0
 
 
 class LedgerScorer:
@@ -112,6 +115,7 @@ class LedgerScorer:
             {n: curve(scored[n].samples()) for n in learners if scored[n].scored.any()},
             {n: by_cost(papers[n].since(scored[n].first)) for n in learners if _began(scored[n])},
             self._bet_on_control(scored),
+            float(moves.bar[-1] - moves.bar[0]) / NS_PER_S,
         )
 
     def _bet_on_control(self, scored: Mapping[str, Scored]) -> tuple[float, float, int] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from string import Template
 from typing import Any
 
 import gradio as gr
@@ -12,7 +11,6 @@ from gradio.events import api as add_api
 from starlette.middleware.cors import CORSMiddleware
 
 from ui.auth.prefix import Prefixed
-from ui.evidence.evidence_view import score_head
 from ui.gradio_app.answers import Answers
 from ui.gradio_app.arguments import checked
 from ui.gradio_app.deferred import Loaded
@@ -21,7 +19,7 @@ from ui.gradio_app.permissions import may_view
 from ui.server.assets import STATIC, head, style
 from ui.session_view import SessionView
 
-PARTS = ("bar", "live", "runs", "evidence", "alerts")
+PARTS = ("bar", "live", "trades", "runs", "evidence", "alerts")
 
 # Gradio adds the scripts to the page while it renders the skeleton: whichever comes last starts.
 START = "window.Tickloop?.start()"
@@ -48,7 +46,7 @@ class PageBlocks(gr.Blocks):
 def skeleton() -> str:
     """Return the page's markup with its styles."""
     parts = "".join((STATIC / "parts" / f"{part}.html").read_text("utf-8") for part in PARTS)
-    return f"<style>{style()}</style>{Template(parts).substitute(score_head=score_head())}"
+    return f"<style>{style()}</style>{parts}"
 
 
 def load(session: SessionView, host: str, port: int) -> Loaded:

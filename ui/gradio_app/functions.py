@@ -1,4 +1,4 @@
-"""The page's API: four named functions for ``gradio_client`` and plain POST.
+"""The page's API: named functions for ``gradio_client`` and plain POST.
 
 Each argument has a default; an empty symbol is the session's first. Types are checked before
 (``ui.gradio_app.arguments``).
@@ -16,8 +16,10 @@ from trainers.names import Control, Tag
 from trainers.tracking.reader import RunRecord, TrackingAwayError
 from ui.gradio_app.arguments import AWAY, ENDED, RefusedError
 from ui.gradio_app.permissions import for_viewers
-from ui.live.market import Market, tick_record
+from ui.live.market import Counters, Market, tick_record
 from ui.mlflow.session_metrics import RUNNING
+from ui.model_input import FORECASTER_BARS, MOST_BARS, NoBarsError, bars_for_model
+from ui.session_state import state_texts
 from ui.session_view import SessionView
 
 COLUMNS = (
@@ -26,7 +28,7 @@ COLUMNS = (
 
 
 class ApiFunctions:
-    """The four functions, bound to one session.
+    """The functions, bound to one session.
 
     Raises (all of them):
         RefusedError: for an unknown symbol, naming the known ones.
@@ -65,6 +67,26 @@ class ApiFunctions:
         rows = self._market(symbol).rows(_limit(limit) or self.session.config.bar_ring)
         return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
+    @for_viewers
+    def get_bars_for_model(self, symbol: str = "", bars: int = FORECASTER_BARS) -> dict:  # type: ignore[type-arg]
+        """Return the newest whole bars as a served model version takes them.
+
+        Args:
+            symbol: the market; the session's first one if empty.
+            bars: how many; the description of the version says how many it takes.
+
+        Returns:
+            inputs, a batch of one with the bars oldest first, and columns, the names of a bar's
+            numbers. It is the body of a request to `mlflow models serve`.
+        """
+        if not 0 < bars <= MOST_BARS:
+            raise RefusedError(f"bars: got {bars}; allowed: 1 to {MOST_BARS}")
+        market = self._market(symbol)
+        try:
+            return bars_for_model(self.session.folder, market.symbol, bars)
+        except NoBarsError as e:
+            raise RefusedError(str(e)) from e
+
     def send_training_data_to_models(self, symbol: str = "") -> dict:  # type: ignore[type-arg]
         """Ask for a training cycle now; where there are passwords, the operator's is needed.
 
@@ -93,23 +115,36 @@ class ApiFunctions:
         """Return the state of the session, its stream and each learner.
 
         Returns:
-            session, its state in MLflow, stream (the first symbol's, and each in symbols),
-            learners by symbol and name with status and newest metrics, the last events with ts,
-            code and text, the cycle, and metrics_age_seconds since MLflow was read (null if never).
+            session, stream (the first symbol's, and each in symbols), learners by symbol and name
+            with status and newest metrics, the last events with ts, code and text, the cycle, and
+            metrics_age_seconds since MLflow was read (null if never). Session, streams and
+            learners have a state: starting, warming up, live, paused, stalled, stopped, ended or
+            failed.
         """
-        metrics = self.session.poller.metrics
+        metrics, over = self.session.poller.metrics, self.session.over
         run = metrics.session
-        stream = {name: _stream(market) for name, market in self.session.markets.items()}
+        counters = {name: market.counters() for name, market in self.session.markets.items()}
+        words = {
+            name: state_texts(name, metrics, counters, self.session.config, over)
+            for name in counters
+        }
+        stream = {
+            name: {"state": words[name]["stream.status"], **_stream(found)}
+            for name, found in counters.items()
+        }
         return {
             "session": self.session.run_id,
-            "state": run.state if run else "UNKNOWN",
+            "state": next(iter(words.values()))["state"],
             "stream": {
                 **next(iter(stream.values())),
                 "symbols": stream,
                 "metrics": dict(run.metrics) if run else {},
             },
             "learners": {
-                symbol: {name: _learner(run) for name, run in runs.items()}
+                symbol: {
+                    name: {"state": words[symbol][f"{name}.status"], **_learner(run)}
+                    for name, run in runs.items()
+                }
                 for symbol, runs in metrics.learners.items()
             },
             "events": [dataclasses.asdict(event) for event in metrics.events],
@@ -122,6 +157,7 @@ class ApiFunctions:
         return [
             self.get_tick_cache_for_training,
             self.get_one_second_bars,
+            self.get_bars_for_model,
             self.send_training_data_to_models,
             self.training_status,
         ]
@@ -149,8 +185,7 @@ def _limit(limit: int) -> int:
     return limit
 
 
-def _stream(market: Market) -> dict[str, Any]:
-    counters = market.counters()
+def _stream(counters: Counters | None) -> dict[str, Any]:
     return dataclasses.asdict(counters) if counters else {"connection": "WAITING"}
 
 

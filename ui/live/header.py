@@ -6,8 +6,6 @@ import math
 from typing import Any
 
 from datamodules.mids import BP
-from trainers.config import SessionConfig
-from trainers.names import Tag
 from ui.live.market import Counters
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.views.formatting import count, duration, signed
@@ -21,12 +19,10 @@ MOST_DECIMALS = 100  # that a browser can show
 
 def header(rows: list[list[Any]], metrics: SessionMetrics, decimals: int) -> Texts:
     """Return the texts of the first line."""
-    session = metrics.session
     return {
         "price": f"{rows[-1][4]:,.{decimals}f}" if rows else WAITING,
         "change": _change(rows),
         "notice": " · ".join(_notices(metrics)),
-        "session.text": session.tags.get(Tag.STATUS_TEXT, "") if session else "",
         "cycle": "By cycle" if metrics.cycle is None else f"By cycle, now {metrics.cycle:,}",
     }
 
@@ -37,20 +33,17 @@ def _notices(metrics: SessionMetrics) -> list[str]:
         notices.append("waiting for MLflow")
     elif metrics.age > OLD_SECONDS:
         notices.append(f"MLflow does not answer: metrics are {duration(metrics.age)} old")
-    if metrics.session and not metrics.running:
-        notices.append(f"this session has ended ({metrics.session.state})")
     return notices
 
 
-def stream(counters: Counters | None, config: SessionConfig) -> Texts:
+def stream(counters: Counters | None) -> Texts:
     """Return the texts of the stream's card."""
     if counters is None:
         keys = ("ticks", "bars", "rate", "lag", "gaps")
-        return {"stream.status": "WAITING", **{f"stream.{key}": WAITING for key in keys}}
+        return {f"stream.{key}": WAITING for key in keys}
     rate, lag = counters.ticks_per_second, counters.lag_ms
     gaps = f"{counters.gaps:,} not repaired" if counters.gaps else "0"
     return {
-        "stream.status": counters.status(config.stale_seconds),
         "stream.ticks": f"{count(counters.ticks)} over {duration(counters.span_seconds)}",
         "stream.bars": count(counters.bars),
         "stream.rate": "no bar yet" if rate is None else f"{rate:.1f}",

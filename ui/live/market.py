@@ -1,16 +1,11 @@
 """One symbol's market as the page shows it, read from the feed's ring files.
 
-    tick cache, bar ring -> Market -> chart rows, counters
-
-A chart row is ``[time, open, high, low, close, volume, sma_20, sma_50, gap, trades]``: time in
-unix seconds, prices in quote currency, volume in base currency; an average is None until there are
-enough bars; gap has the flags of ``streaming.bars``: 1 trades are missing, 2 a wrong print. Each
-average is taken over a fixed window of closes, so that a row has the same values whenever it is
-read.
+tick cache, bar ring -> Market -> bars, the forming ones too; counters
 """
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import math
 import time
@@ -18,15 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datamodules.features import WARMUP_BARS
-from datamodules.indicators import sma
-from streaming.bars import Bars, bars_of
+from streaming.bars import BAR, Bars, bars_of
 from streaming.cache import bar_ring, tick_cache
 from streaming.counters import ConnectionState
 from streaming.ring import Ring
 from streaming.ticks import LATE, NS_PER_S, Side, Ticks, make_ticks
+from ui.chart.candles import WARMUP, Row, candles_of, rows_of
 
 RATE_BARS = 10
 STALE = "STALE"
@@ -68,6 +61,8 @@ class Market:
 
     def __init__(self, session: Path, symbol: str, grace_ns: int = 0) -> None:
         self.session, self.symbol, self.grace_ns = session, symbol, grace_ns
+        # This many bars back, a bar was final before any tick of the forming bars came.
+        self._back = 1 + math.ceil(grace_ns / NS_PER_S)
         self._cache: Ring | None = None
         self._bars: Ring | None = None
 
@@ -86,9 +81,10 @@ class Market:
             return make_ticks(0)
         return self._cache.tail(limit or self._cache.capacity).rows
 
-    def rows(self, limit: int) -> list[list[Any]]:
-        """Return the newest ``limit`` chart rows, the forming bar last."""
-        return self.rows_from(self.final - limit)[-limit:]
+    def rows(self, limit: int) -> list[Row]:
+        """Return the rows of the newest ``limit`` bars, see ``ui.chart.candles``."""
+        final, forming = self.bars_from(self.final - limit - WARMUP)
+        return rows_of(candles_of(np.concatenate([final, forming]), 1))[-limit:]
 
     @property
     def final(self) -> int:
@@ -100,22 +96,21 @@ class Market:
         """The lowest seq of a final bar that is still kept."""
         return self._bars.oldest if self.open() and self._bars is not None else 0
 
-    def rows_from(self, seq: int) -> list[list[Any]]:
-        """Return the chart rows of the final bars from ``seq`` on, then of the forming ones."""
+    def bars_from(self, seq: int, stop: int | None = None) -> tuple[Bars, Bars]:
+        """Return the final bars from ``seq`` on, before ``stop``, and the forming ones after."""
         if not self.open() or self._bars is None:
-            return []
-        first, final = self._bars.read(seq - WARMUP_BARS)
-        bars = np.concatenate([final, self._forming(final)])
-        columns = [
-            (bars["ts_open"] // NS_PER_S).tolist(),
-            *(bars[name].tolist() for name in ("open", "high", "low", "close")),
-            [_short(volume) for volume in bars["volume"].tolist()],
-            _means(bars["close"], 20),
-            _means(bars["close"], 50),
-            bars["gap"].tolist(),
-            bars["trades"].tolist(),
-        ]
-        return [list(row) for row in zip(*columns, strict=True)][max(0, seq - first) :]
+            return np.zeros(0, BAR), np.zeros(0, BAR)
+        first, final = self._bars.read(seq - self._back, stop)
+        return final[max(0, seq - first) :], self._forming(final)
+
+    def bars_before(self, time: int, most: int) -> Bars:
+        """Return at most ``most`` final bars that open before ``time``, unix seconds."""
+        if not self.open() or self._bars is None:
+            return np.zeros(0, BAR)
+        stop = bisect.bisect_left(
+            range(self.oldest, self.final), time * NS_PER_S, key=self._opens_at
+        )
+        return self._bars.read(self.oldest + stop - most, self.oldest + stop).rows
 
     def counters(self) -> Counters | None:
         """Return the stream's counters, or None if it has not begun."""
@@ -144,13 +139,16 @@ class Market:
             else None,
         )
 
+    def _opens_at(self, seq: int) -> int:
+        assert self._bars is not None
+        return int(self._bars.read(seq, seq + 1).rows["ts_open"][0])
+
     def _forming(self, final: Bars) -> Bars:
         """Return the bars after ``final`` as they are so far."""
         if self._cache is None or not len(final):
             return final[:0]
-        # This many bars back, a bar was final before any tick of the forming bars came.
-        back = 1 + math.ceil(self.grace_ns / NS_PER_S)
-        start = int(final["final_seq"][-back]) - 1 if len(final) >= back else 0
+        enough = len(final) >= self._back
+        start = int(final["final_seq"][-self._back]) - 1 if enough else 0
         ticks = self._cache.read(start).rows
         end = int(final["ts_open"][-1]) + NS_PER_S
         ticks = ticks[(ticks["ts_event"] >= end) & (ticks["flags"] & LATE == 0)]
@@ -172,19 +170,6 @@ def tick_record(tick: np.void) -> dict[str, Any]:
         "ts_event": int(tick["ts_event"]),
         "ts_init": int(tick["ts_init"]),
     }
-
-
-def _means(close: NDArray[np.float64], window: int) -> list[float | None]:
-    """Return the mean of each ``window`` closes at its last bar; None before the first."""
-    missing: list[float | None] = [None] * min(len(close), window - 1)
-    if len(close) < window:
-        return missing
-    return missing + [_short(mean) for mean in sma(close, window).tolist()]
-
-
-def _short(value: float) -> float:
-    """Round to ten significant digits: all that a chart can show, in half the bytes."""
-    return float(f"{value:.10g}")
 
 
 def _finite(value: float) -> float | None:

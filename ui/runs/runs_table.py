@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from trainers.names import Kind, Tag
+from trainers.states import State, over_of
 from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord
-from ui.mlflow.session_metrics import RUNNING, is_agent
+from ui.mlflow.session_metrics import is_agent
 from ui.views.formatting import (
     NO_TRADES,
     NOT_APPLICABLE,
@@ -49,11 +50,16 @@ def run_rows(sessions: Iterable[RunRecord], learners: Iterable[RunRecord]) -> Ro
     for run in learners:
         scores = _scores(run)
         session = run.tags.get(Tag.SESSION, "")
-        if session in rows:
+        if session in rows and not _never_served(run):
             name = " ".join(reversed(run.name))
             kind = run.tags.get(Tag.KIND, "")
             rows[run.run_id] = _row(run, session, name, kind, scores, _learner_note(run))
     return rows
+
+
+def _never_served(run: RunRecord) -> bool:
+    """Return whether a run is that of a champion that there was none of."""
+    return run.tags.get(Tag.KIND) == Kind.CHAMPION and not run.metrics.get("live/scored")
 
 
 def _scores(run: RunRecord) -> list[str]:
@@ -64,7 +70,8 @@ def _scores(run: RunRecord) -> list[str]:
 def _row(
     run: RunRecord, session: str, name: str, kind: str, scores: Sequence[str], note: str
 ) -> dict[str, Any]:
-    state = run.tags.get(Tag.STATUS, run.state) if run.state == RUNNING else run.state
+    tag = run.tags.get(Tag.STATE)
+    state = over_of(tag, run.state) or tag or run.tags.get(Tag.STATUS, State.LIVE)
     cycles = UNKNOWN if run.cycle is None else count(run.cycle)
     return {
         "id": run.run_id, "session": session, "started": round(run.started), "name": name,

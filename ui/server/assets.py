@@ -2,6 +2,8 @@
 
 /live/page.js?v=HASH    lightweight-charts, out of the installed ``lwcharts`` package, and the
                         scripts of ``ui/static``; cached for ever
+/live/glossary#NAME     what the words and the metrics mean
+/live/glossary.json     the same for the page's help: {name: [unit, meaning]}
 """
 
 from __future__ import annotations
@@ -13,14 +15,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from fastapi import FastAPI
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
+
+from ui.views.glossary import TERMS, WORDS
+from ui.views.glossary_page import glossary_page
 
 STATIC = Path(__file__).parents[1] / "static"
 STYLES = ("base.css", "live.css", "tables.css", "alerts.css", "access.css")
 SCRIPTS = (
-    "base.js", "spinner.js", "shades.js", "strip.js", "marks.js", "candles.js", "cycle_chart.js",
-    "card.js", "panel.js", "controls.js", "tabs.js", "figures.js", "evidence.js", "compare.js",
-    "runs.js", "theme.js", "alerts.js", "access.js", "live.js",
+    "base.js", "time.js", "request.js", "help.js", "spinner.js", "axis.js", "shades.js", "strip.js",
+    "marks.js", "legend.js", "candles.js", "history.js", "viewport.js", "overlays.js",
+    "cycle_chart.js", "card.js", "panel.js", "dialog.js", "fields.js", "controls.js", "decision.js",
+    "tabs.js", "figures.js", "evidence.js", "compare.js", "runs.js", "equity.js", "trades.js",
+    "theme.js", "title.js", "alerts.js", "access.js", "live.js",
 )  # fmt: skip
 SCRIPT = "/live/page.js"
 FOR_EVER = {
@@ -67,3 +74,13 @@ def add_asset_routes(app: FastAPI) -> None:
     @app.get(SCRIPT)
     async def all_scripts() -> Response:
         return Response(packed, media_type="text/javascript", headers=FOR_EVER)
+
+    glossary = glossary_page()
+
+    @app.get("/live/glossary")
+    async def words() -> HTMLResponse:
+        return HTMLResponse(glossary)
+
+    @app.get("/live/glossary.json")
+    async def terms() -> dict[str, list[str]]:
+        return {name: list(term) for name, term in (TERMS | WORDS).items()}

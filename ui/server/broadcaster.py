@@ -10,10 +10,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
+from ui.chart.candles import LENGTHS
 from ui.views.view_model import ViewModel, changes
 
 logger = logging.getLogger(__name__)
@@ -24,11 +25,18 @@ PHASE = 0.05
 BACKLOG = 2
 
 
+class Topic(NamedTuple):
+    """What a subscriber looks at: a symbol, in candles of some seconds."""
+
+    symbol: str
+    seconds: int
+
+
 class Subscriber:
     """One open websocket's queue of messages; ``None`` ends it."""
 
-    def __init__(self, symbol: str) -> None:
-        self.symbol = symbol
+    def __init__(self, topic: Topic) -> None:
+        self.topic = topic
         self.queue: asyncio.Queue[str | None] = asyncio.Queue(BACKLOG)
 
     def clear(self) -> None:
@@ -46,23 +54,27 @@ class Broadcaster:
     """Sends each subscriber a whole view model first, then only what changed.
 
     Args:
-        view_model: returns a symbol's view model as it is now.
+        view_model: returns the view model of a symbol, in candles of some seconds, as it is now.
         symbols: all symbols; the first one is the default.
     """
 
-    def __init__(self, view_model: Callable[[str], ViewModel], symbols: list[str]) -> None:
+    def __init__(self, view_model: Callable[[str, int], ViewModel], symbols: list[str]) -> None:
         self.view_model, self.symbols = view_model, symbols
         self.subscribers: set[Subscriber] = set()
-        self._shown: dict[str, ViewModel] = {}
-        self._whole: dict[str, str] = {}  # encoded once for all who come between two messages
+        self._shown: dict[Topic, ViewModel] = {}
+        self._whole: dict[Topic, str] = {}  # encoded once for all who come between two messages
         self._closing = False
 
-    def subscribe(self, symbol: str) -> Subscriber:
-        """Add a subscriber to ``symbol``, or to the first one if it is unknown."""
-        subscriber = Subscriber(symbol if symbol in self.symbols else self.symbols[0])
-        if subscriber.symbol not in self._shown:
-            self._shown[subscriber.symbol] = self.view_model(subscriber.symbol)
-        subscriber.queue.put_nowait(None if self._closing else self._first(subscriber.symbol))
+    def subscribe(self, symbol: str, seconds: int = 1) -> Subscriber:
+        """Add a subscriber; what is unknown is the first symbol, or candles of a second."""
+        topic = Topic(
+            symbol if symbol in self.symbols else self.symbols[0],
+            seconds if seconds in LENGTHS else LENGTHS[0],
+        )
+        subscriber = Subscriber(topic)
+        if topic not in self._shown:
+            self._shown[topic] = self.view_model(*topic)
+        subscriber.queue.put_nowait(None if self._closing else self._first(topic))
         self.subscribers.add(subscriber)
         return subscriber
 
@@ -70,9 +82,9 @@ class Broadcaster:
         """Remove a subscriber, and end its messages."""
         self.subscribers.discard(subscriber)
         subscriber.end()
-        if not any(other.symbol == subscriber.symbol for other in self.subscribers):
-            self._shown.pop(subscriber.symbol, None)
-            self._whole.pop(subscriber.symbol, None)
+        if not any(other.topic == subscriber.topic for other in self.subscribers):
+            self._shown.pop(subscriber.topic, None)
+            self._whole.pop(subscriber.topic, None)
 
     def close(self) -> None:
         """End every subscriber's messages."""
@@ -84,33 +96,33 @@ class Broadcaster:
         """Publish once a second until cancelled."""
         while True:
             await asyncio.sleep(SECONDS - (time.time() - PHASE) % SECONDS)
-            for symbol in {subscriber.symbol for subscriber in self.subscribers}:
+            for topic in {subscriber.topic for subscriber in self.subscribers}:
                 try:
-                    self.publish(symbol)
+                    self.publish(topic)
                 except Exception:
                     # The edge of the task: this second's message is lost, the next has all.
-                    logger.exception("could not show %s", symbol)
+                    logger.exception("could not show %s", topic.symbol)
 
-    def publish(self, symbol: str) -> None:
-        """Send what changed to all subscribers of ``symbol``, be it nothing: a heartbeat."""
-        new = self.view_model(symbol)
-        message = _encode(changes(self._shown[symbol], new))
-        self._shown[symbol] = new
-        self._whole.pop(symbol, None)
+    def publish(self, topic: Topic) -> None:
+        """Send what changed to all subscribers of ``topic``, be it nothing: a heartbeat."""
+        new = self.view_model(*topic)
+        message = _encode(changes(self._shown[topic], new))
+        self._shown[topic] = new
+        self._whole.pop(topic, None)
         for subscriber in self.subscribers:
-            if subscriber.symbol != symbol:
+            if subscriber.topic != topic:
                 continue
             if subscriber.queue.full():  # too slow for changes: begin again with the whole
                 subscriber.clear()
-                subscriber.queue.put_nowait(self._first(symbol))
+                subscriber.queue.put_nowait(self._first(topic))
             else:
                 subscriber.queue.put_nowait(message)
 
-    def _first(self, symbol: str) -> str:
-        if symbol not in self._whole:
-            about = {"symbol": symbol, "symbols": self.symbols}
-            self._whole[symbol] = _encode(about | changes(None, self._shown[symbol]))
-        return self._whole[symbol]
+    def _first(self, topic: Topic) -> str:
+        if topic not in self._whole:
+            about = {**topic._asdict(), "symbols": self.symbols}
+            self._whole[topic] = _encode(about | changes(None, self._shown[topic]))
+        return self._whole[topic]
 
 
 def _encode(message: dict[str, Any]) -> str:

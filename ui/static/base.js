@@ -45,6 +45,13 @@
 
   Tickloop.byId = (id) => document.getElementById(id);
 
+  /* Whether the page's messages come. Those of a session that is over come to an end with it. */
+  Tickloop.showConnection = (panel, connected) => {
+    const missed = !connected && !panel.texts.get("over.title");
+    document.body.classList.toggle("tl-stale", missed);
+    panel.put("link", missed ? "reconnecting" : "");
+  };
+
   /* A key of series: a dash in its colour, and its name. */
   Tickloop.key = (names) =>
     names.flatMap((name, i) => [Tickloop.element("i", "", `k${i % Tickloop.SERIES}`), name]);

@@ -1,5 +1,5 @@
-/* The chart: candles, averages, forecasts, volume. One chart lives as long as its tab: bars are set
-   once and then updated, so that nothing is drawn anew and the zoom stays. */
+/* The chart: candles, averages, forecasts, volume. One chart lives as long as its tab: candles are
+   set once and then updated, so that nothing is drawn anew and the zoom stays. */
 (function () {
   "use strict";
   const L = window.LightweightCharts;
@@ -7,51 +7,47 @@
   const { colour, chartOptions } = Tickloop;
   const KEPT_ROWS = 930; // at the live edge
   const MOST_ROWS = 1020; // then it is cut to those
-  const MOST_ROWS_AWAY = 7200; // while older bars are on the screen
-  const RIGHT_BARS = 4; // empty space right of the newest bar
+  const RIGHT_BARS = 4; // empty space right of the newest candle
   const [PRICE, STRIP, VOLUME] = [0, 1, 2]; // panes
+  const STRETCH = { [PRICE]: 5, [STRIP]: 1.6, [VOLUME]: 1 };
+  const CLOSED = 0.05; // the stretch of a pane that is not shown
 
-  /* A row of ui/live/market.py, which comes every second and therefore without names. */
+  /* A row of ui/chart/candles.py, which comes every second and therefore without names. */
   const barOf = ([time, open, high, low, close, volume, sma20, sma50, gap]) =>
     ({ time, open, high, low, close, volume, sma20, sma50, gap });
-  const BROKEN = 2; // of a bar's gap, see streaming/bars.py
   const MOST_DECIMALS = 8; // that lightweight-charts tells apart
-  const volumeOf = ({ time, open, close, volume }) => ({
-    time,
-    value: volume,
-    color: colour(close >= open ? "up-soft" : "down-soft"),
-  });
+  const direction = ({ open, close }) => (close >= open ? "up" : "down");
+  const volumeOf = (bar) => ({ time: bar.time, value: bar.volume, color: colour(`${direction(bar)}-soft`) });
 
   class Candles {
     constructor(frame, openCycle) {
       this.rows = new Map(); // time -> bar
       this.symbol = null;
+      this.seconds = 1; // of a candle
       this.decimals = 2;
       this.unit = 1; // of the chart's prices: small ones are charted in a smaller unit
-      this.legend = frame.querySelector("#legend");
-      this.chart = L.createChart(frame.querySelector("#chart"), {
+      this.chart = Tickloop.createTimeChart(frame.querySelector("#chart"), {
         autoSize: true,
         rightPriceScale: { borderVisible: false },
-        timeScale: {
-          timeVisible: true,
-          secondsVisible: true,
-          borderVisible: false,
-          rightOffset: RIGHT_BARS,
-        },
+        timeScale: { rightOffset: RIGHT_BARS },
         crosshair: { mode: L.CrosshairMode.Normal },
       });
       this.addSeries();
       this.strip = new Tickloop.Strip(this.chart, STRIP, frame.querySelector("#strip-legend"));
       const legend = frame.querySelector("#marks-legend");
       this.marks = new Tickloop.Marks(this.chart, this.candles, legend, openCycle);
+      this.legend = new Tickloop.Legend(this, frame);
       this.recolour();
-      this.listen(frame);
+      new ResizeObserver(() => this.placeLegend(frame)).observe(frame);
+      Tickloop.time.onChange(() => this.redraw());
     }
 
     addSeries() {
       const plain = { priceLineVisible: false, lastValueVisible: false };
       const line = { ...plain, lineWidth: 2, crosshairMarkerVisible: false };
-      this.candles = this.chart.addSeries(L.CandlestickSeries, { borderVisible: false });
+      this.candles = this.chart.addSeries(L.CandlestickSeries, { ...plain, borderVisible: false });
+      // The library's own tag shows the newest candle on the screen, not the price.
+      this.tag = this.candles.createPriceLine({ price: 0, lineWidth: 1, lineStyle: L.LineStyle.Dotted });
       this.sma20 = this.chart.addSeries(L.LineSeries, line);
       this.sma50 = this.chart.addSeries(L.LineSeries, line);
       this.gaps = new Tickloop.Gaps();
@@ -59,8 +55,7 @@
       this.chart.addPane(true); // the strip's, there before anything is forecast
       const format = { priceFormat: { type: "volume" } };
       this.volume = this.chart.addSeries(L.HistogramSeries, { ...plain, ...format }, VOLUME);
-      const factors = { [PRICE]: 5, [STRIP]: 1.6, [VOLUME]: 1 };
-      this.chart.panes().forEach((pane, i) => pane.setStretchFactor(factors[i]));
+      this.chart.panes().forEach((pane, i) => pane.setStretchFactor(STRETCH[i]));
     }
 
     candleOf({ time, open, high, low, close }) {
@@ -72,19 +67,6 @@
       return bar[name] === null ? { time: bar.time } : { time: bar.time, value: bar[name] / this.unit };
     }
 
-    listen(frame) {
-      this.chart.subscribeCrosshairMove((at) => {
-        this.hovered = at.time;
-        this.describe();
-        this.strip.describe(at.time);
-      });
-      for (const button of frame.querySelectorAll("[data-bars]")) {
-        button.onclick = () => this.show(button.dataset.bars);
-      }
-      const place = () => this.placeLegend(frame);
-      new ResizeObserver(place).observe(frame);
-    }
-
     /* The strip's legend stands at the top of its pane. */
     placeLegend(frame) {
       requestAnimationFrame(() => {
@@ -94,18 +76,35 @@
       });
     }
 
+    get first() {
+      return this.rows.keys().next().value ?? Infinity;
+    }
+
+    get last() {
+      return [...this.rows.keys()].pop() ?? -Infinity;
+    }
+
     /* Show a first message; after a reconnect it continues what is here, zoom included. */
-    set({ symbol, rows = [], forecasts = [], trades = [], cycle_marks: cycles = [] }) {
+    set({ symbol, seconds = 1, rows = [], ...marks }) {
       const bars = rows.map(barOf);
       const first = bars.length ? bars[0].time : Infinity;
-      const last = [...this.rows.keys()].pop();
-      const same = symbol === this.symbol;
-      const older = same && last >= first - 1 ? [...this.rows.values()] : [];
-      this.symbol = symbol;
+      const same = symbol === this.symbol && seconds === this.seconds;
+      const older = same && this.last >= first - seconds ? [...this.rows.values()] : [];
+      Object.assign(this, { symbol, seconds });
       this.replace([...older.filter((bar) => bar.time < first), ...bars], same);
-      const start = [...this.rows.keys()][0] ?? Infinity;
-      this.strip.set(forecasts, same, start);
-      this.marks.set(trades, cycles, same, start);
+      this.setMarks(marks, same);
+    }
+
+    /* Show a part of the past. */
+    prepend({ rows, ...marks }) {
+      const bars = rows.map(barOf).filter((bar) => bar.time < this.first);
+      this.replace([...bars, ...this.rows.values()], false);
+      this.setMarks(marks, true);
+    }
+
+    setMarks({ forecasts = [], ...marks }, keep) {
+      this.strip.set(forecasts, keep, this.first);
+      this.marks.set(marks, keep, this.first);
     }
 
     replace(bars, keepZoom) {
@@ -118,16 +117,36 @@
       this.sma50.setData(bars.map((bar) => this.averageOf("sma50", bar)));
       this.gaps.set(bars);
       if (away && bars.length && away.to > bars[0].time) scale.setVisibleRange(away);
-      this.describe();
+      this.drawTag();
+      this.legend.describe();
     }
 
-    /* Whether someone has scrolled to older bars. */
+    /* Draw everything anew: the times of another zone have other weights. */
+    redraw() {
+      const bars = [...this.rows.values()];
+      const range = this.chart.timeScale().getVisibleLogicalRange();
+      this.replace([], false);
+      this.strip.clear();
+      this.marks.clear();
+      this.replace(bars, false);
+      this.strip.draw();
+      this.marks.draw();
+      if (range) this.chart.timeScale().setVisibleLogicalRange(range);
+    }
+
+    /* Whether someone has scrolled to older candles. */
     away() {
       return this.chart.timeScale().scrollPosition() < 0;
     }
 
-    update({ rows = [], forecasts, trades, cycle_marks: cycles }) {
-      let last = [...this.rows.keys()].pop() ?? -Infinity;
+    /* Whether someone looks at candles that are not kept at the live edge. */
+    looksBack() {
+      const range = this.chart.timeScale().getVisibleLogicalRange();
+      return this.away() || (range && range.from < this.rows.size - KEPT_ROWS - RIGHT_BARS);
+    }
+
+    update({ rows = [], forecasts, ...marks }) {
+      let last = this.last;
       for (const bar of rows.map(barOf)) {
         const older = bar.time < last; // a bar of late trades, where the feed waits for them
         if (older && !this.rows.has(bar.time)) continue;
@@ -136,21 +155,29 @@
         this.volume.update(volumeOf(bar), older);
         this.sma20.update(this.averageOf("sma20", bar), older);
         this.sma50.update(this.averageOf("sma50", bar), older);
-        if (bar.gap) this.gaps.add(bar.time);
+        if (bar.gap) this.gaps.add(bar.time, this.seconds);
         last = Math.max(last, bar.time);
       }
+      if (rows.length) this.drawTag();
       if (forecasts) this.strip.update(forecasts);
-      this.marks.update(trades, cycles);
+      this.marks.update(marks);
       this.trim();
-      this.describe();
+      this.legend.describe();
     }
 
     trim() {
-      if (this.rows.size <= (this.away() ? MOST_ROWS_AWAY : MOST_ROWS)) return;
+      if (this.rows.size <= MOST_ROWS || this.looksBack()) return;
       this.replace([...this.rows.values()].slice(-KEPT_ROWS), true);
-      const first = [...this.rows.keys()][0];
-      this.strip.set([], true, first);
-      this.marks.set([], [], true, first);
+      this.setMarks({}, true);
+      this.onTrim?.();
+    }
+
+    /* The tag on the axis is the price, whatever part of the chart is on the screen. */
+    drawTag() {
+      const bar = this.rows.get(this.last);
+      const shown = { lineVisible: Boolean(bar), axisLabelVisible: Boolean(bar) };
+      const price = bar ? bar.close / this.unit : 0;
+      this.tag.applyOptions({ ...shown, price, color: colour(bar ? direction(bar) : "muted") });
     }
 
     setDecimals(decimals) {
@@ -170,34 +197,17 @@
       this.marks.setLearners(learners);
     }
 
-    setConfidence(confidence) {
-      this.strip.setConfidence(confidence);
-      this.marks.setConfidence(confidence);
-    }
-
-    /* Show the newest bars ("live": at the zoom there is). */
-    show(bars) {
-      const scale = this.chart.timeScale();
-      if (bars === "live") return scale.scrollToPosition(RIGHT_BARS, false);
-      scale.setVisibleLogicalRange({ from: this.rows.size - bars, to: this.rows.size + RIGHT_BARS });
-    }
-
-    /* Write the bar under the mouse, or the newest one, into the legend. */
-    describe() {
-      const bar = this.rows.get(this.hovered) ?? [...this.rows.values()].pop();
-      const [text, sma20, sma50] = this.legend.children;
-      if (!bar) {
-        text.textContent = "no bars yet";
-        sma20.textContent = sma50.textContent = "";
-        return;
+    /* Show or hide an overlay. */
+    show(name, visible) {
+      const panes = { forecasts: STRIP, volume: VOLUME };
+      if (name in panes) {
+        const stretch = visible ? STRETCH[panes[name]] : CLOSED;
+        this.chart.panes()[panes[name]].setStretchFactor(stretch);
       }
-      const price = (value) => (value === null ? "needs more bars" : value.toFixed(this.decimals));
-      const clock = new Date(bar.time * 1000).toISOString().slice(11, 19);
-      const [open, high, low, close] = [bar.open, bar.high, bar.low, bar.close].map(price);
-      const gap = bar.gap & BROKEN ? "  BROKEN: a wrong print" : bar.gap ? "  GAP: trades are missing" : "";
-      text.textContent = `${clock} UTC  O ${open}  H ${high}  L ${low}  C ${close}  V ${bar.volume}${gap}`;
-      sma20.textContent = `SMA 20 ${price(bar.sma20)}`;
-      sma50.textContent = `SMA 50 ${price(bar.sma50)}`;
+      if (name === "forecasts") this.strip.show(visible);
+      else if (name === "gaps") this.gaps.show(visible);
+      else if (this[name]) this[name].applyOptions({ visible });
+      else this.marks.show(name, visible);
     }
 
     recolour() {
@@ -207,10 +217,12 @@
       this.sma20.applyOptions({ color: colour("a") });
       this.sma50.applyOptions({ color: colour("b") });
       this.volume.setData([...this.rows.values()].map(volumeOf));
+      this.drawTag();
       this.strip.recolour();
       this.marks.recolour();
     }
   }
 
+  Candles.RIGHT_BARS = RIGHT_BARS;
   Tickloop.Candles = Candles;
 })();

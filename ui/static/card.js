@@ -55,8 +55,7 @@
 
     async show(cycle) {
       this.cycle = cycle;
-      const version = this.marks().get(cycle)?.version;
-      byId("cycle-title").textContent = `Cycle ${cycle}, version ${version} serves`;
+      byId("cycle-title").textContent = `Training cycle ${cycle}`;
       const body = byId("cycle-body");
       body.replaceChildren(element("p", "asking MLflow …", "none"));
       const query = new URLSearchParams({ symbol: Tickloop.connection.symbol, cycle });

@@ -1,5 +1,5 @@
-/* Controls: a click asks the page's server, which writes a tag in MLflow; the trainer's result comes
-   back over the connection, the same to every viewer. */
+/* Controls: a click asks the page's server, which writes a tag in MLflow; what becomes of it comes
+   back over the connection, the same to every viewer. What cannot be asked for says why. */
 (function () {
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
@@ -16,50 +16,42 @@
     promote: "Promote",
     rollback: "Roll back",
   };
-  const EFFECTS = {
-    stop: "Training ends and the session with it. It goes on with make ARGS=\"--resume last\", or from a page of its own.",
-  };
+  const NEWEST = 2; // requests that are shown at once
 
-  /* Send a request to the server; a failure has its text in `error`. */
-  Tickloop.request = async (address, body, method = "POST") => {
-    const options = body && {
-      method,
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    };
-    try {
-      const answer = await fetch(address, options);
-      const result = await answer.json().catch(() => ({ detail: answer.statusText }));
-      return answer.ok ? result : { error: textOf(result.detail ?? answer.statusText) };
-    } catch {
-      return { error: "the page's server does not answer" };
-    }
-  };
-
-  const textOf = (detail) => (typeof detail === "string" ? detail : "refused: not a value");
+  const STOP = [
+    "Training ends, and with it the session, for every viewer. Its record, its metrics and its models stay.",
+    'To go on later: make ARGS="--resume last" in a terminal.',
+  ];
 
   class Controls {
     constructor() {
       this.states = new Map();
       this.errors = new Map();
-      for (const button of document.querySelectorAll("button[data-ask]")) {
-        button.onclick = () => this.click(button.dataset.ask);
+      this.asked = {};
+      this.cannot = {};
+      for (const button of document.querySelectorAll("#controls > .buttons [data-ask]")) {
+        button.onclick = () => this.click(button);
       }
-      for (const form of document.querySelectorAll("form[data-ask]")) {
-        form.onsubmit = (event) => {
-          event.preventDefault();
-          const value = form.elements.value.value.trim();
-          if (value) this.send(form.dataset.ask, value);
-        };
-      }
+      this.fields = new Tickloop.Fields((name, value) => this.send(name, value));
+      Tickloop.time.onChange(() => this.list());
     }
 
-    async click(name) {
-      if (EFFECTS[name] && !(await Tickloop.confirm(`${NAMES[name]}?`, EFFECTS[name], NAMES[name]))) return;
+    async click(button) {
+      const name = button.dataset.ask;
+      if (this.tellWhyNot(button)) return;
+      if (name === "stop" && !(await Tickloop.confirm("Stop the session?", STOP, "Stop"))) return;
       this.send(name, "1");
     }
 
+    /* Say why a button does nothing; returns whether it does nothing. */
+    tellWhyNot(button) {
+      if (button.ariaDisabled !== "true") return false;
+      byId("why-not").textContent = `${button.textContent}: ${button.title}`;
+      return true;
+    }
+
     async send(name, value) {
+      byId("why-not").textContent = "";
       this.errors.set(name, "asking …");
       this.list();
       const answer = await Tickloop.request("live/control", { name, value });
@@ -68,57 +60,89 @@
       this.list();
     }
 
-    /* Show the state of a control. */
+    /* Show what became of a request. */
     put(name, text) {
       this.states.set(name, text);
+      if (!text.startsWith("requested")) this.fields.take(name);
       this.list();
+    }
+
+    update({ asked, cannot, values, paused }) {
+      if (asked) this.asked = asked;
+      if (values) this.fields.show(values);
+      if (paused !== undefined) this.toggle(paused);
+      if (cannot) this.cannot = cannot;
+      if (asked) this.list();
+      if (cannot || paused !== undefined) this.enable();
+    }
+
+    /* What keeps training from going on; empty if nothing does. */
+    state() {
+      if (this.cannot.stop && !this.cannot.start) return "ended";
+      return this.paused ? "paused" : "";
+    }
+
+    /* One button: Pause while training runs, else Resume. */
+    toggle(paused) {
+      this.paused = paused;
+      const button = byId("pause");
+      button.dataset.ask = paused ? "resume" : "pause";
+      button.textContent = NAMES[button.dataset.ask];
+    }
+
+    /* Mark what cannot be asked for; such a button keeps the focus, so that its reason can be read. */
+    enable() {
+      for (const node of document.querySelectorAll("[data-ask]:is(button, form)")) {
+        const { ask, of = "" } = node.dataset;
+        const reason = this.cannot[`${ask} ${of}`] ?? this.cannot[ask] ?? "";
+        for (const part of node.matches("form") ? node.elements : [node]) {
+          part.ariaDisabled = reason ? "true" : "false";
+          part.title = reason;
+          if (part.matches("input")) part.readOnly = reason !== "";
+        }
+      }
     }
 
     list() {
       for (const host of document.querySelectorAll(".control-states")) {
-        const only = host.dataset.only?.split(" ") ?? Object.keys(NAMES);
-        host.replaceChildren(...this.items(only));
+        const only = host.dataset.only?.split(" ");
+        const items = this.items(only ?? Object.keys(NAMES));
+        host.replaceChildren(...items.slice(0, NEWEST), ...this.earlier(items.slice(NEWEST)));
       }
     }
 
+    /* The newest first. */
     items(names) {
-      return names.flatMap((name) => {
-        const text = this.errors.get(name) || this.states.get(name);
-        if (!text) return [];
-        const item = element("li");
-        item.dataset.control = name;
-        item.append(element("b", NAMES[name]), element("span", text, text.split(/[ :]/)[0]));
-        return [item];
-      });
+      const at = (name) => (this.errors.has(name) ? Infinity : (this.asked[name]?.[1] ?? 0));
+      return names
+        .filter((name) => this.errors.get(name) || this.states.get(name))
+        .sort((a, b) => at(b) - at(a))
+        .map((name) => this.item(name));
     }
 
-    setRunning(running = this.running) {
-      this.running = running;
-      const all = "button[data-ask], form[data-ask] button, form[data-ask] input";
-      for (const node of document.querySelectorAll(all)) node.disabled = !running;
-      document.querySelector('[data-ask="start"]').disabled = running;
+    item(name) {
+      const text = this.errors.get(name) || this.states.get(name);
+      const item = element("li");
+      item.dataset.control = name;
+      item.append(element("b", NAMES[name]), element("span", text, text.split(/[ :]/)[0]));
+      const [by, ts] = this.asked[name] ?? ["", 0];
+      if (!this.errors.has(name) && ts) {
+        item.append(element("small", [by, Tickloop.time.clock(ts)].filter(Boolean).join(", ")));
+      }
+      return item;
     }
 
-    setPaused(paused) {
-      document.querySelector('[data-ask="pause"]').setAttribute("aria-pressed", paused);
-      document.querySelector('[data-ask="resume"]').setAttribute("aria-pressed", !paused);
+    earlier(items) {
+      if (!items.length) return [];
+      const open = document.querySelector(".control-states details")?.open ?? false;
+      const [item, details, list] = [element("li"), element("details"), element("ul")];
+      details.open = open;
+      list.append(...items);
+      details.append(element("summary", `${items.length} earlier`), list);
+      item.append(details);
+      return [item];
     }
   }
-
-  /* Open a dialog; resolves to whether it was confirmed. Escape leaves things as they are. */
-  Tickloop.confirm = (title, text, yes) =>
-    new Promise((resolve) => {
-      const dialog = byId("confirm");
-      byId("confirm-title").textContent = title;
-      byId("confirm-text").textContent = text;
-      byId("confirm-yes").textContent = yes;
-      byId("confirm-yes").onclick = () => dialog.close("yes");
-      byId("confirm-no").onclick = () => dialog.close("no");
-      dialog.onclose = () => resolve(dialog.returnValue === "yes");
-      dialog.returnValue = "no";
-      dialog.showModal();
-      byId("confirm-no").focus();
-    });
 
   Tickloop.Controls = Controls;
 })();

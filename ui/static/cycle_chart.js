@@ -46,7 +46,7 @@
         .map(([time, value]) => (value === null ? { time } : { time, value }));
     }
 
-    line({ key, colour, style = L.LineStyle.Solid, width = 2 }) {
+    line({ key, colour, style = L.LineStyle.Solid, width = 2, newestOnly = false }) {
       if (!this.lines.has(key)) {
         const series = this.chart.addSeries(L.LineSeries, {
           lineWidth: width,
@@ -54,12 +54,19 @@
           priceLineVisible: false,
           lastValueVisible: width > 1,
           crosshairMarkerVisible: width > 1,
+          // An interval is wide at first: only its newest bounds widen the scale.
+          ...(newestOnly ? { autoscaleInfoProvider: () => this.newest(key) } : {}),
           color: Tickloop.colour(`c${colour}`),
           priceFormat: { type: "custom", formatter: this.format, minMove: 0.0001 },
         });
         this.lines.set(key, { series, colour });
       }
       return this.lines.get(key).series;
+    }
+
+    newest(key) {
+      const value = this.lines.get(key).series.data().at(-1)?.value;
+      return value === undefined ? null : { priceRange: { minValue: value, maxValue: value } };
     }
 
     recolour() {

@@ -14,7 +14,7 @@
       this.bets = new Map();
       this.edgeChart = new Tickloop.CycleChart("edges", (value) => value.toFixed(4));
       this.betChart = new Tickloop.CycleChart("bets", (value) => value.toFixed(2));
-      this.columns = [...byId("windows").children].map((head) => head.dataset.key);
+      this.cells = []; // ends of the keys of a row's texts
     }
 
     /* A new connection: of another symbol, nothing is kept. */
@@ -38,7 +38,10 @@
       if (bets) draw("bets", () => this.drawBets());
     }
 
-    setScores({ rows, learners, challengers }) {
+    setScores({ rows, learners, challengers, windows, columns }) {
+      this.cells = columns.flatMap(([key]) => Object.keys(windows).map((prefix) => prefix + key));
+      this.windows = Object.keys(windows).length;
+      document.querySelector("#scores thead").replaceChildren(...this.head(columns, Object.values(windows)));
       const body = document.querySelector("#scores tbody");
       const of = (kind) => rows.filter((row) => row.kind === kind).map(({ name }) => this.row(name, kind));
       const baselines = of("baseline");
@@ -48,10 +51,25 @@
       this.panel.find();
     }
 
+    head(columns, windows) {
+      const [first, second] = [element("tr"), element("tr")];
+      const cell = (text, scope, span = {}) => Object.assign(element("th", text), { scope, ...span });
+      first.append(cell("learner", "col", { rowSpan: 2 }), cell("bars scored", "col", { rowSpan: 2 }));
+      for (const [key, label] of columns) {
+        const group = cell("", "colgroup", { colSpan: windows.length });
+        group.append(Tickloop.label("span", label, `live/${key}`));
+        first.append(group);
+        const heads = windows.map((window) => cell(window, "col", { className: "n" }));
+        heads[0].classList.add("begins");
+        second.append(...heads);
+      }
+      return [first, second];
+    }
+
     divider() {
       const row = element("tr", undefined, "divider");
       const head = element("th", "baselines, always on in the same ledger");
-      head.colSpan = 2 + this.columns.length;
+      head.colSpan = 2 + this.cells.length;
       row.append(head);
       return row;
     }
@@ -61,7 +79,9 @@
       const head = element("th", name);
       head.scope = "row";
       row.append(head, place("td", `e.${name}.scored`, "n"));
-      for (const column of this.columns) row.append(place("td", `e.${name}.${column}`, "n"));
+      this.cells.forEach((cell, i) => {
+        row.append(place("td", `e.${name}.${cell}`, i % this.windows ? "n" : "n begins"));
+      });
       return row;
     }
 
@@ -72,13 +92,13 @@
       bars.dataset.of = name;
       const [account, each] = [element("div", undefined, "pairs"), element("div", undefined, "pairs")];
       account.append(
-        this.panel.pair(`p.${name}.0`, "P&L at 0 × cost", true),
-        this.panel.pair(`p.${name}.1`, "P&L at 1 × cost", true),
-        this.panel.pair(`p.${name}.2`, "P&L at 2 × cost", true)
+        this.panel.pair(`p.${name}.0`, "P&L at 0 × cost", true, "live/gross_bps"),
+        this.panel.pair(`p.${name}.1`, "P&L at 1 × cost", true, "live/pnl_bps"),
+        this.panel.pair(`p.${name}.2`, "P&L at 2 × cost", true, "break-even")
       );
       each.append(
-        this.panel.pair(`p.${name}.needed`, "accuracy needed", true),
-        this.panel.pair(`p.${name}.reached`, "accuracy reached", true)
+        this.panel.pair(`p.${name}.needed`, "accuracy needed", true, "live/break_even"),
+        this.panel.pair(`p.${name}.reached`, "accuracy reached", true, "live/accuracy")
       );
       section.append(
         element("h3", name),
@@ -109,7 +129,7 @@
         const rows = [...this.edges.values()].filter((row) => row.name === name);
         const bound = (sign) =>
           new Map(rows.map(({ cycle, value, half }) => [cycle, half === null ? null : value + sign * half]));
-        const thin = { colour, width: 1, style: L.LineStyle.Dotted };
+        const thin = { colour, width: 1, style: L.LineStyle.Dotted, newestOnly: true };
         return [
           { key: name, colour, points: new Map(rows.map(({ cycle, value }) => [cycle, value])) },
           { key: `${name} above`, points: bound(1), ...thin },
@@ -127,7 +147,7 @@
         const of = (key) => new Map(rows.map((row) => [row.cycle, row[key]]));
         return [
           { key: name, colour, points: of("value") },
-          { key: `${name} needed`, colour, width: 1, style: L.LineStyle.Dashed, points: of("threshold") },
+          { key: `${name} needed`, colour, width: 1, style: L.LineStyle.LargeDashed, points: of("threshold") },
         ];
       });
       this.betChart.show(lines);

@@ -13,6 +13,7 @@
     constructor(views) {
       Object.assign(this, views, { retry: FIRST_RETRY_MS, socket: null });
       [this.symbol] = Tickloop.address();
+      this.viewport.onLength = () => this.open();
       byId("symbols").onchange = (event) => this.showSymbol(event.target.value);
       document.addEventListener("visibilitychange", () => this.onVisibility());
       setInterval(() => this.socket && Date.now() - this.lastMessage > SILENT_MS && this.lost(), 1000);
@@ -22,8 +23,9 @@
     open() {
       clearTimeout(this.timer);
       this.drop();
-      const address = new URL("live/ws?symbol=", document.baseURI).href.replace(/^http/, "ws");
-      this.socket = new WebSocket(address + encodeURIComponent(this.symbol));
+      const address = new URL("live/ws", document.baseURI).href.replace(/^http/, "ws");
+      const query = new URLSearchParams({ symbol: this.symbol, seconds: this.viewport.seconds });
+      this.socket = new WebSocket(`${address}?${query}`);
       this.lastMessage = Date.now();
       this.socket.onmessage = (event) => this.receive(JSON.parse(event.data));
       this.socket.onclose = () => this.lost();
@@ -39,18 +41,18 @@
     lost() {
       this.drop();
       if (document.hidden) return; // onVisibility opens it again
-      this.panel.put("link", "RECONNECTING");
-      document.body.classList.add("tl-stale");
+      Tickloop.showConnection(this.panel, false);
       // A page that restarts does not answer; one that does may refuse.
       Tickloop.checkLogin().then(() => this.blameProxy());
       this.timer = setTimeout(() => this.open(), this.retry);
       this.retry = Math.min(this.retry * 1.7, LAST_RETRY_MS);
+      this.showTitle();
     }
 
     /* A server that answers, but not at this address, refuses the connection. */
     blameProxy() {
       const seen = Tickloop.seenHost;
-      if (this.panel.texts.get("link") === "LIVE" || !seen || seen === location.host) return;
+      if (!this.panel.texts.get("link") || !seen || seen === location.host) return;
       const wanted = `have it set Host, or X-Forwarded-Host, to ${location.host}`;
       this.panel.put("notice", `the proxy says that this page is ${seen}: ${wanted}`);
     }
@@ -77,18 +79,26 @@
       }
       if (message.cards) this.panel.setCards(message.cards);
       if (message.events) this.panel.setEvents(message.events);
+      this.trades.update(message);
       this.evidence.update(message);
       this.runs.update(message);
       for (const [key, text] of Object.entries(message.texts ?? {})) this.put(key, text);
-      if ("running" in message) this.controls.setRunning(message.running);
-      if ("paused" in message) this.controls.setPaused(message.paused);
+      this.controls.update(message);
+      this.showTitle();
+    }
+
+    showTitle() {
+      const text = (key) => this.panel.texts.get(key) ?? "";
+      const lost = text("link").toLowerCase().replace("live", "");
+      const state = lost || this.controls.state();
+      this.title.show(text("price"), this.symbol, state, text("alerts"));
     }
 
     /* What charts and links have to know before they are drawn. */
-    configure({ decimals, learners, confidence, mlflow }) {
+    configure({ decimals, learners, thresholds, mlflow }) {
       if (decimals) this.candles.setDecimals(decimals);
       if (learners) this.candles.setLearners(learners);
-      if (confidence) this.candles.setConfidence(confidence);
+      if (thresholds) this.candles.strip.setThresholds(thresholds);
       if (mlflow === undefined) return;
       const port = typeof mlflow === "number" ? mlflow : null;
       const here = port ? `${location.protocol}//${location.hostname}:${port}` : "";
@@ -106,13 +116,15 @@
     begin(message) {
       const { symbol, symbols, cycles } = message;
       this.retry = FIRST_RETRY_MS;
+      const continues = symbol === this.candles.symbol && message.seconds === this.candles.seconds;
       if (symbol !== this.candles.symbol) this.evidence.begin();
       this.symbol = symbol;
-      document.body.classList.remove("tl-stale");
       document.body.classList.add("tl-ready");
       this.candles.set(message);
+      this.viewport.begun(continues);
+      this.trades.begin(this.candles.decimals);
       this.mini.set(cycles ?? []);
-      this.panel.put("link", "LIVE");
+      Tickloop.showConnection(this.panel, true);
       this.offerSymbols(symbol, symbols);
     }
 
@@ -129,13 +141,20 @@
     if (Tickloop.connection || !byId("view-evidence")) return;
     const card = new Tickloop.CycleCard(() => Tickloop.candles.marks.cycles);
     const candles = new Tickloop.Candles(byId("chart-frame"), (...at) => card.open(...at));
+    const viewport = new Tickloop.Viewport(candles, byId("chart-frame"));
+    new Tickloop.Overlays(candles);
     const [mini, panel, controls] = [new Tickloop.Mini(), new Tickloop.Panel(), new Tickloop.Controls()];
     const [compare, evidence] = [new Tickloop.Compare(), new Tickloop.EvidenceView(panel)];
+    const tabs = new Tickloop.Tabs();
+    const trades = new Tickloop.TradesView((time) => {
+      tabs.open(byId("tab-live"));
+      viewport.goTo(time);
+    });
     const [runs, alerts] = [new Tickloop.RunsView(panel, controls, compare), new Tickloop.AlertsView()];
     Tickloop.candles = candles;
-    Tickloop.followTheme([candles, mini, compare, evidence]);
-    new Tickloop.Tabs();
-    Tickloop.connection = new Connection({ candles, panel, mini, controls, evidence, runs, alerts });
+    Tickloop.help = new Tickloop.Help();
+    Tickloop.followTheme([candles, mini, compare, evidence, trades]);
+    Tickloop.connection = new Connection({ title: new Tickloop.Title(), candles, viewport, panel, mini, controls, trades, evidence, runs, alerts });
     Tickloop.showRole();
   };
   Tickloop.start();

@@ -1,28 +1,32 @@
-/* Paper trades and training cycles on the chart, as ui/live/ledger_marks.py describes them. */
+/* Paper trades, training cycles and champions on the chart, as ui/chart/ledger_marks.py has them. */
 (function () {
   "use strict";
   const L = window.LightweightCharts;
   const Tickloop = (window.Tickloop = window.Tickloop || {});
-  const VERSIONS_NAMED = 3;
 
   const initial = (name) => (name ?? "?").slice(0, 1).toUpperCase();
-  const colourOf = (version) => Tickloop.colour(`c${version % Tickloop.SERIES}`);
+  const byTime = (a, b) => a.time - b.time;
+  const LABEL_PX = 30; // the room of a label on the lower edge
+  const LETTER_PX = 4; // the room of a candle from which its trades have a letter
 
   class Marks {
     constructor(chart, candles, legend, open) {
-      Object.assign(this, { chart, legend, open, trades: new Map(), cycles: new Map() });
+      Object.assign(this, { chart, legend, open });
+      [this.trades, this.cycles, this.champions] = [new Map(), new Map(), new Map()];
+      this.hidden = new Set();
       this.learners = [];
-      this.confidence = null; // until the first message
       this.ofTrades = L.createSeriesMarkers(candles, []);
-      this.addCycles();
+      this.addEdge();
+      this.room = chart.timeScale().options().barSpacing; // px of a candle
+      chart.timeScale().subscribeVisibleLogicalRangeChange(() => this.fit());
       chart.subscribeClick(({ hoveredObjectId, point }) => {
         const [what, cycle] = String(hoveredObjectId ?? "").split(":");
         if (what === "cycle") this.open(Number(cycle), point);
       });
     }
 
-    /* Cycles lie along the lower edge of the prices, on a scale of their own. */
-    addCycles() {
+    /* Cycles and champions lie along the lower edge of the prices, on a scale of their own. */
+    addEdge() {
       this.edge = this.chart.addSeries(L.LineSeries, {
         priceScaleId: "cycles",
         lineVisible: false,
@@ -31,7 +35,15 @@
         crosshairMarkerVisible: false,
       });
       this.edge.priceScale().applyOptions({ scaleMargins: { top: 0.9, bottom: 0.06 } });
-      this.ofCycles = L.createSeriesMarkers(this.edge, []);
+      this.onEdge = L.createSeriesMarkers(this.edge, []);
+    }
+
+    /* Name as many marks as there is room for; the zoom has changed by much. */
+    fit() {
+      const room = this.chart.timeScale().options().barSpacing;
+      if (Math.abs(Math.log2(room / this.room)) < 0.5) return;
+      this.room = room;
+      this.draw();
     }
 
     setLearners(learners) {
@@ -39,67 +51,93 @@
       this.draw();
     }
 
-    setConfidence(confidence) {
-      this.confidence = confidence;
-      this.describe();
+    show(name, visible) {
+      if (visible) this.hidden.delete(name);
+      else this.hidden.add(name);
+      this.draw();
     }
 
-    set(trades, cycles, keep, first) {
-      if (!keep) {
-        this.trades.clear();
-        this.cycles.clear();
+    set(marks, keep, first) {
+      if (!keep) for (const kind of this.kinds()) kind.clear();
+      this.add(marks);
+      for (const kind of this.kinds()) {
+        for (const [key, { time }] of kind) if (time < first) kind.delete(key);
       }
-      this.add(trades, cycles);
-      this.cut(first);
       this.draw();
     }
 
-    update(trades, cycles) {
-      if (!trades && !cycles) return;
-      this.add(trades ?? [], cycles ?? []);
+    kinds() {
+      return [this.trades, this.cycles, this.champions];
+    }
+
+    update(marks) {
+      if (!marks.trades && !marks.cycle_marks && !marks.champion_marks) return;
+      this.add(marks);
       this.draw();
     }
 
-    add(trades, cycles) {
-      for (const each of trades) this.trades.set(`${each.time}/${each.learner}/${each.side}`, each);
+    add({ trades = [], cycle_marks: cycles = [], champion_marks: champions = [] }) {
+      for (const each of trades) this.trades.set(`${each.at}/${each.learner}/${each.side}`, each);
       for (const each of cycles) this.cycles.set(each.cycle, each);
+      for (const each of champions) this.champions.set(`${each.time}/${each.learner}`, each);
     }
 
-    /* Forget what lies before the chart. */
-    cut(first) {
-      for (const marks of [this.trades, this.cycles]) {
-        for (const [key, { time }] of marks) if (time < first) marks.delete(key);
-      }
+    clear() {
+      this.edge.setData([]);
+      this.ofTrades.setMarkers([]);
+      this.onEdge.setMarkers([]);
     }
 
     draw() {
-      const byTime = (a, b) => a.time - b.time;
-      this.ofTrades.setMarkers([...this.trades.values()].map((each) => this.trade(each)).sort(byTime));
-      const cycles = [...this.cycles.values()].sort(byTime);
-      this.edge.setData([...new Set(cycles.map(({ time }) => time))].map((time) => ({ time, value: 0 })));
-      this.ofCycles.setMarkers(
-        cycles.map(({ cycle, time, version }) => ({
-          id: `cycle:${cycle}`,
-          time,
-          position: "inBar",
-          shape: "circle",
-          size: 1,
-          color: colourOf(version),
-          text: `${cycle}`,
-        }))
-      );
+      const shown = (name) => (this.hidden.has(name) ? [] : [...this[name]]);
+      const trades = shown("trades").map(([key, each]) => this.trade(key, each));
+      const edge = [
+        ...this.named(this.newestOfCandle(shown("cycles"))),
+        ...shown("champions").map(([, each]) => this.champion(each)),
+      ].sort(byTime);
+      this.ofTrades.setMarkers(trades.sort(byTime));
+      this.edge.setData([...new Set(edge.map(({ time }) => time))].map((time) => ({ time, value: 0 })));
+      this.onEdge.setMarkers(edge);
       this.describe();
     }
 
-    trade({ time, learner, side }) {
+    /* Of several cycles in one candle the newest is named. */
+    newestOfCandle(cycles) {
+      return [...new Map(cycles.map(([, each]) => [each.time, each])).values()];
+    }
+
+    /* Cycles, of which those are named that have room. */
+    named(cycles) {
+      const seconds = Tickloop.candles?.seconds ?? 1;
+      let last = -Infinity;
+      return cycles.sort(byTime).map((each) => {
+        const room = ((each.time - last) / seconds) * this.room >= LABEL_PX;
+        if (room) last = each.time;
+        return this.cycle(each, room);
+      });
+    }
+
+    trade(key, { time, learner, side }) {
       const bought = side > 0;
       return {
+        id: `trade:${key}`,
         time,
         position: bought ? "belowBar" : "aboveBar",
         shape: bought ? "arrowUp" : "arrowDown",
         color: Tickloop.colour(bought ? "up" : "down"),
-        text: initial(this.learners[learner]),
+        text: this.room < LETTER_PX ? "" : initial(this.learners[learner]),
       };
+    }
+
+    cycle({ cycle, time }, named) {
+      const shape = { position: "inBar", shape: "circle", size: 1, color: Tickloop.colour("c0") };
+      return { id: `cycle:${cycle}`, time, text: named ? `${cycle}` : "", ...shape };
+    }
+
+    champion({ learner, version, time }) {
+      const shape = { position: "aboveBar", shape: "square", size: 1, color: Tickloop.colour("c4") };
+      const [name] = (this.learners[learner] ?? "?").split(".");
+      return { id: "champion", time, text: version ? `${name} v${version}` : `${name}: none`, ...shape };
     }
 
     /* Write what the marks mean into the legend. */
@@ -107,15 +145,10 @@
       const { element } = Tickloop;
       const learners = [...new Set([...this.trades.values()].map(({ learner }) => learner))].sort();
       const traders = learners.map((i) => `${initial(this.learners[i])} ${this.learners[i]}`).join(", ");
-      const at = `${Math.round(100 * this.confidence)} %`;
-      const versions = [...new Set([...this.cycles.values()].map(({ version }) => version))];
-      const named = versions.sort((a, b) => b - a).slice(0, VERSIONS_NAMED);
       const parts = [];
-      if (this.trades.size) parts.push(element("span", `▲ buy ▼ sell on paper: ${traders} (at ${at})`));
-      if (named.length) parts.push(element("span", "● cycle, in the colour of the version that serves:"));
-      for (const version of named) {
-        parts.push(element("span", `● ${version}`, `t${version % Tickloop.SERIES}`));
-      }
+      if (this.trades.size) parts.push(element("span", `▲ buy ▼ sell on paper: ${traders}`));
+      if (this.cycles.size) parts.push(element("span", "● training cycle", "t0"));
+      if (this.champions.size) parts.push(element("span", "■ champion", "t4"));
       const text = parts.map((part) => part.textContent).join();
       if (text === this.shown) return;
       this.shown = text;

@@ -3,11 +3,14 @@
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId, element, place } = Tickloop;
+  const FEW = /^n = /; // a score of few samples, which is not bold
   const NUMBER = /^[-+\d]/; // a text that begins otherwise is prose, such as "not known yet"
 
   class Panel {
     constructor() {
       this.texts = new Map();
+      this.events = [];
+      Tickloop.time.onChange(() => this.setEvents());
       this.find();
     }
 
@@ -25,7 +28,7 @@
       for (const node of this.places.get(key) ?? []) this.write(node, text);
       if (key === "change") {
         const direction = { "+": "up", "-": "down" }[text[0]] ?? "";
-        for (const node of this.places.get("price")) node.className = `price ${direction}`;
+        for (const node of this.places.get("change")) node.className = `change ${direction}`;
       }
     }
 
@@ -35,6 +38,7 @@
       else {
         const warning = text.startsWith("⚠ ");
         node.classList.toggle("warning", warning);
+        node.classList.toggle("few", FEW.test(text));
         node.classList.toggle("no-number", !NUMBER.test(warning ? text.slice(2) : text));
       }
     }
@@ -51,21 +55,24 @@
       heading.append(place("span", `${id}.status`, "chip"));
       const [{ key, label }, ...others] = lines;
       const headline = element("div", undefined, "headline");
-      const caption = element("span", label, "caption");
+      const caption = Tickloop.label("span", label, Tickloop.termOf(key));
+      caption.classList.add("caption");
       headline.append(caption, place("strong", key), place("span", `${id}.note`, "note"));
       const pairs = element("div", undefined, "pairs");
       for (const line of others) pairs.append(this.pair(line.key, line.label, line.wide));
       const foot = element("p", undefined, "foot both");
-      const champion = element("span", "Champion: ");
+      const champion = element("span");
+      champion.append(Tickloop.label("span", "Champion", "champion"), ": ");
       champion.append(place("span", `${id}.champion`));
       foot.append(place("span", `${id}.text`), champion);
       section.append(heading, headline, pairs, foot);
+      Tickloop.help?.offer(section);
       return section;
     }
 
-    pair(key, label, wide) {
+    pair(key, label, wide, term = Tickloop.termOf(key)) {
       const pair = element("div", undefined, wide ? "wide" : "");
-      pair.append(element("span", label), place("b", key));
+      pair.append(Tickloop.label("span", label, term), place("b", key));
       return pair;
     }
 
@@ -76,11 +83,12 @@
       return sentence;
     }
 
-    setEvents(events) {
+    setEvents(events = this.events) {
+      this.events = events;
+      byId("events-zone").textContent = Tickloop.time.zone();
       const items = events.map(({ ts, code, text }) => {
-        const at = new Date(ts * 1000);
-        const time = element("time", at.toISOString().slice(11, 19));
-        time.dateTime = at.toISOString();
+        const time = element("time", Tickloop.time.clock(ts));
+        time.dateTime = new Date(ts * 1000).toISOString();
         const item = element("li");
         item.dataset.code = code;
         const label = element("span", text);

@@ -4,25 +4,35 @@
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId, element, place } = Tickloop;
   const TOP = ["session", "replay"];
+  const NO_MODEL = "no model yet: Promote makes a version, and so does the end of a session";
 
   class RunsView {
     constructor(panel, controls, compare) {
       Object.assign(this, { panel, controls, compare, rows: new Map(), nodes: new Map(), changed: new Set() });
     }
 
-    update({ runs, run_ids: ids, models }) {
+    update({ runs, run_ids: ids, models, learners, symbol }) {
+      Object.assign(this, models && { models }, learners && { learners }, symbol && { symbol });
       if (ids) this.keep(new Set(ids));
       if (runs) {
         for (const row of runs) this.rows.set(row.id, row);
         for (const row of runs) this.changed.add(row.id);
         Tickloop.whenOpen("view-runs", "runs", () => this.draw());
       }
-      if (models) {
-        byId("models").replaceChildren(...models.map((model) => this.model(model)));
-        if (!models.length) byId("models").append(element("p", "no model registered yet", "none"));
-        this.panel.find();
-        this.controls.setRunning();
-      }
+      if (models || learners) this.listModels();
+    }
+
+    /* The registered models, and the learners of this market that have none yet. */
+    listModels() {
+      const { models = [], learners = [], symbol } = this;
+      const registered = new Set(models.map(({ learner }) => learner));
+      const without = learners
+        .filter((name) => !name.endsWith(".champion") && !registered.has(`${symbol}.${name}`))
+        .map((name) => ({ name: "", learner: `${symbol}.${name}`, versions: [] }));
+      byId("models").replaceChildren(...[...models, ...without].map((model) => this.model(model)));
+      if (!byId("models").children.length) byId("models").append(element("p", NO_MODEL, "none"));
+      this.panel.find();
+      this.controls.enable();
     }
 
     /* Newest session first, each followed by its learners. */
@@ -92,13 +102,15 @@
 
     model({ name, learner, versions }) {
       const section = element("section", undefined, "model");
-      section.setAttribute("aria-label", `Model ${name}`);
+      const title = name || learner.slice(learner.lastIndexOf(".") + 1);
+      section.setAttribute("aria-label", `Model ${title}`);
       const heading = element("h3");
-      heading.append(this.modelLink(name));
-      if (learner) heading.append(...this.decisions(name, learner));
+      heading.append(name ? this.modelLink(name) : element("span", title));
+      if (learner) heading.append(...this.decisions(name, title, learner));
       section.append(heading);
       if (learner) section.append(this.panel.sentence(`v.${learner}`, "verdict of the evidence"));
       section.append(...versions.map((version) => this.version(version)));
+      if (!versions.length) section.append(element("p", NO_MODEL, "none"));
       return section;
     }
 
@@ -111,25 +123,18 @@
       return link;
     }
 
-    decisions(name, learner) {
+    decisions(name, title, learner) {
       const buttons = { promote: "Promote challenger", rollback: "Roll back champion" };
       return Object.entries(buttons).map(([control, text]) => {
         const button = element("button", text);
         button.type = "button";
-        button.dataset.ask = control;
-        button.setAttribute("aria-label", `${text} of ${name}`);
-        button.onclick = () => this.decide(control, text, name, learner);
+        Object.assign(button.dataset, { ask: control, of: learner });
+        button.setAttribute("aria-label", `${text} of ${title}`);
+        button.onclick = () => {
+          if (!this.controls.tellWhyNot(button)) Tickloop.decide(control, name, learner, this.controls);
+        };
         return button;
       });
-    }
-
-    /* Show the verdict and its evidence before anything is changed by hand. */
-    async decide(control, text, name, learner) {
-      const verdict = this.panel.texts.get(`v.${learner}`) ?? "not known yet";
-      const prose = `${name}. The verdict of the evidence is — ${verdict}. Doing it by hand is written into the audit record.`;
-      if (await Tickloop.confirm(`${text}?`, prose, text)) {
-        this.controls.send(control, learner.slice(learner.indexOf(".") + 1));
-      }
     }
 
     version({ version, run, created, aliases, audit }) {

@@ -1,12 +1,12 @@
 /* The forecasts under the price: each forecaster's probability that the close is higher, at the bar
-   that it is about. */
+   that it is about; of a longer candle, their mean. */
 (function () {
   "use strict";
   const L = window.LightweightCharts;
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const ROOM = 0.03; // beyond the band
 
-  /* A row of ui/live/ledger_marks.py, which comes every second and therefore without names. */
+  /* A row of ui/chart/ledger_marks.py, which comes every second and therefore without names. */
   const forecastOf = ([time, ...probabilities]) => ({ time, probabilities });
 
   class Strip {
@@ -14,7 +14,8 @@
       Object.assign(this, { chart, pane, legend, rows: new Map(), series: new Map() });
       this.learners = [];
       this.open = new Set(); // the learners whose newest bar has no forecast
-      this.confidence = null; // until the first message
+      this.thresholds = []; // pairs of a time and the confidence from then on
+      this.visible = true;
     }
 
     setLearners(learners) {
@@ -22,12 +23,26 @@
       this.describe();
     }
 
-    setConfidence(confidence) {
-      this.confidence = confidence;
-      if (this.band) this.band.confidence = confidence;
-      for (const [line, price] of this.lines ?? []) line.applyOptions({ price: price() });
+    setThresholds(thresholds) {
+      this.thresholds = thresholds;
+      if (this.band) this.band.thresholds = thresholds;
       for (const series of this.series.values()) series.applyOptions({});
       this.describe();
+    }
+
+    /* The confidence that was in force. */
+    confidenceAt(time = Infinity) {
+      return this.thresholds.findLast(([since]) => since < time)?.[1];
+    }
+
+    show(visible) {
+      this.visible = visible;
+      for (const series of this.series.values()) series.applyOptions({ visible });
+      this.legend.hidden = !visible;
+    }
+
+    clear() {
+      for (const series of this.series.values()) series.setData([]);
     }
 
     /* Show the rows of a first message, on top of what is here from `first` on. */
@@ -97,7 +112,9 @@
         lineWidth: 2,
         lineType: L.LineType.WithSteps,
         priceLineVisible: false,
+        lastValueVisible: false, // it would be that of the newest candle on the screen
         crosshairMarkerVisible: false,
+        visible: this.visible,
         priceFormat: { type: "custom", formatter: (value) => value.toFixed(2), minMove: 0.01 },
         autoscaleInfoProvider: (original) => this.range(original()),
         color: Tickloop.colour(`c${i % Tickloop.SERIES}`),
@@ -109,22 +126,15 @@
     }
 
     addBand(series) {
-      this.band = new Tickloop.Band(this.confidence);
+      this.band = new Tickloop.Band(this.thresholds);
       series.attachPrimitive(this.band);
-      const at = (title, price, lineStyle) => {
-        const options = { price: price(), title, lineStyle, lineWidth: 1, axisLabelVisible: false };
-        return [series.createPriceLine({ ...options, color: Tickloop.colour("muted") }), price];
-      };
-      this.lines = [
-        at("", () => 0.5, L.LineStyle.Solid),
-        at("buy", () => this.confidence, L.LineStyle.Dashed),
-        at("sell", () => 1 - this.confidence, L.LineStyle.Dashed),
-      ];
+      const half = { price: 0.5, title: "", lineStyle: L.LineStyle.Solid, lineWidth: 1, axisLabelVisible: false };
+      this.half = series.createPriceLine({ ...half, color: Tickloop.colour("muted") });
     }
 
     range(found) {
       const { minValue, maxValue } = found?.priceRange ?? { minValue: 0.5, maxValue: 0.5 };
-      const reach = this.confidence + ROOM;
+      const reach = this.confidenceAt() + ROOM;
       return {
         priceRange: { minValue: Math.min(minValue, 1 - reach), maxValue: Math.max(maxValue, reach) },
       };
@@ -139,7 +149,7 @@
         const text = `${this.learners[i] ?? ""} ${value === null ? "none" : value.toFixed(3)}`;
         return [`t${i % Tickloop.SERIES}`, text];
       });
-      this.write("up", ...parts, ["", `band: no signal under ${Math.round(100 * this.confidence)} %`]);
+      this.write("up", ...parts, ["", `band: no signal under ${Math.round(100 * this.confidenceAt(time ?? Infinity))} %`]);
     }
 
     write(...parts) {
@@ -156,7 +166,7 @@
       for (const [i, series] of this.series) {
         series.applyOptions({ color: Tickloop.colour(`c${i % Tickloop.SERIES}`) });
       }
-      for (const [line] of this.lines ?? []) line.applyOptions({ color: Tickloop.colour("muted") });
+      this.half?.applyOptions({ color: Tickloop.colour("muted") });
     }
   }
 

@@ -3,6 +3,8 @@
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
 
+  const BELOW_PX = 12; // under a view
+
   class Tabs {
     constructor() {
       this.tabs = [...document.querySelectorAll("#tabs [role=tab]")];
@@ -10,6 +12,8 @@
         tab.onclick = () => this.open(tab);
         tab.onkeydown = (event) => this.move(tab, event);
       }
+      // The views have the height that the first line leaves, which may be two.
+      new ResizeObserver(() => this.fit()).observe(document.getElementById("bar"));
       const [, view] = Tickloop.address();
       const tab = this.tabs.find((each) => each.id === `tab-${view}`);
       if (tab) this.open(tab);
@@ -24,6 +28,12 @@
       }
       Tickloop.opened(tab.getAttribute("aria-controls"));
       Tickloop.setAddress({ view: tab.id.replace("tab-", "") });
+    }
+
+    fit() {
+      const view = document.querySelector(".view:not([hidden])");
+      const top = Math.round(view.getBoundingClientRect().top + scrollY) + BELOW_PX;
+      document.body.style.setProperty("--tl-top", `${top}px`);
     }
 
     move(tab, event) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 
 # A value that is not known yet is shown by one of these, never as 0.
 UNTRAINED = "not trained yet"
@@ -50,6 +51,11 @@ def bp_down(value: float) -> str:
 def nats(value: float) -> str:
     """Format an edge in nats, with its sign: ``+0.0123``."""
     return f"{value:+.4f}"
+
+
+def share_of_coin(value: float) -> str:
+    """Format nats as a share of the log-loss of a coin, ln 2, with its sign: ``+0.6 %``."""
+    return f"{100 * value / math.log(2):+.1f} %"
 
 
 def clock(ts: float) -> str:

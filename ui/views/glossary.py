@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 HEAD = """# Glossary
 
-Every metric in MLflow, by its name. A *bar* is one second of the market. *bp* is a basis point, a
-hundredth of a per cent. `live/NAME` counts since the session began, `live/10m/NAME` over the last
-ten minutes, `live/1h/NAME` over the last hour. `NAME_ci` is the half-width of a 95 % interval,
-where one is known. A learner of your own adds `train/` metrics with the names that it reports.
+Every metric in MLflow by its name, and the page's words. A *bar* is one second of the market. *bp*
+is a basis point, a hundredth of a per cent. `live/NAME` counts since the session began,
+`live/10m/NAME` over the last ten minutes, `live/1h/NAME` over the last hour. `NAME_ci` is the
+half-width of a 95 % interval, where one is known. A learner of your own adds `train/` metrics with
+the names that it reports.
 """
 
 
@@ -24,6 +25,67 @@ class Term(NamedTuple):
     unit: str
     meaning: str
 
+
+WORDS = {
+    "bar": Term(
+        "",
+        "One second of the market: its first, highest, lowest and last price, its volume.",
+    ),
+    "baseline": Term(
+        "",
+        "A rule without a model, or a simple one, that forecasts beside the learners: what is"
+        " not better than the best of them is worth nothing.",
+    ),
+    "break-even": Term(
+        "",
+        "Where a trade's costs eat its profit: the account's profit at 0, 1 and 2 times the "
+        "costs, and the accuracy from which being in and out at each bar would pay "
+        "(`live/break_even`).",
+    ),
+    "calibration": Term(
+        "",
+        "Whether a forecast of 60 % comes true in 60 % of cases. Each dot holds a tenth of "
+        "the bars; on the diagonal the forecasts are honest.",
+    ),
+    "candle": Term("", "The bars of 1 s to 5 min drawn as one; what is learned from are the bars."),
+    "challenger": Term(
+        "",
+        "The version that may become champion: of a running session, the learner itself.",
+    ),
+    "champion": Term(
+        "",
+        "The registered version that serves. It forecasts beside the learner, and never learns.",
+    ),
+    "confidence": Term(
+        "share",
+        "A forecast is a signal from this probability on: BUY at 65 % or more, SELL at 35 % "
+        "or less. In between the account keeps its position.",
+    ),
+    "cycle": Term("", "One training of all learners: every 30 s of market time."),
+    "forecast": Term(
+        "share",
+        "The probability that the next close is higher, written down before it is known. An "
+        "agent gives an action instead.",
+    ),
+    "half-width": Term("", "After ±: the true value lies within it in 95 of 100 cases."),
+    "paper account": Term(
+        "",
+        "An account on paper: it follows a learner's signals, and sends no orders.",
+    ),
+    "permuted-label control": Term(
+        "",
+        "A model that learns from shuffled labels. It can know nothing: if it does, forecasts"
+        " and labels are mixed up somewhere, and no score is to be trusted.",
+    ),
+    "previous": Term("", "The version that was champion before; a roll back has it serve again."),
+    "promote": Term(
+        "",
+        "Register the learner as it is now, and have that version serve as champion.",
+    ),
+    "roll back": Term("", "Have the previous champion serve again."),
+    "SMA": Term("quote currency", "Simple moving average: the mean of the last 20 or 50 closes."),
+    "test-then-train": Term("", "Each forecast is scored before its bar is learned from."),
+}
 
 STREAM = {
     "stream/ticks": Term("trades", "Trades received since the session began."),
@@ -82,7 +144,9 @@ LIVE = {
         " 0.5 + cost of a change / mean size of a move. Above 1 no accuracy pays.",
     ),
     "live/missed": Term("bars", "Forecasts that came too late: the next bar was known already."),
-    "live/missed_rate": Term("share", "`live/missed` of all bars since the first cycle."),
+    "live/missed_rate": Term(
+        "share", "Forecasts that came too late, of all bars since the first cycle."
+    ),
     "live/scored": Term("bars", "Forecasts made in time whose next close moved."),
     "live/flat": Term("bars", "Forecasts made in time whose next close did not move."),
     "live/flat_rate": Term("share", "`live/flat` of all forecasts whose next close is known."),
@@ -109,7 +173,7 @@ LIVE = {
     "live/edge": Term(
         "nats a bar",
         "Log-loss of the best baseline less ours, on the bars that both scored."
-        " Above 0 is better than every baseline.",
+        " Above 0 is better than every baseline. In brackets: of a coin's log-loss, 0.693.",
     ),
     "live/edge_bps": Term("bp", "Profit of the account less that of the best baseline's."),
 }
@@ -148,6 +212,13 @@ PROMOTION = {
 }  # fmt: skip
 
 TERMS: dict[str, Term] = STREAM | LIVE | TRAIN | PROMOTION
+SECTIONS = (
+    ("Words", WORDS),
+    ("Live: from forecasts made before their label existed", LIVE),
+    ("Stream", STREAM),
+    ("Train: of the last training, no evidence", TRAIN),
+    ("Promotion", PROMOTION),
+)
 
 
 def plain_name(metric: str) -> str:
@@ -164,14 +235,7 @@ def plain_name(metric: str) -> str:
 def as_markdown() -> str:
     """Return the text of ``docs/glossary.md``."""
     parts = [HEAD]
-    for title, terms in (
-        ("Live: from forecasts made before their label existed", LIVE),
-        ("Stream", STREAM),
-        ("Train: of the last training, no evidence", TRAIN),
-        ("Promotion", PROMOTION),
-    ):
+    for title, terms in SECTIONS:
         rows = [f"| `{name}` | {unit} | {meaning} |" for name, (unit, meaning) in terms.items()]
-        parts.append(
-            f"## {title}\n\n| metric | unit | meaning |\n|---|---|---|\n" + "\n".join(rows)
-        )
+        parts.append(f"## {title}\n\n| name | unit | meaning |\n|---|---|---|\n" + "\n".join(rows))
     return "\n".join(f"{part.rstrip()}\n" for part in parts)

@@ -17,6 +17,7 @@ from ui.views.formatting import (
     nats,
     percent,
     plain,
+    share_of_coin,
     signed,
 )
 
@@ -35,6 +36,7 @@ class Line:
         wide: whether it needs a line for itself.
         of: the metric that counts the samples of the value; empty if it has none.
         samples: what these are called after the value; empty leaves them out.
+        also: formats the value in another unit, to stand behind it.
     """
 
     key: str
@@ -44,6 +46,7 @@ class Line:
     wide: bool = False
     of: str = ""
     samples: str = ""
+    also: Callable[[float], str] | None = None
 
     def text(self, metrics: Mapping[str, float]) -> str:
         """Return the metric's text, with the half-width of its interval if that is known.
@@ -55,6 +58,7 @@ class Line:
         if value is None or (n == 0 and value == 0):
             return self.unknown
         shown = self.format(value) + (f" ± {self.format(width).lstrip('+')}" if width else "")
+        shown += f" ({self.also(value)})" if self.also else ""
         if n is not None and n < FEW:
             return f"n = {n:.0f}: {shown}"
         return f"{shown} of {count(n)} {self.samples}" if self.samples and n is not None else shown
@@ -79,8 +83,11 @@ WIN_RATE = Line(
     "live/win_rate", "Live win rate (test-then-train)", percent, NO_TRADES, wide=True,
     of="live/trades", samples="trades",
 )  # fmt: skip
-EDGE = Line("live/edge", "Edge over best baseline, nats", nats, UNSCORED, wide=True)
+EDGE = Line(
+    "live/edge", "Edge over best baseline, nats", nats, UNSCORED, wide=True, also=share_of_coin
+)
 EDGE_BPS = Line("live/edge_bps", "P&L over best baseline", bp, UNSCORED, wide=True)
+SCORED = Line("live/scored", "Bars scored", count, UNSCORED)
 MONEY = (PNL, DRAWDOWN, MISSED)
 
 CARDS = {

@@ -132,6 +132,7 @@ def test_where_quotes_have_moved_the_next_route_is_taken_and_no_trade_is_lost(tm
             while not server.followed:
                 await server.trade(1)
                 await asyncio.sleep(0.05)
+            await server.quote()
             await has(session, case, server)
             check(session, case, server)
             (text,) = [text for text in session.events(Code.STALE) if "dropping" in text]

@@ -13,9 +13,11 @@ from urllib.parse import parse_qsl
 import numpy as np
 import pytest
 
+from streaming.cache import quote_ring
 from streaming.config import StreamConfig
 from streaming.events import Code
 from streaming.feed import follow
+from streaming.quotes import MARK
 from streaming.ticks import AFTER_GAP
 from streaming.venues.registry import VENUES
 from tests.streaming.feed_session import Session, until
@@ -109,6 +111,15 @@ async def has(session: Session, case: Case, server: StandIn, missing=0):
     except AssertionError:
         kept = session.cache(case.symbol).committed
         raise AssertionError(f"{kept} of {n} trades are kept") from None
+    if server.quotes and server.followed:
+        bid = float(server.quotes[-1].bid)
+        await until(lambda: bid in books(session, case)["bid"])
+
+
+def books(session: Session, case: Case):
+    """The quotes that are kept."""
+    rows = quote_ring(session.folder, case.symbol).read().rows
+    return rows[rows["flags"] & MARK == 0]
 
 
 def check(session: Session, case: Case, server: StandIn, missing=()) -> None:
@@ -124,6 +135,19 @@ def check(session: Session, case: Case, server: StandIn, missing=()) -> None:
     assert (np.diff(rows["id"]) >= 1).all()
     if case.venue.terms.proof:
         assert rows["id"].tolist() == [trade.id for trade in wanted]
+    check_quotes(session, case, server)
+
+
+def check_quotes(session: Session, case: Case, server: StandIn) -> None:
+    """Of each 50 ms the last book, as it was; nothing of the others but their number is lost."""
+    rows = books(session, case)
+    sent = [float(quote.bid) for quote in server.quotes]  # each another one
+    place = np.searchsorted(sent, rows["bid"])
+    assert (np.diff(place) >= 0).all()
+    for name in ("bid", "ask", "bid_size", "ask_size"):
+        wanted = [float(getattr(server.quotes[k], name)) for k in place]
+        assert rows[name] == pytest.approx(wanted)
+    assert place[-1:].tolist() == [len(server.quotes) - 1] * bool(server.quotes)
 
 
 @scenario
@@ -158,6 +182,7 @@ async def test_2600_trades_with_every_fault_are_kept_once_and_as_they_were(folde
         await has(session, case, server)
         check(session, case, server)
         assert session.stat("gaps", case.symbol) == 0
+        assert session.stat("rejected_bad_quote", case.symbol) == 0
         assert session.stat("rejected_malformed", case.symbol) <= 5 * 4
         assert session.stat("reconnects", case.symbol) >= 1
 

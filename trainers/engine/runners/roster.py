@@ -60,13 +60,16 @@ class Roster:
         return [runner.version for runner in self.everyone]
 
     def by_kind(self) -> Iterator[tuple[Kind, LearnerRunner]]:
-        """Yield each runner with the kind of its MLflow run."""
+        """Yield each runner with the kind of its MLflow run, the first learner last.
+
+        MLflow shows the newest runs first.
+        """
         for kind, runners in (
-            (Kind.LEARNER, self.learners),
-            (Kind.CHAMPION, self.champions),
             (Kind.BASELINE, self.baselines),
+            (Kind.CHAMPION, self.champions),
+            (Kind.LEARNER, self.learners),
         ):
-            for runner in runners:
+            for runner in reversed(runners):
                 yield kind, runner
 
     def learning(self, name: str) -> tuple[LearnerRunner, bool]:

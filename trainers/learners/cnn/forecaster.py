@@ -119,8 +119,12 @@ class Forecaster(nn.Module):
         scaler: the scaler of the bars that ``net`` was trained on; None if it is loaded later.
         features: name of the feature set.
         confidence: probability from which a forecast is a signal.
+
+    Attributes:
+        outputs: the names of the output's columns.
     """
 
+    outputs = ("probability of a rise", "signal: 1 buy, -1 sell, 0 none")
     scale: Tensor
     offset: Tensor
 

@@ -41,8 +41,17 @@ class Agent(nn.Module):
         proven: whether the advantage has predicted returns that were not learned yet
             (``SkillTest``). Until then the agent stays out: being in is a risk that nothing known
             pays for.
+
+    Attributes:
+        outputs: the names of the output's columns.
     """
 
+    outputs = (
+        "advantage of being out, bp",
+        "advantage of being in, bp",
+        "action if out: 0 hold, 1 buy",
+        "action if in: 0 hold, 2 sell",
+    )
     unit: Tensor
     cost_bps: Tensor
     proven: Tensor

@@ -10,7 +10,7 @@ then the market continues live where the log ends.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,7 +50,6 @@ from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.files import CHECKPOINT, FORMAT, of_market
 from trainers.recording.ledger import Ledger
-from trainers.scoring.ledger import rows_between
 from trainers.session.trainer.live_stream import LiveStream
 from trainers.tracking.tracker import RunWriter
 
@@ -155,10 +154,8 @@ class LiveMarket:
     def _restore(self, state: dict[str, Any], models: Callable[[str, int], Model | None]) -> None:
         taken, keep = state["next_bar"], self.trainer.config.history_bars
         bars = self.stream.bars(taken - keep, taken).rows
-        newest = int(bars["ts_open"][-1]) if len(bars) else -1
         found = self._ledger.found
-        rows = tuple(rows_between(part, -1, newest) for part in (found.outcomes, found.forecasts))
-        not_resumed = self.trainer.restore(state, bars, (rows[0], rows[1]), models)
+        not_resumed = self.trainer.restore(state, bars, (found.outcomes, found.forecasts), models)
         for name, why in not_resumed.items():
             self._say(Code.LEARNER_RESET, f"{name} {why}: it starts from scratch")
 
@@ -303,7 +300,8 @@ class LiveMarket:
             refused: True only logs the request, so that it is not tried again.
         """
         self.control_seq = seq
-        self.log.write("control", **event._asdict(), seq=seq, refused=refused)
+        after = self.trainer.newest_bar
+        self.log.write("control", **event._asdict(), seq=seq, refused=refused, after_bar=after)
         if refused:
             return ""
         texts = []
@@ -355,6 +353,10 @@ class LiveMarket:
             case Checkpoint():
                 saved = {"entries": self.log.count, "state": command.state}
                 save_checkpoint(self._checkpoint, saved)
+
+    def tag(self, learner: str, tags: Mapping[str, str]) -> None:
+        """Log tags of a learner's run."""
+        self._writer.log(self.run_ids[learner], self.trainer.cycle, tags=tags)
 
     def close(self) -> None:
         """Close the market's files and release its lock: another trainer may have it."""

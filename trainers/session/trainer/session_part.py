@@ -81,8 +81,9 @@ class SessionPart:
             text: the result in words.
             paused: whether training is paused now.
         """
-        status = Status.PAUSED if paused else Status.IDLE
-        tags = {Tag.STATUS: status, Tag.STATUS_TEXT: text}
+        tags: dict[Tag, str] = {Tag.STATUS: Status.PAUSED if paused else Status.IDLE}
+        if result == "applied":  # what was refused changes nothing
+            tags[Tag.STATUS_TEXT] = text
         told = _plain(tags) | control_result(request, cycle, result, text)
         clears = {f"{CONTROL}{request.name}": request.value}
         self._writer.log(self._run, 0, tags=told, clears=clears)

@@ -17,19 +17,20 @@ from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted, CycleDone
 from trainers.engine.events import ChampionInstalled
 from trainers.engine.market_trainer import MarketTrainer
-from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.engine.runners.roster import make_roster
 from trainers.names import Status, Tag
 from trainers.promotion.alias_watcher import MODELS, AliasWatcher, Versions
 from trainers.promotion.controller import PromotionController
 from trainers.promotion.registry import roll_back
-from trainers.promotion.versions import register
+from trainers.promotion.versions import register_learners
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.files import CONFIG, DECISIONS, MARKET_OUTBOX, of_market
 from trainers.session.trainer.live_market import LiveMarket
 from trainers.session.trainer.live_stream import wait_for_rings
-from trainers.session.trainer.run_ids import RunIds
 from trainers.session.trainer.session_part import Requests, SessionPart
+from trainers.session.trainer.states import StateTags
+from trainers.states import State
+from trainers.tracking.runs.run_ids import RunIds
 from trainers.tracking.store import tracking_uri
 from trainers.tracking.tracker import Tracker
 from trainers.tracking.uploads import Uploads
@@ -85,14 +86,16 @@ class Trainer:
         # Events of the tracker's thread, which this thread reports.
         self._noted: queue.SimpleQueue[tuple[Code, str]] = queue.SimpleQueue()
         self.tracker = Tracker(self.client, lambda *told: self._noted.put(told))
-        self.versions = Versions(self.client, session / MODELS)
+        self.versions = Versions(self.client, session / MODELS, self.config.source)
         self._promotion = PromotionController(
             session,
+            self.config.source,
             AliasWatcher(self.client, self.versions, lambda *told: self._noted.put(told)),
             functools.partial(roll_back, self.client),
             self.tracker.task,
         )
         self._part = SessionPart(session, self.config, self.tracker) if first else None
+        self._states = StateTags(self.config.stale_seconds, self._part)
         self._requests = Requests(session, self.stop)
         self._told, self._found = 0.0, [("", 0)]  # when progress was shown, and what
         self._finished_tape = False
@@ -115,6 +118,7 @@ class Trainer:
             self._tell()
             self._requests.carry_out(list(self.markets.values()), self._part, self._say)
             self._install_champions()
+            self._states.update(self.markets)
             trained = [done for market in self.markets.values() if (done := self._advance(market))]
             if self._done():
                 self._end()
@@ -220,6 +224,8 @@ class Trainer:
         why = "the stream is over" if self._finished_tape else "all cycles are done"
         self._say(Code.DONE, f"{why}: {found}")
         self._register()
+        if self._part is not None:
+            self._part.log(0, {Tag.STATE: State.ENDED})
 
     # ---- promotion
 
@@ -244,23 +250,13 @@ class Trainer:
         """Register a version of every learner, once the session's cycles are done."""
         self._promotion.wait()
         for market in self.markets.values():
-            for runner in market.trainer.roster.learners:
-                self._register_one(market, runner)
-
-    def _register_one(self, market: LiveMarket, runner: LearnerRunner) -> None:
-        """Register what a learner forecasts with, unless no forecast of it has met its label."""
-        trainer, who = market.trainer, f"{runner.name} {market.market}"
-        if not trainer.tested(runner.name):
-            if trainer.cycle:
-                say(f"{who} is not registered: none of its forecasts has been scored")
-            return
-        version = register(
-            self.client, market.run_ids[runner.name], market.market, runner, trainer.bars,
-            trainer.cycle,
-        )  # fmt: skip
-        if version is not None:
-            self._say(Code.REGISTERED, f"{who} registered as version {version}")
-            say(f"registered {who} version {version}")
+            found = register_learners(
+                self.client, self.session.name, market.trainer, market.run_ids
+            )
+            for version, text in found:
+                say(text)
+                if version:
+                    self._say(Code.REGISTERED, text)
 
     # ---- events
 

@@ -59,7 +59,7 @@ def _fault(run: Run, root: Path, ours: Callable[[Params], bool]) -> str:
     made = tags.get(MLFLOW_SOURCE_TYPE) == SourceType.to_string(SourceType.PROJECT)
     if not made or MLFLOW_PROJECT_ENTRY_POINT not in tags:
         return "was not made by `mlflow run`"
-    params = {name: _unquoted(value) for name, value in run.data.params.items()}
+    params = {name: unquoted(value) for name, value in run.data.params.items()}
     if Tag.KIND in tags or not params or not ours(params):
         return "was made for something else"
     # MLflow decodes the path of an artifact, and does not encode that of its own folder.
@@ -68,7 +68,7 @@ def _fault(run: Run, root: Path, ours: Callable[[Params], bool]) -> str:
     return ""
 
 
-def _unquoted(value: str) -> str:
+def unquoted(value: str) -> str:
     """Return a param's value without the quotes in which `mlflow run` hands it to a shell."""
     try:
         return " ".join(shlex.split(value))

@@ -1,17 +1,26 @@
 """The MLflow runs of a session: one for the session, one for each learner of each market.
 
-They are not nested; tags say which session, market and learner a run belongs to.
+Tags say which session, market and learner a run belongs to. Champions and baselines are nested in
+the session's run, so that MLflow shows the learners at first sight.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from mlflow.entities import Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_SOURCE_NAME
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NAME,
+    MLFLOW_RUN_NOTE,
+    MLFLOW_SOURCE_NAME,
+)
 from mlflow.utils.validation import MAX_PARAMS_TAGS_PER_BATCH
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,22 +29,40 @@ from streaming.errors import reason_of
 from trainers.config import SessionConfig
 from trainers.names import EXPERIMENT, Kind, LearnerKind, Status, Tag
 from trainers.recording.files import RECORD
+from trainers.states import State
+from trainers.tracking.reader import RunRecord
+from trainers.tracking.runs.descriptions import description_at_the_end, description_of, title_of
 from trainers.tracking.runs.launched import launched_run, settings_of
 from trainers.tracking.runs.owners import owner_of_this_process
 from trainers.tracking.runs.provenance import installed, provenance, uncommitted
 from trainers.tracking.runs.search import runs_of
+from trainers.tracking.summary import Summary, line_of
 
-NAME_CHARS = 250  # of a run, in MLflow's databases
+MADE_UP = re.compile(r"[a-z]+-[a-z]+-\d+")  # a name that MLflow gives a run without one
 
 
-def start_session(client: MlflowClient, config: SessionConfig, root: Path) -> str:
-    """Start a session's run and return its id: the one that `mlflow run` made, or a new one."""
-    run_id = launched_run(client, root, settings_of(config))
+def start_session(
+    client: MlflowClient, config: SessionConfig, root: Path, given: SessionConfig | None = None
+) -> str:
+    """Start a session's run and return its id: the one that `mlflow run` made, or a new one.
+
+    Args:
+        client: the MLflow store's client.
+        config: the session's settings.
+        root: the project's folder.
+        given: the settings as they were given, if those of the session follow from a look at its
+            source.
+    """
+    run_id = launched_run(client, root, settings_of(given or config))
+    title = title_of(config, time.time())
     if run_id is None:
-        run_id = create_run(client, f"{config.source} {config.symbols}", {})
+        run_id = create_run(client, title, {})
+    elif MADE_UP.fullmatch(client.get_run(run_id).info.run_name or ""):
+        client.update_run(run_id, name=title)
     tags: dict[str, str] = {Tag.KIND: Kind.SESSION, Tag.SESSION: run_id, Tag.SYMBOL: config.symbols}
     tags |= {Tag.OWNER: owner_of_this_process(), **provenance(root)}
-    tags |= {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: "starting"}
+    tags |= {Tag.STATE: State.STARTING, Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: "starting"}
+    tags[MLFLOW_RUN_NOTE] = description_of(config, run_id)
     try:
         describe_run(client, run_id, config, tags)
         _note(client, run_id, "installed.txt", installed())
@@ -67,9 +94,12 @@ def resume_session(client: MlflowClient, run_id: str, given: SessionConfig, root
     """
     for run in runs_of(client, run_id):
         client.set_tag(run.info.run_id, Tag.OWNER, owner_of_this_process())
+        if Tag.STATE in run.data.tags:
+            client.set_tag(run.info.run_id, Tag.STATE, State.STARTING)
         client.update_run(run.info.run_id, status="RUNNING")
     client.set_tag(run_id, Tag.STATUS, Status.IDLE)
     client.set_tag(run_id, Tag.STATUS_TEXT, "resuming")
+    client.set_tag(run_id, MLFLOW_RUN_NOTE, description_of(given, run_id))
     launch = launched_run(client, root, settings_of(given))
     if launch is not None and launch != run_id:  # the run that `mlflow run` made is no session
         client.set_tag(launch, Tag.KIND, Kind.RESUME)
@@ -100,10 +130,16 @@ def start_learner(
     for run in runs_of(client, session):
         if (run.data.tags.get(Tag.SYMBOL), run.data.tags.get(Tag.LEARNER)) == (symbol, learner):
             return str(run.info.run_id)  # made by a trainer that was killed before it noted the id
-    owner = client.get_run(session).data.tags.get(Tag.OWNER, "")
-    tags = learner_tags(session, symbol, learner, kind, learner_kind) | {Tag.OWNER: owner}
-    run_id = create_run(client, f"{learner} {symbol}", tags)
-    describe_run(client, run_id, config, {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: "warming up"})
+    parent = client.get_run(session)
+    tags = learner_tags(session, symbol, learner, kind, learner_kind)
+    tags[Tag.OWNER] = parent.data.tags.get(Tag.OWNER, "")
+    title = title_of(config, parent.info.start_time / 1000, symbol, learner)
+    run_id = create_run(client, title, tags)
+    told: dict[str, str] = {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: "warming up"}
+    told[MLFLOW_RUN_NOTE] = description_of(config, session, symbol, learner)
+    if kind == Kind.LEARNER:
+        told[Tag.STATE] = State.STARTING
+    describe_run(client, run_id, config, told)
     return run_id
 
 
@@ -111,7 +147,9 @@ def learner_tags(
     session: str, symbol: str, learner: str, kind: str, learner_kind: str
 ) -> dict[str, str]:
     """Return the tags that identify a learner's run."""
+    nested = {} if kind == Kind.LEARNER else {MLFLOW_PARENT_RUN_ID: session}
     return {
+        **nested,
         Tag.KIND: kind,
         Tag.SESSION: session,
         Tag.SYMBOL: symbol,
@@ -120,11 +158,37 @@ def learner_tags(
     }
 
 
-def end_runs(client: MlflowClient, session: str, status: str) -> None:
-    """End every run of a session that still runs with an MLflow status; the session's own last."""
+def end_runs(client: MlflowClient, session: str, state: State) -> None:
+    """End every run of a session that still runs; the session's own last.
+
+    Args:
+        client: the MLflow store's client.
+        session: run id of the session.
+        state: how it ended, one of ``OVER``.
+    """
+    status = "FAILED" if state == State.FAILED else "FINISHED"
     running = [run for run in runs_of(client, session) if run.info.status == "RUNNING"]
     for run in sorted(running, key=lambda run: run.info.run_id == session):
+        if Tag.STATE in run.data.tags:
+            client.set_tag(run.info.run_id, Tag.STATE, state)
         client.set_terminated(run.info.run_id, status)
+
+
+def describe_the_end(
+    client: MlflowClient, told: Summary, session: str, learners: Sequence[RunRecord]
+) -> None:
+    """Replace the descriptions of a session's runs by what came of it.
+
+    Args:
+        client: the MLflow store's client.
+        told: what came of the session.
+        session: run id of the session.
+        learners: the runs of its learners.
+    """
+    client.set_tag(session, MLFLOW_RUN_NOTE, description_at_the_end(told, session))
+    for run in learners:
+        note = description_at_the_end(told, session, line_of(run))
+        client.set_tag(run.run_id, MLFLOW_RUN_NOTE, note)
 
 
 def create_run(client: MlflowClient, name: str, tags: dict[str, str]) -> str:
@@ -133,7 +197,7 @@ def create_run(client: MlflowClient, name: str, tags: dict[str, str]) -> str:
     assert experiment is not None  # ensure_store has created it
     run_id: str = client.create_run(
         experiment.experiment_id,
-        tags={MLFLOW_RUN_NAME: name[:NAME_CHARS], MLFLOW_SOURCE_NAME: "trainers.session", **tags},
+        tags={MLFLOW_RUN_NAME: name, MLFLOW_SOURCE_NAME: "trainers.session", **tags},
     ).info.run_id
     return run_id
 

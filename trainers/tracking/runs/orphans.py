@@ -6,6 +6,7 @@ from mlflow.entities import RunStatus
 from mlflow.tracking import MlflowClient
 
 from trainers.names import Status, Tag
+from trainers.states import State
 from trainers.tracking.runs.owners import may_live
 from trainers.tracking.runs.search import search
 
@@ -17,6 +18,7 @@ def close_orphans(client: MlflowClient) -> list[str]:
     for run in search(client, "attributes.status = 'RUNNING'"):
         owner = run.data.tags.get(Tag.OWNER, "")
         if owner and not may_live(owner):
+            client.set_tag(run.info.run_id, Tag.STATE, State.FAILED)
             client.set_tag(run.info.run_id, Tag.STATUS, Status.ERROR)
             client.set_tag(run.info.run_id, Tag.STATUS_TEXT, "its process was killed")
             client.set_terminated(run.info.run_id, killed)
