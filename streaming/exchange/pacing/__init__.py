@@ -1,1 +1,1 @@
-"""When trades happen: the market's clock, and one symbol's trades as they come due."""
+"""When a market happens: its clock, the marks of its time, and rows as they come due."""

@@ -44,25 +44,34 @@ def with_marks(
     times, moves, due = (
         np.concatenate([before, part]) for part in (times, chunk.moves(times), chunk.due)
     )
-    newest, reached = np.maximum.accumulate(moves), np.maximum.accumulate(times)
-    floor = _floor(times, newest, grace_ns, until)
-    known = np.maximum(newest, np.concatenate([[0], floor])[: len(floor)])
-    first, last = ((at - grace_ns) // NS_PER_S for at in (known, floor))
-    is_open = (newest > 0) & (floor - reached <= MAX_CARRY_S * NS_PER_S)
-    count = np.where(is_open, np.maximum(last - first, 0), 0)
-    row = np.repeat(np.arange(len(times)), count)
-    nth = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-    second = first[row] + 1 + nth
-    at = second * NS_PER_S + grace_ns
-    behind = np.append(due, end)[row + 1]
-    place = row + 1 - start
-    at_due = np.clip(due[row] + at - reached[row], due[row], behind)
+    row, second = _seconds_over(times, moves, grace_ns, until)
+    at, place = second * NS_PER_S + grace_ns, row + 1 - start
+    passed = at - np.maximum.accumulate(times)[row]
+    at_due = np.clip(due[row] + passed, due[row], np.append(due, end)[row + 1])
     made = marks(at, at_due, np.searchsorted(chunk.trade_at, place))
+    follows = np.append(row[1:], -1)[: len(row)] != row
     same = (np.append(moves, 0)[row + 1] - grace_ns) // NS_PER_S == second
-    made["flags"][same & (nth + 1 == count[row])] |= SPARE
+    made["flags"][same & follows] |= SPARE
     keys = np.concatenate([2 * chunk.book_at, 2 * place - 1])
     books = np.concatenate([chunk.books, made])[np.argsort(keys, kind="stable")]
     return Chunk(chunk.trades, books)
+
+
+def _seconds_over(
+    times: NDArray[np.int64], moves: NDArray[np.int64], grace_ns: int, until: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return behind which rows seconds are over, and which, ``(k,)`` each, in order."""
+    newest = np.maximum.accumulate(moves)
+    floor = _floor(times, newest, grace_ns, until)
+    # Seconds up to here are over by the row itself, or were over behind a row before it.
+    known = np.maximum(newest, np.concatenate([[0], floor])[: len(floor)])
+    first, last = ((at - grace_ns) // NS_PER_S for at in (known, floor))
+    silence = floor - np.maximum.accumulate(times)
+    is_open = (newest > 0) & (silence <= MAX_CARRY_S * NS_PER_S)
+    count = np.where(is_open, np.maximum(last - first, 0), 0)
+    row = np.repeat(np.arange(len(times)), count)
+    nth = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    return row, first[row] + 1 + nth
 
 
 def _floor(

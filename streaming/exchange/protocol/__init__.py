@@ -1,4 +1,4 @@
-"""Binance's side of the exchange: trades as stream events and REST rows, and what clients ask for.
+"""Binance's side of the exchange: rows as stream events and REST rows, and what clients ask for.
 
-All of it is pure: requests and trades in, bytes out.
+All of it is pure: requests, trades and quotes in, bytes out.
 """

@@ -191,6 +191,17 @@ def test_a_real_capture_is_played_as_it_was_received() -> None:
         assert (np.diff(chunk.due) >= 0).all()
 
 
+def test_quotes_pace_a_tape_as_they_were_received_if_all_was(tmp_path: Path) -> None:
+    lines = [line(0, sold(7, 1000)), line(100, quote(1)), line(400, sold(8, 1100))]
+    path = file(tmp_path, "\n".join(lines), "wire.txt")
+    recording = read(path)
+    chunk, _ = tape_chunks({"BTCUSDT": recording}, 0, START + NS_PER_S * 10**6)["BTCUSDT"]
+    assert ((chunk.due - START) // NS_PER_MS).tolist() == [0, 100, 400]
+    recording.quotes["ts_init"] = 0
+    chunk, _ = tape_chunks({"BTCUSDT": recording}, 0, START + NS_PER_S * 10**6)["BTCUSDT"]
+    assert ((chunk.due - START) // NS_PER_MS).tolist() == [1000, 1100, 1100]
+
+
 # Our own
 
 
