@@ -90,7 +90,7 @@ class SessionView:
             ViewModel(
                 {
                     **header(rows, metrics, decimals),
-                    **stream(counters),
+                    **stream(counters, decimals),
                     **badge(self.config.source, rows),
                 },
                 {

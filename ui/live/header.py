@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from datamodules.mids import BP
-from ui.live.market import Counters
+from ui.live.market import Book, Counters
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.views.formatting import count, duration, signed
 from ui.views.view_model import Texts
@@ -36,10 +36,10 @@ def _notices(metrics: SessionMetrics) -> list[str]:
     return notices
 
 
-def stream(counters: Counters | None) -> Texts:
-    """Return the texts of the stream's card."""
+def stream(counters: Counters | None, decimals: int = 2) -> Texts:
+    """Return the texts of the stream's card; prices have so many decimals."""
     if counters is None:
-        keys = ("ticks", "bars", "rate", "lag", "gaps")
+        keys = ("ticks", "bars", "rate", "lag", "gaps", "book", "imbalance")
         return {f"stream.{key}": WAITING for key in keys}
     rate, lag = counters.ticks_per_second, counters.lag_ms
     gaps = f"{counters.gaps:,} not repaired" if counters.gaps else "0"
@@ -48,7 +48,19 @@ def stream(counters: Counters | None) -> Texts:
         "stream.bars": count(counters.bars),
         "stream.rate": "no bar yet" if rate is None else f"{rate:.1f}",
         "stream.lag": "not measured yet" if lag is None else f"{lag:,.1f} ms",
+        **_book(counters.book, decimals),
         "stream.gaps": gaps + (f", {counters.repaired:,} ticks repaired" * bool(counters.repaired)),
+    }
+
+
+def _book(book: Book | None, decimals: int) -> Texts:
+    if book is None:
+        return {"stream.book": "no quotes here", "stream.imbalance": "no quotes here"}
+    bid, ask = (f"{price:,.{decimals}f}" for price in (book.bid, book.ask))
+    tilt = book.imbalance
+    return {
+        "stream.book": f"{bid} / {ask}, spread {book.spread_bps:.2g} bp",
+        "stream.imbalance": "no sizes" if tilt is None else f"{100 * tilt:+.0f} %",
     }
 
 

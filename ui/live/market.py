@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from datamodules.mids import BP
 from streaming.bars import BAR, Bars, bars_of
 from streaming.cache import bar_ring, tick_cache
 from streaming.counters import ConnectionState
@@ -24,6 +25,27 @@ from ui.chart.candles import WARMUP, Row, candles_of, rows_of
 RATE_BARS = 10
 STALE = "STALE"
 SIDES: dict[int, str] = {Side.BOUGHT: "buy", Side.SOLD: "sell"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Book:
+    """The best bid and ask at the end of the newest bar."""
+
+    bid: float
+    ask: float
+    bid_size: float
+    ask_size: float
+
+    @property
+    def spread_bps(self) -> float:
+        """The spread, bp of the mid."""
+        return 2 * BP * (self.ask - self.bid) / (self.ask + self.bid)
+
+    @property
+    def imbalance(self) -> float | None:
+        """Size at the bid less that at the ask, over both, -1 to 1; None without sizes."""
+        both = self.bid_size + self.ask_size
+        return (self.bid_size - self.ask_size) / both if both else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +64,7 @@ class Counters:
     rejected: int
     lag_ms: float | None
     silent_seconds: float | None  # since the last message
+    book: Book | None = None  # None where the source has no quotes
 
     def status(self, stale_seconds: float) -> str:
         """Return the connection's state, or STALE if it is open but silent."""
@@ -119,7 +142,8 @@ class Market:
         stats = self._cache.stats
         ends = self._cache.read(self._cache.oldest, self._cache.oldest + 1).rows["ts_event"]
         newest = self._cache.tail(1).rows["ts_event"]
-        trades = self._bars.tail(RATE_BARS).rows["trades"]
+        bars = self._bars.tail(RATE_BARS).rows
+        trades = bars["trades"]
         last_message = int(stats["last_message_ns"])
         names = stats.dtype.names or ()
         return Counters(
@@ -137,6 +161,7 @@ class Market:
             silent_seconds=max(0.0, time.time() - last_message / NS_PER_S)
             if last_message
             else None,
+            book=_book(bars[-1]) if len(bars) and bars["quoted"][-1] else None,
         )
 
     def _opens_at(self, seq: int) -> int:
@@ -158,6 +183,10 @@ class Market:
         seed = make_ticks(1)
         seed["ts_event"], seed["price"] = end - NS_PER_S, final["close"][-1]
         return bars_of(np.concatenate([seed, ticks]), grace_ns=self.grace_ns)[1:]
+
+
+def _book(bar: np.void) -> Book:
+    return Book(*(float(bar[name]) for name in ("bid", "ask", "bid_size", "ask_size")))
 
 
 def tick_record(tick: np.void) -> dict[str, Any]:

@@ -68,6 +68,11 @@ WORDS = {
         "agent gives an action instead.",
     ),
     "half-width": Term("", "After ±: the true value lies within it in 95 of 100 cases."),
+    "imbalance": Term(
+        "%",
+        "Size offered to buy at the best bid less that to sell at the best ask, over both. Above 0"
+        " the next move is more often up.",
+    ),
     "paper account": Term(
         "",
         "An account on paper: it follows a learner's signals, and sends no orders.",
@@ -81,6 +86,11 @@ WORDS = {
     "promote": Term(
         "",
         "Register the learner as it is now, and have that version serve as champion.",
+    ),
+    "quote": Term(
+        "quote currency",
+        "The highest price at which somebody wants to buy, the best bid, and the lowest to sell,"
+        " the best ask. The spread between them is what a trade of each costs.",
     ),
     "roll back": Term("", "Have the previous champion serve again."),
     "SMA": Term("quote currency", "Simple moving average: the mean of the last 20 or 50 closes."),
