@@ -46,5 +46,5 @@ def test_a_market_that_lost_its_decisions_does_not_begin_anew_on_what_is_left(tm
         (tmp_path / "BTCUSDT.decisions.jsonl").write_bytes(content)
     with pytest.raises(RecordError, match=r"BTCUSDT\.decisions\.jsonl: expected .* restore it"):
         check_logs(tmp_path)
-    (tmp_path / "BTCUSDT.decisions.jsonl").write_bytes(b'{"do":"began","format":2}\n')
+    (tmp_path / "BTCUSDT.decisions.jsonl").write_bytes(b'{"do":"began","format":3}\n')
     check_logs(tmp_path)

@@ -33,6 +33,7 @@ from trainers.session.access import Passwords
 from ui.app import PageConfig, build_app, load_gradio, open_session
 from ui.auth.authenticator import Authenticator
 from ui.auth.login_attempts import PER_ADDRESS
+from ui.server.broadcaster import Broadcaster
 
 OPEN = {("GET", "/login"), ("POST", "/login"), ("POST", "/logout")}
 TRAIN = "send_training_data_to_models"
@@ -47,7 +48,9 @@ def routes(busy: World, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[
     folder = tmp_path_factory.mktemp("routes")
     authenticator = Authenticator(Passwords(*PASSWORDS.values()), folder / "access.json", "cookie")
     config = PageConfig()
-    apps = build_app(session, config, authenticator), load_gradio(session, config).app
+    broadcaster = Broadcaster(session.view_model, session.config.symbol_list)
+    whole = build_app(session, config, authenticator, broadcaster)
+    apps = whole, load_gradio(session, config).app
     found = sorted({route for app in apps for route in served(app)})
     assert len(found) > 60
     return [route for route in found if route not in OPEN]
@@ -194,7 +197,7 @@ def test_a_viewer_runs_what_only_reads_by_each_of_them(locked: Page) -> None:
 @pytest.mark.parametrize(
     "path, body",
     [
-        ("/gradio_api/queue/join", b'{"data": [], "fn_index": 3, "fn_index": 2}'),
+        ("/gradio_api/queue/join", b'{"data": [], "fn_index": 4, "fn_index": 3}'),
         ("/gradio_api/queue/join", b'{"data": [], "fn_index": 999}'),
         ("/gradio_api/run/no_such_name", b'{"data": []}'),
         ("/gradio_api/run/training_status", b"\xff not json"),
