@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from streaming.forward_fill import forward_fill
 from streaming.merged import Merged
 from streaming.quotes import LATE as LATE_QUOTE
-from streaming.quotes import MARK, Quotes, make_quotes
+from streaming.quotes import MARK, NO_QUOTES, Quotes
 from streaming.ticks import AFTER_GAP, LATE, NS_PER_S, Ticks
 
 BAR = np.dtype(
@@ -77,7 +77,6 @@ MAX_CARRY_S = 3600
 # final only so much later.
 OVERTAKING_NS = NS_PER_S
 
-NO_QUOTES = make_quotes(0)
 QUOTED = ("bid", "ask", "bid_size", "ask_size")  # what a quote says
 
 

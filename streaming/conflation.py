@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from streaming.quotes import VOID, Quotes, faults, imbalances, make_quotes
-from streaming.ticks import NS_PER_S
+from streaming.quotes import NO_QUOTES, Quotes, faults, imbalances
+from streaming.ticks import NS_PER_S, VOID
 from streaming.venues import Rejected
+from streaming.venues.gathering import mark_faults
 
 SAID = ["id", "bid", "ask", "bid_size", "ask_size"]
 
@@ -20,7 +21,7 @@ class Conflation:
     """One market's updates, batch by batch."""
 
     def __init__(self) -> None:
-        self._newest = make_quotes(0)  # the newest update that is no void
+        self._newest = NO_QUOTES  # the newest update that is no void
 
     def take(self, updates: Quotes, latest: int, symbol: str, rejected: Rejected) -> Quotes:
         """Return what is kept of a batch.
@@ -31,7 +32,9 @@ class Conflation:
             symbol: what to count under, with the reason.
             rejected: counts what is dropped, added to.
         """
-        updates = self._changed(_valid(updates.copy(), latest, symbol, rejected))
+        updates = updates.copy()
+        mark_faults(updates, faults(updates, latest), symbol, rejected)
+        updates = self._changed(updates[updates["flags"] & VOID == 0])
         if len(updates) == 0:
             return updates
         updates["ofi"] = imbalances(updates, self._newest)
@@ -49,13 +52,3 @@ class Conflation:
         changed[1:] = said[1:] != said[:-1]
         kept: Quotes = updates[changed[len(self._newest) :]]
         return kept
-
-
-def _valid(updates: Quotes, latest: int, symbol: str, rejected: Rejected) -> Quotes:
-    for reason, wrong in faults(updates, latest):
-        new = wrong & (updates["flags"] & VOID == 0)
-        if new.any():
-            rejected[symbol, reason] += int(np.count_nonzero(new))
-            updates["flags"][new] |= VOID
-    valid: Quotes = updates[updates["flags"] & VOID == 0]
-    return valid

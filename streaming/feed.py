@@ -28,10 +28,9 @@ from streaming.entry_point import entry_point
 from streaming.events import Code
 from streaming.gap_repair import GapRepair
 from streaming.history import TradeHistory
-from streaming.ingest import NO_QUOTES
 from streaming.overlap import Overlap
 from streaming.process import end_signals, end_with_parent
-from streaming.quotes import RECEIVED, Quotes
+from streaming.quotes import NO_QUOTES, RECEIVED, Quotes
 from streaming.reports import Reports
 from streaming.rest_client import RestClient
 from streaming.silence import SilenceWatch

@@ -19,7 +19,7 @@ from streaming.cache import write_bar_ring, write_quote_ring, write_tick_cache
 from streaming.config import StreamConfig
 from streaming.merged import Merged
 from streaming.quotes import LATE as LATE_QUOTE
-from streaming.quotes import MARK, Quotes, make_quotes
+from streaming.quotes import MARK, NO_QUOTES, Quotes, make_quotes
 from streaming.row_store import RowStore, Say
 from streaming.sequence import Recount, Sequencer
 from streaming.tape import Kind, TapeWriter
@@ -29,8 +29,6 @@ from streaming.waiting_quotes import NO_TRADE, WaitingQuotes
 # The quote ring holds a third of the tick cache's rows: 15 min of batches of 50 ms.
 QUOTES_PER_TICK = 3
 LEAST_QUOTES = 100
-
-NO_QUOTES = make_quotes(0)
 
 
 class Ingest:
@@ -75,12 +73,13 @@ class Ingest:
         )
         self._waiting = WaitingQuotes()
         kept, kept_quotes = self.ticks.read(), quotes.read()
+        newest_id = int(kept.rows["id"][-1]) if len(kept.rows) else None
         self._sequencer = Sequencer(
-            int(kept.rows["id"][-1]) if len(kept.rows) else None,
+            newest_id,
             wait_for_history=config.backfill_seconds > 0,
             newest_ts=int(kept.rows["ts_event"].max(initial=-1)),
         )
-        self._newest_streamed = int(kept.rows["id"][-1]) if len(kept.rows) else NO_TRADE
+        self._newest_streamed = NO_TRADE if newest_id is None else newest_id
         self._duplicates = int(self.stats["duplicates"])  # counted by earlier processes
         # A feed that was killed between writing bars and writing their rows leaves bars that no
         # reader has used yet.

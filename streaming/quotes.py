@@ -34,9 +34,9 @@ QUOTE = np.dtype(
 )
 
 MARK = 1  # no quote: it says that this time has passed at the venue
-RECEIVED = 2  # the venue gives no time: ``ts_event`` is the venue's clock when it was received
+RECEIVED = 2  # the venue gives no time: ``ts_event`` follows from when it was received
 LATE = 4  # the bar of its time was final already: no bar counts it
-VOID = 8  # it breaks an invariant: it is counted, and no file keeps it
+# And ``streaming.ticks.VOID``: it breaks an invariant.
 
 Quotes = NDArray[np.void]
 
@@ -44,6 +44,9 @@ Quotes = NDArray[np.void]
 def make_quotes(n: int) -> Quotes:
     """Return ``n`` zeroed quotes, ``(n,)`` of dtype ``QUOTE``."""
     return np.zeros(n, QUOTE)
+
+
+NO_QUOTES = make_quotes(0)
 
 
 def faults(

@@ -66,9 +66,7 @@ class TimeMarks:
         self._line, self._history = line, history
         self._push, self._grace_ns = push, grace_ns
         self._delays = {symbol: Delay() for symbol in ingests}
-        self._newest = dict.fromkeys(
-            ingests, (0, 0)
-        )  # the newest trade: its time, and when it came
+        self._newest = dict.fromkeys(ingests, (0, 0))  # trade: its time, and when it came
         self._heard = dict.fromkeys(ingests, 0)  # when a row came last, steady ns
         self._whole_since = dict.fromkeys(ingests, -1)  # the connection since which none is missed
         self._asked = dict.fromkeys(ingests, 0)

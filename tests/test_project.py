@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from trainers.config import SessionConfig
+from datamodules.features import COLUMNS
+from datamodules.labels import LABELS
+from trainers.config import SessionConfig, session
 from trainers.config.learners import BUILT_IN_SETTINGS, flat_name
 from trainers.session.mlproject import project
 
@@ -179,3 +181,9 @@ def test_make_has_the_four_verbs_and_ci_uses_them():
     assert {"main", "test", "check", "bench"} <= targets
     assert "make check" in read(".ci/run")
     assert "make test" in read(".ci/run")
+
+
+def test_the_choices_of_features_and_labels_are_those_there_are():
+    """The settings name them again: who reads them must not import pandas for it."""
+    assert (session.AUTO, *COLUMNS) == session.FEATURE_SETS
+    assert session.LABELS == LABELS

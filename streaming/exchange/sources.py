@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from streaming.bars import MAX_CARRY_S
 from streaming.config import StreamConfig
 from streaming.console import say
 from streaming.errors import ConfigError
@@ -20,9 +21,6 @@ from streaming.exchange.protocol.trades import FIRST_AGG_ID, with_aggregates
 from streaming.tape import Recording, open_tape, parse_address, release_memory
 from streaming.tape.order import has_receive_times
 from streaming.ticks import NS_PER_S, filled_times
-
-# A longer silence of a tape is cut to this: a night, or one row received hours late.
-MAX_PAUSE_S = 3600
 
 
 class Source(NamedTuple):
@@ -159,6 +157,7 @@ def due_times(times: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
     """
     pace = [np.maximum.accumulate(filled_times(part)) for part in times]
     moments, where = np.unique(np.concatenate(pace), return_inverse=True)
-    pauses = np.minimum(np.diff(moments), MAX_PAUSE_S * NS_PER_S)
+    # A night, or one row received hours late: nobody waits longer than a closed market is told.
+    pauses = np.minimum(np.diff(moments), MAX_CARRY_S * NS_PER_S)
     due = moments[0] + np.concatenate([[0], np.cumsum(pauses)])
     return np.split(due[where], np.cumsum([len(part) for part in times])[:-1])

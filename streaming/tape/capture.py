@@ -10,9 +10,10 @@ import time
 from collections.abc import Sequence
 
 from streaming.errors import TapeError
+from streaming.quotes import NO_QUOTES
 from streaming.tape.containers import Member
 from streaming.tape.placing import with_venue_times
-from streaming.tape.recording import NO_QUOTES, Recording, spelled
+from streaming.tape.recording import Recording, spelled
 from streaming.tape.remarks import TRIFLE, dropped_of, remarks, share
 from streaming.tape.times import DAY_NS
 from streaming.venues.binance import Binance

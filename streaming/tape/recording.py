@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from streaming.errors import TapeError
-from streaming.quotes import Quotes, make_quotes
+from streaming.quotes import NO_QUOTES, Quotes
 from streaming.symbols import same_but_for_case
 from streaming.ticks import Ticks
-
-NO_QUOTES = make_quotes(0)
 
 
 class Recording(NamedTuple):

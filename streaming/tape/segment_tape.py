@@ -11,10 +11,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from streaming.errors import TapeError
-from streaming.quotes import MARK, Quotes
+from streaming.quotes import MARK, NO_QUOTES, Quotes
 from streaming.tape.containers import members
 from streaming.tape.parquet_table import read_parquet
-from streaming.tape.recording import NO_QUOTES, Recording, spelled
+from streaming.tape.recording import Recording, spelled
 from streaming.tape.segments import NAME, Kind, Segment, segment_symbol, segments
 from streaming.ticks import TICK
 

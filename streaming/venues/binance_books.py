@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 
 from streaming.quotes import RECEIVED, Quotes, make_quotes
-from streaming.ticks import NS_PER_MS, NS_PER_US, US_FROM
+from streaming.ticks import NS_PER_MS
 from streaming.venues import Rejected
-from streaming.venues.binance_messages import Int
+from streaming.venues.binance_messages import Int, ns_of_ms_or_us
 from streaming.venues.gathering import UNREADABLE
 
 BOOK, TIME = b'@bookTicker"', b'@time"'  # how the names of the streams end
@@ -122,11 +122,9 @@ def _quotes_of(events: Sequence[Book], stamps: Sequence[int]) -> Quotes:
     for name in ("id", "bid", "bid_size", "ask", "ask_size"):
         quotes[name] = [getattr(event, name) for event in events]
     quotes["ts_init"], quotes["updates"] = stamps, 1
-    time = np.array([event.time for event in events], np.int64)
-    # Past the year 2255 the ns would overflow: the clipped time fails the range check all the same.
-    ns = np.where(time >= US_FROM, time * NS_PER_US, np.minimum(time, 9 * 10**12) * NS_PER_MS)
-    quotes["ts_event"] = np.where(time > 0, ns, stamps)
-    quotes["flags"][time == 0] = RECEIVED
+    times = ns_of_ms_or_us([event.time for event in events])
+    quotes["ts_event"] = np.where(times > 0, times, stamps)
+    quotes["flags"][times == 0] = RECEIVED
     return quotes
 
 

@@ -198,16 +198,21 @@ def _probe(frame: bytes) -> _Probe | None:
         return None
 
 
+def ns_of_ms_or_us(times: Sequence[int]) -> NDArray[np.int64]:
+    """Return times in ms or us as ns, ``(n,)``."""
+    time = np.array(times, np.int64)
+    # Past the year 2255 the ns would overflow: the clipped time fails the range check all the same.
+    ms = np.minimum(time, 9 * 10**12) * NS_PER_MS
+    return np.where(time >= US_FROM, time * NS_PER_US, ms)
+
+
 def ticks_of(rows: Sequence[Row], stamps: Sequence[int]) -> Ticks:
     """Return ``rows`` as ticks, received at ``stamps`` (ns)."""
     ticks = make_ticks(len(rows))
     ticks["id"] = [row.id for row in rows]
     ticks["price"] = [row.price for row in rows]
     ticks["size"] = [row.size for row in rows]
-    time = np.array([row.time for row in rows], np.int64)
-    # Past the year 2255 the ns would overflow: the clipped time fails the range check all the same.
-    ms = np.minimum(time, 9 * 10**12) * NS_PER_MS
-    ticks["ts_event"] = np.where(time >= US_FROM, time * NS_PER_US, ms)
+    ticks["ts_event"] = ns_of_ms_or_us([row.time for row in rows])
     ticks["ts_init"] = stamps
     maker = np.array([row.m for row in rows], np.float64)  # is the buyer the maker? NaN: unknown
     ticks["side"] = np.where(

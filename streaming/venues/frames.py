@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from streaming.venues import Decoded, Venue
@@ -21,16 +22,9 @@ class FrameVenue(Venue):
     max_frame_bytes: ClassVar[int] = 64 * 1024
     one_order: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        markets: Iterable[str] | Mapping[str, str],
-        *,
-        ws: str = "",
-        rest: str = "",
-        quotes: bool = True,
-    ) -> None:
-        super().__init__(markets, ws=ws, rest=rest, quotes=quotes)
-        self._updates = Updates()
+    @functools.cached_property
+    def _updates(self) -> Updates:
+        return Updates()
 
     def decode(self, frames: Sequence[bytes], stamps: Sequence[int], latest: int) -> Decoded:
         """Decode frames received at ``stamps``; no trade is later than ``latest`` (ns)."""

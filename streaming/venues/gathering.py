@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -203,9 +203,26 @@ def mark_void(
         not_market: which trades no order made, ``(n,)``.
     """
     made = [] if not_market is None else [("not_market", not_market)]
-    for reason, wrong in (*made, *faults(ticks, latest)):
-        new = wrong & (ticks["flags"] & VOID == 0)
+    mark_faults(ticks, (*made, *faults(ticks, latest)), market, rejected)
+    return ticks
+
+
+def mark_faults(
+    rows: NDArray[np.void],
+    found: Iterable[tuple[str, NDArray[np.bool]]],
+    market: str,
+    rejected: Rejected,
+) -> None:
+    """Mark ticks or quotes with a fault ``VOID``, in place; count each under its first reason.
+
+    Args:
+        rows: ``(n,)``.
+        found: each reason, and which of the rows it concerns, ``(n,)``.
+        market: what to count under, with the reason.
+        rejected: the counts, added to.
+    """
+    for reason, wrong in found:
+        new = wrong & (rows["flags"] & VOID == 0)
         if new.any():
             rejected[market, reason] += int(np.count_nonzero(new))
-            ticks["flags"][new] |= VOID
-    return ticks
+            rows["flags"][new] |= VOID

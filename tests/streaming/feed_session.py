@@ -86,22 +86,29 @@ def config_for(venue: VenueServer, **settings) -> StreamConfig:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, venue: VenueServer, **settings):
-    """A feed in this loop, connected; stopped at the end."""
-    config = config_for(venue, **settings)
-    before = venue.connections
+async def following(config: StreamConfig, folder: Path):
+    """The task of a feed in this loop, which must not end by itself; stopped at the end."""
     task = asyncio.create_task(follow(config, folder))
-    session = Session(folder, venue, task)
-    await until((folder / "feed.events").exists)
     try:
-        if not venue.refusals:
-            await session.followed(before + 1)
-        yield session
+        yield task
         assert not task.done()
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path, venue: VenueServer, **settings):
+    """A feed in this loop, connected; stopped at the end."""
+    config = config_for(venue, **settings)
+    before = venue.connections
+    async with following(config, folder) as task:
+        session = Session(folder, venue, task)
+        await until((folder / "feed.events").exists)
+        if not venue.refusals:
+            await session.followed(before + 1)
+        yield session
 
 
 def scenario(test):

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streaming.bars import MAX_CARRY_S
 from streaming.exchange.pacing.replayer import Removal, Replayer
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.protocol.rest_rows import decimal
 from streaming.exchange.protocol.subscriptions import Subscriptions
 from streaming.exchange.protocol.trades import History, with_aggregates
 from streaming.exchange.protocol.wire import Stream, frames, stream_of
-from streaming.exchange.sources import MAX_PAUSE_S, due_times
+from streaming.exchange.sources import due_times
 from streaming.ticks import NS_PER_MS, NS_PER_S, NS_PER_US, Ticks, make_ticks
 
 # A loaded machine is no failure.
@@ -136,7 +137,7 @@ def test_a_tape_is_paced_across_its_symbols_and_long_silences_are_cut() -> None:
     day = 24 * 3600 * NS_PER_S
     a = np.array([5, 4, 10 + day])  # the second row says it came before the first
     b = np.array([8, 12 + day])
-    pause = MAX_PAUSE_S * NS_PER_S
+    pause = MAX_CARRY_S * NS_PER_S
     due = [part.tolist() for part in due_times([a, b])]
     assert due == [[5, 5, 8 + pause], [8, 10 + pause]]
 

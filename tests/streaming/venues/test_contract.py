@@ -16,11 +16,10 @@ import pytest
 from streaming.cache import quote_ring
 from streaming.config import StreamConfig
 from streaming.events import Code
-from streaming.feed import follow
 from streaming.quotes import MARK
 from streaming.ticks import AFTER_GAP
 from streaming.venues.registry import VENUES
-from tests.streaming.feed_session import Session, until
+from tests.streaming.feed_session import Session, following, until
 from tests.streaming.venues.binance import BinanceStandIn, BinanceUsdMStandIn
 from tests.streaming.venues.bybit import BybitInverseStandIn, BybitStandIn
 from tests.streaming.venues.coinbase import CoinbaseStandIn
@@ -70,15 +69,9 @@ async def followed(folder: Path, case: Case, server: StandIn, **settings):
         **{"source": case.name, "symbols": case.symbol, "venue_ws": server.ws,
            "venue_rest": server.rest, "backfill_seconds": 3600, "segment_seconds": 0, **settings}
     )  # fmt: skip
-    task = asyncio.create_task(follow(config, folder))
-    try:
+    async with following(config, folder) as task:
         await until(lambda: server.followed)
         yield Session(folder, server, task)
-        assert not task.done()
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 def scenario(test):
