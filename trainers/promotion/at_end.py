@@ -9,8 +9,6 @@ checkpoints of the last cycles, so that a trainer that had to be killed loses no
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
 from pathlib import Path
 
@@ -29,7 +27,7 @@ from trainers.recording.checkpoint import load_checkpoint
 from trainers.recording.files import CHECKPOINT, CONFIG, of_market
 from trainers.recording.ledger import read_ledger
 from trainers.recording.record import read_runs
-from trainers.tracking.store import STORE_ERRORS, tracking_uri
+from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
 
 
 def trainer_of(session: Path, config: SessionConfig, market: str) -> MarketTrainer | None:
@@ -58,9 +56,7 @@ def trainer_of(session: Path, config: SessionConfig, market: str) -> MarketTrain
 @entry_point("models", outside=STORE_ERRORS, codes={TickloopError: 1})
 def main() -> None:
     """Run after a session."""
-    logging.basicConfig(level=logging.WARNING, format="models: %(message)s", force=True)
-    for variable in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
-        os.environ.pop(variable, None)
+    begin_process("models")
     deterministic()
     session = Path(sys.argv[1])
     config = SessionConfig.load(session / CONFIG)

@@ -10,7 +10,6 @@ nothing: the next trainer starts the process again.
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +30,7 @@ from trainers.promotion.registry import Move, promote, version_of_candidate
 from trainers.promotion.versions import log_version
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
 from trainers.recording.files import CONFIG
-from trainers.tracking.store import STORE_ERRORS, tracking_uri
+from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
 
 log = logging.getLogger(__name__)
 
@@ -117,9 +116,7 @@ def register(client: MlflowClient, session: Path, file: Path) -> int:
 @entry_point("candidate", outside=STORE_ERRORS, codes={TickloopError: 1})
 def main() -> None:
     """Run as a process of a session."""
-    logging.basicConfig(level=logging.WARNING, format="candidate: %(message)s", force=True)
-    for variable in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
-        os.environ.pop(variable, None)
+    begin_process("candidate")
     deterministic()
     session, file = Path(sys.argv[1]), Path(sys.argv[2])
     register(MlflowClient(tracking_uri(Path.cwd())), session, file)

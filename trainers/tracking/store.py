@@ -61,6 +61,20 @@ class StoreError(TickloopError):
     exit_code = 2
 
 
+def begin_process(name: str) -> None:
+    """Undo what MLflow would do to a process of ours that logs.
+
+    Its import has set the root logger to errors only, and its fluent API would resume the run that
+    a shell names.
+
+    Args:
+        name: of the process, as its messages begin.
+    """
+    logging.basicConfig(level=logging.WARNING, format=f"{name}: %(message)s", force=True)
+    for variable in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
+        os.environ.pop(variable, None)
+
+
 def tracking_uri(root: Path) -> str:
     """Return the store's URI; a relative SQLite path counts from ``root``.
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import logging
 import os
 import sys
 from pathlib import Path
@@ -23,7 +22,7 @@ from trainers.config import SessionConfig
 from trainers.learners.determinism import deterministic
 from trainers.recording.files import CONFIG
 from trainers.session.trainer.trainer import Trainer
-from trainers.tracking.store import STORE_ERRORS
+from trainers.tracking.store import STORE_ERRORS, begin_process
 
 
 def arguments(argv: list[str]) -> tuple[Path, list[str]]:
@@ -50,10 +49,7 @@ def arguments(argv: list[str]) -> tuple[Path, list[str]]:
 @entry_point("trainer", outside=STORE_ERRORS, codes={RingError: 2})
 def main() -> None:
     """Run as a process of a session."""
-    # MLflow's import has set the root logger to errors only: ``force`` undoes that.
-    logging.basicConfig(level=logging.WARNING, format="trainer: %(message)s", force=True)
-    for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
-        os.environ.pop(name, None)  # or MLflow's fluent API would resume the session's run
+    begin_process("trainer")
     deterministic()
     end_with_parent()
     trainer = Trainer(*arguments(sys.argv[1:]))
