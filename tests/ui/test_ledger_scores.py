@@ -9,14 +9,14 @@ import pytest
 
 from streaming.bars import BarBuilder
 from streaming.ticks import NS_PER_S
+from tests.trainers.whole import judge_control, scores_of
 from tests.ui.ledger_writer import EVERYBODY, LedgerWriter
 from tests.ui.page_world import walk
 from trainers.names import LearnerKind, Tag
 from trainers.recording.ledger import read_ledger
 from trainers.scoring.direction.calibration import calibration_error
-from trainers.scoring.metrics import scores_of
+from trainers.scoring.direction.cases import Directions
 from trainers.scoring.moves import moves_of
-from trainers.scoring.promotion.eprocess import judge_control
 from trainers.scoring.scored import Samples, Scored, scored_of
 from trainers.tracking.reader import RunRecord
 from ui.evidence import ledger_scores
@@ -84,13 +84,13 @@ def test_curve_holds_all_cases_and_its_error_is_the_calibration_error(
     samples = scored["cnn"].samples()
     assert points[:, 3].sum() == len(samples.up)
     off = np.abs(points[:, 0] - points[:, 1]) @ points[:, 3] / points[:, 3].sum()
-    assert off == pytest.approx(calibration_error(samples).value, abs=1e-3)
+    assert off == pytest.approx(calibration_error(Directions.of(samples)).value, abs=1e-3)
     assert "dqn" not in ledger.curves
 
 
 def test_equal_probabilities_are_one_point() -> None:
     samples = Samples(np.full(50, 0.5), np.r_[np.ones(30), np.zeros(20)], np.zeros(50))
-    assert curve(samples) == [[0.5, 0.6, pytest.approx(0.138, abs=0.01), 50]]
+    assert curve(Directions.of(samples).grid) == [[0.5, 0.6, pytest.approx(0.138, abs=0.01), 50]]
 
 
 def test_bet_on_the_control_in_pieces_is_the_trainer_s(

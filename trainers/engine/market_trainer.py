@@ -86,16 +86,9 @@ class MarketTrainer:
         """Open time of the newest bar taken, ns; -1 before the first."""
         return self._forecasting.newest_bar
 
-    @property
-    def ledger_rows(self) -> tuple[Outcomes, Forecasts]:
-        """All final rows of the ledger so far."""
-        ledger = self._forecasting.ledger
-        return ledger.outcomes, ledger.forecasts
-
     def tested(self, learner: str) -> bool:
         """Return whether a forecast of a learner has met its label by the newest cycle's end."""
-        scored = self.cycles.scorecard.scored
-        return learner in scored and scored[learner].tested
+        return self.cycles.scorecard.tested(learner)
 
     def handle(self, event: Event) -> Iterator[Command]:
         """Handle an event; yield the commands that follow from it.
@@ -219,7 +212,7 @@ class MarketTrainer:
                 version's number.
         """
         self.wanted, self.paused = saved["wanted"], saved["paused"]
-        self._forecasting.restore(saved["next_bar"], saved["hashed_bar"], bars, rows)
+        self._forecasting.restore(saved["next_bar"], bars)
         not_resumed = self.roster.restore(saved["roster"], models)
-        self.cycles.restore(saved["cycles"])
+        self.cycles.restore(saved["cycles"], rows)
         return not_resumed
