@@ -100,7 +100,7 @@ class _ClosedOut:
     def first(self, scored: Scored) -> int:
         """Return the index of the first bar of a part at which it has forecast by then."""
         first = 0 if self._begun else scored.first
-        self._begun = first < len(scored)
+        self._begun = self._begun or first < len(scored)
         return first
 
     def profits(self, scored: Scored) -> Floats:
