@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pytest
 
 from streaming.bars import BarBuilder
@@ -80,6 +82,7 @@ def test_profit_at_one_time_the_cost_is_the_trainer_s(
 def test_curve_holds_all_cases_and_its_error_is_the_calibration_error(
     ledger: LedgerScores, scored: dict[str, Scored]
 ) -> None:
+    assert json.loads(orjson.dumps(ledger.curves)) == ledger.curves, "it goes out as JSON"
     points = np.array(ledger.curves["cnn"])
     samples = scored["cnn"].samples()
     assert points[:, 3].sum() == len(samples.up)

@@ -27,13 +27,13 @@ def curve(grid: Grid) -> list[list[float]]:
     Bins hold equal counts, as in ``calibration_error``; the probabilities of a cell share a bin.
     """
     bins = bins_of(grid)
-    up, down, error = (np.bincount(bins, column, BINS) for column in grid)
-    return [_bin(up[at], up[at] + down[at], error[at]) for at in np.flatnonzero(up + down)]
+    up, down, error = (np.bincount(bins, column, BINS).tolist() for column in grid)
+    return [_bin(u, u + d, e) for u, d, e in zip(up, down, error, strict=True) if u + d]
 
 
 def _bin(up: float, n: float, error: float) -> list[float]:
     observed = rate_of(int(up), int(n))
-    predicted = float(up - error) / n
+    predicted = (up - error) / n
     half_width = observed.half_width or 0.0
     return [round(predicted, 4), round(observed.value, 4), round(half_width, 4), int(n)]
 
