@@ -38,16 +38,14 @@ class Track:
 
     Attributes:
         recent: the forecasts of the newest bars, an hour at least if there was one.
-        paper: the account over these bars.
-        tally: the sums over all bars; the newest waits for the next.
     """
 
     def __init__(self, nothing: Scored, fee_bps: float) -> None:
         self._fee_bps = fee_bps
-        self._settled = NOTHING  # without the bar that waits
-        self.tally: Tally = NOTHING
         self.recent = nothing
-        self.paper = self._settled_paper = paper_of(nothing, fee_bps)
+        # All bars but the one that waits, and that one's account.
+        self._settled: Tally = NOTHING
+        self._settled_paper = self._waiting_paper = paper_of(nothing, fee_bps)
 
     def take(self, new: Scored, recent: Moves) -> Settled:
         """Take more bars.
@@ -60,16 +58,24 @@ class Track:
         last = len(new) - 1
         settled, waiting = new.before(last), new.since(last)
         paper = paper_of(settled, self._fee_bps, self._settled_paper.after)
-        on_paper = paper_of(waiting, self._fee_bps, paper.after)
+        self._waiting_paper = paper_of(waiting, self._fee_bps, paper.after)
         counted = self._settled.account.n
         self._settled = self._settled.plus(settled, paper)
         counted = self._settled.account.n - counted
         joined = self._settled_paper.then(paper)
         self._settled_paper = joined.since(len(joined.net_bps) + 1 - len(recent.bar))
-        self.paper = self._settled_paper.then(on_paper)
         self.recent = _joined(self.recent, new, recent)
-        self.tally = self._settled.plus(waiting, on_paper).newest(self.window(LONGEST)[0])
         return Settled(settled, paper, counted)
+
+    @property
+    def tally(self) -> Tally:
+        """The sums over all bars; the newest waits for the next."""
+        return self._settled.plus(self.recent.since(-1), self._waiting_paper)
+
+    @property
+    def paper(self) -> Paper:
+        """The account over the recent bars."""
+        return self._settled_paper.then(self._waiting_paper)
 
     def window(self, seconds: int | None) -> tuple[Scored, Paper]:
         """Return forecasts and account of the last ``seconds``, at most ``LONGEST``."""
@@ -88,7 +94,10 @@ class Track:
         found: dict[str, float] = {}
         for prefix in windows:
             seconds = WINDOWS[prefix]
-            tally = self.tally if seconds is None else tally_of(*self.window(seconds))
+            if seconds is None:
+                tally = self.tally.newest(self.window(LONGEST)[0])
+            else:
+                tally = tally_of(*self.window(seconds))
             found |= named(prefix, scores_of(tally, break_evens[prefix]))
         return found
 
