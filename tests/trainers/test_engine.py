@@ -33,6 +33,7 @@ from trainers.engine.events import (
     LearnerTurn,
 )
 from trainers.engine.market_trainer import MarketTrainer
+from trainers.engine.runners import scorecard
 from trainers.engine.runners.roster import Roster, make_roster
 from trainers.scoring.ledger import MADE, MISSED
 
@@ -219,7 +220,8 @@ def test_a_log_that_ends_within_a_cycle_says_whose_turn_is_next():
     assert recorded.turns_left == again.roster.turns
 
 
-def test_a_checkpoint_goes_on_to_the_bit():
+def test_a_checkpoint_goes_on_to_the_bit(monkeypatch):
+    monkeypatch.setattr(scorecard, "LONGEST", 30)  # the ledger is taken up in several parts
     whole = MarketTrainer(CONFIG, "BTCUSDT", every_learner())
     saved = None
     commands = []

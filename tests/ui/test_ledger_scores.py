@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from trainers.names import LearnerKind, Tag
 from trainers.recording.ledger import read_ledger
 from trainers.scoring.direction.calibration import calibration_error
 from trainers.scoring.direction.cases import Directions
+from trainers.scoring.ledger import FORECAST
 from trainers.scoring.moves import moves_of
 from trainers.scoring.scored import Samples, Scored, scored_of
 from trainers.tracking.reader import RunRecord
@@ -116,6 +118,23 @@ def test_bet_on_the_control_in_pieces_is_the_trainer_s(
     wanted = judge_control(control, majority)
     assert scorer.scores.control is not None
     assert scorer.scores.control[1:] == (pytest.approx(wanted.log_evidence), wanted.bars)
+
+
+def test_bar_whose_forecasts_are_half_written_is_scored_once_they_are_there(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_scores, "NEWEST_SECONDS", 0.0)
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "BTCUSDT.forecasts"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: -3 * FORECAST.itemsize])  # of three learners it is missing
+    scorer, at_once = (LedgerScorer(f, "BTCUSDT", ["cnn", "dqn"], FEE) for f in (tmp_path, folder))
+    scorer.update(1)
+    at_once.update(1)
+    assert scorer.scores.costs != at_once.scores.costs
+    path.write_bytes(whole)
+    scorer.update(2)
+    assert scorer.scores == at_once.scores
 
 
 def test_market_in_which_no_accuracy_pays_is_shown_so_without_an_interval() -> None:
