@@ -103,15 +103,6 @@ class Scored:
             self.status[:stop],
         )
 
-    def then(self, later: Scored) -> Scored:
-        """Return these bars and later ones."""
-        return Scored(
-            self.moves.then(later.moves),
-            np.concatenate([self.probability, later.probability]),
-            np.concatenate([self.signal, later.signal]),
-            np.concatenate([self.status, later.status]),
-        )
-
 
 def scored_of(moves: Moves, forecasts: Forecasts, learner: int) -> Scored:
     """Join one learner's forecasts with the moves.
