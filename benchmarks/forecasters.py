@@ -73,7 +73,18 @@ def scored_of_moves(up: Floats, probability: Floats) -> Scored:
     n = len(up) + 1
     zeros, moved = np.zeros(n), np.append(2 * up - 1, 0.0)
     waiting = np.arange(n) == n - 1
-    moves = Moves(np.arange(n) * BAR_NS, zeros, zeros, moved, zeros, np.zeros(n, bool), waiting)
+    moves = Moves(
+        bar=np.arange(n) * BAR_NS,
+        half_spread_bps=zeros,
+        direction=zeros,
+        typical_bps=zeros,
+        path_bps=zeros,
+        known=np.arange(n),
+        moved=moved,
+        ret_bps=zeros,
+        broken=np.zeros(n, bool),
+        waiting=waiting,
+    )
     said = np.append(probability, 0.5)
     return Scored(moves, said, np.zeros(n, np.int8), np.full(n, MADE, np.uint8))
 

@@ -28,7 +28,7 @@ from tests.oracles.processes import Momentum, Switch
 from trainers.config import SessionConfig
 from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.registry import learners_of
-from trainers.scoring.direction.scores import log_losses
+from trainers.scoring.direction.cases import log_losses
 
 START = 200  # bars known at the first cycle
 SEEDS = 5

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from benchmarks.forecasters import Floats, Hidden, Martingale, until
 from benchmarks.table import Row
+from tests.trainers.whole import judge_challenger, judge_champion
 from trainers.scoring.promotion.differences import Differences, by_brier
 from trainers.scoring.promotion.eprocess import Evidence
-from trainers.scoring.promotion.judges import ALPHA, judge_challenger, judge_champion
+from trainers.scoring.promotion.judges import ALPHA
 from trainers.scoring.scored import Scored
 
 RUNS = 400  # on the martingale

@@ -37,12 +37,12 @@ from tests.end_to_end.main_job import (
     write_tape,
 )
 from tests.streaming.venue_server import VenueServer
+from tests.trainers.whole import scores_of
 from tests.ui.conftest import CHROMIUM, FLAGS
 from trainers.engine.forecasting import HASHED_BARS
 from trainers.learners.registry import BASELINES
 from trainers.recording.ledger import read_ledger
 from trainers.scoring.ledger import MISSED
-from trainers.scoring.metrics import scores_of
 from trainers.scoring.moves import moves_of
 from trainers.scoring.scored import scored_of
 from ui.views.glossary import TERMS, plain_name

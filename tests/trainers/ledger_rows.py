@@ -5,11 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from datamodules.transitions import Action
+from trainers.engine.commands import LedgerRows
 from trainers.scoring.ledger import FORECAST, MADE, NO_ACTION, OUTCOME
 from trainers.scoring.moves import moves_of
 from trainers.scoring.scored import scored_of
 
 SECOND = 10**9
+
+
+def rows_among(commands):
+    """The outcomes and forecasts that an engine's commands hold."""
+    rows = [each for each in commands if isinstance(each, LedgerRows)]
+    return (
+        np.concatenate([np.zeros(0, OUTCOME), *(each.outcome for each in rows)]),
+        np.concatenate([np.zeros(0, FORECAST), *(each.forecasts for each in rows)]),
+    )
 
 
 def outcomes_of(closes, *, mids=None, gaps=(), half_spread_bps=0.0, bars=None):

@@ -26,6 +26,7 @@ from trainers.learners.cnn.learner import RECENT_BARS
 from trainers.learners.cnn.mixing import log_weights_after
 from trainers.learners.linear import fit_logistic
 from trainers.learners.registry import learners_of
+from trainers.scoring.direction.cases import Directions
 from trainers.scoring.direction.scores import accuracy
 
 EACH = pytest.mark.parametrize("features", COLUMNS)
@@ -76,7 +77,7 @@ def test_it_learns_a_plain_pattern_test_then_train(features, market, wanted):
     probabilities = [np.nan if one is None else one.probability for one in forecasts[310:]]
     samples = score(bars["close"][310:], probabilities).samples()
     assert len(samples.up) > 80
-    assert accuracy(samples).value > wanted
+    assert accuracy(Directions.of(samples)).value > wanted
 
 
 def test_it_learns_nothing_from_a_coin():

@@ -9,7 +9,7 @@ from datamodules.transitions import Action
 from tests.trainers.ledger_rows import score, score_directions
 from trainers.scoring.ledger import MADE, SILENT
 from trainers.scoring.profit.paper import paper_of
-from trainers.scoring.promotion.differences import by_brier, by_profit
+from trainers.scoring.promotion.differences import ByProfit, by_brier
 
 relaxed = settings(deadline=None)  # the machine may be busy with others
 CHANCE = st.floats(0, 1)
@@ -53,7 +53,7 @@ def test_profits_by_hand():
         mids=[*[100, 101] * 20, 100, 101, 102.01, 102.01],
     )
     flat = agent([Action.SELL] * 43, mids=[*[100, 101] * 20, 100, 101, 102.01, 102.01])
-    found = by_profit(FEE)(ours, flat)
+    found = ByProfit(FEE)(ours, flat)
     assert found.gain[-3:].tolist() == pytest.approx([98, 100, 0])
     # 20 typical moves before it, half of them up by 100 bp and half down by 99, and the fee.
     assert found.better[-3] == pytest.approx(98 / (20 * (100 + 1e4 / 101) / 2 + FEE))
@@ -67,7 +67,7 @@ def test_all_gains_are_what_both_accounts_would_be_worth_if_closed(ours, other):
     accounts = [agent(signals, mids=mids, half_spread_bps=0.5) for signals in (ours, other)]
     papers = [paper_of(account, FEE) for account in accounts]
     worth = [p.net_bps[:-1].sum() - p.position[-2] * (FEE + 0.5) for p in papers]
-    gain = by_profit(FEE)(*accounts).gain.sum()
+    gain = ByProfit(FEE)(*accounts).gain.sum()
     assert gain == pytest.approx(worth[0] - worth[1], abs=1e-6)
 
 
@@ -75,7 +75,7 @@ def test_a_gap_closes_a_position_and_no_cost_is_paid_twice():
     ours, flat = (
         agent(signals, gaps=[2]) for signals in ([Action.BUY, 0, 0, 0], [Action.SELL] * 4)
     )
-    gain = by_profit(FEE)(ours, flat).gain
+    gain = ByProfit(FEE)(ours, flat).gain
     first = paper_of(ours, 0.0).gross_bps[0]
     assert gain.tolist() == pytest.approx([first - 2 * FEE, 0, 0, 0])
 
@@ -83,13 +83,13 @@ def test_a_gap_closes_a_position_and_no_cost_is_paid_twice():
 def test_both_begin_out_of_the_market_when_both_have_spoken():
     status = [SILENT] * 10 + [MADE] * 52
     late = agent([Action.HOLD] * 10 + [Action.BUY] * 51, status=status)
-    found = by_profit(FEE)(agent([Action.BUY] * 61), late)
+    found = ByProfit(FEE)(agent([Action.BUY] * 61), late)
     assert len(found.gain) == 51
     assert found.gain.tolist() == [0] * 51
 
 
 def test_nothing_is_bet_before_moves_are_typical():
-    found = by_profit(FEE)(agent([Action.BUY] * 61), agent([Action.SELL] * 61))
+    found = ByProfit(FEE)(agent([Action.BUY] * 61), agent([Action.SELL] * 61))
     assert found.better[:30].tolist() == [0] * 30
     assert (found.better[30:] != 0).all()
     assert (found.gain != 0).all()
@@ -97,10 +97,8 @@ def test_nothing_is_bet_before_moves_are_typical():
 
 def test_a_move_is_measured_by_those_before_it_and_clipped():
     calm = np.append(moving(60), 200.0)
-    found = by_profit(FEE)(
-        agent([Action.BUY] * 61, mids=calm), agent([Action.SELL] * 61, mids=calm)
-    )
-    usual = by_profit(FEE)(agent([Action.BUY] * 60), agent([Action.SELL] * 60))
+    found = ByProfit(FEE)(agent([Action.BUY] * 61, mids=calm), agent([Action.SELL] * 61, mids=calm))
+    usual = ByProfit(FEE)(agent([Action.BUY] * 60), agent([Action.SELL] * 60))
     assert found.better[-1] == 1
     assert found.gain[-1] == pytest.approx(1e4 * (200 / calm[-2] - 1))
     assert found.better[:60].tolist() == usual.better.tolist()
@@ -110,7 +108,7 @@ def test_typical_moves_are_those_of_the_last_ten_minutes():
     mids = 100 * np.cumprod(
         1 + 1e-4 * np.repeat([100.0, 1.0], [700, 700]) * (-1) ** np.arange(1400)
     )
-    found = by_profit(0.0)(
+    found = ByProfit(0.0)(
         agent([Action.BUY] * 1399, mids=mids), agent([Action.SELL] * 1399, mids=mids)
     )
     assert np.abs(found.better[[600, 1390]]) == pytest.approx(1 / 20, rel=0.02)
@@ -118,7 +116,5 @@ def test_typical_moves_are_those_of_the_last_ten_minutes():
 
 def test_in_a_market_that_stands_still_nothing_is_better():
     mids = [100.0] * 62
-    found = by_profit(0.0)(
-        agent([Action.BUY] * 61, mids=mids), agent([Action.SELL] * 61, mids=mids)
-    )
+    found = ByProfit(0.0)(agent([Action.BUY] * 61, mids=mids), agent([Action.SELL] * 61, mids=mids))
     assert found.better.tolist() == [0] * 61

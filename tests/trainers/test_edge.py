@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from tests.trainers.ledger_rows import SECOND, score_directions
-from trainers.scoring.direction.edge import edge_of, edges_of
-from trainers.scoring.metrics import scores_of
+from tests.trainers.whole import edge_of, edges_of, scores_of
 
 
 def test_the_edge_is_over_the_best_baseline_by_hand():

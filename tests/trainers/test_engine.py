@@ -10,6 +10,7 @@ import pytest
 from streaming.counters import STATS
 from streaming.events import Code
 from tests.datamodules.samples import random_bars
+from tests.trainers.ledger_rows import rows_among
 from tests.trainers.world import Spy
 from trainers.config import SessionConfig
 from trainers.engine.commands import (
@@ -32,6 +33,7 @@ from trainers.engine.events import (
     LearnerTurn,
 )
 from trainers.engine.market_trainer import MarketTrainer
+from trainers.engine.runners import scorecard
 from trainers.engine.runners.roster import Roster, make_roster
 from trainers.scoring.ledger import MADE, MISSED
 
@@ -189,7 +191,7 @@ def test_a_backtest_replayed_from_its_decisions_gives_the_same_commands():
     assert sum(isinstance(one, CycleDone) for one in first) == 7
     stream = stream_of(np.zeros(int(BARS["final_seq"][-1]), "i8"))
     again = MarketTrainer(CONFIG, "BTCUSDT", every_learner())
-    _, forecasts = trainer.ledger_rows
+    _, forecasts = rows_among(first)
     recorded = Recorded(again, trainer.entries, stream, forecasts, lambda learner, version: None)
     second = list(recorded.run())
     assert len(first) == len(second)
@@ -207,18 +209,19 @@ def test_a_backtest_replayed_from_its_decisions_gives_the_same_commands():
 
 def test_a_log_that_ends_within_a_cycle_says_whose_turn_is_next():
     trainer = Writing(CONFIG, "BTCUSDT", every_learner())
-    list(backtest(trainer, BARS[:240]))
+    _, forecasts = rows_among(backtest(trainer, BARS[:240]))
     starts = [i for i, entry in enumerate(trainer.entries) if entry["do"] == "cycle"]
     cut = trainer.entries[: starts[1] + 1]
     again = MarketTrainer(CONFIG, "BTCUSDT", every_learner())
     stream = stream_of(np.zeros(int(BARS["final_seq"][-1]), "i8"))
-    recorded = Recorded(again, cut, stream, trainer.ledger_rows[1], lambda *_: None)
+    recorded = Recorded(again, cut, stream, forecasts, lambda *_: None)
     list(recorded.run())
     assert recorded.begun.cycle == 2
     assert recorded.turns_left == again.roster.turns
 
 
-def test_a_checkpoint_goes_on_to_the_bit():
+def test_a_checkpoint_goes_on_to_the_bit(monkeypatch):
+    monkeypatch.setattr(scorecard, "LONGEST", 30)  # the ledger is taken up in several parts
     whole = MarketTrainer(CONFIG, "BTCUSDT", every_learner())
     saved = None
     commands = []
@@ -228,23 +231,34 @@ def test_a_checkpoint_goes_on_to_the_bit():
             saved = (
                 command.state,
                 whole.next_bar,
-                tuple(rows.copy() for rows in whole.ledger_rows),
+                rows_among(commands),
             )
     state, taken, rows = saved
     again = MarketTrainer(CONFIG, "BTCUSDT", every_learner(dataclasses.replace(CONFIG)))
     again.restore(state, BARS[:taken].copy(), rows, lambda *_: None)
+    later = []
     for i in range(taken, len(BARS)):
         for command in again.handle(BarsTaken(BARS[i : i + 1])):
             if isinstance(command, ForecastsMade):
-                list(again.handle(ForecastsTimed(True)))
+                later += again.handle(ForecastsTimed(True))
         now = int(BARS["ts_open"][i]) + 10**9
         if now >= again.cycles.next_due:
             list(again.handle(begun(again.cycle + 1, int(BARS["final_seq"][i]), now)))
             for name in again.roster.turns:
                 list(again.handle(LearnerTurn(name)))
-            list(again.handle(CycleEnded({}, False)))
-    for one, other in zip(whole.ledger_rows, again.ledger_rows, strict=True):
-        assert one.tobytes() == other.tobytes()
+            later += again.handle(CycleEnded({}, False))
+    for one, early, late in zip(rows_among(commands), rows, rows_among(later), strict=True):
+        assert one.tobytes() == early.tobytes() + late.tobytes()
+    assert repr(updates_of(later)) == repr(updates_of(commands)[-len(updates_of(later)) :])
+
+
+def updates_of(commands):
+    """What is logged of each learner, but for what was only measured."""
+    return [
+        (each.learner, each.step, {k: v for k, v in each.metrics.items() if "seconds" not in k})
+        for each in commands
+        if isinstance(each, RunUpdate) and each.metrics
+    ]
 
 
 def hashes(since, oldest=(0, 0), stream=None):

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.trainers.ledger_rows import score_directions
+from tests.trainers.whole import judge_control
 from trainers.scoring.promotion.differences import by_brier
-from trainers.scoring.promotion.eprocess import SIZES, Evidence, judge_control
+from trainers.scoring.promotion.eprocess import SIZES, Evidence
 
 relaxed = settings(deadline=None)  # the machine may be busy with others
 RUNS, PEEKS = 600, 2000

@@ -21,14 +21,15 @@ from streaming.ticks import NS_PER_S
 from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.processes import Martingale
 from tests.trainers.ledger_rows import score
+from tests.trainers.whole import judge_control
 from tests.trainers.world import SYMBOL, Spy, World, second
 from trainers.config import SessionConfig
 from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.registry import BASELINES, PERMUTED_LABELS, baselines_of, learners_of
 from trainers.recording.ledger import read_ledger
+from trainers.scoring.direction.cases import Directions
 from trainers.scoring.direction.scores import log_loss
 from trainers.scoring.ledger import MADE
-from trainers.scoring.promotion.eprocess import judge_control
 
 TAPES = Path(__file__).parents[2].parent / "shared" / "tapes"
 EQUITY, TRX = "us_equity_4sym_20131008.csv.gz", "binance_trx_3markets_20250304.csv.gz"
@@ -208,11 +209,11 @@ def martingale():
 def test_on_a_martingale_nobody_is_better_than_chance_but_who_sees_a_bar_ahead(
     martingale, name, monkeypatch
 ):
-    honest = log_loss(said_on(martingale, name).samples())
+    honest = log_loss(Directions.of(said_on(martingale, name).samples()))
     assert honest.half_width < 0.1
     assert honest.value > CHANCE - honest.half_width
     plant(monkeypatch, martingale)
-    leaky = log_loss(said_on(martingale, name).samples())
+    leaky = log_loss(Directions.of(said_on(martingale, name).samples()))
     assert leaky.value < 0.6 * CHANCE
 
 

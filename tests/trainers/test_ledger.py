@@ -14,7 +14,7 @@ from tests.trainers.ledger_rows import SECOND, forecasts_of, outcomes_of
 from trainers.recording.errors import LedgerError
 from trainers.recording.ledger import Ledger, read_ledger
 from trainers.recording.rows import PAGE
-from trainers.scoring.ledger import FORECAST, OUTCOME, LedgerTable
+from trainers.scoring.ledger import FORECAST, OUTCOME
 
 PROJECT = Path(__file__).parents[2]
 NAMES = ["cnn", "dqn", "majority"]
@@ -89,19 +89,6 @@ def test_it_goes_on_after_it_was_closed(tmp_path):
     found = read_ledger(tmp_path, "BTC")
     assert found.outcomes.tobytes() == expected(7)[0].tobytes()
     assert found.forecasts.tobytes() == expected(7)[1].tobytes()
-
-
-def test_rows_in_memory_stay_as_they_were_and_cannot_be_changed():
-    table = LedgerTable(NAMES)
-    for second in range(3):
-        table.append(*bar_of(second))
-    before = table.forecasts
-    for second in range(3, 100):
-        table.append(*bar_of(second))
-    assert before.tobytes() == expected(3)[1].tobytes()
-    assert table.outcomes.tobytes() == expected(100)[0].tobytes()
-    with pytest.raises(ValueError, match="read-only"):
-        before["probability"] = 0.5
 
 
 @pytest.mark.parametrize("second", [4, 3])

@@ -11,16 +11,15 @@ import pytest
 from datamodules.transitions import Action
 from streaming.events import Code
 from streaming.ticks import AFTER_GAP
+from tests.trainers.whole import edge_bps, edges_of, scores_of
 from tests.trainers.world import SYMBOL, Failing, Spy, World, second, seconds_of
 from trainers.config import SessionConfig
 from trainers.learners.registry import baselines_of
 from trainers.recording.files import CHECKPOINT, of_market
 from trainers.recording.ledger import read_ledger
-from trainers.scoring.direction.edge import edges_of
 from trainers.scoring.ledger import FAILED, MADE, MISSED, NO_ACTION, SILENT
-from trainers.scoring.metrics import named, scores_of
+from trainers.scoring.metrics import named
 from trainers.scoring.moves import moves_of
-from trainers.scoring.profit.edge import edge_bps
 from trainers.scoring.profit.paper import paper_of
 from trainers.scoring.scored import scored_of
 

@@ -16,11 +16,15 @@ from sklearn.metrics import (
 
 from datamodules.transitions import Action
 from tests.trainers.ledger_rows import score, score_directions
+from tests.trainers.whole import scores_of
+from trainers.scoring.batches import Batches
 from trainers.scoring.direction.calibration import calibration_error
+from trainers.scoring.direction.cases import Directions
+from trainers.scoring.direction.grid import cells_of
 from trainers.scoring.direction.scores import kappa
-from trainers.scoring.interval import half_width, mean_of, rate_of
+from trainers.scoring.interval import half_width, rate_of
 from trainers.scoring.ledger import FAILED, MADE, MISSED, SILENT
-from trainers.scoring.metrics import DIRECTION, scores_of
+from trainers.scoring.metrics import DIRECTION
 from trainers.scoring.scored import Samples
 
 # Few values, so that there are ties; one half is right half of the time, which sklearn is not.
@@ -48,7 +52,7 @@ def test_scores_of_directions_are_those_of_sklearn(forecasts):
     clipped = np.clip(probability, 1e-6, 1 - 1e-6)
     assert found["live/log_loss"] == pytest.approx(log_loss(up, clipped, labels=[0, 1]))
     assume(0 < up.sum() < len(up))
-    assert found["live/auc"] == pytest.approx(roc_auc_score(up, probability))
+    assert found["live/auc"] == pytest.approx(roc_auc_score(up, cells_of(probability)))
     assume(0 < said.sum() < len(said))
     assert found["live/mcc"] == pytest.approx(matthews_corrcoef(up, said), abs=1e-12)
 
@@ -70,27 +74,27 @@ def test_kappa_is_the_share_of_no_changes_errors_that_are_not_made():
     p_nc = (0.5 + 1 + 0 + 1 + 0) / 5
     assert found["live/kappa"] == pytest.approx((4 / 5 - p_nc) / (1 - p_nc))
     assert scores_of(score_directions([1, 1], [0.9, 0.9]), 0.0)["live/kappa"] == 1
-    assert kappa(Samples(np.array([0.9]), np.ones(1), np.ones(1))) is None
+    assert kappa(Directions.of(Samples(np.array([0.9]), np.ones(1), np.ones(1)))) is None
 
 
 def test_calibration_error_by_hand():
     # 0.4 comes up as often as it says, 0.8 too seldom.
     probability = np.repeat([0.4, 0.8], [50, 50])
     up = np.concatenate([np.arange(50) % 5 < 2, np.arange(50) % 5 < 3]).astype(float)
-    found = calibration_error(Samples(probability, up, up))
+    found = calibration_error(Directions.of(Samples(probability, up, up)))
     assert found.value == pytest.approx((0.0 + 0.2) / 2)
 
 
 def test_bins_hold_equal_counts():
     probability, up = np.arange(1, 11) / 100, np.tile([1.0, 0.0], 5)
-    found = calibration_error(Samples(probability, up, up))
+    found = calibration_error(Directions.of(Samples(probability, up, up)))
     assert found.value == pytest.approx(np.abs(up - probability).mean())  # a bin each
 
 
 def test_equal_probabilities_share_a_bin():
     rng = np.random.default_rng(0)
     up = (rng.random(1000) < 0.5).astype(float)
-    found = calibration_error(Samples(np.full(1000, 0.5), up, up))
+    found = calibration_error(Directions.of(Samples(np.full(1000, 0.5), up, up)))
     assert found.value == pytest.approx(abs(up.mean() - 0.5))
 
 
@@ -208,8 +212,8 @@ def forecasts_that_know_something(rng, n, memory):
 @pytest.mark.parametrize("memory", [0.0, 0.7])
 def test_intervals_of_direction_scores_hold_the_truth(memory):
     rng = np.random.default_rng(4)
-    truth = forecasts_that_know_something(rng, 200_000, memory)
-    samples = [forecasts_that_know_something(rng, 600, memory) for _ in range(SEEDS)]
+    truth = Directions.of(forecasts_that_know_something(rng, 200_000, memory))
+    samples = [Directions.of(forecasts_that_know_something(rng, 600, memory)) for _ in range(SEEDS)]
     for name, measure in DIRECTION.items():
         true = measure(truth).value
         found = [measure(sample) for sample in samples]
@@ -230,9 +234,10 @@ def test_every_interval_knows_the_order_of_time(name):
     # Each case comes ten times in a row: there is a tenth of the information.
     rng = np.random.default_rng(7)
     samples = forecasts_that_know_something(rng, 360, 0.0)
-    runs = Samples(*(np.repeat(column, 10) for column in samples))
+    columns = [np.repeat(column, 10) for column in samples]
     order = rng.permutation(3600)
-    mixed = Samples(*(column[order] for column in runs))
+    runs = Directions.of(Samples(*columns))
+    mixed = Directions.of(Samples(*(column[order] for column in columns)))
     measure = DIRECTION[name]
     assert measure(runs).value == pytest.approx(measure(mixed).value)
     assert 2.2 < measure(runs).half_width / measure(mixed).half_width < 4.2
@@ -240,7 +245,7 @@ def test_every_interval_knows_the_order_of_time(name):
 
 def test_the_interval_of_a_rare_direction_forecast_without_error_is_unknown():
     up = (np.arange(1000) % 10 == 0).astype(float)
-    found = DIRECTION["mcc"](Samples(0.2 + 0.6 * up, up, up))
+    found = DIRECTION["mcc"](Directions.of(Samples(0.2 + 0.6 * up, up, up)))
     assert found.value == pytest.approx(1)
     assert found.half_width is None
 
@@ -260,7 +265,7 @@ def test_the_interval_of_the_profit_holds_the_truth():
 def test_few_or_equal_values_have_no_interval():
     assert half_width(np.array([1.0, 2, 3, 4, 5])) is None
     assert half_width(np.array([1.0, 2, 3, 4, 5, 6])) > 0
-    assert mean_of(np.ones(1000)) == (1, None)
+    assert Batches.of(np.ones(1000)).mean_of() == (1, None)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from streaming.bars import BROKEN
 from streaming.errors import ConfigError
 from streaming.events import Code
 from tests.datamodules.samples import SIDES, random_bars
+from tests.trainers.ledger_rows import rows_among
 from tests.trainers.trying_learners import NOT_PLAIN, Exiting, Keeping, MuteError, Reporting
 from tests.trainers.world import Spy
 from trainers.config import SessionConfig
@@ -63,8 +64,8 @@ def statuses(commands, name):
             if isinstance(each, RunUpdate) and each.learner == name}  # fmt: skip
 
 
-def rows_of(trainer, number):
-    _, rows = trainer.ledger_rows
+def rows_of(commands, number):
+    _, rows = rows_among(commands)
     return rows[rows["learner"] == number]
 
 
@@ -74,7 +75,7 @@ def rows_of(trainer, number):
 @pytest.mark.parametrize("error", EXITS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("where", ["forecast", "learn", "state_dict", "digests"])
 def test_whatever_a_learner_raises_is_its_failure_and_stops_no_other(where, error):
-    trainer, commands = played(Exiting(where, error), Spy())
+    _, commands = played(Exiting(where, error), Spy())
     assert sum(isinstance(each, CycleDone) for each in commands) == 7
     assert statuses(commands, "exiting") >= {"ERROR"}
     assert statuses(commands, "spy") == {"TRAINING", "IDLE"}
@@ -83,9 +84,9 @@ def test_whatever_a_learner_raises_is_its_failure_and_stops_no_other(where, erro
     assert failures[0].startswith("exiting failed: ")
     assert type(error).__name__ in failures[0]
     assert failures[0].encode()
-    assert (rows_of(trainer, 1)["status"] == MADE).all()
+    assert (rows_of(commands, 1)["status"] == MADE).all()
     wanted = FAILED if where == "forecast" else MADE
-    assert (rows_of(trainer, 0)["status"] == wanted).all()
+    assert (rows_of(commands, 0)["status"] == wanted).all()
 
 
 def test_a_state_that_cannot_be_had_is_not_in_the_checkpoint_and_the_others_are():
@@ -103,7 +104,7 @@ def resumed(learner):
     )
     *_, last = [each.state for each in commands if isinstance(each, Checkpoint)]
     again = trainer_of(learner)
-    rows = tuple(rows.copy() for rows in first.ledger_rows)
+    rows = rows_among(commands)
     why = again.restore(last, first.bars.copy(), rows, lambda *_: None)
     return why, again.roster.learners[0]
 
@@ -237,14 +238,14 @@ def test_a_learner_that_cannot_be_had_is_refused_in_one_line(entry, said):
 
 @pytest.mark.parametrize("fault", NOT_PLAIN)
 def test_a_state_that_is_not_plain_is_not_kept_and_told_once(fault):
-    trainer, commands = played(Keeping(NOT_PLAIN[fault]), Spy())
+    _, commands = played(Keeping(NOT_PLAIN[fault]), Spy())
     (text,) = told(commands, Code.NOT_RESUMABLE)
     assert fault in text
     assert "keeping: its state_dict is not kept" in text
     assert statuses(commands, "keeping") == {"TRAINING", "IDLE"}
     *_, last = [each.state for each in commands if isinstance(each, Checkpoint)]
     assert last["roster"]["runners"]["keeping"]["learner"] is None
-    assert (rows_of(trainer, 0)["status"] == MADE).all()
+    assert (rows_of(commands, 0)["status"] == MADE).all()
 
 
 KEYS = st.text(max_size=5) | st.integers(-9, 9) | st.booleans()

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from datamodules.mids import BP
 from datamodules.transitions import Action
 from tests.trainers.ledger_rows import score
+from trainers.scoring.batches import Batches
 from trainers.scoring.ledger import MADE, MISSED
+from trainers.scoring.profit.fall import Fall
 from trainers.scoring.profit.paper import paper_of
-from trainers.scoring.profit.scores import account, drawdown
+from trainers.scoring.profit.scores import account
 
 # Mids of powers of two: returns and their sums are exact.
 STEPS = st.lists(
@@ -112,17 +114,18 @@ def test_the_newest_decision_is_paid_for_before_it_can_earn():
 
 
 def test_drawdown_is_the_deepest_fall_open_positions_included():
-    net = np.array([5.0, -3, 1, -6, 20, -7])
-    assert drawdown(net).value == 8
-    assert drawdown(np.array([-4.0, 1])).value == 4  # from the beginning on
-    assert drawdown(np.array([1.0, 2])).value == 0
+    fall = Fall().plus(np.array([5.0, -3, 1, -6, 20, -7]))
+    assert (fall.deepest, fall.top, fall.low) == (8, 1, 4)
+    assert Fall().plus(np.array([-4.0, 1])).deepest == 4  # from the beginning on
+    assert Fall().plus(np.array([1.0, 2])).deepest == 0
 
 
 def test_scores_a_bar_are_over_the_bars_that_a_return_is_known_of():
     paper = paper_of(
         score([100, 101, 100], [np.nan] * 3, signals=[Action.BUY, Action.SELL, Action.HOLD]), 1
     )
-    found = account(paper, held=2)
+    bars = Batches.of(paper.net_bps, paper.gross_bps, paper.changes)
+    found = account(bars, Fall().plus(paper.net_bps), held=2)
     assert found["pnl_bps"].value == pytest.approx(98)
     assert found["average_reward"].value == pytest.approx(49)
     assert found["turnover"].value == 1

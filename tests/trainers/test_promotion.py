@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from datamodules.transitions import Action
 from tests.oracles.processes import Momentum
 from tests.trainers.ledger_rows import score, score_directions
-from trainers.scoring.promotion.differences import by_brier, by_profit
-from trainers.scoring.promotion.judges import judge_challenger, judge_champion
-from trainers.scoring.promotion.pairwise import LONGEST_PACE, bars_left, pairwise_of
+from tests.trainers.whole import judge_challenger, judge_champion, pairwise_of
+from trainers.scoring.promotion.differences import ByProfit, by_brier
+from trainers.scoring.promotion.pairwise import LONGEST_PACE, bars_left
 
 N = 3600
 relaxed = settings(deadline=None)  # the machine may be busy with others
@@ -376,7 +376,7 @@ def agents(seed, n=2 * N):
 def test_an_agent_that_earns_more_is_promoted(champion):
     seats = agents(1)
     challenger, replaced = seats.pop("knows"), seats.get(champion)
-    verdict = judge_challenger(challenger, replaced, seats, challenge=1, compare=by_profit(0.2))
+    verdict = judge_challenger(challenger, replaced, seats, challenge=1, compare=ByProfit(0.2))
     assert verdict.decision == "promote"
     assert verdict.bars == 2 * N
     assert "bp a bar" in verdict.reason
@@ -386,13 +386,13 @@ def test_an_agent_that_earns_more_is_promoted(champion):
 def test_an_agent_that_does_not_earn_its_costs_is_not_promoted(seed):
     seats = agents(seed)
     challenger = seats.pop("knows")
-    verdict = judge_challenger(challenger, None, seats, challenge=1, compare=by_profit(3.0))
+    verdict = judge_challenger(challenger, None, seats, challenge=1, compare=ByProfit(3.0))
     assert verdict.decision in ("wait", "keep")
 
 
 def test_an_agent_that_loses_to_being_flat_is_rolled_back():
     seats = agents(2)
-    verdict = judge_champion(seats["random"], {"flat": seats["flat"]}, compare=by_profit(1.0))
+    verdict = judge_champion(seats["random"], {"flat": seats["flat"]}, compare=ByProfit(1.0))
     assert (verdict.decision, verdict.against) == ("rollback", "flat")
 
 

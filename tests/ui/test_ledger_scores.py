@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pytest
 
 from streaming.bars import BarBuilder
 from streaming.ticks import NS_PER_S
+from tests.trainers.whole import judge_control, scores_of
 from tests.ui.ledger_writer import EVERYBODY, LedgerWriter
 from tests.ui.page_world import walk
 from trainers.names import LearnerKind, Tag
 from trainers.recording.ledger import read_ledger
 from trainers.scoring.direction.calibration import calibration_error
-from trainers.scoring.metrics import scores_of
+from trainers.scoring.direction.cases import Directions
+from trainers.scoring.ledger import FORECAST
 from trainers.scoring.moves import moves_of
-from trainers.scoring.promotion.eprocess import judge_control
 from trainers.scoring.scored import Samples, Scored, scored_of
 from trainers.tracking.reader import RunRecord
 from ui.evidence import ledger_scores
@@ -80,17 +84,18 @@ def test_profit_at_one_time_the_cost_is_the_trainer_s(
 def test_curve_holds_all_cases_and_its_error_is_the_calibration_error(
     ledger: LedgerScores, scored: dict[str, Scored]
 ) -> None:
+    assert json.loads(orjson.dumps(ledger.curves)) == ledger.curves, "it goes out as JSON"
     points = np.array(ledger.curves["cnn"])
     samples = scored["cnn"].samples()
     assert points[:, 3].sum() == len(samples.up)
     off = np.abs(points[:, 0] - points[:, 1]) @ points[:, 3] / points[:, 3].sum()
-    assert off == pytest.approx(calibration_error(samples).value, abs=1e-3)
+    assert off == pytest.approx(calibration_error(Directions.of(samples)).value, abs=1e-3)
     assert "dqn" not in ledger.curves
 
 
 def test_equal_probabilities_are_one_point() -> None:
     samples = Samples(np.full(50, 0.5), np.r_[np.ones(30), np.zeros(20)], np.zeros(50))
-    assert curve(samples) == [[0.5, 0.6, pytest.approx(0.138, abs=0.01), 50]]
+    assert curve(Directions.of(samples).grid) == [[0.5, 0.6, pytest.approx(0.138, abs=0.01), 50]]
 
 
 def test_bet_on_the_control_in_pieces_is_the_trainer_s(
@@ -113,6 +118,23 @@ def test_bet_on_the_control_in_pieces_is_the_trainer_s(
     wanted = judge_control(control, majority)
     assert scorer.scores.control is not None
     assert scorer.scores.control[1:] == (pytest.approx(wanted.log_evidence), wanted.bars)
+
+
+def test_bar_whose_forecasts_are_half_written_is_scored_once_they_are_there(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_scores, "NEWEST_SECONDS", 0.0)
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "BTCUSDT.forecasts"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: -3 * FORECAST.itemsize])  # of three learners it is missing
+    scorer, at_once = (LedgerScorer(f, "BTCUSDT", ["cnn", "dqn"], FEE) for f in (tmp_path, folder))
+    scorer.update(1)
+    at_once.update(1)
+    assert scorer.scores.costs != at_once.scores.costs
+    path.write_bytes(whole)
+    scorer.update(2)
+    assert scorer.scores == at_once.scores
 
 
 def test_market_in_which_no_accuracy_pays_is_shown_so_without_an_interval() -> None:

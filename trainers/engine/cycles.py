@@ -24,13 +24,14 @@ from trainers.engine.commands import (
     RunUpdate,
 )
 from trainers.engine.events import STREAMS, CycleBegun, CycleEnded, LearnerTurn, Watermark, known
-from trainers.engine.forecasting import Forecasting
+from trainers.engine.forecasting import Forecasting, rows_digest
 from trainers.engine.runners.champion_challenger import ChampionChallenger
 from trainers.engine.runners.roster import Roster, State
 from trainers.engine.runners.scorecard import Scorecard
 from trainers.engine.stream_metrics import stream_metrics
 from trainers.learners.own_code import LearnerError
 from trainers.names import STREAM, Tag
+from trainers.scoring.ledger import Forecasts, Outcomes
 
 # The attributes of ``Cycles`` that a checkpoint keeps.
 SAVED = ("number", "overruns", "next_due", "seen", "since", "broken")
@@ -66,10 +67,9 @@ class Cycles:
         self._begun: tuple[CycleBegun, Snapshot, dict[str, float]] | None = None
 
     def _new_scorecard(self) -> Scorecard:
-        roster, ledger = self._roster, self._forecasting.ledger
+        roster, config = self._roster, self._config
         learners = [*roster.learners, *roster.champions]
-        config = self._config
-        return Scorecard(ledger, learners, roster.baselines, config.fee_bps, config.label)
+        return Scorecard(learners, roster.baselines, roster.tests, config.fee_bps, config.label)
 
     @property
     def running(self) -> bool:
@@ -115,7 +115,8 @@ class Cycles:
         """
         assert self._begun is not None
         (begun, snapshot, stream), self._begun = self._begun, None
-        yield from self._score()
+        rows = self._forecasting.new_rows()
+        yield from self._score(*rows)
         self.next_due = due_after(self.next_due, begun.now, self._step)
         self.overruns += event.overran
         for runner in self._roster.everyone:
@@ -123,7 +124,7 @@ class Cycles:
         states, digests = {}, {}
         for runner in self._roster.everyone:
             states[runner.name], digests[runner.name] = yield from runner.learner_state(self.number)
-        hashes = self._hashes(begun, snapshot, digests)
+        hashes = self._hashes(begun, snapshot, digests, rows_digest(*rows))
         stream = {**stream, f"{STREAM}overruns": float(self.overruns)}
         yield CycleDone(self.number, begun.now, begun.wall_ms, hashes, stream, self._text())
         yield from self._report(begun.wall_ms)
@@ -137,22 +138,25 @@ class Cycles:
         """Return when the next cycle is due if this one began at ``now``; both market time, ns."""
         return due_after(self.next_due, now, self._step)
 
-    def _score(self) -> Iterator[Command]:
-        if alarm := self.scorecard.update():
+    def _score(self, outcomes: Outcomes, forecasts: Forecasts) -> Iterator[Command]:
+        if alarm := self.scorecard.update(outcomes, forecasts):
             yield Happened(Code.LEAK_ALARM, alarm)
         for test in self._roster.tests:
-            rivals = self.scorecard.rivals(test.challenger.learner.kind)
-            test.judge(self.scorecard.scored, rivals)
+            test.judge()
             test.challenger.take_evidence(test.metrics())
 
     def _hashes(
-        self, begun: CycleBegun, snapshot: Snapshot, learners: Mapping[str, Mapping[str, str]]
+        self,
+        begun: CycleBegun,
+        snapshot: Snapshot,
+        learners: Mapping[str, Mapping[str, str]],
+        forecasts: str,
     ) -> dict[str, Any]:
         return {
             **begun.digests,
             "bars": digest(snapshot.bars),
             "learners": learners,
-            "forecasts": self._forecasting.new_rows_digest(),
+            "forecasts": forecasts,
         }
 
     def _report(self, wall_ms: int) -> Iterator[Command]:
@@ -181,7 +185,6 @@ class Cycles:
     def _saved(self, states: Mapping[str, State | None]) -> State:
         return {
             "next_bar": self._forecasting.next_bar,
-            "hashed_bar": self._forecasting.hashed_bar,
             "roster": self._roster.saved(states),
             "cycles": {
                 **{name: getattr(self, name) for name in SAVED},
@@ -189,12 +192,12 @@ class Cycles:
             },
         }
 
-    def restore(self, saved: Mapping[str, Any]) -> None:
-        """Restore what a checkpoint saved; the ledger must hold its rows already."""
+    def restore(self, saved: Mapping[str, Any], rows: tuple[Outcomes, Forecasts]) -> None:
+        """Restore what a checkpoint saved, given the ledger's rows by then; after the roster."""
         for name in SAVED:
             setattr(self, name, saved[name])
         self.scorecard = self._new_scorecard()
-        self.scorecard.restore(saved["alarmed"])
+        self.scorecard.restore(saved["alarmed"], *rows)
 
 
 def candidate_of(test: ChampionChallenger, cycle: int, by: str, bars: Bars) -> Iterator[Command]:

@@ -15,8 +15,8 @@ from trainers.engine.runners.roster import Roster
 from trainers.scoring.ledger import (
     FORECAST,
     NO_ACTION,
+    OUTCOME,
     Forecasts,
-    LedgerTable,
     Outcomes,
     missed_rows,
     outcome_of,
@@ -27,7 +27,7 @@ HASHED_BARS = 110
 
 
 class Forecasting:
-    """The bars taken, the forecasts made on them, and the ledger of both.
+    """The bars taken, the forecasts made on them, and the rows of both.
 
     Args:
         roster: the runners that forecast.
@@ -36,17 +36,13 @@ class Forecasting:
     Attributes:
         next_bar: number of the next bar to take, from 0.
         bars: ``(T,)`` the newest bars taken, at most ``history_bars``; read-only.
-        ledger: all final rows so far.
-        hashed_bar: open time of the newest bar whose rows a cycle has hashed, ns; -1 before the
-            first.
     """
 
     def __init__(self, roster: Roster, history_bars: int) -> None:
         self._roster, self._history_bars = roster, history_bars
         self.next_bar = 0
         self.bars: Bars = np.zeros(0, BAR)
-        self.ledger = LedgerTable(roster.names)
-        self.hashed_bar = -1
+        self._new: list[LedgerRows] = []  # final since the last cycle
         self._asked: tuple[Outcomes, Forecasts] | None = None  # made, but not timed yet
 
     @property
@@ -92,23 +88,17 @@ class Forecasting:
         forecasts["latency_us"] = event.latency_us
         yield self._final(outcome, forecasts)
 
-    def new_rows_digest(self) -> str:
-        """Return the hash of the rows since the previous call, without their latencies.
+    def new_rows(self) -> tuple[Outcomes, Forecasts]:
+        """Return the rows since the previous call; each cycle calls it once, at its end."""
+        new, self._new = self._new, []
+        outcomes = [np.zeros(0, OUTCOME), *(rows.outcome for rows in new)]
+        forecasts = [np.zeros(0, FORECAST), *(rows.forecasts for rows in new)]
+        return np.concatenate(outcomes), np.concatenate(forecasts)
 
-        Each cycle calls it once.
-        """
-        outcomes, forecasts = self.ledger.between(self.hashed_bar, self.newest_bar)
-        self.hashed_bar = self.newest_bar
-        columns = [name for name in FORECAST.names or () if name != "latency_us"]
-        return digest(outcomes, [forecasts[name] for name in columns])
-
-    def restore(
-        self, next_bar: int, hashed_bar: int, bars: Bars, rows: tuple[Outcomes, Forecasts]
-    ) -> None:
-        """Restore the position in the stream, the bars and the rows that a checkpoint had."""
+    def restore(self, next_bar: int, bars: Bars) -> None:
+        """Restore the position in the stream and the bars that a checkpoint had."""
         bars.flags.writeable = False
-        self.next_bar, self.hashed_bar, self.bars = next_bar, hashed_bar, bars
-        self.ledger = LedgerTable(self._roster.names, *rows)
+        self.next_bar, self.bars, self._new = next_bar, bars, []
 
     def _forecasts(self, outcome: Outcomes, cycle: int) -> Generator[Command, None, Forecasts]:
         """Forecast the bar after the newest with every runner; return the rows."""
@@ -126,8 +116,15 @@ class Forecasting:
         """Add a bar's final rows to the ledger; None for ``forecasts`` makes them MISSED."""
         if forecasts is None:
             forecasts = missed_rows(outcome, self._roster.versions)
-        self.ledger.append(outcome, forecasts)
-        return LedgerRows(outcome, forecasts)
+        rows = LedgerRows(outcome, forecasts)
+        self._new.append(rows)
+        return rows
+
+
+def rows_digest(outcomes: Outcomes, forecasts: Forecasts) -> str:
+    """Return the hash of rows of the ledger, without their latencies."""
+    columns = [name for name in FORECAST.names or () if name != "latency_us"]
+    return digest(outcomes, [forecasts[name] for name in columns])
 
 
 def _digest(bars: Bars) -> int:

@@ -88,16 +88,9 @@ class MarketTrainer:
         """Open time of the newest bar taken, ns; -1 before the first."""
         return self._forecasting.newest_bar
 
-    @property
-    def ledger_rows(self) -> tuple[Outcomes, Forecasts]:
-        """All final rows of the ledger so far."""
-        ledger = self._forecasting.ledger
-        return ledger.outcomes, ledger.forecasts
-
     def tested(self, learner: str) -> bool:
         """Return whether a forecast of a learner has met its label by the newest cycle's end."""
-        scored = self.cycles.scorecard.scored
-        return learner in scored and scored[learner].tested
+        return self.cycles.scorecard.tested(learner)
 
     def handle(self, event: Event) -> Iterator[Command]:
         """Handle an event; yield the commands that follow from it.
@@ -223,9 +216,7 @@ class MarketTrainer:
         self.wanted, self.paused = saved["wanted"], saved["paused"]
         newest = int(bars["ts_open"][-1]) if len(bars) else -1
         outcomes, forecasts = (rows_between(part, -1, newest) for part in rows)
-        self._forecasting.restore(
-            saved["next_bar"], saved["hashed_bar"], bars, (outcomes, forecasts)
-        )
+        self._forecasting.restore(saved["next_bar"], bars)
         not_resumed = self.roster.restore(saved["roster"], models)
-        self.cycles.restore(saved["cycles"])
+        self.cycles.restore(saved["cycles"], (outcomes, forecasts))
         return not_resumed

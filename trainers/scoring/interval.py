@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Z = 1.959964  # 97.5 % quantile of the standard normal
+FEWEST_BLOCKS = 3
 MIN_CASES = 6  # three blocks of two
 NO_SPREAD = 1e-12  # influence values closer than that differ by rounding alone
 
@@ -35,31 +36,38 @@ class Estimate(NamedTuple):
     half_width: float | None = None
 
 
-def mean_of(values: NDArray[np.float64]) -> Estimate:
-    """Return the mean of ``(n,)`` dependent values, ``n`` > 0."""
-    return Estimate(float(values.mean()), half_width(values))
-
-
-def sum_of(values: NDArray[np.float64]) -> Estimate:
-    """Return the sum of ``(n,)`` dependent values."""
-    width = half_width(values)
-    return Estimate(float(values.sum()), None if width is None else len(values) * width)
-
-
-def half_width(influence: NDArray[np.float64]) -> float | None:
+def half_width(means: NDArray[np.float64], size: int = 1) -> float | None:
     """Return the half-width of the 95 % interval of a score.
 
     Args:
-        influence: ``(n,)`` the influence values in order of time, in the score's unit.
+        means: ``(m,)`` the influence values in order of time, in the score's unit, or their means
+            over batches of neighbours.
+        size: the number of cases in a batch.
     """
-    n = len(influence)
-    block = math.isqrt(n)
-    if n < MIN_CASES or np.ptp(influence) < NO_SPREAD:
+    m, n = len(means), len(means) * size
+    block = max(1, math.isqrt(n) // size)  # batches
+    if n < MIN_CASES or m < FEWEST_BLOCKS * block or np.ptp(means) < NO_SPREAD:
         return None
-    sums = np.concatenate([[0.0], np.cumsum(influence - influence.mean())])
-    means = (sums[block:] - sums[:-block]) / block
-    variance = block / ((n - block) * (n - block + 1)) * float(np.square(means).sum())
-    return student(1.5 * (n / block - 1)) * math.sqrt(variance)
+    sums = np.concatenate([[0.0], np.cumsum(means - means.mean())])
+    blocks = (sums[block:] - sums[:-block]) / block
+    variance = block / ((m - block) * (m - block + 1)) * float(np.square(blocks).sum())
+    return student(1.5 * (m / block - 1)) * math.sqrt(variance)
+
+
+def scaled_width(influence: NDArray[np.float64], n: int) -> float | None:
+    """Return the half-width of the interval of a score of ``n`` cases.
+
+    How the influence of a case depends on its probability changes with every case after it, so
+    that it cannot be summed once and for all. Its variance is that of the newest cases instead:
+    the interval is theirs, narrower by the square root of how many more cases there are. A window
+    has no others, and nothing changes.
+
+    Args:
+        influence: ``(k,)`` the influence values of the newest cases, in order of time.
+        n: the number of all cases.
+    """
+    width = half_width(influence)
+    return None if width is None else width * math.sqrt(len(influence) / n)
 
 
 def student(freedom: float) -> float:

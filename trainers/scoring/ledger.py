@@ -76,68 +76,7 @@ def missed_rows(outcome: Outcomes, versions: Sequence[int]) -> Forecasts:
     return rows
 
 
-class LedgerTable:
-    """The rows of one market in memory, oldest first; rows are added and never changed.
-
-    Args:
-        names: the learners' names; a forecast's ``learner`` is an index into them.
-        outcomes: ``(T,)`` the first outcomes; None for none.
-        forecasts: ``(N,)`` the first forecasts; None for none.
-    """
-
-    def __init__(
-        self,
-        names: Sequence[str],
-        outcomes: Outcomes | None = None,
-        forecasts: Forecasts | None = None,
-    ) -> None:
-        self.names = list(names)
-        self._outcomes = _Growing(np.zeros(0, OUTCOME) if outcomes is None else outcomes)
-        self._forecasts = _Growing(np.zeros(0, FORECAST) if forecasts is None else forecasts)
-
-    @property
-    def outcomes(self) -> Outcomes:
-        """All outcomes, ``(T,)``, read-only."""
-        return self._outcomes.rows
-
-    @property
-    def forecasts(self) -> Forecasts:
-        """All forecasts, ``(N,)``, read-only."""
-        return self._forecasts.rows
-
-    def append(self, outcome: Outcomes, forecasts: Forecasts) -> None:
-        """Add the rows of one bar, which is later than those before."""
-        self._outcomes.append(outcome)
-        self._forecasts.append(forecasts)
-
-    def between(self, after: int, to: int) -> tuple[Outcomes, Forecasts]:
-        """Return the rows of the bars later than ``after`` up to ``to``, ns."""
-        return rows_between(self.outcomes, after, to), rows_between(self.forecasts, after, to)
-
-
 def rows_between(rows: NDArray[np.void], after: int, to: int) -> NDArray[np.void]:
     """Return the rows, sorted by ``bar``, of bars later than ``after`` up to ``to``, ns."""
     first, stop = np.searchsorted(rows["bar"], [after, to], side="right")
     return rows[first:stop]
-
-
-class _Growing:
-    """An array with an append of constant amortised time."""
-
-    def __init__(self, rows: NDArray[np.void]) -> None:
-        self._rows, self._count = rows, len(rows)
-
-    @property
-    def rows(self) -> NDArray[np.void]:
-        rows = self._rows[: self._count]
-        rows.flags.writeable = False
-        return rows
-
-    def append(self, rows: NDArray[np.void]) -> None:
-        count = self._count + len(rows)
-        if count > len(self._rows):
-            grown = np.zeros(max(count, 2 * len(self._rows), 64), self._rows.dtype)
-            grown[: self._count] = self._rows[: self._count]
-            self._rows = grown
-        self._rows[self._count : count] = rows
-        self._count = count

@@ -9,6 +9,8 @@ Windows are in market time and end at the newest bar. A score without a single c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,14 +18,13 @@ from streaming.ticks import NS_PER_S
 from trainers.scoring.direction.auc import auc
 from trainers.scoring.direction.calibration import calibration_error
 from trainers.scoring.direction.scores import accuracy, brier, kappa, log_loss, mcc
-from trainers.scoring.interval import Estimate, mean_of
-from trainers.scoring.ledger import FAILED, MISSED, SILENT
-from trainers.scoring.profit.paper import Paper, paper_of
-from trainers.scoring.profit.scores import account, break_even, trades
-from trainers.scoring.scored import Scored
+from trainers.scoring.interval import Estimate
+from trainers.scoring.profit.scores import account, trades
+from trainers.scoring.tally import Tally
 
 # Prefix and length, s; None is the whole session.
 WINDOWS: dict[str, int | None] = {"live/": None, "live/10m/": 600, "live/1h/": 3600}
+LONGEST = 3600  # s, of the windows that have a length
 
 DIRECTION = {
     "accuracy": accuracy,
@@ -35,21 +36,7 @@ DIRECTION = {
     "calibration_error": calibration_error,
 }
 
-
-def scores_of(scored: Scored, fee_bps: float) -> dict[str, float]:
-    """Return all scores of a learner over all windows.
-
-    Args:
-        scored: the learner's forecasts and the moves, ``(T,)`` bars.
-        fee_bps: cost of one change of position besides half the spread, bp of its value.
-    """
-    paper = paper_of(scored, fee_bps)
-    found: dict[str, float] = {}
-    for prefix, seconds in WINDOWS.items():
-        start = start_of(scored.moves.bar, seconds)
-        window = window_scores(scored.since(start), paper.since(start), fee_bps)
-        found |= named(prefix, window)
-    return found
+Scores = Mapping[str, Estimate | None]
 
 
 def start_of(bar: NDArray[np.int64], seconds: int | None) -> int:
@@ -59,32 +46,29 @@ def start_of(bar: NDArray[np.int64], seconds: int | None) -> int:
     return int(np.searchsorted(bar, bar[-1] - seconds * NS_PER_S))
 
 
-def window_scores(scored: Scored, paper: Paper, fee_bps: float) -> dict[str, Estimate | None]:
-    """Return the scores of one window; a score that its samples do not allow is None.
+def scores_of(tally: Tally, break_even: Estimate | None) -> dict[str, Estimate | None]:
+    """Return the scores of one window; a score that its bars do not allow is None.
 
     Args:
-        scored: the learner's forecasts and the moves in the window.
-        paper: the learner's paper account in the window.
-        fee_bps: as in ``scores_of``.
+        tally: the learner's sums over the window.
+        break_even: the accuracy from which trading pays in the window.
     """
-    found: dict[str, Estimate | None] = {**_counts(scored, paper)}
-    if len(scored):
-        found["missed_rate"] = Estimate(scored.count(MISSED) / len(scored))
-    found["break_even"] = break_even(scored.moves, fee_bps)
-    if scored.matured.any():
-        found["flat_rate"] = mean_of(scored.flat[scored.matured].astype(np.float64))
-    if scored.scored.any():
-        samples = scored.samples()
-        found |= {name: score(samples) for name, score in DIRECTION.items()}
-    moves, first = scored.moves, scored.first
-    if held := int((~(moves.broken | moves.waiting)[first:]).sum()):
-        found |= account(paper.since(first), held)
-    if len(paper.closed):
-        found |= trades(paper)
+    found: dict[str, Estimate | None] = {**_counts(tally)}
+    if tally.bars:
+        found["missed_rate"] = Estimate(tally.missed / tally.bars)
+    found["break_even"] = break_even
+    if tally.flat.n:
+        found["flat_rate"] = tally.flat.mean_of()
+    if tally.scored:
+        found |= {name: score(tally.directions) for name, score in DIRECTION.items()}
+    if tally.held:
+        found |= account(tally.account, tally.fall, tally.held)
+    if tally.profits.n:
+        found |= trades(tally.profits, tally.wins)
     return found
 
 
-def named(prefix: str, scores: dict[str, Estimate | None]) -> dict[str, float]:
+def named(prefix: str, scores: Scores) -> dict[str, float]:
     """Return the scores that are known, and their half-widths, by full name."""
     found = {}
     for name, score in scores.items():
@@ -95,14 +79,14 @@ def named(prefix: str, scores: dict[str, Estimate | None]) -> dict[str, float]:
     return found
 
 
-def _counts(scored: Scored, paper: Paper) -> dict[str, Estimate]:
+def _counts(tally: Tally) -> dict[str, Estimate]:
     counts = {
-        "scored": scored.scored.sum(),
-        "flat": scored.flat.sum(),
-        "broken": scored.broken.sum(),
-        "missed": scored.count(MISSED),
-        "silent": scored.count(SILENT),
-        "failed": scored.count(FAILED),
-        "trades": len(paper.closed),
+        "scored": tally.scored,
+        "flat": tally.flat.total(),
+        "broken": tally.broken,
+        "missed": tally.missed,
+        "silent": tally.silent,
+        "failed": tally.failed,
+        "trades": tally.profits.n,
     }
     return {name: Estimate(float(count)) for name, count in counts.items()}

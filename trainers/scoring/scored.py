@@ -94,6 +94,15 @@ class Scored:
             self.status[start:],
         )
 
+    def before(self, stop: int) -> Scored:
+        """Return the bars before index ``stop``."""
+        return Scored(
+            self.moves.before(stop),
+            self.probability[:stop],
+            self.signal[:stop],
+            self.status[:stop],
+        )
+
 
 def scored_of(moves: Moves, forecasts: Forecasts, learner: int) -> Scored:
     """Join one learner's forecasts with the moves.

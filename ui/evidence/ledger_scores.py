@@ -1,6 +1,6 @@
 """Scores one symbol's ledger for the evidence tab, in the poller's thread, once for all viewers.
 
-ledger (only what is new) -> rows -> scored at every cycle -> LedgerScores (frozen) -> evidence tab
+ledger (only what is new) -> MarketScores, at every cycle -> LedgerScores (frozen) -> evidence tab
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,13 @@ import numpy as np
 from datamodules.labels import CLOSE
 from streaming.ticks import NS_PER_S
 from trainers.recording.errors import LedgerError
+from trainers.recording.ledger import LedgerContents
 from trainers.recording.tail import LedgerTail
 from trainers.scoring.interval import Estimate
-from trainers.scoring.ledger import FORECAST, OUTCOME
-from trainers.scoring.moves import moves_of
-from trainers.scoring.profit.paper import paper_of
+from trainers.scoring.ledger import FORECAST, OUTCOME, Forecasts, rows_between
+from trainers.scoring.market.scores import MarketScores
 from trainers.scoring.promotion.differences import by_brier
 from trainers.scoring.promotion.eprocess import Evidence
-from trainers.scoring.scored import Scored, scored_of
 from ui.evidence.diagnostics import by_cost, curve, window_metrics
 from ui.views.learner_names import MAJORITY, PERMUTED_LABELS, is_learner
 
@@ -31,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 OLDEST_SECONDS = 30.0  # scored again after that, cycle or not
 NEWEST_SECONDS = 5.0  # and not before that
+
+LATEST = np.iinfo(np.int64).max  # ns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +76,9 @@ class LedgerScorer:
         self._tail = LedgerTail(folder, symbol)
         self._session_learners = session_learners
         self._fee_bps, self._label = fee_bps, label
-        self._outcomes = np.zeros(0, OUTCOME)
-        self._forecasts = np.zeros(0, FORECAST)
+        self._left = np.zeros(0, OUTCOME), np.zeros(0, FORECAST)
+        self._market: MarketScores | None = None  # once the learners' names are known
+        self._first_bar = -1
         self._control = Evidence()
         self._cycle: int | None = None
         self._at = 0.0
@@ -89,13 +91,11 @@ class LedgerScorer:
             return
         self._at, self._cycle = time.monotonic(), cycle
         try:
-            new = self._tail.read()
+            found = self._tail.read()
         except LedgerError as e:
             logger.error("cannot score the ledger: %s", e)
             return
-        if len(new.outcomes):
-            self._outcomes = np.concatenate([self._outcomes, new.outcomes])
-            self._forecasts = np.concatenate([self._forecasts, new.forecasts])
+        if self._take(found):
             self.scores = self._score()
 
     @property
@@ -103,31 +103,53 @@ class LedgerScorer:
         """The learners in the ledger, without the baselines."""
         return [name for name in self._tail.names if is_learner(name, self._session_learners)]
 
+    def _take(self, found: LedgerContents) -> bool:
+        """Take new rows; return whether there were any.
+
+        Bars of which the forecasts are not all there yet are left for the next time.
+        """
+        outcomes = np.concatenate([self._left[0], found.outcomes])
+        forecasts = np.concatenate([self._left[1], found.forecasts])
+        to = complete_to(forecasts, len(self._tail.names))
+        now, self._left = (
+            (rows_between(outcomes, *bars), rows_between(forecasts, *bars))
+            for bars in ((-1, to), (to, LATEST))
+        )
+        if len(now[0]) == 0:
+            return False
+        if self._market is None:
+            self._market = MarketScores(self._tail.names, self._fee_bps, self._label)
+            self._first_bar = int(now[0]["bar"][0])
+        settled = self._market.take(*now)
+        if PERMUTED_LABELS in settled and MAJORITY in settled:
+            bets = by_brier(settled[PERMUTED_LABELS].scored, settled[MAJORITY].scored)
+            self._control.bet(bets.better, bets.most)
+        return True
+
     def _score(self) -> LedgerScores:
-        moves = moves_of(self._outcomes, self._label)
-        scored = {
-            name: scored_of(moves, self._forecasts, i) for i, name in enumerate(self._tail.names)
-        }
-        papers = {name: paper_of(each, self._fee_bps) for name, each in scored.items()}
-        learners = self.learners
+        assert self._market is not None
+        learners, control = self.learners, self._control
+        tracks = self._market.tracks
+        ours = {name: tracks[name].tally for name in learners}
         return LedgerScores(
-            {n: window_metrics(scored[n], papers[n]) for n in scored if n not in learners},
-            {n: curve(scored[n].samples()) for n in learners if scored[n].scored.any()},
-            {n: by_cost(papers[n].since(scored[n].first)) for n in learners if _began(scored[n])},
-            self._bet_on_control(scored),
-            float(moves.bar[-1] - moves.bar[0]) / NS_PER_S,
+            {name: window_metrics(tracks[name]) for name in tracks if name not in ours},
+            {name: curve(one.directions.grid) for name, one in ours.items() if one.scored},
+            {name: by_cost(one) for name, one in ours.items() if one.begun},
+            (control.log_value, control.log_peak, control.bars) if control.bars else None,
+            float(self._market.moves.bar[-1] - self._first_bar) / NS_PER_S,
         )
 
-    def _bet_on_control(self, scored: Mapping[str, Scored]) -> tuple[float, float, int] | None:
-        if PERMUTED_LABELS not in scored or MAJORITY not in scored:
-            return None
-        differences = by_brier(scored[PERMUTED_LABELS], scored[MAJORITY])
-        new = slice(self._control.bars, None)  # bars mature in order
-        self._control.bet(differences.better[new], differences.most[new])
-        if not self._control.bars:
-            return None
-        return self._control.log_value, self._control.log_peak, self._control.bars
 
+def complete_to(forecasts: Forecasts, learners: int) -> int:
+    """Return the newest bar of which all learners' forecasts are there, ns; -1 if there is none.
 
-def _began(scored: Scored) -> bool:
-    return scored.first < len(scored)
+    The newest ones may be half read: they are written while this reads them.
+    """
+    bars = forecasts["bar"]
+    if len(bars) == 0:
+        return -1
+    newest = int(bars[-1])
+    older = bars[bars < newest]
+    if len(bars) - len(older) >= learners:
+        return newest
+    return int(older[-1]) if len(older) else -1

@@ -17,7 +17,7 @@ from streaming.bars import Bars
 from streaming.counters import STATS
 from streaming.ticks import NS_PER_MS, NS_PER_S
 from trainers.config import TrainingConfig
-from trainers.engine.commands import Command
+from trainers.engine.commands import Command, LedgerRows
 from trainers.engine.drivers.recorded import timed
 from trainers.engine.events import (
     STREAMS,
@@ -89,14 +89,13 @@ def forecasts_of(
         is None where the learner made none, and before the first cycle.
     """
     trainer = MarketTrainer(config, "", Roster(config, [learner], []))
-    for _ in backtest(trainer, bars, first_cycle=first_cycle):
-        pass
-    _, rows = trainer.ledger_rows
-    rows = rows[rows["learner"] == 0]
-    at = np.searchsorted(bars["ts_open"], rows["bar"])
     found: list[Forecast | None] = [None] * len(bars)
-    for i, row in zip(at.tolist(), rows, strict=True):
+    for command in backtest(trainer, bars, first_cycle=first_cycle):
+        if not isinstance(command, LedgerRows):
+            continue
+        row = command.forecasts[0]
         if row["status"] == MADE:
+            i = int(np.searchsorted(bars["ts_open"], row["bar"]))
             agent = row["action"] != NO_ACTION
             action, probability = int(row["action"]), float(row["probability"])
             found[i] = Forecast(action=action) if agent else Forecast(probability)

@@ -17,8 +17,9 @@ from streaming.bars import Bars
 from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.learner import Model, Versioned
 from trainers.names import PROMOTION, champion_name
-from trainers.scoring.promotion.differences import Compare, by_brier, by_profit
+from trainers.scoring.promotion.differences import ByProfit, Compare, by_brier
 from trainers.scoring.promotion.judges import judge_challenger, judge_champion
+from trainers.scoring.promotion.pairwise import CHAMPION, Comparisons
 from trainers.scoring.promotion.verdict import Verdict
 from trainers.scoring.scored import Scored
 
@@ -89,7 +90,16 @@ class ChampionChallenger:
         self.version, self.since, self.challenge = 0, -1, 0
         self.verdict: Verdict | None = None
         self.on_champion: Verdict | None = None
-        self._compare: Compare = by_profit(fee_bps) if challenger.is_agent else by_brier
+        self._fee_bps = fee_bps
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin the tests: nothing has been compared yet."""
+        self._of_challenger = Comparisons(self._new_compare)
+        self._of_champion = Comparisons(self._new_compare)
+
+    def _new_compare(self) -> Compare:
+        return ByProfit(self._fee_bps) if self.challenger.is_agent else by_brier
 
     @property
     def name(self) -> str:
@@ -110,24 +120,30 @@ class ChampionChallenger:
         self.version = version
         self.since, self.challenge = newest_bar, challenge
         self.verdict = self.on_champion = None
+        self._begin()
 
-    def judge(self, scored: Mapping[str, Scored], rivals: Mapping[str, Scored]) -> None:
-        """Judge challenger and champion on the bars since the champion was installed.
+    def take(self, settled: Mapping[str, Scored], rivals: Mapping[str, Scored]) -> None:
+        """Compare at further bars; those up to the champion's installation do not count.
 
         Args:
-            scored: the scored forecasts of all runners, by name.
+            settled: the forecasts of all runners at the bars, by name.
             rivals: those of the baselines of the learner's kind, by name.
         """
+        baselines = {name: self._counting(rival) for name, rival in rivals.items()}
+        ours, champion = (self._counting(settled[name]) for name in (self.name, self.champion.name))
+        if self.version:
+            self._of_challenger.take(ours, {CHAMPION: champion, **baselines})
+            self._of_champion.take(champion, baselines)
+        else:
+            self._of_challenger.take(ours, baselines)
+
+    def judge(self) -> None:
+        """Judge challenger and champion on the bars since the champion was installed."""
         if self.challenge == 0:
             return
-        ours = self._counting(scored[self.name])
-        baselines = {name: self._counting(rival) for name, rival in rivals.items()}
-        champion = self._counting(scored[self.champion.name]) if self.version else None
-        self.verdict = judge_challenger(
-            ours, champion, baselines, challenge=self.challenge, compare=self._compare
-        )
-        if champion is not None:
-            self.on_champion = judge_champion(champion, baselines, compare=self._compare)
+        self.verdict = judge_challenger(self._of_challenger, challenge=self.challenge)
+        if self.version:
+            self.on_champion = judge_champion(self._of_champion)
 
     def metrics(self) -> dict[str, float]:
         """Return the last cycle's evidence for the challenger, as metrics by full name."""

@@ -1,21 +1,23 @@
-"""Scores all learners of a market from its ledger, once a cycle."""
+"""Scores all learners of a market from the rows of its ledger, once a cycle."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
+from trainers.engine.runners.champion_challenger import ChampionChallenger
 from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.learner import TradesLike
 from trainers.learners.registry import MAJORITY, PERMUTED_LABELS
 from trainers.names import LIVE
-from trainers.scoring.direction.edge import edges_of
-from trainers.scoring.ledger import LedgerTable
-from trainers.scoring.metrics import named, scores_of
-from trainers.scoring.moves import moves_of
-from trainers.scoring.profit.edge import edge_bps
-from trainers.scoring.profit.paper import paper_of
-from trainers.scoring.promotion.eprocess import judge_control
-from trainers.scoring.scored import Scored, scored_of
+from trainers.scoring.ledger import Forecasts, Outcomes, rows_between
+from trainers.scoring.market.margins import AgentMargins, ForecasterMargins, Margins
+from trainers.scoring.market.scores import MarketScores
+from trainers.scoring.metrics import LONGEST, WINDOWS, named
+from trainers.scoring.promotion.differences import by_brier
+from trainers.scoring.promotion.eprocess import LEAK_ALPHA, Evidence
+
+T = TypeVar("T")
 
 # The metrics logged for a baseline: enough for a comparison, as each metric costs MLflow's store
 # half a millisecond per cycle. The ledger has the rest.
@@ -32,73 +34,91 @@ class Scorecard:
     """The scores of a market's runners, which it writes to their attribute ``live``.
 
     Args:
-        ledger: the market's ledger; its names are those of the learners' runners, then those of
-            the baselines', in this order.
         learners: runners that get all metrics, with the edge over the best baseline: learners and
-            champions.
+            champions. The ledger's names are theirs, then those of the baselines, in this order.
         baselines: runners that get fewer metrics.
+        tests: the champion-challenger tests, which it hands the bars that are settled.
         fee_bps: cost of one change of position besides half the spread, bp of its value.
         label: the price whose next move is forecast.
 
     Attributes:
         alarmed: whether the alarm of the permuted-label control was raised already.
-        scored: the scored forecasts of all runners at the last update, by name.
     """
 
     def __init__(
         self,
-        ledger: LedgerTable,
         learners: Sequence[LearnerRunner],
         baselines: Sequence[LearnerRunner],
+        tests: Sequence[ChampionChallenger],
         fee_bps: float,
         label: str,
     ) -> None:
-        self._ledger, self._fee_bps, self._label = ledger, fee_bps, label
-        self._learners, self._baselines = learners, baselines
+        self._learners, self._baselines, self._tests = learners, baselines, tests
+        everyone = [*learners, *baselines]
+        self._scores = MarketScores([runner.name for runner in everyone], fee_bps, label)
+        self._margins: dict[str, Margins] = {
+            runner.name: AgentMargins() if runner.is_agent else ForecasterMargins()
+            for runner in learners
+        }
+        self._control = Evidence()
         self.alarmed = False
-        self.scored: dict[str, Scored] = {}
 
-    def update(self) -> str:
-        """Score all rows and check for leaks; return a new alarm's text, else an empty one."""
-        self.refresh()
+    def update(self, outcomes: Outcomes, forecasts: Forecasts) -> str:
+        """Score with further rows, check for leaks; return a new alarm's text, else an empty one.
+
+        Args:
+            outcomes: ``(T,)`` of dtype ``OUTCOME``, later than those before.
+            forecasts: ``(N,)`` of dtype ``FORECAST``, of the same bars.
+        """
+        self._take(outcomes, forecasts)
+        self._write()
         self._match_turnover()
         return self._check_control()
 
-    def refresh(self) -> None:
-        """Score all rows, without any other effect."""
-        moves = moves_of(self._ledger.outcomes, self._label)
-        everyone = [*self._learners, *self._baselines]
-        self.scored = {
-            runner.name: scored_of(moves, self._ledger.forecasts, i)
-            for i, runner in enumerate(everyone)
-        }
-        for runner in self._learners:
-            scores = scores_of(self.scored[runner.name], self._fee_bps)
-            runner.take_scores(scores | self._edge(runner))
-        for runner in self._baselines:
-            scores = scores_of(self.scored[runner.name], self._fee_bps)
-            runner.take_scores({name: scores[name] for name in OF_BASELINES if name in scores})
-
-    def restore(self, alarmed: bool) -> None:
+    def restore(self, alarmed: bool, outcomes: Outcomes, forecasts: Forecasts) -> None:
         """Score all rows after a restart; an alarm raised before it is not raised again."""
         self.alarmed = alarmed
-        self.refresh()
+        before = -1
+        for i in range(0, len(outcomes), LONGEST):  # an hour at a time, so that it needs no room
+            part = outcomes[i : i + LONGEST]
+            newest = int(part["bar"][-1])
+            self._take(part, rows_between(forecasts, before, newest))
+            before = newest
+        self._write()
 
-    def rivals(self, kind: str) -> dict[str, Scored]:
-        """Return the baselines of a kind by name, without the permuted-label control."""
-        names = [runner.name for runner in self._baselines if runner.learner.kind == kind]
-        return {name: self.scored[name] for name in names if name != PERMUTED_LABELS}
+    def tested(self, name: str) -> bool:
+        """Return whether a forecast of a runner has met its label."""
+        return self._scores.tracks[name].tally.tested > 0
 
-    def _edge(self, runner: LearnerRunner) -> dict[str, float]:
-        """Return a learner's edge over the best baseline of its kind, with intervals."""
-        ours, rivals = self.scored[runner.name], self.rivals(runner.learner.kind)
-        if not runner.is_agent:
-            return named("", {name: edge.saved for name, edge in edges_of(ours, rivals).items()})
-        if ours.first == len(ours):
-            return {}
-        papers = {name: paper_of(rival, self._fee_bps) for name, rival in rivals.items()}
-        found = edge_bps(paper_of(ours, self._fee_bps), papers, ours.first)
-        return named(LIVE, {"edge_bps": found[1] if found else None})
+    def _take(self, outcomes: Outcomes, forecasts: Forecasts) -> None:
+        settled = self._scores.take(outcomes, forecasts)
+        if not settled:
+            return
+        for runner in self._learners:
+            self._margins[runner.name].take(settled[runner.name], self._rivals(runner, settled))
+        scored = {name: part.scored for name, part in settled.items()}
+        for test in self._tests:
+            test.take(scored, self._rivals(test.challenger, scored))
+        if {PERMUTED_LABELS, MAJORITY} <= scored.keys():
+            found = by_brier(scored[PERMUTED_LABELS], scored[MAJORITY])
+            self._control.bet(found.better, found.most)
+
+    def _rivals(self, runner: LearnerRunner, of: Mapping[str, T]) -> dict[str, T]:
+        """Return what belongs to the baselines of a runner's kind, but for the control."""
+        kind = runner.learner.kind
+        names = [baseline.name for baseline in self._baselines if baseline.learner.kind == kind]
+        return {name: of[name] for name in names if name != PERMUTED_LABELS}
+
+    def _write(self) -> None:
+        """Give all runners their scores."""
+        tracks, break_evens = self._scores.tracks, self._scores.break_evens()
+        for runner in self._learners:
+            track = tracks[runner.name]
+            edges = self._margins[runner.name].edges(track, self._rivals(runner, tracks))
+            runner.take_scores(track.scores(break_evens, WINDOWS) | named("", edges))
+        for runner in self._baselines:
+            scores = tracks[runner.name].scores(break_evens, [LIVE])
+            runner.take_scores({name: scores[name] for name in OF_BASELINES if name in scores})
 
     def _match_turnover(self) -> None:
         """Set the random baseline's turnover to that of the first agent."""
@@ -108,14 +128,11 @@ class Scorecard:
                 runner.learner.trade_like(agents[0].live.get(f"{LIVE}turnover", 0.0))
 
     def _check_control(self) -> str:
-        if self.alarmed or not {PERMUTED_LABELS, MAJORITY} <= self.scored.keys():
-            return ""
-        verdict = judge_control(self.scored[PERMUTED_LABELS], self.scored[MAJORITY])
-        if not verdict.alarm:
+        if self.alarmed or not self._control.reaches(LEAK_ALPHA):
             return ""
         self.alarmed = True
         return (
             f"labels leak: the permuted-label control is off chance (log E"
-            f" {verdict.log_evidence:.1f} after {verdict.bars} bars); trust no score of this"
-            " session"
+            f" {self._control.log_peak:.1f} after {self._control.bars} bars); trust no score of"
+            " this session"
         )

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.scoring.direction.scores import log_losses
-from trainers.scoring.interval import Estimate, mean_of
-from trainers.scoring.metrics import WINDOWS, start_of
+from trainers.scoring.batches import Batches
+from trainers.scoring.direction.cases import log_losses
+from trainers.scoring.interval import Estimate
 from trainers.scoring.scored import Scored
 
 # A baseline that scored less than this share of a learner's bars may be the best by luck.
@@ -31,33 +31,23 @@ class Edge(NamedTuple):
     bars: int
 
 
-def edges_of(ours: Scored, baselines: Mapping[str, Scored]) -> dict[str, Edge]:
-    """Return the edge over each window, by full name: ``live/edge``, ``live/10m/edge``, ...
+def savings(ours: Scored, baseline: Scored) -> NDArray[np.float64]:
+    """Return the baseline's log-loss less ours, nats, at each bar that both scored."""
+    both = ours.scored & baseline.scored
+    up = (ours.moves.moved[both] > 0).astype(np.float64)
+    return log_losses(baseline.probability[both], up) - log_losses(ours.probability[both], up)
+
+
+def edge_of(saved: Mapping[str, Batches], scored: int) -> Edge | None:
+    """Return the edge over the best baseline; None if none scored enough of the bars of ours.
 
     Args:
-        ours: the learner's forecasts and the moves, ``(T,)`` bars.
-        baselines: the baselines' forecasts by name, over the same bars.
+        saved: the ``savings`` against each baseline, by name.
+        scored: the number of bars that ours scored.
     """
-    found = {}
-    for prefix, seconds in WINDOWS.items():
-        start = start_of(ours.moves.bar, seconds)
-        window = {name: baseline.since(start) for name, baseline in baselines.items()}
-        if edge := edge_of(ours.since(start), window):
-            found[f"{prefix}edge"] = edge
-    return found
-
-
-def edge_of(ours: Scored, baselines: Mapping[str, Scored]) -> Edge | None:
-    """Return the edge over the best baseline; None if none scored enough of the bars of ours."""
-    edges = []
-    for name, baseline in baselines.items():
-        both = ours.scored & baseline.scored
-        bars = int(both.sum())
-        if bars and bars >= ENOUGH * ours.scored.sum():
-            saved = mean_of(_losses(baseline, both) - _losses(ours, both))
-            edges.append(Edge(saved, name, bars))
+    edges = [
+        Edge(bars.mean_of(), name, bars.n)
+        for name, bars in saved.items()
+        if bars.n and bars.n >= ENOUGH * scored
+    ]
     return min(edges, key=lambda edge: edge.saved.value, default=None)
-
-
-def _losses(scored: Scored, at: NDArray[np.bool_]) -> NDArray[np.float64]:
-    return log_losses(scored.probability[at], (scored.moves.moved[at] > 0).astype(np.float64))

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trainers.scoring.interval import Estimate, sum_of
-from trainers.scoring.profit.paper import Paper
+from trainers.scoring.batches import Batches
+from trainers.scoring.interval import Estimate
 
 
-def edge_bps(ours: Paper, rivals: Mapping[str, Paper], first: int) -> tuple[str, Estimate] | None:
-    """Return the best rival's name and how much more ours earned, bp; None without a rival.
+def edge_bps(above: Mapping[str, Batches]) -> tuple[str, Estimate] | None:
+    """Return the best rival's name and how much more the agent earned, bp; None without a rival.
 
     Args:
-        ours: the agent's account.
-        rivals: the accounts of the baselines, by name, over the same bars.
-        first: index of the bar of the agent's first forecast; earlier bars do not count.
+        above: by name of a baseline, how much more than it the agent earned at each bar from the
+            agent's first forecast on, costs paid, bp.
     """
-    found = [
-        (name, sum_of(ours.net_bps[first:] - rival.net_bps[first:]))
-        for name, rival in rivals.items()
-    ]
+    found = [(name, bars.sum_of()) for name, bars in above.items()]
     return min(found, key=lambda pair: pair[1].value, default=None)

@@ -18,6 +18,20 @@ from trainers.scoring.scored import Scored
 KEEP, OUT, IN = -1, 0, 1
 
 
+class Account(NamedTuple):
+    """Where a paper account stands after a bar.
+
+    Attributes:
+        position: 0 or 1.
+        equity_bps: the profit so far, costs paid, bp.
+        entered_bps: that profit before the open trade began, bp.
+    """
+
+    position: int = OUT
+    equity_bps: float = 0.0
+    entered_bps: float = 0.0
+
+
 class Paper(NamedTuple):
     """A paper account: four columns per bar, ``(T,)``, and two per closed trade, ``(K,)``.
 
@@ -28,6 +42,7 @@ class Paper(NamedTuple):
         net_bps: float64, the profit less the costs of the changes, bp.
         closed: int64, index of the bar at which the trade was closed.
         profit_bps: float64, the trade's profit, both costs paid, bp.
+        after: the account after the last bar.
     """
 
     position: NDArray[np.int8]
@@ -36,6 +51,7 @@ class Paper(NamedTuple):
     net_bps: NDArray[np.float64]
     closed: NDArray[np.int64]
     profit_bps: NDArray[np.float64]
+    after: Account
 
     def since(self, start: int) -> Paper:
         """Return the bars from index ``start`` on, and the trades closed at them."""
@@ -47,32 +63,55 @@ class Paper(NamedTuple):
             self.net_bps[start:],
             self.closed[late] - start,
             self.profit_bps[late],
+            self.after,
+        )
+
+    def then(self, later: Paper) -> Paper:
+        """Return these bars and later ones, whose account continues this one."""
+        return Paper(
+            np.concatenate([self.position, later.position]),
+            np.concatenate([self.changes, later.changes]),
+            np.concatenate([self.gross_bps, later.gross_bps]),
+            np.concatenate([self.net_bps, later.net_bps]),
+            np.concatenate([self.closed, later.closed + len(self.net_bps)]),
+            np.concatenate([self.profit_bps, later.profit_bps]),
+            later.after,
         )
 
 
-def paper_of(scored: Scored, fee_bps: float) -> Paper:
-    """Trade on a learner's signals.
+NEW_ACCOUNT = Account()
+
+
+def paper_of(scored: Scored, fee_bps: float, before: Account = NEW_ACCOUNT) -> Paper:
+    """Trade on a learner's signals; no bit depends on the pieces in which bars are handed in.
 
     Args:
         scored: the learner's forecasts and the moves.
         fee_bps: cost of one change of position besides half the spread, bp of its value.
+        before: the account before the first bar.
     """
     moves = scored.moves
     # Each bar has two moments: its close, when a signal is followed, and a gap after it.
-    level = _followed(_targets(scored.signal, moves.broken))
-    steps = np.diff(level, prepend=np.int8(0))
+    level = _followed(_targets(scored.signal, moves.broken), before.position)
+    steps = np.diff(level, prepend=np.int8(before.position))
     cash = -np.repeat(fee_bps + moves.half_spread_bps, 2) * np.abs(steps)
     position = level[0::2]
     gross = position * moves.ret_bps
     cash[1::2] += gross
-    entries, exits = np.flatnonzero(steps > 0), np.flatnonzero(steps < 0)
+    # A trade's profit is a difference of two sums in order of time: it may have begun long ago.
+    equity = np.cumsum(np.concatenate([[before.equity_bps], cash]))
+    entered, exits = equity[:-1][steps > 0], np.flatnonzero(steps < 0)
+    if before.position == IN:
+        entered = np.concatenate([[before.entered_bps], entered])
+    open_since = float(entered[-1]) if len(entered) else before.entered_bps
     return Paper(
         position,
         np.abs(steps).reshape(-1, 2).sum(axis=1, dtype=np.int64),
         gross,
         cash.reshape(-1, 2).sum(axis=1),
         exits // 2,
-        _sums(cash, entries[: len(exits)], exits),
+        equity[1:][exits] - entered[: len(exits)],
+        Account(int(level[-1]) if len(level) else before.position, float(equity[-1]), open_since),
     )
 
 
@@ -85,15 +124,7 @@ def _targets(signal: NDArray[np.int8], broken: NDArray[np.bool_]) -> NDArray[np.
     return targets.reshape(-1)
 
 
-def _followed(targets: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Return the position after each moment, ``(2T,)``: the newest target, OUT before the first."""
+def _followed(targets: NDArray[np.int8], before: int) -> NDArray[np.int8]:
+    """Return the position after each moment, ``(2T,)``: the newest target."""
     at = np.maximum.accumulate(np.where(targets != KEEP, np.arange(len(targets)), -1))
-    return np.where(at >= 0, targets[at], np.int8(OUT))
-
-
-def _sums(
-    values: NDArray[np.float64], first: NDArray[np.int64], last: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the sums of ``values[first[i] : last[i] + 1]``."""
-    edges = np.stack([first, last + 1], axis=1).reshape(-1)
-    return np.add.reduceat(np.append(values, 0.0), edges)[::2]
+    return np.where(at >= 0, targets[at], np.int8(before))

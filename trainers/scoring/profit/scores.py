@@ -5,63 +5,75 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.scoring.interval import Estimate, half_width, mean_of, rate_of, sum_of
+from trainers.scoring.batches import Batches
+from trainers.scoring.interval import Estimate, rate_of
 from trainers.scoring.moves import Moves
-from trainers.scoring.profit.paper import Paper
+from trainers.scoring.profit.fall import Fall
+
+# The numbers of a bar of an account: profit after costs and before, bp, and changes of position.
+NET, GROSS, CHANGES = range(3)
+
+# The numbers of a bar whose close moved: cost of a change of position, and size of the move, bp.
+COST, SIZE = range(2)
 
 
-def account(paper: Paper, held: int) -> dict[str, Estimate]:
+def account(bars: Batches, fall: Fall, held: int) -> dict[str, Estimate]:
     """Return the scores of an account's bars.
 
     Args:
-        paper: the account, from the first forecast on.
+        bars: the account, from the first forecast on.
+        fall: the deepest fall of its profit after costs.
         held: the number of these bars whose return is known, > 0.
     """
-    net = sum_of(paper.net_bps)
+    net = bars.sum_of(NET)
     return {
         "pnl_bps": net,
-        "gross_bps": sum_of(paper.gross_bps),
+        "gross_bps": bars.sum_of(GROSS),
         "average_reward": _a_bar(net, held),
-        "turnover": _a_bar(sum_of(paper.changes.astype(np.float64)), held),
-        "drawdown": drawdown(paper.net_bps),
+        "turnover": _a_bar(bars.sum_of(CHANGES), held),
+        "drawdown": drawdown(bars, fall),
     }
 
 
-def trades(paper: Paper) -> dict[str, Estimate]:
-    """Return the scores of an account's closed trades, one at least."""
-    profit = paper.profit_bps
-    return {
-        "win_rate": rate_of(int((profit > 0).sum()), len(profit)),
-        "profit_per_trade": mean_of(profit),
-    }
+def trades(profit_bps: Batches, wins: int) -> dict[str, Estimate]:
+    """Return the scores of an account's closed trades, one at least.
+
+    Args:
+        profit_bps: their profits.
+        wins: the number of those that earned more than their costs.
+    """
+    return {"win_rate": rate_of(wins, profit_bps.n), "profit_per_trade": profit_bps.mean_of()}
 
 
-def drawdown(net_bps: NDArray[np.float64]) -> Estimate:
+def drawdown(bars: Batches, fall: Fall) -> Estimate:
     """Return the deepest fall of the cumulative profit from an earlier peak, bp, >= 0.
 
     The interval is that of the profit over the bars of that fall.
     """
-    level = np.concatenate([[0.0], np.cumsum(net_bps)])
-    fall = np.maximum.accumulate(level) - level
-    low = int(fall.argmax())
-    top = int(level[: low + 1].argmax())
-    return Estimate(float(fall[low]), sum_of(net_bps[top:low]).half_width)
+    return Estimate(fall.deepest, bars.between(fall.top, fall.low).sum_of(NET).half_width)
 
 
-def break_even(moves: Moves, fee_bps: float) -> Estimate | None:
+def costs_of(moves: Moves, fee_bps: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return cost and size of the moves at bars whose close moved, as for ``break_even``."""
+    at = moves.moved != 0
+    return fee_bps + moves.half_spread_bps[at], np.abs(moves.ret_bps[at])
+
+
+def break_even(moved: Batches) -> Estimate | None:
     """Return the accuracy from which trading pays: 0.5 + cost of a change / size of a move.
 
     A forecast that is right with chance ``a``, and followed into the market and out again after a
     bar, earns ``(2 a - 1) move - 2 cost``; a cost is the fee and half the spread. The size of a
     move is that of the mid, at bars whose close moved. Above 1 no accuracy pays.
+
+    Args:
+        moved: the bars whose close moved, see ``costs_of``.
     """
-    at = moves.moved != 0
-    cost, size = fee_bps + moves.half_spread_bps[at], np.abs(moves.ret_bps[at])
-    if not size.any():
+    if moved.total(SIZE) == 0:
         return None
-    share = float(cost.mean() / size.mean())
-    influence = (cost - share * size) / size.mean()
-    return Estimate(0.5 + share, half_width(influence))
+    cost, size = moved.mean(COST), moved.mean(SIZE)
+    share = cost / size
+    return Estimate(0.5 + share, moved.width({COST: 1 / size, SIZE: -share / size}))
 
 
 def _a_bar(total: Estimate, bars: int) -> Estimate:

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.scoring.direction.scores import brier_scores
+from trainers.scoring.direction.cases import brier_scores
 from trainers.scoring.moves import Moves
-from trainers.scoring.profit.paper import paper_of
+from trainers.scoring.profit.paper import NEW_ACCOUNT, paper_of
 from trainers.scoring.scored import Scored
 
 Floats = NDArray[np.float64]
@@ -24,8 +24,6 @@ Floats = NDArray[np.float64]
 # The limit of a bar's profit, in typical moves; with tails as fat as Student's t with 3 degrees of
 # freedom, 2 bars in 10,000 go further.
 MOST_MOVES = 20
-TYPICAL_BARS = 600  # the bars over which a typical move is the mean
-FEWEST_MOVES = 30  # the fewest moves for such a mean
 
 
 class Differences(NamedTuple):
@@ -44,6 +42,7 @@ class Differences(NamedTuple):
     unit: str
 
 
+# Compares ours with another's; called with one part of the bars after the other.
 Compare = Callable[[Scored, Scored], Differences]
 
 
@@ -60,8 +59,8 @@ def by_brier(ours: Scored, other: Scored) -> Differences:
     return Differences(better, np.abs(q - p) * np.maximum(q + p, 2 - q - p), better, "Brier")
 
 
-def by_profit(fee_bps: float) -> Compare:
-    """Return a comparison of two agents by the net profit of ours less the other's.
+class ByProfit:
+    """Compares two agents by the net profit of ours less the other's, part by part of the bars.
 
     Both accounts begin out of the market at the first bar at which both have forecast. A position
     counts at what closing it would leave, so the cost of getting out is paid when getting in: with
@@ -76,41 +75,47 @@ def by_profit(fee_bps: float) -> Compare:
         fee_bps: cost of one change of position besides half the spread, bp of its value.
     """
 
-    def compare(ours: Scored, other: Scored) -> Differences:
-        start = max(ours.first, other.first)
+    def __init__(self, fee_bps: float) -> None:
+        self._fee_bps = fee_bps
+        self._ours, self._other = _ClosedOut(fee_bps), _ClosedOut(fee_bps)
+
+    def __call__(self, ours: Scored, other: Scored) -> Differences:
+        start = max(self._ours.first(ours), self._other.first(other))
         ours, other = ours.since(start), other.since(start)
-        gain = _closed_out(ours, fee_bps) - _closed_out(other, fee_bps)
-        better = _scaled(gain, ours.moves, fee_bps)
+        gain = self._ours.profits(ours) - self._other.profits(other)
+        better = _scaled(gain, ours.moves, self._fee_bps)
         known = ~ours.moves.waiting
         return Differences(better[known], np.ones(int(known.sum())), gain[known], "bp")
 
-    return compare
 
+class _ClosedOut:
+    """An agent's account, as if the position were closed out at the end of each bar."""
 
-def _closed_out(scored: Scored, fee_bps: float) -> Floats:
-    """Return each bar's net profit, bp, as if the position were closed out at its end."""
-    paper = paper_of(scored, fee_bps)
-    still_in = paper.position * ~scored.moves.broken
-    return paper.net_bps - np.diff(still_in * (fee_bps + scored.moves.half_spread_bps), prepend=0.0)
+    def __init__(self, fee_bps: float) -> None:
+        self._fee_bps = fee_bps
+        self._account = NEW_ACCOUNT
+        self._owed_bps = 0.0  # to close out after the last bar
+        self._begun = False
+
+    def first(self, scored: Scored) -> int:
+        """Return the index of the first bar of a part at which it has forecast by then."""
+        first = 0 if self._begun else scored.first
+        self._begun = self._begun or first < len(scored)
+        return first
+
+    def profits(self, scored: Scored) -> Floats:
+        """Return the net profit of each bar of a part, bp."""
+        moves = scored.moves
+        paper = paper_of(scored, self._fee_bps, self._account)
+        owed = paper.position * ~moves.broken * (self._fee_bps + moves.half_spread_bps)
+        profits: Floats = paper.net_bps - np.diff(owed, prepend=self._owed_bps)
+        if len(owed):
+            self._account, self._owed_bps = paper.after, float(owed[-1])
+        return profits
 
 
 def _scaled(gain: Floats, moves: Moves, fee_bps: float) -> Floats:
     """Return the gains scaled and clipped to [-1, 1]; 0 while the typical move is not known."""
-    reach = MOST_MOVES * _typical_move(moves) + fee_bps + moves.half_spread_bps
+    reach = MOST_MOVES * moves.typical_bps + fee_bps + moves.half_spread_bps
     scaled = np.divide(gain, reach, out=np.zeros(len(gain)), where=reach > 0)
     return np.clip(scaled, -1, 1)
-
-
-def _typical_move(moves: Moves) -> Floats:
-    """Return the mean size of the moves in the ten minutes before each bar, ``(T,)``, bp.
-
-    NaN where fewer than ``FEWEST_MOVES`` are known; the caller's ``reach > 0`` is False there.
-    """
-    whole = ~(moves.broken | moves.waiting)
-    sums = np.concatenate([[0.0], np.cumsum(np.abs(moves.ret_bps) * whole)])
-    counts = np.concatenate([[0], np.cumsum(whole)])
-    stop = np.arange(len(whole))
-    start = np.maximum(stop - TYPICAL_BARS, 0)
-    n = counts[stop] - counts[start]
-    size = np.maximum(sums[stop] - sums[start], 0) / np.maximum(n, 1)
-    return np.where(n >= FEWEST_MOVES, size, np.nan)

@@ -14,13 +14,9 @@ by then: J. Shin, A. Ramdas and A. Rinaldo, E-detectors (2022).
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from trainers.scoring.promotion.differences import Differences, by_brier
-from trainers.scoring.scored import Scored
 
 Floats = NDArray[np.float64]
 
@@ -94,13 +90,6 @@ class Evidence:
         return float(self._growth.max()) / max(self.bars, 1)
 
 
-def evidence_of(differences: Differences) -> Evidence:
-    """Return the evidence that ours is better, from bets on all bars."""
-    evidence = Evidence()
-    evidence.bet(differences.better, differences.most)
-    return evidence
-
-
 def _plan(start: int, n: int) -> tuple[Floats, Floats]:
     """Return the logarithms of the stakes at ``n`` bars from ``start`` on, and of the idle rest."""
     bar = np.arange(start, start + n)
@@ -114,23 +103,3 @@ def _log_mean(logs: Floats) -> Floats:
     top = logs.max(axis=0)
     mean: Floats = np.log(np.exp(logs - top).mean(axis=0)) + top
     return mean
-
-
-class LeakVerdict(NamedTuple):
-    """The verdict on the permuted-label control, which cannot know anything.
-
-    Attributes:
-        alarm: whether it is proven to know something, so labels leak into what learners see.
-        log_evidence: the logarithm of the highest E.
-        bars: the number of bars judged.
-    """
-
-    alarm: bool
-    log_evidence: float
-    bars: int
-
-
-def judge_control(control: Scored, majority: Scored) -> LeakVerdict:
-    """Judge the permuted-label control against the baseline ``majority``, on bars both scored."""
-    evidence = evidence_of(by_brier(control, majority))
-    return LeakVerdict(evidence.reaches(LEAK_ALPHA), evidence.log_peak, evidence.bars)

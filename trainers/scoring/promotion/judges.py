@@ -1,6 +1,6 @@
 """Decides whether a challenger replaces the champion, and whether the champion may stay. Pure.
 
-    scored forecasts -> differences -> evidence -> pairs -> verdict
+    settled bars -> differences -> evidence -> pairs -> comparisons -> verdict
 
 A challenger has to be proven better than the champion, by a test that stays valid when it is looked
 at after every bar. That alone would let a model that knows nothing replace one that is even worse,
@@ -17,52 +17,36 @@ errs. (The intersection-union test: R. Berger, Technometrics 24, 1982.)
 The chance that a champion is ever replaced by a challenger that is not better is at most alpha over
 its whole life: the k-th challenge gets alpha / (k (k + 1)), and these sum to alpha.
 
-Callers pass only the bars since a test began (``Scored.since``): no others may count in it.
+Callers compare only the bars since a test began: no others may count in it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from trainers.scoring.direction.edge import ENOUGH
-from trainers.scoring.promotion.differences import Compare, by_brier
 from trainers.scoring.promotion.eprocess import Evidence
-from trainers.scoring.promotion.pairwise import Pairwise, bars_left, pairwise_of
+from trainers.scoring.promotion.pairwise import CHAMPION, Comparisons, Pairwise, bars_left
 from trainers.scoring.promotion.verdict import Decision, Verdict
-from trainers.scoring.scored import Scored
 
 ALPHA = 0.05
-CHAMPION = "champion"
 
 
-def judge_challenger(
-    challenger: Scored,
-    champion: Scored | None,
-    baselines: Mapping[str, Scored],
-    *,
-    challenge: int,
-    alpha: float = ALPHA,
-    compare: Compare = by_brier,
-) -> Verdict:
+def judge_challenger(comparisons: Comparisons, *, challenge: int, alpha: float = ALPHA) -> Verdict:
     """Judge a challenger on the bars since its test began.
 
     ``keep`` is not final: a challenger that keeps learning may be promoted later.
 
     Args:
-        challenger: the challenger's forecasts and the moves, ``(T,)`` bars.
-        champion: the champion's forecasts at the same bars; None if there is no champion.
-        baselines: the baselines' forecasts at the same bars, by name.
+        comparisons: with the baselines, and with the champion under the name ``CHAMPION``, if
+            there is one.
         challenge: 1 for the first challenge of a champion, 2 for the second, ...
         alpha: chance of a false promotion over the champion's life, in (0, 1).
-        compare: ``by_brier``, or for agents ``by_profit(fee_bps)``.
     """
     threshold = math.log(challenge * (challenge + 1) / alpha)
-    rivals = _pairs(challenger, baselines, compare)
+    rivals, champion = comparisons.rivals(), comparisons.pairs.get(CHAMPION)
     best = min(rivals, key=lambda pair: pair.lead, default=None)
-    pairs = rivals
-    if champion is not None:
-        pairs = [pairwise_of(CHAMPION, challenger, champion, compare), *rivals]
+    pairs = rivals if champion is None else [champion, *rivals]
     if not pairs:
         return Verdict("wait", "nothing to be compared with", 0.0, threshold, 0, None, None)
     lost = max(pairs, key=lambda pair: pair.lost.log_value)
@@ -73,26 +57,18 @@ def judge_challenger(
     return _proven([pair for pair in pairs if pair is not spared], best, threshold)
 
 
-def judge_champion(
-    champion: Scored,
-    baselines: Mapping[str, Scored],
-    *,
-    alpha: float = ALPHA,
-    compare: Compare = by_brier,
-) -> Verdict:
+def judge_champion(comparisons: Comparisons, *, alpha: float = ALPHA) -> Verdict:
     """Judge a champion on the bars since it began to serve.
 
     It is rolled back once some baseline is proven better, each at its share of alpha: the chance
     that a champion is ever rolled back although no baseline is better is at most alpha.
 
     Args:
-        champion: the champion's forecasts and the moves, ``(T,)`` bars.
-        baselines: the baselines' forecasts at the same bars, by name.
+        comparisons: with the baselines.
         alpha: chance of a false rollback over the champion's life, in (0, 1).
-        compare: ``by_brier``, or for agents ``by_profit(fee_bps)``.
     """
-    threshold = math.log(max(len(baselines), 1) / alpha)
-    rivals = _pairs(champion, baselines, compare)
+    threshold = math.log(max(len(comparisons.pairs), 1) / alpha)
+    rivals = comparisons.rivals()
     if not rivals:
         return Verdict("keep", "nothing to be compared with", 0.0, threshold, 0, None, None)
     worst = max(rivals, key=lambda pair: pair.lost.log_value)
@@ -101,13 +77,6 @@ def judge_champion(
     left = bars_left(worst.lost, threshold)
     reason = f"{worst.against} is not proven better"
     return _verdict("keep", reason, worst, worst.lost, threshold, left)
-
-
-def _pairs(ours: Scored, baselines: Mapping[str, Scored], compare: Compare) -> list[Pairwise]:
-    """Return the comparison with each baseline that was scored at enough of the bars of ours."""
-    bars = len(compare(ours, ours).better)
-    pairs = [pairwise_of(name, ours, baseline, compare) for name, baseline in baselines.items()]
-    return [pair for pair in pairs if pair.bars and pair.bars >= ENOUGH * bars]
 
 
 def _proven(needed: Sequence[Pairwise], best: Pairwise | None, threshold: float) -> Verdict:

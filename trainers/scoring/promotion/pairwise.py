@@ -1,47 +1,91 @@
-"""Compares two learners at the bars at which both were scored, in both directions. Pure."""
+"""Compares learners at the bars at which both were scored, in both directions. Pure.
+
+Bars are taken part by part, as they come.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
 
+import numpy as np
+
+from trainers.scoring.direction.edge import ENOUGH
 from trainers.scoring.promotion.differences import Compare
-from trainers.scoring.promotion.eprocess import Evidence, evidence_of
+from trainers.scoring.promotion.eprocess import Evidence
 from trainers.scoring.scored import Scored
+
+CHAMPION = "champion"
 
 FEWEST_BARS = 60  # bars before an estimate of the bars left; with fewer it would be chance
 LONGEST_PACE = 86_400  # bars, a day of seconds: a longer estimate is given as None
 
 
-class Pairwise(NamedTuple):
-    """The comparison of one learner, ours, with one other.
+class Pairwise:
+    """The comparison of one learner, ours, with one other, part by part of the bars.
+
+    Args:
+        against: name of the other.
+        compare: what compares them.
 
     Attributes:
-        against: name of the other.
         won: the evidence that ours is better.
         lost: the evidence that the other is better.
-        lead: how much better ours is on average, in ``unit`` per bar; 0 without a bar.
         unit: the unit of ``lead``.
     """
 
-    against: str
-    won: Evidence
-    lost: Evidence
-    lead: float
-    unit: str
+    def __init__(self, against: str, compare: Compare) -> None:
+        self.against, self.unit = against, ""
+        self.won, self.lost = Evidence(), Evidence()
+        self._compare, self._gain = compare, 0.0
+
+    def take(self, ours: Scored, other: Scored) -> None:
+        """Take more bars, ``(k,)`` of both; no bit depends on how they are grouped."""
+        found = self._compare(ours, other)
+        self.won.bet(found.better, found.most)
+        self.lost.bet(-found.better, found.most)
+        self._gain = float(np.cumsum(np.concatenate([[self._gain], found.gain]))[-1])
+        self.unit = found.unit
 
     @property
     def bars(self) -> int:
         """The number of bars at which both were scored."""
         return self.won.bars
 
+    @property
+    def lead(self) -> float:
+        """How much better ours is on average, in ``unit`` per bar; 0 without a bar."""
+        return self._gain / self.bars if self.bars else 0.0
 
-def pairwise_of(against: str, ours: Scored, other: Scored, compare: Compare) -> Pairwise:
-    """Compare two learners on ``(T,)`` bars each, of the same market."""
-    found = compare(ours, other)
-    lead = float(found.gain.mean()) if len(found.gain) else 0.0
-    turned = found._replace(better=-found.better)
-    return Pairwise(against, evidence_of(found), evidence_of(turned), lead, found.unit)
+
+class Comparisons:
+    """The comparisons of one learner, ours, with others, since a test began.
+
+    Args:
+        new_compare: makes what compares two learners: ``by_brier``, or for agents a ``ByProfit``.
+
+    Attributes:
+        pairs: the comparisons by the other's name.
+        bars: the number of bars at which ours was scored.
+    """
+
+    def __init__(self, new_compare: Callable[[], Compare]) -> None:
+        self._new_compare, self._alone = new_compare, new_compare()
+        self.pairs: dict[str, Pairwise] = {}
+        self.bars = 0
+
+    def take(self, ours: Scored, others: Mapping[str, Scored]) -> None:
+        """Take more bars, ``(k,)`` of each; the others are the same at each call."""
+        self.bars += len(self._alone(ours, ours).better)
+        for name, other in others.items():
+            if name not in self.pairs:
+                self.pairs[name] = Pairwise(name, self._new_compare())
+            self.pairs[name].take(ours, other)
+
+    def rivals(self) -> list[Pairwise]:
+        """Return those with baselines that were scored at enough of the bars of ours."""
+        pairs = [pair for name, pair in self.pairs.items() if name != CHAMPION]
+        return [pair for pair in pairs if pair.bars and pair.bars >= ENOUGH * self.bars]
 
 
 def bars_left(evidence: Evidence, log_threshold: float) -> int | None:
