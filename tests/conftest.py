@@ -12,6 +12,8 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # An example may take long on a busy machine.
 settings.register_profile("any machine", deadline=None)
+# For hours of searching, say: pytest --hypothesis-profile=search tests/streaming/tape/test_fuzz.py
+settings.register_profile("search", deadline=None, max_examples=20_000)
 settings.load_profile("any machine")
 
 

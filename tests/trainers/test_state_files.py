@@ -136,7 +136,7 @@ def damages(draw):
 
 
 @pytest.mark.parametrize("name", READ)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(damage=lambda data: b"")
 @example(damage=lambda data: data[: len(data) // 2])
 @example(damage=lambda data: b"[]")

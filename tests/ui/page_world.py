@@ -253,7 +253,7 @@ class Page:
             )
         self.wait()
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self, seconds: float = 300) -> None:
         """Wait until everything is there: Gradio's part, and the first poll of MLflow."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -29,7 +29,7 @@ def start(cwd: Path, *flags: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "ui.app", *flags],
         cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     return done.returncode, done.stderr
 

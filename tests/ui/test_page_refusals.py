@@ -211,10 +211,7 @@ WRITES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(
-    max_examples=150, deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)  # fmt: skip
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(WRITES, BODIES)
 @example(("POST", "/live/alerts/rules"), {"what": "\ud800"})
 @example(("POST", "/live/alerts/rules"), {"\n": None})
@@ -233,9 +230,7 @@ def test_whatever_is_sent_is_answered_or_refused_in_one_line(
 TEXTS = st.text(max_size=12) | st.integers().map(str) | st.sampled_from(["BTCUSDT", "x" * 5000])
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["/live/cycle", "/live/compare"]),
     st.dictionaries(st.sampled_from(["symbol", "cycle", "a", "b", "metric"]), TEXTS),

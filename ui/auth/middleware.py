@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection
 from urllib.parse import quote
 
 from fastapi import FastAPI
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -75,7 +75,7 @@ class AuthMiddleware:
         """Return the request as if it had not been read, and whether a viewer may send it."""
         try:
             body = await body_of(Request(scope, receive), LARGEST_CALL)
-        except TooLargeError:
+        except (TooLargeError, ClientDisconnect):
             return receive, False
         is_call = scope["method"] == "POST" and await self.may_view(scope["path"], body)
         return again(body, receive), is_call

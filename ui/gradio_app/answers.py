@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import PredictBody
 from pydantic import ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -50,6 +50,8 @@ class Answers:
         except TooLargeError as e:
             await refusal(413, str(e))(scope, receive, send)
             return
+        except ClientDisconnect:
+            return  # whoever asked has left
         if found := wrong_call(self.blocks, path, body):
             await refusal(*found)(scope, receive, send)
             return

@@ -7,7 +7,6 @@ import contextlib
 import gzip
 import io
 import lzma
-import os
 import time
 import zipfile
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streaming.errors import ConfigError, TapeError
@@ -24,9 +23,6 @@ from streaming.exchange.sources import tape_chunks
 from streaming.tape import open_tape, parse_address, write_segment
 from tests.streaming.samples import run_of_ids
 from tests.streaming.tape.samples import HEADER, csv, file, row
-
-# A long search: TICKLOOP_FUZZ=100000 pytest tests/streaming/tape/test_fuzz.py
-EXAMPLES = int(os.environ.get("TICKLOOP_FUZZ", "100"))
 
 GOOD = csv(*(row(i) for i in range(30)))
 NAMES = [
@@ -68,7 +64,6 @@ def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.data())
 def test_tables_of_plausible_and_odd_cells(folder: Path, data) -> None:
     columns = data.draw(st.integers(1, 8))
@@ -87,7 +82,6 @@ def test_tables_of_plausible_and_odd_cells(folder: Path, data) -> None:
     play(file(folder, text), data.draw(st.sampled_from(OPTIONS)))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.data())
 def test_binance_s_columns_with_odd_cells(folder: Path, data) -> None:
     fields = ["id", "price", "qty", "time", "maker"]
@@ -115,7 +109,6 @@ KINDS = [
 FIELDS = ["id", "price", "size", "time", "side"]
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.lists(st.sampled_from(KINDS), min_size=5, max_size=5), st.integers(0, 3), st.booleans())
 def test_parquet_of_whatever_types(folder: Path, kinds, rows: int, filled: bool) -> None:
     columns = {}
@@ -150,7 +143,6 @@ def whole(folder: Path) -> list[bytes]:
     ]  # fmt: skip
 
 
-@settings(max_examples=2 * EXAMPLES, deadline=None)
 @given(
     st.integers(0, 7), st.floats(0, 1), st.lists(st.tuples(st.floats(0, 1), st.integers(1, 255)))
 )
@@ -166,13 +158,11 @@ def test_good_files_cut_off_and_with_flipped_bits(folder: Path, whole, which, cu
 STARTS = [b"", b"PK\x03\x04", b"PAR1", b"\x1f\x8b\x08", b"BZh9", b"\x28\xb5\x2f\xfd"]
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(STARTS))
 def test_bytes_of_any_kind(folder: Path, content: bytes, start: bytes) -> None:
     play(file(folder, start + content))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
 @given(st.text())
 def test_whatever_is_said_of_a_tape(text: str) -> None:
     for source in (text, f"x?{text}", f"x?columns={text}", f"x?unit={text}&sort={text}"):
