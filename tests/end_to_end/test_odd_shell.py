@@ -15,7 +15,7 @@ import threading
 import pytest
 
 from benchmarks.processes import plain_environment
-from tests.end_to_end.main_job import MainJob, answers, free_port, wait_for
+from tests.end_to_end.main_job import MainJob, answers, end_registering, free_port, wait_for
 
 SHELL = {
     "ALL_PROXY": "socks5://127.0.0.1:9",
@@ -67,6 +67,7 @@ class Terminal(MainJob):
             for process in self.processes():
                 process.kill()
         self.process.wait()
+        end_registering(self.folder)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a controlling terminal")
@@ -92,7 +93,7 @@ def test_a_session_learns_in_an_odd_shell_and_ends_whole_when_its_terminal_is_cl
         assert outbox.stat().st_size == 0
 
 
-OUTPUTS = (">&- 2>&-", "| head -1; exit ${PIPESTATUS[0]}", ">/dev/full 2>&1")
+OUTPUTS = (">/dev/full 2>&-", "| head -1; exit ${PIPESTATUS[0]}")
 
 
 def test_a_session_ends_whole_wherever_its_output_goes(tmp_path):

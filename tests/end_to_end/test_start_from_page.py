@@ -10,12 +10,19 @@ import psutil
 from playwright.sync_api import expect, sync_playwright
 
 from benchmarks.kills import faults_of
-from tests.end_to_end.main_job import MainJob, apart, free_port, page_of_the_last, wait_for
+from tests.end_to_end.main_job import (
+    MainJob,
+    apart,
+    end_registering,
+    free_port,
+    page_of_the_last,
+    wait_for,
+)
 from tests.ui.conftest import CHROMIUM, FLAGS
 
 
 def test_start_on_the_page_of_an_ended_session_has_it_go_on_until_the_page_ends(tmp_path):
-    with MainJob(tmp_path, speed=20) as job:
+    with MainJob(tmp_path, speed=20, learners="cnn") as job:
         session = job.session_folder()
         wait_for(lambda: job.cycles() >= 2, "two cycles")
         out, _, _ = job.interrupt()
@@ -30,6 +37,7 @@ def test_start_on_the_page_of_an_ended_session_has_it_go_on_until_the_page_ends(
         wait_for(lambda: job.client.get_run(session.name).info.status != "RUNNING", "its end")
         assert job.client.get_run(session.name).info.status == "FINISHED"
         psutil.wait_procs(children, timeout=10)
+    end_registering(tmp_path)
     told = json.loads(job.client.get_run(session.name).data.tags["control_result/start"])
     assert (told["result"], told["text"]) == ("applied", "training goes on")
     assert faults_of(session, job.client) == []

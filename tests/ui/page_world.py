@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import base64
 import contextlib
-import functools
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.error
@@ -34,6 +30,7 @@ from streaming.cache import write_bar_ring, write_tick_cache
 from streaming.counters import ConnectionState
 from streaming.events import Code
 from streaming.ticks import AFTER_GAP, NS_PER_S, Ticks, make_ticks
+from tests.stores import copy_store
 from tests.ui.ledger_writer import AGENTS, LedgerWriter
 from trainers.config import SessionConfig, session_folder
 from trainers.names import EXPERIMENT, Kind, LearnerKind, Status, Tag
@@ -63,15 +60,6 @@ def walk(n: int, start_ns: int, first_id: int, price: float, rng: np.random.Gene
     ticks["size"] = np.round(rng.uniform(0.001, 0.5, n), 5)
     ticks["side"] = rng.choice([-1, 1], n)
     return ticks
-
-
-@functools.cache
-def empty_store() -> Path:
-    """A store without runs, made once: making one takes seconds."""
-    path = Path(tempfile.mkdtemp()) / "mlflow.db"
-    atexit.register(shutil.rmtree, path.parent)
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
 
 
 class Stream:
@@ -138,7 +126,7 @@ class World:
         self.root, self.streams = root, {}
         self._batches: dict[str, list[Metric]] | None = None
         self.uri = f"sqlite:///{root / 'mlflow.db'}"
-        shutil.copy(empty_store(), root / "mlflow.db")
+        copy_store(root)
         self.client = MlflowClient(self.uri)
         self.experiment = self.client.create_experiment(EXPERIMENT, str(root / "mlruns"))
         self.run_id = self.run({Tag.KIND: Kind.SESSION, Tag.STATUS: Status.IDLE})
