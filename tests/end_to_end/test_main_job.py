@@ -257,7 +257,7 @@ def test_mlflow_run_of_the_default_market_trains_registers_and_ends(tmp_path):
     project.mkdir()
     for name in ("streaming", "datamodules", "trainers", "ui", "MLproject", "conda.yaml"):
         (project / name).symlink_to(ROOT / name)
-    parameters = {"cycles": 2, "speed": 50, "parity": "false", "page_port": 0, "mlflow_ui_port": 0}
+    parameters = {"cycles": 2, "speed": 20, "parity": "false", "page_port": 0, "mlflow_ui_port": 0}
     words = [word for name, value in parameters.items() for word in ("-P", f"{name}={value}")]
     done = subprocess.run(
         [sys.executable, "-m", "mlflow", "run", ".", "--env-manager", "local", *words],
