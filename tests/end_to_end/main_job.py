@@ -33,7 +33,7 @@ from trainers.recording.files import DECISIONS, of_market
 from trainers.replay.__main__ import main as replay_main
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120.0
+PATIENCE = 180.0
 T = TypeVar("T")
 
 
@@ -199,14 +199,12 @@ class MainJob:
         out, _ = self.process.communicate(timeout=seconds)
         return out
 
-    def interrupt(self) -> tuple[str, float, list[psutil.Process]]:
-        """Press Ctrl-C; return the output, the seconds to the end, and who is still alive."""
+    def interrupt(self) -> tuple[str, list[psutil.Process]]:
+        """Press Ctrl-C; return the output, and who is still alive after the end."""
         before = self.processes()
-        started = time.monotonic()
         self.process.send_signal(signal.SIGINT)
-        out = self.finish(30)
-        took = time.monotonic() - started
-        return out, took, [process for process in before if _works(process)]
+        out = self.finish()
+        return out, [process for process in before if _works(process)]
 
     def session_folder(self) -> Path:
         """Return the session's folder, once it is there."""

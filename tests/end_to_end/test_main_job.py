@@ -125,7 +125,7 @@ def check_page(folder, market, live):
         assert f"{bars[-1]['close']:,.2f}" in text
         assert f"{len(market):,}" in text
         page.send_signal(signal.SIGINT)
-        assert page.wait(5) == 0
+        assert page.wait(PATIENCE) == 0
 
 
 def check_runs(runs):
@@ -220,7 +220,7 @@ def test_any_server_of_binances_format_will_do(tmp_path):
     wait_for(lambda: venue.addresses, "the venue")
     with MainJob(tmp_path, source="binance", learners="cnn", **venue.addresses) as job:
         wait_for(lambda: job.cycles() >= 4, "four cycles")
-        out, _, alive = job.interrupt()
+        out, alive = job.interrupt()
         venue.ended.set()
         assert (job.process.returncode, alive) == (0, []), out
         check_end_by_hand(job, out)

@@ -15,7 +15,14 @@ import threading
 import pytest
 
 from benchmarks.processes import plain_environment
-from tests.end_to_end.main_job import MainJob, answers, end_registering, free_port, wait_for
+from tests.end_to_end.main_job import (
+    PATIENCE,
+    MainJob,
+    answers,
+    end_registering,
+    free_port,
+    wait_for,
+)
 
 SHELL = {
     "ALL_PROXY": "socks5://127.0.0.1:9",
@@ -78,7 +85,7 @@ def test_a_session_learns_in_an_odd_shell_and_ends_whole_when_its_terminal_is_cl
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/"), "the page")
         before = job.processes()
         job.hang_up()
-        assert job.process.wait(30) == 0
+        assert job.process.wait(PATIENCE) == 0
         assert not [process for process in before if process.is_running()]
         said = job.out.decode()
     assert "Traceback" not in said, said

@@ -37,7 +37,7 @@ def test_a_session_goes_on_without_its_store_which_then_lacks_nothing(tmp_path, 
         wait_for(lambda: (session / "outbox.jsonl").stat().st_size == 0, "all that was missing")
         before = job.cycles()
         wait_for(lambda: job.cycles() > before, "a cycle with the store")
-        out, _, _ = job.interrupt()
+        out, _ = job.interrupt()
     assert job.process.returncode == 0, out
     assert out.count("the MLflow store does not answer; training goes on") == 1
     assert out.count("the MLflow store answers again after") == 1
