@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import gc
 import signal
 
 import pytest
 import torch
 from hypothesis import settings
+
+# What is imported and collected stays: looking through it for garbage would take seconds each time.
+gc.disable()
 
 # A hang-up ends a session, but where `nohup` has turned it off; the tests may run under that.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -13,6 +17,11 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # An example may take long on a busy machine.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True, scope="session")
