@@ -19,6 +19,11 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first what takes longest a file; at the end one process would work on it alone."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/end_to_end/"))
+
+
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
