@@ -1,4 +1,4 @@
-"""MLflow writes of a cycle as a share of the cycle: the real lane, tracker and SQLite store.
+"""MLflow writes of a cycle as a share of the cycle: the real engine, tracker and SQLite store.
 
 Thirteen runs are written: the session's, two learners', their champions' and eight baselines'.
 """

@@ -54,8 +54,8 @@ def promoted_after(ours: Scored, champion: Scored | None, baselines: Mapping[str
     bars = first(proven.all(axis=0) & (leads.min(axis=0) > 0))
     look = len(ours) - 1 if bars == NEVER else int(bars)
     rival = None if champion is None else until(champion, look)
-    seats = {name: until(other, look) for name, other in baselines.items()}
-    verdict = judge_challenger(until(ours, look), rival, seats, challenge=1)
+    rest = {name: until(other, look) for name, other in baselines.items()}
+    verdict = judge_challenger(until(ours, look), rival, rest, challenge=1)
     if (verdict.decision == "promote") != (bars < NEVER):
         raise AssertionError(f"at bar {look} the judge says {verdict}")
     return bars
@@ -67,8 +67,8 @@ def rolled_back_after(champion: Scored, baselines: Mapping[str, Scored]) -> floa
     paths = np.array([path(by_brier(other, champion)) for other in baselines.values()])
     bars = first(paths.max(axis=0) >= threshold)
     look = len(champion) - 1 if bars == NEVER else int(bars)
-    seats = {name: until(other, look) for name, other in baselines.items()}
-    verdict = judge_champion(until(champion, look), seats)
+    rest = {name: until(other, look) for name, other in baselines.items()}
+    verdict = judge_champion(until(champion, look), rest)
     if (verdict.decision == "rollback") != (bars < NEVER):
         raise AssertionError(f"at bar {look} the judge says {verdict}")
     return bars

@@ -30,7 +30,7 @@ NEEDED = WARMUP_BARS + WINDOW_BARS + 1
 
 
 class CNNDataModule(pl.LightningDataModule):
-    """Scale and cut one snapshot, then draw ``updates`` minibatches from all of it.
+    """Scale one snapshot, make windows of it, and draw ``updates`` minibatches from all of them.
 
     Attributes:
         rows: ``(N, F)`` float32, scaled.
@@ -39,7 +39,7 @@ class CNNDataModule(pl.LightningDataModule):
         drawn: ``(updates, batch_size)`` int64, the windows of each minibatch; empty if none moved.
 
     Args:
-        snapshot: what is known at the cut.
+        snapshot: the bars that are known when the cycle trains.
         features: name of the feature set, a key of ``features.COLUMNS``.
         updates: how many minibatches to draw.
         batch_size: how many windows a minibatch has.

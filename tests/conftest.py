@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import gc
 import signal
 
 import pytest
 import torch
 from hypothesis import settings
+
+# What is imported and collected stays: looking through it for garbage would take seconds each time.
+gc.disable()
 
 # A hang-up ends a session, but where `nohup` has turned it off; the tests may run under that.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -15,6 +19,16 @@ settings.register_profile("any machine", deadline=None)
 # For hours of searching, say: pytest --hypothesis-profile=search tests/streaming/tape/test_fuzz.py
 settings.register_profile("search", deadline=None, max_examples=20_000)
 settings.load_profile("any machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first what takes longest a file; at the end one process would work on it alone."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/end_to_end/"))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -58,7 +58,7 @@ def market():
 def test_a_tape_is_played_learned_from_and_shown(tmp_path, market):
     """The session ends with its tape, and a page of its own shows it afterwards."""
     tape = write_tape(tmp_path / "recorded", market)
-    with MainJob(tmp_path, source=f"tape:{tape}", speed=10) as job:
+    with MainJob(tmp_path, source=f"tape:{tape}", speed=50) as job:
         folder, out = job.session_folder(), job.finish(3 * PATIENCE)
     assert job.process.returncode == 0, out
     told = re.search(
@@ -125,7 +125,7 @@ def check_page(folder, market, live):
         assert f"{bars[-1]['close']:,.2f}" in text
         assert f"{len(market):,}" in text
         page.send_signal(signal.SIGINT)
-        assert page.wait(5) == 0
+        assert page.wait(PATIENCE) == 0
 
 
 def check_runs(runs):
@@ -218,12 +218,12 @@ def test_any_server_of_binances_format_will_do(tmp_path):
     venue = Venue()
     venue.start()
     wait_for(lambda: venue.addresses, "the venue")
-    with MainJob(tmp_path, source="binance", **venue.addresses) as job:
+    with MainJob(tmp_path, source="binance", learners="cnn", **venue.addresses) as job:
         wait_for(lambda: job.cycles() >= 4, "four cycles")
-        out, _, alive = job.interrupt()
+        out, alive = job.interrupt()
         venue.ended.set()
-    assert (job.process.returncode, alive) == (0, []), out
-    check_end_by_hand(job, out)
+        assert (job.process.returncode, alive) == (0, []), out
+        check_end_by_hand(job, out)
     metrics = job.runs()["session"].data.metrics
     assert metrics["stream/gaps"] == metrics["stream/rejected"] == 0
     assert "train/accuracy" in job.runs()["cnn"].data.metrics
@@ -239,15 +239,15 @@ def check_end_by_hand(job, out):
     assert re.search(when, out, re.MULTILINE), out
     assert re.search(r"^ +cnn BTCUSDT: net P&L .*, \d+ forecasts? scored$", out, re.MULTILINE), out
     assert f'go on      make ARGS="--resume {session.name}"' in out
-    assert "models     cnn, dqn: being registered in the background" in out
-    for name in ("session", "cnn", "dqn"):
+    assert "models     cnn: being registered in the background" in out
+    for name in ("session", "cnn"):
         assert runs[name].data.tags["state"] == "stopped"
 
     def registered():
         text = (session / "registered.log").read_text()
-        return text if text.count("egistered") == 2 else ""
+        return text if "egistered" in text else ""
 
-    assert "registered cnn BTCUSDT version 1" in wait_for(registered, "both versions")
+    assert "registered cnn BTCUSDT version 1" in wait_for(registered, "the CNN's version")
     found = job.client.get_model_version_by_alias("tickloop-binance-btcusdt-cnn", "challenger")
     assert (found.run_id, found.tags["source"]) == (runs["cnn"].info.run_id, "binance")
 
@@ -257,7 +257,7 @@ def test_mlflow_run_of_the_default_market_trains_registers_and_ends(tmp_path):
     project.mkdir()
     for name in ("streaming", "datamodules", "trainers", "ui", "MLproject", "conda.yaml"):
         (project / name).symlink_to(ROOT / name)
-    parameters = {"cycles": 2, "speed": 20, "page_port": 0, "mlflow_ui_port": 0}
+    parameters = {"cycles": 2, "speed": 20, "parity": "false", "page_port": 0, "mlflow_ui_port": 0}
     words = [word for name, value in parameters.items() for word in ("-P", f"{name}={value}")]
     done = subprocess.run(
         [sys.executable, "-m", "mlflow", "run", ".", "--env-manager", "local", *words],
@@ -292,8 +292,9 @@ CHILDREN = {"feed": "streaming.feed", "exchange": "streaming.exchange", "page": 
 
 
 def test_killed_processes_are_started_again_and_nothing_is_lost(tmp_path):
+    """What the session's own process leaves behind when it is killed, the next session closes."""
     port = free_port()
-    with MainJob(tmp_path, speed=5, page_port=port, learners="none") as job:
+    with MainJob(tmp_path, speed=5, page_port=port, learners="cnn") as job:
         folder = job.session_folder()
         wait_for(lambda: (folder / "BTCUSDT.ticks").exists(), "the tick cache")
         cache = tick_cache(folder, "BTCUSDT")
@@ -308,7 +309,7 @@ def test_killed_processes_are_started_again_and_nothing_is_lost(tmp_path):
             wait_for(lambda n=name: told(job, f"the {n} ended (signal 9)"), "the event")
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/"), "the page")
         np.testing.assert_array_equal(np.diff(cache.read().rows["id"]), 1)
-        job.interrupt()
+        check_the_next_closes_its_runs(job)
 
 
 def alive_as(job, module):
@@ -324,21 +325,20 @@ def told(job, words):
     return any(words in event["text"] for event in json.loads(events))
 
 
-def test_runs_of_a_killed_session_are_closed_by_the_next(tmp_path):
-    with MainJob(tmp_path, speed=20) as job:
-        wait_for(lambda: {"cnn", "dqn"} <= job.runs().keys(), "the learners' runs")
-        session = job.runs()["session"].info.run_id
-        children = job.processes()[1:]
-        job.process.kill()
-        # Nobody is left behind by a killed parent.
-        wait_for(lambda: not any(child.is_running() for child in children), "their end", 30)
-    assert job.client.get_run(session).info.status == "RUNNING"
+def check_the_next_closes_its_runs(job):
+    """Kill the session's own process: the others end by themselves, its runs by the next one."""
+    wait_for(lambda: "cnn" in job.runs(), "the learner's run")
+    session = job.session_folder().name
+    children = job.processes()[1:]
+    job.process.kill()
+    wait_for(lambda: not any(child.is_running() for child in children), "their end", 30)
+    assert states(job, session) == {"RUNNING"}
+    with MainJob(job.folder):
+        wait_for(lambda: states(job, session) == {"KILLED"}, "the next session to close them")
 
-    def states():
-        client = job.client
-        experiments = [e.experiment_id for e in client.search_experiments()]
-        found = client.search_runs(experiments, f"tags.session = '{session}'")
-        return {run.info.status for run in [*found, client.get_run(session)]}
 
-    with MainJob(tmp_path):
-        wait_for(lambda: states() == {"KILLED"}, "the next session to close them")
+def states(job, session):
+    """Return the states of the runs of a session, its own among them."""
+    experiments = [e.experiment_id for e in job.client.search_experiments()]
+    found = job.client.search_runs(experiments, f"tags.session = '{session}'")
+    return {run.info.status for run in found}

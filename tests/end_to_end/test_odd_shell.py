@@ -15,7 +15,14 @@ import threading
 import pytest
 
 from benchmarks.processes import plain_environment
-from tests.end_to_end.main_job import MainJob, answers, free_port, wait_for
+from tests.end_to_end.main_job import (
+    PATIENCE,
+    MainJob,
+    answers,
+    end_registering,
+    free_port,
+    wait_for,
+)
 
 SHELL = {
     "ALL_PROXY": "socks5://127.0.0.1:9",
@@ -67,6 +74,7 @@ class Terminal(MainJob):
             for process in self.processes():
                 process.kill()
         self.process.wait()
+        end_registering(self.folder)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a controlling terminal")
@@ -77,7 +85,7 @@ def test_a_session_learns_in_an_odd_shell_and_ends_whole_when_its_terminal_is_cl
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/"), "the page")
         before = job.processes()
         job.hang_up()
-        assert job.process.wait(30) == 0
+        assert job.process.wait(PATIENCE) == 0
         assert not [process for process in before if process.is_running()]
         said = job.out.decode()
     assert "Traceback" not in said, said
@@ -92,7 +100,7 @@ def test_a_session_learns_in_an_odd_shell_and_ends_whole_when_its_terminal_is_cl
         assert outbox.stat().st_size == 0
 
 
-OUTPUTS = (">&- 2>&-", "| head -1; exit ${PIPESTATUS[0]}", ">/dev/full 2>&1")
+OUTPUTS = (">/dev/full 2>&-", "| head -1; exit ${PIPESTATUS[0]}")
 
 
 def test_a_session_ends_whole_wherever_its_output_goes(tmp_path):

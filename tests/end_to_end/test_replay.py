@@ -15,8 +15,16 @@ from benchmarks.kills import Session, faults_of
 from benchmarks.processes import words_of
 from datamodules.features import raw_columns
 from streaming.events import Code, event_ring
-from tests.end_to_end.main_job import MainJob, market_ticks, replayed, wait_for, write_tape
+from tests.end_to_end.main_job import (
+    MainJob,
+    end_registering,
+    market_ticks,
+    replayed,
+    wait_for,
+    write_tape,
+)
 from tests.serving import serving
+from tests.stores import copy_store
 from trainers.learners.cnn.forecaster import FORECASTER_BARS
 from trainers.learners.cnn.learner import CNN
 from trainers.promotion.alias_watcher import Versions
@@ -33,11 +41,11 @@ LOG = "BTCUSDT.decisions.jsonl"
 def recorded(tmp_path_factory):
     """A session on a tape with a gap, in which controls were used and the trainer was killed."""
     folder = tmp_path_factory.mktemp("recorded")
-    ticks = market_ticks(3000)
+    ticks = market_ticks(5000)
     lost = (ticks["id"] > ticks["id"][3000]) & (ticks["id"] < ticks["id"][3100])
     write_tape(folder / "tape", ticks[~lost])
     source = f"tape:{folder / 'tape'}"
-    with MainJob(folder, source=source, speed=10, cycles=CYCLES, segment_seconds=2) as job:
+    with MainJob(folder, source=source, speed=20, cycles=CYCLES, segment_seconds=2) as job:
         session = job.session_folder()
         log = session / LOG
 
@@ -288,7 +296,8 @@ def test_a_setting_of_the_stream_is_no_what_if(copy):
 
 
 def test_killed_processes_come_back_and_a_killed_session_is_resumed(tmp_path):
-    session = Session(tmp_path, random.Random(1), speed=10, segment_seconds=5)
+    copy_store(tmp_path)
+    session = Session(tmp_path, random.Random(1), learners="cnn", speed=20, segment_seconds=5)
     try:
         session.start()
         session.wait_for_cycle(2)
@@ -300,6 +309,7 @@ def test_killed_processes_come_back_and_a_killed_session_is_resumed(tmp_path):
         session.stop()
     finally:
         session.end()
+        end_registering(tmp_path)
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     (folder,) = session.sessions()
     assert faults_of(folder, client) == []

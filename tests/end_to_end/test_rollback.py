@@ -13,7 +13,7 @@ from tests.end_to_end.main_job import MainJob, market_ticks, replayed, wait_for,
 from trainers.recording.decision_log import read_decisions
 from trainers.recording.ledger import read_ledger
 
-TURNS = 600  # seconds after which momentum becomes reversal
+TURNS = 400  # seconds after which momentum becomes reversal
 LASTS = 7200  # seconds of reversal, of which as many are played as are needed
 
 

@@ -10,15 +10,23 @@ import psutil
 from playwright.sync_api import expect, sync_playwright
 
 from benchmarks.kills import faults_of
-from tests.end_to_end.main_job import MainJob, apart, free_port, page_of_the_last, wait_for
+from tests.end_to_end.main_job import (
+    PATIENCE,
+    MainJob,
+    apart,
+    end_registering,
+    free_port,
+    page_of_the_last,
+    wait_for,
+)
 from tests.ui.conftest import CHROMIUM, FLAGS
 
 
 def test_start_on_the_page_of_an_ended_session_has_it_go_on_until_the_page_ends(tmp_path):
-    with MainJob(tmp_path, speed=20) as job:
+    with MainJob(tmp_path, speed=20, learners="cnn") as job:
         session = job.session_folder()
         wait_for(lambda: job.cycles() >= 2, "two cycles")
-        out, _, _ = job.interrupt()
+        out, _ = job.interrupt()
     assert job.process.returncode == 0, out
     before = job.cycles()
     port = free_port()
@@ -26,10 +34,11 @@ def test_start_on_the_page_of_an_ended_session_has_it_go_on_until_the_page_ends(
         apart(go_on, port, job, before + 2)
         children = psutil.Process(page.pid).children(recursive=True)
         page.send_signal(signal.SIGINT)
-        assert page.wait(5) == 0
+        assert page.wait(PATIENCE) == 0
         wait_for(lambda: job.client.get_run(session.name).info.status != "RUNNING", "its end")
         assert job.client.get_run(session.name).info.status == "FINISHED"
-        psutil.wait_procs(children, timeout=10)
+        psutil.wait_procs(children, timeout=PATIENCE)
+    end_registering(tmp_path)
     told = json.loads(job.client.get_run(session.name).data.tags["control_result/start"])
     assert (told["result"], told["text"]) == ("applied", "training goes on")
     assert faults_of(session, job.client) == []
@@ -45,8 +54,8 @@ def check_parity_by_the_next(job, session):
     assert parity() is None
     with MainJob(job.folder, speed=1) as following:
         assert re.fullmatch(r"identical: \d+ cycles, [\d,]+ metrics", wait_for(parity, "parity"))
-        _, took, alive = following.interrupt()
-    assert (took < 5, alive) == (True, [])
+        _, alive = following.interrupt()
+    assert alive == []
 
 
 def go_on(port, job, cycles):

@@ -134,7 +134,7 @@ def test_a_venue_that_is_not_there_is_a_repair_error():
 
 
 def test_who_waits_for_a_venue_that_does_not_answer_need_not_find_that_out_again(monkeypatch):
-    monkeypatch.setattr(rest_client, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(rest_client, "TIMEOUT_S", 1.0)
 
     async def ask(url):
         client = RestClient(Binance(("X",)))
@@ -144,7 +144,7 @@ def test_who_waits_for_a_venue_that_does_not_answer_need_not_find_that_out_again
     with socket.create_server(("127.0.0.1", 0)) as server:
         before = time.monotonic()
         replies = asyncio.run(ask(f"http://127.0.0.1:{server.getsockname()[1]}/"))
-        assert time.monotonic() - before < 0.8
+        assert time.monotonic() - before < 4
     assert all("timed out" in str(reply) for reply in replies)
 
 

@@ -374,9 +374,9 @@ def agents(seed, n=2 * N):
 
 @pytest.mark.parametrize("champion", ["flat", "random", None])
 def test_an_agent_that_earns_more_is_promoted(champion):
-    seats = agents(1)
-    challenger, replaced = seats.pop("knows"), seats.get(champion)
-    verdict = judge_challenger(challenger, replaced, seats, challenge=1, compare=ByProfit(0.2))
+    others = agents(1)
+    challenger, replaced = others.pop("knows"), others.get(champion)
+    verdict = judge_challenger(challenger, replaced, others, challenge=1, compare=ByProfit(0.2))
     assert verdict.decision == "promote"
     assert verdict.bars == 2 * N
     assert "bp a bar" in verdict.reason
@@ -384,15 +384,15 @@ def test_an_agent_that_earns_more_is_promoted(champion):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_an_agent_that_does_not_earn_its_costs_is_not_promoted(seed):
-    seats = agents(seed)
-    challenger = seats.pop("knows")
-    verdict = judge_challenger(challenger, None, seats, challenge=1, compare=ByProfit(3.0))
+    others = agents(seed)
+    challenger = others.pop("knows")
+    verdict = judge_challenger(challenger, None, others, challenge=1, compare=ByProfit(3.0))
     assert verdict.decision in ("wait", "keep")
 
 
 def test_an_agent_that_loses_to_being_flat_is_rolled_back():
-    seats = agents(2)
-    verdict = judge_champion(seats["random"], {"flat": seats["flat"]}, compare=ByProfit(1.0))
+    others = agents(2)
+    verdict = judge_champion(others["random"], {"flat": others["flat"]}, compare=ByProfit(1.0))
     assert (verdict.decision, verdict.against) == ("rollback", "flat")
 
 

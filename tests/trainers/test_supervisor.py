@@ -114,7 +114,7 @@ def test_a_child_that_does_not_listen_is_killed_with_those_it_started(tmp_path):
         until=lambda: ready.exists() and ready.read_text(),
     )
     assert code == 0
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert stubborn.process.wait(5) == -9
     assert not _runs(int(ready.read_text()))  # it is gone when the session's end is reported
 

@@ -12,7 +12,7 @@ from tests.ui.ledger_writer import EVERYBODY
 from tests.ui.mlflow_runs import earlier_session, register, typical
 from tests.ui.page_world import Page, World
 
-expect.set_options(timeout=15_000)  # a machine with other work needs more than the usual 5 s
+expect.set_options(timeout=30_000)  # a machine with other work needs more than the usual 5 s
 
 OPERATOR, VIEWER = ("operator", "correct horse"), ("viewer", "battery staple")
 PASSWORDS = {
@@ -32,7 +32,7 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -40,7 +40,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A session in its 24th cycle, its stream running."""
     world = World(tmp_path_factory.mktemp("busy"))
@@ -52,14 +52,14 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def page(busy: World) -> Iterator[Page]:
     page = Page(busy)
     yield page
     page.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def locked(busy: World) -> Iterator[Page]:
     """A page of the busy session with passwords, and a name by which a proxy passes it on."""
     page = Page(busy, flags=["--page_names", "trader.lan"], env=PASSWORDS)
@@ -67,7 +67,7 @@ def locked(busy: World) -> Iterator[Page]:
     page.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def changing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A session whose runs the tests change, with a learner whose name is markup."""
     world = World(tmp_path_factory.mktemp("changing"), learners=f"cnn,dqn,{MARKUP}")
@@ -79,14 +79,14 @@ def changing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def changing_page(changing: World) -> Iterator[Page]:
     page = Page(changing)
     yield page
     page.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def new(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A session of two symbols that has only just begun: no rings, no learner has a run."""
     world = World(tmp_path_factory.mktemp("new"), symbols="BTCUSDT,ETHUSDT")
@@ -94,7 +94,7 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def new_page(new: World) -> Iterator[Page]:
     page = Page(new)
     yield page
@@ -105,7 +105,7 @@ def new_tab(browser: Browser, address: str, **options: Any) -> Tab:
     """Open a tab; it collects its ``faults``: errors and foreign requests."""
     options.setdefault("viewport", {"width": 1440, "height": 900})
     tab = browser.new_context(**options).new_page()
-    tab.set_default_timeout(15_000)
+    tab.set_default_timeout(30_000)
     tab.faults = []
     tab.on("console", lambda m: m.type == "error" and tab.faults.append(m.text))
     tab.on("pageerror", lambda error: tab.faults.append(str(error)))
@@ -128,7 +128,7 @@ def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
         tab.context.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tab(browser: Browser, page: Page) -> Iterator[Tab]:
     """A tab on the busy session, shared by the tests that change nothing."""
     tab = new_tab(browser, page.address)
@@ -140,7 +140,7 @@ def local(url: str, address: str) -> bool:
     return url.startswith((address.split("#")[0], "data:", "blob:"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def screenshots() -> Path:
     folder = Path(__file__).parents[2] / "build" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)

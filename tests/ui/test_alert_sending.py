@@ -187,7 +187,7 @@ def test_an_evaluation_does_not_wait_for_a_slow_service(market: Market) -> None:
         market.edge = 1.0
         began = time.monotonic()
         market.evaluate(service)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 3  # Apprise gives up after 4 s
         assert sent(service) == [SENDING]
 
 

@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from streaming.errors import ConfigError
-from tests.ui.page_world import ROOT, Page, World, apart
+from tests.ui.page_world import PATIENCE, ROOT, Page, World, apart
 from trainers.session.access import Passwords, check_access
 from ui.app import PageConfig, open_session
 from ui.gradio_app.blocks import PROGRESS_SECONDS, WORK_SECONDS, slow_down_queue
@@ -29,7 +29,7 @@ def start(cwd: Path, *flags: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "ui.app", *flags],
         cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, timeout=300,
+        capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     return done.returncode, done.stderr
 

@@ -1,9 +1,10 @@
-"""Replays sessions that have ended, at the lowest priority; each gets its result as tag ``parity``.
+"""Replays sessions that have ended; each gets its result as tag ``parity``.
 
     python -m trainers.replay.earlier RUN_ID ...
 
-A session with a fixed number of cycles is replayed when it ends. A session that is ended by hand
-must end at once: it is replayed by this process, which the next session starts.
+A session with a fixed number of cycles is replayed when it ends, while its user waits for the
+result. A session that is ended by hand must end at once: it is replayed by this process, which the
+next session starts, at the lowest priority.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 POLL_SECONDS = 0.1
+LOWEST = 19  # the priority that gives way to everything else
 
 
 def replay_at_the_end(session: Path, stopped: Callable[[], bool]) -> None:
@@ -30,11 +32,12 @@ def replay_at_the_end(session: Path, stopped: Callable[[], bool]) -> None:
 
 def _replay_of(session: str) -> list[str]:
     flags = ["--session", session, "--runs", "false"]
-    return ["nice", "-n", "19", sys.executable, "-m", "trainers.replay", *flags]
+    return [sys.executable, "-m", "trainers.replay", *flags]
 
 
 def main() -> None:
     """Replay the sessions of the command line; a replay that fails prints the reason itself."""
+    os.nice(LOWEST)  # nobody waits for it, and a session is learning beside it
     for session in sys.argv[1:]:
         subprocess.run(_replay_of(session), check=False)
 
