@@ -30,6 +30,7 @@ from tests.streaming.venues.binance import BinanceStandIn
 PLANNED, UNPLANNED = 500, 200
 RATE, QUOTES = 500, 5  # messages a second; every fifth is a quote
 STEP_S = 0.02
+LIFE_S = 1.1  # of a connection that is cut: after shorter ones the feed waits longer and longer
 SYMBOL = "BTCUSDT"
 TIMEOUT_S = 60.0
 SHUTDOWN = '{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}'
@@ -110,7 +111,7 @@ async def _count(market: Market, session: Path, n: int, *, planned: bool) -> Cou
     await _until(lambda: market.followed)
     trading, started = asyncio.create_task(market.run()), time.monotonic()
     for _ in range(n):
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.0 if planned else LIFE_S)
         await market.change(planned=planned)
     trading.cancel()
     took = time.monotonic() - started
