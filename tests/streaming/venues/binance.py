@@ -91,3 +91,10 @@ class BinanceUsdMStandIn(BinanceStandIn):
     def row(self, trade: Trade) -> dict[str, Any]:
         return {"a": trade.id, "p": trade.price, "q": trade.size, "f": 1, "l": 1,
                 "T": trade.us // 1000, "m": trade.side < 0}  # fmt: skip
+
+
+class BinanceCoinMStandIn(BinanceUsdMStandIn):
+    """Its trades and quotes come over one connection."""
+
+    api = "/dapi/v1"
+    routes: ClassVar[dict[str, set[str]]] = {"/stream": {"aggTrade", "bookTicker"}}

@@ -27,7 +27,7 @@ from streaming.ticks import VOID, make_ticks
 from streaming.venues import Span
 from tests.streaming.venues.test_contract import CASES, NOTICE, SHUTDOWN
 
-EXAMPLES = int(os.environ.get("TICKLOOP_FUZZ", "60"))
+EXAMPLES = int(os.environ.get("TICKLOOP_FUZZ", "30"))
 LATEST = 2**62
 
 JUNK = [
