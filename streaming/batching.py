@@ -12,11 +12,13 @@ from typing import Literal, Protocol
 
 BATCH_SECONDS = 0.05
 WAITING_BATCH_SECONDS = 0.002  # ... of a market that waits for what comes of each batch
-MAX_BATCH = 2048  # frames
+MAX_BATCH = 4096  # frames
 
 
 class Socket(Protocol):
-    """A websocket, as far as it is read."""
+    """A websocket, as far as it is read: see ``ChunkedConnection``."""
+
+    take: Callable[[list[bytes]], None] | None
 
     def recv(self, *, decode: Literal[False]) -> Awaitable[bytes]:
         """Return the next frame; raise if the connection has ended."""
@@ -49,20 +51,27 @@ class Batcher:
         self._flush_due = False
 
     async def read(self, socket: Socket, pulse: Pulse) -> None:
-        """Gather frames until the socket raises; the loop is the hot path, so it only appends."""
-        recv, now = socket.recv, time.time_ns
-        loop = asyncio.get_running_loop()
-        frames, stamps = self._frames, self._stamps
-        while True:
-            frame = await recv(decode=False)
-            frames.append(frame)
-            stamps.append(now())
-            pulse.frames += 1
-            if not self._flush_due:
-                self._flush_due = True
-                loop.call_later(self._seconds, self._flush_when_due)
-            if len(frames) >= MAX_BATCH:
-                self.flush()
+        """Gather frames until the socket raises."""
+
+        def take(frames: list[bytes]) -> None:
+            pulse.frames += len(frames)
+            self._gather(frames)
+
+        socket.take = take
+        try:
+            while True:
+                take([await socket.recv(decode=False)])
+        finally:
+            socket.take = None
+
+    def _gather(self, frames: list[bytes]) -> None:
+        self._frames += frames
+        self._stamps += [time.time_ns()] * len(frames)
+        if len(self._frames) >= MAX_BATCH:
+            self._flush_when_due()
+        elif not self._flush_due:
+            self._flush_due = True
+            asyncio.get_running_loop().call_later(self._seconds, self._flush_when_due)
 
     def _flush_when_due(self) -> None:
         try:
@@ -75,7 +84,6 @@ class Batcher:
         self._flush_due = False
         if not self._frames:
             return
-        frames, stamps = self._frames[:], self._stamps[:]
-        self._frames.clear()
-        self._stamps.clear()
+        frames, self._frames = self._frames, []
+        stamps, self._stamps = self._stamps, []
         self._handle(frames, stamps)

@@ -66,7 +66,8 @@ class ClockReader:
     async def wait_for_the_first(self) -> None:
         """Wait until the first reading has come or failed, a few seconds at most."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._tried.wait(), FIRST_S)
+            async with asyncio.timeout(FIRST_S):
+                await self._tried.wait()
 
     async def read(self) -> None:
         """Read the venue's clock for ever."""

@@ -27,7 +27,7 @@ from streaming.venues import Link, Terms
 
 # The backoff starts anew after a connection that lived this long and carried trades: a
 # server that accepts and closes at once would otherwise be tried without end.
-PROVEN_SECONDS = 1.0
+PROVEN_SECONDS = 0.5
 PONG_S = 10.0  # how long the answer to a ping may take
 END_OF_TAPE = "end of tape"
 ADVICE = "not served from here; try another venue, or other --venue_ws and --venue_rest"
@@ -190,7 +190,8 @@ class Connection:
         """Wait until the connection is to be changed."""
         life = self._terms.lifetime_s * self._rng.uniform(*CHANGED_AT)
         try:
-            await asyncio.wait_for(self._change.wait(), None if life == math.inf else life)
+            async with asyncio.timeout(None if life == math.inf else life):
+                await self._change.wait()
         except TimeoutError:
             self._why = "the venue ends connections of this age"
 

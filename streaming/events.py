@@ -34,6 +34,7 @@ class Code(enum.StrEnum):
     NO_HISTORY = "no_history"
     REPAIRED = "repaired"  # missed trades were fetched
     GAP = "gap"  # trades are missing for good
+    NOT_PROVABLE = "not_provable"  # the venue's ids do not show whether a trade was lost
     RECOUNTED = "recounted"  # the venue numbers its trades anew
     REJECTED = "rejected"  # messages of the venue are dropped
     TAPE = "tape"  # what is odd about a tape: its order, rows that are dropped

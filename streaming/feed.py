@@ -116,6 +116,9 @@ class Feed:
             self._failed.set_exception(error)
 
     async def _stream(self) -> None:
+        if not self.venue.terms.proof:
+            text = "whether a trade is lost while connected is not provable here"
+            self._files.say_once(Code.NOT_PROVABLE, f"{self.venue.name}: {text}", self.venue.name)
         await self._clock.wait_for_the_first()
         await self._symbols.fetch()
         links = (self._connection, *self._others)
@@ -188,9 +191,10 @@ class Feed:
         """Take note of how long the newest of some streamed trades was on its way."""
         ingest = self._files.ingests[symbol]
         known = ingest.newest_id
-        if len(ticks) == 0 or (known is not None and ticks["id"][-1] <= known):
+        if len(ticks) == 0 or (known is not None and ticks["id"].max() <= known):
             return  # what is sent again says nothing
-        newest, received = int(ticks["ts_event"][-1]), int(ticks["ts_init"][-1])
+        at = int(ticks["id"].argmax())  # some venues send the newest first
+        newest, received = int(ticks["ts_event"][at]), int(ticks["ts_init"][at])
         self._marks.heard(symbol, newest)
         lag = self._clock.lag_us(newest, received)
         if lag is not None:

@@ -13,10 +13,11 @@ from collections import Counter
 from typing import NamedTuple
 
 import websockets
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 
 from streaming.backoff import retry_after_seconds
 from streaming.batching import Batcher, Pulse
+from streaming.chunked_connection import ChunkedConnection
 from streaming.proxies import on_this_machine
 from streaming.stream_files import StreamFiles
 from streaming.venues import Route, Terms
@@ -60,7 +61,7 @@ class OpenSocket:
     """
 
     def __init__(
-        self, socket: ClientConnection, terms: Terms, batcher: Batcher, files: StreamFiles
+        self, socket: ChunkedConnection, terms: Terms, batcher: Batcher, files: StreamFiles
     ) -> None:
         self._socket, self._terms = socket, terms
         self._batcher, self._files = batcher, files
@@ -84,7 +85,8 @@ class OpenSocket:
     async def answers(self, seconds: float) -> bool:
         """Return whether the other side answers a ping in time."""
         try:
-            await asyncio.wait_for(await self._socket.ping(), seconds)
+            async with asyncio.timeout(seconds):  # ``wait_for`` can swallow a cancellation
+                await (await self._socket.ping())
         except (websockets.ConnectionClosed, TimeoutError):
             return False
         return True
@@ -136,6 +138,7 @@ async def open_socket(
             max_size=MAX_MESSAGE_BYTES,
             open_timeout=10,
             close_timeout=1,
+            create_connection=ChunkedConnection,
             proxy=None if on_this_machine(route.url) else True,
         )
         for text in route.hello:
@@ -146,6 +149,7 @@ async def open_socket(
         return Ended(f"the proxy is none: {e.msg}")  # its address may have a password
     except (OSError, TimeoutError, ValueError, websockets.WebSocketException) as e:
         return Ended(str(e) or type(e).__name__)
+    assert isinstance(socket, ChunkedConnection)
     return OpenSocket(socket, terms, batcher, files)
 
 

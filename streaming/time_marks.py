@@ -30,6 +30,7 @@ from streaming.venues import Terms
 LOOK_S = 0.05
 MARGIN_NS = 100 * NS_PER_MS  # frames are gathered for 50 ms
 ASK_AGAIN_NS = 5 * NS_PER_S
+PING_S = 0.3  # from one ping to the next at least: Binance takes 5 messages a second, pongs too
 
 
 class Line(Protocol):
@@ -116,9 +117,12 @@ class TimeMarks:
             due = {symbol: ts for symbol in self._ingests if (ts := self._due(symbol))}
             for symbol in [symbol for symbol in due if not self._is_whole(symbol)]:
                 await self._ask(symbol)
-            if due and await self._line.answers():
+            if not any(map(self._is_whole, due)):
+                continue
+            if await self._line.answers():
                 for symbol, ts in due.items():
                     self.told(symbol, ts)
+            await asyncio.sleep(PING_S)
 
     def _is_whole(self, symbol: str) -> bool:
         """Return whether no trade of a market is missing that should have come by now."""

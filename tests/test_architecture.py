@@ -23,7 +23,9 @@ EACH = pytest.mark.parametrize("here", SOURCES)
 
 # A third-party package and where alone it may be imported.
 OWNERS = {
-    "websockets": ("streaming/open_socket.py", "streaming/exchange/"),
+    "websockets": (
+        "streaming/open_socket.py", "streaming/chunked_connection.py", "streaming/exchange/",
+    ),
     # Beside its owner: the registry of models, and the entry points that make a client.
     "mlflow": ("trainers/tracking/", "trainers/promotion/", "trainers/replay/",
                "trainers/session/"),

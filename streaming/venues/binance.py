@@ -30,6 +30,7 @@ from streaming.venues.binance_messages import (
     AggTrade,
     Combined,
     CombinedAgg,
+    Decoders,
     Error,
     Event,
     RestAggTrade,
@@ -37,6 +38,7 @@ from streaming.venues.binance_messages import (
     RestTrade,
     Time,
     Trade,
+    decode_frames,
     not_market,
     read_rows,
     ticks_of,
@@ -96,9 +98,7 @@ class Binance(Venue):
         self.channel = channel
         self._updates = Updates()
         agg = channel == "aggTrade"
-        self._combined: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
-            CombinedAgg if agg else Combined, strict=False
-        )
+        self._combined = Decoders.of(CombinedAgg if agg else Combined, strict=False)
         self._raw: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
             AggTrade if agg else Trade, strict=False
         )
@@ -202,14 +202,12 @@ class Binance(Venue):
         self, frames: Sequence[bytes], places: Sequence[int], rejected: Rejected
     ) -> tuple[Sequence[Event], Sequence[int], str]:
         """Return the trades in the frames at ``places``, the place of each, and ``reconnect``."""
-        decode = self._combined.decode
         mine = [frames[place] for place in places]
-        try:
-            if max(map(len, mine), default=0) > MAX_FRAME_BYTES:
-                raise ValueError
-            return [decode(frame).data for frame in mine], places, ""
-        except UNREADABLE:  # one of them is not a trade: decode each by itself
-            return self._decode_each(mine, places, rejected)
+        if max(map(len, mine), default=0) <= MAX_FRAME_BYTES:
+            events = decode_frames(self._combined, mine)
+            if None not in events:
+                return events, places, ""
+        return self._decode_each(mine, places, rejected)  # one of them is not a trade
 
     def _by_market(
         self,
@@ -260,7 +258,7 @@ class Binance(Venue):
         if len(frame) > MAX_FRAME_BYTES:
             return "oversized"
         try:
-            return self._combined.decode(frame).data  # type: ignore[no-any-return]
+            return self._combined.one.decode(frame).data  # type: ignore[no-any-return]
         except UNREADABLE:
             pass
         try:

@@ -7,16 +7,18 @@ exchange's `time` all trades before `E` have been sent.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain, compress
+from operator import attrgetter, not_
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from streaming.quotes import RECEIVED, Quotes, make_quotes
 from streaming.ticks import NS_PER_MS
 from streaming.venues import Rejected
-from streaming.venues.binance_messages import Int, ns_of_ms_or_us
-from streaming.venues.gathering import UNREADABLE
+from streaming.venues.binance_messages import Decoders, Int, decode_frames, ns_of_ms_or_us
 
 BOOK, TIME = b'@bookTicker"', b'@time"'  # how the names of the streams end
 
@@ -56,8 +58,12 @@ class CombinedMark(msgspec.Struct, gc=False):
     data: Mark
 
 
-BOOKS: msgspec.json.Decoder[Any] = msgspec.json.Decoder(CombinedBook, strict=False)
-MARKS: msgspec.json.Decoder[Any] = msgspec.json.Decoder(CombinedMark)
+BOOKS = Decoders.of(CombinedBook, strict=False)
+MARKS = Decoders.of(CombinedMark)
+
+# Whole numbers are at most 2**53, which a float64 has exactly.
+FIELDS = ("id", "bid", "bid_size", "ask", "ask_size", "time")
+VALUES = attrgetter(*FIELDS)
 
 
 class Sorted(NamedTuple):
@@ -70,16 +76,13 @@ class Sorted(NamedTuple):
 
 def sort_frames(frames: Sequence[bytes]) -> Sorted:
     """Return which frames are of which kind, by the streams' names."""
-    found = Sorted([], [], [])
-    trades, books, marks = (kind.append for kind in found)
-    for place, frame in enumerate(frames):
-        if BOOK in frame:
-            books(place)
-        elif TIME in frame:
-            marks(place)
-        else:
-            trades(place)
-    return found
+    is_book = [BOOK in frame for frame in frames]
+    books = [*compress(range(len(frames)), is_book)]
+    others = [*compress(range(len(frames)), map(not_, is_book))]
+    is_mark = [TIME in frames[place] for place in others]
+    return Sorted(
+        [*compress(others, map(not_, is_mark))], books, [*compress(others, is_mark)]
+    )  # fmt: skip
 
 
 def quotes_by_symbol(
@@ -88,7 +91,7 @@ def quotes_by_symbol(
     places: Sequence[int],
     ours: Mapping[str, str],
     rejected: Rejected,
-) -> dict[str, tuple[Quotes, list[int]]]:
+) -> dict[str, tuple[Quotes, Sequence[int]]]:
     """Return each symbol's quotes, and the place of each in the batch.
 
     Args:
@@ -98,31 +101,40 @@ def quotes_by_symbol(
         ours: our symbols by the venue's spelling.
         rejected: the counts, added to.
     """
-    groups: dict[str, tuple[list[Book], list[int]]] = {}
-    for place in places:
-        try:
-            event = BOOKS.decode(frames[place]).data
-        except UNREADABLE:
-            rejected["", "malformed"] += 1
-            continue
-        if event.s not in ours:
-            rejected["", "foreign_symbol"] += 1
-            continue
-        events, mine = groups.setdefault(ours[event.s], ([], []))
-        events.append(event)
-        mine.append(place)
+    events = decode_frames(BOOKS, [frames[place] for place in places])
+    received = np.array(stamps, np.int64)
     return {
-        symbol: (_quotes_of(events, [stamps[place] for place in mine]), mine)
-        for symbol, (events, mine) in groups.items()
+        symbol: (_quotes_of(mine, received[at]), at)
+        for symbol, (mine, at) in _by_symbol(events, places, ours, rejected).items()
     }
 
 
-def _quotes_of(events: Sequence[Book], stamps: Sequence[int]) -> Quotes:
+def _by_symbol(
+    events: Sequence[Any], places: Sequence[int], ours: Mapping[str, str], rejected: Rejected
+) -> dict[str, tuple[Sequence[Any], Sequence[int]]]:
+    """Group events by our symbols; count those that were not read, or are of no symbol of ours."""
+    names: list[Any] = [None if event is None else event.s for event in events]
+    if names and names[0] in ours and names.count(names[0]) == len(names):  # mostly
+        return {ours[names[0]]: (events, places)}
+    groups: dict[str, tuple[list[Any], list[int]]] = {}
+    for name, event, place in zip(names, events, places, strict=True):
+        if name in ours:
+            mine, at = groups.setdefault(ours[name], ([], []))
+            mine.append(event)
+            at.append(place)
+        else:
+            rejected["", "malformed" if name is None else "foreign_symbol"] += 1
+    return dict(groups)
+
+
+def _quotes_of(events: Sequence[Book], stamps: NDArray[np.int64]) -> Quotes:
     quotes = make_quotes(len(events))
-    for name in ("id", "bid", "bid_size", "ask", "ask_size"):
-        quotes[name] = [getattr(event, name) for event in events]
+    values = chain.from_iterable(map(VALUES, events))
+    table = np.fromiter(values, np.float64, len(FIELDS) * len(events)).reshape(-1, len(FIELDS))
+    for name, column in zip(FIELDS[:-1], table.T, strict=False):
+        quotes[name] = column
     quotes["ts_init"], quotes["updates"] = stamps, 1
-    times = ns_of_ms_or_us([event.time for event in events])
+    times = ns_of_ms_or_us(table[:, -1])
     quotes["ts_event"] = np.where(times > 0, times, stamps)
     quotes["flags"][times == 0] = RECEIVED
     return quotes
@@ -132,15 +144,8 @@ def complete_until(
     frames: Sequence[bytes], places: Sequence[int], ours: Mapping[str, str], rejected: Rejected
 ) -> dict[str, int]:
     """Return until when all trades of a symbol have been sent, ns; as ``quotes_by_symbol``."""
-    found: dict[str, int] = {}
-    for place in places:
-        try:
-            mark = MARKS.decode(frames[place]).data
-        except UNREADABLE:
-            rejected["", "malformed"] += 1
-            continue
-        if mark.s in ours:
-            found[ours[mark.s]] = mark.time * NS_PER_MS
-        else:
-            rejected["", "foreign_symbol"] += 1
-    return found
+    events = decode_frames(MARKS, [frames[place] for place in places])
+    return {
+        symbol: mine[-1].time * NS_PER_MS
+        for symbol, (mine, _) in _by_symbol(events, places, ours, rejected).items()
+    }

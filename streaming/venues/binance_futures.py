@@ -76,10 +76,11 @@ class BinanceCoinM(BinanceUsdM):
     api = "/dapi/v1"
 
     def links(self) -> list[Link]:
-        """Return the one connection."""
+        """Return the one connection; some say that since 2026 trades come by the new route only."""
         channels = [self.channel, *["bookTicker"] * self.quotes]
         carries = "trades and quotes" if self.quotes else "trades"
-        return [Link(carries, (self._route("/stream", channels),))]
+        routes = self._route("/stream", channels), self._route("/market/stream", channels)
+        return [Link(carries, routes)]
 
     def _in_base(self, market: str, ticks: Ticks) -> Ticks:
         with np.errstate(divide="ignore", invalid="ignore"):

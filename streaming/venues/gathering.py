@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.quotes import QUOTE, RECEIVED, Quotes, make_quotes
-from streaming.ticks import NS_PER_MS, NS_PER_US, TICK, VOID, Ticks, faults, make_ticks
+from streaming.ticks import NS_PER_MS, NS_PER_S, NS_PER_US, TICK, VOID, Ticks, faults, make_ticks
 from streaming.venues import Decoded, Rejected
 
 # What msgspec raises: the second for JSON nested without end.
@@ -28,7 +28,8 @@ LAST_US = 2**63 // NS_PER_US - 1
 # Another connection may bring an update once more, or somewhat late; ids that are further back
 # have been counted anew.
 RECENT_UPDATES = 1_000_000
-NONE = -RECENT_UPDATES  # older than any
+ANEW_NS = NS_PER_S  # so much later by the venue's own time, a lower id is of a new count
+NONE = -RECENT_UPDATES, 0  # older than any
 BOOK = ["ts_event", "bid", "ask", "bid_size", "ask_size"]
 
 
@@ -49,47 +50,43 @@ def ns_of_ms(ms: int) -> int:
 class Updates:
     """The newest update of each market's book, so that none is taken twice.
 
-    An update may come again: sent anew where nothing has changed, or by a second connection.
+    An update may come again: sent anew where nothing has changed, or by a second connection. A
+    venue may also count anew, from 1 or elsewhere: then lower ids have later times.
     """
 
     def __init__(self) -> None:
-        self._newest: dict[str, int] = {}
+        self._newest: dict[str, tuple[int, int]] = {}  # id and time, ns
         self._last: dict[str, Quotes] = {}
 
     def fresh(self, market: str, quotes: Quotes) -> Quotes:
         """Return the quotes of a batch that have not come before, ``(n,)``."""
-        if not quotes["id"].any():
-            return self._later(market, quotes)
         ids = quotes["id"]
-        if ids[0] > self._newest.get(market, NONE) and (np.diff(ids) > 0).all():  # mostly
-            self._newest[market] = int(ids[-1])
+        if not ids.any():
+            return self._later(market, quotes)
+        if ids[0] > self._newest.get(market, NONE)[0] and (np.diff(ids) > 0).all():  # mostly
+            self._newest[market] = int(ids[-1]), int(quotes["ts_event"][-1])
             return quotes
-        begun = np.flatnonzero(ids == 1)  # the venue counts anew
-        parts = np.split(np.arange(len(ids)), begun)
-        kept = np.concatenate([self._fresh(market, ids[part]) for part in parts])
-        found: Quotes = quotes if kept.all() else quotes[kept]
+        timed = quotes["flags"] & RECEIVED == 0
+        rows = zip(ids.tolist(), quotes["ts_event"].tolist(), timed.tolist(), strict=True)
+        found: Quotes = quotes[[self._is_fresh(market, *row) for row in rows]]
         return found
 
     def _later(self, market: str, quotes: Quotes) -> Quotes:
         """Return the quotes of a venue without ids that are not older than those before them."""
         times = quotes["ts_event"]
-        newest = np.maximum.accumulate(np.append(self._newest.get(market, 0), times))
+        newest = np.maximum.accumulate(np.append(self._newest.get(market, NONE)[1], times))
         books = np.append(self._last.get(market, make_quotes(1)), quotes)[BOOK]
-        self._newest[market], self._last[market] = int(newest[-1]), quotes[-1:].copy()
+        self._newest[market], self._last[market] = (0, int(newest[-1])), quotes[-1:].copy()
         found: Quotes = quotes[(times >= newest[:-1]) & (books[1:] != books[:-1])]
         return found
 
-    def _fresh(self, market: str, ids: NDArray[np.int64]) -> NDArray[np.bool]:
-        if not len(ids):
-            return np.ones(0, bool)
-        known = self._newest.get(market, NONE)
-        if ids[0] == 1 != known:
-            known = NONE
-        newest = np.maximum.accumulate(np.append(known, ids))
-        behind = newest[:-1] - ids
-        kept = (behind < 0) | (behind >= RECENT_UPDATES)
-        self._newest[market] = int(ids[kept][-1] if kept.any() else known)
-        fresh: NDArray[np.bool] = kept
+    def _is_fresh(self, market: str, id: int, ts: int, timed: bool) -> bool:
+        newest, newest_ts = self._newest.get(market, NONE)
+        anew = id < newest and (
+            id == 1 or newest - id >= RECENT_UPDATES or (timed and ts - newest_ts >= ANEW_NS)
+        )
+        if fresh := id > newest or anew:
+            self._newest[market] = id, ts
         return fresh
 
 

@@ -34,6 +34,7 @@ REST_SIDES = {"b": Side.BOUGHT, "s": Side.SOLD}
 
 # REST spells two currencies as they were spelled in 2013.
 REST_NAMES = {"BTC": "XBT", "DOGE": "XDG"}
+STREAM_NAMES = {rest: name for name, rest in REST_NAMES.items()}
 
 UNKNOWN_PAIR = ("EQuery:Unknown asset pair", "EQuery:Invalid asset pair")
 TOO_MANY = ("EGeneral:Too many requests", "EAPI:Rate limit exceeded", "EService:Throttled")
@@ -124,8 +125,13 @@ class Kraken(FrameVenue):
 
     @staticmethod
     def spelled(symbol: str) -> str:
-        """Return a symbol in upper case, but as it is if some of it is: TSLAx/USD is one."""
-        return upper(symbol) if symbol == symbol.lower() else symbol
+        """Return a symbol in upper case, but as it is if some of it is: TSLAx/USD is one.
+
+        >>> Kraken.spelled("xbt/usd"), Kraken.spelled("TSLAx/USD")
+        ('BTC/USD', 'TSLAx/USD')
+        """
+        name = upper(symbol) if symbol == symbol.lower() else symbol
+        return "/".join(STREAM_NAMES.get(part, part) for part in name.split("/"))
 
     def links(self) -> list[Link]:
         """Return the one connection."""

@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.cache import bar_ring, quote_ring
+from streaming.config import StreamConfig
 from streaming.delay import Delay
+from streaming.ingest import Ingest
 from streaming.quotes import MARK
 from streaming.ticks import LATE, NS_PER_MS, NS_PER_S
+from streaming.time_marks import PING_S, TimeMarks
+from streaming.venue_clock import steady_ns
+from streaming.venues.binance import Binance
 from tests.streaming.feed_session import running, scenario, until
+from tests.streaming.samples import ticks_at
 
 
 async def trade_now(venue, n=1):
@@ -87,6 +94,42 @@ async def test_a_silent_venue_that_answers_no_ping_has_no_marks(folder, venue):
         assert len(bars_of(folder)) <= n + 1  # one may have been proven before
         socket.transport.resume_reading()
         await until(lambda: len(bars_of(folder)) > n + 1)
+
+
+class Line:
+    """A venue that answers, and when it was asked."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+
+    async def answers(self) -> bool:
+        self.asked.append(time.monotonic())
+        return True
+
+
+def test_many_markets_whose_seconds_end_at_different_times_share_their_pings(tmp_path, closing):
+    config = StreamConfig(segment_seconds=0, backfill_seconds=0)
+    ingests = {f"M{i}": closing(Ingest(tmp_path, f"M{i}", config)) for i in range(8)}
+    line = Line()
+    # Without a trade that is missing there is nothing to ask, nor to push.
+    marks = TimeMarks(Binance.terms, ingests, line, None, None, 0)
+    ahead = time.time_ns() - steady_ns()
+
+    async def keep():
+        task = asyncio.create_task(marks.keep())
+        for i, (market, ingest) in enumerate(ingests.items()):
+            ticks = ticks_at(0.0)
+            # Each market's trades take another while to come.
+            ticks["ts_event"] = steady_ns() + ahead - i * NS_PER_S // 8
+            ingest.push(ticks)
+            marks.heard(market, int(ticks["ts_event"][0]))
+        await until(lambda: all(len(ingest.bars.read().rows) >= 3 for ingest in ingests.values()))
+        task.cancel()
+
+    asyncio.run(keep())
+    assert np.diff(line.asked).min() >= PING_S
 
 
 @given(st.lists(st.integers(-(10**12), 10**12), min_size=1), st.integers(0, 10**18))

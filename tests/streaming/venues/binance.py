@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from websockets.asyncio.server import ServerConnection
 
 from tests.streaming.venues.stand_in import Quote, StandIn, Trade
 
@@ -21,7 +23,8 @@ class BinanceStandIn(StandIn):
     weights: ClassVar[dict[str, int]] = {"historicalTrades": 25, "exchangeInfo": 20}
     routes: ClassVar[dict[str, set[str]]] = {"/stream": {"trade", "bookTicker"}}
 
-    async def greet(self, socket):
+    async def greet(self, socket: ServerConnection) -> None:
+        assert socket.request is not None
         url = urlsplit(unquote(socket.request.path))
         names = parse_qs(url.query)["streams"][0].split("/")
         for name in names:
@@ -43,14 +46,14 @@ class BinanceStandIn(StandIn):
         }  # fmt: skip
         return json.dumps({"stream": f"{self.symbol.lower()}@bookTicker", "data": data})
 
-    def times(self, quote: Quote) -> dict:
+    def times(self, quote: Quote) -> dict[str, Any]:
         """Spot's has none."""
         return {}
 
-    def weight(self, path):
+    def weight(self, path: str) -> int:
         return self.weights.get(path.rsplit("/", 1)[-1], 1)
 
-    def get(self, path, query):
+    def get(self, path: str, query: dict[str, str]) -> tuple[int, object]:
         if path == f"{self.api}/time":
             return 200, {"serverTime": time.time_ns() // 10**6}
         if query.get("symbol") != self.symbol:
@@ -66,7 +69,7 @@ class BinanceStandIn(StandIn):
             found = self.known()[-limit:]
         return 200, [self.row(trade) for trade in found]
 
-    def row(self, trade: Trade) -> dict:
+    def row(self, trade: Trade) -> dict[str, Any]:
         row = {"id": trade.id, "price": trade.price, "qty": trade.size, "quoteQty": "1"}
         return row | {"time": trade.us // 1000, "isBuyerMaker": trade.side < 0, "isBestMatch": True}
 
@@ -82,9 +85,16 @@ class BinanceUsdMStandIn(BinanceStandIn):
         "/public/stream": {"bookTicker"},
     }
 
-    def times(self, quote: Quote) -> dict:
+    def times(self, quote: Quote) -> dict[str, Any]:
         return {"e": "bookTicker", "T": quote.us // 1000, "E": quote.us // 1000 + 4, "st": 1}
 
-    def row(self, trade: Trade) -> dict:
+    def row(self, trade: Trade) -> dict[str, Any]:
         return {"a": trade.id, "p": trade.price, "q": trade.size, "f": 1, "l": 1,
                 "T": trade.us // 1000, "m": trade.side < 0}  # fmt: skip
+
+
+class BinanceCoinMStandIn(BinanceUsdMStandIn):
+    """Its trades and quotes come over one connection."""
+
+    api = "/dapi/v1"
+    routes: ClassVar[dict[str, set[str]]] = {"/stream": {"aggTrade", "bookTicker"}}

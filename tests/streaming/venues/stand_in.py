@@ -17,7 +17,7 @@ import http
 import json
 import time
 from collections import deque
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -79,7 +79,7 @@ class StandIn:
         self._us = (time.time_ns() // 1000) - 600_000_000
         self._server: Server
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         self._server = await serve(
             self._handle, "127.0.0.1", 0, process_request=self._answer, compression=None
         )

@@ -16,12 +16,16 @@ from streaming.events import Code
 from streaming.feed import follow
 from streaming.symbol_check import check_venue
 from tests.streaming.feed_session import Session, until
-from tests.streaming.venues.binance import BinanceStandIn, BinanceUsdMStandIn
+from tests.streaming.venues.binance import (
+    BinanceCoinMStandIn,
+    BinanceStandIn,
+    BinanceUsdMStandIn,
+)
 from tests.streaming.venues.bybit import BybitStandIn
 from tests.streaming.venues.coinbase import CoinbaseStandIn
 from tests.streaming.venues.kraken import KrakenStandIn
 from tests.streaming.venues.okx import OkxStandIn, OkxSwapStandIn
-from tests.streaming.venues.test_contract import CASES, SHUTDOWN, check, followed, has
+from tests.streaming.venues.test_contract import CASES, SHUTDOWN, Case, check, followed, has
 
 CASE = {case.name: case for case in CASES if case.symbol.isascii()}
 
@@ -120,6 +124,22 @@ def test_where_trades_have_moved_the_next_route_is_taken(tmp_path):
             assert "silent for 1 s; REST has trade" in text
 
     with_server(BinanceUsdMStandIn, case.symbol, test)
+
+
+def test_where_coin_m_has_moved_its_trades_they_are_found(tmp_path):
+    case = Case("binance-coinm", BinanceCoinMStandIn, "BTCUSD_PERP", 1000)
+
+    async def test(server):
+        server.routes = {"/market/stream": {"aggTrade"}}
+        async with following(tmp_path, case, server) as session:
+            await until(lambda: server.connections >= 1)
+            server._us = time.time_ns() // 1000
+            server.happen(3)
+            await until(lambda: any("trades" in topics for topics in server.topics.values()))
+            await server.trade(20)
+            await has(session, case, server, missing=3)
+
+    with_server(BinanceCoinMStandIn, case.symbol, test)
 
 
 def test_where_quotes_have_moved_the_next_route_is_taken_and_no_trade_is_lost(tmp_path):

@@ -242,6 +242,14 @@ async def test_a_loss_that_no_id_proves_is_suspected_and_said(folder, case, serv
 
 
 @scenario
+async def test_where_no_id_proves_a_loss_that_is_said(folder, case, server):
+    async with followed(folder, case, server, backfill_seconds=0) as session:
+        said = session.events(Code.NOT_PROVABLE)
+        assert len(said) == (not case.venue.terms.proof)
+        assert all("not provable here" in text for text in said)
+
+
+@scenario
 async def test_a_feed_that_is_started_again_goes_on_where_it_was(folder, case, server):
     async with followed(folder, case, server, backfill_seconds=0) as session:
         await server.trade(200)

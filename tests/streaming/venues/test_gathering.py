@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.quotes import make_quotes
+from streaming.quotes import RECEIVED, make_quotes
 from streaming.ticks import make_ticks
 from streaming.venues.gathering import Updates, order_by_time
 
@@ -39,6 +39,19 @@ def test_a_venue_that_counts_its_updates_anew_is_followed():
     assert updates.fresh("X", quotes_of([5_000_000, 7]))["id"].tolist() == [5_000_000, 7]
     assert updates.fresh("X", quotes_of([7, 8]))["id"].tolist() == [8]
     assert updates.fresh("Y", quotes_of([3]))["id"].tolist() == [3]
+
+
+def test_a_lower_id_of_a_later_second_is_of_a_new_count_and_one_of_the_same_time_is_not():
+    updates = Updates()
+    second = 10**9
+    assert len(updates.fresh("X", quotes_of([900, 901], times=[5 * second, 5 * second + 1]))) == 2
+    late = quotes_of([400, 899], times=[5 * second + 1, 5 * second + 7])  # of another connection
+    assert len(updates.fresh("X", late)) == 0
+    anew = quotes_of([400, 401, 400], times=[9 * second, 9 * second + 1, 9 * second + 2])
+    assert updates.fresh("X", anew)["id"].tolist() == [400, 401]
+    received = quotes_of([300], times=[99 * second])  # our time of receipt says nothing
+    received["flags"] = RECEIVED
+    assert len(updates.fresh("X", received)) == 0
 
 
 def test_without_ids_what_is_older_or_the_same_is_dropped_and_what_is_of_one_time_is_kept():
