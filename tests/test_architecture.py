@@ -55,7 +55,7 @@ EXCUSED = {("trainers/learners/lightning.py", "logging")}
 
 # The rooms of trainers/, from the ground floor up: each imports from those before it only.
 ROOMS = (
-    "names", "states", "config", "scoring", "learners", "engine", "recording", "tracking",
+    "names", "states", "config", "scoring", "learners", "engine", "recording", "tracking", "cloud",
     "promotion", "replay", "session",
 )  # fmt: skip
 MOST_FILES = 8  # a room that outgrows it gets sub-rooms

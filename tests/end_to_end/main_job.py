@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -86,7 +86,9 @@ def _works(process: psutil.Process) -> bool:
         return False
 
 
-def replayed(folder: Path, *flags: str) -> tuple[int, str, str]:
+def replayed(
+    folder: Path, *flags: str, environment: Mapping[str, str] | None = None
+) -> tuple[int, str, str]:
     """Run ``trainers.replay`` in this process; return its code and what it said on either side.
 
     A process of its own would import for longer than it replays.
@@ -101,6 +103,8 @@ def replayed(folder: Path, *flags: str) -> tuple[int, str, str]:
     ):
         for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
             patch.delenv(name)
+        for name, value in (environment or {}).items():
+            patch.setenv(name, value)
         patch.setattr(sys, "argv", ["replay", *flags])
         patch.chdir(folder)
         try:
@@ -135,11 +139,22 @@ class MainJob:
         folder: to run in.
         argv: flags as they are.
         store: the address of another store than the folder's own.
+        environment: additions to the environment.
         settings: flags by name.
     """
 
-    def __init__(self, folder: Path, *argv: str, store: str = "", **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *argv: str,
+        store: str = "",
+        environment: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> None:
         self.folder, self.store = folder, store
+        self._environment = plain_environment() | (environment or {})
+        if store:
+            self._environment["MLFLOW_TRACKING_URI"] = store
         defaults = {"page_port": 0, "mlflow_ui_port": 0}
         flags = [word for name, value in {**defaults, **settings}.items()
                  for word in (f"--{name}", str(value))]  # fmt: skip
@@ -149,7 +164,7 @@ class MainJob:
         self.process = subprocess.Popen(
             self.argv,
             cwd=self.folder,
-            env=plain_environment() | ({"MLFLOW_TRACKING_URI": self.store} if self.store else {}),
+            env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import sqlalchemy
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -40,4 +41,5 @@ def create_tables(uri: str, artifacts: str) -> None:
     MLflow's first experiment, in which `mlflow run` makes its runs, then has its artifacts at
     ``artifacts`` too: whoever comes first decides, and by default it is a folder of that machine.
     """
-    SqlAlchemyStore(uri, artifacts)
+    make: Callable[..., Any] = SqlAlchemyStore  # MLflow has no types there
+    make(uri, artifacts)
