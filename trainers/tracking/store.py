@@ -47,6 +47,7 @@ from trainers.tracking.stores.errors import StoreError
 # MLflow's messages about creating tables would only distract the person who started a session, and
 # each error of a database that is away would show a traceback besides being raised.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+logging.getLogger("psycopg").setLevel(logging.ERROR)  # as of a pipeline that an outage cut off
 
 # The tag by which MLflow's UI knows that an experiment trains models and has no traces.
 EXPERIMENT_KIND, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
