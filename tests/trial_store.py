@@ -20,6 +20,7 @@ def trial_store() -> Iterator[TrialStore]:
         Path(name).chmod(0o711)
         with TrialStore(Path(name), free_port(), free_port()) as store:
             yield store
+            crash(store, "postgres")  # what it would still write to the disk, nobody reads
 
 
 def address_with_password(store: TrialStore) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from streaming.errors import ConfigError, TickloopError
 
 START_SECONDS = 60.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0  # a checkpoint on a slow disk takes as long as it takes
 POLL_SECONDS = 0.1
 TAIL_CHARS = 300
 
