@@ -111,7 +111,6 @@ def test_artifacts_stay_where_they_were_begun(elsewhere, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "name, value, said",
     [
-        (SECRET, "another", "SignatureDoesNotMatch|Forbidden|403|signature"),
         ("MLFLOW_S3_ENDPOINT_URL", "http://127.0.0.1:9", "Could not connect"),
         (VARIABLE, "s3://nobody/here", "bucket"),
     ],
@@ -119,16 +118,24 @@ def test_artifacts_stay_where_they_were_begun(elsewhere, tmp_path, monkeypatch):
 def test_artifacts_that_cannot_be_reached_are_one_line(
     elsewhere, tmp_path, monkeypatch, name, value, said
 ):
-    # boto3 keeps the keys that it has once found, and MLflow the client of an address.
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    endpoint = elsewhere.s3.endpoint.replace("127.0.0.1", "localhost")
-    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", endpoint)
     monkeypatch.setenv(name, value)
     client = MlflowClient(ensure_store(tmp_path))
-    with pytest.raises(StoreError, match=f"^the artifacts of this store, s3://.*({said})") as e:
+    with pytest.raises(StoreError, match=f"^the artifacts of this store, s3://.*{said}") as e:
         check_artifacts(client)
     assert "\n" not in str(e.value)
-    assert elsewhere.environment[SECRET] not in str(e.value)
+
+
+def test_a_wrong_key_is_one_line_without_it(elsewhere, tmp_path, monkeypatch):
+    # boto3 keeps the keys that it has once found, and MLflow the client of an address.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    address = elsewhere.s3.endpoint.replace("127.0.0.1", "localhost")
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", address)
+    monkeypatch.setenv(SECRET, "wr0ng")
+    client = MlflowClient(ensure_store(tmp_path))
+    with pytest.raises(StoreError, match=r"signature .* does not match") as e:
+        check_artifacts(client)
+    assert "wr0ng" not in str(e.value)
+    assert "\n" not in str(e.value)
 
 
 def test_a_wrong_password_is_one_line_without_it(elsewhere, tmp_path, monkeypatch):
