@@ -21,7 +21,9 @@ from tests.end_to_end.main_job import free_port
 from tests.trainers.test_store import AT_ONCE, PROJECT
 from tests.trial_store import address_with_password, trial_store
 from trainers.cloud.store import KEY, PASSWORD, SECRET, TrialStore
+from trainers.config import SessionConfig
 from trainers.names import EXPERIMENT
+from trainers.tracking.runs.launched import launched_run, settings_of
 from trainers.tracking.store import ensure_store
 from trainers.tracking.stores.artifacts import (
     VARIABLE,
@@ -106,6 +108,22 @@ def test_artifacts_stay_where_they_were_begun(elsewhere, tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, "s3://other/folder")
     with pytest.raises(StoreError, match=r"got s3://other/folder, but .* in s3://tickloop/tickl"):
         ensure_store(tmp_path)
+
+
+@pytest.mark.parametrize("first", ["tickloop", "mlflow run"])
+def test_a_run_of_mlflow_s_is_the_session_s_where_others_can_read_it(
+    elsewhere, tmp_path, monkeypatch, capfd, first
+):
+    if first == "mlflow run":  # it keeps artifacts of its own experiment in a folder
+        MlflowClient(os.environ["MLFLOW_TRACKING_URI"]).search_experiments()
+    client = MlflowClient(ensure_store(tmp_path))
+    made = {"mlflow.source.type": "PROJECT", "mlflow.project.entryPoint": "main"}
+    run_id = client.create_run("0", tags=made).info.run_id
+    client.log_param(run_id, "speed", "10")
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    found = launched_run(client, tmp_path, settings_of(SessionConfig(speed=10)))
+    assert found == (run_id if first == "tickloop" else None)
+    assert ("on this machine alone" in capfd.readouterr().err) == (found is None)
 
 
 @pytest.mark.parametrize(
