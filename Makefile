@@ -1,9 +1,9 @@
-# The four verbs, the same here and in CI. Settings of the main job: make ARGS="--speed 10".
+# The four verbs, the same here and in CI, and a store to try. Settings: make ARGS="--speed 10".
 
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: main test check bench clean
+.PHONY: main test check bench cloud clean
 
 main: .venv/main
 	@exec $(BIN)/python -m trainers.session $(ARGS)
@@ -21,6 +21,10 @@ check: .venv/dev
 bench: .venv/dev
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# PostgreSQL and S3 on this machine, until Ctrl-C; needs Debian's postgresql (docs/cloud.md).
+cloud: .venv/cloud
+	@exec $(BIN)/python -m trainers.tracking.trial $(ARGS)
+
 # Each stamp stands for an environment with what its list names.
 .venv/main: requirements.txt
 	@echo "Making the environment in .venv (a few minutes, once) ..."
@@ -28,7 +32,11 @@ bench: .venv/dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/dev: .venv/main requirements-dev.txt
+.venv/cloud: .venv/main requirements-cloud.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-cloud.txt
+	@touch $@
+
+.venv/dev: .venv/main requirements-dev.txt requirements-cloud.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 

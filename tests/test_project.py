@@ -144,7 +144,10 @@ def test_conda_yaml_repeats_the_pins_and_the_python():
     assert platform.python_version().startswith("3.11.")
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+LISTS = ("requirements.txt", "requirements-dev.txt", "requirements-cloud.txt")
+
+
+@pytest.mark.parametrize("name", LISTS)
 def test_what_is_installed_is_what_is_pinned(name):
     wanted = pins(read(name).splitlines())
     assert wanted
@@ -153,9 +156,9 @@ def test_what_is_installed_is_what_is_pinned(name):
 
 
 def test_every_requirement_is_an_exact_pin():
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in LISTS:
         for line in read(name).splitlines():
-            assert re.fullmatch(r"#.*|-r requirements\.txt|[\w-]+==[\w.]+|", line), line
+            assert re.fullmatch(r"#.*|-r requirements(-cloud)?\.txt|[\w-]+==[\w.]+|", line), line
 
 
 def test_torch_is_the_one_the_design_names():

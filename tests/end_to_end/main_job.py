@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -99,7 +99,9 @@ def end_registering(folder: Path) -> None:
                 process.kill()
 
 
-def replayed(folder: Path, *flags: str, store: str = "") -> tuple[int, str, str]:
+def replayed(
+    folder: Path, *flags: str, environment: Mapping[str, str] | None = None
+) -> tuple[int, str, str]:
     """Run ``trainers.replay`` in this process; return its code and what it said on either side.
 
     A process of its own would import for longer than it replays.
@@ -114,8 +116,8 @@ def replayed(folder: Path, *flags: str, store: str = "") -> tuple[int, str, str]
     ):
         for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
             patch.delenv(name)
-        if store:
-            patch.setenv("MLFLOW_TRACKING_URI", store)
+        for name, value in (environment or {}).items():
+            patch.setenv(name, value)
         patch.setattr(sys, "argv", ["replay", *flags])
         patch.chdir(folder)
         try:
@@ -152,11 +154,22 @@ class MainJob:
         folder: to run in.
         argv: flags as they are.
         store: the address of another store than the folder's own.
+        environment: additions to the environment.
         settings: flags by name.
     """
 
-    def __init__(self, folder: Path, *argv: str, store: str = "", **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *argv: str,
+        store: str = "",
+        environment: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> None:
         self.folder, self.store = folder, store
+        self._environment = plain_environment() | (environment or {})
+        if store:
+            self._environment["MLFLOW_TRACKING_URI"] = store
         defaults = {"page_port": 0, "mlflow_ui_port": 0}
         flags = [word for name, value in {**defaults, **settings}.items()
                  for word in (f"--{name}", str(value))]  # fmt: skip
@@ -168,7 +181,7 @@ class MainJob:
         self.process = subprocess.Popen(
             self.argv,
             cwd=self.folder,
-            env=plain_environment() | ({"MLFLOW_TRACKING_URI": self.store} if self.store else {}),
+            env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -52,6 +52,11 @@ def test_a_session_goes_on_without_its_store_which_then_lacks_nothing(tmp_path, 
     history = job.client.get_metric_history(job.runs()["cnn"].info.run_id, "train/loss")
     assert [point.step for point in history] == sorted({point.step for point in history})
     _, said, err = replayed(
-        project, "--session", session.name, "--runs", "false", store=server.address
+        project,
+        "--session",
+        session.name,
+        "--runs",
+        "false",
+        environment={"MLFLOW_TRACKING_URI": server.address},
     )
     assert said.strip().splitlines()[-1].startswith("identical: "), err

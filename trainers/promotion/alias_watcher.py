@@ -27,6 +27,7 @@ from streaming.symbols import file_name
 from trainers.learners.learner import Model
 from trainers.names import CHAMPION_ALIAS, model_name, source_name
 from trainers.promotion.registry import RegistryError, next_challenge, source_of, version_of
+from trainers.tracking.stores.artifacts import artifact_store
 
 MODELS = "models"
 RETRY_SECONDS = 30.0  # after a version could not be loaded
@@ -91,7 +92,7 @@ class Versions:
         self._folder.mkdir(exist_ok=True)
         mlflow.set_tracking_uri(self._client.tracking_uri)  # MLflow resolves models:/ with it
         source = self._client.get_model_version(name, str(version)).source
-        with tempfile.TemporaryDirectory(dir=self._folder) as unfinished:
+        with artifact_store(), tempfile.TemporaryDirectory(dir=self._folder) as unfinished:
             found = mlflow.artifacts.download_artifacts(
                 artifact_uri=source, dst_path=unfinished, tracking_uri=self._client.tracking_uri
             )

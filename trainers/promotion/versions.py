@@ -25,6 +25,7 @@ from trainers.learners.own_code import LearnerError
 from trainers.names import CHALLENGER_ALIAS, SOURCE, model_name, source_name
 from trainers.promotion.model_card import metadata, model_card
 from trainers.promotion.registry import CANDIDATE, Move, prune, record
+from trainers.tracking.stores.artifacts import artifact_store
 
 # The packages that serving needs; MLflow would take six seconds to infer them.
 REQUIREMENTS = [
@@ -65,15 +66,16 @@ def log_version(
     logged = client.create_logged_model(run.info.experiment_id, name=learner, source_run_id=run_id)
     bars, outputs = example.shape[1], getattr(module, "outputs", ())
     _quiet()
-    mlflow.pytorch.log_model(
-        module,
-        name=learner,
-        input_example=example,
-        pip_requirements=REQUIREMENTS,
-        model_id=logged.model_id,
-        step=move.cycle,
-        metadata=metadata(bars, outputs),
-    )
+    with artifact_store():
+        mlflow.pytorch.log_model(
+            module,
+            name=learner,
+            input_example=example,
+            pip_requirements=REQUIREMENTS,
+            model_id=logged.model_id,
+            step=move.cycle,
+            metadata=metadata(bars, outputs),
+        )
     name = model_name(source, symbol, learner)
     with contextlib.suppress(MlflowException):  # it exists from the second version on
         told = f"{learner} on {symbol}, made by Tickloop sessions with the source {source}"

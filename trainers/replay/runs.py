@@ -23,6 +23,7 @@ from trainers.tracking.event_tag import EVENTS_SHOWN, tag_of
 from trainers.tracking.runs.lifecycle import create_run, describe_run, learner_tags
 from trainers.tracking.runs.provenance import commit_of
 from trainers.tracking.runs.search import ended_sessions, last_session
+from trainers.tracking.stores.artifacts import artifact_store
 from trainers.tracking.tracker import Tracker
 
 SESSION = "session"  # stands for the session's own run where others are named SYMBOL/learner
@@ -49,7 +50,8 @@ def record_folder(client: MlflowClient, root: Path, session: str, copy: Path) ->
     if (here / CONFIG).exists():
         return here
     try:
-        client.download_artifacts(session, RECORD, str(copy))
+        with artifact_store():
+            client.download_artifacts(session, RECORD, str(copy))
     except (MlflowException, OSError) as e:
         raise RecordError(
             f"session: {session} has no folder {here} and no artifacts {RECORD}/ ({e}); sessions"

@@ -25,6 +25,7 @@ from trainers.session.resume import (
 from trainers.tracking.runs.lifecycle import resume_session, start_session
 from trainers.tracking.runs.orphans import close_orphans
 from trainers.tracking.store import STORE_ERRORS, ensure_store
+from trainers.tracking.stores.artifacts import check_artifacts
 from trainers.tracking.uploads import undelivered
 
 
@@ -46,6 +47,7 @@ def begin(
         config = check(config, passwords)
         say(f"starting   {market_in_words(config)}; Ctrl-C ends it")
     client = MlflowClient(ensure_store(root))
+    check_artifacts(client)
     check_folder(session_folder(root, ""))
     _close_the_dead(client, root)
     if not config.resume:

@@ -3,7 +3,8 @@
 Without ``MLFLOW_TRACKING_URI`` it is MLflow's own default, ``mlflow.db`` in the project root with
 artifacts under ``mlruns/``, so that a plain ``mlflow ui`` there shows everything. The store is
 created here under a lock, as several processes that create it at once break the database, and
-because MLflow does not switch SQLite to its write-ahead log.
+because MLflow does not switch SQLite to its write-ahead log. A database elsewhere, such as
+PostgreSQL, has its artifacts at the address that ``MLFLOW_DEFAULT_ARTIFACT_ROOT`` gives.
 
 MLflow decodes the path in a URI: one with ``%`` that is pasted as it is names another folder.
 """
@@ -23,6 +24,7 @@ from filelock import FileLock, Timeout
 # Fail fast: by default MLflow's client blocks for 247 s when a server is away.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
+os.environ.setdefault("PGCONNECT_TIMEOUT", "5")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -36,11 +38,16 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from streaming.errors import TickloopError, reason_of
+from streaming.errors import reason_of
 from trainers.names import EXPERIMENT
+from trainers.tracking.stores.artifacts import EXTRA, VARIABLE, given_root
+from trainers.tracking.stores.database import create_tables, locked
+from trainers.tracking.stores.errors import StoreError
 
-# MLflow's messages about creating tables would only distract the person who started a session.
-logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+# MLflow's messages about creating tables would only distract the person who started a session, and
+# each error of a database that is away would show a traceback besides being raised.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+logging.getLogger("psycopg").setLevel(logging.ERROR)  # as of a pipeline that an outage cut off
 
 # The tag by which MLflow's UI knows that an experiment trains models and has no traces.
 EXPERIMENT_KIND, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
@@ -53,12 +60,6 @@ TIMED = re.compile(r"(postgresql|mysql)")  # whose drivers call their time limit
 
 # What MLflow's client raises when the store does not answer or refuses.
 STORE_ERRORS = (MlflowException, SQLAlchemyError)
-
-
-class StoreError(TickloopError):
-    """The MLflow store cannot be used: show the text, which is one line, and exit with code 2."""
-
-    exit_code = 2
 
 
 def begin_process(name: str) -> None:
@@ -125,14 +126,19 @@ def ensure_store(root: Path) -> str:
     try:
         if path := sqlite_path(uri):
             _ensure_sqlite(path, uri, root / "mlruns")
-        else:
-            if not uri.startswith("http"):
-                _connect(uri)
+        elif uri.startswith("http"):
             _ensure_experiment(MlflowClient(uri), None)
+        else:
+            _connect(uri)
+            with locked(uri):
+                create_tables(uri, given_root() or pathname2url(str(root / "mlruns")))
+                _ensure_experiment(MlflowClient(uri), None)
     except (*STORE_ERRORS, sqlite3.Error, OSError, ImportError, ValueError, Timeout) as e:
+        advice = f"; a store elsewhere needs: {EXTRA}" if isinstance(e, ImportError) else ""
         raise StoreError(
             f"MLFLOW_TRACKING_URI: the store {masked(uri)} cannot be used"
             f" ({reason_of(e).replace(uri, masked(uri))}); expected one that this user may write"
+            f"{advice}"
         ) from e
     return uri
 
@@ -151,6 +157,8 @@ def _ensure_sqlite(path: Path, uri: str, artifacts: Path) -> None:
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.execute("begin immediate")  # fails in 5 s where MLflow would try for 100 s
             connection.rollback()
+        if address := given_root():
+            create_tables(uri, address)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)  # creates the schema
         with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -159,11 +167,25 @@ def _ensure_sqlite(path: Path, uri: str, artifacts: Path) -> None:
 
 
 def _ensure_experiment(client: MlflowClient, artifacts: str | None) -> None:
-    found = client.get_experiment_by_name(EXPERIMENT)
+    """Create the experiment if it is missing.
+
+    Args:
+        client: the store's client.
+        artifacts: where its artifacts are to be, unless the environment gives an address; None
+            leaves it to MLflow.
+    """
+    found, given = client.get_experiment_by_name(EXPERIMENT), given_root()
     if found is None:
-        client.create_experiment(EXPERIMENT, artifacts, {EXPERIMENT_KIND: MODEL_TRAINING})
+        address = f"{given}/{EXPERIMENT}" if given else artifacts
+        client.create_experiment(EXPERIMENT, address, {EXPERIMENT_KIND: MODEL_TRAINING})
     elif found.lifecycle_stage == LifecycleStage.DELETED:
         raise StoreError(
             f"the MLflow experiment {EXPERIMENT!r} was deleted; bring it back with:"
             f" mlflow experiments restore -x {found.experiment_id}"
+        )
+    elif given and not found.artifact_location.startswith(f"{given}/"):
+        raise StoreError(
+            f"{VARIABLE}: got {given}, but the experiment {EXPERIMENT!r} of this store keeps its"
+            f" artifacts in {found.artifact_location}, for good; leave the variable out, or use"
+            " another database"
         )

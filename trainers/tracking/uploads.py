@@ -37,6 +37,7 @@ from trainers.recording.files import (
     of_market,
 )
 from trainers.tracking.outbox import Outbox
+from trainers.tracking.stores.artifacts import artifact_store, dataset_source
 from trainers.tracking.tracker import deliver
 
 DIGEST_CHARS = 36  # MLflow refuses longer digests
@@ -70,13 +71,15 @@ def upload_segment(client: MlflowClient, run_id: str, segment: Segment) -> str:
     """Upload a segment and log it as a dataset; return the SHA-256 of its content."""
     digest = hashlib.sha256(segment.path.read_bytes()).hexdigest()
     folder = f"{RECORD}/{TAPE}"
-    client.log_artifact(run_id, str(segment.path), folder)
+    with artifact_store():
+        client.log_artifact(run_id, str(segment.path), folder)
     address = f"{client.get_run(run_id).info.artifact_uri}/{folder}/{segment.path.name}"
+    kind, source = dataset_source(address)
     dataset = Dataset(
         name=segment.path.stem,
         digest=digest[:DIGEST_CHARS],
-        source_type="local" if address.startswith(("/", "file:")) else "http",
-        source=json.dumps({"uri" if address.startswith(("/", "file:")) else "url": address}),
+        source_type=kind,
+        source=source,
         profile=json.dumps({"num_rows": segment.stop - segment.first}),
     )
     client.log_inputs(run_id, [DatasetInput(dataset)])
@@ -118,7 +121,8 @@ def leave_nothing_behind(client: MlflowClient, session: Path) -> None:
             with contextlib.closing(DecisionLog(path)) as log:
                 Uploads(client, session, market, log).closed_segments()
     for path in _record_files(session):
-        client.log_artifact(session.name, str(path), RECORD)
+        with artifact_store():
+            client.log_artifact(session.name, str(path), RECORD)
 
 
 def _deliver_all(client: MlflowClient, path: Path) -> None:

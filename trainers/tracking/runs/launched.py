@@ -21,7 +21,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PROJECT_ENTRY_POINT, MLFLOW_SOURCE_T
 from streaming.console import say
 from streaming.errors import ConfigError, reason_of
 from trainers.config import SessionConfig
-from trainers.names import Tag
+from trainers.names import EXPERIMENT, Tag
+from trainers.tracking.stores.artifacts import is_local
 
 VARIABLE = "MLFLOW_RUN_ID"
 
@@ -40,7 +41,7 @@ def launched_run(client: MlflowClient, root: Path, ours: Callable[[Params], bool
     if not run_id:
         return None
     try:
-        fault = _fault(client.get_run(run_id), root, ours)
+        fault = _fault(client.get_run(run_id), root, ours) or _misplaced(client, run_id)
     except MlflowException as e:
         fault = f"cannot be read ({reason_of(e)})"
     if fault:
@@ -66,6 +67,19 @@ def _fault(run: Run, root: Path, ours: Callable[[Params], bool]) -> str:
     if artifacts.startswith(f"{root}/") and root not in Path(url2pathname(artifacts)).parents:
         return f"keeps its artifacts in {url2pathname(artifacts)}"
     return ""
+
+
+def _misplaced(client: MlflowClient, run_id: str) -> str:
+    """Return where a run's artifacts would be, if no other machine could read them there."""
+    address = client.get_run(run_id).info.artifact_uri
+    ours = client.get_experiment_by_name(EXPERIMENT)
+    if ours is None or is_local(ours.artifact_location) or not is_local(address):
+        return ""
+    return (
+        f"keeps its artifacts in {address}, on this machine alone, while those of the experiment"
+        f" {EXPERIMENT!r} are in {ours.artifact_location}; with --experiment-name {EXPERIMENT} they"
+        " are there too"
+    )
 
 
 def unquoted(value: str) -> str:
