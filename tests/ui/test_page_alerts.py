@@ -66,8 +66,8 @@ def open_alerts(open_tab: OpenTab, page: Page, **options) -> Tab:
 def test_a_new_project_has_rules(changing_page: Page, open_tab: OpenTab, screenshots: Path) -> None:
     tab = open_alerts(open_tab, changing_page)
     for text in (
-        "any learner status is ERROR",
-        "stream status is STALE",
+        "any learner state is failed",
+        "stream state is stalled for 10 s",
         "session event is leak_alarm",
         "any learner champion changes",
     ):
