@@ -104,6 +104,17 @@ def test_a_person_adds_a_rule_sees_it_fire_and_takes_it_out(
     assert tab.faults == []
 
 
+def test_an_example_fills_the_fields(cleared: Page, open_tab: OpenTab) -> None:
+    tab = open_alerts(open_tab, cleared)
+    tab.get_by_label("Example").select_option(label="any learner live/edge < 0 for 10 min")
+    tab.get_by_role("button", name="Add rule").click()
+    expect(rule_line(tab, "any learner live/edge < 0 for 10 min")).to_be_visible()
+    tab.get_by_label("Example").select_option(label="stream gaps rises")
+    expect(tab.get_by_label("Value")).to_be_hidden()
+    tab.get_by_role("button", name="Add rule").click()
+    expect(rule_line(tab, "stream gaps rises")).to_be_visible()
+
+
 def test_keyboard_alone_adds_a_rule(cleared: Page, open_tab: OpenTab) -> None:
     tab = open_alerts(open_tab, cleared)
     tab.get_by_label("Who").focus()

@@ -86,7 +86,10 @@ def test_versions_have_their_aliases_and_audit_record(runs: Tab) -> None:
     assert "better than logistic (log E +3.21 against 3.00 needed" in texts[1]
     expect(model).to_contain_text("wait: not enough evidence yet")
     link = model.get_by_role("link", name="tickloop-btcusdt-cnn")
-    assert link.get_attribute("href") == "http://127.0.0.1:5000/#/models/tickloop-btcusdt-cnn"
+    assert (
+        link.get_attribute("href")
+        == "http://127.0.0.1:5000/#/models/tickloop-btcusdt-cnn?workflowType=machine_learning"
+    )
 
 
 def test_view_stays_over_a_reload(page: Page, open_tab: OpenTab, screenshots: Path) -> None:

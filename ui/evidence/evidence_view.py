@@ -31,6 +31,7 @@ from ui.views.verdict_text import by_interval, verdict_text
 from ui.views.view_model import Texts, ViewModel
 
 NONE_YET = "none yet"
+AGENT = "an agent: it gives no probability"
 
 # The label has the unit, the cells do not.
 EDGE = Line("edge", "edge over best baseline, nats", nats, NONE_YET, of="scored")
@@ -136,7 +137,7 @@ def _pays(name: str, run: RunRecord | None, ledger: LedgerScores) -> Texts:
     return {
         f"p.{name}.verdict": _account_verdict(metrics, costs),
         **{f"p.{name}.{times}": _money(costs[times] if costs else None) for times in range(3)},
-        **({} if agent else _each_bar(name, metrics)),
+        **({f"p.{name}.each": AGENT} if agent else _each_bar(name, metrics)),
         f"v.{name}": verdict_text(run.tags.get(Tag.VERDICT) if run else None),
     }
 

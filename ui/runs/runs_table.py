@@ -49,7 +49,7 @@ def run_rows(sessions: Iterable[RunRecord], learners: Iterable[RunRecord]) -> Ro
             ended[run.run_id] = over
         kind: str = Kind.REPLAY if Tag.REPLAY_OF in run.tags else Kind.SESSION
         scores = ["", "", "", ""]
-        name = f"{run.params.get('source', '')} {run.tags.get(Tag.SYMBOL, '')}".strip()
+        name = f"{run.params.get('source', '')} {_markets(run)}".strip()
         rows[run.run_id] = _row(run, run.run_id, name, kind, scores, _session_note(run))
     for run in learners:
         scores = _scores(run)
@@ -62,6 +62,12 @@ def run_rows(sessions: Iterable[RunRecord], learners: Iterable[RunRecord]) -> Ro
     return rows
 
 
+def _markets(run: RunRecord) -> str:
+    """Return a session's markets: the first one, and how many there are besides."""
+    first, *others = run.tags.get(Tag.SYMBOL, "").split(",")
+    return f"{first} and {len(others)} more" if others else first
+
+
 def _scores(run: RunRecord) -> list[str]:
     missing = OF_FORECASTERS if is_agent(run) else ()
     return [NOT_APPLICABLE if line.key in missing else line.text(run.metrics) for line in SCORES]
@@ -71,7 +77,7 @@ def _row(
     run: RunRecord, session: str, name: str, kind: str, scores: Sequence[str], note: str
 ) -> dict[str, Any]:
     tag = run.tags.get(Tag.STATE)
-    state = over_of(tag, run.state) or tag or run.tags.get(Tag.STATUS, State.LIVE)
+    state = over_of(tag, run.state) or tag or State.LIVE
     cycles = UNKNOWN if run.cycle is None else count(run.cycle)
     return {
         "id": run.run_id, "session": session, "started": round(run.started), "name": name,

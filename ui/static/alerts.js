@@ -41,6 +41,7 @@
       this.form.elements.who.onchange = () => this.offerSamples();
       this.form.elements.what.oninput = () => this.offerOperators();
       this.form.elements.how.onchange = () => this.hideUnused();
+      this.form.elements.what.onfocus = ({ target }) => target.select();
       byId("address").onsubmit = (event) => this.save(event);
       byId("address-test").onclick = () => this.test();
       byId("address-remove").onclick = () => this.setAddress("");
@@ -139,6 +140,7 @@
     /* ---- what the form offers */
 
     offer(choices) {
+      if (!this.choices) this.form.elements.what.value = "live/edge";
       this.choices = choices;
       const { who } = this.form.elements;
       const chosen = who.value || "any";

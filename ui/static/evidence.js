@@ -86,7 +86,7 @@
       return row;
     }
 
-    /* Of an agent only what its account has earned: it gives no probability. */
+    /* An agent gives no probability: there is no accuracy to compare. */
     pays(name, forecaster) {
       const section = element("section");
       section.setAttribute("aria-label", `Break-even of ${name}`);
@@ -105,13 +105,11 @@
       section.append(
         element("h3", name),
         element("h4", "The paper account, as it trades"),
-        place("p", `p.${name}.verdict`, "note-text"), bars, account
-      );
-      if (!forecaster) return section;
-      section.append(
+        place("p", `p.${name}.verdict`, "note-text"), bars, account,
         element("h4", "If one were in and out each bar"),
-        place("p", `p.${name}.each`, "note-text"), each
+        place("p", `p.${name}.each`, "note-text")
       );
+      if (forecaster) section.append(each);
       return section;
     }
 

@@ -37,6 +37,7 @@
 
     /* Newest session first, each followed by its learners. */
     sorted() {
+      const inMarket = ({ name }) => name.split(" ").reverse().join(" "); // market, then learner
       const start = (row) => this.rows.get(row.session)?.started ?? row.started;
       const depth = (row) => (TOP.includes(row.kind) ? 0 : 1);
       return [...this.rows.values()].sort(
@@ -44,7 +45,7 @@
           start(b) - start(a) ||
           (a.session < b.session ? -1 : a.session > b.session ? 1 : 0) ||
           depth(a) - depth(b) ||
-          (a.name < b.name ? -1 : 1)
+          (inMarket(a) < inMarket(b) ? -1 : 1)
       );
     }
 
