@@ -210,6 +210,6 @@ def _control(ledger: LedgerScores) -> Texts:
     state = "ALARM" if peak >= threshold else "AT CHANCE"
     return {
         "leak": state,
-        "leak.text": f"log E {now:+.2f}, highest {peak:.2f}; the alarm is at {threshold:.2f}."
+        "leak.text": f"log E {now:+z.2f}, highest {peak:.2f}; the alarm is at {threshold:.2f}."
         f" {count(bars)} bars judged.",
     }

@@ -13,7 +13,7 @@
       this.edges = new Map();
       this.bets = new Map();
       this.edgeChart = new Tickloop.CycleChart("edges", (value) => value.toFixed(4));
-      this.betChart = new Tickloop.CycleChart("bets", (value) => value.toFixed(2));
+      this.betChart = new Tickloop.CycleChart("bets", (value) => value.toFixed(2).replace(/^-0\.00$/, "0.00"));
       this.cells = []; // ends of the keys of a row's texts
     }
 

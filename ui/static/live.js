@@ -121,6 +121,7 @@
       document.body.classList.add("tl-ready");
       this.candles.set(message);
       this.viewport.begun(continues);
+      if (!continues && message.texts?.["over.title"]) this.viewport.showLastCycle();
       this.trades.begin(this.candles.decimals);
       this.mini.set(cycles ?? []);
       Tickloop.showConnection(this.panel, true);

@@ -35,7 +35,9 @@ WORDS = {
     "baseline": Term(
         "",
         "A rule without a model, or a simple one, that forecasts beside the learners: what is"
-        " not better than the best of them is worth nothing.",
+        " not better than the best of them is worth nothing. By cycle the best one is that with the"
+        " highest accuracy, for the edge that with the lowest log-loss: they may differ, and so may"
+        " what they say of a learner.",
     ),
     "break-even": Term(
         "",
