@@ -73,7 +73,7 @@ class Card:
 
 
 PNL = Line("live/pnl_bps", "Net P&L after costs", bp, NO_TRADES, of="live/trades")
-DRAWDOWN = Line("live/drawdown", "Drawdown", bp_down, NO_TRADES, wide=True)
+DRAWDOWN = Line("live/drawdown", "Drawdown", bp_down, NO_TRADES)
 MISSED = Line("live/missed_rate", "Missed", percent, UNKNOWN)
 LIVE_ACCURACY = Line(
     "live/accuracy", "Live accuracy (test-then-train)", percent, UNSCORED, wide=True,
@@ -88,7 +88,7 @@ EDGE = Line(
 )
 EDGE_BPS = Line("live/edge_bps", "P&L over best baseline", bp, UNSCORED, wide=True)
 SCORED = Line("live/scored", "Bars scored", count, UNSCORED)
-MONEY = (PNL, DRAWDOWN)
+MONEY = (PNL, DRAWDOWN, MISSED)
 
 CARDS = {
     "cnn": Card(
@@ -97,7 +97,6 @@ CARDS = {
             *MONEY,
             LIVE_ACCURACY,
             EDGE,
-            MISSED,
             Line("train/accuracy", "Train accuracy", percent),
             Line("train/loss", "Train loss", decimals),
             Line("train/epochs", "Epochs", count),
@@ -110,7 +109,6 @@ CARDS = {
             *MONEY,
             WIN_RATE,
             EDGE_BPS,
-            MISSED,
             Line("train/average_reward", "Average reward", signed),
             Line("train/episodes", "Episodes", count),
             Line("train/epsilon", "Epsilon", decimals),
@@ -121,7 +119,7 @@ CARDS = {
 
 
 # What a card shows anyway.
-SHOWN = {line.key for line in (*MONEY, LIVE_ACCURACY, EDGE, MISSED)} | {
+SHOWN = {line.key for line in (*MONEY, LIVE_ACCURACY, EDGE)} | {
     "live/scored", "live/missed", "live/trades", "live/break_even",
 }  # fmt: skip
 
@@ -132,4 +130,4 @@ def card_of(learner: str, metrics: Mapping[str, float]) -> Card:
         return CARDS[learner]
     others = sorted(key for key in metrics if key not in SHOWN and key.count("/") == 1)
     logged = [Line(key, key, plain) for key in others if not key.endswith("_ci")]
-    return Card(learner, (*MONEY, LIVE_ACCURACY, EDGE, MISSED, *logged[:5]))
+    return Card(learner, (*MONEY, LIVE_ACCURACY, EDGE, *logged[:6]))
