@@ -118,7 +118,7 @@ def replay_of(folder: Path) -> tuple[int, tuple[float, str]]:
         [sys.executable, "-m", "trainers.replay", "--runs", "false"],
         cwd=folder, env=plain_environment(), capture_output=True, text=True,
     )  # fmt: skip
-    speed = re.search(r"^(\d+) x real time$", done.stderr, re.MULTILINE)
+    speed = re.search(r"^replayed at ([\d.]+) times real time$", done.stderr, re.MULTILINE)
     last = (done.stdout.strip() or done.stderr.strip()).splitlines()[-1]
     return done.returncode, (float(speed[1]) if speed else 0.0, last)
 

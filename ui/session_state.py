@@ -107,6 +107,8 @@ def _detail(
     """Return what stands beside the word: how far it is, or what it does."""
     if state == State.WARMING_UP:
         ticks = counters.ticks if counters else 0
+        if ticks >= config.min_ticks:
+            return "waiting for the first cycle"
         return f"{min(ticks, config.min_ticks):,} of {config.min_ticks:,} ticks"
     session = metrics.session
     if session is None or state in OVER or state == State.STARTING:

@@ -109,6 +109,7 @@ class SessionView:
                 chart.thresholds.newest,
                 self._versions(),
                 time.time(),
+                over,
                 self.starter.failed,
             ),
             self._runs.view_model,
@@ -132,7 +133,7 @@ class SessionView:
         return Sources(
             session=self.run_id,
             folder=self.folder,
-            stale_seconds=self.config.stale_seconds,
+            config=self.config,
             metrics=lambda: self.poller.metrics,
             streams=lambda: {name: market.counters() for name, market in self.markets.items()},
             models=lambda: self._runs.models,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from streaming.errors import ConfigError
 from streaming.events import Code
 from tests.ui.test_page_views import COUNTERS
+from trainers.config import SessionConfig
 from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord
 from ui.alerts.rule_evaluator import LONGEST_STEP, RuleEvaluator, Transition
@@ -266,6 +267,9 @@ def test_a_default_rule_s_event_has_a_code(name: str) -> None:
 # ---- samples
 
 
+CONFIG = SessionConfig(stale_seconds=60.0)
+
+
 def session(state: str = "RUNNING", **tags: str) -> RunRecord:
     return RunRecord("s", state, tags, {"stream/overruns": 2.0}, 7)
 
@@ -277,7 +281,7 @@ def metrics(now: float = 1e12, **changes) -> SessionMetrics:
 
 def samples(metrics: SessionMetrics, models=None, **counters) -> Samples:
     stream = dataclasses.replace(COUNTERS, **counters)
-    return collect_samples(metrics, {"BTCUSDT": stream, "ETHUSDT": None}, models, 60.0)
+    return collect_samples(metrics, {"BTCUSDT": stream, "ETHUSDT": None}, models, CONFIG)
 
 
 def test_samples_are_metrics_statuses_and_counters() -> None:
@@ -296,9 +300,19 @@ def test_champions_and_baselines_have_samples_too() -> None:
     assert found["BTCUSDT", "majority", "status"] == "ERROR"
 
 
-def test_a_silent_stream_is_stale() -> None:
-    assert samples(metrics(), silent_seconds=61.0)["BTCUSDT", "stream", "status"] == "STALE"
-    assert samples(metrics(), silent_seconds=59.0)["BTCUSDT", "stream", "status"] == "CONNECTED"
+def test_states_have_the_words_that_the_page_shows() -> None:
+    flows, silent = samples(metrics(), silent_seconds=59.0), samples(metrics(), silent_seconds=61.0)
+    for symbol, who in (("BTCUSDT", "stream"), ("", "session"), ("BTCUSDT", "cnn")):
+        assert (flows[symbol, who, "state"], silent[symbol, who, "state"]) == ("live", "stalled")
+    failing = RunRecord("r", "RUNNING", {"status": "ERROR"}, {"live/edge": 0.02}, 7)
+    found = samples(metrics(learners={"BTCUSDT": {"cnn": failing}}))
+    assert found["BTCUSDT", "cnn", "state"] == "failed"
+
+
+def test_a_rule_from_before_states_had_one_word_is_taken_over() -> None:
+    rule = Rule(who="stream", what="status", how="is", value="STALE")
+    assert rule.text == "stream state is stalled"
+    assert Rule(who="cnn", what="status", how="is", value="ERROR").text == "cnn status is ERROR"
 
 
 def test_champions_are_those_of_the_registry() -> None:
@@ -333,11 +347,13 @@ def test_default_rules_are_on_and_fire_at_what_they_are_for() -> None:
     found: list[Transition] = evaluator.evaluate(
         DEFAULTS,
         {
-            Series("BTCUSDT", "cnn", "status"): "ERROR",
-            Series("BTCUSDT", "stream", "status"): "STALE",
+            Series("BTCUSDT", "cnn", "state"): "failed",
             Series("BTCUSDT", "cnn", "champion"): "2",
         },
         [event(Code.LEAK_ALARM, "labels leak, trust no score of this session")],
         0.0,
     )
+    stalled: Samples = {Series("BTCUSDT", "stream", "state"): "stalled"}
+    for at in (0.0, 10.0):
+        found += evaluator.evaluate(DEFAULTS, stalled, [], at)
     assert {change.key.rule for change in found} == set(DEFAULTS)

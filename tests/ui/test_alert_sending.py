@@ -16,6 +16,7 @@ from streaming.events import Code
 from tests.ui.page_world import free_port
 from tests.ui.test_page_views import COUNTERS
 from tests.ui.webhook import Webhook
+from trainers.config import SessionConfig
 from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord
 from ui.alerts.alert_service import (
@@ -47,7 +48,7 @@ class Market:
         sources = Sources(
             session="s1",
             folder=self.folder / "session",
-            stale_seconds=60.0,
+            config=SessionConfig(stale_seconds=60.0),
             metrics=self.metrics,
             streams=lambda: {"BTCUSDT": dataclasses.replace(COUNTERS, silent_seconds=self.silent)},
             models=self.models,
@@ -132,7 +133,7 @@ def test_an_error_is_sent_with_its_text(market: Market, webhook: Webhook) -> Non
     service = ready(market, webhook.address)
     market.status = "ERROR"
     market.evaluate(service)
-    assert "BTCUSDT cnn status is ERROR: boom <b>" in webhook.next()["message"]
+    assert "BTCUSDT cnn state is failed: boom <b>" in webhook.next()["message"]
 
 
 def test_silence_a_leak_and_a_promotion_are_sent_by_default(
@@ -141,7 +142,8 @@ def test_silence_a_leak_and_a_promotion_are_sent_by_default(
     service = ready(market, webhook.address)
     market.silent = 61.0
     market.evaluate(service)
-    assert "stream status is STALE" in webhook.next()["message"]
+    market.evaluate(service, 10)
+    assert "stream state is stalled" in webhook.next()["message"]
     market.log(Code.LEAK_ALARM, "labels leak (log E 7.0 after 300 bars)")
     market.evaluate(service)
     assert webhook.next()["message"].startswith("labels leak (log E 7.0")

@@ -64,7 +64,7 @@ def test_which_market_and_which_source_is_this(tab: Tab) -> None:
         tab.get_by_role("tab", name=name).click()
         expect(tab.get_by_text("SIMULATED", exact=True)).to_be_visible()
     tab.get_by_role("tab", name="Live").click()
-    expect(tab.get_by_text("paper only, no orders are sent")).to_be_visible()
+    expect(tab.get_by_text("paper only: no orders are sent")).to_be_visible()
 
 
 def test_is_the_model_making_money_after_costs(tab: Tab) -> None:

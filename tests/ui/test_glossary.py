@@ -11,8 +11,9 @@ from trainers.names import STREAM
 from trainers.scoring.metrics import DIRECTION
 from ui.evidence.evidence_view import COLUMNS
 from ui.server.assets import STATIC
-from ui.views.glossary import TERMS, WORDS, as_markdown
+from ui.views.glossary import TERMS, as_markdown
 from ui.views.glossary_page import glossary_page
+from ui.views.glossary_words import WORDS
 from ui.views.metric_cards import CARDS
 
 ROOT = Path(__file__).parents[2]

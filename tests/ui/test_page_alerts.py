@@ -66,8 +66,8 @@ def open_alerts(open_tab: OpenTab, page: Page, **options) -> Tab:
 def test_a_new_project_has_rules(changing_page: Page, open_tab: OpenTab, screenshots: Path) -> None:
     tab = open_alerts(open_tab, changing_page)
     for text in (
-        "any learner status is ERROR",
-        "stream status is STALE",
+        "any learner state is failed",
+        "stream state is stalled for 10 s",
         "session event is leak_alarm",
         "any learner champion changes",
     ):
@@ -102,6 +102,17 @@ def test_a_person_adds_a_rule_sees_it_fire_and_takes_it_out(
     tab.get_by_role("button", name="Remove: cnn live/accuracy > 0.5").click()
     expect(tab.locator("#alert-rules")).to_have_text("no rules: nothing is watched")
     assert tab.faults == []
+
+
+def test_an_example_fills_the_fields(cleared: Page, open_tab: OpenTab) -> None:
+    tab = open_alerts(open_tab, cleared)
+    tab.get_by_label("Example").select_option(label="any learner live/edge < 0 for 10 min")
+    tab.get_by_role("button", name="Add rule").click()
+    expect(rule_line(tab, "any learner live/edge < 0 for 10 min")).to_be_visible()
+    tab.get_by_label("Example").select_option(label="stream gaps rises")
+    expect(tab.get_by_label("Value")).to_be_hidden()
+    tab.get_by_role("button", name="Add rule").click()
+    expect(rule_line(tab, "stream gaps rises")).to_be_visible()
 
 
 def test_keyboard_alone_adds_a_rule(cleared: Page, open_tab: OpenTab) -> None:

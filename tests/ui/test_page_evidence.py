@@ -36,7 +36,7 @@ def test_learner_s_scores_are_mlflow_s_over_the_windows_that_differ(shown: Tab) 
     ] * 4  # fmt: skip
     assert cells(shown, re.compile("^cnn$")) == [
         "720",
-        *("-4.2", "-12.4 ± 9.1"),
+        *("-4.2", "n = 14: -12.4 ± 9.1"),
         *("55.1 ± 4.1", "54.2 ± 3.6"),
         *("0.6859", "0.6871 ± 0.0040"),
         *("+0.0051 ± 0.0093", "+0.0042 ± 0.0112"),

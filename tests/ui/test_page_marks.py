@@ -110,7 +110,10 @@ def test_click_on_a_cycle_opens_its_metrics(busy: World, tab: Tab, card: Tab) ->
     expect(card).to_contain_text(re.compile(r"Epochs\s*48"))
     expect(card).to_contain_text(re.compile(r"Episodes\s*96"))
     link = card.get_by_role("link", name="run in MLflow").first
-    assert link.get_attribute("href") == f"http://127.0.0.1:5000/#/runs/{busy.runs['cnn']}"
+    training_view = rf"http://127.0.0.1:5000/#/experiments/\d+/runs/{busy.runs['cnn']}"
+    expect(link).to_have_attribute(
+        "href", re.compile(rf"{training_view}\?workflowType=machine_learning")
+    )
 
 
 def test_cycle_card_by_keyboard(tab: Tab, card: Tab) -> None:

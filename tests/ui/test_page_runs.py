@@ -38,13 +38,14 @@ def test_sessions_are_listed_newest_first_with_their_learners(busy: World, runs:
     assert PARITY in rows[0][8]
     assert rows[4][1] == "session"
     assert "ran 15.5 min" in rows[4][8]
-    assert "parity not known yet" in rows[4][8]
+    assert "not replayed" in rows[4][8]
 
 
 def test_every_run_leads_to_mlflow_s_own_page(busy: World, runs: Tab) -> None:
     links = runs.locator("#runs a").evaluate_all("(links) => links.map((a) => a.href)")
-    assert f"http://127.0.0.1:5000/#/runs/{busy.runs['cnn']}" in links
-    assert f"http://127.0.0.1:5000/#/runs/{busy.earlier['session']}" in links
+    for run in (busy.runs["cnn"], busy.earlier["session"]):
+        view = rf"http://127.0.0.1:5000/#/experiments/\d+/runs/{run}\?workflowType=machine_learning"
+        assert [link for link in links if re.fullmatch(view, link)], "opens the training view"
     assert set(runs.locator("#runs a").evaluate_all("(l) => l.map((a) => a.rel)")) == {"noopener"}
 
 
@@ -85,7 +86,10 @@ def test_versions_have_their_aliases_and_audit_record(runs: Tab) -> None:
     assert "better than logistic (log E +3.21 against 3.00 needed" in texts[1]
     expect(model).to_contain_text("wait: not enough evidence yet")
     link = model.get_by_role("link", name="tickloop-btcusdt-cnn")
-    assert link.get_attribute("href") == "http://127.0.0.1:5000/#/models/tickloop-btcusdt-cnn"
+    assert (
+        link.get_attribute("href")
+        == "http://127.0.0.1:5000/#/models/tickloop-btcusdt-cnn?workflowType=machine_learning"
+    )
 
 
 def test_view_stays_over_a_reload(page: Page, open_tab: OpenTab, screenshots: Path) -> None:

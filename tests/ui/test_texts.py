@@ -9,6 +9,7 @@ import pytest
 from tests.ui.mlflow_runs import PARITY, PROMOTED, VERDICT
 from trainers.config import SessionConfig
 from trainers.names import Control, champion_name
+from trainers.states import State
 from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord
 from ui.controls.control_panel import controls
@@ -168,6 +169,8 @@ def test_ended_session_takes_no_control_but_start() -> None:
     ended = state_of(SessionMetrics(session=run(status_="FINISHED")))
     assert set(ended.whole["cannot"]) == set(Control) - {Control.START}
     assert "Start has it go on" in ended.texts["control.note"]
+    told = controls(SessionConfig(), tagged(), 0.65, {}, NOW, State.STOPPED)
+    assert set(told.whole["cannot"]) == set(Control) - {Control.START}, "before MLflow says it"
     metrics = SessionMetrics(session=run(status_="FINISHED"))
     failed = controls(SessionConfig(), metrics, 0.65, {}, NOW, failed="tickloop: resume: it runs")
     assert failed.texts["control.note"] == "it could not be started: tickloop: resume: it runs"
@@ -254,8 +257,8 @@ def test_runs_have_their_kind_and_what_a_replay_found() -> None:
     rows = run_rows([session(symbol="BTCUSDT"), replay], [learner, stray])
     assert set(rows) == {"s", "p", "c"}, "a learner of a session that is not listed is left out"
     assert rows["p"]["kind"] == "replay"
-    assert rows["p"]["note"].endswith(f"replay of ssssssss · parity {PARITY}")
-    assert rows["s"]["note"].endswith("parity not known yet")
+    assert rows["p"]["note"].endswith(f"replay of ssssssss · replay {PARITY}")
+    assert rows["s"]["note"].endswith("not replayed")
     cnn = rows["c"]
     assert [cnn[key] for key in ("session", "started", "name", "kind")] == [
         "s", 0, "cnn BTCUSDT", "learner",
@@ -272,10 +275,11 @@ def test_runs_have_the_state_of_their_session_and_champions_that_never_were_are_
 
     stopped = run("s", "FINISHED", session="s", state="stopped")
     served = learner("cnn.champion", "champion", live__scored=3.0)
+    served.tags["state"] = "live"
     never = learner("dqn.champion", "champion", live__scored=0.0)
     rows = run_rows([stopped], [learner("cnn"), served, never])
     assert {name: row["status"] for name, row in rows.items()} == {
-        "s": "stopped", "cnn": "paused", "cnn.champion": "paused",
+        "s": "stopped", "cnn": "stopped", "cnn.champion": "stopped",
     }  # fmt: skip
     (killed,) = run_rows([run("s", "KILLED", session="s", state="live")], []).values()
     assert killed["status"] == "failed"

@@ -89,7 +89,7 @@ def _replay_in(folder: Path, given: ReplayConfig, changes: dict[str, str], root:
         if what_if:
             say(side_by_side(recorded, check.newest, what_if))
             text = f"what if {what_if}: {replayer.cycles:,} cycles"
-        say(f"{replayer.speed:.0f} x real time", error=True)
+        say(f"replayed at {replayer.speed:.1f} times real time", error=True)
     except ReplayDiffersError as e:
         code, text = 3, str(e)
         if other := other_code(client.get_run(session).data.tags, root):

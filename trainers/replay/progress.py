@@ -46,7 +46,7 @@ class Progress:
         bar = "#" * round(WIDTH * share)
         return (
             f"replay [{bar:<{WIDTH}}] {share:4.0%}  {_clock(done)} of {_clock(self._total)}  "
-            f"{self.speed:.0f} x real time"
+            f"{self.speed:.1f} times real time"
         )
 
 

@@ -55,6 +55,8 @@ class RunRecord:
     started: float = 0.0  # Unix seconds
     ended: float | None = None  # Unix seconds
     steps: dict[str, int] = dataclasses.field(default_factory=dict)  # the step of each metric
+    experiment: str = ""  # its id
+    run_name: str = ""  # as MLflow shows it
 
     @property
     def name(self) -> tuple[str, str]:
@@ -259,6 +261,8 @@ def _record(run: Run) -> RunRecord:
         started=(run.info.start_time or 0) / 1000,
         ended=run.info.end_time / 1000 if run.info.end_time else None,
         steps={m.key: m.step for m in metrics if _is_number(m.value)},
+        experiment=run.info.experiment_id,
+        run_name=run.info.run_name or "",
     )
 
 

@@ -19,11 +19,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from trainers.config import SessionConfig
 from trainers.names import Tag
 from trainers.tracking.model_reader import ModelRecord
 from ui.alerts.alert_store import AlertData, AlertStore, HistoryEntry, Progress, new_id
 from ui.alerts.rule_evaluator import Key, RuleEvaluator, State, Transition
-from ui.alerts.rules import CHAMPION, STATUS
+from ui.alerts.rules import CHAMPION, STATE, STATUS
 from ui.alerts.samples import Samples, Series, collect_samples, new_events
 from ui.alerts.sender import Limits, Message, Sender
 from ui.live.market import Counters
@@ -45,7 +46,7 @@ class Sources:
     Attributes:
         session: the session's run id.
         folder: the session's folder.
-        stale_seconds: silence after which a stream is STALE.
+        config: the session's settings.
         metrics: returns what MLflow held when it was last read.
         streams: returns the counters of each symbol's stream.
         models: returns the registered models; None if they are not known.
@@ -53,7 +54,7 @@ class Sources:
 
     session: str
     folder: Path
-    stale_seconds: float
+    config: SessionConfig
     metrics: Callable[[], SessionMetrics]
     streams: Callable[[], Mapping[str, Counters | None]]
     models: Callable[[], list[ModelRecord] | None]
@@ -166,9 +167,7 @@ class AlertService:
     def _evaluate(self, now: float) -> None:
         sources, progress = self.sources, self.data.progress
         metrics = sources.metrics()
-        samples = collect_samples(
-            metrics, sources.streams(), sources.models(), sources.stale_seconds
-        )
+        samples = collect_samples(metrics, sources.streams(), sources.models(), sources.config)
         events = new_events(metrics, progress.last_event)
         transitions = self._evaluator.evaluate(self.data.rules, samples, events, now)
         entries = [
@@ -205,9 +204,9 @@ class AlertService:
         return SENDING if allowed else RATE_LIMITED
 
     def _text(self, transition: Transition) -> str:
-        """Return what is the case; of a status, with the learner's own text."""
+        """Return what is the case; of a state, with the learner's own text."""
         symbol, who, what = transition.series
-        run = self.sources.metrics().runs(symbol).get(who) if what == STATUS else None
+        run = self.sources.metrics().runs(symbol).get(who) if what in (STATUS, STATE) else None
         status = run.tags.get(Tag.STATUS_TEXT, "") if run else ""
         return transition.text + (f": {status[:TEXT_CHARS]}" if status else "")
 

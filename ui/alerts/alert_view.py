@@ -6,6 +6,9 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+from trainers.names import Status
+from trainers.states import OVER
+from trainers.states import State as RunState
 from ui.alerts.rule_evaluator import Key, State
 from ui.alerts.rules import (
     ANY,
@@ -14,6 +17,7 @@ from ui.alerts.rules import (
     CODES,
     EVENT,
     SESSION,
+    STATE,
     STATUS,
     STREAM,
     TEXTS,
@@ -24,6 +28,8 @@ from ui.alerts.samples import Series
 
 PHASES = ("firing", "pending", "resolved", "quiet")  # the most urgent first
 OFF, WAITING = "off", "waiting"
+# The states in which a session runs.
+STATES = [state for state in RunState if state not in OVER or state == RunState.FAILED]
 
 
 def rule_view(name: str, rule: Rule, states: dict[Key, State]) -> dict[str, Any]:
@@ -55,7 +61,8 @@ def choices(known: Iterable[Series]) -> dict[str, Any]:
     the empty one for any number), ``value`` the values by sample, ``at_once`` the operators that
     take neither a value nor a length of time.
     """
-    whats: dict[str, set[str]] = {ANY: {STATUS, CHAMPION}, STREAM: {STATUS}, SESSION: {EVENT}}
+    of_learners, of_session = {STATE, STATUS, CHAMPION}, {STATE, EVENT}
+    whats: dict[str, set[str]] = {ANY: of_learners, STREAM: {STATE}, SESSION: of_session}
     for series in known:
         whats.setdefault(series.who, set()).add(series.what)
         if series.who not in (STREAM, SESSION):
@@ -63,7 +70,7 @@ def choices(known: Iterable[Series]) -> dict[str, Any]:
     return {
         "what": {who: sorted(each, key=_texts_first) for who, each in whats.items()},
         "how": {what: operators_for(what) for what in (*TEXTS, "")},
-        "value": {EVENT: CODES},
+        "value": {EVENT: CODES, STATE: STATES, STATUS: [*Status]},
         "at_once": AT_ONCE,
     }
 

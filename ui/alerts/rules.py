@@ -1,6 +1,6 @@
 """An alert rule: a condition on one kind of sample, and how long it must last.
 
-any learner status is ERROR
+any learner state is failed
 cnn live/edge > 0 for 10 min
 stream gaps rises
 session event is leak_alarm
@@ -16,8 +16,7 @@ import math
 from streaming.errors import ConfigError
 from streaming.events import Code
 from streaming.settings import Settings, setting
-from trainers.names import Status
-from ui.live.market import STALE
+from trainers.states import State
 from ui.views.formatting import exact_duration
 
 ANY, STREAM, SESSION = "any", "stream", "session"
@@ -27,9 +26,18 @@ TEXTS = (STATUS, EVENT, CHAMPION, STATE)  # every other sample is a number
 NUMERIC = (">", ">=", "<", "<=")
 OPERATORS = (*NUMERIC, "is", "is not", "rises", "changes")
 AT_ONCE = ("rises", "changes")  # true at one evaluation only; they take neither value nor seconds
+# What the state of a stream was called before -> its state.
+STATE_OF_STATUS = {
+    "STALE": State.STALLED,
+    "RECONNECTING": State.STALLED,
+    "CONNECTING": State.STARTING,
+    "CONNECTED": State.LIVE,
+    "ENDED": State.ENDED,
+}
 CODES = tuple(code.value for code in Code)
 
 LONGEST = 200  # characters of a name or a text
+RECONNECT_SECONDS = 10.0  # a connection that was lost is back by then, as a rule
 STEADY_SECONDS = 60.0
 STEADIEST_SECONDS = 600.0
 
@@ -45,7 +53,7 @@ class Rule(Settings):
     """
 
     who: str = setting(ANY, "a learner's name, any (of them), stream or session")
-    what: str = setting("live/edge", "a metric; status, champion, event, state; a stream's counter")
+    what: str = setting("live/edge", "a metric; status, state, champion, event; a stream's counter")
     how: str = setting(">", "the comparison", choices=OPERATORS)
     value: str = setting("0", "a number, a text, or the code of an event")
     seconds: float = setting(0.0, "how long it must stay so", unit="s", low=0, high=86_400)
@@ -59,6 +67,10 @@ class Rule(Settings):
             if len(text) > LONGEST:
                 raise ConfigError(f"{name}: got {len(text)} characters; allowed: {LONGEST}")
         super().__post_init__()
+        if (self.who, self.what) == (STREAM, STATUS):  # a rule from before there was one state
+            object.__setattr__(self, "what", STATE)
+            word = STATE_OF_STATUS.get(self.value.upper(), self.value)
+            object.__setattr__(self, "value", word)
         if self.how in AT_ONCE:
             object.__setattr__(self, "value", "")
         if self.at_once:
@@ -162,8 +174,10 @@ def _text(value: Value) -> str:
 
 # The rules of a new project: shown in the page, and sent once there is an address.
 DEFAULTS = {
-    "learner-error": Rule(what=STATUS, how="is", value=Status.ERROR),
-    "stream-stale": Rule(who=STREAM, what=STATUS, how="is", value=STALE),
+    "learner-error": Rule(what=STATE, how="is", value=State.FAILED),
+    "stream-stale": Rule(
+        who=STREAM, what=STATE, how="is", value=State.STALLED, seconds=RECONNECT_SECONDS
+    ),
     "leak": Rule(who=SESSION, what=EVENT, how="is", value=Code.LEAK_ALARM),
     "champion": Rule(what=CHAMPION, how="changes", value=""),
 }

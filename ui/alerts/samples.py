@@ -12,12 +12,14 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from trainers.config import SessionConfig
 from trainers.names import CHAMPION_ALIAS, SIMULATED, SOURCE, Tag, model_name
 from trainers.tracking.model_reader import ModelRecord
 from ui.alerts.rules import CHAMPION, SESSION, STATE, STATUS, STREAM, Value
 from ui.live.header import OLD_SECONDS
 from ui.live.market import Counters
 from ui.mlflow.session_metrics import Event, SessionMetrics
+from ui.session_state import learner_state, session_state, stream_state
 
 NO_CHAMPION = "none"
 
@@ -42,7 +44,7 @@ def collect_samples(
     metrics: SessionMetrics,
     streams: Mapping[str, Counters | None],
     models: Iterable[ModelRecord] | None,
-    stale_seconds: float,
+    config: SessionConfig,
 ) -> Samples:
     """Return every sample that is known now.
 
@@ -50,15 +52,16 @@ def collect_samples(
         metrics: what MLflow held when it was last read.
         streams: the counters of each symbol's stream.
         models: the registered models; None if they are not known.
-        stale_seconds: silence after which a stream is STALE.
+        config: the session's settings.
     """
     if not metrics.running:
         return {}
     samples: Samples = {}
     for symbol, counters in streams.items():
         if counters is not None:
-            samples |= dict(_of_stream(symbol, counters, stale_seconds))
+            samples |= dict(_of_stream(symbol, counters, config))
     if metrics.age is not None and metrics.age <= OLD_SECONDS:
+        samples |= dict(_of_states(metrics, streams, config))
         samples |= dict(_of_metrics(metrics))
         if models is not None:
             samples |= dict(_of_champions(metrics, models))
@@ -71,17 +74,27 @@ def new_events(metrics: SessionMetrics, after: float) -> list[Event]:
 
 
 def _of_stream(
-    symbol: str, counters: Counters, stale_seconds: float
+    symbol: str, counters: Counters, config: SessionConfig
 ) -> Iterator[tuple[Series, Value]]:
-    yield Series(symbol, STREAM, STATUS), counters.status(stale_seconds)
+    yield Series(symbol, STREAM, STATE), stream_state(counters, config, None)
     for name, value in dataclasses.asdict(counters).items():
         if isinstance(value, int | float):
             yield Series(symbol, STREAM, name), float(value)
 
 
+def _of_states(
+    metrics: SessionMetrics, streams: Mapping[str, Counters | None], config: SessionConfig
+) -> Iterator[tuple[Series, Value]]:
+    session = session_state(metrics, streams, config, None)
+    yield Series("", SESSION, STATE), session
+    for symbol, runs in metrics.learners.items():
+        stream = stream_state(streams.get(symbol), config, None)
+        for who, run in runs.items():
+            yield Series(symbol, who, STATE), learner_state(run, session, stream)
+
+
 def _of_metrics(metrics: SessionMetrics) -> Iterator[tuple[Series, Value]]:
     if metrics.session:
-        yield Series("", SESSION, STATE), metrics.session.state
         for name, value in metrics.session.metrics.items():
             yield Series("", SESSION, name), value
     for symbol in {*metrics.learners, *metrics.champions, *metrics.baselines}:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from trainers.config import SessionConfig
 from trainers.names import CONTROL, CONTROL_ASKED, CONTROL_RESULT, Control, Status, Tag
+from trainers.states import State
 from trainers.tracking.model_reader import VersionRecord
 from ui.controls.current_values import VALUES, current_values
 from ui.mlflow.session_metrics import SessionMetrics
@@ -54,6 +55,7 @@ def controls(
     confidence: float,
     versions: Versions,
     now: float,
+    over: State | None = None,
     failed: str = "",
 ) -> ViewModel:
     """Return the state of every control.
@@ -64,18 +66,19 @@ def controls(
         confidence: the probability from which a forecast is a signal now.
         versions: the registered versions of each learner.
         now: unix seconds.
+        over: how the session ended; None while it runs.
         failed: why the session could not be resumed; empty if it was, or if nobody asked.
     """
     session = metrics.session
     found = {name: request_of(name, metrics, versions, now) for name in Control}
     texts: Texts = {f"control.{name}": request.text for name, request in found.items()}
     ended = f"it could not be started: {failed}" if failed else ENDED
-    texts["control.note"] = "" if metrics.running or session is None else ended
+    texts["control.note"] = ended if session and (over or not metrics.running) else ""
     return ViewModel(
         texts,
         {
             "asked": {str(k): [each.by, each.ts] for k, each in found.items() if each.text},
-            "cannot": cannot(metrics, [name for name, each in found.items() if each.open]),
+            "cannot": cannot(metrics, [name for name, each in found.items() if each.open], over),
             "values": current_values(config, metrics, confidence),
             "paused": _paused(metrics),
         },
@@ -144,14 +147,14 @@ def _move(
     return taken._replace(text=f"being made{which}: {learner}, taken{cycle}", open=True)
 
 
-def cannot(metrics: SessionMetrics, open_: list[Control]) -> dict[str, str]:
+def cannot(metrics: SessionMetrics, open_: list[Control], over: State | None) -> dict[str, str]:
     """Return why some controls cannot be asked for now.
 
     Returns:
         control -> the reason; ``promote SYMBOL.LEARNER`` and ``rollback SYMBOL.LEARNER`` are those
         of one learner.
     """
-    if not metrics.running:
+    if over or not metrics.running:
         reason = ENDED if metrics.session else WAITING
         nothing = metrics.session is None
         return {str(name): reason for name in Control if name != Control.START or nothing}

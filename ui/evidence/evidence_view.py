@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 
@@ -11,7 +12,7 @@ from trainers.scoring.metrics import WINDOWS
 from trainers.scoring.promotion.eprocess import LEAK_ALPHA
 from trainers.tracking.reader import RunRecord
 from ui.evidence.ledger_scores import LedgerScores
-from ui.mlflow.session_metrics import SessionMetrics, is_agent
+from ui.mlflow.session_metrics import SessionMetrics, is_agent, never_served
 from ui.views.formatting import (
     NO_TRADES,
     NOT_APPLICABLE,
@@ -30,13 +31,14 @@ from ui.views.verdict_text import by_interval, verdict_text
 from ui.views.view_model import Texts, ViewModel
 
 NONE_YET = "none yet"
+AGENT = "an agent: it gives no probability"
 
 # The label has the unit, the cells do not.
-EDGE = Line("edge", "edge over best baseline, nats", nats, NONE_YET)
+EDGE = Line("edge", "edge over best baseline, nats", nats, NONE_YET, of="scored")
 COLUMNS = (
-    Line("pnl_bps", "P&L after costs, bp", lambda value: f"{value:+,.1f}", NONE_YET),
-    Line("accuracy", "accuracy, %", lambda value: f"{100 * value:.1f}", NONE_YET),
-    Line("log_loss", "log-loss, nats", decimals, NONE_YET),
+    Line("pnl_bps", "P&L after costs, bp", lambda value: f"{value:+,.1f}", NONE_YET, of="trades"),
+    Line("accuracy", "accuracy, %", lambda value: f"{100 * value:.1f}", NONE_YET, of="scored"),
+    Line("log_loss", "log-loss, nats", decimals, NONE_YET, of="scored"),
     EDGE,
 )
 OF_FORECASTERS = ("accuracy", "log_loss", "edge")
@@ -71,7 +73,8 @@ def evidence(
         learners: the learners in the ledger, without the baselines.
     """
     runs = metrics.runs(symbol)
-    names = list(dict.fromkeys([*learners, *metrics.learners.get(symbol, {}), *runs]))
+    found = dict.fromkeys([*learners, *metrics.learners.get(symbol, {}), *runs])
+    names = [name for name in found if not (is_champion(name) and never_served(runs.get(name)))]
     texts: Texts = {}
     rows = []
     for name in names:
@@ -92,6 +95,7 @@ def evidence(
             "scores": {
                 "rows": rows,
                 "learners": ours,
+                "forecasters": [name for name in ours if not is_agent(runs.get(name))],
                 "challengers": challengers,
                 "windows": windows_of(ledger.span_seconds),
                 "columns": [[column.key, column.label] for column in COLUMNS],
@@ -104,13 +108,17 @@ def evidence(
 
 
 def _scores(name: str, metrics: Mapping[str, float], baseline: bool, *, agent: bool) -> Texts:
-    """Return the texts of one row of the table, by window and column."""
+    """Return the texts of one row of the table, by window and column.
+
+    A baseline is what a learner is compared with: its scores are shown whatever they stand on.
+    """
     texts = {}
     for prefix in WINDOW_LABELS:
         within = {key.removeprefix(prefix): v for key, v in metrics.items() if _in(key, prefix)}
         for column in COLUMNS:
             missing = (agent and column.key in OF_FORECASTERS) or (baseline and column is EDGE)
-            text = NOT_APPLICABLE if missing else column.text(within)
+            line = dataclasses.replace(column, of="") if baseline else column
+            text = NOT_APPLICABLE if missing else line.text(within)
             texts[f"e.{name}.{prefix}{column.key}"] = text
     scored = metrics.get("live/scored")
     none = NOT_APPLICABLE if agent else NONE_YET
@@ -126,14 +134,21 @@ def _pays(name: str, run: RunRecord | None, ledger: LedgerScores) -> Texts:
     """Return the texts of a learner's break-even panel."""
     metrics = run.metrics if run else {}
     costs, agent = ledger.costs.get(name), is_agent(run)
-    no_accuracy = "an agent: it gives no probability" if agent else UNSCORED
     return {
         f"p.{name}.verdict": _account_verdict(metrics, costs),
         **{f"p.{name}.{times}": _money(costs[times] if costs else None) for times in range(3)},
-        f"p.{name}.each": NOT_APPLICABLE if agent else _accuracy_verdict(metrics),
-        f"p.{name}.needed": _needed(metrics),
-        f"p.{name}.reached": Line("live/accuracy", "", percent, no_accuracy).text(metrics),
+        **({f"p.{name}.each": AGENT} if agent else _each_bar(name, metrics)),
         f"v.{name}": verdict_text(run.tags.get(Tag.VERDICT) if run else None),
+    }
+
+
+def _each_bar(name: str, metrics: Mapping[str, float]) -> Texts:
+    """Return what a forecaster's probabilities would be worth if one were in and out each bar."""
+    reached = Line("live/accuracy", "", percent, UNSCORED, of="live/scored")
+    return {
+        f"p.{name}.each": _accuracy_verdict(metrics),
+        f"p.{name}.needed": _needed(metrics),
+        f"p.{name}.reached": reached.text(metrics),
     }
 
 
@@ -195,6 +210,6 @@ def _control(ledger: LedgerScores) -> Texts:
     state = "ALARM" if peak >= threshold else "AT CHANCE"
     return {
         "leak": state,
-        "leak.text": f"log E {now:+.2f}, highest {peak:.2f}; the alarm is at {threshold:.2f}."
+        "leak.text": f"log E {now:+z.2f}, highest {peak:.2f}; the alarm is at {threshold:.2f}."
         f" {count(bars)} bars judged.",
     }

@@ -59,7 +59,7 @@ def _book(book: Book | None, decimals: int) -> Texts:
     bid, ask = (f"{price:,.{decimals}f}" for price in (book.bid, book.ask))
     tilt = book.imbalance
     return {
-        "stream.book": f"{bid} / {ask}, spread {book.spread_bps:.2g} bp",
+        "stream.book": f"{bid} / {ask}, spread {book.spread_bps:.2g}\u00a0bp",
         "stream.imbalance": "no sizes" if tilt is None else f"{100 * tilt:+.0f} %",
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from streaming.events import Code
 from trainers.config import SessionConfig
 from trainers.names import Tag, champion_name
 from trainers.tracking.reader import RunRecord
@@ -46,12 +47,25 @@ def cards(
         )
         shown.append(_card(name, run.metrics if run else {}))
     texts["stream.missed"] = _missed(learners.values())
-    return ViewModel(texts, {"cards": shown, "events": newest_events(metrics.events)})
+    return ViewModel(
+        texts,
+        {
+            "cards": shown,
+            "events": newest_events(metrics.events, several=len(config.symbol_list) > 1),
+        },
+    )
 
 
-def newest_events(events: list[Event]) -> list[dict[str, Any]]:
-    """Return the session's last events, newest first."""
-    last = sorted(events, key=lambda event: event.ts, reverse=True)[:EVENTS_SHOWN]
+def newest_events(events: list[Event], *, several: bool = False) -> list[dict[str, Any]]:
+    """Return the session's last events, newest first.
+
+    Args:
+        events: those that MLflow holds.
+        several: whether there are several markets. Their cycles, which the cards show anyway,
+            would push all else out.
+    """
+    told = [event for event in events if not (several and event.code == Code.CYCLE)]
+    last = sorted(told, key=lambda event: event.ts, reverse=True)[:EVENTS_SHOWN]
     return [{"ts": round(event.ts, 1), "code": event.code, "text": event.text} for event in last]
 
 
@@ -78,7 +92,6 @@ def _learner(name: str, run: RunRecord | None, warming: str) -> Texts:
     headline, *others = card_of(name, metrics).lines
     known = headline.key in metrics
     return {
-        f"{name}.status": tags.get(Tag.STATUS) or "WAITING",
         f"{name}.text": tags.get(Tag.STATUS_TEXT, ""),
         f"{name}.{headline.key}": headline.text(metrics) if known or not warming else warming,
         f"{name}.note": _note(run) if run and known else "",

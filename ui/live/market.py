@@ -23,7 +23,6 @@ from streaming.ticks import LATE, NS_PER_S, Side, Ticks, make_ticks
 from ui.chart.candles import WARMUP, Row, candles_of, rows_of
 
 RATE_BARS = 10
-STALE = "STALE"
 SIDES: dict[int, str] = {Side.BOUGHT: "buy", Side.SOLD: "sell"}
 
 
@@ -65,12 +64,6 @@ class Counters:
     lag_ms: float | None
     silent_seconds: float | None  # since the last message
     book: Book | None = None  # None where the source has no quotes
-
-    def status(self, stale_seconds: float) -> str:
-        """Return the connection's state, or STALE if it is open but silent."""
-        silent = self.silent_seconds or 0.0
-        stale = self.connection == "CONNECTED" and silent > stale_seconds
-        return STALE if stale else self.connection
 
 
 class Market:

@@ -13,7 +13,7 @@ import math
 import time
 from typing import Any
 
-from trainers.names import LearnerKind, Tag
+from trainers.names import Kind, LearnerKind, Tag
 from trainers.tracking.reader import RunRecord
 from ui.views.view_model import Rows
 
@@ -101,6 +101,12 @@ def _events(text: str) -> list[Event]:
     except (ValueError, TypeError, KeyError, AttributeError):
         return []
     return [event for event in events if math.isfinite(event.ts)]
+
+
+def never_served(run: RunRecord | None) -> bool:
+    """Return whether a run is that of a champion that there was none of, or there is no run."""
+    champion = run is not None and run.tags.get(Tag.KIND) == Kind.CHAMPION
+    return run is None or (champion and not run.metrics.get("live/scored"))
 
 
 def is_agent(run: RunRecord | None) -> bool:

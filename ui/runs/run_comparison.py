@@ -72,9 +72,12 @@ def cycle_card(
         cycle: the cycle.
     """
     return [
-        {"learner": name, "run": run.run_id, "lines": _lines(reader, name, run, cycle)}
+        {
+            "learner": name, "run": run.run_id, "experiment": run.experiment,
+            "lines": _lines(reader, name, run, cycle),
+        }
         for name, run in runs.items()
-    ]
+    ]  # fmt: skip
 
 
 def _lines(reader: SessionReader, name: str, run: RunRecord, cycle: int) -> list[list[str]]:

@@ -9,7 +9,7 @@ from trainers.names import Kind, Tag
 from trainers.states import State, over_of
 from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord
-from ui.mlflow.session_metrics import is_agent
+from ui.mlflow.session_metrics import is_agent, never_served
 from ui.views.formatting import (
     NO_TRADES,
     NOT_APPLICABLE,
@@ -27,10 +27,10 @@ from ui.views.verdict_text import describe
 from ui.views.view_model import Rows
 
 SCORES = (
-    Line("live/accuracy", "Live accuracy", percent, UNSCORED),
-    Line("live/edge", "Edge, nats", nats, UNSCORED),
-    Line("live/win_rate", "Win rate", percent, NO_TRADES),
-    Line("live/pnl_bps", "P&L after costs", bp, NO_TRADES),
+    Line("live/accuracy", "Live accuracy", percent, UNSCORED, of="live/scored"),
+    Line("live/edge", "Edge, nats", nats, UNSCORED, of="live/scored"),
+    Line("live/win_rate", "Win rate", percent, NO_TRADES, of="live/trades"),
+    Line("live/pnl_bps", "P&L after costs", bp, NO_TRADES, of="live/trades"),
 )
 OF_FORECASTERS = ("live/accuracy", "live/edge")
 
@@ -39,27 +39,33 @@ def run_rows(sessions: Iterable[RunRecord], learners: Iterable[RunRecord]) -> Ro
     """Return a record of each run, by run id.
 
     A record has the ids of the run and of its session, ``started`` in unix seconds, which orders
-    them, and texts: name, kind, status, cycles, scores and a note.
+    them, and texts: name, kind, status, cycles, scores and a note; run and experiment are the name
+    and the place of the run in MLflow.
     """
     rows: Rows = {}
+    ended: dict[str, State] = {}  # the sessions that are over; so are their learners
     for run in sessions:
+        if over := over_of(run.tags.get(Tag.STATE), run.state):
+            ended[run.run_id] = over
         kind: str = Kind.REPLAY if Tag.REPLAY_OF in run.tags else Kind.SESSION
         scores = ["", "", "", ""]
-        name = f"{run.params.get('source', '')} {run.tags.get(Tag.SYMBOL, '')}".strip()
+        name = f"{run.params.get('source', '')} {_markets(run)}".strip()
         rows[run.run_id] = _row(run, run.run_id, name, kind, scores, _session_note(run))
     for run in learners:
         scores = _scores(run)
         session = run.tags.get(Tag.SESSION, "")
-        if session in rows and not _never_served(run):
+        if session in rows and not never_served(run):
             name = " ".join(reversed(run.name))
             kind = run.tags.get(Tag.KIND, "")
             rows[run.run_id] = _row(run, session, name, kind, scores, _learner_note(run))
+            rows[run.run_id]["status"] = ended.get(session, rows[run.run_id]["status"])
     return rows
 
 
-def _never_served(run: RunRecord) -> bool:
-    """Return whether a run is that of a champion that there was none of."""
-    return run.tags.get(Tag.KIND) == Kind.CHAMPION and not run.metrics.get("live/scored")
+def _markets(run: RunRecord) -> str:
+    """Return a session's markets: the first one, and how many there are besides."""
+    first, *others = run.tags.get(Tag.SYMBOL, "").split(",")
+    return f"{first} and {len(others)} more" if others else first
 
 
 def _scores(run: RunRecord) -> list[str]:
@@ -71,11 +77,12 @@ def _row(
     run: RunRecord, session: str, name: str, kind: str, scores: Sequence[str], note: str
 ) -> dict[str, Any]:
     tag = run.tags.get(Tag.STATE)
-    state = over_of(tag, run.state) or tag or run.tags.get(Tag.STATUS, State.LIVE)
+    state = over_of(tag, run.state) or tag or State.LIVE
     cycles = UNKNOWN if run.cycle is None else count(run.cycle)
     return {
         "id": run.run_id, "session": session, "started": round(run.started), "name": name,
         "kind": kind, "status": state, "cycles": cycles, "scores": scores, "note": note,
+        "run": run.run_name or name, "experiment": run.experiment,
     }  # fmt: skip
 
 
@@ -86,7 +93,8 @@ def _session_note(run: RunRecord) -> str:
         parts.append(f"ran {duration(run.ended - run.started)}")
     if original := run.tags.get(Tag.REPLAY_OF):
         parts.append(f"replay of {original[:8]}")
-    parts.append(f"parity {run.tags.get(Tag.PARITY, UNKNOWN)}")
+    parity = run.tags.get(Tag.PARITY)
+    parts.append(f"replay {parity}" if parity else "not replayed")
     return " · ".join(parts)
 
 
@@ -95,27 +103,32 @@ def _learner_note(run: RunRecord) -> str:
     return f"champion: version {champion}" if champion else run.tags.get(Tag.STATUS_TEXT, "")
 
 
-def model_rows(models: Iterable[ModelRecord], learners: dict[str, str]) -> list[dict[str, Any]]:
+def model_rows(
+    models: Iterable[ModelRecord], learners: dict[str, str], runs: Iterable[RunRecord] = ()
+) -> list[dict[str, Any]]:
     """Return the registered models.
 
     Args:
         models: the models in the store.
         learners: name of a model -> this session's learner that it belongs to.
+        runs: the runs that made them.
     """
+    experiments = {run.run_id: run.experiment for run in runs}
     return [
         {
             "name": model.name,
             "learner": learners.get(model.name, ""),
-            "versions": [_version(version) for version in model.versions],
+            "versions": [_version(version, experiments) for version in model.versions],
         }
         for model in models
     ]
 
 
-def _version(version: VersionRecord) -> dict[str, Any]:
+def _version(version: VersionRecord, experiments: dict[str, str]) -> dict[str, Any]:
     return {
         "version": version.version,
         "run": version.run_id,
+        "experiment": experiments.get(version.run_id, ""),
         "created": clock(version.created),
         "aliases": version.aliases,
         "audit": [audit_text(entry) for entry in version.audit],

@@ -38,9 +38,10 @@ class RunsView:
         """
         if time.monotonic() - self._at < READ_SECONDS:
             return
-        rows = run_rows(self._reader.sessions(), self._reader.newest_learner_runs())
+        learners = self._reader.newest_learner_runs()
+        rows = run_rows(self._reader.sessions(), learners)
         self.models = self._reader.models()
-        models = model_rows(self.models, self._learners(metrics))
+        models = model_rows(self.models, self._learners(metrics), learners)
         texts = {
             f"v.{symbol}.{name}": verdict_text(run.tags.get(Tag.VERDICT))
             for symbol, runs in metrics.learners.items()

@@ -17,8 +17,9 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.responses import HTMLResponse, Response
 
-from ui.views.glossary import TERMS, WORDS
+from ui.views.glossary import TERMS
 from ui.views.glossary_page import glossary_page
+from ui.views.glossary_words import WORDS
 
 STATIC = Path(__file__).parents[1] / "static"
 STYLES = ("base.css", "live.css", "tables.css", "alerts.css", "access.css")

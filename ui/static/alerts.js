@@ -5,6 +5,7 @@
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId, element } = Tickloop;
   const ADDRESS = "live/alerts";
+  const NAMES = { any: "any learner", stream: "stream", session: "session" };
   const utc = (seconds) => new Date(seconds * 1000).toISOString();
 
   const chip = (text) => {
@@ -14,22 +15,58 @@
   };
 
   /* A time, for people and for machines. */
-  const time = (seconds, text) => {
-    const made = element("time", text ?? utc(seconds).slice(0, 19).replace("T", " "));
+  const time = (seconds, form = "full") => {
+    const made = element("time", Tickloop.time[form](seconds));
     made.dateTime = utc(seconds);
     return made;
   };
+
+  /* Rules that many want: who, what, how, value, minutes. */
+  const EXAMPLES = [
+    ["any", "live/edge", "<", "0", "10"],
+    ["any", "live/drawdown", ">", "50", ""],
+    ["any", "live/missed_rate", ">", "0.01", "1"],
+    ["stream", "lag_ms", ">", "1000", "1"],
+    ["stream", "gaps", "rises", "", ""],
+    ["any", "state", "is", "failed", ""],
+  ];
 
   class AlertsView {
     constructor() {
       this.form = byId("rule");
       this.form.onsubmit = (event) => this.add(event);
+      this.form.elements.example.onchange = (event) => this.fill(event.target);
+      this.offerExamples();
+      Tickloop.time.onChange(() => this.load());
       this.form.elements.who.onchange = () => this.offerSamples();
       this.form.elements.what.oninput = () => this.offerOperators();
       this.form.elements.how.onchange = () => this.hideUnused();
+      this.form.elements.what.onfocus = ({ target }) => target.select();
       byId("address").onsubmit = (event) => this.save(event);
       byId("address-test").onclick = () => this.test();
       byId("address-remove").onclick = () => this.setAddress("");
+    }
+
+    offerExamples() {
+      const name = ([who, what, how, value, minutes]) =>
+        [NAMES[who], what, how, value, minutes && `for ${minutes} min`].filter(Boolean).join(" ");
+      this.form.elements.example.append(...EXAMPLES.map((rule, i) => new Option(name(rule), i)));
+    }
+
+    /* Put an example into the fields, to be changed and added. */
+    fill(select) {
+      const [who, what, how, value, minutes] = EXAMPLES[select.value] ?? [];
+      select.value = "";
+      if (!who) return;
+      const fields = this.form.elements;
+      fields.who.value = who;
+      fields.what.value = what;
+      this.offerSamples();
+      fields.how.value = how;
+      fields.value.value = value;
+      fields.stays.value = minutes;
+      fields.unit.value = "60";
+      this.hideUnused();
     }
 
     async load() {
@@ -37,6 +74,7 @@
       if (alerts.error) return; // the page shows itself that its connection is lost
       byId("alerts-broken").hidden = !alerts.broken;
       byId("alerts-broken").textContent = alerts.broken;
+      for (const zone of document.querySelectorAll("#view-alerts .zone")) zone.textContent = Tickloop.time.zone();
       this.offer(alerts.choices);
       const rules = alerts.rules.map((rule) => this.rule(rule));
       if (!rules.length) rules.push(element("li", "no rules: nothing is watched", "none"));
@@ -54,7 +92,7 @@
       const about = element("span", rule.whose, "about");
       if (rule.phase === "waiting") about.textContent = "nothing to compare with yet";
       else if (rule.since && rule.phase !== "quiet") {
-        about.append(rule.whose ? " since " : "since ", time(rule.since, utc(rule.since).slice(11, 19)));
+        about.append(rule.whose ? " since " : "since ", time(rule.since, "clock"));
       }
       const buttons = element("span", undefined, "buttons for-operator");
       buttons.append(this.toggle(rule), this.remover(rule));
@@ -102,14 +140,12 @@
     /* ---- what the form offers */
 
     offer(choices) {
-      const first = !this.choices;
+      if (!this.choices) this.form.elements.what.value = "live/edge";
       this.choices = choices;
-      const names = { any: "any learner", stream: "stream", session: "session" };
-      const { who, what } = this.form.elements;
+      const { who } = this.form.elements;
       const chosen = who.value || "any";
-      who.replaceChildren(...Object.keys(choices.what).map((name) => new Option(names[name] ?? name, name)));
+      who.replaceChildren(...Object.keys(choices.what).map((name) => new Option(NAMES[name] ?? name, name)));
       who.value = choices.what[chosen] ? chosen : "any";
-      if (first) what.value = "live/edge";
       this.offerSamples();
     }
 

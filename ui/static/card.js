@@ -4,15 +4,21 @@
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId, element } = Tickloop;
 
-  /* A link into MLflow's own UI, or the bare id where it does not run. */
-  Tickloop.runLink = (run, text) => {
-    const base = Tickloop.mlflow;
-    if (!base) return element("code", run.slice(0, 8));
+  /* A link into MLflow's own UI, or only the text where it does not run. Without workflowType it
+     opens its GenAI view at first; an address without the experiment loses what stands behind it. */
+  Tickloop.mlflowLink = (path, text) => {
+    if (!Tickloop.mlflow) return element("span", text);
     const link = element("a", text);
-    link.href = `${base}/#/runs/${encodeURIComponent(run)}`;
+    link.href = `${Tickloop.mlflow}/#/${path}?workflowType=machine_learning`;
     link.target = "_blank";
     link.rel = "noopener";
     return link;
+  };
+
+  Tickloop.runLink = ({ experiment, id }, text) => {
+    if (!Tickloop.mlflow) return element("code", id.slice(0, 8));
+    const within = experiment ? `experiments/${encodeURIComponent(experiment)}/` : "";
+    return Tickloop.mlflowLink(`${within}runs/${encodeURIComponent(id)}`, text);
   };
 
   class CycleCard {
@@ -65,10 +71,10 @@
       body.replaceChildren(...answer.map((learner) => this.learner(learner)));
     }
 
-    learner({ learner, run, lines }) {
+    learner({ learner, run, experiment, lines }) {
       const section = element("section");
       const heading = element("h3", learner);
-      heading.append(Tickloop.runLink(run, "run in MLflow"));
+      heading.append(Tickloop.runLink({ id: run, experiment }, "run in MLflow"));
       const list = element("dl");
       for (const [label, text] of lines) list.append(element("dt", label), element("dd", text));
       section.append(heading, lines.length ? list : element("p", "nothing logged in this cycle", "none"));

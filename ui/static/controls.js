@@ -76,12 +76,6 @@
       if (cannot || paused !== undefined) this.enable();
     }
 
-    /* What keeps training from going on; empty if nothing does. */
-    state() {
-      if (this.cannot.stop && !this.cannot.start) return "ended";
-      return this.paused ? "paused" : "";
-    }
-
     /* One button: Pause while training runs, else Resume. */
     toggle(paused) {
       this.paused = paused;

@@ -95,6 +95,9 @@
       }
       const percent = (value) => (value === null ? null : 100 * value);
       const of = (key) => new Map([...this.rows].map(([cycle, row]) => [cycle, percent(row[key])]));
+      for (const mark of document.querySelectorAll("[data-line]")) {
+        mark.hidden = ![...this.rows.values()].some((row) => row[mark.dataset.line] !== null);
+      }
       this.chart.show([
         { key: "accuracy", points: of("accuracy"), colour: 0 },
         { key: "win rate", points: of("winRate"), colour: 1 },

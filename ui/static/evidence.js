@@ -13,7 +13,7 @@
       this.edges = new Map();
       this.bets = new Map();
       this.edgeChart = new Tickloop.CycleChart("edges", (value) => value.toFixed(4));
-      this.betChart = new Tickloop.CycleChart("bets", (value) => value.toFixed(2));
+      this.betChart = new Tickloop.CycleChart("bets", (value) => value.toFixed(2).replace(/^-0\.00$/, "0.00"));
       this.cells = []; // ends of the keys of a row's texts
     }
 
@@ -38,7 +38,7 @@
       if (bets) draw("bets", () => this.drawBets());
     }
 
-    setScores({ rows, learners, challengers, windows, columns }) {
+    setScores({ rows, learners, forecasters, challengers, windows, columns }) {
       this.cells = columns.flatMap(([key]) => Object.keys(windows).map((prefix) => prefix + key));
       this.windows = Object.keys(windows).length;
       document.querySelector("#scores thead").replaceChildren(...this.head(columns, Object.values(windows)));
@@ -46,7 +46,7 @@
       const of = (kind) => rows.filter((row) => row.kind === kind).map(({ name }) => this.row(name, kind));
       const baselines = of("baseline");
       body.replaceChildren(...of("learner"), ...(baselines.length ? [this.divider()] : []), ...baselines);
-      byId("pays").replaceChildren(...learners.map((name) => this.pays(name)));
+      byId("pays").replaceChildren(...learners.map((name) => this.pays(name, forecasters.includes(name))));
       byId("verdicts").replaceChildren(...challengers.map((name) => this.panel.sentence(`v.${name}`, name)));
       this.panel.find();
     }
@@ -76,7 +76,8 @@
 
     row(name, kind) {
       const row = element("tr", undefined, kind);
-      const head = element("th", name);
+      const head = element("th", kind === "baseline" ? undefined : name);
+      if (kind === "baseline") head.append(Tickloop.label("span", name, name));
       head.scope = "row";
       row.append(head, place("td", `e.${name}.scored`, "n"));
       this.cells.forEach((cell, i) => {
@@ -85,7 +86,8 @@
       return row;
     }
 
-    pays(name) {
+    /* An agent gives no probability: there is no accuracy to compare. */
+    pays(name, forecaster) {
       const section = element("section");
       section.setAttribute("aria-label", `Break-even of ${name}`);
       const bars = element("div", undefined, "bars");
@@ -105,8 +107,9 @@
         element("h4", "The paper account, as it trades"),
         place("p", `p.${name}.verdict`, "note-text"), bars, account,
         element("h4", "If one were in and out each bar"),
-        place("p", `p.${name}.each`, "note-text"), each
+        place("p", `p.${name}.each`, "note-text")
       );
+      if (forecaster) section.append(each);
       return section;
     }
 

@@ -89,9 +89,8 @@
 
     showTitle() {
       const text = (key) => this.panel.texts.get(key) ?? "";
-      const lost = text("link").toLowerCase().replace("live", "");
-      const state = lost || this.controls.state();
-      this.title.show(text("price"), this.symbol, state, text("alerts"));
+      const state = text("link") || text("state");
+      this.title.show(text("price"), this.symbol, state === "live" ? "" : state, text("alerts"));
     }
 
     /* What charts and links have to know before they are drawn. */
@@ -122,6 +121,7 @@
       document.body.classList.add("tl-ready");
       this.candles.set(message);
       this.viewport.begun(continues);
+      if (!continues && message.texts?.["over.title"]) this.viewport.showLastCycle();
       this.trades.begin(this.candles.decimals);
       this.mini.set(cycles ?? []);
       Tickloop.showConnection(this.panel, true);

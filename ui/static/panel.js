@@ -6,6 +6,8 @@
   const FEW = /^n = /; // a score of few samples, which is not bold
   const NUMBER = /^[-+\d]/; // a text that begins otherwise is prose, such as "not known yet"
 
+  Tickloop.isNumber = (text) => NUMBER.test(text);
+
   class Panel {
     constructor() {
       this.texts = new Map();

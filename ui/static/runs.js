@@ -37,6 +37,7 @@
 
     /* Newest session first, each followed by its learners. */
     sorted() {
+      const inMarket = ({ name }) => name.split(" ").reverse().join(" "); // market, then learner
       const start = (row) => this.rows.get(row.session)?.started ?? row.started;
       const depth = (row) => (TOP.includes(row.kind) ? 0 : 1);
       return [...this.rows.values()].sort(
@@ -44,7 +45,7 @@
           start(b) - start(a) ||
           (a.session < b.session ? -1 : a.session > b.session ? 1 : 0) ||
           depth(a) - depth(b) ||
-          (a.name < b.name ? -1 : 1)
+          (inMarket(a) < inMarket(b) ? -1 : 1)
       );
     }
 
@@ -72,8 +73,14 @@
     list() {
       const sorted = this.sorted();
       byId("runs").replaceChildren(...sorted.map((row) => this.nodes.get(row.id)));
-      const offered = sorted.map(({ id, name, kind }) => ({ id, label: `${name} · ${kind} ${id.slice(0, 8)}` }));
-      this.compare.offer(offered, this.pair(sorted));
+      this.compare.offer(this.named(sorted), this.pair(sorted));
+    }
+
+    /* Runs with the names that they have in MLflow; those with the same one are told apart by their ids. */
+    named(rows) {
+      const count = new Map();
+      for (const { run } of rows) count.set(run, (count.get(run) ?? 0) + 1);
+      return rows.map(({ id, run }) => ({ id, label: count.get(run) > 1 ? `${run} · ${id.slice(0, 8)}` : run }));
     }
 
     /* The newest learner and itself in the session before; else the learner beside it. */
@@ -93,9 +100,9 @@
       const cell = element("td");
       cell.append(status);
       const link = element("td");
-      link.append(Tickloop.runLink(row.id, row.id.slice(0, 8)));
+      link.append(Tickloop.runLink(row, row.id.slice(0, 8)));
       line.append(head, element("td", row.kind), cell, element("td", row.cycles, "n"));
-      for (const text of row.scores) line.append(element("td", text, "n"));
+      for (const text of row.scores) line.append(element("td", text, Tickloop.isNumber(text) ? "n" : "n no-number"));
       line.append(element("td", row.note, "about"), link);
       return line;
     }
@@ -105,22 +112,13 @@
       const title = name || learner.slice(learner.lastIndexOf(".") + 1);
       section.setAttribute("aria-label", `Model ${title}`);
       const heading = element("h3");
-      heading.append(name ? this.modelLink(name) : element("span", title));
+      heading.append(name ? Tickloop.mlflowLink(`models/${encodeURIComponent(name)}`, name) : element("span", title));
       if (learner) heading.append(...this.decisions(name, title, learner));
       section.append(heading);
       if (learner) section.append(this.panel.sentence(`v.${learner}`, "verdict of the evidence"));
       section.append(...versions.map((version) => this.version(version)));
       if (!versions.length) section.append(element("p", NO_MODEL, "none"));
       return section;
-    }
-
-    modelLink(name) {
-      if (!Tickloop.mlflow) return element("span", name);
-      const link = element("a", name);
-      link.href = `${Tickloop.mlflow}/#/models/${encodeURIComponent(name)}`;
-      link.target = "_blank";
-      link.rel = "noopener";
-      return link;
     }
 
     decisions(name, title, learner) {
@@ -137,7 +135,7 @@
       });
     }
 
-    version({ version, run, created, aliases, audit }) {
+    version({ version, run, experiment, created, aliases, audit }) {
       const entry = element("div", undefined, "version");
       const head = element("p");
       head.append(element("b", `version ${version}`));
@@ -146,7 +144,7 @@
         chip.dataset.s = alias;
         head.append(chip);
       }
-      head.append(element("span", `registered ${created} UTC`), Tickloop.runLink(run, "run in MLflow"));
+      head.append(element("span", `registered ${created} UTC`), Tickloop.runLink({ id: run, experiment }, "run in MLflow"));
       const record = element("ol");
       record.append(...audit.map((text) => element("li", text)));
       if (!audit.length) record.append(element("li", "no audit record yet", "none"));

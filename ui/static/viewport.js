@@ -4,6 +4,7 @@
   const L = window.LightweightCharts;
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId } = Tickloop;
+  const FEW_CANDLES = 60; // after the last cycle
   const LENGTHS = [1, 5, 15, 60, 300]; // of a candle, s
   const MOST = 900; // candles of a range
   const FEW = 12;
@@ -39,6 +40,12 @@
       this.wanted = null;
       this.onceBegun?.();
       this.mark();
+    }
+
+    /* Of a session that is over: its last cycle, where the stream ran on after it. */
+    showLastCycle() {
+      const last = Math.max(...[...this.candles.marks.cycles.values()].map(({ time }) => time));
+      if (Number.isFinite(last) && this.candles.last - last > FEW_CANDLES * this.seconds) this.goTo(last);
     }
 
     setLength(seconds) {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from ui.views.glossary_words import BASELINES, WORDS, Term
 
 HEAD = """# Glossary
 
@@ -13,89 +13,6 @@ half-width of a 95 % interval, where one is known. A learner of your own adds `t
 the names that it reports.
 """
 
-
-class Term(NamedTuple):
-    """One metric.
-
-    Attributes:
-        unit: what it counts or is measured in.
-        meaning: one or two sentences; with the formula, where there is one.
-    """
-
-    unit: str
-    meaning: str
-
-
-WORDS = {
-    "bar": Term(
-        "",
-        "One second of the market: its first, highest, lowest and last price, its volume.",
-    ),
-    "baseline": Term(
-        "",
-        "A rule without a model, or a simple one, that forecasts beside the learners: what is"
-        " not better than the best of them is worth nothing.",
-    ),
-    "break-even": Term(
-        "",
-        "Where a trade's costs eat its profit: the account's profit at 0, 1 and 2 times the "
-        "costs, and the accuracy from which being in and out at each bar would pay "
-        "(`live/break_even`).",
-    ),
-    "calibration": Term(
-        "",
-        "Whether a forecast of 60 % comes true in 60 % of cases. Each dot holds a tenth of "
-        "the bars; on the diagonal the forecasts are honest.",
-    ),
-    "candle": Term("", "The bars of 1 s to 5 min drawn as one; what is learned from are the bars."),
-    "challenger": Term(
-        "",
-        "The version that may become champion: of a running session, the learner itself.",
-    ),
-    "champion": Term(
-        "",
-        "The registered version that serves. It forecasts beside the learner, and never learns.",
-    ),
-    "confidence": Term(
-        "share",
-        "A forecast is a signal from this probability on: BUY at 65 % or more, SELL at 35 % "
-        "or less. In between the account keeps its position.",
-    ),
-    "cycle": Term("", "One training of all learners: every 30 s of market time."),
-    "forecast": Term(
-        "share",
-        "The probability that the next close is higher, written down before it is known. An "
-        "agent gives an action instead.",
-    ),
-    "half-width": Term("", "After ±: the true value lies within it in 95 of 100 cases."),
-    "imbalance": Term(
-        "%",
-        "Size offered to buy at the best bid less that to sell at the best ask, over both. Above 0"
-        " the next move is more often up.",
-    ),
-    "paper account": Term(
-        "",
-        "An account on paper: it follows a learner's signals, and sends no orders.",
-    ),
-    "permuted-label control": Term(
-        "",
-        "A model that learns from shuffled labels. It can know nothing: if it does, forecasts"
-        " and labels are mixed up somewhere, and no score is to be trusted.",
-    ),
-    "previous": Term("", "The version that was champion before; a roll back has it serve again."),
-    "promote": Term(
-        "",
-        "Register the learner as it is now, and have that version serve as champion.",
-    ),
-    "quote": Term(
-        "quote currency",
-        "The highest price at which somebody wants to buy, the best bid, and the lowest to sell,"
-        " the best ask. The spread between them is what a trade of each costs.",
-    ),
-    "roll back": Term("", "Have the previous champion serve again."),
-    "SMA": Term("quote currency", "Simple moving average: the mean of the last 20 or 50 closes."),
-    "test-then-train": Term("", "Each forecast is scored before its bar is learned from."),
-}
 
 STREAM = {
     "stream/ticks": Term("trades", "Trades received since the session began."),
@@ -221,9 +138,10 @@ PROMOTION = {
     "promotion/bars": Term("bars", "Bars on which the challenger has been compared."),
 }  # fmt: skip
 
-TERMS: dict[str, Term] = STREAM | LIVE | TRAIN | PROMOTION
+TERMS: dict[str, Term] = BASELINES | STREAM | LIVE | TRAIN | PROMOTION
 SECTIONS = (
     ("Words", WORDS),
+    ("Baselines", BASELINES),
     ("Live: from forecasts made before their label existed", LIVE),
     ("Stream", STREAM),
     ("Train: of the last training, no evidence", TRAIN),

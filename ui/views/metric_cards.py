@@ -97,7 +97,7 @@ CARDS = {
             *MONEY,
             LIVE_ACCURACY,
             EDGE,
-            Line("train/accuracy", "Accuracy on seen data", percent),
+            Line("train/accuracy", "Train accuracy", percent),
             Line("train/loss", "Train loss", decimals),
             Line("train/epochs", "Epochs", count),
             Line("train/learning_rate", "Learning rate", plain),

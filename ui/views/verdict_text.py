@@ -53,7 +53,7 @@ def _evidence(verdict: Mapping[str, Any]) -> str:
     log_e, threshold = _number(verdict, "log_e"), _number(verdict, "log_threshold")
     if log_e is not None:
         against = f" against {threshold:.2f} needed" if threshold is not None else ""
-        parts.append(f"log E {log_e:+.2f}{against}")
+        parts.append(f"log E {log_e:+z.2f}{against}")
     if (bars := _number(verdict, "bars")) is not None:
         parts.append(f"{count(bars)} bars")
     if verdict.get("against"):
