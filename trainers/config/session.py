@@ -105,6 +105,9 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
         "learners separated by commas, by name or as module:Class; none records the stream only",
     )
     learner: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    shards: int = setting(
+        0, "processes that train the markets; 0: one for each core, at most 4", low=0, high=64
+    )
     parity: bool = setting(
         True, "once it has ended by itself, replay the session at low priority and tag it with the"
         " result; earlier sessions that were ended by hand are replayed while it runs",
@@ -136,6 +139,14 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
         if self.learners.strip() in ("", "none"):
             return []
         return [name.strip() for name in self.learners.split(",")]
+
+    def phase_of(self, market: str) -> float | None:
+        """Return where in each interval a market's cycles are due, as a share of the interval.
+
+        The markets of a session share the interval out; one that is alone has no phase.
+        """
+        markets = self.symbol_list
+        return markets.index(market) / len(markets) if len(markets) > 1 else None
 
     @property
     def flat(self) -> dict[str, Any]:
