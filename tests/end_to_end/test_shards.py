@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.end_to_end.main_job import MainJob, replayed
-from trainers.names import Tag
+from trainers.names import Tag, model_name
 from trainers.recording.decision_log import read_decisions, was_left
 from trainers.recording.files import DECISIONS, SUMS, of_market
 
@@ -29,7 +29,7 @@ def test_a_session_of_two_trainers_ends_whole_and_replays(tmp_path):
     sums = [json.loads(line)["cycle"] for line in (session / SUMS).read_text().splitlines()]
     assert sums == [1, 2]
     assert {version.name for version in job.client.search_registered_models()} == {
-        f"tickloop-sim-ar1-{market}-{learner}" for market in MARKETS for learner in ("cnn", "dqn")
+        model_name("sim:ar1", market, learner) for market in MARKETS for learner in ("cnn", "dqn")
     }
     code, out, err = replayed(job.folder, "--session", session.name, "--runs", "false")
     assert code == 0, err + out

@@ -123,9 +123,9 @@ def leave_nothing_behind(client: MlflowClient, session: Path) -> None:
 
 def _deliver_all(client: MlflowClient, path: Path) -> None:
     with contextlib.closing(Outbox(path)) as outbox:
-        while (batch := outbox.first()) is not None:
-            deliver(client, batch)
-            outbox.delivered()
+        while batches := outbox.next():
+            deliver(client, batches)
+            outbox.delivered(batches)
 
 
 def _record_files(session: Path) -> list[Path]:

@@ -37,7 +37,7 @@ class CommandHandler:
         market: the market's symbol.
         log: the market's decision log.
         ledger: the market's ledger.
-        run_ids: the MLflow run ids by learner.
+        run_ids: the MLflow run ids by learner, of those that are logged.
         writer: writes metrics and tags to these runs.
         say: reports an event, given its code and a text.
 
@@ -74,13 +74,10 @@ class CommandHandler:
                     text = f"{self._market}: computed again after a restart, {differs}"
                     self._say(Code.NOT_REPRODUCED, text)
             case RunUpdate():
-                self._writer.log(
-                    self._run_ids[command.learner],
-                    command.step,
-                    command.metrics,
-                    command.tags,
-                    command.wall_ms,
-                )
+                if (run_id := self._run_ids.get(command.learner)) is not None:
+                    self._writer.log(
+                        run_id, command.step, command.metrics, command.tags, command.wall_ms
+                    )
             case Happened():
                 self._say(command.code, f"{self._market} {command.text}")
             case CandidateWanted() | RollbackWanted():

@@ -45,8 +45,8 @@ from trainers.tracking.tracker import RunWriter
 class Runs(Protocol):
     """The MLflow runs of a market's learners."""
 
-    def make(self, learner: str, kind: Kind, learner_kind: str) -> str:
-        """Return the run id of a learner; create its run if there is none."""
+    def make(self, learner: str, kind: Kind, learner_kind: str) -> str | None:
+        """Return the run id of a learner, made if there is none; None if it is not logged."""
 
 
 class RunningCycle:
@@ -83,7 +83,7 @@ class LiveMarket:
     Attributes:
         market: the market's symbol.
         stream: the market's rings.
-        run_ids: the MLflow run ids by learner.
+        run_ids: the MLflow run ids by learner, of those that are logged.
         control_seq: number of the last request in the log; 0 if there is none.
         resumed_from: a text that says where a resumed market continues; empty for a new market.
 
@@ -107,8 +107,9 @@ class LiveMarket:
         self._credit = CreditWriter(session, self.market)
         self._ledger = Ledger(session, self.market, trainer.roster.names)
         self.run_ids = {
-            runner.name: runs.make(runner.name, kind, runner.learner.kind)
+            runner.name: run_id
             for kind, runner in trainer.roster.by_kind()
+            if (run_id := runs.make(runner.name, kind, runner.learner.kind)) is not None
         }
         self._handler = CommandHandler(
             session, self.market, log, self._ledger, self.run_ids, writer, say
