@@ -42,6 +42,7 @@ LOOP_SECONDS = 0.05
 QUICK_SECONDS = 0.001  # ... after a bar of a market that waits for the forecast
 PROGRESS_SECONDS = 2.0
 CLOSE_SECONDS = 1.5
+MOST_SHOWN = 5  # markets in a line of progress
 
 # The events that are also printed for the person who started the session.
 PRINTED = (
@@ -215,7 +216,7 @@ class Trainer:
         if not self._left and self._shard.over:
             self._left = True
             self._leave()
-        if self._left and (self._part is None or self._part.all_left()):
+        if self._left and not self.stopped and (self._part is None or self._part.all_left()):
             if self._part is not None:
                 self._part.log(0, {Tag.STATE: State.ENDED})
             return True
@@ -228,8 +229,6 @@ class Trainer:
         why = "all cycles are done" if done else "the stream is over"
         self._say(Code.DONE, f"{why}: {'; '.join(market.outcome for market in markets)}")
         self._register()
-        for market in markets:
-            market.leave()
 
     # ---- promotion
 
@@ -251,9 +250,11 @@ class Trainer:
             self.markets[arrival.symbol].install(event)
 
     def _register(self) -> None:
-        """Register a version of every learner, once the session's cycles are done."""
+        """Register a version of every learner, until told to stop; then another process does it."""
         self._promotion.wait()
         for market in self.markets.values():
+            if self.stopped:
+                return
             found = register_learners(
                 self.client, self.session.name, market.trainer, market.run_ids
             )
@@ -261,6 +262,7 @@ class Trainer:
                 say(text)
                 if version:
                     self._say(Code.REGISTERED, text)
+            market.leave()
 
     # ---- events
 
@@ -284,7 +286,10 @@ class Trainer:
         self._told = time.monotonic()
         need = self.config.min_ticks
         found = [(market.market, market.stream.n_ticks) for market in waiting]
-        words = ", ".join(f"{symbol} {min(ticks, need)}/{need}" for symbol, ticks in found)
+        shown = sorted(found, key=lambda one: one[1])[:MOST_SHOWN]
+        words = ", ".join(f"{symbol} {min(ticks, need)}/{need}" for symbol, ticks in shown)
+        if len(found) > MOST_SHOWN:
+            words += f" and {len(found) - MOST_SHOWN} more markets"
         nothing_came, self._found = found == self._found, found
         why = f" ({reason})" if nothing_came and (reason := hindrance(self.session)) else ""
         say(f"gathering ticks for the first cycle: {words}{why}")
