@@ -25,16 +25,20 @@ class Shard:
     """Lets markets take turns.
 
     Args:
-        markets: the markets, in the session's order.
+        markets: the markets, in the session's order; ``add`` adds more.
 
     Attributes:
         markets: the markets by symbol.
     """
 
-    def __init__(self, markets: Iterable[LiveMarket]) -> None:
+    def __init__(self, markets: Iterable[LiveMarket] = ()) -> None:
         self.markets = {market.market: market for market in markets}
         self._due: deque[LiveMarket] = deque()
         self._running: LiveMarket | None = None
+
+    def add(self, market: LiveMarket) -> None:
+        """Add a market, the last in order."""
+        self.markets[market.market] = market
 
     @property
     def within_a_cycle(self) -> bool:

@@ -98,7 +98,7 @@ class Trainer:
         self._states = StateTags(self.config.stale_seconds, self._part)
         self._requests = Requests(session, self.stop)
         self._told, self._found = 0.0, [("", 0)]  # when progress was shown, and what
-        self._shard = Shard(())
+        self._shard = Shard()
         self._left = False  # whether nothing is left to do in this trainer's own markets
         self._rest, self._taken = LOOP_SECONDS, 0
 
@@ -127,8 +127,7 @@ class Trainer:
                 self._requests.carry_out(list(self.markets.values()), self._part, self._say)
                 self._install_champions()
             self._states.update(self.markets)
-            if (ended := shard.go_on()) is not None:
-                self._report(ended)
+            self._go_on()
             for market in self.markets.values():
                 self._carry_out(market)
             if self._is_over():
@@ -136,6 +135,11 @@ class Trainer:
             if not shard.busy:
                 self._show_progress()
                 time.sleep(self._pause())
+
+    def _go_on(self) -> None:
+        """Have the new bars forecast, and do a step of a cycle."""
+        if (ended := self._shard.go_on()) is not None:
+            self._report(ended)
 
     def _pause(self) -> float:
         """Return how long to rest, s: a market that waits for a forecast has the next bar soon."""
@@ -162,7 +166,11 @@ class Trainer:
 
     def _begin(self) -> None:
         """Begin or resume the markets; report where resumed ones continue."""
-        self._shard = Shard(self._take_up(symbol) for symbol in self._symbols)
+        for symbol in self._symbols:
+            if self.stopped:
+                return
+            self._shard.add(self._take_up(symbol))
+            self._go_on()  # those that are there need not wait for the others
         resumed = {symbol: market.resumed_from for symbol, market in self.markets.items()}
         if any(resumed.values()):
             where = ", ".join(f"{symbol} {since}" for symbol, since in resumed.items() if since)
