@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 
 from streaming.events import Code
 from trainers.tracking.outbox import Batch, Outbox
-from trainers.tracking.tracker import RunWriter, Tracker, deliver
+from trainers.tracking.tracker import FEW_OUTBOXES, RunWriter, Tracker, deliver
 
 DEADLINE = 20
 
@@ -102,6 +102,22 @@ def test_what_waits_for_the_store_goes_in_one_request_in_order_and_with_the_last
         point for step in range(5) for point in ((step, "a", step), (step, "b", -step))
     ]
     assert batch["tags"] == [{"key": "status", "value": "cycle 4"}]
+
+
+def test_with_many_markets_the_batches_of_a_cycle_go_in_one_request():
+    store = Recorder()
+    store.start()
+    try:
+        tracker = Tracker(store.client)
+        writers = [tracker.writer() for _ in range(FEW_OUTBOXES + 1)]
+        for run, writer in enumerate(writers):
+            writer.log(f"r{run}", 1, {}, {"status": "TRAINING"})
+            writer.log(f"r{run}", 1, {"a": 1.0}, {"status": "IDLE"})
+        assert tracker.close(DEADLINE)
+    finally:
+        store.stop()
+    assert sorted(batch["run_id"] for batch in store.batches) == [f"r{i}" for i in range(6)]
+    assert {batch["tags"][0]["value"] for batch in store.batches} == {"IDLE"}
 
 
 def test_tags_that_are_as_they_were_are_not_written_again():

@@ -29,6 +29,10 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 
+# With more outboxes than a few, a cycle's batches are gathered: half as many requests.
+FEW_OUTBOXES = 5
+GATHER_SECONDS = 0.5
+
 MOST_TOLD = 1000  # refused names; a learner may make up new ones for ever
 
 # Error codes for which a retry is useless: a bad name or value, a deleted run.
@@ -110,8 +114,7 @@ class Tracker:
         self._each_second: list[Callable[[], object]] = []
         self._tasks: collections.deque[Callable[[], object]] = collections.deque()
         self._away_since: float | None = None  # monotonic seconds; None while the store answers
-        self._wake = threading.Event()
-        self._closing = False
+        self._wake, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
         self._thread.start()
 
@@ -141,12 +144,16 @@ class Tracker:
         return sum(len(outbox) for outbox in self._outboxes)
 
     @property
+    def _closing(self) -> bool:
+        return self._closed.is_set()
+
+    @property
     def _is_done(self) -> bool:
         return self.behind == 0 and not self._tasks
 
     def close(self, timeout: float) -> bool:
         """Deliver queued batches for at most ``timeout`` s; return whether none is left."""
-        self._closing = True
+        self._closed.set()
         self._wake.set()
         self._thread.join(timeout)
         done = self._is_done
@@ -159,6 +166,8 @@ class Tracker:
         looked = 0.0
         while not (self._closing and self._is_done):
             self._wake.wait(POLL_SECONDS)
+            if len(self._outboxes) > FEW_OUTBOXES:
+                self._closed.wait(GATHER_SECONDS)
             self._wake.clear()
             try:
                 self._deliver()
