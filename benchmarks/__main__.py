@@ -17,7 +17,8 @@ from benchmarks.table import Row, render, save
 
 NAMES = (
     "feed", "ccxt", "pipeline", "lightning", "sb3", "mlflow", "agent", "learning",
-    "plasticity", "tapes", "books", "changes", "promotion", "scoring", "kills", "system", "page",
+    "plasticity", "tapes", "books", "changes", "promotion", "scoring", "kills", "system", "many",
+    "page",
 )  # fmt: skip
 
 

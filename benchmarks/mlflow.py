@@ -22,11 +22,12 @@ from benchmarks.table import Row
 from streaming.ingest import Ingest
 from streaming.ticks import Ticks
 from trainers.config import SessionConfig, session_folder
+from trainers.engine.commands import CycleDone
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.roster import make_roster
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.files import DECISIONS, MARKET_OUTBOX, of_market
-from trainers.session.trainer.live_market import LiveMarket
+from trainers.session.market.live_market import LiveMarket
 from trainers.session.trainer.session_part import SessionPart
 from trainers.tracking.runs.lifecycle import start_session
 from trainers.tracking.runs.run_ids import RunIds
@@ -53,10 +54,10 @@ class Rig:
         before, found = self.tracker.write_seconds, []
         for second in np.split(ticks, len(ticks) // PER_SECOND):  # each bar is forecast when new
             self.ingest.push(second)
-            found.append(self.market.advance())
+            found.append(self._go_on())
         trainer = self.market.trainer
         trainer.wanted = not any(found)  # the last tick may lie just before it is due
-        found.append(self.market.advance())
+        found.append(self._go_on())
         (done,) = (one for one in found if one is not None)
         self.part.cycle_done(done.cycle, done.wall_ms)
         deadline = time.monotonic() + 30
@@ -64,6 +65,14 @@ class Rig:
             time.sleep(0.005)
         assert not self.tracker.behind
         return self.tracker.write_seconds - before
+
+    def _go_on(self) -> CycleDone | None:
+        """Let the market do what is due; return what its cycle came to, if one ran."""
+        self.market.take()
+        done = None
+        while self.market.running or self.market.due:
+            done = self.market.step()
+        return done
 
 
 @contextmanager

@@ -34,7 +34,7 @@ UNITLESS = {
     "speed", "tick_cache", "seed", "cycles", "min_ticks", "confidence", "cnn_learning_rate",
     "cnn_updates", "cnn_batch_size", "cnn_weight_decay", "dqn_learning_rate", "dqn_updates",
     "dqn_batch_size", "dqn_gamma", "dqn_tau", "dqn_memory", "dqn_epsilon_decay",
-    "dqn_epsilon_min", "page_port", "mlflow_ui_port",
+    "dqn_epsilon_min", "page_port", "mlflow_ui_port", "shards",
 }  # fmt: skip
 
 

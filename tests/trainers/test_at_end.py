@@ -7,9 +7,11 @@ import pytest
 from tests.trainers.world import SYMBOL, World
 from trainers.config import SessionConfig
 from trainers.learners.registry import baselines_of, learners_of
-from trainers.promotion.at_end import trainer_of
+from trainers.promotion.at_end import trainer_of, unregistered
 from trainers.promotion.registry import version_of, versions_of
 from trainers.promotion.versions import register_learners
+from trainers.recording.decision_log import DecisionLog
+from trainers.recording.files import DECISIONS, of_market
 from trainers.tracking.model_reader import audit_of
 
 LEARNERS = {"learners": "cnn,dqn", "dqn_updates": 5, "cnn_updates": 5}
@@ -63,3 +65,15 @@ def test_each_learner_gets_a_version_that_tells_its_session_and_cycle(ended, cli
 
 def test_a_market_without_a_whole_cycle_has_nothing_to_register(tmp_path):
     assert trainer_of(tmp_path, SessionConfig(), SYMBOL) is None
+
+
+def test_markets_that_their_trainers_have_left_are_registered_already(tmp_path):
+    config = SessionConfig(symbols="AAAUSDT,BBBUSDT,CCCUSDT,DDDUSDT")
+    logged = {"AAAUSDT": ["began"], "BBBUSDT": ["began", "left", "segment"],
+              "CCCUSDT": ["began", "left", "began"]}  # fmt: skip
+    for market, entries in logged.items():
+        log = DecisionLog(of_market(tmp_path, market, DECISIONS))
+        for entry in entries:
+            log.write(entry)
+        log.close()
+    assert unregistered(tmp_path, config) == ["AAAUSDT", "CCCUSDT", "DDDUSDT"]

@@ -14,9 +14,10 @@ from streaming.counters import ConnectionState
 from streaming.events import Code
 from streaming.ticks import AFTER_GAP
 from tests.trainers.world import SYMBOL, Failing, Spy, World, second, seconds_of
-from trainers.engine.cycles import due_after
+from trainers.config import SessionConfig
+from trainers.engine.cycles import due_after, second_due
 from trainers.engine.runners.learner_runner import LONGEST_REST
-from trainers.session.trainer.live_stream import wait_for_rings
+from trainers.session.market.live_stream import wait_for_rings
 
 STEP = 30
 
@@ -41,18 +42,37 @@ def make_logged(make, root, client):
 # ---- the grid
 
 
-@given(st.integers(1, 10**6), st.lists(st.integers(0, 200), max_size=30))
-def test_cycles_stay_on_a_grid_and_the_next_one_lies_ahead_within_a_step(start, steps):
-    due, now = 0, start
-    first = start + STEP
+@given(
+    st.integers(1, 10**6),
+    st.none() | st.floats(0, 1, exclude_max=True),
+    st.lists(st.integers(0, 200), max_size=30),
+)
+def test_cycles_stay_on_a_grid_and_the_next_one_lies_ahead_within_a_step(start, phase, steps):
+    first = due = second_due(start, STEP, phase)
+    now = start
     for step in steps:
         now += step
         before, due = due, due_after(due, now, STEP)
-        if before == 0:
-            first = now + STEP
         assert (due - first) % STEP == 0
         assert now < due
         assert due <= max(now, before) + STEP
+
+
+@given(st.integers(1, 10**6), st.floats(0, 1, exclude_max=True))
+def test_with_a_phase_the_grid_is_the_same_whenever_the_first_cycle_began(now, phase):
+    due = second_due(now, STEP, phase)
+    assert due % STEP == int(phase * STEP)
+    assert STEP // 2 <= due - now < STEP // 2 + STEP
+
+
+def test_a_market_that_is_alone_has_its_second_cycle_an_interval_after_the_first():
+    assert SessionConfig().phase_of("BTCUSDT") is None
+    assert second_due(100, STEP, None) == 100 + STEP
+
+
+def test_the_markets_of_a_session_share_the_interval_out():
+    config = SessionConfig(symbols="AAAUSDT,BBBUSDT,CCCUSDT,DDDUSDT")
+    assert [config.phase_of(name) for name in config.symbol_list] == [0, 0.25, 0.5, 0.75]
 
 
 def test_a_cycle_asked_for_before_its_time_moves_nothing():
@@ -385,15 +405,33 @@ def test_stream_metrics_are_those_of_the_cycle(make):
     assert metrics["rejected"] == metrics["gaps"] == metrics["late"] == 0
 
 
-def test_the_end_of_a_tape_and_what_came_after_the_last_cycle_are_seen(make):
+def test_the_end_of_a_tape_needs_one_more_cycle_for_what_came_after_the_last(make):
     world = make(Spy())
     world.run(20)
-    assert not world.live.has_new
     world.market(3)
-    assert world.live.has_new
-    assert not world.live.stream.ended
+    assert not world.advance()
+    assert not world.live.over
     world.ingest.stats["state"] = ConnectionState.ENDED
-    assert world.live.stream.ended
+    assert world.advance()
+    assert (world.trainer.cycle, world.live.over) == (2, True)
+    assert not world.advance()
+
+
+def test_the_end_of_a_tape_that_the_last_cycle_has_seen_needs_none(make):
+    world = make(Spy())
+    world.run(20)
+    world.ingest.stats["state"] = ConnectionState.ENDED
+    assert not world.advance()
+    assert (world.trainer.cycle, world.live.over) == (1, True)
+
+
+def test_a_market_whose_cycles_are_done_takes_no_more_bars(make):
+    world = make(Spy(), cycles=2)
+    assert world.run(30) == [20, 30]
+    taken = world.trainer.next_bar
+    assert (world.trainer.cycle, world.live.over) == (2, True)
+    assert world.run(30) == []
+    assert world.trainer.next_bar == taken
 
 
 def test_a_cache_that_overtakes_a_slow_forecast_does_not_end_the_training(make):

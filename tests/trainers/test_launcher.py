@@ -25,24 +25,26 @@ from trainers.session.processes import launcher, restarts
 restarts.Restarts._new_delays = staticmethod(lambda: iter(lambda: 0.0, 1))
 lives = Path(sys.argv[1]) / "lives"
 
-def trainer(session, launcher):
-    with lives.open("a") as file:
-        file.write("x")
-    n = len(lives.read_text())
+def trainer(session, launcher, markets):
+    own = lives.with_name(f"lives of {markets[0]}")
+    for path in (lives, own):
+        with path.open("a") as file:
+            file.write("x")
+    n = len(own.read_text())
     {does}
     os._exit(0)
 
-sys.exit(launcher.Launcher(Path(sys.argv[1]), trainer).run())
+sys.exit(launcher.Launcher(Path(sys.argv[1]), {shares}, trainer).run())
 """
 
 
-def start(folder, does):
-    code = CODE.replace("{does}", does)
+def start(folder, does, shares=(("A",),)):
+    code = CODE.replace("{does}", does).replace("{shares}", repr(shares))
     return subprocess.Popen([sys.executable, "-c", code, str(folder)], cwd=ROOT)
 
 
-def lives(folder):
-    path = folder / "lives"
+def lives(folder, market=None):
+    path = folder / (f"lives of {market}" if market else "lives")
     return len(path.read_text()) if path.exists() else 0
 
 
@@ -88,3 +90,39 @@ def test_a_launcher_that_was_killed_leaves_a_fork_that_can_tell(tmp_path):
     launcher.wait()
     assert trainer.ppid() != launcher.pid  # what a trainer looks at (streaming.process)
     os.kill(trainer.pid, signal.SIGKILL)
+
+
+TWO = (("A", "C"), ("B",))
+
+
+def test_two_trainers_are_forked_and_the_one_that_was_killed_again(tmp_path):
+    does = "markets == ('B',) and n == 1 and os.kill(os.getpid(), 9)"
+    assert start(tmp_path, does, TWO).wait(30) == 0
+    assert (lives(tmp_path, "A"), lives(tmp_path, "B")) == (1, 2)
+    assert told(tmp_path) == ["trainer 2 of 2 ended (signal 9); starting it again in 0.0 s"]
+
+
+@pytest.mark.parametrize("code, wanted, often", [(2, 2, 1), (7, GAVE_UP, MOST_FAILURES)])
+def test_the_others_end_with_one_that_cannot_go_on(tmp_path, code, wanted, often):
+    does = f"time.sleep(60) if 'A' in markets else os._exit({code})"
+    assert start(tmp_path, does, TWO).wait(30) == wanted
+    assert (lives(tmp_path, "A"), lives(tmp_path, "B")) == (1, often)
+
+
+def test_one_that_is_done_is_not_forked_again_while_the_others_go_on(tmp_path):
+    does = "while 'A' in markets and not lives.with_name('go').exists(): time.sleep(0.01)"
+    launcher = start(tmp_path, does, TWO)
+    while not lives(tmp_path, "A") or len(psutil.Process(launcher.pid).children()) > 1:
+        time.sleep(0.01)
+    (tmp_path / "go").touch()
+    assert launcher.wait(30) == 0
+    assert (lives(tmp_path, "A"), lives(tmp_path, "B")) == (1, 1)
+
+
+def test_a_signal_reaches_all_of_them(tmp_path):
+    launcher = start(tmp_path, "time.sleep(60)", TWO)
+    while not (lives(tmp_path, "A") and lives(tmp_path, "B")):
+        time.sleep(0.01)
+    launcher.send_signal(signal.SIGTERM)
+    assert launcher.wait(30) == 0
+    assert (lives(tmp_path, "A"), lives(tmp_path, "B")) == (1, 1)

@@ -9,7 +9,7 @@ import pytest
 from trainers.config import SessionConfig
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.files import CONFIG, DECISIONS, MARKET_OUTBOX, OUTBOX, of_market
-from trainers.tracking.outbox import Batch, Outbox, left_in
+from trainers.tracking.outbox import MOST_METRICS, Batch, Outbox, left_in
 from trainers.tracking.tracker import Tracker
 from trainers.tracking.uploads import leave_nothing_behind, undelivered
 
@@ -39,11 +39,9 @@ def test_what_was_put_is_there_after_a_kill_in_order_and_with_every_bit(path):
         outbox.put(batch(step))
     # Killed here: nothing was closed.
     again = Outbox(path)
-    found = []
-    while (first := again.first()) is not None:
-        found.append(first)
-        again.delivered()
+    found = again.next()
     assert found == [batch(step) for step in range(5)]
+    again.delivered(found)
     assert path.stat().st_size == 0
 
 
@@ -105,5 +103,42 @@ def test_tags_still_to_be_removed_are_known_until_they_are(path):
     outbox = Outbox(path)
     outbox.put(Batch("r", 0, 0, {}, {"control_result/pause": "{}"}, {"control/pause": "1"}))
     assert Outbox(path).clearing() == {("control/pause", "1")}
-    outbox.delivered()
+    outbox.delivered(outbox.next())
     assert outbox.clearing() == set()
+
+
+def test_batches_of_one_run_go_together_as_far_as_a_request_holds_them():
+    outbox = Outbox(None)
+    big = {f"m{i}": 1.0 for i in range(MOST_METRICS // 2)}
+    for step in range(3):
+        outbox.put(Batch("r", step, 0, big, {"status": str(step)}, {}))
+        outbox.put(Batch("s", step, 0, {"a": 1.0}, {}, {}))
+    rounds = []
+    while found := outbox.next():
+        outbox.delivered(found)
+        rounds.append([(batch.run, batch.step) for batch in found])
+    assert rounds == [
+        [("r", 0), ("r", 1)],
+        [("s", 0), ("s", 1), ("s", 2)],
+        [("r", 2)],
+    ]
+
+
+def test_a_tag_is_removed_after_what_was_put_before_it_and_before_what_came_later():
+    outbox = Outbox(None)
+    for step, clears in enumerate(({}, {"control/pause": "1"}, {})):
+        outbox.put(Batch("r", step, 0, {}, {"status": str(step)}, clears))
+    rounds = []
+    while found := outbox.next():
+        outbox.delivered(found)
+        rounds.append([batch.step for batch in found])
+    assert rounds == [[0], [1], [2]]
+
+
+def test_what_was_put_during_a_delivery_stays():
+    outbox = Outbox(None)
+    outbox.put(batch(1))
+    found = outbox.next()
+    outbox.put(batch(2))
+    outbox.delivered(found)
+    assert outbox.next() == [batch(2)]

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from mlflow.tracking import MlflowClient
 
 from streaming.events import Code
-from trainers.tracking.outbox import Batch
-from trainers.tracking.tracker import Tracker, deliver
+from trainers.tracking.outbox import Batch, Outbox
+from trainers.tracking.tracker import FEW_OUTBOXES, RunWriter, Tracker, deliver
 
 DEADLINE = 20
 
@@ -83,7 +83,7 @@ def tracker(client, run):
     made.close(5)
 
 
-def test_one_log_is_one_batch_and_their_order_is_kept_though_the_store_comes_late(caplog):
+def test_what_waits_for_the_store_goes_in_one_request_in_order_and_with_the_last_tag(caplog):
     store = Recorder()
     tracker = Tracker(store.client)
     writer = tracker.writer()
@@ -96,15 +96,46 @@ def test_one_log_is_one_batch_and_their_order_is_kept_though_the_store_comes_lat
         assert tracker.close(DEADLINE)
     finally:
         store.stop()
-    found = [
-        (batch["metrics"][0]["step"], {m["key"]: m["value"] for m in batch["metrics"]},
-         batch["tags"])
-        for batch in store.batches
-    ]  # fmt: skip
-    assert found == [
-        (step, {"a": step, "b": -step}, [{"key": "status", "value": f"cycle {step}"}])
-        for step in range(5)
+    (batch,) = store.batches
+    points = [(m["step"], m["key"], m["value"]) for m in batch["metrics"]]
+    assert points == [
+        point for step in range(5) for point in ((step, "a", step), (step, "b", -step))
     ]
+    assert batch["tags"] == [{"key": "status", "value": "cycle 4"}]
+
+
+def test_with_many_markets_the_batches_of_a_cycle_go_in_one_request():
+    store = Recorder()
+    store.start()
+    try:
+        tracker = Tracker(store.client)
+        writers = [tracker.writer() for _ in range(FEW_OUTBOXES + 1)]
+        for run, writer in enumerate(writers):
+            writer.log(f"r{run}", 1, {}, {"status": "TRAINING"})
+            writer.log(f"r{run}", 1, {"a": 1.0}, {"status": "IDLE"})
+        assert tracker.close(DEADLINE)
+    finally:
+        store.stop()
+    assert sorted(batch["run_id"] for batch in store.batches) == [f"r{i}" for i in range(6)]
+    assert {batch["tags"][0]["value"] for batch in store.batches} == {"IDLE"}
+
+
+def test_tags_that_are_as_they_were_are_not_written_again():
+    outbox = Outbox(None)
+    writer = RunWriter(outbox, lambda: None)
+    writer.log("r", 1, {"a": 1.0}, {"status": "IDLE", "text": "one"})
+    writer.log("r", 2, {}, {"status": "IDLE", "text": "one"})
+    writer.log("r", 3, {"a": 2.0}, {"status": "IDLE", "text": "two"})
+    writer.log("s", 3, {}, {"status": "IDLE"})
+    writer.log("r", 4, {}, {"text": "one"})
+    found = []
+    while batches := outbox.next():
+        outbox.delivered(batches)
+        found += [(batch.run, batch.step, batch.tags) for batch in batches]
+    assert found == [
+        ("r", 1, {"status": "IDLE", "text": "one"}), ("r", 3, {"text": "two"}),
+        ("r", 4, {"text": "one"}), ("s", 3, {"status": "IDLE"}),
+    ]  # fmt: skip
 
 
 def test_logging_never_waits_for_a_store_that_is_away():
@@ -194,7 +225,7 @@ def test_a_task_that_fails_holds_up_no_other_and_all_are_done_at_the_end(tracker
 def refused_by(client, run, metrics, tags=None, clears=None):
     """What the store refuses of a batch, and the run after it."""
     batch = Batch(run, 1, 1000, metrics, tags or {}, clears or {})
-    return set(deliver(client, batch)), client.get_run(run).data
+    return set(deliver(client, [batch])), client.get_run(run).data
 
 
 def test_a_bad_name_takes_no_other_of_its_batch_along(client, run):
@@ -249,7 +280,7 @@ def test_a_run_that_is_gone_is_refused_without_a_look_at_each_metric(client, run
     client.delete_run(run)
     batch = Batch(run, 1, 1000, {f"m{i}": 1.0 for i in range(500)}, {}, {})
     started = time.process_time()
-    assert len(deliver(client, batch)) == 500
+    assert len(deliver(client, [batch])) == 500
     assert time.process_time() - started < 2
 
 

@@ -17,7 +17,7 @@ from trainers.engine.runners.roster import Roster
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.files import DECISIONS, of_market
 from trainers.recording.ledger import read_ledger
-from trainers.session.trainer.live_market import LiveMarket
+from trainers.session.market.live_market import LiveMarket
 from trainers.tracking.runs.lifecycle import start_session
 from trainers.tracking.runs.run_ids import RunIds
 from trainers.tracking.tracker import Tracker
@@ -130,9 +130,13 @@ class World:
 
     def advance(self):
         """Let the market do what is due; tell whether a cycle ran."""
-        done = self.live.advance()
-        self.done = done or self.done
-        return done is not None
+        self.live.take()
+        if not self.live.due:
+            return False
+        while (done := self.live.step()) is None:
+            self.live.take()
+        self.done = done
+        return True
 
     def reopen(self, *learners, baselines=()):
         """Go on as a trainer does that was started again after a kill."""

@@ -14,6 +14,7 @@ import pytest
 
 from tests.ui.mlflow_runs import typical
 from tests.ui.page_world import World, free_port
+from trainers.tracking import reader as reader_module
 from trainers.tracking.reader import NoSuchRunError, SessionReader, TrackingAwayError
 from ui.mlflow.poller import Poller
 
@@ -55,6 +56,15 @@ def server(world: World) -> Iterator[str]:
 def reader(monkeypatch: pytest.MonkeyPatch, uri: str) -> SessionReader:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     return SessionReader(Path("nowhere"))
+
+
+def test_runs_are_listed_page_by_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = reader(monkeypatch, world.uri)
+    whole = source.learner_runs(world.run_id), source.baseline_runs(world.run_id)
+    assert min(map(len, whole)) > 1
+    monkeypatch.setattr(reader_module, "PAGE_RUNS", 1)
+    assert (source.learner_runs(world.run_id), source.baseline_runs(world.run_id)) == whole
+    assert len(source.newest_learner_runs(most=1)) == 2  # a learner's and a champion's
 
 
 def test_direct_and_by_server_are_the_same(

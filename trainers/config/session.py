@@ -30,6 +30,8 @@ HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 LABELS = ("close", "mid")
 AUTO = "auto"
+# With more markets, MLflow's own UI would have hundreds of runs of baselines, and become slow.
+MOST_WITH_BASELINES = 4
 FEATURE_SETS = (AUTO, "classic", "flow", "book")
 
 
@@ -105,6 +107,14 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
         "learners separated by commas, by name or as module:Class; none records the stream only",
     )
     learner: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    log_baselines: str = setting(
+        AUTO, "whether the baselines have MLflow runs of their own (the ledger has them anyway);"
+        f" auto: in a session of at most {MOST_WITH_BASELINES} markets",
+        choices=(AUTO, "true", "false"),
+    )  # fmt: skip
+    shards: int = setting(
+        0, "processes that train the markets; 0: one for each core, at most 4", low=0, high=64
+    )
     parity: bool = setting(
         True, "once it has ended by itself, replay the session at low priority and tag it with the"
         " result; earlier sessions that were ended by hand are replayed while it runs",
@@ -136,6 +146,21 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
         if self.learners.strip() in ("", "none"):
             return []
         return [name.strip() for name in self.learners.split(",")]
+
+    @property
+    def logs_baselines(self) -> bool:
+        """Whether the baselines have MLflow runs."""
+        if self.log_baselines == AUTO:
+            return len(self.symbol_list) <= MOST_WITH_BASELINES
+        return self.log_baselines == "true"
+
+    def phase_of(self, market: str) -> float | None:
+        """Return where in each interval a market's cycles are due, as a share of the interval.
+
+        The markets of a session share the interval out; one that is alone has no phase.
+        """
+        markets = self.symbol_list
+        return markets.index(market) / len(markets) if len(markets) > 1 else None
 
     @property
     def flat(self) -> dict[str, Any]:

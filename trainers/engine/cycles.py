@@ -45,6 +45,8 @@ class Cycles:
         market: the market's symbol.
         roster: the runners that learn and are judged.
         forecasting: the first half, which holds the bars and the ledger.
+        phase: where in each interval the market's cycles are due, from 0 to below 1; None: an
+            interval after the first.
 
     Attributes:
         scorecard: the scores of all runners.
@@ -57,9 +59,14 @@ class Cycles:
     """
 
     def __init__(
-        self, config: TrainingConfig, market: str, roster: Roster, forecasting: Forecasting
+        self,
+        config: TrainingConfig,
+        market: str,
+        roster: Roster,
+        forecasting: Forecasting,
+        phase: float | None,
     ) -> None:
-        self._config, self._market = config, market
+        self._config, self._market, self._phase = config, market, phase
         self._roster, self._forecasting = roster, forecasting
         self.scorecard = self._new_scorecard()
         self.number = self.overruns = self.next_due = self.since = self.broken = 0
@@ -117,7 +124,7 @@ class Cycles:
         (begun, snapshot, stream), self._begun = self._begun, None
         rows = self._forecasting.new_rows()
         yield from self._score(*rows)
-        self.next_due = due_after(self.next_due, begun.now, self._step)
+        self.next_due = self.due_after_this(begun.now)
         self.overruns += event.overran
         for runner in self._roster.everyone:
             runner.take_seconds(event.seconds.get(runner.name, 0.0))
@@ -136,6 +143,8 @@ class Cycles:
 
     def due_after_this(self, now: int) -> int:
         """Return when the next cycle is due if this one began at ``now``; both market time, ns."""
+        if self.next_due == 0:
+            return second_due(now, self._step, self._phase)
         return due_after(self.next_due, now, self._step)
 
     def _score(self, outcomes: Outcomes, forecasts: Forecasts) -> Iterator[Command]:
@@ -229,6 +238,28 @@ def verdict_tags(test: ChampionChallenger) -> dict[str, str]:
     return tags
 
 
+def second_due(now: int, step: int, phase: float | None) -> int:
+    """Return when a market's second cycle is due, ns of market time; it starts the market's grid.
+
+    With a phase, a market's grid does not depend on when its first cycle began, so that the cycles
+    of many markets stay spread over the interval.
+
+    Args:
+        now: market time when the first cycle began, ns.
+        step: the interval between cycles, ns.
+        phase: the share of the interval by which the grid is shifted; the second cycle is then due
+            half an interval after the first or later, but before one and a half. None: one interval
+            after the first.
+
+    >>> second_due(100, 30, None), second_due(100, 30, 0.0), second_due(100, 30, 0.9)
+    (130, 120, 117)
+    """
+    if phase is None:
+        return now + step
+    earliest = now + step // 2
+    return earliest + (int(phase * step) - earliest) % step
+
+
 def due_after(due: int, now: int, step: int) -> int:
     """Return when the next cycle is due, ns of market time.
 
@@ -236,13 +267,11 @@ def due_after(due: int, now: int, step: int) -> int:
     after a silence, the points of the grid that have passed are skipped.
 
     Args:
-        due: when the cycle just run was due, ns; 0 for the first, which starts the grid.
+        due: when the cycle just run was due, ns.
         now: market time when that cycle began, ns.
         step: the interval between cycles, ns.
 
-    >>> due_after(0, 100, 30), due_after(130, 117, 30), due_after(130, 165, 30)
-    (130, 130, 190)
+    >>> due_after(130, 117, 30), due_after(130, 165, 30)
+    (130, 190)
     """
-    if due == 0:
-        return now + step
     return due + ((now - due) // step + 1) * step if now >= due else due

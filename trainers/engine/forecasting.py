@@ -8,7 +8,9 @@ from collections.abc import Generator, Iterator
 import numpy as np
 
 from datamodules.digest import digest
-from streaming.bars import BAR, Bars
+from datamodules.mids import SPREAD_BARS
+from streaming.bars import Bars
+from trainers.engine.bar_window import BarWindow
 from trainers.engine.commands import Command, ForecastsMade, LedgerRows
 from trainers.engine.events import BarsTaken, ForecastsTimed
 from trainers.engine.runners.roster import Roster
@@ -39,9 +41,9 @@ class Forecasting:
     """
 
     def __init__(self, roster: Roster, history_bars: int) -> None:
-        self._roster, self._history_bars = roster, history_bars
+        self._roster, self._window = roster, BarWindow(history_bars)
         self.next_bar = 0
-        self.bars: Bars = np.zeros(0, BAR)
+        self.bars = self._window.bars
         self._new: list[LedgerRows] = []  # final since the last cycle
         self._asked: tuple[Outcomes, Forecasts] | None = None  # made, but not timed yet
 
@@ -61,13 +63,13 @@ class Forecasting:
         Bars taken before the first cycle have no rows: no learner has learned yet, and they may be
         history from before the session.
         """
-        new, keep = event.bars, self._history_bars
+        new = event.bars
         self.next_bar += len(new)
-        window = np.concatenate([self.bars, new])[-keep - len(new) :]
-        window.flags.writeable = False  # all learners share this array
-        self.bars = window[-keep:]
+        self._window.append(new)
+        self.bars = self._window.bars  # all learners share this array
         if cycle == 0:
             return
+        window = self._window.newest(SPREAD_BARS + len(new))
         for end in range(len(window) - len(new) + 1, len(window)):
             yield self._final(outcome_of(window[:end]))
         outcome = outcome_of(window)
@@ -97,8 +99,8 @@ class Forecasting:
 
     def restore(self, next_bar: int, bars: Bars) -> None:
         """Restore the position in the stream and the bars that a checkpoint had."""
-        bars.flags.writeable = False
-        self.next_bar, self.bars, self._new = next_bar, bars, []
+        self._window.append(bars)
+        self.next_bar, self.bars, self._new = next_bar, self._window.bars, []
 
     def _forecasts(self, outcome: Outcomes, cycle: int) -> Generator[Command, None, Forecasts]:
         """Forecast the bar after the newest with every runner; return the rows."""

@@ -56,16 +56,20 @@ class MarketTrainer:
         config: the interval between cycles, the cost of trading, the number of bars to keep.
         market: the market's symbol.
         roster: the runners that forecast and learn.
+        phase: where in each interval the market's cycles are due, from 0 to below 1; None: an
+            interval after the first.
 
     Attributes:
         wanted: whether an operator has requested a cycle that has not begun yet.
         paused: whether cycles are suspended; the driver begins none while they are.
     """
 
-    def __init__(self, config: TrainingConfig, market: str, roster: Roster) -> None:
+    def __init__(
+        self, config: TrainingConfig, market: str, roster: Roster, phase: float | None = None
+    ) -> None:
         self.config, self.market, self.roster = config, market, roster
         self._forecasting = Forecasting(roster, config.history_bars)
-        self.cycles = Cycles(config, market, roster, self._forecasting)
+        self.cycles = Cycles(config, market, roster, self._forecasting, phase)
         self.wanted = self.paused = False
 
     @property

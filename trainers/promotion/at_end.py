@@ -24,7 +24,8 @@ from trainers.engine.runners.roster import make_roster
 from trainers.learners.determinism import deterministic
 from trainers.promotion.versions import register_learners
 from trainers.recording.checkpoint import load_checkpoint
-from trainers.recording.files import CHECKPOINT, CONFIG, of_market
+from trainers.recording.decision_log import was_left
+from trainers.recording.files import CHECKPOINT, CONFIG, DECISIONS, of_market
 from trainers.recording.ledger import read_ledger
 from trainers.recording.record import read_runs
 from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
@@ -53,6 +54,12 @@ def trainer_of(session: Path, config: SessionConfig, market: str) -> MarketTrain
     return trainer
 
 
+def unregistered(session: Path, config: SessionConfig) -> list[str]:
+    """Return the markets whose trainers have not registered what they had learned."""
+    every = config.symbol_list
+    return [market for market in every if not was_left(of_market(session, market, DECISIONS))]
+
+
 @entry_point("models", outside=STORE_ERRORS, codes={TickloopError: 1})
 def main() -> None:
     """Run after a session."""
@@ -61,7 +68,7 @@ def main() -> None:
     session = Path(sys.argv[1])
     config = SessionConfig.load(session / CONFIG)
     client = MlflowClient(tracking_uri(Path.cwd()))
-    for market in config.symbol_list:
+    for market in unregistered(session, config):
         if (trainer := trainer_of(session, config, market)) is not None:
             runs = read_runs(session, market)
             for _, text in register_learners(client, session.name, trainer, runs):

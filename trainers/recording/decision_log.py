@@ -11,6 +11,7 @@
     champion   another model version forecasts as champion from the next bar on
     verdict    the verdict that led to a promotion or a rollback
     segment    a segment of the tape is in the store, with the hash of its content
+    left       nothing is left to do in the market, and what was learned is registered
 
 A decision is written before it is carried out. All else follows from the rows of the streams and
 the settings, so a replay that repeats the decisions in order computes the same values. Each line is
@@ -34,6 +35,7 @@ from trainers.recording.files import CHECKPOINT, DECISIONS, FORMAT, append
 Entry = dict[str, Any]
 
 END = b'{"do":"end"'  # the first bytes of the entry of a cycle's end
+BEGAN, LEFT = b'{"do":"began"', b'{"do":"left"'
 TAIL_BYTES = 1 << 16
 
 
@@ -98,7 +100,11 @@ class _Segment(_Kind):
     sha256: str
 
 
-_Known = _Began | _Bars | _Cycle | _End | _Control | _Champion | _Verdict | _Segment
+class _Left(_Kind):
+    pass
+
+
+_Known = _Began | _Bars | _Cycle | _End | _Control | _Champion | _Verdict | _Segment | _Left
 
 
 def checked_decisions(path: Path) -> list[Entry]:
@@ -249,6 +255,16 @@ def last_end(path: Path) -> Entry | None:
             if part >= size:
                 return None
             part *= 4
+
+
+def was_left(path: Path) -> bool:
+    """Return whether nothing is left to do in a market; False if there is no log yet."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        tail = file.read()
+    return tail.rfind(LEFT) > tail.rfind(BEGAN)
 
 
 def cycles_done(session: Path) -> int:

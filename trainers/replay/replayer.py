@@ -75,7 +75,8 @@ class Replayer:
             trainer = MarketTrainer(self._config, name, roster)
             if self._runs is not None:
                 for kind, runner in roster.by_kind():
-                    self._runs.make(name, runner.name, kind, runner.learner.kind)
+                    if runner.name in market.runs:  # the session may not have logged baselines
+                        self._runs.make(name, runner.name, kind, runner.learner.kind)
             self._replay(trainer, market)
             self._done_before += market.market_seconds
         self._sum_up()
@@ -100,7 +101,7 @@ class Replayer:
                 self._streams[market.market, command.cycle] = command
                 self.cycles += 1
                 self._progress.show(self._done_before + (command.now - start) / 1e9)
-            case RunUpdate():
+            case RunUpdate() if command.learner in market.runs:
                 run = run_name(market.market, command.learner)
                 self._check.take(run, command.step, command.metrics)
                 if self._runs is not None:

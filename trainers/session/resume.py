@@ -16,7 +16,7 @@ from trainers.recording.files import CONFIG, check_format
 from trainers.tracking.runs.search import last_session
 
 # The settings that a resume may change. The total number of cycles is one of them.
-FREE = ("resume", "cycles", "page_host", "page_port", "page_names", "mlflow_ui_port")
+FREE = ("resume", "cycles", "shards", "page_host", "page_port", "page_names", "mlflow_ui_port")
 
 LAST_SECONDS = 15.0  # how long to wait for the processes of a killed session to end
 

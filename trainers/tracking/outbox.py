@@ -2,20 +2,26 @@
 
     log -> outbox.jsonl -> delivered -> emptied
 
-Batches are delivered in order, at least once. A second delivery does no harm: a metric has the time
-and step of its cycle, and MLflow drops a point that it has already.
+The batches of a run are delivered in order, at least once. A second delivery does no harm: a metric
+has the time and step of its cycle, and MLflow drops a point that it has already.
 """
 
 from __future__ import annotations
 
 import collections
+import itertools
 import json
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from trainers.recording.files import append, json_lines
+
+# MLflow takes at most 1,000 entries in one request, and 100 tags.
+MOST_METRICS, MOST_TAGS = 900, 100
+LOOK_AHEAD = 100  # batches: the queue grows while the store is away
 
 LOST = "move it away; MLflow then lacks what it holds, and only that"
 
@@ -75,19 +81,38 @@ class Outbox:
                 append(self._file, self._path, json.dumps(batch).encode() + b"\n")
             self._queue.append(batch)
 
-    def first(self) -> Batch | None:
-        """Return the batch to deliver next; None if the queue is empty."""
-        return self._queue[0] if self._queue else None
+    def next(self) -> list[Batch]:
+        """Return the batches to deliver next, oldest first, all of one run; empty if there is none.
+
+        They fit into one request: where the store is slower than the batches come, it has fewer
+        requests to answer.
+        """
+        with self._lock:
+            found: list[Batch] = []
+            metrics, tags = 0, set[str]()
+            for batch in itertools.islice(self._queue, LOOK_AHEAD):
+                if found and batch.run != found[0].run:
+                    continue
+                metrics, tags = metrics + len(batch.metrics), tags | batch.tags.keys()
+                too_many = metrics > MOST_METRICS or len(tags) > MOST_TAGS
+                if found and (batch.clears or too_many):
+                    break
+                found.append(batch)
+                if batch.clears:
+                    break
+            return found
 
     def clearing(self) -> set[tuple[str, str]]:
         """Return the names and values of all tags that queued batches will remove."""
         with self._lock:
             return {pair for batch in self._queue for pair in batch.clears.items()}
 
-    def delivered(self) -> None:
-        """Remove the first batch from the queue; empty the file after the last."""
+    def delivered(self, batches: Sequence[Batch]) -> None:
+        """Remove what ``next`` has returned from the queue; empty the file after the last."""
+        gone = {id(batch) for batch in batches}
         with self._lock:
-            self._queue.popleft()
+            looked_at = [self._queue.popleft() for _ in range(min(LOOK_AHEAD, len(self._queue)))]
+            self._queue.extendleft(one for one in reversed(looked_at) if id(one) not in gone)
             if not self._queue and self._file is not None:
                 os.ftruncate(self._file, 0)
 

@@ -29,6 +29,7 @@ from trainers.names import CONTROL, CONTROL_ASKED, EXPERIMENT, Kind, Tag
 from trainers.tracking.model_reader import ModelRecord, read_models
 from trainers.tracking.store import STORE_ERRORS, sqlite_path, tracking_uri
 
+PAGE_RUNS = 1000
 LAST_STEP = 2**31 - 1
 NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # MLflow's error codes
 HISTORY_INTERVAL = "/api/2.0/mlflow/metrics/get-history-bulk-interval"
@@ -136,8 +137,9 @@ class SessionReader:
         return sorted(found, key=lambda run: run.name)
 
     def _search(
-        self, wanted: str, most: int = 500, order: list[str] | None = None
+        self, wanted: str, most: int | None = None, order: list[str] | None = None
     ) -> list[RunRecord]:
+        """Return the runs that match MLflow's query, ``most`` of them or all."""
         with _answering():
             client = self._client()
             if self._experiment is None:
@@ -145,8 +147,16 @@ class SessionReader:
                 if found is None:
                     return []
                 self._experiment = found.experiment_id
-            runs = client.search_runs([self._experiment], wanted, max_results=most, order_by=order)
-            return [_record(run) for run in runs]
+            runs: list[Run] = []
+            token = None
+            while True:
+                left = PAGE_RUNS if most is None else min(PAGE_RUNS, most - len(runs))
+                page = client.search_runs([self._experiment], wanted, max_results=left,
+                                          order_by=order, page_token=token)  # fmt: skip
+                runs += page
+                token = page.token
+                if not token or len(runs) == most:
+                    return [_record(run) for run in runs]
 
     def history(
         self,

@@ -29,6 +29,10 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 
+# With more outboxes than a few, a cycle's batches are gathered: half as many requests.
+FEW_OUTBOXES = 5
+GATHER_SECONDS = 0.5
+
 MOST_TOLD = 1000  # refused names; a learner may make up new ones for ever
 
 # Error codes for which a retry is useless: a bad name or value, a deleted run.
@@ -45,6 +49,7 @@ class RunWriter:
 
     def __init__(self, outbox: Outbox, wake: Callable[[], None]) -> None:
         self._outbox, self._wake = outbox, wake
+        self._told: dict[tuple[str, str], str] = {}  # tags by run and name
 
     def log(
         self,
@@ -55,7 +60,7 @@ class RunWriter:
         wall_ms: int | None = None,
         clears: Mapping[str, str] | None = None,
     ) -> None:
-        """Queue metrics and tags of one run.
+        """Queue metrics and tags of one run; tags that are as they were are left out.
 
         Args:
             run_id: the run.
@@ -65,8 +70,16 @@ class RunWriter:
             wall_ms: the metrics' timestamp, ms since the Unix epoch; now by default.
             clears: tags to remove, by name, each only if it still has the value given here.
         """
+        new = {
+            name: value
+            for name, value in (tags or {}).items()
+            if self._told.get((run_id, name)) != value
+        }
+        if not (metrics or new or clears):
+            return
+        self._told |= {(run_id, name): value for name, value in new.items()}
         now = time.time_ns() // 1_000_000 if wall_ms is None else wall_ms
-        batch = Batch(run_id, step, now, dict(metrics or {}), dict(tags or {}), dict(clears or {}))
+        batch = Batch(run_id, step, now, dict(metrics or {}), new, dict(clears or {}))
         self._outbox.put(batch)
         self._wake()
 
@@ -101,8 +114,7 @@ class Tracker:
         self._each_second: list[Callable[[], object]] = []
         self._tasks: collections.deque[Callable[[], object]] = collections.deque()
         self._away_since: float | None = None  # monotonic seconds; None while the store answers
-        self._wake = threading.Event()
-        self._closing = False
+        self._wake, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
         self._thread.start()
 
@@ -132,12 +144,16 @@ class Tracker:
         return sum(len(outbox) for outbox in self._outboxes)
 
     @property
+    def _closing(self) -> bool:
+        return self._closed.is_set()
+
+    @property
     def _is_done(self) -> bool:
         return self.behind == 0 and not self._tasks
 
     def close(self, timeout: float) -> bool:
         """Deliver queued batches for at most ``timeout`` s; return whether none is left."""
-        self._closing = True
+        self._closed.set()
         self._wake.set()
         self._thread.join(timeout)
         done = self._is_done
@@ -150,6 +166,8 @@ class Tracker:
         looked = 0.0
         while not (self._closing and self._is_done):
             self._wake.wait(POLL_SECONDS)
+            if len(self._outboxes) > FEW_OUTBOXES:
+                self._closed.wait(GATHER_SECONDS)
             self._wake.clear()
             try:
                 self._deliver()
@@ -183,12 +201,12 @@ class Tracker:
 
     def _deliver(self) -> None:
         for outbox in list(self._outboxes):
-            while (batch := outbox.first()) is not None:
+            while batches := outbox.next():
                 started = time.perf_counter()
-                refused = deliver(self.client, batch)
+                refused = deliver(self.client, batches)
                 self.write_seconds += time.perf_counter() - started
-                outbox.delivered()
-                self._tell_refused(batch.run, refused)
+                outbox.delivered(batches)
+                self._tell_refused(batches[0].run, refused)
 
     def _tell_refused(self, run: str, refused: Mapping[str, str]) -> None:
         """Tell, once, of metrics and tags that the store has refused."""
@@ -214,18 +232,25 @@ class Tracker:
             self._tasks.popleft()
 
 
-def deliver(client: MlflowClient, batch: Batch) -> dict[str, str]:
-    """Write a batch to the store; return why the store refuses some of it for good, by name.
+def deliver(client: MlflowClient, batches: Sequence[Batch]) -> dict[str, str]:
+    """Write batches of one run to the store; return why it refuses some of it for good, by name.
+
+    Of several values of a tag the last one is written.
 
     Raises:
         MlflowException: if the store does not answer.
     """
     metrics = [
-        Metric(name, value, batch.wall_ms, batch.step) for name, value in batch.metrics.items()
+        Metric(name, value, batch.wall_ms, batch.step)
+        for batch in batches
+        for name, value in batch.metrics.items()
     ]
-    tags = [RunTag(name, _sound(value)) for name, value in batch.tags.items()]
-    refused = _log(client, batch.run, [*metrics, *tags])
-    if batch.clears:
+    newest = {name: value for batch in batches for name, value in batch.tags.items()}
+    tags = [RunTag(name, _sound(value)) for name, value in newest.items()]
+    refused = _log(client, batches[0].run, [*metrics, *tags])
+    for batch in batches:
+        if not batch.clears:
+            continue
         try:
             _clear(client, batch)
         except MlflowException as e:

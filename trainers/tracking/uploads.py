@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import itertools
 import json
+import time
 from pathlib import Path
 
 from mlflow.entities import Dataset, DatasetInput
@@ -41,6 +42,7 @@ from trainers.tracking.stores.artifacts import artifact_store, dataset_source
 from trainers.tracking.tracker import deliver
 
 DIGEST_CHARS = 36  # MLflow refuses longer digests
+COARSE_NS = 2_000_000_000  # no file system's times are coarser
 
 
 class Uploads:
@@ -56,9 +58,25 @@ class Uploads:
     def __init__(self, client: MlflowClient, session: Path, market: str, log: DecisionLog) -> None:
         self._client, self._session, self._market, self._log = client, session, market, log
         self._done = {entry["name"] for entry in log.entries if entry["do"] == "segment"}
+        self._looked_at = 0  # when the folder had changed last, ns; 0 if it may have changed since
 
     def closed_segments(self) -> None:
         """Upload the complete segments that are not in the store yet."""
+        changed = self._changed()
+        if changed and changed == self._looked_at:
+            return  # of many markets, each would list the files of all
+        self._upload()
+        # A folder's time is coarse: what comes a moment later may have the same.
+        self._looked_at = changed if time.time_ns() - changed > COARSE_NS else 0
+
+    def _changed(self) -> int:
+        """Return when the folder of the tape has changed last, ns; 0 if there is none."""
+        try:
+            return (self._session / TAPE).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+    def _upload(self) -> None:
         every = (segments(self._session / TAPE, self._market, kind) for kind in Kind)
         for segment in itertools.chain.from_iterable(every):
             if segment.path.name not in self._done:
@@ -127,9 +145,9 @@ def leave_nothing_behind(client: MlflowClient, session: Path) -> None:
 
 def _deliver_all(client: MlflowClient, path: Path) -> None:
     with contextlib.closing(Outbox(path)) as outbox:
-        while (batch := outbox.first()) is not None:
-            deliver(client, batch)
-            outbox.delivered()
+        while batches := outbox.next():
+            deliver(client, batches)
+            outbox.delivered(batches)
 
 
 def _record_files(session: Path) -> list[Path]:

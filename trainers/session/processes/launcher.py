@@ -1,8 +1,9 @@
-"""Starts the session's trainer as a fork of a process that has imported everything already.
+"""Starts the session's trainers as forks of a process that has imported everything already.
 
     python -m trainers.session.processes.launcher SESSION_FOLDER
 
-    session ── launcher: imports torch, Lightning, MLflow ── trainer ── trainer, again
+    session ── launcher: imports torch, Lightning, MLflow ─┬─ trainer ── trainer, again
+                                                           └─ trainer of other markets
 
 Imports take longer than anything else a trainer does before its first forecast. The launcher does
 them once, so that a trainer that was killed is back within a second or two. The launcher has one
@@ -18,7 +19,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -30,7 +31,10 @@ from streaming.entry_point import entry_point
 from streaming.errors import RingError
 from streaming.events import Code, EventWriter
 from streaming.process import PARENT, end_signals, on_end
+from trainers.config import SessionConfig
+from trainers.recording.files import CONFIG
 from trainers.session.processes.restarts import GAVE_UP, MOST_FAILURES, Restarts, how_it_ended
+from trainers.session.processes.shards import shares_of
 
 POLL_SECONDS = 0.05
 TRAINER = "trainers.session.trainer"
@@ -46,68 +50,120 @@ PRELOADED = (
 )
 
 
+class Fork:
+    """One of the trainers: a process that is forked again if it dies.
+
+    Args:
+        name: the name in events.
+        markets: the markets that it trains.
+
+    Attributes:
+        restarts: its backoff.
+        pid: its process id; 0 while there is no process.
+        done: whether it has nothing left to do.
+    """
+
+    def __init__(self, name: str, markets: Sequence[str]) -> None:
+        self.name, self.markets = name, markets
+        self.restarts = Restarts()
+        self.pid = 0
+        self.done = False
+
+    def ended(self) -> int | None:
+        """Return the exit code, negative after a signal; None while it runs or was not started."""
+        if not self.pid:
+            return None
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if not pid:
+            return None
+        self.pid = 0
+        return os.waitstatus_to_exitcode(status)
+
+
 class Launcher:
-    """Keeps one training process alive.
+    """Keeps the training processes of a session alive.
 
     Args:
         session: the session's folder.
-        become_trainer: called in the fork with the folder and the launcher's process id; it must
-            not return.
+        shares: the markets of each training process.
+        become_trainer: called in the fork with the folder, the launcher's process id and the
+            markets; it must not return.
     """
 
-    def __init__(self, session: Path, become_trainer: Callable[[Path, int], NoReturn]) -> None:
+    def __init__(
+        self,
+        session: Path,
+        shares: Sequence[Sequence[str]],
+        become_trainer: Callable[[Path, int, Sequence[str]], NoReturn],
+    ) -> None:
         self._session, self._become_trainer = session, become_trainer
         self._parent = int(os.environ.get(PARENT) or os.getppid())
-        self._restarts = Restarts()
-        self._pid = 0
+        names = ["the trainer"] if len(shares) == 1 else [
+            f"trainer {i} of {len(shares)}" for i in range(1, len(shares) + 1)
+        ]  # fmt: skip
+        self._forks = [Fork(name, share) for name, share in zip(names, shares, strict=True)]
         self._stopping = False
+        self._code = 0
 
     def stop(self, number: int, _frame: FrameType | None) -> None:
-        """Pass a signal on to the trainer; the launcher ends after it. A signal handler."""
+        """Pass a signal on to the trainers; the launcher ends after them. A signal handler."""
         self._stopping = True
-        if self._pid:
-            os.kill(self._pid, number)
+        for fork in self._forks:
+            if fork.pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(fork.pid, number)
 
     def run(self) -> int:
-        """Run until the trainer is done or has failed too often; return the exit code."""
+        """Run until all trainers are done or one has failed too often; return the exit code."""
         on_end(self.stop)
-        while os.getppid() == self._parent or self._pid:
-            if not self._pid:
-                if self._stopping:
-                    return 0
-                if self._restarts.due:
-                    self._start()
-            elif (code := self._ended()) is not None:
-                self._pid = 0
-                if code in (0, 2) or self._stopping:
-                    return max(code, 0)
-                if self._restarts.hopeless(code):
-                    self._say(Code.PROCESS_FAILED, f"the trainer failed {MOST_FAILURES} times in a"
-                              " row; the session ends")  # fmt: skip
-                    return GAVE_UP
-                delay = self._restarts.later()
-                self._say(
-                    Code.PROCESS_RESTARTED,
-                    f"the trainer ended ({how_it_ended(code)}); starting it again in {delay:.1f} s",
-                )
-            elif os.getppid() != self._parent and not self._stopping:
+        while any(fork.pid for fork in self._forks) or not (self._stopping or self._are_done):
+            if os.getppid() != self._parent and not self._stopping:
                 self.stop(signal.SIGTERM, None)
+            for fork in self._forks:
+                if (code := fork.ended()) is not None:
+                    self._has_ended(fork, code)
+                elif not (fork.pid or fork.done or self._stopping) and fork.restarts.due:
+                    self._start(fork)
             time.sleep(POLL_SECONDS)
-        return 0
+        return self._code
 
-    def _start(self) -> None:
-        self._restarts.started()
+    @property
+    def _are_done(self) -> bool:
+        return all(fork.done for fork in self._forks)
+
+    def _start(self, fork: Fork) -> None:
+        fork.restarts.started()
         launcher = os.getpid()
-        self._pid = os.fork()
-        if self._pid == 0:
+        fork.pid = os.fork()
+        if fork.pid == 0:
             for number in end_signals():
                 signal.signal(number, signal.SIG_DFL)
-            self._become_trainer(self._session, launcher)
+            self._become_trainer(self._session, launcher, fork.markets)
 
-    def _ended(self) -> int | None:
-        """Return the trainer's exit code, negative after a signal; None while it runs."""
-        pid, status = os.waitpid(self._pid, os.WNOHANG)
-        return os.waitstatus_to_exitcode(status) if pid else None
+    def _has_ended(self, fork: Fork, code: int) -> None:
+        """Have a trainer that died forked again; end the others if that is hopeless."""
+        if self._stopping:
+            self._code = max(self._code, code)
+        elif code == 0:
+            fork.done = True
+        elif code == 2:
+            self._give_up(code)
+        elif fork.restarts.hopeless(code):
+            self._say(
+                Code.PROCESS_FAILED,
+                f"{fork.name} failed {MOST_FAILURES} times in a row; the session ends",
+            )
+            self._give_up(GAVE_UP)
+        else:
+            delay = fork.restarts.later()
+            self._say(
+                Code.PROCESS_RESTARTED,
+                f"{fork.name} ended ({how_it_ended(code)}); starting it again in {delay:.1f} s",
+            )
+
+    def _give_up(self, code: int) -> None:
+        self.stop(signal.SIGTERM, None)
+        self._code = code
 
     def _say(self, code: Code, text: str) -> None:
         say(text)
@@ -117,13 +173,13 @@ class Launcher:
             events.close()
 
 
-def _become_trainer(session: Path, launcher: int) -> NoReturn:
-    """Run the trainer in this process, then exit."""
+def _become_trainer(session: Path, launcher: int, markets: Sequence[str]) -> NoReturn:
+    """Run a trainer in this process, then exit."""
     code = 1
     try:
         os.environ[PARENT] = str(launcher)
-        sys.argv = [TRAINER, str(session)]
-        setproctitle(f"{sys.executable} -m {TRAINER} {session}")
+        sys.argv = [TRAINER, str(session), "--markets", ",".join(markets)]
+        setproctitle(" ".join([sys.executable, "-m", *sys.argv]))
         importlib.import_module(f"{TRAINER}.__main__").main()
         code = 0
     except SystemExit as e:
@@ -144,7 +200,10 @@ def main() -> int:
         importlib.import_module(module)
     importlib.import_module("trainers.learners.determinism").deterministic()
     gc.freeze()  # what was imported stays one copy for all forks
-    return Launcher(Path(sys.argv[1]), _become_trainer).run()
+    session = Path(sys.argv[1])
+    config = SessionConfig.load(session / CONFIG)
+    shares = shares_of(config.symbol_list, config.shards)
+    return Launcher(session, shares, _become_trainer).run()
 
 
 if __name__ == "__main__":

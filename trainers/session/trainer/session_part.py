@@ -10,10 +10,10 @@ from trainers.config import SessionConfig
 from trainers.engine.controls import RefusedError
 from trainers.engine.events import ControlGiven
 from trainers.names import CONTROL, Control, Status, Tag
-from trainers.recording.decision_log import read_decisions
+from trainers.recording.decision_log import read_decisions, was_left
 from trainers.recording.files import DECISIONS, OUTBOX, of_market
+from trainers.session.market.live_market import LiveMarket
 from trainers.session.trainer.controls import ControlFile, Request, control_result
-from trainers.session.trainer.live_market import LiveMarket
 from trainers.session.trainer.sums import Sums
 from trainers.tracking.event_tag import EventTag
 from trainers.tracking.tracker import Tracker
@@ -33,7 +33,7 @@ class SessionPart:
         self._writer = tracker.writer(session / OUTBOX)
         self._client = tracker.client
         self._sums = Sums(session, config.symbol_list)
-        self._log = of_market(session, config.symbol_list[0], DECISIONS)
+        self._logs = [of_market(session, name, DECISIONS) for name in config.symbol_list]
         self._events = EventTag(session)
         self._controls = ControlFile(session)
         tracker.each_second(self._relay)
@@ -55,12 +55,16 @@ class SessionPart:
 
     def catch_up(self) -> None:
         """Log the sums that a killed trainer missed; its last one too, as it may not be logged."""
-        entries = read_decisions(self._log)
+        entries = read_decisions(self._logs[0])
         wall_ms = {entry["cycle"]: entry["wall_ms"] for entry in entries if entry["do"] == "cycle"}
         ended = [entry["cycle"] for entry in entries if entry["do"] == "end"]
         for cycle in ended:
             if cycle not in self._sums or cycle == ended[-1]:
                 self.cycle_done(cycle, wall_ms[cycle])
+
+    def all_left(self) -> bool:
+        """Return whether the trainers of all the session's markets have nothing left to do."""
+        return all(was_left(log) for log in self._logs)
 
     def show_events(self) -> None:
         """Log the newest events of all processes, if there are any new ones."""

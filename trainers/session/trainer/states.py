@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from streaming.ticks import NS_PER_S
 from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.names import Status, Tag
-from trainers.session.trainer.live_market import LiveMarket
+from trainers.session.market.live_market import LiveMarket
 from trainers.session.trainer.session_part import SessionPart
 from trainers.states import State, state_of_learner, state_of_session, state_of_stream
 

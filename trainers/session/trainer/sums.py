@@ -34,16 +34,18 @@ class Sums:
     def at(self, cycle: int) -> dict[str, float]:
         """Return the session's metrics at a cycle of its first market."""
         if cycle not in self._taken:
-            self._take(cycle)
+            return of_session(end["stream"] for end in self._take(cycle))
         ends = [self._end(market, at) for market, at in self._taken[cycle].items()]
         return of_session(end["stream"] for end in ends)
 
-    def _take(self, cycle: int) -> None:
+    def _take(self, cycle: int) -> list[Entry]:
         """Choose the cycle of each market that is combined with ``cycle``, and write it down."""
-        found = {market: last_end(self._log(market)) for market in self._markets}
-        taken = {market: end["cycle"] for market, end in found.items() if end}
+        newest = {market: last_end(self._log(market)) for market in self._markets}
+        found = {market: end for market, end in newest.items() if end}
+        taken = {market: end["cycle"] for market, end in found.items()}
         append_line(self._session / SUMS, json.dumps({"cycle": cycle, "of": taken}).encode())
         self._taken[cycle] = taken
+        return list(found.values())
 
     def _end(self, market: str, cycle: int) -> Entry:
         newest = last_end(self._log(market))

@@ -14,7 +14,7 @@ from streaming.console import say
 from streaming.events import Code, EventWriter, hindrance
 from streaming.symbols import file_name
 from trainers.config import SessionConfig
-from trainers.engine.commands import CandidateWanted, CycleDone
+from trainers.engine.commands import CandidateWanted
 from trainers.engine.events import ChampionInstalled
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.roster import make_roster
@@ -25,9 +25,10 @@ from trainers.promotion.registry import roll_back
 from trainers.promotion.versions import register_learners
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.files import CONFIG, DECISIONS, MARKET_OUTBOX, of_market
-from trainers.session.trainer.live_market import LiveMarket
-from trainers.session.trainer.live_stream import wait_for_rings
+from trainers.session.market.live_market import LiveMarket
+from trainers.session.market.live_stream import wait_for_rings
 from trainers.session.trainer.session_part import Requests, SessionPart
+from trainers.session.trainer.shard import Ended, Shard
 from trainers.session.trainer.states import StateTags
 from trainers.states import State
 from trainers.tracking.runs.run_ids import RunIds
@@ -41,6 +42,7 @@ LOOP_SECONDS = 0.05
 QUICK_SECONDS = 0.001  # ... after a bar of a market that waits for the forecast
 PROGRESS_SECONDS = 2.0
 CLOSE_SECONDS = 1.5
+MOST_SHOWN = 5  # markets in a line of progress
 
 # The events that are also printed for the person who started the session.
 PRINTED = (
@@ -62,7 +64,6 @@ class Trainer:
         config: the session's settings.
         client: the MLflow store's client.
         stopped: whether ``stop`` was called.
-        markets: the markets by symbol; empty until ``run`` has found their rings.
         tracker: delivers to the MLflow store.
         versions: loads the models of registered versions.
 
@@ -78,7 +79,6 @@ class Trainer:
         self.config = SessionConfig.load(session / CONFIG)
         self.client = MlflowClient(tracking_uri(Path.cwd()))
         self.stopped = False
-        self.markets: dict[str, LiveMarket] = {}
         every = self.config.symbol_list
         first = markets[0] == every[0]
         writer = "trainer" if first else f"trainer-{file_name(markets[0])}"
@@ -98,12 +98,18 @@ class Trainer:
         self._states = StateTags(self.config.stale_seconds, self._part)
         self._requests = Requests(session, self.stop)
         self._told, self._found = 0.0, [("", 0)]  # when progress was shown, and what
-        self._finished_tape = False
+        self._shard = Shard()
+        self._left = False  # whether nothing is left to do in this trainer's own markets
         self._rest, self._taken = LOOP_SECONDS, 0
 
     def stop(self) -> None:
         """End after the current step; safe to call from a signal handler."""
         self.stopped = True
+
+    @property
+    def markets(self) -> dict[str, LiveMarket]:
+        """The markets by symbol; empty until ``run`` has found their rings."""
+        return self._shard.markets
 
     def run(self) -> None:
         """Train until the session's cycles are done, its tape has ended, or ``stop`` is called.
@@ -114,18 +120,26 @@ class Trainer:
         if not wait_for_rings(self.session, self._symbols, lambda: self.stopped):
             return
         self._begin()
+        shard = self._shard
         while not self.stopped:
             self._tell()
-            self._requests.carry_out(list(self.markets.values()), self._part, self._say)
-            self._install_champions()
+            if not shard.within_a_cycle:
+                self._requests.carry_out(list(self.markets.values()), self._part, self._say)
+                self._install_champions()
             self._states.update(self.markets)
-            trained = [done for market in self.markets.values() if (done := self._advance(market))]
-            if self._done():
-                self._end()
+            self._go_on()
+            for market in self.markets.values():
+                self._carry_out(market)
+            if self._is_over():
                 break
-            if not trained:
+            if not shard.busy:
                 self._show_progress()
                 time.sleep(self._pause())
+
+    def _go_on(self) -> None:
+        """Have the new bars forecast, and do a step of a cycle."""
+        if (ended := self._shard.go_on()) is not None:
+            self._report(ended)
 
     def _pause(self) -> float:
         """Return how long to rest, s: a market that waits for a forecast has the next bar soon."""
@@ -153,7 +167,10 @@ class Trainer:
     def _begin(self) -> None:
         """Begin or resume the markets; report where resumed ones continue."""
         for symbol in self._symbols:
-            self.markets[symbol] = self._take_up(symbol)
+            if self.stopped:
+                return
+            self._shard.add(self._take_up(symbol))
+            self._go_on()  # those that are there need not wait for the others
         resumed = {symbol: market.resumed_from for symbol, market in self.markets.items()}
         if any(resumed.values()):
             where = ", ".join(f"{symbol} {since}" for symbol, since in resumed.items() if since)
@@ -174,7 +191,12 @@ class Trainer:
         market = LiveMarket(
             self.session,
             self._logs[symbol],
-            MarketTrainer(self.config, symbol, make_roster(self.config, symbol)),
+            MarketTrainer(
+                self.config,
+                symbol,
+                make_roster(self.config, symbol),
+                self.config.phase_of(symbol),
+            ),
             RunIds(self.client, self.config, self.session, symbol),
             self.tracker.writer(of_market(self.session, symbol, MARKET_OUTBOX)),
             functools.partial(self.versions.load, symbol),
@@ -186,46 +208,35 @@ class Trainer:
 
     # ---- cycles
 
-    def _advance(self, market: LiveMarket) -> CycleDone | None:
-        """Let a market do what is due; report a cycle that it has run, and return it."""
-        done = market.advance()
-        self._carry_out(market)
-        if done is not None:
-            if self._part is not None and market.market == self._symbols[0]:
-                self._part.cycle_done(done.cycle, done.wall_ms)
-            self._report(market, done)
-        return done
-
-    def _report(self, market: LiveMarket, done: CycleDone) -> None:
+    def _report(self, ended: Ended) -> None:
+        """Say what a cycle came to."""
+        market, done = ended
+        if self._part is not None and market.market == self._symbols[0]:
+            self._part.cycle_done(done.cycle, done.wall_ms)
         whose = f"{market.market} " if len(self.config.symbol_list) > 1 else ""
         ticks, bars = int(done.stream["stream/ticks"]), market.trainer.next_bar
         seconds = sum(runner.seconds for runner in market.trainer.roster.everyone)
         self._say(Code.CYCLE, f"{whose}{done.text}")
         say(f"{whose}{done.text}  |  {ticks:,} ticks, {bars:,} bars, trained {seconds:.1f} s")
 
-    def _done(self) -> bool:
-        markets = list(self.markets.values())
-        cycles = self.config.cycles
-        if cycles and all(market.trainer.cycle >= cycles for market in markets):
+    def _is_over(self) -> bool:
+        """Return whether this trainer is done; the one with the session's run ends last."""
+        if not self._left and self._shard.over:
+            self._left = True
+            self._leave()
+        if self._left and not self.stopped and (self._part is None or self._part.all_left()):
+            if self._part is not None:
+                self._part.log(0, {Tag.STATE: State.ENDED})
             return True
-        if not all(market.stream.ended for market in markets):
-            return False
-        if not self._finished_tape:
-            # One more cycle learns from the rest of the tape.
-            self._finished_tape = True
-            for market in markets:
-                market.end_stream()
-            return False
-        return not any(market.last_cycle_due for market in markets)
+        return False
 
-    def _end(self) -> None:
-        """Say what came of the session, and register what its learners have learned."""
-        found = "; ".join(market.leave() for market in self.markets.values())
-        why = "the stream is over" if self._finished_tape else "all cycles are done"
-        self._say(Code.DONE, f"{why}: {found}")
+    def _leave(self) -> None:
+        """Say what came of this trainer's markets, and register what its learners have learned."""
+        markets = self.markets.values()
+        done = all(0 < self.config.cycles <= market.trainer.cycle for market in markets)
+        why = "all cycles are done" if done else "the stream is over"
+        self._say(Code.DONE, f"{why}: {'; '.join(market.outcome for market in markets)}")
         self._register()
-        if self._part is not None:
-            self._part.log(0, {Tag.STATE: State.ENDED})
 
     # ---- promotion
 
@@ -247,9 +258,11 @@ class Trainer:
             self.markets[arrival.symbol].install(event)
 
     def _register(self) -> None:
-        """Register a version of every learner, once the session's cycles are done."""
+        """Register a version of every learner, until told to stop; then another process does it."""
         self._promotion.wait()
         for market in self.markets.values():
+            if self.stopped:
+                return
             found = register_learners(
                 self.client, self.session.name, market.trainer, market.run_ids
             )
@@ -257,6 +270,7 @@ class Trainer:
                 say(text)
                 if version:
                     self._say(Code.REGISTERED, text)
+            market.leave()
 
     # ---- events
 
@@ -280,7 +294,10 @@ class Trainer:
         self._told = time.monotonic()
         need = self.config.min_ticks
         found = [(market.market, market.stream.n_ticks) for market in waiting]
-        words = ", ".join(f"{symbol} {min(ticks, need)}/{need}" for symbol, ticks in found)
+        shown = sorted(found, key=lambda one: one[1])[:MOST_SHOWN]
+        words = ", ".join(f"{symbol} {min(ticks, need)}/{need}" for symbol, ticks in shown)
+        if len(found) > MOST_SHOWN:
+            words += f" and {len(found) - MOST_SHOWN} more markets"
         nothing_came, self._found = found == self._found, found
         why = f" ({reason})" if nothing_came and (reason := hindrance(self.session)) else ""
         say(f"gathering ticks for the first cycle: {words}{why}")

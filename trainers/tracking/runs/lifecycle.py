@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow.entities import Param
@@ -35,7 +35,7 @@ from trainers.tracking.runs.descriptions import description_at_the_end, descript
 from trainers.tracking.runs.launched import launched_run, settings_of
 from trainers.tracking.runs.owners import owner_of_this_process
 from trainers.tracking.runs.provenance import installed, provenance, uncommitted
-from trainers.tracking.runs.search import runs_of
+from trainers.tracking.runs.search import runs_of, runs_of_market
 from trainers.tracking.summary import Summary, line_of
 
 MADE_UP = re.compile(r"[a-z]+-[a-z]+-\d+")  # a name that MLflow gives a run without one
@@ -127,19 +127,19 @@ def start_learner(
         kind: the kind of the run.
         learner_kind: a ``LearnerKind``.
     """
-    for run in runs_of(client, session):
-        if (run.data.tags.get(Tag.SYMBOL), run.data.tags.get(Tag.LEARNER)) == (symbol, learner):
+    for run in runs_of_market(client, session, symbol):
+        if run.data.tags.get(Tag.LEARNER) == learner:
             return str(run.info.run_id)  # made by a trainer that was killed before it noted the id
     parent = client.get_run(session)
     tags = learner_tags(session, symbol, learner, kind, learner_kind)
     tags[Tag.OWNER] = parent.data.tags.get(Tag.OWNER, "")
     title = title_of(config, parent.info.start_time / 1000, symbol, learner)
-    run_id = create_run(client, title, tags)
-    told: dict[str, str] = {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: "warming up"}
-    told[MLFLOW_RUN_NOTE] = description_of(config, session, symbol, learner)
+    tags |= {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: "warming up"}
+    tags[MLFLOW_RUN_NOTE] = description_of(config, session, symbol, learner)
     if kind == Kind.LEARNER:
-        told[Tag.STATE] = State.STARTING
-    describe_run(client, run_id, config, told)
+        tags[Tag.STATE] = State.STARTING
+    run_id = create_run(client, title, tags)
+    log_params(client, run_id, config.flat)
     return run_id
 
 
@@ -207,9 +207,13 @@ def describe_run(
 ) -> None:
     """Set a run's tags, and as params all settings that `mlflow run` has not set already."""
     known = client.get_run(run_id).data.params
-    values = config.flat.items()
-    params = [Param(name, str(value)) for name, value in values if name not in known]
-    for first in range(0, len(params), MAX_PARAMS_TAGS_PER_BATCH):
-        client.log_batch(run_id, params=params[first : first + MAX_PARAMS_TAGS_PER_BATCH])
+    log_params(client, run_id, {n: v for n, v in config.flat.items() if n not in known})
     for name, value in tags.items():
         client.set_tag(run_id, name, value)
+
+
+def log_params(client: MlflowClient, run_id: str, values: Mapping[str, object]) -> None:
+    """Set a run's params."""
+    params = [Param(name, str(value)) for name, value in values.items()]
+    for first in range(0, len(params), MAX_PARAMS_TAGS_PER_BATCH):
+        client.log_batch(run_id, params=params[first : first + MAX_PARAMS_TAGS_PER_BATCH])

@@ -40,14 +40,18 @@ class RunIds:
         except RecordError:
             self._known = {}  # the runs are found again in the store, by their tags
 
-    def make(self, learner: str, kind: Kind, learner_kind: str) -> str:
+    def make(self, learner: str, kind: Kind, learner_kind: str) -> str | None:
         """Return the run id of a learner; create its run if there is none.
+
+        None if the session logs no runs of that kind.
 
         Args:
             learner: the learner's name.
             kind: the kind of the run.
             learner_kind: a ``LearnerKind``.
         """
+        if kind == Kind.BASELINE and not self._config.logs_baselines:
+            return None
         if learner not in self._known:
             self._known[learner] = start_learner(
                 self._client,

@@ -31,6 +31,11 @@ def runs_of(client: MlflowClient, session: str) -> list[Run]:
     return search(client, f"tags.session = '{session}'")
 
 
+def runs_of_market(client: MlflowClient, session: str, symbol: str) -> list[Run]:
+    """Return the runs of one market of a session."""
+    return search(client, f"tags.session = '{session}' and tags.symbol = '{symbol}'")
+
+
 def search(client: MlflowClient, query: str) -> list[Run]:
     """Return the runs that match MLflow's ``query``, of all experiments."""
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]

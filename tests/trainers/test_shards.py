@@ -1,0 +1,174 @@
+"""Markets that share a trainer: what each learns is its own, and no bar waits for a cycle."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from streaming.ingest import Ingest
+from streaming.ticks import NS_PER_S, make_ticks
+from tests.trainers.world import START, Silent, Spy
+from trainers.config import SessionConfig
+from trainers.engine.events import ControlGiven
+from trainers.engine.market_trainer import MarketTrainer
+from trainers.engine.runners.roster import Roster, make_roster
+from trainers.recording.decision_log import DecisionLog, read_decisions
+from trainers.recording.files import DECISIONS, of_market
+from trainers.recording.ledger import read_ledger
+from trainers.scoring.ledger import MADE
+from trainers.session.market.live_market import LiveMarket
+from trainers.session.processes.shards import shares_of
+from trainers.session.trainer.shard import Shard
+
+MARKETS = ["AAAUSDT", "BBBUSDT", "CCCUSDT"]
+SECONDS = 160
+
+
+def settings(**changed):
+    quick = {"backfill_seconds": 0, "cycle_seconds": 30, "min_ticks": 60, "cnn_updates": 1,
+             "dqn_updates": 2, "symbols": ",".join(MARKETS)}  # fmt: skip
+    return SessionConfig.of(**{**quick, **changed})
+
+
+class Session:
+    """The markets of a session, shared out among trainers without processes."""
+
+    def __init__(self, folder, config, shares, roster=make_roster):
+        self.folder, self.config = folder, config
+        self.ingests = {name: Ingest(folder, name, config) for name in config.symbol_list}
+        self.shards = [Shard(self.take_up(name, roster) for name in share) for share in shares]
+        self.seconds = 0
+
+    def take_up(self, name, roster):
+        return LiveMarket(
+            self.folder,
+            DecisionLog(of_market(self.folder, name, DECISIONS)),
+            MarketTrainer(self.config, name, roster(self.config, name), self.config.phase_of(name)),
+            SimpleNamespace(make=lambda learner, *_: learner),
+            Silent(),
+            lambda learner, version: None,
+            lambda code, text: None,
+        )
+
+    def push(self):
+        """A second of every market, at prices of its own."""
+        for name, ingest in self.ingests.items():
+            rng = np.random.default_rng([self.seconds, ord(name[0])])
+            ticks = make_ticks(2)
+            ticks["id"] = 2 * self.seconds + np.arange(2) + 1
+            ticks["ts_event"] = START + self.seconds * NS_PER_S + np.arange(2) * NS_PER_S // 2
+            ticks["ts_init"] = time.time_ns()
+            ticks["price"], ticks["size"], ticks["side"] = 100 + rng.random(2), 1.0, 1
+            ingest.push(ticks)
+        self.seconds += 1
+
+    def run(self, seconds):
+        """Second by second, as where the market waits for its trainers."""
+        for _ in range(seconds):
+            self.push()
+            for shard in self.shards:
+                shard.go_on()
+                while shard.busy:
+                    shard.go_on()
+
+    def close(self):
+        for shard in self.shards:
+            for market in shard.markets.values():
+                market.close()
+        for ingest in self.ingests.values():
+            ingest.close()
+
+
+def record(folder, market):
+    """The ledger's rows without their latencies, the cycles and what their stages came to."""
+    _, outcomes, forecasts = read_ledger(folder, market)
+    rows = {
+        name: forecasts[name].tobytes() for name in forecasts.dtype.names if name != "latency_us"
+    }
+    entries = read_decisions(of_market(folder, market, DECISIONS))
+    cycles = [(entry["now"], entry["watermark"]) for entry in entries if entry["do"] == "cycle"]
+    hashes = [
+        {stage: found for stage, found in entry["hashes"].items() if stage != "ticks"}
+        for entry in entries
+        if entry["do"] == "end"
+    ]  # fmt: skip  (when a tick was received is another time in each session)
+    return outcomes.tobytes(), rows, cycles, hashes
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """The record of each market, by the number of trainers."""
+    found = {}
+    for shards in (1, 2, 3):
+        folder = tmp_path_factory.mktemp("session")
+        with contextlib.closing(Session(folder, settings(), shares_of(MARKETS, shards))) as session:
+            session.run(SECONDS)
+        found[shards] = {market: record(folder, market) for market in MARKETS}
+    return found
+
+
+@pytest.mark.parametrize("shards", [2, 3])
+def test_a_market_has_the_same_bytes_however_many_trainers_there_are(records, shards):
+    assert records[shards] == records[1]
+    assert len({outcomes for outcomes, *_ in records[1].values()}) == len(MARKETS)
+
+
+def test_cycles_of_the_markets_are_spread_over_the_interval(records):
+    begun = [[now // NS_PER_S % 30 for now, _ in records[1][market][2]] for market in MARKETS]
+    assert [set(seconds[1:]) for seconds in begun] == [{0}, {10}, {20}]
+
+
+def spies(config, _):
+    return Roster(config, [Spy(f"spy {i}") for i in range(3)], [])
+
+
+def test_bars_that_come_within_a_cycle_of_one_market_are_forecast_in_all(tmp_path):
+    config = settings(learners="none")
+    with contextlib.closing(Session(tmp_path, config, [MARKETS], spies)) as session:
+        (shard,) = session.shards
+        session.run(90)  # each has had its first cycle
+        while session.seconds < 130:
+            session.push()  # a second goes by with each step of a cycle
+            shard.go_on()
+        shard.go_on()
+    for market in MARKETS:
+        _, _, forecasts = read_ledger(tmp_path, market)
+        assert (forecasts["status"] == MADE).all()
+        assert len(forecasts) > 3 * 60
+        entries = read_decisions(of_market(tmp_path, market, DECISIONS))
+        within = {entry["after"] for entry in entries if entry["do"] == "bars"}
+        assert {"spy 0", "spy 1", "spy 2"} <= within
+
+
+def test_a_paused_market_leaves_the_queue(tmp_path):
+    with contextlib.closing(
+        Session(tmp_path, settings(learners="none"), [MARKETS], spies)
+    ) as session:
+        (shard,) = session.shards
+        for _ in range(40):
+            session.push()
+        shard.go_on()  # all three are due, the first has begun
+        while shard.within_a_cycle:
+            shard.go_on()
+        for seq, market in enumerate(shard.markets.values(), 1):
+            market.control(ControlGiven("pause", ""), seq)
+        while shard.busy:
+            shard.go_on()
+        assert [market.trainer.cycle for market in shard.markets.values()] == [1, 0, 0]
+
+
+def test_requests_wait_only_for_the_running_cycle(tmp_path):
+    with contextlib.closing(
+        Session(tmp_path, settings(learners="none"), [MARKETS], spies)
+    ) as session:
+        (shard,) = session.shards
+        for _ in range(40):
+            session.push()
+        between = 0
+        while shard.go_on() or shard.busy:
+            between += not shard.within_a_cycle
+        assert between >= 3
