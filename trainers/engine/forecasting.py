@@ -20,6 +20,7 @@ from trainers.scoring.ledger import (
     Outcomes,
     missed_rows,
     outcome_of,
+    outcomes_of,
 )
 
 # A forecast's row holds the hash of this many newest bars: all that a built-in learner reads.
@@ -68,6 +69,9 @@ class Forecasting:
         self.bars = window[-keep:]
         if cycle == 0:
             return
+        if event.each:
+            yield from self._each(window, len(new), cycle)
+            return
         for end in range(len(window) - len(new) + 1, len(window)):
             yield self._final(outcome_of(window[:end]))
         outcome = outcome_of(window)
@@ -112,8 +116,22 @@ class Forecasting:
             yield from told
         return rows
 
+    def _each(self, window: Bars, n: int, cycle: int) -> Iterator[Command]:
+        """Forecast the bar after each of the newest ``n`` of ``window``; yield all rows."""
+        outcomes, runners = outcomes_of(window, n), self._roster.everyone
+        rows = missed_rows(outcomes, self._roster.versions).reshape(n, len(runners))
+        ends = range(len(window) - n + 1, len(window) + 1)
+        seen = [_digest(window[max(0, end - HASHED_BARS) : end]) for end in ends]
+        rows["inputs"] = np.array(seen, np.uint64)[:, None]
+        for i, runner in enumerate(runners):
+            found, told = runner.forecast_each(window, n, self._history_bars, cycle)
+            rows["status"][:, i], rows["probability"][:, i] = found.status, found.probability
+            rows["action"][:, i], rows["signal"][:, i] = found.action, runner.signals(found)
+            yield from told
+        yield self._final(outcomes, rows.reshape(-1))
+
     def _final(self, outcome: Outcomes, forecasts: Forecasts | None = None) -> LedgerRows:
-        """Add a bar's final rows to the ledger; None for ``forecasts`` makes them MISSED."""
+        """Add the final rows of bars to the ledger; None for ``forecasts`` makes them MISSED."""
         if forecasts is None:
             forecasts = missed_rows(outcome, self._roster.versions)
         rows = LedgerRows(outcome, forecasts)

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 RIDGE = 10.0  # a weight of 1 per standard deviation costs 5 nats in total
 FEWEST = 20  # rows; fewer cannot support a dozen weights
+
+
+def probabilities(
+    x: NDArray[np.float64], weights: NDArray[np.float64], bias: float
+) -> NDArray[np.float64]:
+    """Return the probabilities ``(N,)`` of a rise, given rows ``(N, D)``.
+
+    The columns are added in order, so that a row's value is the same bits whatever rows are beside
+    it: a product of matrices has an order of its own for each size.
+    """
+    logits = np.full(len(x), bias)
+    for column, weight in zip(x.T, weights, strict=True):
+        logits += column * weight
+    found: NDArray[np.float64] = expit(logits)
+    return found
 
 
 def fit_logistic(
