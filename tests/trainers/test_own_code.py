@@ -60,8 +60,8 @@ def told(commands, code):
 
 
 def statuses(commands, name):
-    return {each.tags["status"] for each in commands
-            if isinstance(each, RunUpdate) and each.learner == name}  # fmt: skip
+    updates = [one for one in commands if isinstance(one, RunUpdate) and one.learner == name]
+    return {one.tags["status"] for one in updates if "status" in one.tags}
 
 
 def rows_of(commands, number):
