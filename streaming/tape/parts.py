@@ -17,7 +17,7 @@ import numpy as np
 
 from streaming.errors import TapeError
 from streaming.quotes import LATE as LATE_QUOTE
-from streaming.quotes import NO_QUOTES, Quotes
+from streaming.quotes import MARK, NO_QUOTES, Quotes
 from streaming.symbols import same_but_for_case
 from streaming.tape.address import TapeAddress
 from streaming.tape.quote_table import FORMS, names_beside
@@ -149,6 +149,10 @@ def _own_tape(
     address: TapeAddress, there: Sequence[str], symbol: str, *, quotes: bool
 ) -> SymbolTape:
     name = spelled(address.path, symbol, there)
+    quotes = quotes and any(
+        bool((read_segment(each.path, Kind.QUOTES)["flags"] & MARK == 0).any())
+        for each in segments(address.path, name, Kind.QUOTES)
+    )
     parts = [
         _part(
             address._replace(path=segment.path), Recording(read_segment(segment.path), name)

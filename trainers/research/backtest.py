@@ -14,6 +14,7 @@ import functools
 import gc
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from mlflow.tracking import MlflowClient
@@ -26,6 +27,7 @@ from streaming.tape import parse_address, release_memory
 from streaming.tape.parts import SymbolTape, look_at
 from streaming.ticks import NS_PER_S
 from trainers.config import SessionConfig, session_folder
+from trainers.config.backtest import BacktestConfig
 from trainers.learners.determinism import deterministic
 from trainers.learners.registry import check_learners
 from trainers.names import Kind, Tag
@@ -34,7 +36,6 @@ from trainers.replay.progress import Progress
 from trainers.research.market import MarketBacktest, Tell
 from trainers.research.played import Span
 from trainers.research.runs import Runs, begin
-from trainers.research.settings import BacktestConfig
 from trainers.research.workers import Told, Workers, cores
 from trainers.session.end import finish
 from trainers.session.preflight import check_folder
@@ -166,7 +167,7 @@ def _market(
     tape: SymbolTape,
     span: Span,
     tell: Tell,
-    stopped: object,
+    stopped: Callable[[], bool],
 ) -> str:
     return MarketBacktest(session, market, config, tape, span, tell, stopped).run()
 

@@ -41,8 +41,11 @@ class Answers(NamedTuple):
         alone = self.none(1)
         if found is not None:
             alone.put(0, MADE, found)
-        pairs = zip(self, alone, strict=True)
-        return all(ours[-1:].tobytes() == other.tobytes() for ours, other in pairs)
+        return bool(
+            self.status[-1] == alone.status[0]
+            and self.action[-1] == alone.action[0]
+            and self.probability[-1:].tobytes() == alone.probability.tobytes()
+        )
 
 
 def answers_of(found: Any, n: int, *, agent: bool) -> Answers:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from streaming.errors import ConfigError
 from streaming.settings import setting
-from trainers.config import SessionConfig
+from trainers.config.session import SessionConfig
 
 FOR_EVER = 1 << 62
 
