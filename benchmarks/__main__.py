@@ -17,7 +17,7 @@ from benchmarks.table import Row, render, save
 
 NAMES = (
     "feed", "ccxt", "pipeline", "lightning", "sb3", "mlflow", "agent", "learning",
-    "plasticity", "tapes", "promotion", "scoring", "kills", "system", "page",
+    "plasticity", "tapes", "promotion", "scoring", "kills", "system", "page", "backtest",
 )  # fmt: skip
 
 

@@ -127,19 +127,15 @@ def played_live(folder, tape, config, span=ALWAYS):
         live.install(ChampionInstalled(test.name, 0, None, 1))
     grace_ns = config.grace_ms * 1_000_000
     for ticks, quotes in PlayedTape(tape, span, grace_ns, quotes=config.quotes).slices():
-        seen = 0
         for row in range(len(ticks) + 1):  # a tick, and what stands before the next
             here = quotes[(quotes["after"] == row)].copy()
             here["after"] = 0
-            for part in np.split(here, len(here)):
-                if len(part):
-                    ingest.push(make_ticks(0), part)
-                    live.advance()
+            for i in range(len(here)):
+                ingest.push(make_ticks(0), here[i : i + 1])
+                live.advance()
             ingest.push(ticks[row : row + 1])
             ingest.give_up()
             live.advance()
-            seen += 1
-        assert seen == len(ticks) + 1
     live.end_stream()
     live.advance()
     live.close()
@@ -176,7 +172,7 @@ def test_a_backtest_is_to_the_bit_what_a_live_market_makes_of_the_same_rows(tmp_
     assert ours.trainer.cycle > 8
     assert one.names == other.names
     assert one.outcomes.tobytes() == other.outcomes.tobytes()
-    assert {1} < set(one.outcomes["gap"].tolist()) | {1}
+    assert set(one.outcomes["gap"].tolist()) == {0, 1}
     for name in one.forecasts.dtype.names:
         if name != "latency_us":
             assert one.forecasts[name].tobytes() == other.forecasts[name].tobytes(), name
@@ -349,7 +345,7 @@ def test_one_command_for_two_markets_and_any_number_of_processes_and_a_replay(tm
 
 @pytest.mark.parametrize("path, said", [
     ("none.csv", "none.csv: expected a folder of segments"),
-    ("AAA-trades.csv", "AAA-trades.csv: row 3, column price: expected a number; got 'cheap'"),
+    ("AAA-trades.csv", "row 3, column price: expected a number such as 30000.5; got 'cheap'"),
 ])  # fmt: skip
 def test_a_tape_that_is_wrong_is_one_line_before_anything_starts(tmp_path, path, said):
     write_csv(tmp_path / "AAA-trades.csv", market(60))
