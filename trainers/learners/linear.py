@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 RIDGE = 10.0  # a weight of 1 per standard deviation costs 5 nats in total
+MOST = 700.0  # a logit; the exponential of a larger one is infinite
 FEWEST = 20  # rows; fewer cannot support a dozen weights
 
 
@@ -22,7 +22,7 @@ def probabilities(
     logits = np.full(len(x), bias)
     for column, weight in zip(x.T, weights, strict=True):
         logits += column * weight
-    found: NDArray[np.float64] = expit(logits)
+    found: NDArray[np.float64] = 1 / (1 + np.exp(-logits.clip(-MOST, MOST)))
     return found
 
 
