@@ -52,6 +52,7 @@ def backtest(config: BacktestConfig, root: Path) -> int:
     Raises:
         TickloopError: if a setting, a tape, a folder or the store is unusable.
     """
+    given = config
     with before_the_start():
         check_learners(config.learner_list, config.learner)
         tapes = tapes_of(config)
@@ -63,7 +64,7 @@ def backtest(config: BacktestConfig, root: Path) -> int:
         record = config.for_record()
         client = MlflowClient(ensure_store(root))
         check_folder(session_folder(root, ""))
-        run_id = begin(client, config, record, root)
+        run_id = begin(client, given, record, root)
     session, code = session_folder(root, run_id), 1
     say(f"backtest   {run_id}  ({config.source}, {config.symbols}); Ctrl-C ends it")
     try:

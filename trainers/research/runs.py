@@ -26,18 +26,25 @@ from trainers.tracking.runs.run_ids import RunIds
 MOST = 1000  # metrics of one request, MLflow's limit
 
 
-def begin(client: MlflowClient, config: BacktestConfig, record: SessionConfig, root: Path) -> str:
-    """Start a backtest's run; return its id."""
+def begin(client: MlflowClient, given: BacktestConfig, record: SessionConfig, root: Path) -> str:
+    """Start a backtest's run; return its id.
+
+    Args:
+        client: the MLflow store's client.
+        given: the settings as they were given.
+        record: those that the record keeps, which follow from a look at the tape.
+        root: the project's folder.
+    """
 
     def ours(params: Mapping[str, str]) -> bool:
         try:
-            return BacktestConfig.of(**params) == config
+            return BacktestConfig.of(**params) == given
         except (ConfigError, TypeError):
             return False
 
     run_id = start_session(client, record, root, kind=Kind.BACKTEST, ours=ours)
     known = client.get_run(run_id).data.params
-    asked = {"from": config.since, "to": config.until}
+    asked = {"from": given.since, "to": given.until}
     params = [Param(name, text) for name, text in asked.items() if text and name not in known]
     client.log_batch(run_id, params=params)
     return run_id
