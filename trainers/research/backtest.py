@@ -130,6 +130,7 @@ def _run(
     given: BacktestConfig,
 ) -> int:
     runs = Runs(client, session, config)
+    deterministic()  # only now all libraries are loaded: it reaches none that comes later
     played = dict.fromkeys(tapes, 0.0)
     progress = Progress(sum(_seconds(tape, span) for tape in tapes.values()), "backtest")
 
@@ -183,9 +184,7 @@ def _seconds(tape: SymbolTape, span: Span) -> float:
 def main() -> int:
     """Run a backtest from the command line."""
     logging.basicConfig(level=logging.WARNING, format="backtest: %(message)s", force=True)
-    config = BacktestConfig.from_args()
-    deterministic()
-    return backtest(config, Path.cwd())
+    return backtest(BacktestConfig.from_args(), Path.cwd())
 
 
 if __name__ == "__main__":
