@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.features import WARMUP_BARS, features_of
+from datamodules.features import COLUMNS, WARMUP_BARS, features_of
 from datamodules.labels import CLOSE, label_prices
 from datamodules.snapshot import NotEnoughBarsError
 from datamodules.windows import gap_free
@@ -52,6 +52,19 @@ def labelled_rows(bars: Bars, features: str, label: str = CLOSE) -> LabelledRows
 
 def newest_row(bars: Bars, features: str) -> NDArray[np.float64] | None:
     """Return the newest bar's row ``(1, F)``; None during the warm-up or if its bars have a gap."""
-    if len(bars) <= WARMUP_BARS or bars["gap"][-WARMUP_BARS:].any():
-        return None
-    return features_of(bars[-WARMUP_BARS - 1 :], features)
+    rows, _ = newest_rows(bars, features, 1)
+    return rows if len(rows) else None
+
+
+def newest_rows(bars: Bars, features: str, n: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the rows of the newest ``n`` bars, without those in the warm-up or behind a gap.
+
+    Returns:
+        ``(k, F)`` the rows, and ``(k,)`` which of the ``n`` they are.
+    """
+    bars = bars[max(0, len(bars) - n - WARMUP_BARS) :]
+    if len(bars) <= WARMUP_BARS:
+        return np.zeros((0, len(COLUMNS[features]))), np.zeros(0, np.int64)
+    whole = np.flatnonzero(gap_free(bars["gap"][1:], WARMUP_BARS))
+    rows = features_of(bars, features)
+    return rows[whole], whole + n - len(rows)

@@ -28,7 +28,7 @@ OWNERS = {
     ),
     # Beside its owner: the registry of models, and the entry points that make a client.
     "mlflow": ("trainers/tracking/", "trainers/promotion/", "trainers/replay/",
-               "trainers/session/"),
+               "trainers/session/", "trainers/research/"),
     "gradio": ("ui/",),
     "fastapi": ("ui/",),
     "uvicorn": ("ui/",),
@@ -58,7 +58,7 @@ EXCUSED = {("trainers/learners/lightning.py", "logging")}
 # The rooms of trainers/, from the ground floor up: each imports from those before it only.
 ROOMS = (
     "names", "states", "config", "scoring", "learners", "engine", "recording", "tracking",
-    "promotion", "replay", "session",
+    "promotion", "replay", "session", "research",
 )  # fmt: skip
 MOST_FILES = 8  # a room that outgrows it gets sub-rooms
 

@@ -42,6 +42,7 @@ class Kind(enum.StrEnum):
     CHAMPION = "champion"
     BASELINE = "baseline"
     REPLAY = "replay"
+    BACKTEST = "backtest"  # a session that was computed from a tape at once
     RESUME = "resume"  # made by `mlflow run` for resuming a session, which has its run already
 
 

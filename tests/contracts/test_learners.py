@@ -13,12 +13,14 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator
 
-from datamodules.features import raw_columns
+from datamodules.features import COLUMNS, raw_columns
 from datamodules.snapshot import NotEnoughBarsError
+from streaming.bars import BROKEN, MISSING
 from streaming.errors import ConfigError
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from trainers.config import SessionConfig
-from trainers.learners.learner import Context, Learner, as_forecast
+from trainers.engine.runners.answers import Answers, answers_of
+from trainers.learners.learner import Batched, Context, Learner, as_forecast
 from trainers.learners.registry import (
     BASELINES,
     BUILT_IN,
@@ -27,6 +29,7 @@ from trainers.learners.registry import (
     learners_of,
     make_learners,
 )
+from trainers.scoring.ledger import MADE
 
 OWN = "tests.trainers.own_learner:UpShare"
 EVERY = pytest.mark.parametrize("path", [*KNOWN, OWN])
@@ -97,6 +100,39 @@ def test_having_learned_it_gives_a_valid_answer_of_its_kind(path):
             assert answer.action in (0, 1, 2)
             _, values = learner.forecast(BARS[:t])
             assert all(map(math.isfinite, values))
+
+
+def one_by_one(learner, bars, n):
+    found = Answers.none(n)
+    for i in range(n):
+        if (said := as_forecast(learner.forecast(bars[: len(bars) - n + i + 1]))) is not None:
+            found.put(i, MADE, said)
+    return found
+
+
+@pytest.mark.parametrize("features", COLUMNS)
+@pytest.mark.parametrize("path", KNOWN)
+def test_many_forecasts_at_once_are_the_same_bits_as_one_by_one(path, features):
+    learner = make(path, features=features)
+    bars = random_bars(700, seed=7)
+    bars["gap"][[300, 450, 699]] = MISSING
+    bars["gap"][520] = BROKEN
+    for cycle in range(1, 4):
+        learner.learn(snapshot_of(bars[: 180 + 20 * cycle], cycle=cycle))
+    if hasattr(learner, "trade_like"):
+        learner.trade_like(0.3)
+    assert isinstance(learner, Batched)
+    assert make(path).forecast_each(bars, 2).tolist() in (
+        [-1, -1],
+        pytest.approx([math.nan] * 2, nan_ok=True),
+    )
+    alone = one_by_one(learner, bars, 520)
+    for n in (1, 2, 3, 30, 31, 300, 520):
+        together = answers_of(learner.forecast_each(bars, n), n, agent=learner.kind == "agent")
+        for name in Answers._fields:
+            assert getattr(together, name).tobytes() == getattr(alone, name)[-n:].tobytes(), n
+    few = answers_of(learner.forecast_each(bars[:9], 9), 9, agent=learner.kind == "agent")
+    assert few.status.tobytes() == one_by_one(learner, bars[:9], 9).status.tobytes()
 
 
 @EVERY

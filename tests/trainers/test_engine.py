@@ -21,7 +21,7 @@ from trainers.engine.commands import (
     LedgerRows,
     RunUpdate,
 )
-from trainers.engine.drivers.backtest import backtest
+from trainers.engine.drivers.backtest import Backtest, Decision
 from trainers.engine.drivers.recorded import Recorded
 from trainers.engine.drivers.streams import GONE, RecordedStream, digests
 from trainers.engine.events import (
@@ -159,26 +159,15 @@ def test_a_request_that_is_refused_is_told_and_changes_nothing():
 # ---- drivers
 
 
-class Writing(MarketTrainer):
-    """Writes down the events that it is handed, as a decision log has them."""
-
-    def __init__(self, *made):
-        super().__init__(*made)
-        self.entries, self._after = [], ""
-
-    def handle(self, event):
-        match event:
-            case BarsTaken():
-                to = self.next_bar + len(event.bars)
-                self.entries.append({"do": "bars", "to": to, "ask": event.ask, "after": ""})
-            case CycleBegun():
-                fields = {
-                    name: value for name, value in event._asdict().items() if name != "digests"
-                }
-                self.entries.append({"do": "cycle", **fields})
-            case CycleEnded():
-                self.entries.append({"do": "end", **event._asdict()})
-        return super().handle(event)
+def entries_of(commands):
+    """What a backtest has decided, as a decision log has it."""
+    entries = []
+    for command in commands:
+        if isinstance(command, Decision):
+            entries.append({"do": command.do, **command.fields})
+        if isinstance(command, CycleDone):
+            entries.append({"do": "end", "seconds": {}, "overran": False})
+    return entries
 
 
 def every_learner(config=CONFIG):
@@ -186,13 +175,14 @@ def every_learner(config=CONFIG):
 
 
 def test_a_backtest_replayed_from_its_decisions_gives_the_same_commands():
-    trainer = Writing(CONFIG, "BTCUSDT", every_learner())
-    first = [one for one in backtest(trainer, BARS) if not isinstance(one, ForecastsMade)]
+    trainer = MarketTrainer(CONFIG, "BTCUSDT", every_learner())
+    told = list(Backtest(trainer, min_bars=200).take(BARS))
+    first = [one for one in told if not isinstance(one, Decision)]
     assert sum(isinstance(one, CycleDone) for one in first) == 7
     stream = stream_of(np.zeros(int(BARS["final_seq"][-1]), "i8"))
     again = MarketTrainer(CONFIG, "BTCUSDT", every_learner())
     _, forecasts = rows_among(first)
-    recorded = Recorded(again, trainer.entries, stream, forecasts, lambda learner, version: None)
+    recorded = Recorded(again, entries_of(told), stream, forecasts, lambda learner, version: None)
     second = list(recorded.run())
     assert len(first) == len(second)
     for one, other in zip(first, second, strict=True):
@@ -208,10 +198,12 @@ def test_a_backtest_replayed_from_its_decisions_gives_the_same_commands():
 
 
 def test_a_log_that_ends_within_a_cycle_says_whose_turn_is_next():
-    trainer = Writing(CONFIG, "BTCUSDT", every_learner())
-    _, forecasts = rows_among(backtest(trainer, BARS[:240]))
-    starts = [i for i, entry in enumerate(trainer.entries) if entry["do"] == "cycle"]
-    cut = trainer.entries[: starts[1] + 1]
+    trainer = MarketTrainer(CONFIG, "BTCUSDT", every_learner())
+    told = list(Backtest(trainer, min_bars=200).take(BARS[:240]))
+    _, forecasts = rows_among(told)
+    entries = entries_of(told)
+    starts = [i for i, entry in enumerate(entries) if entry["do"] == "cycle"]
+    cut = entries[: starts[1] + 1]
     again = MarketTrainer(CONFIG, "BTCUSDT", every_learner())
     stream = stream_of(np.zeros(int(BARS["final_seq"][-1]), "i8"))
     recorded = Recorded(again, cut, stream, forecasts, lambda *_: None)
@@ -225,7 +217,7 @@ def test_a_checkpoint_goes_on_to_the_bit(monkeypatch):
     whole = MarketTrainer(CONFIG, "BTCUSDT", every_learner())
     saved = None
     commands = []
-    for command in backtest(whole, BARS):
+    for command in Backtest(whole, min_bars=200).take(BARS):
         commands.append(command)
         if isinstance(command, Checkpoint) and saved is None:
             saved = (

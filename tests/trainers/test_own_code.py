@@ -25,7 +25,7 @@ from tests.trainers.trying_learners import NOT_PLAIN, Exiting, Keeping, MuteErro
 from tests.trainers.world import Spy
 from trainers.config import SessionConfig
 from trainers.engine.commands import Checkpoint, CycleDone, Happened, RunUpdate
-from trainers.engine.drivers.backtest import backtest
+from trainers.engine.drivers.backtest import Backtest
 from trainers.engine.events import ControlGiven
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.report import LONGEST, checked, refusals
@@ -52,7 +52,7 @@ def trainer_of(*learners):
 def played(*learners):
     """The trainer and all commands of a whole backtest."""
     trainer = trainer_of(*learners)
-    return trainer, list(backtest(trainer, BARS))
+    return trainer, list(Backtest(trainer, min_bars=200).take(BARS))
 
 
 def told(commands, code):
@@ -60,8 +60,8 @@ def told(commands, code):
 
 
 def statuses(commands, name):
-    return {each.tags["status"] for each in commands
-            if isinstance(each, RunUpdate) and each.learner == name}  # fmt: skip
+    updates = [one for one in commands if isinstance(one, RunUpdate) and one.learner == name]
+    return {one.tags["status"] for one in updates if "status" in one.tags}
 
 
 def rows_of(commands, number):
@@ -192,8 +192,12 @@ def flashed(factor=3500.0):
 
 def test_a_wrong_print_is_told_once_and_rules_no_account_memory_or_score():
     trainer = MarketTrainer(CONFIG, "BTCUSDT", make_roster(CONFIG, "BTCUSDT"))
-    commands = list(backtest(trainer, flashed()))
-    sound = list(backtest(MarketTrainer(CONFIG, "BTCUSDT", make_roster(CONFIG, "BTCUSDT")), BARS))
+    commands = list(Backtest(trainer, min_bars=200).take(flashed()))
+    sound = list(
+        Backtest(
+            MarketTrainer(CONFIG, "BTCUSDT", make_roster(CONFIG, "BTCUSDT")), min_bars=200
+        ).take(BARS)
+    )
     (text,) = told(commands, Code.BROKEN_BAR)
     assert text.startswith(
         "2 broken bars: a price moved by more than a factor of 2 within a second"

@@ -28,11 +28,11 @@ class ForecastsMade(NamedTuple):
 
 
 class LedgerRows(NamedTuple):
-    """The final ledger rows of one bar.
+    """The final ledger rows of one bar, or of several that were forecast together.
 
     Attributes:
-        outcome: ``(1,)`` of dtype ``OUTCOME``.
-        forecasts: ``(n,)`` of dtype ``FORECAST``, one row per learner.
+        outcome: ``(T,)`` of dtype ``OUTCOME``, oldest first.
+        forecasts: ``(T * n,)`` of dtype ``FORECAST``, per bar one row per learner.
     """
 
     outcome: Outcomes

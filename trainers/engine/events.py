@@ -36,10 +36,13 @@ class BarsTaken(NamedTuple):
     Attributes:
         bars: ``(n,)`` of dtype ``BAR``, n > 0; the first follows the last bar taken before.
         ask: whether to forecast the bar after the newest; False if it is already too late.
+        each: whether to forecast the bar after each of them, as none came too late: they closed
+            one after the other on a virtual clock. No ``ForecastsTimed`` follows.
     """
 
     bars: Bars
     ask: bool = True
+    each: bool = False
 
 
 class ForecastsTimed(NamedTuple):

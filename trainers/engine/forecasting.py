@@ -22,6 +22,7 @@ from trainers.scoring.ledger import (
     Outcomes,
     missed_rows,
     outcome_of,
+    outcomes_of,
 )
 
 # A forecast's row holds the hash of this many newest bars: all that a built-in learner reads.
@@ -41,7 +42,8 @@ class Forecasting:
     """
 
     def __init__(self, roster: Roster, history_bars: int) -> None:
-        self._roster, self._window = roster, BarWindow(history_bars)
+        self._roster, self._history_bars = roster, history_bars
+        self._window = BarWindow(history_bars)
         self.next_bar = 0
         self.bars = self._window.bars
         self._new: list[LedgerRows] = []  # final since the last cycle
@@ -68,6 +70,10 @@ class Forecasting:
         self._window.append(new)
         self.bars = self._window.bars  # all learners share this array
         if cycle == 0:
+            return
+        if event.each:
+            window = self._window.newest(self._history_bars + len(new))
+            yield from self._each(window, len(new), cycle)
             return
         window = self._window.newest(SPREAD_BARS + len(new))
         for end in range(len(window) - len(new) + 1, len(window)):
@@ -114,8 +120,22 @@ class Forecasting:
             yield from told
         return rows
 
+    def _each(self, window: Bars, n: int, cycle: int) -> Iterator[Command]:
+        """Forecast the bar after each of the newest ``n`` of ``window``; yield all rows."""
+        outcomes, runners = outcomes_of(window, n), self._roster.everyone
+        rows = missed_rows(outcomes, self._roster.versions).reshape(n, len(runners))
+        ends = range(len(window) - n + 1, len(window) + 1)
+        seen = [_digest(window[max(0, end - HASHED_BARS) : end]) for end in ends]
+        rows["inputs"] = np.array(seen, np.uint64)[:, None]
+        for i, runner in enumerate(runners):
+            found, told = runner.forecast_each(window, n, self._history_bars, cycle)
+            rows["status"][:, i], rows["probability"][:, i] = found.status, found.probability
+            rows["action"][:, i], rows["signal"][:, i] = found.action, runner.signals(found)
+            yield from told
+        yield self._final(outcomes, rows.reshape(-1))
+
     def _final(self, outcome: Outcomes, forecasts: Forecasts | None = None) -> LedgerRows:
-        """Add a bar's final rows to the ledger; None for ``forecasts`` makes them MISSED."""
+        """Add the final rows of bars to the ledger; None for ``forecasts`` makes them MISSED."""
         if forecasts is None:
             forecasts = missed_rows(outcome, self._roster.versions)
         rows = LedgerRows(outcome, forecasts)

@@ -10,6 +10,7 @@ status ERROR.
     Versioned     export, predict                can be registered as model version and champion
     Traced        digests                        lets a replay name the stage that differs
     TradesLike    trade_like                     a baseline that trades as often as an agent
+    Batched       forecast_each                  forecasts many bars in one call, for a backtest
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from numpy.typing import NDArray
 
 from datamodules.labels import CLOSE
 from datamodules.snapshot import Snapshot
@@ -146,6 +149,23 @@ class TradesLike(Protocol):
 
     def trade_like(self, turnover: float) -> None:
         """Set the turnover, in changes of position per bar; called once a cycle."""
+
+
+@runtime_checkable
+class Batched(Protocol):
+    """A learner that forecasts many bars in one call, with the same bits as one by one."""
+
+    def forecast_each(self, bars: Bars, n: int) -> NDArray[Any]:
+        """Return the forecasts of the bar after each of the newest ``n``.
+
+        Args:
+            bars: ``(T,)`` as for ``forecast``, ``T >= n``; it also has the bars before the ``n``.
+            n: how many of them.
+
+        Returns:
+            ``(n,)`` what ``forecast(bars[: T - n + i + 1])`` says: a forecaster's probability, NaN
+            where it cannot forecast; or an agent's action, -1 where it cannot.
+        """
 
 
 class Forecast(NamedTuple):

@@ -2,13 +2,15 @@
 
     began      a trainer began or resumed the market: the log's format and the symbol
     bars       the bars up to ``to`` were taken, ``after`` a learner's turn or between cycles;
-               ``ask`` is whether the bar after the newest was to be forecast
+               ``ask`` is whether the bar after the newest was to be forecast, ``each`` (of a
+               backtest, where nothing comes too late) that after every one of them
     cycle      a cycle begins: the number of rows of each stream that it may see (the
                ``watermark``), and the feed's counters
     end        a cycle has ended: measured seconds, hashes of every stage, the stream's metrics
     control    an operator's request was carried out or refused; ``seq`` is the request's number,
                ``after_bar`` the open time of the newest bar then, ns
-    champion   another model version forecasts as champion from the next bar on
+    champion   another model version forecasts as champion from the next bar on; ``own`` if it is
+               none of the registry's but a copy that a backtest has made
     verdict    the verdict that led to a promotion or a rollback
     segment    a segment of the tape is in the store, with the hash of its content
     left       nothing is left to do in the market, and what was learned is registered
@@ -58,6 +60,7 @@ class _Bars(_Kind):
     to: int
     ask: bool
     after: str
+    each: bool = False
 
 
 class _Cycle(_Kind):
@@ -89,6 +92,7 @@ class _Champion(_Kind):
     learner: str
     version: int
     challenge: int
+    own: bool = False
 
 
 class _Verdict(_Kind):

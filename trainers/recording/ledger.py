@@ -122,6 +122,28 @@ class Ledger:
             self._last["forecasts"] = bar
         return differs
 
+    def extend(self, outcomes: Outcomes, forecasts: Forecasts) -> None:
+        """Write the rows of further bars, all later than those in the ledger, at once.
+
+        Args:
+            outcomes: ``(T,)`` of dtype ``OUTCOME``, oldest first.
+            forecasts: ``(N,)`` of dtype ``FORECAST``, of the same bars, oldest first.
+
+        Raises:
+            LedgerError: if a bar is not later than the one before it.
+        """
+        if not len(outcomes):
+            return
+        bars = np.concatenate([[self.last_bar], outcomes["bar"]])
+        if (np.diff(bars) <= 0).any():
+            raise LedgerError(
+                f"{self._outcomes.path}: expected bars after {self.last_bar}, got {bars[1:]}:"
+                " write each bar once, in order"
+            )
+        self._outcomes.append(outcomes)
+        self._forecasts.append(forecasts)
+        self._last = {"outcome": int(bars[-1]), "forecasts": int(bars[-1])}
+
     def _differs(self, bar: int, outcome: Outcomes, forecasts: Forecasts) -> str:
         """Compare a bar's rows with those found at opening, except for their latencies."""
         if bar > self._last["outcome"]:

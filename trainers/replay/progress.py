@@ -1,4 +1,4 @@
-"""The progress bar of a replay, in market time."""
+"""The progress bar of a replay or a backtest, in market time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ LINE_SECONDS = 10.0  # between two updates elsewhere, where each is a new line
 
 
 class Progress:
-    """Shows a replay's progress on stderr.
+    """Shows progress on stderr.
 
     Args:
         total: the market time to replay, s.
+        name: what the line begins with.
     """
 
-    def __init__(self, total: float) -> None:
-        self._total = max(total, 1e-9)
+    def __init__(self, total: float, name: str = "replay") -> None:
+        self._total, self._name = max(total, 1e-9), name
         self._started = self._shown = time.monotonic()
         self._done = 0.0
         self._terminal = sys.stderr.isatty()
@@ -45,9 +46,14 @@ class Progress:
         share = min(1.0, done / self._total)
         bar = "#" * round(WIDTH * share)
         return (
-            f"replay [{bar:<{WIDTH}}] {share:4.0%}  {_clock(done)} of {_clock(self._total)}  "
-            f"{self.speed:.1f} times real time"
+            f"{self._name} [{bar:<{WIDTH}}] {share:4.0%}  {_clock(done)} of {_clock(self._total)}  "
+            f"{self.speed:.0f} times real time{self._left(done)}"
         )
+
+    def _left(self, done: float) -> str:
+        """Return how long it will take from here, if that can be told."""
+        left = self._total - done
+        return f", {_clock(left / self.speed)} left" if done > 0 and left > 0 else ""
 
 
 def _clock(seconds: float) -> str:

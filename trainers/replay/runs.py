@@ -61,7 +61,7 @@ def record_folder(client: MlflowClient, root: Path, session: str, copy: Path) ->
 
 
 def known_session(client: MlflowClient, session: str) -> str:
-    """Return the run id of a session, given that or ``last`` for the newest session.
+    """Return the run id of a session or backtest, given that; or ``last`` for the newest session.
 
     Raises:
         ConfigError: if the store has no such session.
@@ -73,7 +73,7 @@ def known_session(client: MlflowClient, session: str) -> str:
         kind = client.get_run(run_id).data.tags.get(Tag.KIND)
     except MlflowException as e:
         raise ConfigError(f"session: got {session!r}; the store has no such run ({e})") from e
-    if kind != Kind.SESSION:
+    if kind not in (Kind.SESSION, Kind.BACKTEST):
         raise ConfigError(
             f"session: got {session!r}, a run of kind {kind!r}; expected a session's own run"
         )

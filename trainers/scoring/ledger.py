@@ -58,22 +58,27 @@ Forecasts = NDArray[np.void]  # (N,) of FORECAST, bars rising, one row per learn
 
 def outcome_of(bars: Bars) -> Outcomes:
     """Return the row ``(1,)`` of the newest of ``bars``; its spread is known from 60 of them."""
-    bars = bars[-SPREAD_BARS:]
-    newest = bars[-1]
-    row = np.zeros(1, OUTCOME)
-    row["bar"], row["close"], row["gap"] = newest["ts_open"], newest["close"], newest["gap"]
-    row["mid"], row["half_spread_bps"] = mids(bars)[-1], half_spread_bps(bars)[-1]
-    return row
+    return outcomes_of(bars, 1)
 
 
-def missed_rows(outcome: Outcomes, versions: Sequence[int]) -> Forecasts:
-    """Return the rows ``(n,)`` of a bar without forecasts in time, one per learner's version."""
-    rows = np.zeros(len(versions), FORECAST)
+def outcomes_of(bars: Bars, n: int) -> Outcomes:
+    """Return the rows ``(n,)`` of the newest ``n`` of ``bars``, as ``outcome_of`` makes each."""
+    bars = bars[max(0, len(bars) - n - SPREAD_BARS + 1) :]
+    newest = bars[-n:]
+    rows = np.zeros(n, OUTCOME)
+    rows["bar"], rows["close"], rows["gap"] = newest["ts_open"], newest["close"], newest["gap"]
+    rows["mid"], rows["half_spread_bps"] = mids(bars)[-n:], half_spread_bps(bars)[-n:]
+    return rows
+
+
+def missed_rows(outcomes: Outcomes, versions: Sequence[int]) -> Forecasts:
+    """Return the rows of bars without forecasts in time, one per bar and learner's version."""
+    rows = np.zeros((len(outcomes), len(versions)), FORECAST)
     rows["status"], rows["probability"], rows["action"] = MISSED, np.nan, NO_ACTION
     rows["version"] = versions
     rows["learner"] = np.arange(len(versions))
-    rows["bar"], rows["gap"] = outcome["bar"], outcome["gap"]
-    return rows
+    rows["bar"], rows["gap"] = outcomes["bar"][:, None], outcomes["gap"][:, None]
+    return rows.reshape(-1)
 
 
 def rows_between(rows: NDArray[np.void], after: int, to: int) -> NDArray[np.void]:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from trainers.config import PageConfig, SessionConfig
+from trainers.config.backtest import BacktestConfig
 from trainers.promotion.__main__ import PromoteConfig
 
 # The parameters of the entry points ``page`` and ``record``.
@@ -31,6 +32,10 @@ def project() -> dict[str, Any]:
             "main": _entry(main, settings),
             "record": _entry(main + off, {name: settings[name] for name in RECORD}),
             "replay": _entry("python -m trainers.replay", {"session": "last"}),
+            "backtest": _entry(
+                "python -m trainers.research.backtest",
+                {name: flag["default"] for name, flag in BacktestConfig.flags().items()},
+            ),
             "promote": _entry(
                 "python -m trainers.promotion",
                 {field.name: field.default for field in dataclasses.fields(PromoteConfig)},

@@ -117,7 +117,7 @@ class SessionReader:
 
     def learner_runs(self, session: str) -> list[RunRecord]:
         """Return the runs of the session's learners and champions, sorted by ``name``."""
-        kinds = (Kind.SESSION, Kind.BASELINE)
+        kinds = (Kind.SESSION, Kind.BACKTEST, Kind.BASELINE)
         others = " and ".join(f"tags.{Tag.KIND} != '{kind}'" for kind in kinds)
         return self._runs_of(session, others)
 

@@ -1,31 +1,38 @@
 """Drives an engine over recorded bars on a virtual clock. Pure.
 
-Nothing takes time on that clock, so every forecast is in time. The order is that of a session:
-when a bar closes the next one is forecast from what was learned before; then a cycle begins if
-one is due. Source of test-then-train: J. Gama, R. Sebastião and P. Rodrigues, On evaluating stream
-learning algorithms, Machine Learning 90 (2013).
+    bars, batch by batch -> Backtest -> decisions, and the engine's commands
+
+Nothing takes time on that clock, so every forecast is in time. The order is that of a session whose
+market waits for its trainer: when a bar closes the next one is forecast from what was learned
+before; then a cycle begins if one is due. Between two cycles all forecasts are made in one go. How
+the bars are batched changes nothing. Source of test-then-train: J. Gama, R. Sebastião and P.
+Rodrigues, On evaluating stream learning algorithms, Machine Learning 90 (2013).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import collections
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from datamodules.digest import digest
-from streaming.bars import Bars
+from streaming.bars import BAR, Bars
 from streaming.counters import STATS
 from streaming.ticks import NS_PER_MS, NS_PER_S
 from trainers.config import TrainingConfig
-from trainers.engine.commands import Command, LedgerRows
-from trainers.engine.drivers.recorded import timed
+from trainers.engine.commands import CandidateWanted, Command, LedgerRows, RollbackWanted
+from trainers.engine.drivers.champions import OwnChampions
+from trainers.engine.drivers.recorded import BETWEEN
+from trainers.engine.drivers.streams import Stream, digests
 from trainers.engine.events import (
     STREAMS,
     BarsTaken,
     CycleBegun,
     CycleEnded,
-    ForecastsTimed,
     LearnerTurn,
+    Watermark,
 )
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.roster import Roster
@@ -33,44 +40,150 @@ from trainers.learners.learner import Forecast, Learner
 from trainers.scoring.ledger import MADE, NO_ACTION
 
 FIRST_CYCLE = 200  # bars: enough for a few windows with their labels
+ALL: Watermark = dict.fromkeys(STREAMS, 1 << 62)
 NOTHING_COUNTED = dict.fromkeys(STATS.names or (), 0.0)
 
 
-def backtest(
-    trainer: MarketTrainer, bars: Bars, *, first_cycle: int = FIRST_CYCLE
-) -> Iterator[Command]:
-    """Hand all bars to an engine, one by one; yield its commands.
+class Decision(NamedTuple):
+    """A decision for the market's log, yielded before the engine handles it.
+
+    Attributes:
+        do: its kind, as in ``trainers.recording.decision_log``.
+        fields: what it says.
+    """
+
+    do: str
+    fields: Mapping[str, Any]
+
+
+class Backtest:
+    """A driver that decides from the bars alone.
 
     Args:
         trainer: the market's engine, which has handled no event yet.
-        bars: ``(T,)`` of dtype ``BAR``, consecutive, oldest first.
-        first_cycle: the number of bars that are known when the first cycle begins.
+        stream: the rows that the bars were made of, for their hashes; None hashes their numbers.
+        kept: the number of newest rows of each stream that a cycle has in its cache.
+        stats: returns the counters of the market's stream.
+        min_ticks: the number of ticks that are known when the first cycle begins, at least.
+        min_bars: the same of bars.
     """
-    for i in range(len(bars)):
-        yield from timed(trainer, BarsTaken(bars[i : i + 1]), lambda: ForecastsTimed(True))
-        now = int(bars["ts_open"][i]) + NS_PER_S
-        if trainer.wanted or (i + 1 >= first_cycle and now >= trainer.cycles.next_due):
-            yield from _cycle(trainer, bars[: i + 1], now)
 
+    def __init__(
+        self,
+        trainer: MarketTrainer,
+        stream: Stream | None = None,
+        *,
+        kept: Watermark = ALL,
+        stats: Callable[[], Mapping[str, float]] = lambda: NOTHING_COUNTED,
+        min_ticks: int = 0,
+        min_bars: int = 0,
+    ) -> None:
+        self._trainer, self._stream, self._kept, self._stats = trainer, stream, kept, stats
+        self._min_ticks, self._min_bars = min_ticks, min_bars
+        self._champions = OwnChampions(trainer)
+        self._arrivals = collections.deque(self._champions.first())
 
-def _cycle(trainer: MarketTrainer, known: Bars, now: int) -> Iterator[Command]:
-    watermark = {"ticks": int(known["final_seq"][-1]), "quotes": int(known["final_quote"][-1])}
-    since = trainer.cycles.seen
-    yield from trainer.handle(
-        CycleBegun(
-            cycle=trainer.cycle + 1,
-            watermark=watermark,
-            now=now,
-            oldest=dict.fromkeys(STREAMS, 0),
-            oldest_ts=int(known["ts_open"][0]),
-            wall_ms=now // NS_PER_MS,
-            stats=NOTHING_COUNTED,
-            digests={name: digest(since[name], watermark[name]) for name in STREAMS},
+    @property
+    def done(self) -> bool:
+        """Whether the cycles that were asked for are done."""
+        return 0 < self._trainer.config.cycles <= self._trainer.cycle
+
+    def take(self, bars: Bars) -> Iterator[Decision | Command]:
+        """Take further bars; yield decisions and the engine's commands.
+
+        Args:
+            bars: ``(T,)`` of dtype ``BAR``, which follow those before.
+        """
+        yield from self._install()
+        while len(bars) and not self.done:
+            due = self._due(bars)
+            n = int(np.argmax(due)) + 1 if due.any() else len(bars)
+            yield from self._forecast(bars[:n])
+            if due.any():
+                yield from self._cycle()
+                yield from self._install()
+            bars = bars[n:]
+
+    def end(self) -> Iterator[Decision | Command]:
+        """End the stream: what came after the last cycle needs one more."""
+        newest = self._trainer.bars[-1:]
+        ready = len(newest) and self._is_ready(newest, self._trainer.next_bar)[0]
+        if ready and not self.done and self._seen != self._trainer.cycles.seen:
+            yield from self._cycle()
+
+    def _due(self, bars: Bars) -> np.ndarray:
+        """Return at which of ``bars``, which come next, a cycle would begin, ``(T,)``."""
+        trainer = self._trainer
+        now = bars["ts_open"] + NS_PER_S
+        wanted = trainer.wanted or now >= trainer.cycles.next_due
+        due: np.ndarray = self._is_ready(bars, trainer.next_bar + 1) & wanted
+        return due
+
+    def _is_ready(self, bars: Bars, number: int) -> np.ndarray:
+        """Return at which of ``bars`` enough is known for a cycle; the first is bar ``number``."""
+        enough = number + np.arange(len(bars)) >= self._min_bars
+        return enough & (bars["final_seq"] >= self._min_ticks)
+
+    def _forecast(self, bars: Bars) -> Iterator[Decision | Command]:
+        to = self._trainer.next_bar + len(bars)
+        seen = _seen_at(bars)
+        yield Decision(
+            "bars", {"watermark": seen, "to": to, "ask": True, "after": BETWEEN, "each": True}
         )
-    )
-    for name in trainer.roster.turns:
-        yield from trainer.handle(LearnerTurn(name))
-    yield from trainer.handle(CycleEnded({}, overran=False))
+        yield from self._trainer.handle(BarsTaken(bars, each=True))
+
+    @property
+    def _seen(self) -> Watermark:
+        return _seen_at(self._trainer.bars)
+
+    def _cycle(self) -> Iterator[Decision | Command]:
+        trainer = self._trainer
+        begun = self._begun()
+        decided = begun._asdict()
+        del decided["digests"]  # can be computed from the rows
+        yield Decision("cycle", decided)
+        yield from trainer.handle(begun)
+        for name in trainer.roster.turns:
+            yield from trainer.handle(LearnerTurn(name))
+        for command in trainer.handle(CycleEnded({}, overran=False)):
+            if isinstance(command, CandidateWanted | RollbackWanted):
+                arrival = self._champions.after(command)
+                self._arrivals += [arrival] if arrival else []
+            yield command
+
+    def _begun(self) -> CycleBegun:
+        trainer, seen = self._trainer, self._seen
+        now, since = trainer.newest_bar + NS_PER_S, trainer.cycles.seen
+        oldest = {name: max(0, seen[name] - self._kept[name]) for name in STREAMS}
+        first_ts, hashes = now, {name: digest(since[name], seen[name]) for name in STREAMS}
+        if self._stream is not None:
+            first = self._stream.rows("ticks", oldest["ticks"], oldest["ticks"] + 1).rows
+            first_ts = int(first["ts_event"][0]) if len(first) else now
+            hashes = digests(self._stream, since, oldest, seen)
+        return CycleBegun(
+            cycle=trainer.cycle + 1,
+            watermark=seen,
+            now=now,
+            oldest=oldest,
+            oldest_ts=first_ts,
+            wall_ms=now // NS_PER_MS,
+            stats=self._stats(),
+            digests=hashes,
+        )
+
+    def _install(self) -> Iterator[Decision | Command]:
+        while self._arrivals:
+            event = self._arrivals.popleft()
+            decided = {name: getattr(event, name) for name in ("learner", "version", "challenge")}
+            after = self._trainer.newest_bar
+            yield Decision("champion", {**decided, "after_bar": after, "own": True})
+            yield from self._trainer.handle(event)
+
+
+def _seen_at(bars: Bars) -> Watermark:
+    """Return the rows that the newest of ``bars`` implies."""
+    newest = bars[-1] if len(bars) else np.zeros(1, BAR)[0]
+    return {"ticks": int(newest["final_seq"]), "quotes": int(newest["final_quote"])}
 
 
 def forecasts_of(
@@ -90,11 +203,11 @@ def forecasts_of(
     """
     trainer = MarketTrainer(config, "", Roster(config, [learner], []))
     found: list[Forecast | None] = [None] * len(bars)
-    for command in backtest(trainer, bars, first_cycle=first_cycle):
+    for command in Backtest(trainer, min_bars=first_cycle).take(bars):
         if not isinstance(command, LedgerRows):
             continue
-        row = command.forecasts[0]
-        if row["status"] == MADE:
+        rows = command.forecasts[command.forecasts["learner"] == 0]
+        for row in rows[rows["status"] == MADE]:
             i = int(np.searchsorted(bars["ts_open"], row["bar"]))
             agent = row["action"] != NO_ACTION
             action, probability = int(row["action"]), float(row["probability"])

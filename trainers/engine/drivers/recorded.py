@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.engine.commands import Command, ForecastsMade
+from trainers.engine.commands import CandidateWanted, Command, ForecastsMade, RollbackWanted
+from trainers.engine.drivers.champions import OwnChampions
 from trainers.engine.drivers.streams import Stream, digests
 from trainers.engine.events import (
     BarsTaken,
@@ -69,7 +70,9 @@ class Recorded:
     ) -> None:
         self._trainer, self._stream = trainer, stream
         self._forecasts, self._models = forecasts, models
+        self._champions = OwnChampions(trainer)
         self._left = deque(entry for entry in entries if entry["do"] in DECISIONS)
+        self._makes_champions = any(entry.get("own", False) for entry in self._left)
         self.begun: CycleBegun | None = None
         self.turns_left: list[str] = []
 
@@ -89,6 +92,9 @@ class Recorded:
 
     def _bars(self, entry: Entry) -> Iterator[Command]:
         rows = self._stream.bars(self._trainer.next_bar, entry["to"]).rows
+        if entry.get("each", False):
+            yield from self._trainer.handle(BarsTaken(rows, each=True))
+            return
         yield from timed(self._trainer, BarsTaken(rows, entry["ask"]), self._times)
 
     def _times(self) -> ForecastsTimed:
@@ -114,11 +120,15 @@ class Recorded:
                 yield from self._bars(self._left.popleft())
         if self._left:
             end, self.begun = self._left.popleft(), None
-            yield from trainer.handle(CycleEnded(end["seconds"], end["overran"]))
+            for command in trainer.handle(CycleEnded(end["seconds"], end["overran"])):
+                if self._makes_champions and isinstance(command, CandidateWanted | RollbackWanted):
+                    self._champions.after(command)
+                yield command
 
     def _champion(self, entry: Entry) -> Iterator[Command]:
         learner, version = entry["learner"], entry["version"]
-        model = self._models(learner, version)
+        own = entry.get("own", False)
+        model = (self._champions.model if own else self._models)(learner, version)
         yield from self._trainer.handle(
             ChampionInstalled(learner, version, model, entry["challenge"])
         )

@@ -11,6 +11,9 @@ import traceback
 from collections.abc import Generator, Iterator
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from datamodules.digest import digest
 from datamodules.plain import not_plain
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
@@ -18,9 +21,11 @@ from datamodules.transitions import Action
 from streaming.bars import Bars
 from streaming.events import Code
 from trainers.engine.commands import Command, Happened, RunUpdate
+from trainers.engine.runners.answers import Answers, answers_of
 from trainers.engine.runners.report import checked, refusals
 from trainers.learners.learner import (
     Adjustable,
+    Batched,
     Forecast,
     Learner,
     Resumable,
@@ -108,6 +113,53 @@ class LearnerRunner:
             told = [] if self.rests_until else list(self.failed(e, cycle))
             return FAILED, Forecast(), told
         return (SILENT, Forecast(), []) if found is None else (MADE, found, [])
+
+    def forecast_each(
+        self, bars: Bars, n: int, history_bars: int, cycle: int
+    ) -> tuple[Answers, list[Command]]:
+        """Forecast the bar after each of the newest ``n``, with the same result as one by one.
+
+        A learner that can is asked once. Its last answer has to be what it says alone, else all
+        of them are asked for one by one.
+
+        Args:
+            bars: ``(T,)`` of dtype ``BAR``; those before the ``n`` are known too.
+            n: how many are new.
+            history_bars: the number of newest bars that a learner is shown at each.
+            cycle: the newest cycle that has begun.
+
+        Returns:
+            The forecasts, and the commands after failures.
+        """
+        if (found := self._together(bars, n, history_bars)) is not None:
+            return found, []
+        told: list[Command] = []
+        found = Answers.none(n)
+        for i, end in enumerate(range(len(bars) - n + 1, len(bars) + 1)):
+            status, one, more = self.forecast(bars[max(0, end - history_bars) : end], cycle)
+            found.put(i, status, one)
+            told += more
+        return found, told
+
+    def _together(self, bars: Bars, n: int, history_bars: int) -> Answers | None:
+        """Return the forecasts of a learner that makes many at once; None if it cannot."""
+        if not isinstance(self.learner, Batched):
+            return None
+        try:
+            with own_code():
+                found = answers_of(self.learner.forecast_each(bars, n), n, agent=self.is_agent)
+                alone = as_forecast(self.learner.forecast(bars[-history_bars:]))
+        except (LearnerError, NotEnoughBarsError):
+            return None  # one by one it tells at which bar it fails
+        return found if found.ends_with(alone) else None
+
+    def signals(self, found: Answers) -> NDArray[np.int8]:
+        """Return the actions that forecasts imply, ``(n,)``, as ``signal`` says of each."""
+        if self.is_agent:
+            return np.where(found.action < 0, Action.HOLD, found.action).astype(np.int8)
+        p = found.probability  # a comparison with NaN is false
+        down = np.where(p <= 1 - self.confidence, Action.SELL, Action.HOLD)
+        return np.where(p >= self.confidence, Action.BUY, down).astype(np.int8)
 
     def signal(self, forecast: Forecast) -> int:
         """Return the action that a forecast implies: 0 HOLD, 1 BUY, 2 SELL."""

@@ -11,13 +11,15 @@ import copy
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
-from datamodules.labelled_rows import labelled_rows, newest_row
+from datamodules.labelled_rows import labelled_rows, newest_rows
 from datamodules.snapshot import Snapshot
 from streaming.bars import Bars
 from trainers.learners.learner import Context
+from trainers.learners.linear import probabilities
 
 STEP_SIZE = 0.01
 RIDGE = 1e-4
@@ -36,10 +38,16 @@ class Logistic:
         self._learned_until = 0  # open time of the newest bar learned from, ns
 
     def forecast(self, bars: Bars) -> float | None:
-        row = newest_row(bars, self.features)
-        if self._model is None or row is None:
-            return None
-        return float(self._model.predict_proba(self._standard(row))[0, 1])
+        (found,) = self.forecast_each(bars, 1)
+        return None if np.isnan(found) else float(found)
+
+    def forecast_each(self, bars: Bars, n: int) -> NDArray[np.float64]:
+        found = np.full(n, np.nan)
+        rows, at = newest_rows(bars, self.features, n)
+        if (model := self._model) is not None and len(rows):
+            bias = float(model.intercept_[0])
+            found[at] = probabilities(self._standard(rows), model.coef_[0], bias)
+        return found
 
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
         rows = labelled_rows(snapshot.bars, self.features, self.label)

@@ -27,6 +27,7 @@ from datamodules.transitions import Action
 from datamodules.windows import gap_free
 from streaming.bars import Bars
 from trainers.learners.learner import Context
+from trainers.names import LearnerKind
 
 # How far back the last move may be, in bars; without a move in them there is no forecast.
 LOOKBACK_BARS = 60
@@ -53,6 +54,15 @@ class Baseline(abc.ABC):
             return None
         return self.predict_known(bars)
 
+    def forecast_each(self, bars: Bars, n: int) -> NDArray[Any]:
+        nothing = -1 if self.kind == LearnerKind.AGENT else np.nan
+        found = np.full(n, nothing)
+        # The first bar of all has none before it.
+        known = np.flatnonzero((bars["gap"][-n:] == 0) & (np.arange(len(bars) - n, len(bars)) > 0))
+        if self.state and len(known):
+            found[known] = self.known_each(bars, n)[known]
+        return found
+
     def learn(self, snapshot: Snapshot) -> Mapping[str, float]:
         if len(snapshot.bars) < 2:
             raise NotEnoughBarsError(len(snapshot.bars), 2)
@@ -62,6 +72,10 @@ class Baseline(abc.ABC):
     @abc.abstractmethod
     def predict_known(self, bars: Bars) -> Any:
         """Return a forecast, given that ``state`` is known and the newest bar has no gap."""
+
+    @abc.abstractmethod
+    def known_each(self, bars: Bars, n: int) -> NDArray[Any]:
+        """Return ``(n,)`` what ``predict_known`` says at each of the newest ``n`` bars."""
 
     @abc.abstractmethod
     def counted(self, snapshot: Snapshot) -> dict[str, float]:
@@ -82,6 +96,9 @@ class Majority(Baseline):
     def predict_known(self, bars: Bars) -> float | None:
         return float(self.state["up"]) if len(bars) > 1 else None
 
+    def known_each(self, bars: Bars, n: int) -> NDArray[np.float64]:
+        return np.full(n, float(self.state["up"]))
+
     def counted(self, snapshot: Snapshot) -> dict[str, float]:
         moves = moves_of(snapshot.bars, self.label)
         return {"up": ((moves > 0).sum() + 1) / ((moves != 0).sum() + 2)}
@@ -97,11 +114,17 @@ class LastDirection(Baseline):
     lean = 1
 
     def predict_known(self, bars: Bars) -> float | None:
-        moves = moves_of(bars[-LOOKBACK_BARS - 1 :], self.label)
-        last = moves[moves != 0][-1:]
-        return (
-            float(0.5 + self.lean * last[0] * (self.state["agreed"] - 0.5)) if len(last) else None
-        )
+        (found,) = self.known_each(bars, 1)
+        return None if np.isnan(found) else float(found)
+
+    def known_each(self, bars: Bars, n: int) -> NDArray[np.float64]:
+        moves = moves_of(bars[max(0, len(bars) - n - LOOKBACK_BARS) :], self.label)
+        moves = np.concatenate([np.zeros(LOOKBACK_BARS + n - len(moves), np.int64), moves])
+        place = np.arange(len(moves))
+        at = np.maximum.accumulate(np.where(moves != 0, place, -1))
+        recent = (at > place - LOOKBACK_BARS)[-n:] & (at >= 0)[-n:]
+        said = 0.5 + self.lean * moves[at[-n:]] * (self.state["agreed"] - 0.5)
+        return np.where(recent, said, np.nan)
 
     def counted(self, snapshot: Snapshot) -> dict[str, float]:
         moves = moves_of(snapshot.bars, self.label)
@@ -125,6 +148,9 @@ class Flat(Baseline):
 
     def predict_known(self, bars: Bars) -> tuple[int, tuple[float, float]] | None:
         return (self.action, self.values) if len(bars) > 1 else None
+
+    def known_each(self, bars: Bars, n: int) -> NDArray[np.int64]:
+        return np.full(n, int(self.action))
 
     def counted(self, snapshot: Snapshot) -> dict[str, float]:
         return {"bars": float(len(snapshot.bars))}
@@ -162,18 +188,19 @@ class Random(Flat):
     def predict_known(self, bars: Bars) -> tuple[int, tuple[float, float]] | None:
         if len(bars) < 2:
             return None
-        second = int(bars["ts_open"][-1]) // 10**9
-        seeds = entropy(self.seed, self.market, self.name, second)
+        return self._action(bars["ts_open"][-1]), (0.0, 0.0)
+
+    def known_each(self, bars: Bars, n: int) -> NDArray[np.int64]:
+        return np.array([self._action(opens) for opens in bars["ts_open"][-n:]], np.int64)
+
+    def _action(self, opens: np.int64) -> int:
+        """Draw the action at a bar that opens at ``opens``, ns."""
+        seeds = entropy(self.seed, self.market, self.name, int(opens) // 10**9)
         drawn = np.random.default_rng(seeds).random()
         # Twice the turnover in orders, as half of them find the position as they want it.
-        action = (
-            Action.BUY
-            if drawn < self.turnover
-            else Action.SELL
-            if drawn > 1 - self.turnover
-            else Action.HOLD
-        )
-        return action, (0.0, 0.0)
+        if drawn < self.turnover:
+            return Action.BUY
+        return Action.SELL if drawn > 1 - self.turnover else Action.HOLD
 
 
 def moves_of(bars: Bars, label: str = CLOSE) -> NDArray[np.int64]:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.labelled_rows import labelled_rows, newest_row
+from datamodules.labelled_rows import labelled_rows, newest_rows
 from datamodules.snapshot import Snapshot
 from streaming.bars import Bars
 from trainers.learners.learner import Context
-from trainers.learners.linear import fit_logistic
+from trainers.learners.linear import fit_logistic, probabilities
 
 CLIP_SD = 4.0  # standard deviations
 SMALL = 1e-9  # the lowest standard deviation, as a share of the mean where that is below 1
@@ -34,11 +34,16 @@ class PermutedLabels:
         self.state: dict[str, Any] = {}
 
     def forecast(self, bars: Bars) -> float | None:
-        row = newest_row(bars, self.features)
-        if not self.state or row is None:
-            return None
-        logit = float((_standard(row, self.state) @ self.state["weights"])[0] + self.state["bias"])
-        return float(1 / (1 + np.exp(-logit)))
+        (found,) = self.forecast_each(bars, 1)
+        return None if np.isnan(found) else float(found)
+
+    def forecast_each(self, bars: Bars, n: int) -> NDArray[np.float64]:
+        found = np.full(n, np.nan)
+        rows, at = newest_rows(bars, self.features, n)
+        if self.state and len(rows):
+            x, state = _standard(rows, self.state), self.state
+            found[at] = probabilities(x, state["weights"], state["bias"])
+        return found
 
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
         rows = labelled_rows(snapshot.bars, self.features, self.label)

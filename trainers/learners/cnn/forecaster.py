@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from datamodules.features import COLUMNS, WARMUP_BARS, make_features
 from datamodules.scaling import HIGHEST, LOWEST
 from datamodules.windows import WINDOW_BARS
+from trainers.learners import layers
 
 # The number of raw bars that an exported forecaster takes: its window, and the warm-up of its
 # features.
@@ -79,15 +80,15 @@ class WindowNet(nn.Module):
         self.register_buffer("log_weights", torch.zeros(len(EXPERTS), dtype=torch.float64))
         self.body = nn.Sequential(
             # Lengths without a remainder, with which a strided layer would drop the newest bars.
-            nn.Conv1d(n, channels, 4, stride=2),  # (B, C, 29)
-            nn.GELU(),
-            nn.Conv1d(channels, channels, 5, stride=2),  # (B, C, 13)
-            nn.GELU(),
+            layers.Conv1d(n, channels, 4, stride=2),  # (B, C, 29)
+            layers.GELU(),
+            layers.Conv1d(channels, channels, 5, stride=2),  # (B, C, 13)
+            layers.GELU(),
             nn.Flatten(),
             nn.LayerNorm(channels * 13),
             nn.Dropout(dropout),
         )
-        self.head = nn.Linear(channels * 13, 1)
+        self.head = layers.Linear(channels * 13, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -103,7 +104,8 @@ class WindowNet(nn.Module):
         return torch.cat([x[:, -1], earlier * self.fading], 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        recent, steady = (self.seen(x) @ self.weights.T + self.bias).unbind(1)
+        linear = layers.product(self.seen(x)[:, None], self.weights, self.bias)
+        recent, steady = linear[:, 0].unbind(1)
         added = self.head(self.body(self._standard(x).transpose(1, 2))).squeeze(1)
         return torch.stack([torch.zeros_like(steady), recent, steady, steady + added], 1)
 
@@ -153,7 +155,7 @@ class Forecaster(nn.Module):
         Returns:
             ``(B, 2)`` float32: the probability of a rise, and the signal (1 buy, -1 sell, 0 none).
         """
-        up = (self.experts(raw) @ torch.softmax(self.net.log_weights, 0)).float()
+        up = (self.experts(raw) * torch.softmax(self.net.log_weights, 0)).sum(-1).float()
         signal = (up >= self.confidence).float() - (up <= 1 - self.confidence).float()
         return torch.stack([up, signal], 1)
 
@@ -161,4 +163,4 @@ class Forecaster(nn.Module):
         """Return the experts' forecasts, ``(B, 4)`` float64, of raw bars as in ``forward``."""
         rows = make_features(raw, self.features, torch)
         x = (rows * self.scale + self.offset).clip(LOWEST, HIGHEST).float()  # (B, 60, F)
-        return torch.sigmoid(self.net(x).double())
+        return layers.elementwise(torch.sigmoid, self.net(x).double())

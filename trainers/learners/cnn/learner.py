@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -94,6 +95,14 @@ class CNNModule(ContinualModule):
         return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
 
 
+def windows_of(bars: Bars) -> NDArray[np.float64]:
+    """Return the raw columns of each run of 109 of ``bars``, ``(T,)``: ``(T - 108, 109, 16)``."""
+    columns = raw_columns(bars)
+    return np.lib.stride_tricks.sliding_window_view(columns, FORECASTER_BARS, axis=0).transpose(
+        0, 2, 1
+    )
+
+
 class CNN:
     """The learner; it forecasts with a copy of the network, never with the one being trained.
 
@@ -140,6 +149,20 @@ class CNN:
         with torch.inference_mode():
             return float(model(raw)[0, 0])
 
+    def forecast_each(self, bars: Bars, n: int) -> NDArray[np.float64]:
+        found = np.full(n, np.nan)
+        if self.serving is None:
+            return found
+        first = len(bars) - n - FORECASTER_BARS + 1  # the first bar that the oldest forecast takes
+        bars = bars[max(0, first) :]
+        whole = gap_free(bars["gap"][1:], FORECASTER_BARS - 1)
+        at = np.flatnonzero(whole)
+        if len(at):
+            raw = torch.from_numpy(windows_of(bars)[at])
+            with torch.inference_mode():
+                found[at + n - len(whole)] = self.serving(raw)[:, 0].numpy()
+        return found
+
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
         settings, module = self._settings, self._module
         rng = snapshot.rng(self.name)
@@ -175,9 +198,7 @@ class CNN:
         part = bars[max(0, first + 1 - FORECASTER_BARS) :]
         if len(part) <= FORECASTER_BARS:
             return
-        raw = np.lib.stride_tricks.sliding_window_view(
-            raw_columns(part[:-1]), FORECASTER_BARS, axis=0
-        ).transpose(0, 2, 1)  # (n, 109, 16)
+        raw = windows_of(part[:-1])
         moved = np.diff(label_prices(part, self._label)[FORECASTER_BARS - 1 :])
         scored = (moved != 0) & gap_free(part["gap"], FORECASTER_BARS + 1)
         with torch.inference_mode():

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from datamodules.features import RAW_COLUMNS
 from datamodules.indicators import rsi
 from datamodules.transitions import STATE_BARS, STATE_COLUMNS, Action
+from trainers.learners.layers import Linear
 
 WIDTH = STATE_BARS * len(STATE_COLUMNS)  # the number of a state's inputs
 
@@ -22,11 +23,11 @@ class ValueNet(nn.Sequential):
 
     def __init__(self, width: int = WIDTH, hidden: int = 64) -> None:
         super().__init__(
-            nn.Linear(width, hidden),
+            Linear(width, hidden),
             nn.ReLU(),
-            nn.Linear(hidden, hidden),
+            Linear(hidden, hidden),
             nn.ReLU(),
-            nn.Linear(hidden, 1),
+            Linear(hidden, 1),
             nn.Flatten(-2),
         )
 

@@ -19,7 +19,7 @@ from datamodules.mids import SPREAD_BARS, half_spread_bps
 from datamodules.replay_buffer import Experiences, ReplayBuffer
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
 from datamodules.transitions import STATE_BARS, Action, Transitions, typical_move
-from datamodules.windows import gaps_of
+from datamodules.windows import gap_free, gaps_of
 from streaming.bars import Bars
 from trainers.config.learners import DQNSettings
 from trainers.learners.dqn.agent import WIDTH, Agent, ValueNet, inputs_of
@@ -76,6 +76,20 @@ class DQN:
 
     def forecast(self, bars: Bars) -> tuple[int, tuple[float, float]] | None:
         return None if self.serving is None else self.predict(self.serving, bars)
+
+    def forecast_each(self, bars: Bars, n: int) -> NDArray[np.int64]:
+        found = np.full(n, -1)
+        if self.serving is None:
+            return found
+        bars = bars[max(0, len(bars) - n - AGENT_BARS + 1) :]
+        broken = gaps_of(bars, RSI_BARS)[AGENT_BARS - STATE_BARS + 1 :]
+        at = np.flatnonzero(gap_free(broken, STATE_BARS - 1))
+        if len(at):
+            raw = np.lib.stride_tricks.sliding_window_view(raw_columns(bars), AGENT_BARS, axis=0)
+            with torch.inference_mode():
+                said = self.serving(torch.from_numpy(raw[at].transpose(0, 2, 1)))[:, 2:]
+            found[at + n - (len(bars) - AGENT_BARS + 1)] = said.amax(1).numpy()
+        return found
 
     def adjust(self, name: str, value: float) -> None:
         setattr(self, name, value)

@@ -79,7 +79,7 @@ class ValueLearner:
             learning_rate=settings.learning_rate,
             gamma=settings.gamma,
             tau=settings.tau,
-        )
+        ).eval()
 
     def learn(self, new: Experiences, *, cost: float, rng: np.random.Generator) -> float:
         """Test the network on new transitions, then train it on all; return the mean loss.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mlflow.entities import Param
@@ -42,7 +42,13 @@ MADE_UP = re.compile(r"[a-z]+-[a-z]+-\d+")  # a name that MLflow gives a run wit
 
 
 def start_session(
-    client: MlflowClient, config: SessionConfig, root: Path, given: SessionConfig | None = None
+    client: MlflowClient,
+    config: SessionConfig,
+    root: Path,
+    given: SessionConfig | None = None,
+    *,
+    kind: Kind = Kind.SESSION,
+    ours: Callable[[Mapping[str, str]], bool] | None = None,
 ) -> str:
     """Start a session's run and return its id: the one that `mlflow run` made, or a new one.
 
@@ -52,14 +58,17 @@ def start_session(
         root: the project's folder.
         given: the settings as they were given, if those of the session follow from a look at its
             source.
+        kind: the kind of the run.
+        ours: whether the params of a run that `mlflow run` made are those of this process; those
+            of its settings by default.
     """
-    run_id = launched_run(client, root, settings_of(given or config))
+    run_id = launched_run(client, root, ours or settings_of(given or config))
     title = title_of(config, time.time())
     if run_id is None:
         run_id = create_run(client, title, {})
     elif MADE_UP.fullmatch(client.get_run(run_id).info.run_name or ""):
         client.update_run(run_id, name=title)
-    tags: dict[str, str] = {Tag.KIND: Kind.SESSION, Tag.SESSION: run_id, Tag.SYMBOL: config.symbols}
+    tags: dict[str, str] = {Tag.KIND: kind, Tag.SESSION: run_id, Tag.SYMBOL: config.symbols}
     tags |= {Tag.OWNER: owner_of_this_process(), **provenance(root)}
     tags |= {Tag.STATE: State.STARTING, Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: "starting"}
     tags[MLFLOW_RUN_NOTE] = description_of(config, run_id)

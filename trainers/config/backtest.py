@@ -1,0 +1,101 @@
+"""The settings of a backtest: those of a session, a span of time, and a number of processes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from streaming.errors import ConfigError
+from streaming.settings import setting
+from trainers.config.session import SessionConfig
+
+FOR_EVER = 1 << 62
+
+# Settings of a session that a backtest has no use for; it has no page, venue or wall clock.
+WITHOUT = (
+    "venue_ws", "venue_rest", "channel", "speed", "bar_ring", "backfill_seconds", "stale_seconds",
+    "segment_seconds", "page_host", "page_port", "page_names", "parity", "resume",
+    "mlflow_ui_port",
+)  # fmt: skip
+
+# Their names as flags, which Python does not allow as names.
+FLAGS = {"since": "from", "until": "to"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BacktestConfig(SessionConfig):
+    """The settings of a backtest.
+
+    Set a learner's own settings with --learner.NAME.SETTING VALUE.
+    """
+
+    since: str = setting("", "the earliest time of the tape to use, UTC: 2024-01-31 or with a time")
+    until: str = setting("", "the time of the tape to end before")
+    workers: int = setting(
+        0, "processes at once, each with a market; 0: one a core; the results are the same bits",
+        low=0, high=256,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.source.startswith("tape:"):
+            raise ConfigError(f"source: got {self.source!r}; allowed: tape:PATH")
+        for field in dataclasses.fields(SessionConfig):
+            value = getattr(self, field.name)
+            if field.name in WITHOUT and value != field.default:
+                raise ConfigError(f"{field.name}: got {value!r}; a backtest has no use for it")
+        first, stop = self.span
+        if first >= stop:
+            raise ConfigError(f"to: got {self.until!r}; allowed: later than from, {self.since!r}")
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The first event time that is used and the first behind, ns."""
+        return _time("from", self.since, 0), _time("to", self.until, FOR_EVER)
+
+    def for_record(self) -> SessionConfig:
+        """Return the settings that the record keeps."""
+        names = {field.name for field in dataclasses.fields(SessionConfig)}
+        kept = {name: getattr(self, name) for name in names}
+        return SessionConfig(**{**kept, "page_port": 0, "mlflow_ui_port": 0})
+
+    @classmethod
+    def flags(cls) -> dict[str, dict[str, Any]]:
+        own = {field.name: field for field in dataclasses.fields(cls) if field.name not in _SESSION}
+        found = super().flags()
+        return {
+            FLAGS.get(name, name): flag
+            for name, flag in found.items()
+            if name in own or name not in WITHOUT
+        }
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """Return settings, given by their flags; the others have their defaults."""
+        names = {flag: name for name, flag in FLAGS.items()}
+        return super().of(**{names.get(flag, flag): value for flag, value in values.items()})
+
+    @classmethod
+    def from_args(cls, argv: Sequence[str] | None = None) -> Self:
+        """Parse flags; if one is wrong, print one line and exit with code 2."""
+        return super().from_args(argv)
+
+
+_SESSION = {field.name for field in dataclasses.fields(SessionConfig)}
+
+
+def _time(name: str, text: str, default: int) -> int:
+    """Return a UTC time in ns."""
+    if not text:
+        return default
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(
+            f"{name}: got {text!r}; allowed: a date or a time, UTC, as 2024-01-31 or"
+            " 2024-01-31T12:30:00"
+        ) from None
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return round(found.timestamp()) * 10**9

@@ -1,0 +1,191 @@
+"""Backtests learners on recorded tapes: a session computed at once, by the code of a live one.
+
+    python -m trainers.research.backtest --source tape:PATH [--symbols A,B --from DATE --to DATE]
+
+PATH is a file, a pattern of several, or a folder of daily files or of a session's tape. All of it
+is read and checked before anything starts. Each market has a process of its own. Ctrl-C ends the
+markets after their current cycles; what is done is kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import gc
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mlflow.tracking import MlflowClient
+
+from streaming.console import say
+from streaming.entry_point import entry_point
+from streaming.errors import TapeError
+from streaming.process import on_end
+from streaming.tape import parse_address, release_memory
+from streaming.tape.parts import SymbolTape, look_at
+from streaming.ticks import NS_PER_S
+from trainers.config import SessionConfig, session_folder
+from trainers.config.backtest import BacktestConfig
+from trainers.learners.determinism import deterministic
+from trainers.learners.registry import check_learners
+from trainers.names import Kind, Tag
+from trainers.recording.files import CONFIG, TAPE
+from trainers.replay.progress import Progress
+from trainers.research.market import MarketBacktest, Tell
+from trainers.research.played import Span
+from trainers.research.runs import Runs, begin
+from trainers.research.workers import Told, Workers, cores
+from trainers.session.end import finish
+from trainers.session.preflight import check_folder
+from trainers.session.start import before_the_start
+from trainers.states import State
+from trainers.tracking.reader import SessionReader
+from trainers.tracking.store import STORE_ERRORS, ensure_store
+from trainers.tracking.summary import summary_of
+
+
+def backtest(config: BacktestConfig, root: Path) -> int:
+    """Backtest in the project at ``root``; return the exit code.
+
+    Raises:
+        TickloopError: if a setting, a tape, a folder or the store is unusable.
+    """
+    given = config
+    with before_the_start():
+        check_learners(config.learner_list, config.learner)
+        tapes = tapes_of(config)
+        symbols = [tape.symbol for tape in tapes]
+        config = dataclasses.replace(config, symbols=",".join(symbols))
+        quoted = any(part.quotes for tape in tapes for part in tape.parts)
+        config = config.with_features(quotes=config.quotes and quoted)
+        span = span_of(config, tapes)
+        record = config.for_record()
+        client = MlflowClient(ensure_store(root))
+        check_folder(session_folder(root, ""))
+        run_id = begin(client, given, record, root)
+    session, code = session_folder(root, run_id), 1
+    say(f"backtest   {run_id}  ({config.source}, {config.symbols}); Ctrl-C ends it")
+    try:
+        (session / TAPE).mkdir(parents=True, exist_ok=True)
+        record.save(session / CONFIG)
+        code = _run(client, session, record, dict(zip(symbols, tapes, strict=True)), span, config)
+    finally:
+        ended = finish(client, session, code)
+    _tell_the_end(SessionReader(root), run_id, ended.state)
+    return code
+
+
+def _tell_the_end(reader: SessionReader, run_id: str, state: State) -> None:
+    """Say what came of it, and where to look at it."""
+    learners = [
+        run for run in reader.learner_runs(run_id) if run.tags.get(Tag.KIND) == Kind.LEARNER
+    ]
+    told = summary_of(reader.session_run(run_id), learners, state, time.time())
+    say(f"backtest   {told.title}")
+    for line in told.learners:
+        say(f"           {line}")
+    say(f"page       python -m ui.app --session {run_id}")
+    say(f"replay     python -m trainers.replay --session {run_id}")
+
+
+def tapes_of(config: BacktestConfig) -> list[SymbolTape]:
+    """Read all of the tape once; return what it has of each symbol, and say what is odd.
+
+    Raises:
+        TapeError: if it cannot be read, or a symbol is not on it.
+    """
+    address = parse_address(config.source.partition(":")[2])
+    found = look_at(address, config.symbol_list, quotes=config.quotes)
+    release_memory()
+    for tape in found:
+        for remark in tape.remarks:
+            say(f"tape       {tape.symbol}: {remark}")
+    return found
+
+
+def span_of(config: BacktestConfig, tapes: list[SymbolTape]) -> Span:
+    """Return what is played of all tapes.
+
+    Raises:
+        TapeError: if there is nothing of a symbol in it.
+    """
+    first, stop = config.span
+    for tape in tapes:
+        if not any(part.last >= first and part.first < stop for part in tape.parts):
+            raise TapeError(
+                f"{tape.parts[0].address.path}: expected trades of {tape.symbol} from"
+                f" {config.since or 'its beginning'} to {config.until or 'its end'}; there are none"
+            )
+    return Span(first, stop, min(stop, max(part.last for tape in tapes for part in tape.parts)))
+
+
+def _run(
+    client: MlflowClient,
+    session: Path,
+    config: SessionConfig,
+    tapes: dict[str, SymbolTape],
+    span: Span,
+    given: BacktestConfig,
+) -> int:
+    runs = Runs(client, session, config)
+    deterministic()  # only now all libraries are loaded: it reaches none that comes later
+    played = dict.fromkeys(tapes, 0.0)
+    progress = Progress(sum(_seconds(tape, span) for tape in tapes.values()), "backtest")
+
+    def take(market: str, told: Told) -> None:
+        runs.take(market, told.points)
+        played[market] = max(played[market], told.seconds)
+        progress.show(sum(played.values()))
+        if told.end:
+            say(f"done       {market}: {told.end}")
+
+    work = {
+        market: functools.partial(_market, session, market, config, tape, span)
+        for market, tape in tapes.items()
+    }
+    workers = Workers(work, cores(list(tapes), given.workers), take)
+    stopped = []
+
+    def stop(*_: object) -> None:
+        stopped.append(True)
+        workers.stop()
+
+    on_end(stop)
+    gc.freeze()  # what was imported stays one copy for all processes
+    try:
+        workers.run()
+    finally:
+        runs.end(State.STOPPED if stopped else State.ENDED)
+    say(f"{progress.speed:.0f} times real time", error=True)
+    return 0
+
+
+def _market(
+    session: Path,
+    market: str,
+    config: SessionConfig,
+    tape: SymbolTape,
+    span: Span,
+    tell: Tell,
+    stopped: Callable[[], bool],
+) -> str:
+    return MarketBacktest(session, market, config, tape, span, tell, stopped).run()
+
+
+def _seconds(tape: SymbolTape, span: Span) -> float:
+    """Return the market time that is played of a tape, s; nights between files are not."""
+    times = [(max(part.first, span.first), min(part.last, span.stop)) for part in tape.parts]
+    return sum(max(0, last - first) for first, last in times) / NS_PER_S
+
+
+@entry_point("backtest", outside=STORE_ERRORS)
+def main() -> int:
+    """Run a backtest from the command line."""
+    logging.basicConfig(level=logging.WARNING, format="backtest: %(message)s", force=True)
+    return backtest(BacktestConfig.from_args(), Path.cwd())
+
+
+if __name__ == "__main__":
+    main()
