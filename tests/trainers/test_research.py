@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
-from trainers.session.trainer.live_market import LiveMarket
 
+from streaming.counters import ConnectionState
 from streaming.errors import ConfigError, TapeError
 from streaming.ingest import Ingest
 from streaming.quotes import MARK, make_quotes
@@ -32,6 +32,7 @@ from trainers.replay.__main__ import ReplayConfig, replay
 from trainers.research.market import MarketBacktest
 from trainers.research.played import PlayedTape, Span
 from trainers.research.workers import cores
+from trainers.session.market.live_market import LiveMarket
 from trainers.tracking.runs.search import last_session, runs_of
 from trainers.tracking.store import ensure_store
 
@@ -109,6 +110,13 @@ class Named:
         return learner
 
 
+def go_on(live):
+    live.take()
+    while live.due or live.running:
+        live.step()
+        live.take()
+
+
 def played_live(folder, tape, config, span=ALWAYS):
     """The same rows through a session's own market, which is asked bar by bar; its metrics."""
     folder.mkdir()
@@ -132,12 +140,12 @@ def played_live(folder, tape, config, span=ALWAYS):
             here["after"] = 0
             for i in range(len(here)):
                 ingest.push(make_ticks(0), here[i : i + 1])
-                live.advance()
+                go_on(live)
             ingest.push(ticks[row : row + 1])
             ingest.give_up()
-            live.advance()
-    live.end_stream()
-    live.advance()
+            go_on(live)
+    ingest.stats["state"] = ConnectionState.ENDED
+    go_on(live)
     live.close()
     ingest.close()
     return writer.found

@@ -39,7 +39,7 @@ from trainers.recording.decision_log import DecisionLog
 from trainers.recording.files import CHECKPOINT, DECISIONS, FORMAT, of_market
 from trainers.recording.ledger import Ledger
 from trainers.research.played import SLICE_ROWS, PlayedTape, Span
-from trainers.session.trainer.live_stream import LiveStream
+from trainers.session.market.live_stream import LiveStream
 
 
 class Point(NamedTuple):
