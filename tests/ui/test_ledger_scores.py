@@ -164,5 +164,5 @@ def test_what_is_not_known_is_text_and_what_cannot_be_is_a_dash() -> None:
     agent = evidence("BTCUSDT", begun, LedgerScores(), ["dqn"]).texts
     assert agent["e.dqn.live/10m/accuracy"] == agent["e.dqn.scored"] == "—"
     assert agent["e.dqn.live/pnl_bps"] == "none yet"
-    assert agent["p.dqn.reached"] == "an agent: it gives no probability"
+    assert agent["p.dqn.each"] == "an agent: it gives no probability"
     assert not [text for text in texts.values() if text in ("0", "0.0 %", "nan", "")]

@@ -45,7 +45,7 @@ def test_cards_name_the_accuracy(tab: Tab) -> None:
     cnn = tab.get_by_role("region", name="CNN")
     expect(cnn).to_contain_text(re.compile(r"Live accuracy \(test-then-train\)\s*54\.2 %"))
     expect(cnn).to_contain_text("of 720 bars")
-    expect(cnn).to_contain_text(re.compile(r"Accuracy on seen data\s*61\.0 %"))
+    expect(cnn).to_contain_text(re.compile(r"Train accuracy\s*61\.0 %"))
     expect(cnn).to_contain_text("0.6729")
     expect(cnn.locator(".chip")).to_have_text("live")
     dqn = tab.get_by_role("region", name="DQN")
