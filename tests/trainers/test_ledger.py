@@ -204,7 +204,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path, monkeypatch):
 # ---- others
 
 
-def read_beside(folder, stop, answers):
+def read_beside(folder, began, stop, answers):
     """Read until told to stop; say how often it was, and what was wrong."""
     reads, wrong = 0, 0
     while not stop.is_set():
@@ -214,21 +214,23 @@ def read_beside(folder, stop, answers):
         wrong += not np.array_equal(found.forecasts["version"] * SECOND, found.forecasts["bar"])
         wrong += len(found.forecasts) > 3 * len(found.outcomes)
         reads += 1
+        began.set()
     answers.put((reads, wrong))
 
 
 def test_a_reader_beside_the_writer_sees_whole_rows_only(tmp_path):
     ledger = write(tmp_path, range(1))
-    processes = multiprocessing.get_context("fork")
-    stop, answers = processes.Event(), processes.Queue()
-    reader = processes.Process(target=read_beside, args=(str(tmp_path), stop, answers))
+    processes = multiprocessing.get_context("spawn")
+    began, stop, answers = processes.Event(), processes.Event(), processes.Queue()
+    reader = processes.Process(target=read_beside, args=(str(tmp_path), began, stop, answers))
     reader.start()
+    assert began.wait(300)
     for second in range(1, 20_000):
         ledger.write(*bar_of(second))
     stop.set()
-    reads, wrong = answers.get(timeout=30)
+    reads, wrong = answers.get(timeout=300)
     reader.join()
-    assert reads > 0
+    assert reads > 1
     assert wrong == 0
 
 
