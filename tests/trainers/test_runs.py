@@ -198,7 +198,11 @@ def test_the_end_of_a_session_ends_its_runs_and_no_other(root, client):
     learner = start_learner(client, config, ours, "BTCUSDT", "cnn")
     ended = start_learner(client, config, ours, "BTCUSDT", "dqn")
     client.set_terminated(ended, "FAILED")
+    failing = start_learner(client, config, ours, "BTCUSDT", "odd")
+    client.set_tag(failing, Tag.STATUS, Status.ERROR)
     end_runs(client, ours, State.STOPPED)
+    statuses = [client.get_run(run).data.tags.get(Tag.STATUS) for run in (ours, learner, failing)]
+    assert statuses == [None, None, "ERROR"]
     states = [client.get_run(run).info.status for run in (ours, learner, ended, other)]
     assert states == ["FINISHED", "FINISHED", "FAILED", "RUNNING"]
 

@@ -20,7 +20,7 @@ from trainers.recording.decision_log import cycles_done
 from trainers.recording.errors import RecordError
 from trainers.recording.files import CONFIG, RECORD
 from trainers.tracking.event_tag import EVENTS_SHOWN, tag_of
-from trainers.tracking.runs.lifecycle import create_run, describe_run, learner_tags
+from trainers.tracking.runs.lifecycle import create_run, describe_run, end_run, learner_tags
 from trainers.tracking.runs.provenance import commit_of
 from trainers.tracking.runs.search import ended_sessions, last_session
 from trainers.tracking.stores.artifacts import artifact_store
@@ -191,8 +191,9 @@ class ReplayRuns:
 
     def close(self, text: str, *, failed: bool) -> None:
         """Log the result ``text``, deliver everything, and end the runs."""
-        tags = {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: text, Tag.EVENTS: tag_of(self._events)}
+        tags = {Tag.STATUS_TEXT: text, Tag.EVENTS: tag_of(self._events)}
         self._writer.log(self.run_id, 0, tags={str(k): str(v) for k, v in tags.items()})
         self._tracker.close(60)
         for run_id in reversed(self._runs.values()):
-            self._client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
+            run = self._client.get_run(run_id)
+            end_run(self._client, run, "FAILED" if failed else "FINISHED")

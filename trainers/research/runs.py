@@ -14,7 +14,7 @@ from trainers.config import SessionConfig
 from trainers.config.backtest import BacktestConfig
 from trainers.engine.runners.roster import make_roster
 from trainers.engine.stream_metrics import of_session
-from trainers.names import Kind, Status, Tag
+from trainers.names import Kind, Tag
 from trainers.recording.decision_log import read_decisions
 from trainers.recording.files import DECISIONS, SUMS, append_line, of_market
 from trainers.research.market import Point
@@ -92,7 +92,7 @@ class Runs:
                 self._client.set_tag(run, name, value)
             metrics.clear()
         self._sum_up()
-        tags: dict[str, str] = {Tag.STATE: state, Tag.STATUS: Status.IDLE}
+        tags: dict[str, str] = {Tag.STATE: state}
         if (events := EventTag(self._session).new()) is not None:
             tags[Tag.EVENTS] = events
         for name, value in tags.items():

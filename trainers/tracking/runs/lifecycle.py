@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from mlflow.entities import Param
+from mlflow.entities import Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import (
@@ -180,7 +180,14 @@ def end_runs(client: MlflowClient, session: str, state: State) -> None:
     for run in sorted(running, key=lambda run: run.info.run_id == session):
         if Tag.STATE in run.data.tags:
             client.set_tag(run.info.run_id, Tag.STATE, state)
-        client.set_terminated(run.info.run_id, status)
+        end_run(client, run, status)
+
+
+def end_run(client: MlflowClient, run: Run, status: str) -> None:
+    """End a run; ``status`` is MLflow's word for how."""
+    if run.data.tags.get(Tag.STATUS, Status.ERROR) != Status.ERROR:
+        client.delete_tag(run.info.run_id, Tag.STATUS)  # nobody is idle, or learns, any more
+    client.set_terminated(run.info.run_id, status)
 
 
 def describe_the_end(
