@@ -1,12 +1,8 @@
-"""Whatever a venue sends, what comes of it is counted drops, named errors and sound ticks.
-
-``FUZZ_EXAMPLES=200000 pytest tests/contracts/test_venue_fuzz.py`` looks for longer.
-"""
+"""Whatever a venue sends, what comes of it is counted drops, named errors and sound ticks."""
 
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -22,12 +18,10 @@ from streaming.ingest import Ingest
 from streaming.ticks import NS_PER_S, OLDEST_TS, VOID
 from streaming.venues.binance import Binance
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100"))
 NOW = 1_704_067_201 * NS_PER_S
 LATEST = NOW + 60 * NS_PER_S
 SYMBOLS = ("BNBBTC", "币安USDT")
 
-fuzz = settings(max_examples=EXAMPLES, deadline=None)
 channels = pytest.mark.parametrize("channel", ["trade", "aggTrade"])
 
 ODD = st.one_of(
@@ -113,7 +107,7 @@ def assert_sound(ticks):
 
 
 @channels
-@settings(max_examples=max(EXAMPLES // 5, 1), deadline=None)  # each makes files
+@settings(max_examples=settings.default.max_examples // 5)  # each makes files
 @given(batches=st.lists(FRAMES, max_size=4))
 def test_any_frames_become_sound_ticks_and_counted_drops_and_can_be_kept(channel, batches):
     venue = Binance(SYMBOLS, channel=channel)
@@ -136,7 +130,6 @@ def test_any_frames_become_sound_ticks_and_counted_drops_and_can_be_kept(channel
 
 @channels
 @given(body=BODIES)
-@fuzz
 def test_any_reply_with_trades_becomes_sound_ticks_or_a_value_error(channel, body):
     try:
         ticks, rejected = Binance(SYMBOLS, channel=channel).parse_history("X", body, NOW, LATEST)
@@ -149,7 +142,6 @@ def test_any_reply_with_trades_becomes_sound_ticks_or_a_value_error(channel, bod
 
 
 @given(body=st.one_of(damaged(st.fixed_dictionaries({"serverTime": ODD})), BODIES))
-@fuzz
 def test_any_reply_with_a_time_is_a_time_or_a_value_error(body):
     try:
         time = Binance(SYMBOLS).parse_time(body)
@@ -160,7 +152,6 @@ def test_any_reply_with_a_time_is_a_time_or_a_value_error(body):
 
 
 @given(body=damaged(fields({"code": st.integers(-3000, 0), "msg": st.text(max_size=9)})))
-@fuzz
 def test_any_refusal_is_understood_or_not(body):
     refusal = Binance(SYMBOLS).refusal(400, body)
     assert isinstance(refusal.text, str)
