@@ -25,14 +25,18 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from streaming.errors import reason_of
 from trainers.recording.errors import RESTORE, DecisionLogError
 from trainers.recording.files import CHECKPOINT, DECISIONS, FORMAT, append
+
+if TYPE_CHECKING:  # who only reads a log, as the page does, need not load the engine
+    from trainers.engine.commands import CandidateWanted, CycleDone, RollbackWanted
 
 Entry = dict[str, Any]
 
@@ -233,6 +237,33 @@ class DecisionLog:
         with self._lock:
             append(self._file, self._path, line)
             self.count += 1
+
+    def begin(self, market: str) -> None:
+        """Note that a process has taken the market up."""
+        self.write("began", format=FORMAT, market=market)
+
+    def end(self, done: CycleDone, seconds: Mapping[str, float], *, overran: bool) -> None:
+        """Note the end of a cycle.
+
+        Args:
+            done: what came of it.
+            seconds: how long each learner's turn took, by name.
+            overran: whether the next cycle was due before this one ended.
+        """
+        self.write(
+            "end",
+            cycle=done.cycle,
+            seconds=seconds,
+            overran=overran,
+            hashes=done.hashes,
+            stream=done.stream,
+        )
+
+    def note_verdict(self, wanted: CandidateWanted | RollbackWanted) -> None:
+        """Note the evidence by which a champion is to change; there is none where a person asks."""
+        if wanted.verdict and wanted.by == "evidence":
+            told = wanted.verdict.as_dict()
+            self.write("verdict", learner=wanted.learner, cycle=wanted.cycle, **told)
 
     def close(self) -> None:
         """Close the file and release its lock."""

@@ -36,7 +36,7 @@ from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.roster import make_roster
 from trainers.recording.checkpoint import save_checkpoint
 from trainers.recording.decision_log import DecisionLog
-from trainers.recording.files import CHECKPOINT, DECISIONS, FORMAT, of_market
+from trainers.recording.files import CHECKPOINT, DECISIONS, of_market
 from trainers.recording.ledger import Ledger
 from trainers.research.played import SLICE_ROWS, PlayedTape, Span
 from trainers.session.market.live_stream import LiveStream
@@ -115,7 +115,7 @@ class MarketBacktest:
     def run(self) -> str:
         """Play the tape to its end; return what came of it, as a text."""
         with self._opened:
-            self._log.write("began", format=FORMAT, market=self.trainer.market)
+            self._log.begin(self.trainer.market)
             for ticks, quotes in self._tape.slices():
                 self._ingest.push(ticks, quotes)
                 self._settle()
@@ -182,14 +182,11 @@ class MarketBacktest:
                     )
                 )
             case CycleDone():
-                self._log.write("end", cycle=command.cycle, seconds={}, overran=False,
-                                hashes=command.hashes, stream=command.stream)  # fmt: skip
+                self._log.end(command, {}, overran=False)
             case Happened():
                 self._say(command.code, command.text)
             case CandidateWanted() | RollbackWanted():
-                if command.verdict and command.by == "evidence":
-                    told = command.verdict.as_dict()
-                    self._log.write("verdict", learner=command.learner, cycle=command.cycle, **told)
+                self._log.note_verdict(command)
             case Checkpoint():
                 self._checkpoint = {"entries": self._log.count, "state": command.state}
 

@@ -81,9 +81,7 @@ class CommandHandler:
             case Happened():
                 self._say(command.code, f"{self._market} {command.text}")
             case CandidateWanted() | RollbackWanted():
-                if command.verdict and command.by == "evidence":
-                    told = command.verdict.as_dict()
-                    self._log.write("verdict", learner=command.learner, cycle=command.cycle, **told)
+                self._log.note_verdict(command)
                 self.wanted.append(command)
             case Checkpoint():
                 saved = {"entries": self._log.count, "state": command.state}

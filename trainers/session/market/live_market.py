@@ -246,8 +246,7 @@ class LiveMarket:
         for command in trainer.handle(CycleEnded(seconds, overran)):
             if isinstance(command, CycleDone):
                 done.append(command)
-                self.log.write("end", cycle=command.cycle, seconds=seconds, overran=overran,
-                               hashes=command.hashes, stream=command.stream)  # fmt: skip
+                self.log.end(command, seconds, overran=overran)
             self._handler.do(command)
         self._cycle = None
         return done[0]

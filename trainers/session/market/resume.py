@@ -13,7 +13,6 @@ from trainers.engine.market_trainer import MarketTrainer
 from trainers.learners.learner import Model
 from trainers.recording.checkpoint import load_checkpoint
 from trainers.recording.decision_log import DecisionLog
-from trainers.recording.files import FORMAT
 from trainers.recording.ledger import Ledger
 from trainers.session.market.command_handler import CommandHandler
 
@@ -50,7 +49,7 @@ def resume(
     """
     entries = log.entries
     if not entries:
-        log.write("began", format=FORMAT, market=trainer.market)
+        log.begin(trainer.market)
         return Resumed("")
     saved = load_checkpoint(handler.checkpoint)
     done = 0
@@ -59,7 +58,7 @@ def resume(
         for name, why in _restore(trainer, saved["state"], stream, ledger, models).items():
             say(Code.LEARNER_RESET, f"{name} {why}: it starts from scratch")
     since = f"cycle {trainer.cycle}" if saved else "the beginning"
-    log.write("began", format=FORMAT, market=trainer.market)
+    log.begin(trainer.market)
     recorded = Recorded(trainer, entries[done:], stream, ledger.found.forecasts, models)
     ends = {entry["cycle"]: entry for entry in entries if entry["do"] == "end"}
     for command in recorded.run():
