@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
+
 from tests.end_to_end.main_job import free_port
 from trainers.tracking.trial.store import PASSWORD, TrialStore
 
@@ -15,6 +17,7 @@ from trainers.tracking.trial.store import PASSWORD, TrialStore
 @contextlib.contextmanager
 def trial_store() -> Iterator[TrialStore]:
     """Run the store for as long as the ``with`` lasts."""
+    boto3.DEFAULT_SESSION = None  # it keeps the keys that it has once found: those of another store
     # Not in pytest's folder: nobody else may enter that, and as root PostgreSQL is somebody else.
     with tempfile.TemporaryDirectory(prefix="tickloop-store-") as name:
         Path(name).chmod(0o711)
