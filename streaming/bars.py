@@ -29,6 +29,7 @@ from streaming.forward_fill import forward_fill
 from streaming.merged import Merged
 from streaming.quotes import LATE as LATE_QUOTE
 from streaming.quotes import MARK, NO_QUOTES, Quotes
+from streaming.records import copied, join
 from streaming.ticks import AFTER_GAP, LATE, NS_PER_S, Ticks
 
 BAR = np.dtype(
@@ -132,7 +133,7 @@ class BarBuilder:
         if len(jumps) == 0:
             return self._fold(rows, newest)
         parts = zip(rows.split(jumps), np.split(newest, jumps), strict=True)
-        return np.concatenate([self._fold(part, part_newest) for part, part_newest in parts])
+        return join(*(self._fold(part, part_newest) for part, part_newest in parts))
 
     def _begin(self, rows: Merged) -> Merged:
         """Return the rows from the first tick of all on: a quote before it only says what was."""
@@ -173,21 +174,23 @@ class BarBuilder:
         final = self._take_final(first, boundary, is_quote)
         self._seq += len(ticks)
         self._quote_seq += len(rows.quotes)
-        return np.concatenate([broken, final])
+        return join(broken, final)
 
     def _take_final(
         self, first: int, boundary: NDArray[np.int64], is_quote: NDArray[np.bool]
     ) -> Bars:
         """Return the open bars, from second ``first`` on, that are final now."""
         n = max(0, int(boundary[-1]) - first)
+        if n == 0:
+            return np.zeros(0, BAR)
         final = _carry(self._open[:n], self._last)
         # The row that made each final, and how many of each stream there were then.
         by = np.searchsorted(boundary, first + np.arange(n), side="right")
         quotes = np.cumsum(is_quote)[by]
         final["final_seq"] = self._seq + by + 1 - quotes
         final["final_quote"] = self._quote_seq + quotes
-        self._open = self._open[n:].copy()
-        self._last = final[-1:].copy() if n else self._last
+        self._open = copied(self._open[n:])
+        self._last = copied(final[-1:])
         return final
 
     def _close_series(self, ts: int, *, lost: bool, by_quote: bool) -> Bars:
@@ -296,7 +299,7 @@ def bars_of(ticks: Ticks, quotes: Quotes = NO_QUOTES, *, grace_ns: int = 0) -> B
     """
     builder = BarBuilder(grace_ns)
     final = builder.update(ticks.copy(), quotes.copy())
-    return np.concatenate([final, builder.forming()])
+    return join(final, builder.forming())
 
 
 def _carry(bars: Bars, last: Bars) -> Bars:

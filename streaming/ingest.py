@@ -20,6 +20,7 @@ from streaming.config import StreamConfig
 from streaming.merged import Merged
 from streaming.quotes import LATE as LATE_QUOTE
 from streaming.quotes import MARK, NO_QUOTES, Quotes, make_quotes
+from streaming.records import copied
 from streaming.row_store import RowStore, Say
 from streaming.sequence import Recount, Sequencer
 from streaming.tape import Kind, TapeWriter
@@ -190,7 +191,7 @@ class Ingest:
 
     def _keep(self, ticks: Ticks, *, count_repaired: bool = True) -> None:
         self.stats["duplicates"] = self._duplicates + self._sequencer.duplicates
-        ticks = ticks.copy()
+        ticks = copied(ticks)
         quotes = self._place(ticks["id"])
         if count_repaired:
             self.stats["repaired"] += int(np.count_nonzero(ticks["flags"] & REPAIRED))

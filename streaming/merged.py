@@ -55,6 +55,8 @@ class Merged(NamedTuple):
 
     def split(self, at: Sequence[int] | NDArray[np.int64]) -> list[Merged]:
         """Return the parts before, between and after the rows ``at``; views, not copies."""
+        if len(at) == 0:
+            return [self]
         quotes = np.concatenate([[0], np.cumsum(self.is_quote)])
         edges = np.asarray(at, np.int64)
         return [

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from streaming.records import join
 from streaming.ticks import OLDEST_TS
 
 QUOTE = np.dtype(
@@ -87,8 +88,8 @@ def imbalances(quotes: Quotes, before: Quotes) -> NDArray[np.float64]:
     """
     if len(quotes) == 0:
         return np.zeros(0)
-    rows = np.concatenate([before if len(before) else quotes[:1], quotes])
-    bid, ask = np.diff(rows["bid"]), np.diff(rows["ask"])
+    rows = join(before if len(before) else quotes[:1], quotes)
+    bid, ask = rows["bid"][1:] - rows["bid"][:-1], rows["ask"][1:] - rows["ask"][:-1]
     bids, asks = rows["bid_size"], rows["ask_size"]
     bought = np.where(bid >= 0, bids[1:], 0.0) - np.where(bid <= 0, bids[:-1], 0.0)
     sold = np.where(ask <= 0, asks[1:], 0.0) - np.where(ask >= 0, asks[:-1], 0.0)

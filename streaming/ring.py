@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from streaming.errors import RingError
 from streaming.fence import make_fence
+from streaming.records import bytes_of, join
 
 HEADER_BYTES = 4096  # one page
 STATS_AT = 512
@@ -77,7 +78,8 @@ class Ring:
         self._header = self._raw[: HEADER.itemsize].view(HEADER)[0]
         self._check(dtype)
         self.capacity = int(self._header["capacity"])
-        self._rows = np.asarray(self._raw[HEADER_BYTES:]).view(dtype)
+        self._bytes = np.asarray(self._raw[HEADER_BYTES:])
+        self._rows = self._bytes.view(dtype)
         self.stats = self._raw[STATS_AT : STATS_AT + stats.itemsize].view(stats)[0]
 
     def _check(self, dtype: np.dtype[np.void]) -> None:
@@ -115,7 +117,7 @@ class Ring:
         stop = self.committed if stop is None else min(stop, self.committed)
         start = min(max(start, self.oldest), stop)
         self._fence()
-        rows = np.concatenate([self._rows[part] for part in self._slots(start, stop)])
+        rows = join(*(self._rows[part] for part in self._slots(start, stop)))
         self._fence()
         lost = min(max(0, self.oldest - start), len(rows))
         return Rows(start + lost, rows[lost:])
@@ -166,13 +168,17 @@ class RingWriter(Ring):
 
     def append(self, rows: NDArray[np.void]) -> int:
         """Write ``rows`` and return the seq of the first; if too many, only the newest are kept."""
-        first = self.committed
+        first, size = self.committed, rows.itemsize
+        if len(rows) == 0:
+            return first
         stop = first + len(rows)
         kept = rows[-self.capacity :]
         self._header["reserved"] = max(stop, int(self._header["reserved"]))
         self._fence()
         for part in self._slots(stop - len(kept), stop):
-            self._rows[part], kept = kept[: part.stop - part.start], kept[part.stop - part.start :]
+            n = part.stop - part.start
+            self._bytes[part.start * size : part.stop * size] = bytes_of(kept[:n])
+            kept = kept[n:]
         self._fence()
         self._header["committed"] = stop
         return first

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from streaming.records import join
 from streaming.ticks import AFTER_GAP, VOID, Ticks, make_ticks
 
 # So many old ids in rising order with new times, and nothing new between them, mean that the
@@ -89,12 +90,12 @@ class Sequencer:
         """Take trades as received; return those to keep now, in id order."""
         void = ticks["flags"] & VOID != 0
         if void.any():
-            self._void = np.concatenate([self._void[-VOID_KEPT:], ticks[void]])
+            self._void = join(self._void[-VOID_KEPT:], ticks[void])
             ticks = ticks[~void]
         ticks = self._drop_old(ticks)
         if len(ticks):
             if len(self.held):
-                ticks = np.concatenate([self.held, ticks])
+                ticks = join(self.held, ticks)
             self.held = self._unique(ticks)
         return self._release()
 
@@ -158,7 +159,7 @@ class Sequencer:
         self._void = self._void[ids >= newest]
         if not len(usable):
             return self.held
-        ticks = np.concatenate([self.held, usable])
+        ticks = join(self.held, usable)
         return ticks[np.unique(ticks["id"], return_index=True)[1]]
 
     def _drop_old(self, ticks: Ticks) -> Ticks:
@@ -173,7 +174,7 @@ class Sequencer:
         if fresh.any():
             self._old = make_ticks(0)
             return ticks[fresh]
-        self._old = np.concatenate([self._old, old[old["ts_event"] > self._newest_ts]])
+        self._old = join(self._old, old[old["ts_event"] > self._newest_ts])
         rising = (np.diff(self._old["id"]) > 0).all()
         if len(self._old) < RECOUNT_AFTER or not rising:
             self._old = self._old if rising else make_ticks(0)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.quotes import Quotes, make_quotes
+from streaming.records import copied, join
 
 NO_TRADE = -1
 
@@ -28,7 +29,7 @@ class WaitingQuotes:
             rows: ``(n,)`` in the order received.
             after: ``(n,)`` the newest trade id received before each; ``NO_TRADE`` if there is none.
         """
-        self._rows = np.concatenate([self._rows, rows])
+        self._rows = join(self._rows, rows)
         self._after = np.maximum.accumulate(np.concatenate([self._after, after]))
 
     def keep_newest(self) -> None:
@@ -50,7 +51,7 @@ class WaitingQuotes:
         ready = len(self._rows)
         if held_after is not None:
             ready = int(np.searchsorted(self._after, held_after, side="right"))
-        rows, self._rows = self._rows[:ready].copy(), self._rows[ready:]
+        rows, self._rows = copied(self._rows[:ready]), self._rows[ready:]
         after, self._after = self._after[:ready], self._after[ready:]
         rows["after"] = seq + np.searchsorted(ids, after, side="right")
         return rows

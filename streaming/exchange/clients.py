@@ -9,6 +9,7 @@ import logging
 import operator
 
 from websockets.asyncio.server import ServerConnection, broadcast
+from websockets.protocol import State
 
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.protocol.subscriptions import Subscriptions
@@ -47,17 +48,29 @@ class Clients:
         self._clients.discard(client)
 
     def publish(self, symbol: str, chunk: Chunk) -> None:
-        """Send rows to all who follow the symbol, encoded once for each kind of stream."""
+        """Frame rows for all who follow the symbol; ``flush`` sends them.
+
+        They are encoded once for each kind of stream.
+        """
         if len(chunk) == 0:
             return
         encoded = functools.cache(lambda stream: frames(stream, chunk))
         for streams, connections in self._followers(symbol).items():
             in_order = heapq.merge(*map(encoded, streams), key=operator.itemgetter(0))
-            for _, frame in in_order:
-                broadcast(connections, frame, text=True)
+            texts = [text for _, text in in_order]
+            for protocol in [each.protocol for each in connections]:
+                if protocol.state is State.OPEN:
+                    for text in texts:
+                        protocol.send_text(text)
+
+    def flush(self) -> None:
+        """Send what was published, in one piece a client: a write for each frame costs most."""
         for client in list(self._clients):
-            if client.connection.transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
-                logger.warning("%s: too slow, disconnected", client.connection.remote_address)
+            connection = client.connection
+            if connection.protocol.state is State.OPEN:
+                connection.transport.write(b"".join(connection.protocol.data_to_send()))
+            if connection.transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+                logger.warning("%s: too slow, disconnected", connection.remote_address)
                 self._close(client, 1008, "too slow")
 
     def _followers(self, symbol: str) -> dict[tuple[Stream, ...], list[ServerConnection]]:

@@ -25,10 +25,11 @@ from streaming.exchange.faults import Faults
 from streaming.exchange.protocol.rest import Rest
 from streaming.exchange.protocol.subscriptions import Subscriptions
 from streaming.exchange.protocol.wire import unit_of
-from streaming.exchange.simulator import MarketSimulator
+from streaming.exchange.simulator import SLICE_ROWS, MarketSimulator
 
 HOST = "127.0.0.1"
 TICK_S = 0.01  # how often due rows are sent
+SYMBOL_TICK_S = 0.0005  # ... for each symbol, if that is more: each time costs the same for each
 WAITING_TICK_S = 0.002  # ... while a market waits for a trainer that answers at once
 ANSWER_S = 0.25  # how long such an answer takes at most
 
@@ -109,18 +110,23 @@ class Exchange:
             await self._server.wait_closed()
 
     async def _pace(self) -> None:
-        sent = 0.0
+        sent, tick = 0.0, max(TICK_S, SYMBOL_TICK_S * len(self._simulator.replayers))
         while True:
+            rows = 0
             for symbol, chunk in self._simulator.advance():
                 if len(chunk):
                     sent = time.monotonic()
                 if not self.faults.stalled:
                     self.clients.publish(symbol, chunk)
-                await asyncio.sleep(0)
+                if (rows := rows + len(chunk)) >= SLICE_ROWS:
+                    self.clients.flush()
+                    await asyncio.sleep(0)
+                    rows = 0
+            self.clients.flush()
             if self._simulator.ended:
                 self.clients.close(1000, "end of tape", subscribed_only=True)
             answers = self._simulator.is_waiting and time.monotonic() - sent < ANSWER_S
-            await asyncio.sleep(WAITING_TICK_S if answers else TICK_S)
+            await asyncio.sleep(WAITING_TICK_S if answers else tick)
 
     async def _handle(self, connection: ServerConnection) -> None:
         assert connection.request is not None  # for mypy

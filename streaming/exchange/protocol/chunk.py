@@ -15,6 +15,7 @@ from streaming import quotes as quote_rules
 from streaming import ticks as tick_rules
 from streaming.exchange.protocol.quotes import NO_BOOKS, SPARE, Books, is_mark
 from streaming.exchange.protocol.trades import TRADE, Trades
+from streaming.records import copied
 from streaming.ticks import MAX_AHEAD_NS
 
 
@@ -84,7 +85,7 @@ class Chunk:
     def part(self, start: int, stop: int) -> Chunk:
         """Return the rows from ``start`` to ``stop``, without marks that say nothing new."""
         first, last = np.searchsorted(self.trade_at, [start, stop])
-        books = self.books[start - first : stop - last].copy()
+        books = copied(self.books[start - first : stop - last])
         places = self.book_at[start - first : stop - last]
         books["after"] -= first
         spare = (books["flags"] & SPARE > 0) & (places + 1 < stop)
@@ -92,7 +93,7 @@ class Chunk:
 
     def with_trades(self, trades: Trades) -> Chunk:
         """Return the chunk with the last ``len(trades)`` of its trades, which may have changed."""
-        books = self.books.copy()
+        books = copied(self.books)
         books["after"] = np.maximum(books["after"] - (len(self.trades) - len(trades)), 0)
         return Chunk(trades, books)
 
