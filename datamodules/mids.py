@@ -29,11 +29,13 @@ def close_side(bars: Bars) -> NDArray[np.float64]:
 
 def half_spread_bps(bars: Bars) -> NDArray[np.float64]:
     """Return ``(T,)`` half the spread, bp of the close: the quote's, or the median of 60 bars."""
-    traded = np.maximum(bars["last_bought"] - bars["last_sold"], 0) / bars["close"] * BP
-    median = pd.Series(traded).rolling(SPREAD_BARS, min_periods=1).median().to_numpy()
-    quoted = (bars["ask"] - bars["bid"]) / bars["close"] * BP
-    halved: NDArray[np.float64] = np.where(bars["quoted"] != 0, quoted, median) / 2
-    return halved
+    is_quoted = bars["quoted"] != 0
+    spread: NDArray[np.float64] = (bars["ask"] - bars["bid"]) / bars["close"] * BP
+    if not is_quoted.all():
+        traded = np.maximum(bars["last_bought"] - bars["last_sold"], 0) / bars["close"] * BP
+        median = pd.Series(traded).rolling(SPREAD_BARS, min_periods=1).median().to_numpy()
+        spread = np.where(is_quoted, spread, median)
+    return spread / 2
 
 
 def mids(bars: Bars) -> NDArray[np.float64]:

@@ -83,8 +83,9 @@ class MarketSimulator:
             symbol: seconds(market, config.seed, symbol, start_ns, quotes=config.quotes)
             for symbol in config.symbol_list
         }
+        present_ns = self._clock.at(self._wall_ns())
         return {
-            symbol: market_chunks(each, start_ns, self._grace_ns)
+            symbol: market_chunks(each, start_ns, self._grace_ns, present_ns)
             for symbol, each in markets.items()
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -18,9 +19,12 @@ from streaming.exchange.pacing.time_marks import FOR_EVER, with_marks
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.protocol.quotes import with_due
 from streaming.exchange.protocol.trades import FIRST_AGG_ID, with_aggregates
+from streaming.records import join
 from streaming.tape import Recording, open_tape, parse_address, release_memory
 from streaming.tape.order import has_receive_times
 from streaming.ticks import NS_PER_S, filled_times
+
+PAST_SECONDS = 60  # that are made at once
 
 
 class Source(NamedTuple):
@@ -82,17 +86,24 @@ def recordings(config: StreamConfig) -> dict[str, Recording]:
     return found
 
 
-def market_chunks(seconds: Iterator[Second], start_ns: int, grace_ns: int) -> Iterator[Timed]:
+def market_chunks(
+    seconds: Iterator[Second], start_ns: int, grace_ns: int, present_ns: int = 0
+) -> Iterator[Timed]:
     """Yield a market's seconds for ever, each row due at its event time, with time marks.
+
+    What is past comes a minute at a time: a chunk costs as much as the rows of many seconds.
 
     Args:
         seconds: the market.
         start_ns: when the first second begins, Unix epoch; a whole second.
         grace_ns: how far behind the end of a second its mark stands, ns.
+        present_ns: what is earlier than this is past, ns.
     """
     agg_id, newest = FIRST_AGG_ID, 0
-    for ticks, quotes in seconds:
-        start_ns += NS_PER_S
+    while True:
+        n = PAST_SECONDS if start_ns + PAST_SECONDS * NS_PER_S <= present_ns else 1
+        ticks, quotes = _joined(list(itertools.islice(seconds, n)))
+        start_ns += n * NS_PER_S
         rows = with_aggregates(ticks, ticks["ts_event"], agg_id)
         agg_id = int(rows["agg_id"][-1]) + 1 if len(rows) else agg_id
         chunk = Chunk(rows, with_due(quotes, quotes["ts_event"]))
@@ -101,6 +112,17 @@ def market_chunks(seconds: Iterator[Second], start_ns: int, grace_ns: int) -> It
         times = chunk.times(FOR_EVER)
         newest = int(times.max(initial=newest))
         yield chunk, times
+
+
+def _joined(seconds: Sequence[Second]) -> Second:
+    """Return the rows of consecutive seconds; quotes count the ticks of all before them."""
+    ticks, quotes = (
+        join(*(each.ticks for each in seconds)),
+        join(*(each.quotes for each in seconds)),
+    )
+    before = np.cumsum([0, *(len(each.ticks) for each in seconds[:-1])])
+    quotes["after"] += np.repeat(before, [len(each.quotes) for each in seconds])
+    return Second(ticks, quotes)
 
 
 def tape_chunks(

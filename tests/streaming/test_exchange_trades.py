@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming.bars import MAX_CARRY_S
+from streaming.exchange.markets import MARKETS, seconds
 from streaming.exchange.pacing.replayer import Removal, Replayer
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.protocol.rest_rows import decimal
 from streaming.exchange.protocol.subscriptions import Subscriptions
 from streaming.exchange.protocol.trades import History, with_aggregates
 from streaming.exchange.protocol.wire import Stream, frames, stream_of
-from streaming.exchange.sources import due_times
+from streaming.exchange.sources import due_times, market_chunks
 from streaming.ticks import NS_PER_MS, NS_PER_S, NS_PER_US, Ticks, make_ticks
 
 # A loaded machine is no failure.
@@ -131,6 +132,26 @@ def test_a_replayer_hands_out_each_trade_once_when_it_is_due(times) -> None:
         assert out == trades["id"][: min(now, 40)].tolist()
         assert replayer.history.trades["id"].tolist() == out
         assert replayer.ended == (now >= 40)
+
+
+def rows_until(end_s: int, present_s: int) -> tuple[list[object], list[object]]:
+    """All trades, and all quotes and marks, of a market that is handed out second by second."""
+    market = seconds(MARKETS["default"], 0, "BTCUSDT", 0, quotes=True)
+    chunks = market_chunks(market, 0, 250 * NS_PER_MS, present_s * NS_PER_S)
+    replayer = Replayer(chunks)
+    trades: list[object] = []
+    books: list[object] = []
+    for now in range(NS_PER_S, end_s * NS_PER_S, NS_PER_S):
+        while replayer.due(now):
+            part = replayer.advance(now)
+            before = len(trades) + part.books["after"]
+            trades += part.trades.tolist()
+            books += [(*row[:-2], n) for row, n in zip(part.books.tolist(), before, strict=True)]
+    return trades, books
+
+
+def test_a_past_that_is_made_by_the_minute_is_that_of_seconds() -> None:
+    assert rows_until(150, present_s=140) == rows_until(150, present_s=0)
 
 
 def test_a_tape_is_paced_across_its_symbols_and_long_silences_are_cut() -> None:
