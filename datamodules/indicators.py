@@ -28,9 +28,9 @@ def lagged(x: Series, lag: int, n: int) -> Series:
 def sma(x: Series, length: int) -> Series:
     """Return the simple moving average, ``(..., T)`` -> ``(..., T - length + 1)``."""
     n = x.shape[-1] - length + 1
-    total = lagged(x, length - 1, n)
-    for lag in range(length - 2, -1, -1):
-        total = total + lagged(x, lag, n)
+    total = x[..., :n]
+    for first in range(1, length):
+        total = total + x[..., first : first + n]
     return total / length
 
 
