@@ -198,4 +198,4 @@ class TradeHistory:
             text = f"{request.url}: not a list of trades: {reply.body[:60]!r}"
             raise RepairError(text) from e
         self._count(len(page), rejected)
-        return np.sort(page, order="id")
+        return page[np.argsort(page["id"], kind="stable")]
