@@ -163,7 +163,7 @@ def test_the_page_cancels_no_frame_of_another_s(browser: Browser, page: Page) ->
 
 
 def test_the_page_does_not_ask_for_every_frame(browser: Browser, page: Page) -> None:
-    """Gradio's own code does while it waits for an answer, which may take long on a busy machine."""
+    """Gradio's own code does while it waits for an answer, which may take long."""
     context = browser.new_context()
     tab = context.new_page()
     tab.add_init_script(
