@@ -1,6 +1,7 @@
 """One session, running or ended, as the page and its API show it.
 
-rings ─── Market ───┬─ SymbolChart ─┐
+rings ─── Market ─┬─┬─ SymbolChart ─┐
+                  └─│── Overview ───┤
 ledger ─┬───────────┘               │
         └─ LedgerScorer ────────────┼─> view model of a symbol
 MLflow ─── Poller ──────────────────┴─> alerts, metrics stream
@@ -27,6 +28,7 @@ from ui.live.header import header, price_decimals, stream
 from ui.live.learner_cards import cards
 from ui.live.market import Market
 from ui.live.source_badge import badge
+from ui.markets.overview import Overview
 from ui.metrics_stream.publisher import MetricsPublisher
 from ui.mlflow.poller import Poller
 from ui.runs.runs_view import RunsView
@@ -50,6 +52,7 @@ class SessionView:
         symbols, learners = config.symbol_list, config.learner_list
         grace_ns = config.grace_ms * NS_PER_MS
         self.markets = {name: Market(folder, name, grace_ns) for name in symbols}
+        self.overview = Overview(config, self.markets)
         self.charts = {name: SymbolChart(folder, self.markets[name], config) for name in symbols}
         self._scorers = {
             name: LedgerScorer(folder, name, learners, config.fee_bps, config.label)
@@ -78,13 +81,19 @@ class SessionView:
             raise KeyError(f"symbol: got {symbol!r}; allowed: {', '.join(self.markets)}")
         return self.markets[alike[0]]
 
-    def view_model(self, symbol: str, seconds: int = 1) -> ViewModel:
-        """Return everything that a viewer of ``symbol`` sees now, in candles of some seconds."""
+    def view_model(self, symbol: str, seconds: int = 1, overview: bool = False) -> ViewModel:
+        """Return everything that a viewer of ``symbol`` sees now.
+
+        Args:
+            symbol: the market.
+            seconds: the length of a candle.
+            overview: whether the lines of all markets are looked at, too.
+        """
         metrics, chart = self.poller.metrics, self.charts[symbol]
         rows, newest = chart.newest(seconds)
-        streams = {name: market.counters() for name, market in self.markets.items()}
+        streams = self.overview.streams()
         counters, over = streams[symbol], self.over
-        decimals = price_decimals(rows)
+        decimals = price_decimals(row[4] for row in rows[-300:])
         cycles = metrics.cycles.get(symbol)
         return merged(
             ViewModel(
@@ -115,6 +124,7 @@ class SessionView:
             self._runs.view_model,
             ViewModel(alert_texts(0 if over else self.alerts.firing, self.alerts.revision)),
             self._evidence[symbol],
+            self.overview.view_model(metrics, over) if overview else ViewModel(),
         )
 
     @property
@@ -135,7 +145,7 @@ class SessionView:
             folder=self.folder,
             config=self.config,
             metrics=lambda: self.poller.metrics,
-            streams=lambda: {name: market.counters() for name, market in self.markets.items()},
+            streams=self.overview.streams,
             models=lambda: self._runs.models,
         )
 

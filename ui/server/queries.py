@@ -3,6 +3,7 @@
 GET  /live/cycle?symbol=BTCUSDT&cycle=7       what each learner logged in that cycle
 GET  /live/compare?a=RUN&b=RUN&metric=...     two runs side by side
 GET  /live/history?symbol=...&before=TIME&seconds=5   older candles and marks
+GET  /live/sparks                             each market's newest prices and edges, to begin with
 GET  /live/trades?symbol=...&by=pnl_bps               the trades and the equity curves
 GET  /live/decision?control=promote&model=...&symbol=...&learner=cnn   what becomes what
 POST /live/control {"name", "value"}          sets a tag control/<name> on the session's run
@@ -87,6 +88,11 @@ def add_query_routes(app: FastAPI, session: SessionView) -> None:
         marks.update()
         accounts = {marks.learners[i]: account for i, account in marks.accounts.items()}
         return _json(trades_of(accounts, by, rising=rising, most=most))
+
+    @app.get("/live/sparks")
+    async def sparks() -> Response:
+        found = await asyncio.to_thread(session.overview.sparks, poller.metrics)
+        return _json(found)
 
     @app.get("/live/compare")
     async def two_runs(a: RunId, b: RunId, metric: str = "") -> Any:
