@@ -45,7 +45,7 @@ class ManyMarkets:
     def history(self) -> None:
         """Write the rings and the cycles before now."""
         for i, symbol in enumerate(self.symbols):
-            self.world.stream(symbol, HISTORY_SECONDS, 10.0 ** (i % 6), ledger=LEARNERS)
+            self.world.stream(symbol, HISTORY_SECONDS, 5_000.0 * (1 + i % 13), ledger=LEARNERS)
             for name in LEARNERS:
                 params = [Param("symbol", symbol), Param("seed", str(i)), Param("source", "sim")]
                 self.world.client.log_batch(self.runs[symbol, name], params=params)

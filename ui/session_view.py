@@ -9,6 +9,7 @@ MLflow ─── Poller ──────────────────�
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -34,7 +35,9 @@ from ui.mlflow.poller import Poller
 from ui.runs.runs_view import RunsView
 from ui.session_starter import SessionStarter
 from ui.session_state import end_texts, ended_as, state_texts
-from ui.views.view_model import ViewModel, merged
+from ui.views.view_model import View, ViewModel, merged
+
+LOOKED_SECONDS = 60.0  # a ledger is scored for so long after somebody has looked at it
 
 
 class SessionView:
@@ -59,6 +62,7 @@ class SessionView:
             for name in symbols
         }
         self._evidence = {name: ViewModel() for name in symbols}
+        self._looked_at = {symbols[0]: math.inf}  # the first market's is ready, the others' follow
         self._runs = RunsView(poller.reader, config)
         self.starter = SessionStarter(folder)
         self.closing = False  # whether the page ends, and its session with it
@@ -81,15 +85,16 @@ class SessionView:
             raise KeyError(f"symbol: got {symbol!r}; allowed: {', '.join(self.markets)}")
         return self.markets[alike[0]]
 
-    def view_model(self, symbol: str, seconds: int = 1, overview: bool = False) -> ViewModel:
+    def view_model(self, symbol: str, seconds: int = 1, view: View = View.MARKET) -> ViewModel:
         """Return everything that a viewer of ``symbol`` sees now.
 
         Args:
             symbol: the market.
             seconds: the length of a candle.
-            overview: whether the lines of all markets are looked at, too.
+            view: whether all markets, or the runs, are looked at, too.
         """
         metrics, chart = self.poller.metrics, self.charts[symbol]
+        self._looked_at[symbol] = max(self._looked_at.get(symbol, 0.0), time.monotonic())
         rows, newest = chart.newest(seconds)
         streams = self.overview.streams()
         counters, over = streams[symbol], self.over
@@ -121,10 +126,10 @@ class SessionView:
                 over,
                 self.starter.failed,
             ),
-            self._runs.view_model,
+            self._runs.view_model if view == View.RUNS else ViewModel(),
             ViewModel(alert_texts(0 if over else self.alerts.firing, self.alerts.revision)),
             self._evidence[symbol],
-            self.overview.view_model(metrics, over) if overview else ViewModel(),
+            self.overview.view_model(metrics, over) if view == View.MARKETS else ViewModel(),
         )
 
     @property
@@ -150,10 +155,11 @@ class SessionView:
         )
 
     def _update_evidence(self) -> None:
-        """Score every symbol's ledger; in the poller's thread."""
-        metrics = self.poller.metrics
-        for symbol, scorer in self._scorers.items():
-            scorer.update(metrics.cycle)
+        """Score the ledgers that somebody looks at; in the poller's thread."""
+        metrics, before = self.poller.metrics, time.monotonic() - LOOKED_SECONDS
+        for symbol in [name for name, at in [*self._looked_at.items()] if at >= before]:
+            scorer = self._scorers[symbol]
+            scorer.update(metrics.cycle_of(symbol))
             self._evidence[symbol] = evidence(symbol, metrics, scorer.scores, scorer.learners)
 
 

@@ -14,12 +14,11 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from trainers.tracking.reader import SessionReader, TrackingAwayError
-from ui.mlflow.metrics_reader import MetricsReader
+from ui.mlflow.metrics_reader import POLL_SECONDS, MetricsReader
 from ui.mlflow.session_metrics import SessionMetrics
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 2.0
 Result = TypeVar("Result")
 
 

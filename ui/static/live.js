@@ -8,6 +8,7 @@
   const HIDDEN_MS = 15000; // a hidden tab needs no connection
   const FIRST_RETRY_MS = 300;
   const LAST_RETRY_MS = 1000;
+  const OWN = ["markets", "runs"]; // views whose content comes only while they are open
 
   class Connection {
     constructor(views) {
@@ -33,10 +34,10 @@
       this.socket.onclose = () => this.lost();
     }
 
-    /* What is looked at: a market, in candles of some seconds, and the lines of all while open. */
+    /* What is looked at: a market, in candles of some seconds, and one of the views. */
     query() {
-      const overview = this.tabs.view === "markets";
-      return `${new URLSearchParams({ symbol: this.symbol, seconds: this.viewport.seconds, overview })}`;
+      const view = OWN.includes(this.tabs.view) ? this.tabs.view : "market";
+      return `${new URLSearchParams({ symbol: this.symbol, seconds: this.viewport.seconds, view })}`;
     }
 
     /* Ask for what is looked at now, unless that comes already. */

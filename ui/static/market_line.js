@@ -17,7 +17,7 @@
     ["edge", "Edge", "live/edge", "n"],
     ["trend", "Edge by cycle", "live/edge", "spark narrow"],
     ["pnl", "Net P&L", "live/pnl_bps", "n"],
-    ["verdict", "Verdict", "promotion/log_e", "verdict"],
+    ["verdict", "Verdict, log E", "promotion/log_e", "verdict"],
     ["missed", "Missed", "live/missed_rate", "n narrow"],
     ["gaps", "Gaps", "stream/gaps", "n"],
     ["lag", "Lag", "stream/lag_ms", "n"],
