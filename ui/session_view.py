@@ -9,7 +9,6 @@ MLflow ─── Poller ──────────────────�
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -37,8 +36,6 @@ from ui.session_starter import SessionStarter
 from ui.session_state import end_texts, ended_as, state_texts
 from ui.views.view_model import View, ViewModel, merged
 
-LOOKED_SECONDS = 60.0  # a ledger is scored for so long after somebody has looked at it
-
 
 class SessionView:
     """The rings, the ledger and the metrics of one session.
@@ -62,12 +59,14 @@ class SessionView:
             for name in symbols
         }
         self._evidence = {name: ViewModel() for name in symbols}
-        self._looked_at = {symbols[0]: math.inf}  # the first market's is ready, the others' follow
         self._runs = RunsView(poller.reader, config)
         self.starter = SessionStarter(folder)
         self.closing = False  # whether the page ends, and its session with it
         self.alerts = AlertService(folder.parents[1] / "alerts.json", self._sources())
         self.publisher = MetricsPublisher(poller)
+        poller.look_at(symbols[0])
+        # What the first market's viewers see is always ready, that of others within two polls.
+        poller.after_each_poll(lambda: poller.look_at(symbols[0]))
         poller.after_each_poll(self._update_evidence)
         poller.after_each_poll(lambda: self._runs.update(poller.metrics))
         poller.after_each_poll(self.alerts.evaluate)
@@ -94,7 +93,7 @@ class SessionView:
             view: whether all markets, or the runs, are looked at, too.
         """
         metrics, chart = self.poller.metrics, self.charts[symbol]
-        self._looked_at[symbol] = max(self._looked_at.get(symbol, 0.0), time.monotonic())
+        self.poller.look_at(symbol)
         rows, newest = chart.newest(seconds)
         streams = self.overview.streams()
         counters, over = streams[symbol], self.over
@@ -156,8 +155,8 @@ class SessionView:
 
     def _update_evidence(self) -> None:
         """Score the ledgers that somebody looks at; in the poller's thread."""
-        metrics, before = self.poller.metrics, time.monotonic() - LOOKED_SECONDS
-        for symbol in [name for name, at in [*self._looked_at.items()] if at >= before]:
+        metrics = self.poller.metrics
+        for symbol in self.poller.looked_at:
             scorer = self._scorers[symbol]
             scorer.update(metrics.cycle_of(symbol))
             self._evidence[symbol] = evidence(symbol, metrics, scorer.scores, scorer.learners)

@@ -133,7 +133,7 @@ def _verdict(run: RunRecord | None) -> Cell:
     try:
         verdict = json.loads(text or "")
         log_e, threshold = verdict["log_e"], verdict["log_threshold"]
-        short = f"{verdict['decision']} {log_e:z.1f} of {threshold:.1f}"
+        short = f"{verdict['decision']} {log_e:z.1f} / {threshold:.1f}"
         return [short, round(log_e - threshold, 4), verdict_text(text)]
     except (ValueError, TypeError, KeyError):
         return [NOT_APPLICABLE, None, verdict_text(text)]

@@ -16,6 +16,7 @@ from ui.views.view_model import Rows
 CHARTED = {"cnn": "live/accuracy", "dqn": "live/win_rate"}
 CYCLES_KEPT = 1000
 POLL_SECONDS = 2.0
+LOOKED_SECONDS = 60.0  # a market's histories are kept current for so long after a look at it
 # A read of all runs is followed by this many times the CPU time that it took without another, if
 # that is longer than a poll: those of a hundred markets take a fifth of a second.
 REST = 50
@@ -34,6 +35,7 @@ class MetricsReader:
         self._history: dict[tuple[str, str], dict[int, float]] = {}
         self._baselines: Runs = {}
         self._cycle: int | None = None  # the session's, when the baselines were read
+        self._looked_at: dict[str, float] = {}  # market -> time of the last look
         self._last = SessionMetrics()
         self._due = 0.0  # when all runs may be read again
         self._written: object | None = None  # the store's state before the last read
@@ -57,6 +59,19 @@ class MetricsReader:
             self._due = time.monotonic() + (rest if rest > POLL_SECONDS else 0.0)
         return dataclasses.replace(self._last, session=session, read_at=time.monotonic())
 
+    def look_at(self, symbol: str) -> None:
+        """Read a market's histories from now on, until it was not looked at for a minute."""
+        if symbol not in self._looked_at:
+            self._written, self._due = None, 0.0
+        self._looked_at[symbol] = time.monotonic()
+
+    def looked_at(self) -> list[str]:
+        """Return the markets that somebody looks at."""
+        before = time.monotonic() - LOOKED_SECONDS
+        for symbol in [name for name, at in [*self._looked_at.items()] if at < before]:
+            del self._looked_at[symbol]
+        return [*self._looked_at]
+
     def _whole(self, session: RunRecord) -> SessionMetrics:
         runs = self.reader.learner_runs(self.session)
         learners, champions = _by_symbol(runs, Kind.LEARNER), _by_symbol(runs, Kind.CHAMPION)
@@ -65,10 +80,13 @@ class MetricsReader:
             self._baselines = _by_symbol(self.reader.baseline_runs(self.session), Kind.BASELINE)
             self._cycle = session.cycle
         baselines = self._baselines
+        looked_at = self.looked_at()
         cycles = {
             symbol: self._by_cycle(
                 runs | champions.get(symbol, {}), runs, baselines.get(symbol, {})
             )
+            if symbol in looked_at
+            else ByCycle({}, self._pairs(runs, "live/edge"), {})
             for symbol, runs in learners.items()
         }
         return SessionMetrics(None, session, learners, champions, baselines, cycles)
@@ -93,8 +111,8 @@ class MetricsReader:
             self._pairs(learners, "promotion/log_e", "promotion/log_threshold"),
         )
 
-    def _pairs(self, runs: dict[str, RunRecord], key: str, beside: str) -> Rows:
-        """Return rows of one metric with another of the same cycle beside it."""
+    def _pairs(self, runs: dict[str, RunRecord], key: str, beside: str = "") -> Rows:
+        """Return rows of one metric with another of the same cycle beside it, if any is named."""
         rows: Rows = {}
         for name, run in runs.items():
             values, others = self._series(run, key), self._series(run, beside)

@@ -37,6 +37,15 @@ class Poller:
         self._callbacks: list[Callable[[], None]] = []
         self._queries: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
+    def look_at(self, symbol: str) -> None:
+        """Read a market's histories and score its ledger, for as long as it is looked at."""
+        self._source.look_at(symbol)
+
+    @property
+    def looked_at(self) -> list[str]:
+        """The markets that somebody looks at."""
+        return self._source.looked_at()
+
     def after_each_poll(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` in the thread after every poll, whether MLflow answered or not."""
         self._callbacks.append(callback)
