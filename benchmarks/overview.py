@@ -81,3 +81,27 @@ def _watched(tab: Tab) -> list[Row]:
         limit("overview: main thread", seen["busy_ms"], 40, "ms/s", note),
         limit("overview: longest frame in 60 s", longest, 100, "ms", "1: under 50"),
     ]
+
+
+# From the click until a frame shows the lines.
+DRAWN = """
+async (wanted) => {
+  const began = performance.now();
+  document.getElementById("runs-tick").click();
+  const chart = Tickloop.connection.runs.compare.chart;
+  while (chart.lines.size < wanted) await new Promise((done) => setTimeout(done, 5));
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return performance.now() - began;
+}
+"""
+
+
+def _compared(tab: Tab) -> Row:
+    """Return how long a hundred runs take from the click to the chart."""
+    tab.page.get_by_role("tab", name="Runs and models").click()
+    tab.page.wait_for_function(f"document.querySelectorAll('#runs tr').length > {COMPARED}")
+    tab.page.locator("#runs-filter").fill("cnn")
+    shown = tab.page.locator("#runs tr:visible").count()
+    tab.page.locator("#compare-none").click()
+    took = tab.page.evaluate(DRAWN, shown) / 1000
+    return limit(f"overview: {shown} runs compared", took, 1, "s", "asked, read, drawn")

@@ -12,7 +12,7 @@
 
   class Connection {
     constructor(views) {
-      Object.assign(this, views, { retry: FIRST_RETRY_MS, socket: null });
+      Object.assign(this, views, { retry: FIRST_RETRY_MS, socket: null, symbols: [] });
       [this.symbol] = Tickloop.address();
       this.viewport.onLength = () => this.open();
       this.tabs.onOpen = () => this.asked && this.ask();
@@ -47,7 +47,9 @@
 
     /* Go where the address leads that somebody has followed. */
     follow() {
-      this.symbol = Tickloop.address()[0] || this.symbol;
+      const [symbol] = Tickloop.address();
+      if (this.symbols.includes(symbol)) this.symbol = symbol;
+      else Tickloop.setAddress({ symbol: this.symbol });
       this.tabs.follow();
       this.ask();
     }
@@ -139,7 +141,7 @@
       this.retry = FIRST_RETRY_MS;
       const continues = symbol === this.candles.symbol && message.seconds === this.candles.seconds;
       if (symbol !== this.candles.symbol) this.evidence.begin();
-      this.symbol = symbol;
+      Object.assign(this, { symbol, symbols });
       this.tabs.offerMarkets(symbols.length > 1);
       Tickloop.setAddress({ symbol });
       document.body.classList.add("tl-ready");

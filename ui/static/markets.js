@@ -16,7 +16,7 @@
       this.filter.oninput = () => this.arrange();
       this.head();
       this.body.onkeydown = (event) => this.move(event);
-      this.body.onclick = (event) => !event.target.closest("a") && event.target.closest(".line")?.querySelector("a").click();
+      this.body.onclick = (event) => this.open(event);
       this.body.onpointerleave = () => this.arrange();
       document.addEventListener("keydown", (event) => this.hotkey(event));
     }
@@ -162,6 +162,15 @@
       const line = this.shown[Math.min(to, this.shown.length - 1)];
       this.reach(line);
       line.link.focus();
+    }
+
+    /* A click on a line, or Enter on its link. Gradio keeps clicks on links of the page's own from
+       doing anything; with a key held, the browser opens a tab. */
+    open(event) {
+      const link = event.target.closest(".line")?.querySelector("a");
+      if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      location.hash = link.hash;
     }
 
     hotkey(event) {
