@@ -61,7 +61,7 @@ def main_job(store: str = "") -> Iterator[tuple[Path, str, psutil.Process]]:
         job = start_main_job(Path(folder), out, store, page_port=port, mlflow_ui_port=0)
         try:
             address = f"http://127.0.0.1:{port}"
-            _wait_for(f"{address}/live/page.js")
+            wait_for(f"{address}/live/page.js")
             yield Path(folder), address, _child(job.pid, "ui.app")
         finally:
             end(job, 10)
@@ -78,12 +78,12 @@ def _watched(tab: Tab, address: str) -> list[Row]:
     p50, p95 = (statistics.quantiles(delays, n=100)[at - 1] for at in (50, 95))
     note = f"p50 {p50:.2f} s of {len(delays):,} trades"
     return [
-        _limit("page: trade at the venue to its price on screen, p95", p95, 1.1, "s", note),
-        _limit(
+        limit("page: trade at the venue to its price on screen, p95", p95, 1.1, "s", note),
+        limit(
             "page: main thread", seen["busy_ms"], 60, "ms/s", "CPU; 900 bars, 1 Hz, training beside"
         ),
-        _limit("page: longest frame in 60 s", max(seen["longest_ms"], 1), 100, "ms", "1: under 50"),
-        _limit("page: zoom, scroll, theme changed in 60 s", 1 + (not same), 1, "", "1: unchanged"),
+        limit("page: longest frame in 60 s", max(seen["longest_ms"], 1), 100, "ms", "1: under 50"),
+        limit("page: zoom, scroll, theme changed in 60 s", 1 + (not same), 1, "", "1: unchanged"),
     ]
 
 
@@ -111,8 +111,8 @@ def _memory(tab: Tab, minutes: float) -> list[Row]:
     later = tab.memory()
     note = f"after {minutes:g} min, rubbish collected, from {heap:.1f} MB and {nodes:.0f} nodes"
     return [
-        _limit("page: heap against the beginning", later[0] / heap, 1.1, "x", note),
-        _limit("page: DOM nodes against the beginning", later[1] / nodes, 1.1, "x", note),
+        limit("page: heap against the beginning", later[0] / heap, 1.1, "x", note),
+        limit("page: DOM nodes against the beginning", later[1] / nodes, 1.1, "x", note),
     ]
 
 
@@ -120,18 +120,19 @@ def _crowds(address: str, page: psutil.Process) -> list[Row]:
     """Return what viewers cost the page's process, and the wire."""
     socket = address.replace("http", "ws") + "/live/ws"
     with worker(["-m", "benchmarks.viewers", socket]) as viewers:
-        alone = _cpu(viewers, page, 1)
-        rows = [_limit("page: bytes a second and viewer", alone[0], 200, "B/s", "two cycles")]
+        alone = cpu_of(viewers, page, 1, WATCH_SECONDS)
+        rows = [limit("page: bytes a second and viewer", alone[0], 200, "B/s", "two cycles")]
         for crowd, most in CROWDS.items():
-            _, share = _cpu(viewers, page, crowd)
+            _, share = cpu_of(viewers, page, crowd, CROWD_SECONDS)
             note = f"and one tab; {alone[1]:.1f} % with 1"
-            rows.append(_limit(f"page: process at {crowd} viewers", share, most, "%", note))
+            rows.append(limit(f"page: process at {crowd} viewers", share, most, "%", note))
     return rows
 
 
-def _cpu(viewers: Worker, page: psutil.Process, crowd: int) -> tuple[float, float]:
+def cpu_of(
+    viewers: Worker, page: psutil.Process, crowd: int, seconds: float
+) -> tuple[float, float]:
     """Return bytes a second and viewer, and the process's share of a core, percent."""
-    seconds = WATCH_SECONDS if crowd == 1 else CROWD_SECONDS
     assert viewers.ask(f"{crowd} {seconds}") == "there"
     time.sleep(2)  # the first pictures
     before, began = page.cpu_times(), time.monotonic()
@@ -155,7 +156,7 @@ def _without_store() -> list[Row]:
         tab.page.wait_for_timeout(1000 * AWAY_SECONDS)
         told = tab.page.inner_text("#notice")
         server.start()
-        _wait_for(server.health)
+        wait_for(server.health)
         back = time.monotonic()
         (log,) = folder.glob(f"mlruns/sessions/*/*{DECISIONS}")
         newest = cycles_ended(log)
@@ -165,8 +166,8 @@ def _without_store() -> list[Row]:
         toasts = _toasts(tab)
     note = f'{AWAY_SECONDS:.0f} s away; it said "{told}"; {toasts} toasts'
     return [
-        _limit("page: longest stand of the price, MLflow away", longest, 5, "s", note),
-        _limit("page: metrics caught up, MLflow is back", took, 10, "s", f"cycle {newest} shown"),
+        limit("page: longest stand of the price, MLflow away", longest, 5, "s", note),
+        limit("page: metrics caught up, MLflow is back", took, 10, "s", f"cycle {newest} shown"),
     ]
 
 
@@ -176,7 +177,7 @@ def _tracking_server() -> Iterator[TrackingServer]:
         server = TrackingServer(Path(folder), *free_ports(1))
         server.start()
         try:
-            _wait_for(server.health)
+            wait_for(server.health)
             yield server
         finally:
             server.kill()
@@ -193,18 +194,18 @@ def _trainer_killed(tab: Tab, page: psutil.Process) -> list[Row]:
     took = time.monotonic() - killed
     longest = stands.longest()
     note = f"forecasts again after {took:.1f} s; {_gaps(tab)}; {_toasts(tab)} toasts"
-    return [_limit("page: longest stand of the price, trainer killed", longest, 5, "s", note)]
+    return [limit("page: longest stand of the price, trainer killed", longest, 5, "s", note)]
 
 
 def _page_killed(tab: Tab, page: psutil.Process) -> list[Row]:
     """Kill the page; return how long the open tab takes to go on."""
     page.kill()
     began = time.monotonic()
-    tab.page.wait_for_selector('[data-s="RECONNECTING"]', state="attached", timeout=15_000)
+    tab.page.wait_for_selector('[data-s="reconnecting"]', state="attached", timeout=15_000)
     tab.page.wait_for_selector(LIVE, timeout=60_000)
     took = time.monotonic() - began
     note = f"{_gaps(tab)}; {_toasts(tab)} toasts"
-    return [_limit("page: open tab live again, page killed", took, 5, "s", note)]
+    return [limit("page: open tab live again, page killed", took, 5, "s", note)]
 
 
 class _Stands:
@@ -237,7 +238,8 @@ def _toasts(tab: Tab) -> int:
     return tab.page.locator(".toast-wrap .toast-body").count()
 
 
-def _limit(what: str, ours: float, most: float, unit: str, note: str) -> Row:
+def limit(what: str, ours: float, most: float, unit: str, note: str) -> Row:
+    """Return a row with a limit in the place of a peer."""
     return Row(what, ours, most, unit, "<=", 1, "the limit", note)
 
 
@@ -248,7 +250,12 @@ def _child(job: int, module: str) -> psutil.Process:
     raise NotMeasuredError(f"the main job has no {module}")
 
 
-def _wait_for(address: str) -> None:
+def wait_for(address: str) -> None:
+    """Wait until an address answers.
+
+    Raises:
+        NotMeasuredError: if it does not in time.
+    """
     end_at = time.monotonic() + BACK_SECONDS
     while time.monotonic() < end_at:
         with contextlib.suppress(OSError):

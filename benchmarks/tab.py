@@ -14,7 +14,7 @@ from benchmarks.measuring import NotMeasuredError
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-LIVE = '[data-k="link"][data-s="LIVE"]'
+LIVE = 'body.tl-ready:not(.tl-stale) [data-k="state"][data-s="live"]'
 
 # Ticks that a paint shows, and when it was made: the text says how many there are.
 WATCH = """

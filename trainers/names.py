@@ -27,6 +27,7 @@ class Tag(enum.StrEnum):
     EVENTS = "events"  # on a session: JSON, the newest events, each with ts, code and text
     VERDICT = "verdict"  # on a learner: JSON of ``trainers.scoring.promotion.verdict``
     CHAMPION = "champion"  # on a learner: its champion's version, empty if there is none
+    DISCOVERIES = "discoveries"  # on a session: JSON, the markets that the metric counts
     PARITY = "parity"  # on a session: the result of its replay
     REPLAY_OF = "replay_of"
     RESUME_OF = "resume_of"

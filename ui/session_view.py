@@ -1,6 +1,7 @@
 """One session, running or ended, as the page and its API show it.
 
-rings ─── Market ───┬─ SymbolChart ─┐
+rings ─── Market ─┬─┬─ SymbolChart ─┐
+                  └─│── Overview ───┤
 ledger ─┬───────────┘               │
         └─ LedgerScorer ────────────┼─> view model of a symbol
 MLflow ─── Poller ──────────────────┴─> alerts, metrics stream
@@ -27,12 +28,13 @@ from ui.live.header import header, price_decimals, stream
 from ui.live.learner_cards import cards
 from ui.live.market import Market
 from ui.live.source_badge import badge
+from ui.markets.overview import Overview
 from ui.metrics_stream.publisher import MetricsPublisher
 from ui.mlflow.poller import Poller
 from ui.runs.runs_view import RunsView
 from ui.session_starter import SessionStarter
 from ui.session_state import end_texts, ended_as, state_texts
-from ui.views.view_model import ViewModel, merged
+from ui.views.view_model import View, ViewModel, merged
 
 
 class SessionView:
@@ -50,6 +52,7 @@ class SessionView:
         symbols, learners = config.symbol_list, config.learner_list
         grace_ns = config.grace_ms * NS_PER_MS
         self.markets = {name: Market(folder, name, grace_ns) for name in symbols}
+        self.overview = Overview(config, self.markets)
         self.charts = {name: SymbolChart(folder, self.markets[name], config) for name in symbols}
         self._scorers = {
             name: LedgerScorer(folder, name, learners, config.fee_bps, config.label)
@@ -61,6 +64,9 @@ class SessionView:
         self.closing = False  # whether the page ends, and its session with it
         self.alerts = AlertService(folder.parents[1] / "alerts.json", self._sources())
         self.publisher = MetricsPublisher(poller)
+        poller.look_at(symbols[0])
+        # What the first market's viewers see is always ready, that of others within two polls.
+        poller.after_each_poll(lambda: poller.look_at(symbols[0]))
         poller.after_each_poll(self._update_evidence)
         poller.after_each_poll(lambda: self._runs.update(poller.metrics))
         poller.after_each_poll(self.alerts.evaluate)
@@ -78,13 +84,20 @@ class SessionView:
             raise KeyError(f"symbol: got {symbol!r}; allowed: {', '.join(self.markets)}")
         return self.markets[alike[0]]
 
-    def view_model(self, symbol: str, seconds: int = 1) -> ViewModel:
-        """Return everything that a viewer of ``symbol`` sees now, in candles of some seconds."""
+    def view_model(self, symbol: str, seconds: int = 1, view: View = View.MARKET) -> ViewModel:
+        """Return everything that a viewer of ``symbol`` sees now.
+
+        Args:
+            symbol: the market.
+            seconds: the length of a candle.
+            view: whether all markets, or the runs, are looked at, too.
+        """
         metrics, chart = self.poller.metrics, self.charts[symbol]
+        self.poller.look_at(symbol)
         rows, newest = chart.newest(seconds)
-        streams = {name: market.counters() for name, market in self.markets.items()}
+        streams = self.overview.streams()
         counters, over = streams[symbol], self.over
-        decimals = price_decimals(rows)
+        decimals = price_decimals(row[4] for row in rows[-300:])
         cycles = metrics.cycles.get(symbol)
         return merged(
             ViewModel(
@@ -112,9 +125,10 @@ class SessionView:
                 over,
                 self.starter.failed,
             ),
-            self._runs.view_model,
+            self._runs.view_model if view == View.RUNS else ViewModel(),
             ViewModel(alert_texts(0 if over else self.alerts.firing, self.alerts.revision)),
             self._evidence[symbol],
+            self.overview.view_model(metrics, over) if view == View.MARKETS else ViewModel(),
         )
 
     @property
@@ -135,15 +149,16 @@ class SessionView:
             folder=self.folder,
             config=self.config,
             metrics=lambda: self.poller.metrics,
-            streams=lambda: {name: market.counters() for name, market in self.markets.items()},
+            streams=self.overview.streams,
             models=lambda: self._runs.models,
         )
 
     def _update_evidence(self) -> None:
-        """Score every symbol's ledger; in the poller's thread."""
+        """Score the ledgers that somebody looks at; in the poller's thread."""
         metrics = self.poller.metrics
-        for symbol, scorer in self._scorers.items():
-            scorer.update(metrics.cycle)
+        for symbol in self.poller.looked_at:
+            scorer = self._scorers[symbol]
+            scorer.update(metrics.cycle_of(symbol))
             self._evidence[symbol] = evidence(symbol, metrics, scorer.scores, scorer.learners)
 
 

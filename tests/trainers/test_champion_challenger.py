@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.trainers.world import Spy, World, second, seconds_of
+from trainers.recording.decision_log import read_decisions
 from trainers.scoring.ledger import MADE, SILENT
 
 
@@ -130,3 +131,21 @@ def test_a_market_taken_up_again_has_its_champion_and_the_bar_it_began_at(make):
     rows = world.rows("spy.champion")
     assert rows["version"][-5:].tolist() == [5] * 5
     assert rows["probability"][-5:].tolist() == [0.8] * 5
+
+
+def test_a_market_s_standing_counts_from_the_beginning_whoever_is_champion(make):
+    rivals = [Spy("even", says=0.5), Spy("wrong", says=0.2)]
+    world = make(Truth(), baselines=rivals, cycle_seconds=10)
+    world.run(60)
+    before = world.done.standing["log_e"]
+    install(world, 1, 0.5)
+    world.run(10)
+    after = world.done.standing["log_e"]
+    assert test_of(world).verdict.bars <= 10
+    assert 0 < before < after
+    world.reopen(Truth(), baselines=rivals)
+    world.run(10)
+    assert world.done.standing["log_e"] > after
+    found = [entry["standing"] for entry in read_decisions(world.folder / "BTCUSDT.decisions.jsonl")
+             if entry["do"] == "end"]  # fmt: skip
+    assert found[-1] == world.done.standing

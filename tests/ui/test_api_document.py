@@ -93,7 +93,7 @@ def test_fields_and_comparisons_of_rules_are_the_code_s() -> None:
         (422, lambda c: c.post("/live/alerts/rules", json={"how": "?"}, auth=OPERATOR)),
         (422, lambda c: c.post("/gradio_api/run/get_one_second_bars", json={"data": ["DOGE"]},
                                auth=VIEWER)),
-        (404, lambda c: c.get(f"/live/compare?a={'0' * 32}&b={'1' * 32}", auth=VIEWER)),
+        (404, lambda c: c.get(f"/live/compare?run={'0' * 32}&run={'1' * 32}", auth=VIEWER)),
         (409, lambda c: c.post("/live/alerts/test", auth=OPERATOR)),
         (400, lambda c: c.post("/gradio_api/run/training_status", content="{", auth=OPERATOR)),
     ],

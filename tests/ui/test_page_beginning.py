@@ -20,7 +20,7 @@ RANGE = "Tickloop.candles.chart.timeScale().getVisibleRange()"
 def test_shows_that_it_waits_for_a_stream(
     new: World, new_page: Page, open_tab: OpenTab, screenshots: Path
 ) -> None:
-    tab = open_tab(new_page.address)
+    tab = open_tab(new_page.address + "#/live")
     assert text_of(tab, "price") == "waiting for the stream"
     assert text_of(tab, "stream.ticks") == "waiting for the stream"
     for name, text in {"CNN": "not trained yet", "DQN": "not trained yet"}.items():
@@ -36,7 +36,7 @@ def test_shows_that_it_waits_for_a_stream(
 
 
 def test_stream_appears_and_warms_up(new: World, new_page: Page, open_tab: OpenTab) -> None:
-    tab = open_tab(new_page.address)
+    tab = open_tab(new_page.address + "#/live")
     stream = new.stream("BTCUSDT", seconds=15)
     new.stream("ETHUSDT", seconds=80, price=3_000)
     expect(tab.get_by_role("region", name="CNN")).to_contain_text("warming up 300/500 ticks")
@@ -49,7 +49,7 @@ def test_stream_appears_and_warms_up(new: World, new_page: Page, open_tab: OpenT
 def test_symbol_is_switched_and_kept_over_a_reload(
     new: World, new_page: Page, open_tab: OpenTab
 ) -> None:
-    tab = open_tab(new_page.address)
+    tab = open_tab(new_page.address + "#/live")
     assert float(text_of(tab, "price").replace(",", "")) > 50_000
     tab.get_by_label("Symbol").select_option("ETHUSDT")
     tab.wait_for_function(f"{LAST_ROW}.close < 5000")
@@ -62,7 +62,7 @@ def test_symbol_is_switched_and_kept_over_a_reload(
 def test_learner_without_trades_and_one_with_an_error(
     new: World, new_page: Page, open_tab: OpenTab
 ) -> None:
-    tab = open_tab(new_page.address)
+    tab = open_tab(new_page.address + "#/live")
     cnn, dqn = new.learner("cnn", status="ERROR"), new.learner("dqn")
     new.tag(cnn, status_text="ValueError: loss is not finite")
     new.log(cnn, 1, train__loss=float("nan"), train__accuracy=0.5)
@@ -77,7 +77,7 @@ def test_learner_without_trades_and_one_with_an_error(
 
 
 def test_generic_card_of_another_learner(new: World, new_page: Page, open_tab: OpenTab) -> None:
-    tab = open_tab(new_page.address)
+    tab = open_tab(new_page.address + "#/live")
     run = new.learner("majority")
     new.log(run, 1, live__accuracy=0.513, live__scored=40, live__log_loss=0.7)
     card = tab.get_by_role("region", name="majority")
@@ -89,7 +89,7 @@ def test_generic_card_of_another_learner(new: World, new_page: Page, open_tab: O
 def test_open_tab_survives_a_restart_of_the_page(
     new: World, new_page: Page, open_tab: OpenTab
 ) -> None:
-    tab = open_tab(new_page.address)
+    tab = open_tab(new_page.address + "#/live")
     new.streams["BTCUSDT"].feed(6000)  # five minutes, so that there is something to zoom into
     tab.wait_for_function("Tickloop.candles.rows.size > 300")
     tab.evaluate("window.kept = document.querySelector('#chart canvas')")

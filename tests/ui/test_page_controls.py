@@ -187,11 +187,11 @@ def test_another_site_controls_nothing(busy: World, page: Page) -> None:
     assert asked(busy) == {}
 
 
-@pytest.mark.parametrize("path", ["/live/compare?a=../x&b=y", "/live/cycle?symbol=A&cycle=x"])
+@pytest.mark.parametrize("path", ["/live/compare?run=../x&run=y", "/live/cycle?symbol=A&cycle=x"])
 def test_queries_take_ids_and_numbers_only(page: Page, path: str) -> None:
     assert answer_of(page.address + path)[0] == 422
 
 
 def test_run_that_is_not_there_is_404(page: Page) -> None:
-    status, text, _ = answer_of(f"{page.address}/live/compare?a={'0' * 32}&b=y")
+    status, text, _ = answer_of(f"{page.address}/live/compare?run={'0' * 32}&run=y")
     assert (status, f"there is no run '{'0' * 32}'" in text) == (404, True)

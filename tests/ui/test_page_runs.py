@@ -24,9 +24,13 @@ def runs(tab: Tab) -> Iterator[Tab]:
     tab.get_by_role("tab", name="Live").click()
 
 
-def choose(tab: Tab, a: str, b: str) -> None:
-    tab.get_by_label("Run A").select_option(a)
-    tab.get_by_label("Run B").select_option(b)
+def choose(tab: Tab, *runs: str) -> None:
+    """Tick these runs and no others."""
+    tab.get_by_role("button", name="Clear").click()
+    for run in runs:
+        tab.locator("#runs tr", has=tab.locator(f'a[href*="{run}"]')).get_by_role(
+            "checkbox"
+        ).check()
 
 
 def test_sessions_are_listed_newest_first_with_their_learners(busy: World, runs: Tab) -> None:
@@ -53,27 +57,40 @@ def test_a_learner_is_shown_beside_itself_in_the_session_before_until_others_are
     busy: World, page: Page, open_tab: OpenTab
 ) -> None:
     tab = open_tab(page.address + "#BTCUSDT/runs")
-    expect(tab.locator('#compare [name="a"]')).to_have_value(busy.runs["cnn"], timeout=20_000)
-    expect(tab.locator('#compare [name="b"]')).to_have_value(busy.earlier["cnn"])
-    expect(tab.locator("#compare-rows")).to_have_text(re.compile(r"seed\s*0\s*1"))
+    expect(tab.locator("#compare-rows tr")).to_have_count(2, timeout=20_000)
+    compared = tab.evaluate("[...Tickloop.connection.runs.compare.chosen]")
+    assert compared == [busy.runs["cnn"], busy.earlier["cnn"]]
+    expect(tab.locator("#compare-head")).to_contain_text("seed")
 
 
 def test_two_runs_side_by_side(busy: World, runs: Tab) -> None:
     choose(runs, busy.runs["cnn"], busy.earlier["cnn"])
-    expect(runs.locator("#compare-rows")).to_have_text(re.compile(r"seed\s*0\s*1"))
+    expect(runs.locator("#compare-head")).to_have_text(re.compile(r"run\s*live/accuracy\s*seed"))
+    expect(runs.locator("#compare-rows td")).to_have_text(["0.55", "1", "0.542", "0"])
     expect(runs.locator("#compare-params")).to_have_text("Parameters that differ (3 are the same)")
     chart = "Tickloop.connection.runs.compare.chart.lines"
     runs.wait_for_function(f"{chart}.size === 2")
     assert runs.evaluate(f"[...{chart}.values()].map((l) => l.series.data().length)") == [24, 30]
     assert runs.get_by_label("Metric").input_value() == "live/accuracy"
     runs.get_by_label("Metric").select_option("live/scored")
-    expect(runs.locator("#compare-key")).to_have_text("A: live/scored 720 B: live/scored 900 ")
+    expect(runs.locator("#compare-rows td")).to_have_text(["900", "1", "720", "0"])
 
 
 def test_runs_without_a_common_metric_can_be_compared(busy: World, runs: Tab) -> None:
     choose(runs, busy.run_id, busy.runs["dqn"])
     expect(runs.locator("#compare-params")).to_have_text("All 4 parameters are the same")
-    expect(runs.locator("#compare-key")).to_contain_text("not logged")
+    expect(runs.locator("#compare-rows")).to_contain_text("not logged")
+
+
+def test_all_runs_that_a_filter_leaves_are_compared_in_one_chart(runs: Tab) -> None:
+    runs.get_by_role("button", name="Clear").click()
+    expect(runs.locator("#compare-chart ~ .empty, .empty:has(~ #compare-chart)")).to_be_visible()
+    runs.get_by_label("Filter runs by a word").fill("learner btcusdt")
+    expect(runs.locator("#runs tr:visible")).to_have_count(3)
+    runs.get_by_role("button", name="Compare all shown").click()
+    expect(runs.locator("#compare-rows tr")).to_have_count(3)
+    expect(runs.locator("#compare-key")).to_have_text("3 runs")
+    runs.get_by_label("Filter runs by a word").fill("")
 
 
 def test_versions_have_their_aliases_and_audit_record(runs: Tab) -> None:

@@ -97,9 +97,7 @@ def test_what_is_false_or_empty_is_sent_as_well() -> None:
 
 def test_slow_subscriber_begins_again_with_the_whole() -> None:
     async def run() -> list[str | None]:
-        broadcaster = Broadcaster(
-            lambda symbol, seconds: ViewModel({"n": str(next(numbers))}), ["A"]
-        )
+        broadcaster = Broadcaster(lambda *topic: ViewModel({"n": str(next(numbers))}), ["A"])
         numbers = iter(range(100))
         slow: Subscriber = broadcaster.subscribe("A")
         for _ in range(3):
@@ -113,9 +111,7 @@ def test_slow_subscriber_begins_again_with_the_whole() -> None:
 def test_who_subscribes_between_two_messages_gets_what_the_others_have() -> None:
     async def run() -> list[str | None]:
         numbers = iter(range(100))
-        broadcaster = Broadcaster(
-            lambda symbol, seconds: ViewModel({"n": str(next(numbers))}), ["A"]
-        )
+        broadcaster = Broadcaster(lambda *topic: ViewModel({"n": str(next(numbers))}), ["A"])
         first = broadcaster.subscribe("A")
         broadcaster.publish(Topic("A", 1))
         later = [broadcaster.subscribe("A") for _ in range(2)]

@@ -342,4 +342,4 @@ def test_a_profit_without_a_trade_is_no_number() -> None:
     ],
 )  # fmt: skip
 def test_prices_have_as_many_decimals_as_tell_them_apart(closes, decimals) -> None:
-    assert price_decimals([[0, close, close, close, close] for close in closes]) == decimals
+    assert price_decimals(closes) == decimals

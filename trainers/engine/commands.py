@@ -80,6 +80,7 @@ class CycleDone(NamedTuple):
         wall_ms: wall-clock time when it began, ms since the Unix epoch.
         hashes: a hash of every stage's result, by stage; a replay must have the same.
         stream: the stream's metrics by full name.
+        standing: what the session combines over its markets, see ``trainers.scoring.session``.
         text: a summary in one line.
     """
 
@@ -88,6 +89,7 @@ class CycleDone(NamedTuple):
     wall_ms: int
     hashes: Mapping[str, Any]
     stream: Mapping[str, float]
+    standing: Mapping[str, float]
     text: str
 
 

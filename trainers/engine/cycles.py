@@ -133,7 +133,10 @@ class Cycles:
             states[runner.name], digests[runner.name] = yield from runner.learner_state(self.number)
         hashes = self._hashes(begun, snapshot, digests, rows_digest(*rows))
         stream = {**stream, f"{STREAM}overruns": float(self.overruns)}
-        yield CycleDone(self.number, begun.now, begun.wall_ms, hashes, stream, self._text())
+        standing = self.scorecard.standing()
+        yield CycleDone(
+            self.number, begun.now, begun.wall_ms, hashes, stream, standing, self._text()
+        )
         yield from self._report(begun.wall_ms)
         yield Checkpoint({**self._saved(states), **flags})
 

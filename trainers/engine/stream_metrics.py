@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-
 from streaming.counters import REJECTED
 from streaming.ticks import NS_PER_S
 from trainers.engine.events import CycleBegun, Watermark
@@ -13,12 +11,6 @@ COUNTED = (
     "gaps", "missing", "repaired", "backfilled", "late", "duplicates", "reconnects", "quotes",
     "late_quotes",
 )  # fmt: skip
-
-# How the markets' metrics are combined into the session's; the others are summed.
-TOGETHER: dict[str, Callable[[list[float]], float]] = {
-    f"{STREAM}lag_ms": max,
-    f"{STREAM}span_seconds": min,
-}
 
 
 def stream_metrics(
@@ -52,11 +44,3 @@ def stream_metrics(
         **rejected,
     }
     return {f"{STREAM}{name}": value for name, value in metrics.items()}
-
-
-def of_session(markets: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Return the session's stream metrics, given those of each of its markets (one at least)."""
-    every = list(markets)
-    return {
-        name: TOGETHER.get(name, sum)([metrics[name] for metrics in every]) for name in every[0]
-    }

@@ -6,7 +6,8 @@
                backtest, where nothing comes too late) that after every one of them
     cycle      a cycle begins: the number of rows of each stream that it may see (the
                ``watermark``), and the feed's counters
-    end        a cycle has ended: measured seconds, hashes of every stage, the stream's metrics
+    end        a cycle has ended: measured seconds, hashes of every stage, the stream's metrics,
+               the market's ``standing`` in the session (older records have none)
     control    an operator's request was carried out or refused; ``seq`` is the request's number,
                ``after_bar`` the open time of the newest bar then, ns
     champion   another model version forecasts as champion from the next bar on; ``own`` if it is
@@ -83,6 +84,7 @@ class _End(_Kind):
     overran: bool
     hashes: dict[str, Any]
     stream: dict[str, float | None]
+    standing: dict[str, float] | None = None
 
 
 class _Control(_Kind):
@@ -257,6 +259,7 @@ class DecisionLog:
             overran=overran,
             hashes=done.hashes,
             stream=done.stream,
+            standing=done.standing,
         )
 
     def note_verdict(self, wanted: CandidateWanted | RollbackWanted) -> None:

@@ -75,6 +75,12 @@ class MarketRecord(NamedTuple):
         """The hashes of each whole cycle, by cycle and stage."""
         return {entry["cycle"]: entry["hashes"] for entry in self.entries if entry["do"] == "end"}
 
+    @property
+    def stands(self) -> bool:
+        """Whether the record has the market's standing in the session; older ones have none."""
+        ends = [entry for entry in self.entries if entry["do"] == "end"]
+        return all(entry.get("standing") is not None for entry in ends)
+
     def ledger(self) -> LedgerContents:
         """Return the market's ledger."""
         return read_ledger(self.folder, self.market)

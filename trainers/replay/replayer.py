@@ -10,12 +10,12 @@ from trainers.engine.commands import Checkpoint, Command, CycleDone, Happened, R
 from trainers.engine.drivers.recorded import Recorded
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.roster import make_roster
-from trainers.engine.stream_metrics import of_session
 from trainers.learners.learner import Model
 from trainers.recording.record import MarketRecord, Record
 from trainers.replay.comparison import MetricsCheck, compare_stages
 from trainers.replay.progress import Progress
 from trainers.replay.runs import SESSION, ReplayRuns, run_name
+from trainers.scoring.session import Ended, session_scores
 
 
 class Loads(Protocol):
@@ -123,7 +123,13 @@ class Replayer:
             done = [self._streams.get(pair) for pair in taken.items()]
             if not all(done) or (first, step) not in self._streams:
                 continue  # a kill of the session cut one of these cycles short
-            metrics = of_session(one.stream for one in done if one)
+            stands = {market: self._record.markets[market].stands for market in taken}
+            ends = {
+                market: Ended(one.stream, one.standing if stands[market] else None)
+                for market, one in zip(taken, done, strict=True)
+                if one
+            }
+            metrics = session_scores(ends, self._config.symbol_list).metrics
             self._check.take(SESSION, step, metrics)
             if self._runs is not None:
                 wall_ms = self._streams[first, step].wall_ms

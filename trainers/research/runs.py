@@ -13,11 +13,11 @@ from streaming.errors import ConfigError
 from trainers.config import SessionConfig
 from trainers.config.backtest import BacktestConfig
 from trainers.engine.runners.roster import make_roster
-from trainers.engine.stream_metrics import of_session
 from trainers.names import Kind, Tag
 from trainers.recording.decision_log import read_decisions
 from trainers.recording.files import DECISIONS, SUMS, append_line, of_market
 from trainers.research.market import Point
+from trainers.scoring.session import Ended, session_scores
 from trainers.states import State
 from trainers.tracking.event_tag import EventTag
 from trainers.tracking.runs.lifecycle import start_session
@@ -91,30 +91,42 @@ class Runs:
             for name, value in self._tags[run].items():
                 self._client.set_tag(run, name, value)
             metrics.clear()
-        self._sum_up()
-        tags: dict[str, str] = {Tag.STATE: state}
+        tags: dict[str, str] = {Tag.STATE: state, **self._sum_up()}
         if (events := EventTag(self._session).new()) is not None:
             tags[Tag.EVENTS] = events
         for name, value in tags.items():
             self._client.set_tag(self._session.name, name, value)
 
-    def _sum_up(self) -> None:
-        """Combine the cycles of all markets: cycle c of the first with c of the others, or less."""
-        ends: dict[str, dict[int, Mapping[str, float]]] = {}
+    def _sum_up(self) -> dict[str, str]:
+        """Combine the cycles of all markets: cycle c of the first with c of the others, or less.
+
+        Returns:
+            The tags that the newest of them come to.
+        """
+        tags: dict[str, str] = {}
+        ends: dict[str, dict[int, Ended]] = {}
         first = self._config.symbol_list[0]
         wall_ms: dict[int, int] = {}
         for market in self._config.symbol_list:
             path = of_market(self._session, market, DECISIONS)
             entries = read_decisions(path) if path.exists() else []
-            ends[market] = {one["cycle"]: one["stream"] for one in entries if one["do"] == "end"}
+            ends[market] = {
+                one["cycle"]: Ended(one["stream"], one["standing"])
+                for one in entries
+                if one["do"] == "end"
+            }
             if market == first:
                 wall_ms = {one["cycle"]: one["wall_ms"] for one in entries if one["do"] == "cycle"}
         metrics: list[Metric] = []
         for cycle in ends[first]:
             of = {market: min(cycle, max(found)) for market, found in ends.items() if found}
             append_line(self._session / SUMS, json.dumps({"cycle": cycle, "of": of}).encode())
-            summed = of_session(ends[market][at] for market, at in of.items())
+            found = {market: ends[market][at] for market, at in of.items()}
+            scores = session_scores(found, self._config.symbol_list)
             at = wall_ms[cycle]
-            metrics += [Metric(name, value, at, cycle) for name, value in summed.items()]
+            metrics += [Metric(name, value, at, cycle) for name, value in scores.metrics.items()]
+            if scores.discoveries is not None:
+                tags[Tag.DISCOVERIES] = json.dumps(scores.discoveries)
         for i in range(0, len(metrics), MOST):
             self._client.log_batch(self._session.name, metrics=metrics[i : i + MOST])
+        return tags

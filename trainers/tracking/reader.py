@@ -15,7 +15,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +195,27 @@ class SessionReader:
                 if e.error_code in NO_SUCH_RUN:
                     raise NoSuchRunError(f"there is no run {run_id!r}") from e
                 raise
+
+    def runs(self, run_ids: Sequence[str]) -> list[RunRecord]:
+        """Return runs by their ids, in the order of these.
+
+        Raises:
+            NoSuchRunError: if MLflow lacks one of them.
+            TrackingAwayError: if MLflow does not answer.
+        """
+        # An id holds no quote: MLflow allows letters and digits only, and so does `ui.server`.
+        wanted = ", ".join(f"'{run_id}'" for run_id in run_ids)
+        with _answering():
+            client = self._client()
+            everywhere = [e.experiment_id for e in client.search_experiments()]
+            found = client.search_runs(
+                everywhere, f"attributes.run_id IN ({wanted})", max_results=PAGE_RUNS
+            )
+        records = {run.info.run_id: _record(run) for run in found}
+        for run_id in run_ids:
+            if run_id not in records:
+                raise NoSuchRunError(f"there is no run {run_id!r}")
+        return [records[run_id] for run_id in run_ids]
 
     def at(self, run_id: str, key: str, cycle: int) -> float | None:
         """Return a metric's value in one cycle; None if it was not logged in that cycle."""

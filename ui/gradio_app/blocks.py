@@ -19,7 +19,7 @@ from ui.gradio_app.permissions import may_view
 from ui.server.assets import STATIC, head, style
 from ui.session_view import SessionView
 
-PARTS = ("bar", "live", "trades", "runs", "evidence", "alerts")
+PARTS = ("bar", "markets", "live", "trades", "runs", "evidence", "alerts")
 
 # Gradio adds the scripts to the page while it renders the skeleton: whichever comes last starts.
 START = "window.Tickloop?.start()"

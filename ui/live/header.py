@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from datamodules.mids import BP
@@ -64,12 +65,12 @@ def _book(book: Book | None, decimals: int) -> Texts:
     }
 
 
-def price_decimals(rows: list[list[Any]]) -> int:
+def price_decimals(closes: Iterable[float]) -> int:
     """Return how many decimals the prices have; 2 if there are no prices.
 
     At most 8 are counted, of small prices as many as ten significant digits take.
     """
-    prices = [row[4] for row in rows[-300:] if row[4] > 0]
+    prices = [close for close in closes if close > 0]
     if not prices:
         return 2
     most = min(max(8, DIGITS - 1 - math.floor(math.log10(min(prices)))), MOST_DECIMALS)

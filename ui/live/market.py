@@ -64,6 +64,7 @@ class Counters:
     lag_ms: float | None
     silent_seconds: float | None  # since the last message
     book: Book | None = None  # None where the source has no quotes
+    price: float | None = None  # of the newest trade that is no late one
 
 
 class Market:
@@ -128,13 +129,21 @@ class Market:
         )
         return self._bars.read(self.oldest + stop - most, self.oldest + stop).rows
 
+    def closes(self, most: int, seconds: int = 1) -> list[float]:
+        """Return the newest closes of candles of some seconds, oldest first."""
+        if not self.open() or self._bars is None:
+            return []
+        closes = candles_of(self._bars.tail(most * seconds).rows, seconds).close
+        return [float(close) for close in closes[-most:]]
+
     def counters(self) -> Counters | None:
         """Return the stream's counters, or None if it has not begun."""
         if not self.open() or self._cache is None or self._bars is None:
             return None
         stats = self._cache.stats
         ends = self._cache.read(self._cache.oldest, self._cache.oldest + 1).rows["ts_event"]
-        newest = self._cache.tail(1).rows["ts_event"]
+        last = self._cache.tail(1).rows
+        newest = last["ts_event"]
         bars = self._bars.tail(RATE_BARS).rows
         trades = bars["trades"]
         last_message = int(stats["last_message_ns"])
@@ -155,6 +164,7 @@ class Market:
             if last_message
             else None,
             book=_book(bars[-1]) if len(bars) and bars["quoted"][-1] else None,
+            price=_price(last, bars),
         )
 
     def _opens_at(self, seq: int) -> int:
@@ -180,6 +190,13 @@ class Market:
 
 def _book(bar: np.void) -> Book:
     return Book(*(float(bar[name]) for name in ("bid", "ask", "bid_size", "ask_size")))
+
+
+def _price(ticks: Ticks, bars: Bars) -> float | None:
+    """Return the price of the newest trade; one that came late is older than the newest bar."""
+    if len(ticks) and ticks["flags"][-1] & LATE == 0:
+        return float(ticks["price"][-1])
+    return float(bars["close"][-1]) if len(bars) else None
 
 
 def tick_record(tick: np.void) -> dict[str, Any]:

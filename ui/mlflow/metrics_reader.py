@@ -15,6 +15,11 @@ from ui.views.view_model import Rows
 
 CHARTED = {"cnn": "live/accuracy", "dqn": "live/win_rate"}
 CYCLES_KEPT = 1000
+POLL_SECONDS = 2.0
+LOOKED_SECONDS = 60.0  # a market's histories are kept current for so long after a look at it
+# A read of all runs is followed by this many times the CPU time that it took without another, if
+# that is longer than a poll: those of a hundred markets take a fifth of a second.
+REST = 50
 
 
 class MetricsReader:
@@ -30,25 +35,42 @@ class MetricsReader:
         self._history: dict[tuple[str, str], dict[int, float]] = {}
         self._baselines: Runs = {}
         self._cycle: int | None = None  # the session's, when the baselines were read
-        self._read: dict[tuple[str, str], int | None] = {}  # the run's cycle then
+        self._looked_at: dict[str, float] = {}  # market -> time of the last look
         self._last = SessionMetrics()
+        self._due = 0.0  # when all runs may be read again
         self._written: object | None = None  # the store's state before the last read
 
     def read(self) -> SessionMetrics:
         """Return the metrics as they are now.
 
         Between two writes to the store only the session's run is read, to see whether the store
-        still answers.
+        still answers; so it is for a while after a read that took long.
 
         Raises:
             TrackingAwayError: if MLflow does not answer.
         """
         written = self.reader.written()
         session = self.reader.session_run(self.session)
-        if written is None or written != self._written:
+        if (written is None or written != self._written) and time.monotonic() >= self._due:
+            before = time.thread_time()
             self._last = self._whole(session)
             self._written = written
-        return dataclasses.replace(self._last, read_at=time.monotonic())
+            rest = REST * (time.thread_time() - before)
+            self._due = time.monotonic() + (rest if rest > POLL_SECONDS else 0.0)
+        return dataclasses.replace(self._last, session=session, read_at=time.monotonic())
+
+    def look_at(self, symbol: str) -> None:
+        """Read a market's histories from now on, until it was not looked at for a minute."""
+        if symbol not in self._looked_at:
+            self._written, self._due = None, 0.0
+        self._looked_at[symbol] = time.monotonic()
+
+    def looked_at(self) -> list[str]:
+        """Return the markets that somebody looks at."""
+        before = time.monotonic() - LOOKED_SECONDS
+        for symbol in [name for name, at in [*self._looked_at.items()] if at < before]:
+            del self._looked_at[symbol]
+        return [*self._looked_at]
 
     def _whole(self, session: RunRecord) -> SessionMetrics:
         runs = self.reader.learner_runs(self.session)
@@ -58,10 +80,13 @@ class MetricsReader:
             self._baselines = _by_symbol(self.reader.baseline_runs(self.session), Kind.BASELINE)
             self._cycle = session.cycle
         baselines = self._baselines
+        looked_at = self.looked_at()
         cycles = {
             symbol: self._by_cycle(
                 runs | champions.get(symbol, {}), runs, baselines.get(symbol, {})
             )
+            if symbol in looked_at
+            else ByCycle({}, self._pairs(runs, "live/edge"), {})
             for symbol, runs in learners.items()
         }
         return SessionMetrics(None, session, learners, champions, baselines, cycles)
@@ -86,8 +111,8 @@ class MetricsReader:
             self._pairs(learners, "promotion/log_e", "promotion/log_threshold"),
         )
 
-    def _pairs(self, runs: dict[str, RunRecord], key: str, beside: str) -> Rows:
-        """Return rows of one metric with another of the same cycle beside it."""
+    def _pairs(self, runs: dict[str, RunRecord], key: str, beside: str = "") -> Rows:
+        """Return rows of one metric with another of the same cycle beside it, if any is named."""
         rows: Rows = {}
         for name, run in runs.items():
             values, others = self._series(run, key), self._series(run, beside)
@@ -97,11 +122,18 @@ class MetricsReader:
         return rows
 
     def _series(self, run: RunRecord, key: str) -> dict[int, float]:
-        metric = (run.run_id, key)
-        series = self._history.setdefault(metric, {})
-        if key in run.metrics and run.cycle != self._read.get(metric):
-            series |= self.reader.history(run.run_id, key, after=max(series, default=-1))
-            self._read[metric] = run.cycle
+        """Return a metric's values by cycle; a value that follows on those known is the run's own.
+
+        So of a hundred runs no history has to be read each cycle.
+        """
+        series = self._history.setdefault((run.run_id, key), {})
+        if key not in run.metrics:
+            return series
+        newest, known = run.steps[key], next(reversed(series), -1)
+        if newest == known + 1:
+            series[newest] = run.metrics[key]
+        elif newest != known:
+            series |= self.reader.history(run.run_id, key, after=known)
         return series
 
 

@@ -14,12 +14,11 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from trainers.tracking.reader import SessionReader, TrackingAwayError
-from ui.mlflow.metrics_reader import MetricsReader
+from ui.mlflow.metrics_reader import POLL_SECONDS, MetricsReader
 from ui.mlflow.session_metrics import SessionMetrics
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 2.0
 Result = TypeVar("Result")
 
 
@@ -37,6 +36,15 @@ class Poller:
         self._source = MetricsReader(reader, session)
         self._callbacks: list[Callable[[], None]] = []
         self._queries: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+
+    def look_at(self, symbol: str) -> None:
+        """Read a market's histories and score its ledger, for as long as it is looked at."""
+        self._source.look_at(symbol)
+
+    @property
+    def looked_at(self) -> list[str]:
+        """The markets that somebody looks at."""
+        return self._source.looked_at()
 
     def after_each_poll(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` in the thread after every poll, whether MLflow answered or not."""

@@ -75,6 +75,11 @@ class SessionMetrics:
         known = [run.cycle for run in (self.session, *runs) if run and run.cycle is not None]
         return max(known, default=None)
 
+    def cycle_of(self, symbol: str) -> int | None:
+        """Return the newest cycle of a market that logged a metric."""
+        runs = self.learners.get(symbol, {}).values()
+        return max((run.cycle for run in runs if run.cycle is not None), default=None)
+
     @property
     def events(self) -> list[Event]:
         """The session's newest events, oldest first; none if the tag cannot be read."""

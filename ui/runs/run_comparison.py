@@ -1,63 +1,79 @@
-"""Two runs side by side: params that differ, and a metric of both over cycles.
+"""Any number of runs side by side: params that differ, and a metric of each over cycles.
 
 These queries read MLflow, so they run in the poller's thread.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from trainers.tracking.reader import RunRecord, SessionReader
 from ui.views.metric_cards import card_of
 
-POINTS = 400
+MOST_RUNS = 500
+POINTS = 400  # of a line,
+ALL_POINTS = 8000  # and of all lines together: more would not be seen, and take long to read
 FIRST = ("live/accuracy", "live/edge", "live/win_rate", "live/pnl_bps", "stream/ticks")
 
 
-def compare(reader: SessionReader, a: str, b: str, metric: str) -> dict[str, Any]:
-    """Return how two runs differ.
+def compare(reader: SessionReader, run_ids: Sequence[str], metric: str) -> dict[str, Any]:
+    """Return how runs differ.
 
     Args:
         reader: the reader of the store.
-        a: a run id.
-        b: another one.
-        metric: the metric to show over cycles; if neither run has it, the first that both have.
+        run_ids: the runs.
+        metric: the metric to show over cycles; if no run has it, the first that most have.
+
+    Returns:
+        ``params``, the names of the params that differ; of each of ``runs`` its ``id``, its
+        ``values`` of these, its ``points`` ``[cycle, value]`` and its ``last`` value.
 
     Raises:
         TrackingAwayError: if MLflow does not answer, or lacks one of the runs.
     """
-    runs = [reader.run(a), reader.run(b)]
-    names = metric_names(*runs)
+    runs = reader.runs(run_ids)
+    names = metric_names(runs)
     shown = metric if metric in names else next(iter(names), "")
+    differ, same = params_that_differ(runs)
+    most = max(2, min(POINTS, ALL_POINTS // max(len(runs), 1)))
     return {
-        "params": params_that_differ(*runs),
-        "same": len(set(runs[0].params.items()) & set(runs[1].params.items())),
+        "params": differ,
+        "same": same,
         "metrics": names,
         "metric": shown,
-        "points": [_points(reader, run, shown) for run in runs],
-        "last": [run.metrics.get(shown) for run in runs],
+        "runs": [
+            {
+                "id": run.run_id,
+                "values": [run.params.get(name, "not set") for name in differ],
+                "points": _points(reader, run, shown, most),
+                "last": run.metrics.get(shown),
+            }
+            for run in runs
+        ],
     }
 
 
-def params_that_differ(a: RunRecord, b: RunRecord) -> list[list[str]]:
-    """Return the name and both values of each param that differs."""
-    names = sorted({*a.params, *b.params})
-    pairs = [[name, a.params.get(name, "not set"), b.params.get(name, "not set")] for name in names]
-    return [pair for pair in pairs if pair[1] != pair[2]]
+def params_that_differ(runs: Sequence[RunRecord]) -> tuple[list[str], int]:
+    """Return the names of the params that differ, and how many are the same in all runs."""
+    names = sorted({name for run in runs for name in run.params})
+    differ = [name for name in names if len({run.params.get(name) for run in runs}) > 1]
+    return differ, len(names) - len(differ)
 
 
-def metric_names(a: RunRecord, b: RunRecord) -> list[str]:
-    """Return the metrics that both runs have, headlines first, then those that one has."""
-    both = {*a.metrics} & {*b.metrics}
-    first = [name for name in FIRST if name in both]
-    rest = sorted(both - set(first))
-    return [*first, *rest, *sorted(({*a.metrics} | {*b.metrics}) - both)]
+def metric_names(runs: Sequence[RunRecord]) -> list[str]:
+    """Return the runs' metrics: headlines of all runs first, then those that most runs have."""
+    count = Counter(name for run in runs for name in run.metrics)
+    first = [name for name in FIRST if count[name] == len(runs)]
+    rest = sorted(count.keys() - set(first), key=lambda name: (-count[name], name))
+    return [*first, *rest]
 
 
-def _points(reader: SessionReader, run: RunRecord, metric: str) -> list[list[float]]:
+def _points(reader: SessionReader, run: RunRecord, metric: str, most: int) -> list[list[float]]:
     if metric not in run.metrics:
         return []
-    history = reader.history(run.run_id, metric, most=POINTS)
+    history = reader.history(run.run_id, metric, most=most)
     return [[cycle, value] for cycle, value in sorted(history.items())]
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ui.chart.candles import LENGTHS
-from ui.views.view_model import ViewModel, changes
+from ui.views.view_model import View, ViewModel, changes
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +26,11 @@ BACKLOG = 2
 
 
 class Topic(NamedTuple):
-    """What a subscriber looks at: a symbol, in candles of some seconds."""
+    """What a subscriber looks at: a symbol, in candles of some seconds, in one of the views."""
 
     symbol: str
     seconds: int
+    view: View = View.MARKET
 
 
 class Subscriber:
@@ -54,22 +55,25 @@ class Broadcaster:
     """Sends each subscriber a whole view model first, then only what changed.
 
     Args:
-        view_model: returns the view model of a symbol, in candles of some seconds, as it is now.
+        view_model: returns the view model of a topic, given its fields, as it is now.
         symbols: all symbols; the first one is the default.
     """
 
-    def __init__(self, view_model: Callable[[str, int], ViewModel], symbols: list[str]) -> None:
+    def __init__(
+        self, view_model: Callable[[str, int, View], ViewModel], symbols: list[str]
+    ) -> None:
         self.view_model, self.symbols = view_model, symbols
         self.subscribers: set[Subscriber] = set()
         self._shown: dict[Topic, ViewModel] = {}
         self._whole: dict[Topic, str] = {}  # encoded once for all who come between two messages
         self._closing = False
 
-    def subscribe(self, symbol: str, seconds: int = 1) -> Subscriber:
-        """Add a subscriber; what is unknown is the first symbol, or candles of a second."""
+    def subscribe(self, symbol: str, seconds: int = 1, view: str = View.MARKET) -> Subscriber:
+        """Add a subscriber; what is unknown is the first symbol, a second, or the market's view."""
         topic = Topic(
             symbol if symbol in self.symbols else self.symbols[0],
             seconds if seconds in LENGTHS else LENGTHS[0],
+            View(view) if view in list(View) else View.MARKET,
         )
         subscriber = Subscriber(topic)
         if topic not in self._shown:

@@ -1,8 +1,9 @@
 """What one browser asks for by itself; the poller's thread answers.
 
 GET  /live/cycle?symbol=BTCUSDT&cycle=7       what each learner logged in that cycle
-GET  /live/compare?a=RUN&b=RUN&metric=...     two runs side by side
+GET  /live/compare?run=RUN&run=RUN&metric=... any number of runs side by side
 GET  /live/history?symbol=...&before=TIME&seconds=5   older candles and marks
+GET  /live/sparks                             each market's newest prices and edges, to begin with
 GET  /live/trades?symbol=...&by=pnl_bps               the trades and the equity curves
 GET  /live/decision?control=promote&model=...&symbol=...&learner=cnn   what becomes what
 POST /live/control {"name", "value"}          sets a tag control/<name> on the session's run
@@ -17,6 +18,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import Body, FastAPI, HTTPException, Query, Request
+from pydantic import StringConstraints
 from starlette.responses import Response
 
 from trainers.names import Control
@@ -27,12 +29,13 @@ from ui.chart.chart import ROWS_SHOWN
 from ui.controls.control_panel import ENDED
 from ui.controls.decision import decision_of
 from ui.mlflow.session_metrics import RUNNING
-from ui.runs.run_comparison import compare, cycle_card
+from ui.runs.run_comparison import MOST_RUNS, compare, cycle_card
 from ui.session_view import SessionView
 from ui.trades.trade_list import COLUMNS, trades_of
 
 Cycle = Annotated[int, Query(ge=0, le=LAST_STEP)]
-RunId = Annotated[str, Query(pattern=r"^[0-9A-Za-z_-]{1,128}$")]
+RunId = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,128}$")]
+RunIds = Annotated[list[RunId], Query(min_length=1, max_length=MOST_RUNS)]
 Name = Annotated[str, Body()]
 Value = Annotated[str, Body(max_length=100)]
 Text = Annotated[str, Query(max_length=200)]
@@ -48,7 +51,7 @@ def add_query_routes(app: FastAPI, session: SessionView) -> None:
     """Serve the queries from ``app``."""
     reader, poller = session.poller.reader, session.poller
 
-    async def run(query: Callable[[], Any]) -> Any:
+    async def ask(query: Callable[[], Any]) -> Any:
         try:
             return await asyncio.wrap_future(poller.submit(query))
         except NoSuchRunError as e:
@@ -66,7 +69,7 @@ def add_query_routes(app: FastAPI, session: SessionView) -> None:
     async def cycle(symbol: str, cycle: Cycle) -> Any:
         market = market_of(symbol)
         runs = poller.metrics.learners.get(market, {})
-        return await run(lambda: cycle_card(reader, runs, cycle))
+        return await ask(lambda: cycle_card(reader, runs, cycle))
 
     @app.get("/live/history")
     async def history(
@@ -88,9 +91,14 @@ def add_query_routes(app: FastAPI, session: SessionView) -> None:
         accounts = {marks.learners[i]: account for i, account in marks.accounts.items()}
         return _json(trades_of(accounts, by, rising=rising, most=most))
 
+    @app.get("/live/sparks")
+    async def sparks() -> Response:
+        found = await asyncio.to_thread(session.overview.sparks, poller.metrics)
+        return _json(found)
+
     @app.get("/live/compare")
-    async def two_runs(a: RunId, b: RunId, metric: str = "") -> Any:
-        return await run(lambda: compare(reader, a, b, metric))
+    async def runs(run: RunIds, metric: str = "") -> Any:
+        return await ask(lambda: compare(reader, [*dict.fromkeys(run)], metric))
 
     @app.get("/live/decision")
     async def decision(control: Move, model: Text, symbol: Text, learner: Text) -> Any:
@@ -102,16 +110,16 @@ def add_query_routes(app: FastAPI, session: SessionView) -> None:
             move = Control(control)
             return decision_of(move, model, market, learner, known, models, scores).as_dict()
 
-        return await run(query)
+        return await ask(query)
 
     @app.post("/live/control")
     async def control(request: Request, name: Name, value: Value = "1") -> dict[str, bool]:
         if name not in list(Control):
             raise HTTPException(WRONG, f"name: got {name!r}; allowed: {', '.join(Control)}")
-        running = await run(lambda: reader.session_run(session.run_id).state) == RUNNING
+        running = await ask(lambda: reader.session_run(session.run_id).state) == RUNNING
         if not running and name != Control.START:
             raise HTTPException(409, ENDED)
-        await run(lambda: reader.ask(session.run_id, name, value, request.state.role))
+        await ask(lambda: reader.ask(session.run_id, name, value, request.state.role))
         if not running:
             session.starter.start()
         return {"requested": True}

@@ -1,4 +1,4 @@
-"""The live websocket, ``/live/ws?symbol=A&seconds=5``: the messages of the broadcaster."""
+"""The live websocket, ``/live/ws?symbol=A&seconds=5&view=runs``: the broadcaster's messages."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import asyncio
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
 from ui.server.broadcaster import Broadcaster
+from ui.views.view_model import View
 
 
 def add_websocket(app: FastAPI, broadcaster: Broadcaster) -> None:
     """Serve the websocket from ``app``."""
 
     @app.websocket("/live/ws")
-    async def live(socket: WebSocket, symbol: str = "", seconds: int = 1) -> None:
+    async def live(
+        socket: WebSocket, symbol: str = "", seconds: int = 1, view: str = View.MARKET
+    ) -> None:
         await socket.accept()
-        subscriber = broadcaster.subscribe(symbol, seconds)
+        subscriber = broadcaster.subscribe(symbol, seconds, view)
         closed = asyncio.create_task(until_closed(socket))
         closed.add_done_callback(lambda _: broadcaster.unsubscribe(subscriber))
         try:

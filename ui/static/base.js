@@ -52,9 +52,9 @@
     panel.put("link", missed ? "reconnecting" : "");
   };
 
-  /* A key of series: a dash in its colour, and its name. */
-  Tickloop.key = (names) =>
-    names.flatMap((name, i) => [Tickloop.element("i", "", `k${i % Tickloop.SERIES}`), name]);
+  /* A key of series: a dash in its colour, and its name; `first` is the number of the first one. */
+  Tickloop.key = (names, first = 0) =>
+    names.flatMap((name, i) => [Tickloop.element("i", "", `k${(first + i) % Tickloop.SERIES}`), name]);
 
   /* The options that all charts share. */
   Tickloop.chartOptions = (logo) => ({

@@ -1,36 +1,41 @@
-/* Two runs side by side: what differs in their parameters, and one metric of both over cycles. */
+/* Any number of runs side by side: one metric of each over cycles, and the parameters that differ. */
 (function () {
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId, element } = Tickloop;
-  const SIDES = ["A", "B"];
+  const FEW = 8; // lines that are told apart by colour and have their value at the axis
 
   class Compare {
     constructor() {
+      Object.assign(this, { chosen: new Set(), names: new Map(), untouched: true });
       this.form = byId("compare");
       this.chart = new Tickloop.CycleChart("compare-chart", (value) => `${Number(value.toPrecision(4))}`);
-      for (const select of this.form.querySelectorAll("select")) select.onchange = () => this.load();
+      this.form.elements.metric.onchange = () => this.load();
       this.form.onsubmit = (event) => event.preventDefault();
+      byId("compare-none").onclick = () => this.choose([...this.chosen], false);
+      this.onChoice = () => {};
     }
 
-    /* Offer runs, the newest first; two of them are shown until others are chosen. */
-    offer(runs, shown) {
-      for (const name of ["a", "b"]) {
-        const select = this.form.elements[name];
-        const chosen = select.value;
-        const none = new Option("choose a run", "");
-        select.replaceChildren(none, ...runs.map(({ id, label }) => new Option(label, id, false, id === chosen)));
+    /* Know the runs' names; `shown` are compared until others are chosen. */
+    offer(names, shown) {
+      this.names = names;
+      if (this.untouched && shown.some((id) => !this.chosen.has(id))) {
+        this.chosen = new Set(shown);
+        this.load();
       }
-      const { a, b } = this.form.elements;
-      if (a.value || b.value || shown.length < 2) return;
-      [a.value, b.value] = shown;
+    }
+
+    choose(ids, chosen) {
+      this.untouched = false;
+      for (const id of ids) chosen ? this.chosen.add(id) : this.chosen.delete(id);
       this.load();
     }
 
     async load() {
-      const { a, b, metric } = this.form.elements;
-      if (!a.value || !b.value) return;
-      const query = new URLSearchParams({ a: a.value, b: b.value, metric: metric.value });
+      this.onChoice();
+      if (!this.chosen.size) return this.show({ params: [], same: 0, metrics: [], metric: "", runs: [] });
+      const query = new URLSearchParams([...this.chosen].map((id) => ["run", id]));
+      query.set("metric", this.form.elements.metric.value);
       this.query = `${query}`;
       const answer = await Tickloop.request(`live/compare?${query}`);
       if (this.query !== `${query}`) return; // others were chosen meanwhile
@@ -38,24 +43,40 @@
       else this.show(answer);
     }
 
-    show({ params, same, metrics, metric, points, last }) {
+    show({ params, same, metrics, metric, runs }) {
       const select = this.form.elements.metric;
       select.replaceChildren(...metrics.map((name) => new Option(name, name, false, name === metric)));
-      this.chart.show(points.map((line, i) => ({ key: SIDES[i], colour: i, points: new Map(line) })));
-      const value = (i) => (last[i] === null ? "not logged" : Number(last[i].toPrecision(4)));
-      byId("compare-key").replaceChildren(
-        ...Tickloop.key(SIDES.map((side, i) => `${side}: ${metric || "no metric"} ${value(i)} `))
-      );
+      const width = runs.length > FEW ? 1 : 2;
+      this.chart.show(runs.map(({ id, points }, i) => ({ key: id, colour: i % Tickloop.SERIES, width, points: new Map(points) })));
+      byId("compare-key").textContent = runs.length ? `${runs.length} ${runs.length === 1 ? "run" : "runs"}` : "";
       byId("compare-params").textContent = params.length
         ? `Parameters that differ (${same} are the same)`
-        : `All ${same} parameters are the same`;
-      byId("compare-rows").replaceChildren(
-        ...params.map((cells) => {
-          const row = element("tr");
-          row.append(...cells.map((text) => element("td", text)));
-          return row;
-        })
-      );
+        : runs.length ? `All ${same} parameters are the same` : "";
+      const headings = ["run", metric || "no metric", ...params];
+      byId("compare-head").replaceChildren(...headings.map((text) => this.heading(text)));
+      const rows = runs.map((run, i) => [run.last, this.row(run, i)]);
+      rows.sort(([a], [b]) => (a === null) - (b === null) || b - a);
+      byId("compare-rows").replaceChildren(...rows.map(([, row]) => row));
+    }
+
+    heading(text) {
+      const cell = element("th", text);
+      cell.scope = "col";
+      return cell;
+    }
+
+    /* A run's colour, name, newest value and parameters; its line is broad while it is pointed at. */
+    row({ id, values, last }, i) {
+      const row = element("tr");
+      const name = element("th", undefined, "key");
+      name.scope = "row";
+      name.append(...Tickloop.key([this.names.get(id) ?? id.slice(0, 8)], i));
+      const value = last === null ? "not logged" : `${Number(last.toPrecision(4))}`;
+      row.append(name, element("td", value, last === null ? "n no-number" : "n"));
+      row.append(...values.map((text) => element("td", text)));
+      row.onpointerenter = () => this.chart.emphasize(id);
+      row.onpointerleave = () => this.chart.emphasize(null);
+      return row;
     }
 
     recolour() {

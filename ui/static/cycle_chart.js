@@ -29,9 +29,10 @@
 
     /* Show lines: each {key, points: Map of cycle to value, style, width, colour}. */
     show(lines) {
-      const keys = new Set(lines.map((line) => line.key));
-      for (const [key, { series }] of this.lines) {
-        if (keys.has(key)) continue;
+      const kept = new Map(lines.map((line) => [line.key, line]));
+      for (const [key, { series, colour, width }] of this.lines) {
+        const { colour: ours, width: broad = 2 } = kept.get(key) ?? {};
+        if (ours === colour && broad === width) continue;
         this.chart.removeSeries(series);
         this.lines.delete(key);
       }
@@ -59,9 +60,17 @@
           color: Tickloop.colour(`c${colour}`),
           priceFormat: { type: "custom", formatter: this.format, minMove: 0.0001 },
         });
-        this.lines.set(key, { series, colour });
+        this.lines.set(key, { series, colour, width });
       }
       return this.lines.get(key).series;
+    }
+
+    /* Make one line broad, and all others as they were. */
+    emphasize(key) {
+      for (const [each, { series, width }] of this.lines) {
+        const wanted = each === key ? width + 2 : width;
+        if (series.options().lineWidth !== wanted) series.applyOptions({ lineWidth: wanted });
+      }
     }
 
     newest(key) {

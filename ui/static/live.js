@@ -8,12 +8,15 @@
   const HIDDEN_MS = 15000; // a hidden tab needs no connection
   const FIRST_RETRY_MS = 300;
   const LAST_RETRY_MS = 1000;
+  const OWN = ["markets", "runs"]; // views whose content comes only while they are open
 
   class Connection {
     constructor(views) {
-      Object.assign(this, views, { retry: FIRST_RETRY_MS, socket: null });
+      Object.assign(this, views, { retry: FIRST_RETRY_MS, socket: null, symbols: [] });
       [this.symbol] = Tickloop.address();
       this.viewport.onLength = () => this.open();
+      this.tabs.onOpen = () => this.asked && this.ask();
+      window.addEventListener("hashchange", () => this.follow());
       byId("symbols").onchange = (event) => this.showSymbol(event.target.value);
       document.addEventListener("visibilitychange", () => this.onVisibility());
       setInterval(() => this.socket && Date.now() - this.lastMessage > SILENT_MS && this.lost(), 1000);
@@ -24,11 +27,31 @@
       clearTimeout(this.timer);
       this.drop();
       const address = new URL("live/ws", document.baseURI).href.replace(/^http/, "ws");
-      const query = new URLSearchParams({ symbol: this.symbol, seconds: this.viewport.seconds });
-      this.socket = new WebSocket(`${address}?${query}`);
+      this.asked = this.query();
+      this.socket = new WebSocket(`${address}?${this.asked}`);
       this.lastMessage = Date.now();
       this.socket.onmessage = (event) => this.receive(JSON.parse(event.data));
       this.socket.onclose = () => this.lost();
+    }
+
+    /* What is looked at: a market, in candles of some seconds, and one of the views. */
+    query() {
+      const view = OWN.includes(this.tabs.view) ? this.tabs.view : "market";
+      return `${new URLSearchParams({ symbol: this.symbol, seconds: this.viewport.seconds, view })}`;
+    }
+
+    /* Ask for what is looked at now, unless that comes already. */
+    ask() {
+      if (this.query() !== this.asked) this.open();
+    }
+
+    /* Go where the address leads that somebody has followed. */
+    follow() {
+      const [symbol] = Tickloop.address();
+      if (this.symbols.includes(symbol)) this.symbol = symbol;
+      else Tickloop.setAddress({ symbol: this.symbol });
+      this.tabs.follow();
+      this.ask();
     }
 
     drop() {
@@ -66,7 +89,7 @@
     showSymbol(symbol) {
       this.symbol = symbol;
       Tickloop.setAddress({ symbol });
-      this.open();
+      this.ask();
     }
 
     receive(message) {
@@ -82,6 +105,7 @@
       this.trades.update(message);
       this.evidence.update(message);
       this.runs.update(message);
+      this.markets.update(message);
       for (const [key, text] of Object.entries(message.texts ?? {})) this.put(key, text);
       this.controls.update(message);
       this.showTitle();
@@ -117,8 +141,11 @@
       this.retry = FIRST_RETRY_MS;
       const continues = symbol === this.candles.symbol && message.seconds === this.candles.seconds;
       if (symbol !== this.candles.symbol) this.evidence.begin();
-      this.symbol = symbol;
+      Object.assign(this, { symbol, symbols });
+      this.tabs.offerMarkets(symbols.length > 1);
+      Tickloop.setAddress({ symbol });
       document.body.classList.add("tl-ready");
+      if (message.prices) this.markets.begin(symbols);
       this.candles.set(message);
       this.viewport.begun(continues);
       if (!continues && message.texts?.["over.title"]) this.viewport.showLastCycle();
@@ -145,7 +172,7 @@
     new Tickloop.Overlays(candles);
     const [mini, panel, controls] = [new Tickloop.Mini(), new Tickloop.Panel(), new Tickloop.Controls()];
     const [compare, evidence] = [new Tickloop.Compare(), new Tickloop.EvidenceView(panel)];
-    const tabs = new Tickloop.Tabs();
+    const [tabs, markets] = [new Tickloop.Tabs(), new Tickloop.MarketsView()];
     const trades = new Tickloop.TradesView((time) => {
       tabs.open(byId("tab-live"));
       viewport.goTo(time);
@@ -153,8 +180,8 @@
     const [runs, alerts] = [new Tickloop.RunsView(panel, controls, compare), new Tickloop.AlertsView()];
     Tickloop.candles = candles;
     Tickloop.help = new Tickloop.Help();
-    Tickloop.followTheme([candles, mini, compare, evidence, trades]);
-    Tickloop.connection = new Connection({ title: new Tickloop.Title(), candles, viewport, panel, mini, controls, trades, evidence, runs, alerts });
+    Tickloop.followTheme([candles, mini, compare, evidence, trades, markets]);
+    Tickloop.connection = new Connection({ title: new Tickloop.Title(), tabs, markets, candles, viewport, panel, mini, controls, trades, evidence, runs, alerts });
     Tickloop.showRole();
   };
   Tickloop.start();

@@ -9,6 +9,11 @@
   class RunsView {
     constructor(panel, controls, compare) {
       Object.assign(this, { panel, controls, compare, rows: new Map(), nodes: new Map(), changed: new Set() });
+      this.filter = byId("runs-filter");
+      this.filter.oninput = () => this.sift();
+      byId("runs-tools").onsubmit = (event) => event.preventDefault();
+      byId("runs-tick").onclick = () => this.compare.choose(this.fitting(), true);
+      compare.onChoice = () => this.tick();
     }
 
     update({ runs, run_ids: ids, models, learners, symbol }) {
@@ -62,18 +67,43 @@
     draw() {
       const known = [...this.changed].every((id) => this.nodes.has(id));
       for (const id of this.changed) {
-        const node = this.row(this.rows.get(id));
-        this.nodes.get(id)?.replaceWith(node);
+        const [node, old] = [this.row(this.rows.get(id)), this.nodes.get(id)];
+        const focused = old?.querySelector("input") === document.activeElement;
+        old?.replaceWith(node);
         this.nodes.set(id, node);
+        if (old && focused) node.querySelector("input").focus();
       }
       this.changed.clear();
       if (!known) this.list();
+      else this.sift();
     }
 
     list() {
       const sorted = this.sorted();
       byId("runs").replaceChildren(...sorted.map((row) => this.nodes.get(row.id)));
-      this.compare.offer(this.named(sorted), this.pair(sorted));
+      this.compare.offer(new Map(this.named(sorted).map(({ id, label }) => [id, label])), this.pair(sorted));
+      this.sift();
+    }
+
+    /* The runs that have every word of the filter. */
+    fitting() {
+      const words = this.filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const fits = ({ name, kind, status, note, id }) => {
+        const text = `${name} ${kind} ${status} ${note} ${id}`.toLowerCase();
+        return words.every((word) => text.includes(word));
+      };
+      return [...this.rows.values()].filter(fits).map(({ id }) => id);
+    }
+
+    sift() {
+      const shown = new Set(this.fitting());
+      for (const [id, node] of this.nodes) node.hidden = !shown.has(id);
+      byId("runs-count").textContent = this.filter.value ? `${shown.size} of ${this.rows.size} runs` : `${this.rows.size} runs`;
+    }
+
+    /* Show which runs are compared. */
+    tick() {
+      for (const [id, node] of this.nodes) node.querySelector("input").checked = this.compare.chosen.has(id);
     }
 
     /* Runs with the names that they have in MLflow; those with the same one are told apart by their ids. */
@@ -93,8 +123,9 @@
 
     row(row) {
       const line = element("tr", undefined, TOP.includes(row.kind) ? "top" : "");
-      const head = element("th", row.name);
+      const head = element("th");
       head.scope = "row";
+      head.append(this.box(row), row.name);
       const status = element("span", row.status, "chip");
       status.dataset.s = row.status;
       const cell = element("td");
@@ -105,6 +136,14 @@
       for (const text of row.scores) line.append(element("td", text, Tickloop.isNumber(text) ? "n" : "n no-number"));
       line.append(element("td", row.note, "about"), link);
       return line;
+    }
+
+    box({ id, run }) {
+      const box = element("input");
+      Object.assign(box, { type: "checkbox", checked: this.compare.chosen.has(id) });
+      box.setAttribute("aria-label", `Compare ${run}`);
+      box.onchange = () => this.compare.choose([id], box.checked);
+      return box;
     }
 
     model({ name, learner, versions }) {

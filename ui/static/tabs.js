@@ -1,4 +1,4 @@
-/* The views: arrow keys move between their tabs, the address keeps which one is open. */
+/* The views: arrow keys move between their tabs, the address keeps which one is open, of which market. */
 (function () {
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
@@ -7,6 +7,7 @@
 
   class Tabs {
     constructor() {
+      this.onOpen = () => {};
       this.tabs = [...document.querySelectorAll("#tabs [role=tab]")];
       for (const tab of this.tabs) {
         tab.onclick = () => this.open(tab);
@@ -14,9 +15,26 @@
       }
       // The views have the height that the first line leaves, which may be two.
       new ResizeObserver(() => this.fit()).observe(document.getElementById("bar"));
+      this.follow();
+    }
+
+    /* Open what the address names. */
+    follow() {
       const [, view] = Tickloop.address();
       const tab = this.tabs.find((each) => each.id === `tab-${view}`);
       if (tab) this.open(tab);
+    }
+
+    /* With several markets their view is the first one, unless the address names another. */
+    offerMarkets(several) {
+      const [markets, live] = this.tabs;
+      markets.hidden = !several;
+      if (several && !Tickloop.address()[1]) this.open(markets);
+      if (!several && this.view === "markets") this.open(live);
+    }
+
+    get view() {
+      return this.tabs.find((each) => each.getAttribute("aria-selected") === "true").id.replace("tab-", "");
     }
 
     open(tab) {
@@ -27,7 +45,8 @@
         document.getElementById(each.getAttribute("aria-controls")).hidden = !here;
       }
       Tickloop.opened(tab.getAttribute("aria-controls"));
-      Tickloop.setAddress({ view: tab.id.replace("tab-", "") });
+      Tickloop.setAddress({ view: this.view });
+      this.onOpen();
     }
 
     fit() {
@@ -39,8 +58,8 @@
     move(tab, event) {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!step) return;
-      const count = this.tabs.length;
-      const next = this.tabs[(this.tabs.indexOf(tab) + step + count) % count];
+      const tabs = this.tabs.filter(({ hidden }) => !hidden);
+      const next = tabs[(tabs.indexOf(tab) + step + tabs.length) % tabs.length];
       next.focus();
       this.open(next);
     }

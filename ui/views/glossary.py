@@ -135,6 +135,13 @@ PROMOTION = {
         " threshold."
     ),
     "promotion/log_threshold": Term("", "The threshold for `promotion/log_e`."),
+    "promotion/discoveries": Term(
+        "markets",
+        "On a session of several markets: those in which its learners are proven better than the"
+        " best baseline, by the e-BH procedure over the markets' e-values of now. Of those it"
+        " names, at most 5 % are false in expectation, however the markets depend on each other.",
+    ),
+    "promotion/markets": Term("markets", "The markets among which the discoveries were sought."),
     "promotion/bars": Term("bars", "Bars on which the challenger has been compared."),
 }  # fmt: skip
 

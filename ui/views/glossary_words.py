@@ -85,6 +85,12 @@ WORDS = {
         "A model that learns from shuffled labels. It can know nothing: if it does, forecasts"
         " and labels are mixed up somewhere, and no score is to be trusted.",
     ),
+    "mark of a market": Term(
+        "",
+        "proven: among the session's discoveries. leads: the whole interval of the edge is above"
+        " 0. earns, loses: the whole interval of the profit is above, below 0. errs: its stream"
+        " stands still, or a learner has failed.",
+    ),
     "previous": Term("", "The version that was champion before; a roll back has it serve again."),
     "promote": Term(
         "",

@@ -8,10 +8,20 @@ Pure. Python decides every text; the browser only puts it in its place.
 from __future__ import annotations
 
 import dataclasses
+import enum
 from typing import Any
 
 # Layouts hold the places of texts: where one is made anew, it needs all texts again.
 LAYOUTS = ("cards", "scores")
+
+
+class View(enum.StrEnum):
+    """What only those get who look at it, as it is much in a session of many markets."""
+
+    MARKET = "market"  # nothing but the market, which all views have
+    MARKETS = "markets"
+    RUNS = "runs"
+
 
 Texts = dict[str, str]
 Rows = dict[Any, Any]  # key -> a row or a record

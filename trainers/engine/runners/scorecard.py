@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -14,8 +15,11 @@ from trainers.scoring.ledger import Forecasts, Outcomes, rows_between
 from trainers.scoring.market.margins import AgentMargins, ForecasterMargins, Margins
 from trainers.scoring.market.scores import MarketScores
 from trainers.scoring.metrics import LONGEST, WINDOWS, named
-from trainers.scoring.promotion.differences import by_brier
+from trainers.scoring.promotion.differences import ByProfit, by_brier
+from trainers.scoring.promotion.discoveries import log_e_of_best, log_e_of_market
 from trainers.scoring.promotion.eprocess import LEAK_ALPHA, Evidence
+from trainers.scoring.promotion.pairwise import Comparisons
+from trainers.scoring.session import LOG_E, PNL
 
 T = TypeVar("T")
 
@@ -60,6 +64,15 @@ class Scorecard:
             runner.name: AgentMargins() if runner.is_agent else ForecasterMargins()
             for runner in learners
         }
+        champions = {test.champion.name for test in tests}
+        self._own = [runner for runner in learners if runner.name not in champions]
+        # Since the session began: a test that a new champion begins anew is no e-process over it.
+        self._against_baselines = {
+            runner.name: Comparisons(
+                functools.partial(ByProfit, fee_bps) if runner.is_agent else lambda: by_brier
+            )
+            for runner in self._own
+        }
         self._control = Evidence()
         self.alarmed = False
 
@@ -86,6 +99,20 @@ class Scorecard:
             before = newest
         self._write()
 
+    def standing(self) -> dict[str, float]:
+        """Return the market's standing in the session, see ``trainers.scoring.session``."""
+        found = {
+            LOG_E: log_e_of_market(
+                log_e_of_best(pair.won.log_value for pair in compared.rivals())
+                for compared in self._against_baselines.values()
+            )
+        }
+        agents = [runner for runner in self._own if runner.is_agent]
+        trader = next(iter(agents or self._own), None)
+        if trader is not None and f"{LIVE}pnl_bps" in trader.live:
+            found[PNL] = trader.live[f"{LIVE}pnl_bps"]
+        return found
+
     def tested(self, name: str) -> bool:
         """Return whether a forecast of a runner has met its label."""
         return self._scores.tracks[name].tally.tested > 0
@@ -99,6 +126,10 @@ class Scorecard:
         scored = {name: part.scored for name, part in settled.items()}
         for test in self._tests:
             test.take(scored, self._rivals(test.challenger, scored))
+        for runner in self._own:
+            self._against_baselines[runner.name].take(
+                scored[runner.name], self._rivals(runner, scored)
+            )
         if {PERMUTED_LABELS, MAJORITY} <= scored.keys():
             found = by_brier(scored[PERMUTED_LABELS], scored[MAJORITY])
             self._control.bet(found.better, found.most)

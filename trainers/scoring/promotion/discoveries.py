@@ -24,9 +24,25 @@ def log_e_of_best(log_values: Iterable[float]) -> float:
     at most that baseline's.
 
     Args:
-        log_values: the logarithms of the e-values for "better than this baseline", one at least.
+        log_values: the logarithms of the e-values for "better than this baseline". Without any,
+            nothing was compared: the e-value is 1.
     """
-    return min(log_values)
+    return min(log_values, default=0.0)
+
+
+def log_e_of_market(log_values: Iterable[float]) -> float:
+    """Return the logarithm of the e-value for "some learner here is better than the best baseline".
+
+    It is the mean of the learners' e-values: if none is better, each has an expectation of at most
+    1, and so has their mean, however they depend on each other. Without a learner it is that of 1.
+
+    >>> log_e_of_market([3.0, 3.0]), log_e_of_market([])
+    (3.0, 0.0)
+    """
+    values = list(log_values)
+    top = max(values, default=0.0)
+    total = math.fsum(math.exp(value - top) for value in values)
+    return top + math.log(total / len(values)) if values else 0.0
 
 
 def discoveries(log_values: Mapping[str, float], fdr: float = FDR) -> list[str]:

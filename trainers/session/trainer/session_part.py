@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -51,7 +52,10 @@ class SessionPart:
         """Log the session's metrics and progress at the end of a cycle of the first market."""
         of = f" of {self._cycles}" if self._cycles else ""
         tags = {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: f"cycle {cycle}{of}"}
-        self._writer.log(self._run, cycle, self._sums.at(cycle), _plain(tags), wall_ms)
+        scores = self._sums.at(cycle)
+        if scores.discoveries is not None:
+            tags[Tag.DISCOVERIES] = json.dumps(scores.discoveries)
+        self._writer.log(self._run, cycle, scores.metrics, _plain(tags), wall_ms)
 
     def catch_up(self) -> None:
         """Log the sums that a killed trainer missed; its last one too, as it may not be logged."""

@@ -1,4 +1,4 @@
-"""The session's metrics: the stream metrics of its markets combined, once a cycle.
+"""The session's metrics: those of its markets combined, once a cycle.
 
 A cycle of the first market is combined with the newest cycle of each other market, read from its
 log. The numbers of these cycles are written to a file, so that a replay combines the same ones.
@@ -10,14 +10,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainers.engine.stream_metrics import of_session
 from trainers.recording.decision_log import Entry, last_end, read_decisions
 from trainers.recording.files import DECISIONS, SUMS, append_line, of_market
 from trainers.recording.record import read_sums
+from trainers.scoring.session import Ended, SessionScores, session_scores
 
 
 class Sums:
-    """Combines the stream metrics of a session's markets; ``cycle in sums`` is True once done.
+    """Combines the metrics of a session's markets; ``cycle in sums`` is True once done.
 
     Args:
         session: the session's folder.
@@ -31,21 +31,25 @@ class Sums:
     def __contains__(self, cycle: int) -> bool:
         return cycle in self._taken
 
-    def at(self, cycle: int) -> dict[str, float]:
-        """Return the session's metrics at a cycle of its first market."""
-        if cycle not in self._taken:
-            return of_session(end["stream"] for end in self._take(cycle))
-        ends = [self._end(market, at) for market, at in self._taken[cycle].items()]
-        return of_session(end["stream"] for end in ends)
+    def at(self, cycle: int) -> SessionScores:
+        """Return the session's metrics and discoveries at a cycle of its first market."""
+        taken = self._taken.get(cycle)
+        ends = (
+            self._take(cycle)
+            if taken is None
+            else {market: self._end(market, at) for market, at in taken.items()}
+        )
+        found = {market: Ended(end["stream"], end.get("standing")) for market, end in ends.items()}
+        return session_scores(found, self._markets)
 
-    def _take(self, cycle: int) -> list[Entry]:
+    def _take(self, cycle: int) -> dict[str, Entry]:
         """Choose the cycle of each market that is combined with ``cycle``, and write it down."""
         newest = {market: last_end(self._log(market)) for market in self._markets}
         found = {market: end for market, end in newest.items() if end}
         taken = {market: end["cycle"] for market, end in found.items()}
         append_line(self._session / SUMS, json.dumps({"cycle": cycle, "of": taken}).encode())
         self._taken[cycle] = taken
-        return list(found.values())
+        return found
 
     def _end(self, market: str, cycle: int) -> Entry:
         newest = last_end(self._log(market))
