@@ -28,7 +28,7 @@ OWNERS = {
     ),
     # Beside its owner: the registry of models, and the entry points that make a client.
     "mlflow": ("trainers/tracking/", "trainers/promotion/", "trainers/replay/",
-               "trainers/session/", "trainers/research/"),
+               "trainers/session/", "trainers/research/", "tickloop/export/"),
     "gradio": ("ui/",),
     "fastapi": ("ui/",),
     "uvicorn": ("ui/",),
@@ -37,7 +37,8 @@ OWNERS = {
               "trainers/recording/checkpoint.py"),
     "sklearn": ("datamodules/", "trainers/learners/"),
     "gymnasium": ("datamodules/",),
-    "pyarrow": ("streaming/tape/",),
+    "pyarrow": ("streaming/tape/", "tickloop/export/"),
+    "tensorboard": ("tickloop/export/",),
     "itsdangerous": ("ui/auth/",),
     "apprise": ("ui/alerts/",),
 }  # fmt: skip

@@ -3,7 +3,9 @@
     import tickloop
 
     session = tickloop.session("last")
-    session.bars(), session.forecasts(), session.trades(), session.equity(), session.metrics()
+    session.bars(), session.ticks(), session.quotes()
+    session.forecasts(), session.trades(), session.equity()
+    session.metrics(), session.params()
 
 Everything is read from the session's record and the MLflow store, and nothing is written: a session
 may be running meanwhile.

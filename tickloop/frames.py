@@ -1,7 +1,7 @@
-"""Records -> typed pandas frames. Pure.
+"""Rows of a record -> typed pandas frames, the one owner of their columns' names. Pure.
 
-Every time is a UTC timestamp. A bar is named by the time at which it opens; a forecast made at its
-close is about the bar after it.
+The Parquet files of an export have the same columns. Every time is a UTC timestamp. A bar is named
+by the time at which it opens; a forecast made at its close is about the bar after it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from datamodules.labels import CLOSE
 from datamodules.transitions import Action
 from streaming.bars import Bars
+from streaming.quotes import LATE as LATE_QUOTE
+from streaming.quotes import Quotes
+from streaming.ticks import AFTER_GAP, LATE, REPAIRED, Side, Ticks
 from trainers.recording.ledger import LedgerContents
 from trainers.scoring.ledger import FAILED, MADE, MISSED, NO_ACTION, SILENT
 from trainers.scoring.moves import moves_of
-from trainers.scoring.profit.paper import Paper, paper_of
-from trainers.scoring.scored import scored_of
 
 STATUS = {MADE: "made", MISSED: "missed", SILENT: "silent", FAILED: "failed"}
-REASONS = ["signal", "gap"]
+SIDES = {Side.UNKNOWN: "unknown", Side.BOUGHT: "bought", Side.SOLD: "sold"}
 ACTIONS = {int(action): action.name for action in Action}
 
 
@@ -41,8 +42,51 @@ def bar_frame(bars: Bars) -> pd.DataFrame:
     whether ``bid`` and ``ask`` are quotes and not the last trades.
     """
     names = [name for name in bars.dtype.names or () if name not in HIDDEN]
-    frame = pd.DataFrame({name: bars[name] for name in names}, index=_times(bars["ts_open"]))
-    return frame.astype({"gap": bool})
+    frame = pd.DataFrame({name: bars[name] for name in names}, index=times_of(bars["ts_open"]))
+    return frame.astype({"gap": bool, "quoted": bool})
+
+
+def tick_frame(ticks: Ticks) -> pd.DataFrame:
+    """Return ticks ``(n,)`` of dtype ``TICK`` as a frame, indexed by the venue's time of the trade.
+
+    Columns: ``id``, the venue's; ``received``, when it came; ``price`` in quote currency; ``size``
+    in base currency; ``side``, what the taker did: ``bought``, ``sold`` or ``unknown``;
+    ``repaired``, whether it was fetched after it was missed; ``after_gap``, whether trades are
+    missing before it; ``late``, whether it came too late for its bar.
+    """
+    flags = {"repaired": REPAIRED, "after_gap": AFTER_GAP, "late": LATE}
+    return pd.DataFrame(
+        {
+            "id": ticks["id"],
+            "received": stamps(ticks["ts_init"]),
+            "price": ticks["price"],
+            "size": ticks["size"],
+            "side": category(ticks["side"] % len(SIDES), list(SIDES.values())),
+            **{name: ticks["flags"] & flag != 0 for name, flag in flags.items()},
+        },
+        index=times_of(ticks["ts_event"]),
+    )
+
+
+def quote_frame(quotes: Quotes) -> pd.DataFrame:
+    """Return quotes ``(n,)`` of dtype ``QUOTE`` as a frame, indexed by the venue's time.
+
+    Of the updates that come together the last one of each second is kept. Columns: ``id``, the
+    venue's, 0 where it has none; ``received``, when it came; ``bid`` and ``ask`` in quote
+    currency; ``bid_size``, ``ask_size`` and ``ofi``, the order-flow imbalance of all updates that
+    it stands for, in base currency; ``updates``, how many these are; ``late``, whether it came too
+    late for its bar.
+    """
+    same = ("bid", "ask", "bid_size", "ask_size", "ofi", "updates")
+    return pd.DataFrame(
+        {
+            "id": quotes["id"],
+            "received": stamps(quotes["ts_init"]),
+            **{name: quotes[name] for name in same},
+            "late": quotes["flags"] & LATE_QUOTE != 0,
+        },
+        index=times_of(quotes["ts_event"]),
+    )
 
 
 def forecast_frame(ledger: LedgerContents, label: str = CLOSE) -> pd.DataFrame:
@@ -58,11 +102,13 @@ def forecast_frame(ledger: LedgerContents, label: str = CLOSE) -> pd.DataFrame:
         probability: that the next price is higher, 0 to 1; NaN if none was given.
         action: an agent's action; NaN for a forecaster.
         signal: the action that follows from the forecast, at the confidence then in force.
-        close: the bar's close, quote currency.
+        close, mid: the bar's close, and the middle between bid and ask then, quote currency.
+        half_spread_bps: half the spread then, bp of the mid.
         moved: the next price of the label less this one; NaN if it is not known or a gap lies
             between.
         latency_us: from the bar being known to the forecast being made, us.
         version: the id of the weights that forecast.
+        inputs: hash of the bars that it saw.
         gap: whether trades are missing in the bar or before it.
     """
     rows = ledger.forecasts
@@ -73,115 +119,34 @@ def forecast_frame(ledger: LedgerContents, label: str = CLOSE) -> pd.DataFrame:
     names = list(ACTIONS.values())
     return pd.DataFrame(
         {
-            "learner": _category(rows["learner"], ledger.names),
-            "status": _category(rows["status"], list(STATUS.values())),
+            "learner": category(rows["learner"], ledger.names),
+            "status": category(rows["status"], list(STATUS.values())),
             "probability": rows["probability"],
-            "action": _category(np.where(action == NO_ACTION, -1, action), names),
-            "signal": _category(rows["signal"], names),
+            "action": category(np.where(action == NO_ACTION, -1, action), names),
+            "signal": category(rows["signal"], names),
             "close": ledger.outcomes["close"][at],
+            "mid": ledger.outcomes["mid"][at],
+            "half_spread_bps": ledger.outcomes["half_spread_bps"][at],
             "moved": np.where(unknown, np.nan, moves.moved[at]),
             "latency_us": rows["latency_us"],
             "version": rows["version"],
+            "inputs": rows["inputs"],
             "gap": rows["gap"].astype(bool),
         },
-        index=_times(rows["bar"]),
+        index=times_of(rows["bar"]),
     )
 
 
-def trade_frame(ledger: LedgerContents, fee_bps: float) -> pd.DataFrame:
-    """Return the paper trades of every learner, in the order in which they were opened.
-
-    Each buys one unit at the mid, pays fee and half the spread on both sides, and sells it again.
-
-    Args:
-        ledger: the market's ledger.
-        fee_bps: cost of one change of position besides half the spread, bp of its value.
-
-    Columns:
-        learner: whose signals were followed.
-        opened, closed: opening time of the bar at whose close it was done; ``closed`` is NaT, and
-            the next three unknown, while the position is held.
-        exit_price: the mid then, quote currency.
-        pnl_bps: profit after both costs, bp of the price.
-        reason: why it was closed: ``signal``, or ``gap`` (trades are missing after that bar).
-        entry_price: the mid then, quote currency.
-        probability: the forecast behind the entry; NaN for an agent.
-    """
-    moves, frames = moves_of(ledger.outcomes), []
-    mid = ledger.outcomes["mid"]
-    for i, name in enumerate(ledger.names):
-        scored = scored_of(moves, ledger.forecasts, i)
-        paper = paper_of(scored, fee_bps)
-        opened = _opened(paper)
-        held = len(opened) - len(paper.closed)
-        closed = np.append(paper.closed, [-1] * held).astype(np.int64)
-        open_ = closed < 0
-        by_gap = moves.broken[closed] & (scored.signal[closed] != Action.SELL)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "learner": name,
-                    "opened": _times(moves.bar[opened]),
-                    "closed": _times(moves.bar[closed]).where(~open_),
-                    "entry_price": mid[opened],
-                    "exit_price": np.where(open_, np.nan, mid[closed]),
-                    "pnl_bps": np.append(paper.profit_bps, [np.nan] * held),
-                    "probability": scored.probability[opened],
-                    "reason": _category(np.where(open_, -1, by_gap), list(REASONS)),
-                }
-            )
-        )
-    trades = pd.concat(frames).sort_values("opened", kind="stable", ignore_index=True)
-    return trades.astype({"learner": pd.CategoricalDtype(ledger.names)})
-
-
-def equity_frame(ledger: LedgerContents, fee_bps: float) -> pd.DataFrame:
-    """Return the paper accounts of every learner, indexed by the bar's opening time.
-
-    Args:
-        ledger: the market's ledger.
-        fee_bps: as in ``trade_frame``.
-
-    Columns:
-        learner: whose signals were followed.
-        position: 1 while a unit is held from the bar's close to the next, else 0.
-        net_bps: profit of the bar after costs, bp.
-        equity_bps: the sum of ``net_bps`` so far.
-        drawdown_bps: how far ``equity_bps`` is below its highest value so far, 0 included.
-    """
-    moves = moves_of(ledger.outcomes)
-    frames = []
-    for i, name in enumerate(ledger.names):
-        paper = paper_of(scored_of(moves, ledger.forecasts, i), fee_bps)
-        equity = paper.net_bps.cumsum()
-        peak = np.maximum(np.maximum.accumulate(equity), 0.0) if len(equity) else equity
-        frames.append(
-            pd.DataFrame(
-                {
-                    "learner": name,
-                    "position": paper.position,
-                    "net_bps": paper.net_bps,
-                    "equity_bps": equity,
-                    "drawdown_bps": peak - equity,
-                },
-                index=_times(moves.bar),
-            )
-        )
-    return pd.concat(frames).astype({"learner": pd.CategoricalDtype(ledger.names)})
-
-
-def _opened(paper: Paper) -> NDArray[np.int64]:
-    """Return the bar at which each trade was opened: the first one held after the last close."""
-    held = np.flatnonzero(paper.position)
-    starts = np.append(-1, paper.closed)
-    at = np.searchsorted(held, starts, side="right")
-    return held[at[at < len(held)]]
-
-
-def _category(codes: NDArray[np.integer[Any]], names: list[str]) -> pd.Categorical[Any]:
+def category(codes: NDArray[np.integer[Any]], names: list[str]) -> pd.Categorical[Any]:
     """Return names by their index; -1 for none."""
     return pd.Categorical.from_codes(codes.astype(np.int64), dtype=pd.CategoricalDtype(names))
 
 
-def _times(ns: NDArray[np.int64]) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex(pd.to_datetime(ns, unit="ns", utc=True), name="time")
+def times_of(ns: NDArray[np.int64]) -> pd.DatetimeIndex:
+    """Return times in ns as an index named ``time``."""
+    return pd.DatetimeIndex(stamps(ns), name="time")
+
+
+def stamps(ns: NDArray[np.int64]) -> pd.DatetimeIndex:
+    """Return times in ns as UTC timestamps."""
+    return pd.DatetimeIndex(pd.to_datetime(ns, unit="ns", utc=True))

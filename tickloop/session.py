@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from streaming.cache import bar_ring
 from streaming.errors import ConfigError
-from tickloop.frames import bar_frame, equity_frame, forecast_frame, trade_frame
+from tickloop.accounts import equity_frame, trade_frame
+from tickloop.frames import bar_frame, forecast_frame, quote_frame, tick_frame
+from tickloop.pieces import bar_pieces, quote_pieces, tick_pieces
+from tickloop.runs import RUN, metric_frame, newest, param_frame, runs_of
 from trainers.config import SessionConfig, session_folder
-from trainers.names import Tag
 from trainers.recording.files import CONFIG, check_format
 from trainers.recording.ledger import LedgerContents, read_ledger
-from trainers.tracking.reader import RunRecord, SessionReader
-
-METRICS = ("symbol", "learner", "kind", "metric", "value", "cycle")
+from trainers.tracking.reader import SessionReader
 
 
 def sessions(root: str | Path = ".") -> list[str]:
@@ -77,7 +77,7 @@ class Session:
         return self.config.symbol_list
 
     def bars(self, symbol: str = "") -> pd.DataFrame:
-        """Return the final 1-second bars of a market, the newest 24 h: see ``frames.bar_frame``.
+        """Return the final 1-second bars of a market: see ``frames.bar_frame``.
 
         Args:
             symbol: the market; the session's first by default, as everywhere here.
@@ -85,37 +85,55 @@ class Session:
         Raises:
             ConfigError: if the session has no such market, as everywhere here.
         """
-        return bar_frame(bar_ring(self.folder, self._known(symbol)).read().rows)
+        pieces = bar_pieces(self.folder, self._known(symbol), self.config.grace_ms)
+        return bar_frame(np.concatenate(list(pieces)))
+
+    def ticks(self, symbol: str = "") -> pd.DataFrame:
+        """Return the market's own trades, those of others: see ``frames.tick_frame``."""
+        return tick_frame(np.concatenate(list(tick_pieces(self.folder, self._known(symbol)))))
+
+    def quotes(self, symbol: str = "") -> pd.DataFrame:
+        """Return the best bids and asks of a market: see ``frames.quote_frame``."""
+        return quote_frame(np.concatenate(list(quote_pieces(self.folder, self._known(symbol)))))
 
     def forecasts(self, symbol: str = "") -> pd.DataFrame:
         """Return every forecast of every learner and its outcome: see ``frames.forecast_frame``."""
         return forecast_frame(self._ledger(symbol), self.config.label)
 
     def trades(self, symbol: str = "") -> pd.DataFrame:
-        """Return the paper trades of every learner: see ``frames.trade_frame``."""
+        """Return the paper trades of every learner: see ``accounts.trade_frame``."""
         return trade_frame(self._ledger(symbol), self.config.fee_bps)
 
     def equity(self, symbol: str = "") -> pd.DataFrame:
-        """Return the paper accounts of every learner: see ``frames.equity_frame``."""
+        """Return the paper accounts of every learner: see ``accounts.equity_frame``."""
         return equity_frame(self._ledger(symbol), self.config.fee_bps)
 
-    def metrics(self) -> pd.DataFrame:
-        """Return the newest value of every metric in MLflow.
+    def metrics(self, *, every: bool = False) -> pd.DataFrame:
+        """Return the metrics in MLflow of all runs: see ``runs.metric_frame``.
 
-        Columns: ``symbol`` and ``learner`` (both empty for the session's own run), ``kind`` of the
-        run, ``metric``, ``value``, and ``cycle``, in which it was logged.
+        Args:
+            every: every value of each of them, not the newest alone.
 
         Raises:
             TrackingAwayError: if the MLflow store does not answer.
         """
-        rows = [
-            (*run.name, run.tags.get(Tag.KIND, ""), name, value, run.steps[name])
-            for run in self._runs()
-            for name, value in sorted(run.metrics.items())
+        reader = SessionReader(self.root)
+        frames = [
+            metric_frame(run, reader.points(run.run_id)) if every else newest(run)
+            for run in runs_of(reader, self.run_id)
         ]
-        frame = pd.DataFrame(rows, columns=list(METRICS))
-        kinds = {"value": "float64", "cycle": "int64"}
-        return frame.astype(kinds | dict.fromkeys(METRICS[:4], "category"))
+        return pd.concat(frames, ignore_index=True).astype(
+            dict.fromkeys((*RUN, "metric"), "category")
+        )
+
+    def params(self) -> pd.DataFrame:
+        """Return the params in MLflow of all runs: see ``runs.param_frame``.
+
+        Raises:
+            TrackingAwayError: if the MLflow store does not answer.
+        """
+        frames = [param_frame(run) for run in runs_of(SessionReader(self.root), self.run_id)]
+        return pd.concat(frames, ignore_index=True).astype(dict.fromkeys(RUN, "category"))
 
     def history(self, metric: str, symbol: str = "") -> pd.DataFrame:
         """Return one metric of every learner by cycle: a column a learner that has it.
@@ -129,8 +147,8 @@ class Session:
         """
         market, reader = self._known(symbol), SessionReader(self.root)
         found = {
-            run.name[1]: pd.Series(reader.history(run.run_id, metric, most=1_000_000), dtype=float)
-            for run in self._runs()
+            run.name[1]: pd.Series({p.cycle: p.value for p in reader.points(run.run_id, metric)})
+            for run in runs_of(reader, self.run_id)
             if run.name[0] == market and metric in run.metrics
         }
         return pd.DataFrame(found).rename_axis(index="cycle", columns="learner")
@@ -142,8 +160,3 @@ class Session:
 
     def _ledger(self, symbol: str) -> LedgerContents:
         return read_ledger(self.folder, self._known(symbol))
-
-    def _runs(self) -> list[RunRecord]:
-        reader = SessionReader(self.root)
-        own = reader.session_run(self.run_id)
-        return [own, *reader.learner_runs(self.run_id), *reader.baseline_runs(self.run_id)]

@@ -94,9 +94,10 @@ def end_registering(folder: Path) -> None:
     """
     for process in psutil.process_iter():
         words = words_of(process)
-        if "trainers.promotion.at_end" in words and words[-1].startswith(f"{folder}{os.sep}"):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        if "trainers.promotion.at_end" in words:
+            with contextlib.suppress(psutil.Error):
+                if Path(process.cwd()) == folder:
+                    process.kill()
 
 
 def replayed(

@@ -14,6 +14,7 @@ import sys
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 from gradio_client import Client
 from playwright.sync_api import sync_playwright
@@ -39,6 +40,8 @@ from tests.end_to_end.main_job import (
 from tests.streaming.venue_server import VenueServer
 from tests.trainers.whole import scores_of
 from tests.ui.conftest import CHROMIUM, FLAGS
+from tickloop.export.__main__ import export
+from trainers.config.export import ExportConfig
 from trainers.engine.forecasting import HASHED_BARS
 from trainers.learners.registry import BASELINES
 from trainers.recording.ledger import read_ledger
@@ -90,6 +93,7 @@ def test_a_tape_is_played_learned_from_and_shown(tmp_path, market):
     named = {plain_name(name) for run in runs.values() for name in run.data.metrics}
     assert named <= TERMS.keys()
     check_notebook(tmp_path, runs)
+    check_export(tmp_path, folder, runs)
     check_page(tmp_path, market, runs["cnn"].data.metrics["live/accuracy"])
 
 
@@ -108,6 +112,21 @@ def check_notebook(folder, runs):
     assert (made["status"] == "missed").sum() == missed
     right = space["right"].groupby(space["scored"]["learner"], observed=True).mean()
     assert right["cnn"] == pytest.approx(runs["cnn"].data.metrics["live/accuracy"])
+
+
+def check_export(root, folder, runs):
+    """The Parquet files have the record's ledger and MLflow's values, those of no replay."""
+    made = export(ExportConfig(), root)
+    names, _, forecasts = read_ledger(folder, "BTCUSDT")
+    ledger = pd.read_parquet(made / "ledger.parquet")
+    assert ledger["learner"].tolist() == [names[i] for i in forecasts["learner"]]
+    np.testing.assert_array_equal(ledger["probability"], forecasts["probability"])
+    bars = pd.read_parquet(made / "bars.parquet")
+    np.testing.assert_array_equal(bars["close"], bar_ring(folder, "BTCUSDT").read().rows["close"])
+    metrics = pd.read_parquet(made / "metrics.parquet").set_index(["learner", "metric", "cycle"])
+    for name, run in runs.items():
+        newest = metrics.loc["" if name == "session" else name]["value"].groupby("metric").last()
+        assert newest.to_dict() == pytest.approx(dict(run.data.metrics), nan_ok=True, abs=0, rel=0)
 
 
 def check_page(folder, market, live):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from datamodules.transitions import Action
 from tests.datamodules.samples import random_bars
 from tests.trainers.ledger_rows import forecasts_of, outcomes_of
-from tickloop.frames import bar_frame, equity_frame, forecast_frame, trade_frame
+from tickloop.accounts import equity_frame, trade_frame
+from tickloop.frames import bar_frame, forecast_frame
 from trainers.recording.ledger import LedgerContents
 from trainers.scoring.ledger import MISSED
 

@@ -24,7 +24,8 @@ from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.own_code import LearnerError
 from trainers.names import CHALLENGER_ALIAS, SOURCE, model_name, source_name
 from trainers.promotion.model_card import metadata, model_card
-from trainers.promotion.registry import CANDIDATE, Move, prune, record
+from trainers.promotion.registry import CANDIDATE, Move, prune, record, version_of
+from trainers.tracking.model_reader import audit_of
 from trainers.tracking.stores.artifacts import artifact_store
 
 # The packages that serving needs; MLflow would take six seconds to infer them.
@@ -131,10 +132,29 @@ def register_learners(
             if not trainer.tested(runner.name):
                 if trainer.cycle:
                     yield _refused(who, "none of its forecasts has been scored")
+            elif version := _registered_already(client, session, trainer, runner.name, runs):
+                yield Registered(0, f"{who} is registered already, as version {version}")
             elif (exported := runner.exported()) is not None:
                 yield _registered(client, session, trainer, runner, exported, runs[runner.name])
         except LearnerError as e:
             yield _refused(who, f"its export failed ({reason_of(e)})")
+
+
+def _registered_already(
+    client: MlflowClient,
+    session: str,
+    trainer: MarketTrainer,
+    learner: str,
+    runs: Mapping[str, str],
+) -> int:
+    """Return the version that was made at the end of the same cycle; 0 if there is none."""
+    source = client.get_run(runs[learner]).data.params[SOURCE]
+    name = model_name(source, trainer.market, learner)
+    if not (version := version_of(client, name, CHALLENGER_ALIAS)):
+        return 0
+    made = {"action": "register", "by": "end", "session": session, "cycle": trainer.cycle}
+    audit = audit_of(client.get_model_version(name, str(version)))
+    return version if any(made.items() <= entry.items() for entry in audit) else 0
 
 
 def _registered(

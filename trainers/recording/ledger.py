@@ -9,7 +9,7 @@ leaves a bar without forecasts, never forecasts without their bar.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,8 +17,10 @@ import numpy as np
 
 from trainers.recording.errors import LedgerError
 from trainers.recording.files import FORECASTS, OUTCOMES, of_market
-from trainers.recording.rows import RowFile, read_names, read_rows
+from trainers.recording.rows import RowFile, map_rows, read_names, read_rows
 from trainers.scoring.ledger import FORECAST, OUTCOME, Forecasts, Outcomes, rows_between
+
+PIECE_BARS = 20_000  # some 30 MB with twelve learners
 
 
 class LedgerContents(NamedTuple):
@@ -53,6 +55,51 @@ def read_ledger(folder: Path, symbol: str) -> LedgerContents:
     names = read_names(forecasts_file, FORECAST)
     forecasts = read_rows(forecasts_file, FORECAST)
     return LedgerContents(names, read_rows(outcomes_file, OUTCOME), forecasts)
+
+
+class Piece(NamedTuple):
+    """Some consecutive bars of a ledger.
+
+    Attributes:
+        contents: the bars' rows; unless it is the last piece, behind them the outcome of the bar
+            that follows, by which that of the piece's last bar is known.
+        last: whether it is the ledger's last piece.
+    """
+
+    contents: LedgerContents
+    last: bool
+
+
+def ledger_pieces(folder: Path, symbol: str, bars: int = PIECE_BARS) -> Iterator[Piece]:
+    """Yield a ledger piece by piece, in the memory of one; its writer may be at work.
+
+    Args:
+        folder: the session's folder.
+        symbol: the market.
+        bars: how many bars a piece has.
+
+    Yields:
+        one piece at least; an empty one without names if there is no ledger.
+
+    Raises:
+        LedgerError: if a file does not have this version's format.
+    """
+    outcomes_file, forecasts_file = ledger_files(folder, symbol)
+    if not forecasts_file.exists():  # its writer, who makes the outcomes first, has not started
+        yield Piece(LedgerContents([], np.zeros(0, OUTCOME), np.zeros(0, FORECAST)), last=True)
+        return
+    read_names(outcomes_file, OUTCOME)
+    names = read_names(forecasts_file, FORECAST)
+    forecasts = map_rows(forecasts_file, FORECAST)  # first, so that each has its bar
+    outcomes = map_rows(outcomes_file, OUTCOME)
+    for start in range(0, max(1, len(outcomes)), bars):
+        some = outcomes[start : start + bars + 1]
+        last = start + bars >= len(outcomes)
+        times = (
+            outcomes["bar"][[start, min(start + bars, len(outcomes)) - 1]] if len(some) else (0, 0)
+        )
+        of_them = rows_between(forecasts, int(times[0]) - 1, int(times[1]))
+        yield Piece(LedgerContents(names, some, of_them), last)
 
 
 class Ledger:

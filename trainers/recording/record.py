@@ -6,8 +6,9 @@ A record is the session's folder, or the artifacts of its run on another machine
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from streaming.bars import BarBuilder
 from streaming.cache import quote_ring, tick_cache
 from streaming.errors import TapeError, reason_of
-from streaming.ring import Ring
+from streaming.ring import Ring, Rows
 from streaming.tape.segment_tape import read_segment
 from streaming.tape.segments import Kind, Segment, segments
 from streaming.ticks import NS_PER_MS, NS_PER_S
@@ -40,6 +41,8 @@ from trainers.recording.ledger import LedgerContents, read_ledger
 
 # What is kept of each stream.
 KINDS = {"ticks": (Kind.TICKS, tick_cache), "quotes": (Kind.QUOTES, quote_ring)}
+
+NO_HASHES: Mapping[str, str] = MappingProxyType({})
 
 
 class MarketRecord(NamedTuple):
@@ -189,27 +192,45 @@ def read_rows(folder: Path, symbol: str, entries: list[Entry], stream: str) -> N
     Raises:
         RecordError: if rows that a cycle has seen are missing, or a segment was changed.
     """
-    kind, ring = KINDS[stream]
     hashes = {entry["name"]: entry["sha256"] for entry in entries if entry["do"] == "segment"}
-    tape = segments(folder / TAPE, symbol, kind)
     _check_all_there(folder / TAPE, symbol, hashes)
-    rows, stop = [np.zeros(0, kind.row)], 0
+    parts = list(row_parts(folder, symbol, stream, hashes))
+    found = np.concatenate([part.rows for part in parts])
+    seen = max((e["watermark"][stream] for e in entries if e["do"] == "cycle"), default=0)
+    if (first := parts[0].first) or len(found) < seen:
+        raise RecordError(
+            f"{folder / TAPE}: the tape of {symbol} has {len(found)} {stream} from number {first}"
+            f" on, the cycles have seen {seen} from 0 on; {RESTORE}"
+        )
+    return found
+
+
+def row_parts(
+    folder: Path, symbol: str, stream: str, hashes: Mapping[str, str] = NO_HASHES
+) -> Iterator[Rows]:
+    """Yield consecutive rows of a market's stream: the tape's segments, then the rest of the ring.
+
+    Args:
+        folder: the folder with the session's files.
+        symbol: the market.
+        stream: one of ``STREAMS``.
+        hashes: SHA-256 of the content by the segment's name, where it is to be checked.
+
+    Raises:
+        RecordError: if rows are missing between two segments, or a segment was changed.
+    """
+    kind, ring = KINDS[stream]
+    tape = segments(folder / TAPE, symbol, kind)
+    stop = tape[0].first if tape else 0
     for segment in tape:
         if segment.first != stop:
             raise RecordError(
                 f"{folder / TAPE}: {stream} {stop} to {segment.first - 1} of {symbol} are not on"
                 f" tape; {RESTORE}"
             )
-        rows.append(_content(segment, kind, hashes.get(segment.path.name)))
+        yield Rows(segment.first, _content(segment, kind, hashes.get(segment.path.name)))
         stop = segment.stop
-    found = np.concatenate([*rows, _from_ring(folder, symbol, ring, stop, kind)])
-    seen = [entry["watermark"][stream] for entry in entries if entry["do"] == "cycle"]
-    if len(found) < max(seen, default=0):
-        raise RecordError(
-            f"{folder / TAPE}: the tape of {symbol} ends after {len(found)} {stream}, the last"
-            f" cycle has seen {max(seen)}; {RESTORE}"
-        )
-    return found
+    yield Rows(stop, _from_ring(folder, symbol, ring, stop, kind))
 
 
 def _check_all_there(tape: Path, symbol: str, hashes: Mapping[str, str]) -> None:

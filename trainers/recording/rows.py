@@ -75,6 +75,14 @@ def read_rows(path: Path, dtype: np.dtype[np.void], start: int = 0) -> Rows:
     return np.fromfile(path, dtype, offset=PAGE + start * dtype.itemsize)
 
 
+def map_rows(path: Path, dtype: np.dtype[np.void]) -> Rows:
+    """Return the complete rows written so far without reading them: pages come as they are used."""
+    there = max(0, path.stat().st_size - PAGE) // dtype.itemsize
+    if not there:
+        return np.zeros(0, dtype)
+    return np.asarray(np.memmap(path, dtype, "r", offset=PAGE, shape=(there,)))
+
+
 class RowFile:
     """The only writer of a file of rows, which it locks; creates the file if it is missing.
 

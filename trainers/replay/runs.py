@@ -67,8 +67,10 @@ def known_session(client: MlflowClient, session: str) -> str:
         ConfigError: if the store has no such session.
     """
     run_id = last_session(client) if session == "last" else session
+    if run_id is None:
+        raise ConfigError("session: got 'last'; there is no session in this store yet")
     try:
-        if run_id is None or not re.fullmatch(r"\w+", run_id):
+        if not re.fullmatch(r"\w+", run_id):
             raise ConfigError(f"session: got {session!r}; allowed: a session's run id, or last")
         kind = client.get_run(run_id).data.tags.get(Tag.KIND)
     except MlflowException as e:

@@ -24,6 +24,7 @@ from trainers.tracking.summary import summary_of
 from trainers.tracking.uploads import leave_nothing_behind
 
 REGISTERED_LOG = "registered.log"
+REGISTER_SECONDS = 300  # so long a process outlives a session, to register its models
 
 
 class End(NamedTuple):
@@ -92,7 +93,8 @@ def register_afterwards(session: Path, config: SessionConfig) -> None:
     checkpoints = [of_market(session, name, CHECKPOINT) for name in config.symbol_list]
     if not config.learner_list or not any(path.exists() for path in checkpoints):
         return
-    words = [sys.executable, "-m", "trainers.promotion.at_end", str(session)]
+    words = [sys.executable, "-m", "trainers.promotion.at_end", "--session", session.name]
+    words += ["--seconds", f"{REGISTER_SECONDS}"]
     with (session / REGISTERED_LOG).open("ab") as log:
         process = subprocess.Popen(
             ["nice", "-n", "19", *words],
@@ -103,7 +105,8 @@ def register_afterwards(session: Path, config: SessionConfig) -> None:
         )
     say(
         f"models     {', '.join(config.learner_list)}: being registered in the background, by"
-        f" process {process.pid}; the result will be in {session / REGISTERED_LOG}"
+        f" process {process.pid}, for {REGISTER_SECONDS} s at most; the result will be in"
+        f" {session / REGISTERED_LOG}"
     )
 
 

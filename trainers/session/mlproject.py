@@ -13,6 +13,7 @@ import yaml
 
 from trainers.config import PageConfig, SessionConfig
 from trainers.config.backtest import BacktestConfig
+from trainers.config.export import ExportConfig
 from trainers.promotion.__main__ import PromoteConfig
 
 # The parameters of the entry points ``page`` and ``record``.
@@ -39,6 +40,10 @@ def project() -> dict[str, Any]:
             "promote": _entry(
                 "python -m trainers.promotion",
                 {field.name: field.default for field in dataclasses.fields(PromoteConfig)},
+            ),
+            "export": _entry(
+                "python -m tickloop.export",
+                {name: flag["default"] for name, flag in ExportConfig.flags().items()},
             ),
             "page": _entry(
                 "python -m ui.app", {"session": "last", **{n: settings[n] for n in PAGE}}

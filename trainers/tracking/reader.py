@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag
@@ -43,6 +43,15 @@ class NoSuchRunError(TrackingAwayError):
     """MLflow has answered: there is no such run."""
 
 
+class Point(NamedTuple):
+    """One value of a metric of a run."""
+
+    metric: str
+    cycle: int
+    ts_ms: int  # when it was logged, Unix ms
+    value: float
+
+
 @dataclasses.dataclass(frozen=True)
 class RunRecord:
     """The state of one run at the time of reading."""
@@ -56,6 +65,7 @@ class RunRecord:
     started: float = 0.0  # Unix seconds
     ended: float | None = None  # Unix seconds
     steps: dict[str, int] = dataclasses.field(default_factory=dict)  # the step of each metric
+    times_ms: dict[str, int] = dataclasses.field(default_factory=dict)  # and when it was logged
     experiment: str = ""  # its id
     run_name: str = ""  # as MLflow shows it
 
@@ -181,6 +191,18 @@ class SessionReader:
             points = read(run_id, key, after + 1, most, until)
             return {step: value for step, value in points if _is_number(value)}
 
+    def points(self, run_id: str, metric: str = "") -> Iterator[Point]:
+        """Yield every value of a run's metric, or of all, metric by metric, each by cycle.
+
+        Values that are no numbers are among them.
+        """
+        with _answering():
+            client = self._client()
+            for key in [metric] if metric else sorted(client.get_run(run_id).data.metrics):
+                found = client.get_metric_history(run_id, key)
+                for one in sorted(found, key=lambda point: (point.step, point.timestamp)):
+                    yield Point(key, one.step, one.timestamp, one.value)
+
     def run(self, run_id: str) -> RunRecord:
         """Return one run.
 
@@ -292,6 +314,7 @@ def _record(run: Run) -> RunRecord:
         started=(run.info.start_time or 0) / 1000,
         ended=run.info.end_time / 1000 if run.info.end_time else None,
         steps={m.key: m.step for m in metrics if _is_number(m.value)},
+        times_ms={m.key: m.timestamp for m in metrics if _is_number(m.value)},
         experiment=run.info.experiment_id,
         run_name=run.info.run_name or "",
     )

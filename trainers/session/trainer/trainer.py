@@ -260,7 +260,7 @@ class Trainer:
     def _register(self) -> None:
         """Register a version of every learner, until told to stop; then another process does it."""
         self._promotion.wait()
-        for market in self.markets.values():
+        for nth, market in enumerate(self.markets.values(), 1):
             if self.stopped:
                 return
             found = register_learners(
@@ -271,6 +271,8 @@ class Trainer:
                 if version:
                     self._say(Code.REGISTERED, text)
             market.leave()
+            if len(self.markets) > 1:
+                say(f"models     {nth} of this trainer's {len(self.markets)} markets")
 
     # ---- events
 
