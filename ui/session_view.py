@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from streaming.symbols import same_but_for_case
 from streaming.ticks import NS_PER_MS
+from streaming.venues.chosen import venues_of
 from trainers.config import SessionConfig
 from trainers.states import State
 from trainers.tracking.model_reader import VersionRecord
@@ -55,6 +56,9 @@ class SessionView:
             name: LedgerScorer(folder, name, learners, config.fee_bps, config.label)
             for name in symbols
         }
+        self._proof = {
+            name: venue.terms.proof for venue in venues_of(config) for name in venue.symbols
+        }
         self._evidence = {name: ViewModel() for name in symbols}
         self._runs = RunsView(poller.reader, config)
         self.starter = SessionStarter(folder)
@@ -90,7 +94,7 @@ class SessionView:
             ViewModel(
                 {
                     **header(rows, metrics, decimals),
-                    **stream(counters, decimals),
+                    **stream(counters, decimals, proof=self._proof[symbol]),
                     **badge(self.config.source, rows),
                 },
                 {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 from pathlib import Path
@@ -61,6 +62,13 @@ def test_zero_that_was_logged_is_shown() -> None:
 
 def test_gaps_say_what_was_repaired() -> None:
     assert shown().texts["stream.gaps"] == "2 not repaired, 140 ticks repaired"
+
+
+def test_no_gap_is_not_said_where_a_loss_does_not_show() -> None:
+    none = dataclasses.replace(COUNTERS, gaps=0, repaired=0)
+    assert stream(none)["stream.gaps"] == "0"
+    assert stream(none, proof=False)["stream.gaps"] == "not provable here"
+    assert stream(COUNTERS, proof=False)["stream.gaps"].endswith("repaired, not provable here")
 
 
 def test_events_are_shown_newest_first_and_a_broken_tag_shows_none() -> None:
