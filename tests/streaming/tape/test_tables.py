@@ -344,6 +344,12 @@ def test_a_tape_of_which_most_would_be_dropped_is_refused(tmp_path: Path) -> Non
     assert "row 2, column price: expected a price above 0, as 60 % of the rows" in line
 
 
+def test_sizes_whose_sign_means_something_are_refused(tmp_path: Path) -> None:
+    rows = [row(i, qty=-0.5 if i % 3 == 0 else 0.5) for i in range(30)]  # Bitfinex's: sold
+    line = refusal(file(tmp_path, csv(*rows)))
+    assert "row 2, column qty: expected a size above 0, as 33.3 % have a sign; got '-0.5'" in line
+
+
 @settings(deadline=None)  # it writes files
 @given(st.lists(st.floats(min_value=1e-13, max_value=1e12), min_size=1, max_size=20))
 def test_prices_read_back_to_the_same_bits(tmp_path_factory, prices: list[float]) -> None:
