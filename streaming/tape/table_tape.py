@@ -23,12 +23,12 @@ from streaming.tape.remarks import MOST_DROPPED, TRIFLE, dropped_of, remarks, sh
 from streaming.tape.rows import Rows, Table, rows_of, unique
 from streaming.tape.times import DAY_NS, have_zone, times
 from streaming.tape.values import ids, numbers, sides
-from streaming.ticks import Ticks, faults, make_ticks
+from streaming.ticks import MOST, Ticks, faults, make_ticks
 
 # The field that a fault is about, and what it should be.
 POSSIBLE = {
-    "bad_price": ("price", "a price above 0"),
-    "bad_size": ("size", "a size above 0"),
+    "bad_price": ("price", f"a price above 0 and up to {MOST:g}"),
+    "bad_size": ("size", f"a size above 0 and up to {MOST:g}"),
     "bad_time": ("time", "a time from 2009 to tomorrow"),
 }
 UNRELATED_IDS = "the trade ids are not in the order of the times"
