@@ -34,7 +34,7 @@ JUNK = [
     "1970-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2026-02-30T00:00:00Z", "0001-01-01",
     "2026-07-27T07:10:02.486766123+14:00", "2026-07-27T07:10:02", 1e-320, "BTCUSDT", [], {}, [[]],
     [None], {"a": 1}, [["1", "2"]], [["1"]], [[1, 2, 3, 4, 5]], "trade", "aggTrade", "pong",
-    "1e-400", "１", " 1 ", 10**13, 10**14, 10**16, "INSURANCE_FUND", "NA", "kline", "BNBBTC",
+    "1e-400", "\uff11", " 1 ", 10**13, 10**14, 10**16, "INSURANCE_FUND", "NA", "kline", "BNBBTC",
 ]  # fmt: skip
 ANYTHING = st.one_of(
     st.sampled_from(JUNK), st.integers(-(2**70), 2**70), st.floats(), st.text(max_size=6)
