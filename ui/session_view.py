@@ -28,6 +28,7 @@ from ui.live.header import header, price_decimals, stream
 from ui.live.learner_cards import cards
 from ui.live.market import Market
 from ui.live.source_badge import badge
+from ui.live.tape_progress import TapeProgress
 from ui.metrics_stream.publisher import MetricsPublisher
 from ui.mlflow.poller import Poller
 from ui.runs.runs_view import RunsView
@@ -56,6 +57,7 @@ class SessionView:
             name: LedgerScorer(folder, name, learners, config.fee_bps, config.label)
             for name in symbols
         }
+        self._tape = TapeProgress(folder)
         self._proof = {
             name: venue.terms.proof for venue in venues_of(config) for name in venue.symbols
         }
@@ -96,6 +98,7 @@ class SessionView:
                     **header(rows, metrics, decimals),
                     **stream(counters, decimals, proof=self._proof[symbol]),
                     **badge(self.config.source, rows),
+                    **self._tape.texts(),
                 },
                 {
                     "decimals": decimals,
