@@ -21,7 +21,8 @@ WORDS = {
     "alert": Term(
         "",
         "A rule about a metric, a state or an event. It fires once it was true for as long as it"
-        " says, and is over once it was untrue for as long, at least a minute.",
+        " says, and is over once it was untrue for as long, at least a minute. Means of fewer"
+        " than 30 bars or trades are not looked at.",
     ),
     "address": Term(
         "",
