@@ -48,7 +48,7 @@ def progress(before: MarketClock, now: MarketClock) -> str:
     >>> hour = 3600 * NS_PER_S
     >>> before = MarketClock(0, hour, 10.0, hour, 3 * hour)
     >>> progress(before, MarketClock(60 * NS_PER_S, hour + hour // 10, 10.0, hour, 3 * hour))
-    '5 % at 6.0 x real time, about 19.0 min left'
+    '5 % at 6.0 x, 19.0 min left'
     >>> progress(before, before)
     '0 %, waiting for its trainer'
     """
@@ -59,4 +59,4 @@ def progress(before: MarketClock, now: MarketClock) -> str:
     if moved <= 0 or took <= 0:
         return f"{share}, waiting for its trainer"
     left = (now.end_ns - now.market_ns) / NS_PER_S * took / moved
-    return f"{share} at {moved / took:.1f} x real time, about {duration(left)} left"
+    return f"{share} at {moved / took:.1f} x, {duration(left)} left"

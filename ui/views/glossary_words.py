@@ -106,7 +106,7 @@ WORDS = {
     "tape": Term(
         "",
         "Recorded trades that are played as if they happened now: how much of them has been, how"
-        " fast, and how long the rest will take. A tape waits for its trainer, so that no forecast"
+        " many times as fast as they happened, and how long the rest will take. A tape waits for its trainer, so that no forecast"
         " is missed.",
     ),
     "test-then-train": Term("", "Each forecast is scored before its bar is learned from."),
