@@ -105,9 +105,9 @@ WORDS = {
     "SMA": Term("quote currency", "Simple moving average: the mean of the last 20 or 50 closes."),
     "tape": Term(
         "",
-        "Recorded trades that are played as if they happened now: how much of them has been, how"
-        " many times as fast as they happened, and how long the rest will take. A tape waits for its trainer, so that no forecast"
-        " is missed.",
+        "Recorded trades that are played as if they happened now: how much of them has been, at"
+        " how many times real speed, and how long the rest will take. A tape waits for its trainer,"
+        " so that no forecast is missed.",
     ),
     "test-then-train": Term("", "Each forecast is scored before its bar is learned from."),
 }
