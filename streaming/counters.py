@@ -12,7 +12,7 @@ REJECTED = (
     "not_trade",  # another event of the venue
     "foreign_symbol",
     "oversized",
-    "bad_price",  # not a positive finite number
+    "bad_price",  # not a number above 0 and up to 1e30
     "bad_size",
     "bad_quote",  # a book that is crossed, has an empty side, or no finite numbers
     "bad_time",  # before 2009, or over a minute ahead of the venue's clock

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.records import join
-from streaming.ticks import OLDEST_TS
+from streaming.ticks import LEAST, MOST, OLDEST_TS
 
 QUOTE = np.dtype(
     [
@@ -62,8 +62,8 @@ def faults(
         latest_ns: the latest event time that is possible, ns; one for all, or ``(n,)``.
     """
     bid, ask, ts = quotes["bid"], quotes["ask"], quotes["ts_event"]
-    prices = np.isfinite(bid) & np.isfinite(ask) & (bid > 0) & (ask > bid)
-    sizes = [np.isfinite(quotes[name]) & (quotes[name] >= 0) for name in ("bid_size", "ask_size")]
+    prices = (bid >= LEAST) & (ask > bid) & (ask <= MOST)
+    sizes = [(quotes[name] >= 0) & (quotes[name] <= MOST) for name in ("bid_size", "ask_size")]
     yield "bad_quote", ~(prices & sizes[0] & sizes[1])
     yield "bad_time", (ts < OLDEST_TS) | (ts > latest_ns)
 

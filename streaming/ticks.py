@@ -60,6 +60,9 @@ US_FROM = 10**14
 OLDEST_TS = 1_230_768_000 * NS_PER_S  # 2009-01-01
 MAX_AHEAD_NS = 60 * NS_PER_S
 
+# Prices and sizes lie within: beyond, what is summed and multiplied of them is no number any more.
+LEAST, MOST = 1e-30, 1e30
+
 Ticks = NDArray[np.void]
 
 
@@ -78,8 +81,8 @@ def faults(
         latest_ns: the latest event time that is possible, ns; one for all, or ``(n,)``.
     """
     price, size, ts = ticks["price"], ticks["size"], ticks["ts_event"]
-    yield "bad_price", ~(np.isfinite(price) & (price > 0))
-    yield "bad_size", ~(np.isfinite(size) & (size > 0))
+    yield "bad_price", ~((price >= LEAST) & (price <= MOST))
+    yield "bad_size", ~((size >= LEAST) & (size <= MOST))
     yield "bad_time", (ts < OLDEST_TS) | (ts > latest_ns)
 
 

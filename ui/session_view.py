@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from streaming.symbols import same_but_for_case
 from streaming.ticks import NS_PER_MS
+from streaming.venues.chosen import venues_of
 from trainers.config import SessionConfig
 from trainers.states import State
 from trainers.tracking.model_reader import VersionRecord
@@ -28,6 +29,7 @@ from ui.live.header import header, price_decimals, stream
 from ui.live.learner_cards import cards
 from ui.live.market import Market
 from ui.live.source_badge import badge
+from ui.live.tape_progress import TapeProgress
 from ui.markets.overview import Overview
 from ui.metrics_stream.publisher import MetricsPublisher
 from ui.mlflow.poller import Poller
@@ -57,6 +59,10 @@ class SessionView:
         self._scorers = {
             name: LedgerScorer(folder, name, learners, config.fee_bps, config.label)
             for name in symbols
+        }
+        self._tape = TapeProgress(folder)
+        self._proof = {
+            name: venue.terms.proof for venue in venues_of(config) for name in venue.symbols
         }
         self._evidence = {name: ViewModel() for name in symbols}
         self._runs = RunsView(poller.reader, config)
@@ -103,8 +109,9 @@ class SessionView:
             ViewModel(
                 {
                     **header(rows, metrics, decimals),
-                    **stream(counters, decimals),
+                    **stream(counters, decimals, proof=self._proof[symbol]),
                     **badge(self.config.source, rows),
+                    **self._tape.texts(),
                 },
                 {
                     "decimals": decimals,

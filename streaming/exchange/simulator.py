@@ -10,10 +10,10 @@ from streaming.config import StreamConfig
 from streaming.credit import Credits
 from streaming.events import Code, EventWriter
 from streaming.exchange.markets import seconds
-from streaming.exchange.pacing.market_clock import LONG_AGO_NS, MarketClock
 from streaming.exchange.pacing.replayer import Replayer, Timed
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.sources import market_chunks, market_of, recordings, tape_chunks
+from streaming.market_clock import CLOCK, LONG_AGO_NS, MarketClock
 from streaming.tape import Recording
 from streaming.tape.times import DAY_NS
 from streaming.ticks import NS_PER_MS, NS_PER_S
@@ -54,13 +54,13 @@ class MarketSimulator:
         self._folder, self._wall_ns = folder, wall_ns
         self._credits: Credits | None = None
         self._speed, self._grace_ns = config.speed, config.grace_ms * NS_PER_MS
-        self._clock_file = folder / "exchange.json"
+        self._clock_file = folder / CLOCK
         self._clock = MarketClock.load(self._clock_file, config.speed)
         if self._clock and credits:
             # It stands still since then: what was sent after its time was saved is sent again.
             self._clock = self._clock.moved(wall_ns(), self._clock.market_ns)
         self._saved_at = 0  # our time, ns
-        self._first_due = 0  # when the first trade of a tape is due, ns
+        self._first_due = self._last_due = 0  # when the first and last row of a tape are due, ns
         self._stopped = self.is_waiting = False
         load = self._load_market if config.source.startswith("sim") else self._load_tape
         self.replayers = {
@@ -95,6 +95,7 @@ class MarketSimulator:
             self._tell(found)
         recorded = tape_chunks(found, self._grace_ns, self._wall_ns() + DAY_NS)
         self._first_due = min(int(chunk.due[0]) for chunk, _ in recorded.values())
+        self._last_due = max(int(chunk.due[-1]) for chunk, _ in recorded.values())
         return {symbol: iter([timed]) for symbol, timed in recorded.items()}
 
     def _tell(self, found: Mapping[str, Recording]) -> None:
@@ -110,7 +111,7 @@ class MarketSimulator:
         """Set the clock to ``market_ns`` now; to our own time if None."""
         now = self._wall_ns()
         start = now if market_ns is None else market_ns
-        self._clock = MarketClock(now, start, self._speed, start)
+        self._clock = MarketClock(now, start, self._speed, start, self._last_due)
         self._clock.save(self._clock_file)
 
     def start(self) -> None:

@@ -19,16 +19,16 @@ from streaming.tape.address import TapeAddress
 from streaming.tape.order import Order, OrderError, order_of
 from streaming.tape.quote_table import QuoteTable
 from streaming.tape.recording import Recording, spelled
-from streaming.tape.remarks import MOST_DROPPED, dropped_of, remarks, share
+from streaming.tape.remarks import MOST_DROPPED, TRIFLE, dropped_of, remarks, share
 from streaming.tape.rows import Rows, Table, rows_of, unique
-from streaming.tape.times import DAY_NS, times
+from streaming.tape.times import DAY_NS, have_zone, times
 from streaming.tape.values import ids, numbers, sides
-from streaming.ticks import Ticks, faults, make_ticks
+from streaming.ticks import MOST, Ticks, faults, make_ticks
 
 # The field that a fault is about, and what it should be.
 POSSIBLE = {
-    "bad_price": ("price", "a price above 0"),
-    "bad_size": ("size", "a size above 0"),
+    "bad_price": ("price", f"a price above 0 and up to {MOST:g}"),
+    "bad_size": ("size", f"a size above 0 and up to {MOST:g}"),
     "bad_time": ("time", "a time from 2009 to tomorrow"),
 }
 UNRELATED_IDS = "the trade ids are not in the order of the times"
@@ -89,6 +89,7 @@ class TableTape:
             len(venues) > 1
             and not self._address.venue
             and f"{venues[0]}'s trades are played, not {', '.join(venues[1:])}'s",
+            not have_zone(rows.column("time")) and "the times name no zone: they are taken as UTC",
             order.why,
             not order.counts and f"{found.why or UNRELATED_IDS}: {NUMBERED}",
         ]
@@ -127,6 +128,7 @@ class TableTape:
         if "received" in rows:
             ticks["ts_init"] = times(rows, "received", self._latest_ns)
         ticks["price"], ticks["size"] = numbers(rows, "price"), numbers(rows, "size")
+        _refuse_signed(rows, ticks)
         ticks["side"] = sides(rows)
         found = dict(faults(ticks, self._latest_ns))
         void = np.logical_or.reduce(list(found.values()))
@@ -146,6 +148,14 @@ class TableTape:
                 " file"
             ) from None
         return order._replace(counts=order.counts and has_ids)
+
+
+def _refuse_signed(rows: Rows, ticks: Ticks) -> None:
+    """Refuse sizes of which many are below 0: their sign means something, maybe the side."""
+    below = ticks["size"] < 0
+    if below.mean() > TRIFLE:
+        n = share(int(np.count_nonzero(below)), len(rows))
+        raise rows.wrong("size", int(np.argmax(below)), f"a size above 0, as {n} have a sign")
 
 
 def _not_blank(table: Table) -> NDArray[np.int64]:

@@ -21,6 +21,7 @@ DIGITS = 9  # of a fraction that are read
 NUMBER = r"^-?\d+(\.\d*)?$"
 FITS = r"^-?[0-8]?\d{1,18}$"  # into 64 bits
 DATE = r"^\d{4}-\d\d-\d\d[ TD]\d"
+ZONE = r"(Z|[+-]\d\d:?\d\d)$"
 ALLOWED = "a time in s, ms, us or ns, or as 2023-11-14 22:13:20.123+00:00"
 
 
@@ -48,6 +49,17 @@ def times(rows: Rows, field: str, latest_ns: int, unit: str = "") -> NDArray[np.
         return _in_ns(rows, field, whole, np.zeros_like(whole), latest_ns, "ns")
     whole, parts = _numbers(rows, field, column)
     return _in_ns(rows, field, whole, parts, latest_ns, unit)
+
+
+def have_zone(column: pa.ChunkedArray) -> bool:
+    """Return whether times are numbers, or dates that name their zone; those without are UTC's."""
+    if pa.types.is_timestamp(column.type):
+        return column.type.tz is not None
+    if not pa.types.is_string(column.type):
+        return True
+    dates = pc.fill_null(pc.match_substring_regex(column, DATE), False)
+    zoned = pc.fill_null(pc.match_substring_regex(column, ZONE), False)
+    return not pc.any(pc.and_(dates, pc.invert(zoned))).as_py()
 
 
 def unit_of(values: NDArray[np.int64], latest_ns: int, unit: str = "") -> NDArray[np.int64]:
@@ -112,7 +124,7 @@ def _dates(rows: Rows, field: str, column: pa.ChunkedArray) -> NDArray[np.int64]
     """Return ISO times in ns; those without a zone are taken as UTC."""
     rows.each_must_match(field, column, DATE, ALLOWED)
     text = pc.replace_substring_regex(column, r"^(\S{10})D", r"\1T")  # BitMEX's
-    zoned = pc.match_substring_regex(text, r"(Z|[+-]\d\d:?\d\d)$")
+    zoned = pc.match_substring_regex(text, ZONE)
     text = pc.if_else(zoned, text, pc.binary_join_element_wise(text, "Z", ""))
     found = rows.cast(field, text, pa.timestamp("ns", "UTC"), ALLOWED)
     return _ints(pc.cast(found, pa.int64()))

@@ -16,6 +16,8 @@ from datamodules.features import (
     raw_columns,
 )
 from datamodules.indicators import change, rsi, sma
+from streaming.bars import bars_of
+from streaming.ticks import LEAST, MOST, NS_PER_S, faults, make_ticks
 from tests.datamodules.samples import bars_from, markets, random_bars
 
 SETS = pytest.mark.parametrize("name", COLUMNS)
@@ -233,3 +235,17 @@ def test_raw_columns_are_those_named():
     assert raw.dtype == np.float64
     for i, name in enumerate(RAW_COLUMNS):
         assert raw[:, i].tolist() == bars[name].tolist()
+
+
+@given(st.sampled_from([LEAST, 1e-13, 1.0, MOST / 2]), st.sampled_from([LEAST, 1.0, MOST]))
+def test_features_are_numbers_whatever_the_size_of_prices_and_trades(price, size):
+    ticks = make_ticks(400)
+    ticks["id"], ticks["size"] = np.arange(400), size
+    ticks["ts_event"] = 1_700_000_000 * NS_PER_S + np.arange(400) * NS_PER_S // 4
+    ticks["price"] = price * (1 + 1e-3 * (1 + np.sin(np.arange(400))))
+    ticks["side"] = np.where(np.arange(400) % 3, 1, -1)
+    assert not any(wrong.any() for _, wrong in faults(ticks, 2**62))
+    with np.errstate(all="raise", under="ignore"):
+        bars = bars_of(ticks)
+        for kind in COLUMNS:
+            assert np.isfinite(features_of(bars, kind)).all()

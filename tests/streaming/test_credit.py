@@ -14,6 +14,7 @@ from streaming.config import StreamConfig
 from streaming.credit import PATIENCE_S, Credits, CreditWriter
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.simulator import MarketSimulator
+from streaming.market_clock import CLOCK, played_of
 from streaming.tape import write_segment
 from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks, make_ticks
 
@@ -218,3 +219,26 @@ def test_no_forecast_is_missed_and_nothing_is_held_for_ever(
         step += 1
         assert step < 5000
     assert list(world.sent.values()) == [len(ticks) for ticks in drawn]
+
+
+def test_its_clock_tells_how_much_of_a_tape_was_played(world: World) -> None:
+    assert played_of(world.folder) == 0.0
+    for _ in range(5):
+        world.look()
+        world.after(0.1)
+    world.after(1.0)  # it is saved once a second
+    half = played_of(world.folder)
+    assert half is not None
+    assert 0.2 < half < 0.8
+    for trainer in world.trainers.values():
+        trainer.waive()
+    world.after(3.0)
+    assert played_of(world.folder) == 1.0
+
+
+def test_what_is_no_tape_has_no_share_that_was_played(tmp_path: Path) -> None:
+    assert played_of(tmp_path) is None
+    MarketSimulator(StreamConfig(), tmp_path, lambda: LATER)
+    assert played_of(tmp_path) is None
+    (tmp_path / CLOCK).write_text("{")
+    assert played_of(tmp_path) is None

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from trainers.replay.comparison import MetricsCheck, ReplayDiffersError, compare_stages
+from trainers.replay.side_by_side import side_by_side
 
 RUN = "BTCUSDT cnn"
 
@@ -56,3 +57,27 @@ def test_learners_of_either_side_alone_differ():
     for then, now in ((one, two), (two, one)):
         with pytest.raises(ReplayDiffersError, match="weights of dqn"):
             compare_stages("BTCUSDT", 1, {**stages, "learners": then}, {**stages, "learners": now})
+
+
+def test_a_what_if_shows_what_differs_and_names_what_does_not():
+    then = {"live/accuracy": 0.5, "train/loss": 0.7}
+    recorded = {"S/cnn": {1: {"train/loss": 0.8}, 2: then}, "S/flat": {2: {"live/pnl_bps": 0.0}}}
+    newest = {
+        "session": {"stream/ticks": 5.0},
+        "S/cnn": {**then, "train/loss": 0.6},
+        "S/flat": {"live/pnl_bps": 0.0},
+    }
+    table = side_by_side(recorded, newest, "cnn_updates=9")
+    assert [line.split() for line in table.splitlines()] == [
+        ["as", "recorded", "what", "if", "cnn_updates=9"],
+        ["cnn", "live/accuracy", "0.5", "0.5"],
+        ["cnn", "train/loss", "0.7", "0.6"],
+        ["the", "same", "in", "both:", "flat"],
+    ]
+
+
+def test_a_what_if_of_several_markets_names_them():
+    newest = {"A/cnn": {"train/loss": 0.6}, "B/cnn": {"live/trades": 1.0}}
+    table = side_by_side({}, newest, "seed=1").splitlines()
+    assert table[1].split() == ["A", "cnn", "train/loss", "not", "known", "0.6"]
+    assert table[2].startswith("B cnn live/trades")

@@ -293,6 +293,23 @@ def test_samples_are_metrics_statuses_and_counters() -> None:
     assert not [s for s in found if s.symbol == "ETHUSDT" or s.what == "lag_ms"], "not known"
 
 
+@pytest.mark.parametrize(
+    ("name", "counter", "least"),
+    [("edge", "scored", 30), ("10m/accuracy", "10m/scored", 30), ("win_rate", "trades", 30),
+     ("pnl_bps", "trades", 0), ("drawdown", "trades", 0)],
+)  # fmt: skip
+def test_a_mean_of_a_few_samples_is_not_looked_at(name: str, counter: str, least: int) -> None:
+    def looked_at(n: int) -> bool:
+        values = {f"live/{name}": 1.0, f"live/{counter}": float(n)}
+        run = RunRecord("r", "RUNNING", {}, values, 7)
+        found = samples(metrics(learners={"BTCUSDT": {"cnn": run}}))
+        return ("BTCUSDT", "cnn", f"live/{name}") in found
+
+    assert [n for n in (0, 2, 29, 30, 100) if looked_at(n)] == [
+        n for n in (0, 2, 29, 30, 100) if n >= least
+    ]
+
+
 def test_champions_and_baselines_have_samples_too() -> None:
     run = RunRecord("b", "RUNNING", {"status": "ERROR"}, {"live/accuracy": 0.5}, 7)
     found = samples(metrics(baselines={"BTCUSDT": {"majority": run}}))

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import dataclasses
 import json
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -133,6 +134,31 @@ def test_silence_is_filled_with_heartbeats(monkeypatch: pytest.MonkeyPatch) -> N
     beat = apart(listen)
     assert beat["cycle"] == 7
     assert abs(beat["heartbeat"] - time.time()) < 5
+
+
+class LongPast(MetricsPublisher):
+    """A publisher whose past is thousands of lines, read at once."""
+
+    def __init__(self) -> None:
+        self.begun, self._listeners, self._lock = True, set(), threading.Lock()
+        self._steps = {}
+
+    def statuses(self) -> list[str]:
+        return []
+
+    async def history(self, listener: Listener, since: int) -> AsyncIterator[list[str]]:
+        yield ["{}"] * 5000
+
+
+def test_it_is_noticed_within_a_long_past_that_its_listener_has_gone() -> None:
+    async def written_after_the_end() -> int:
+        found = stream_routes.lines(LongPast(), since=0)
+        await anext(found)
+        gone = asyncio.Event()
+        asyncio.get_running_loop().call_soon(gone.set)  # as a lost connection is told
+        return len(await first(found, lambda _: gone.is_set()))
+
+    assert apart(written_after_the_end) < 5, "asyncio warns of each write from the fifth on"
 
 
 # ---- over the wire

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.bars import BarBuilder, bars_of
+from streaming.market_clock import CLOCK, MarketClock
 from streaming.ticks import NS_PER_S, make_ticks
 from tests.ui.page_world import Stream, apart
 from trainers.config import SessionConfig
@@ -20,6 +22,7 @@ from ui.chart.chart_rows import ChartRows
 from ui.live.header import header, stream
 from ui.live.learner_cards import cards, newest_events
 from ui.live.market import Counters, Market
+from ui.live.tape_progress import TapeProgress
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.server.broadcaster import Broadcaster, Subscriber, Topic
 from ui.views.formatting import bp, clock, duration, exact_duration, plain
@@ -61,6 +64,26 @@ def test_zero_that_was_logged_is_shown() -> None:
 
 def test_gaps_say_what_was_repaired() -> None:
     assert shown().texts["stream.gaps"] == "2 not repaired, 140 ticks repaired"
+
+
+def test_no_gap_is_not_said_where_a_loss_does_not_show() -> None:
+    none = dataclasses.replace(COUNTERS, gaps=0, repaired=0)
+    assert stream(none)["stream.gaps"] == "0"
+    assert stream(none, proof=False)["stream.gaps"] == "not provable here"
+    assert stream(COUNTERS, proof=False)["stream.gaps"].endswith("repaired, not provable here")
+
+
+def test_a_tape_says_how_far_it_is_and_how_long_it_takes(tmp_path: Path) -> None:
+    progress = TapeProgress(tmp_path)
+    assert progress.texts() == {"stream.tape": ""}  # the exchange has not begun
+    hour = 3600 * NS_PER_S
+    for seconds in range(0, 100, 10):  # 2 s of market a second, then 4
+        played = (2 if seconds < 60 else 4) * seconds * NS_PER_S
+        MarketClock(seconds * NS_PER_S, played, 10.0, 0, hour).save(tmp_path / CLOCK)
+        shown = progress.texts()["stream.tape"]
+    assert shown == "10 % at 4.0 x, 13.5 min left"
+    MarketClock(0, 5, 10.0, 0).save(tmp_path / CLOCK)
+    assert progress.texts() == {"stream.tape": ""}  # a simulated market has no end
 
 
 def test_events_are_shown_newest_first_and_a_broken_tag_shows_none() -> None:

@@ -130,7 +130,7 @@ def _run(
     given: BacktestConfig,
 ) -> int:
     runs = Runs(client, session, config)
-    deterministic()  # only now all libraries are loaded: it reaches none that comes later
+    deterministic()
     played = dict.fromkeys(tapes, 0.0)
     progress = Progress(sum(_seconds(tape, span) for tape in tapes.values()), "backtest")
 

@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from streaming.errors import TickloopError, reason_of
 from streaming.events import Code
 from trainers.tracking.outbox import Batch, Outbox
+from trainers.tracking.stores.refusals import is_refusal
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +35,6 @@ FEW_OUTBOXES = 5
 GATHER_SECONDS = 0.5
 
 MOST_TOLD = 1000  # refused names; a learner may make up new ones for ever
-
-# Error codes for which a retry is useless: a bad name or value, a deleted run.
-REFUSED = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST")
 
 
 class RunWriter:
@@ -224,7 +222,7 @@ class Tracker:
             try:
                 self._tasks[0]()
             except (MlflowException, SQLAlchemyError, OSError) as e:
-                if not _is_refusal(e):
+                if not is_refusal(e):
                     raise  # the store is away: the task is tried again
                 log.error("the MLflow store refused a task: %s", e)
             except Exception as e:  # one task's error must not keep the others from being done
@@ -254,7 +252,7 @@ def deliver(client: MlflowClient, batches: Sequence[Batch]) -> dict[str, str]:
         try:
             _clear(client, batch)
         except MlflowException as e:
-            if not _is_refusal(e):
+            if not is_refusal(e):
                 raise
             refused |= dict.fromkeys(batch.clears, reason_of(e))
     return refused
@@ -271,7 +269,7 @@ def _log(client: MlflowClient, run: str, entries: Sequence[Metric | RunTag]) -> 
             tags=[entry for entry in entries if isinstance(entry, RunTag)],
         )
     except MlflowException as e:
-        if not _is_refusal(e):
+        if not is_refusal(e):
             raise
         if len(entries) == 1 or not _is_active(client, run):
             return {entry.key: reason_of(e) for entry in entries}
@@ -285,14 +283,9 @@ def _is_active(client: MlflowClient, run: str) -> bool:
     try:
         return bool(client.get_run(run).info.lifecycle_stage == "active")
     except MlflowException as e:
-        if not _is_refusal(e):
+        if not is_refusal(e):
             raise
         return False
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Return whether the store has answered, and would answer the same again."""
-    return isinstance(error, MlflowException) and error.error_code in REFUSED
 
 
 def _clear(client: MlflowClient, batch: Batch) -> None:

@@ -3,7 +3,8 @@
     SessionMetrics, stream counters, models -> collect_samples -> {(symbol, who, what): value}
 
 A value that is not known is missing, and no rule becomes true or untrue by it. So no rule of
-metrics changes its state while MLflow is away, and none at all once the session has ended.
+metrics changes its state while MLflow is away, and none at all once the session has ended. A mean
+of a few bars or trades is not known either: an accuracy of 1 after two bars is no news.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from typing import NamedTuple
 
 from trainers.config import SessionConfig
 from trainers.names import CHAMPION_ALIAS, SIMULATED, SOURCE, Tag, model_name
+from trainers.scoring.metrics import DIRECTION
 from trainers.tracking.model_reader import ModelRecord
 from ui.alerts.rules import CHAMPION, SESSION, STATE, STATUS, STREAM, Value
 from ui.live.header import OLD_SECONDS
 from ui.live.market import Counters
 from ui.mlflow.session_metrics import Event, SessionMetrics
 from ui.session_state import learner_state, session_state, stream_state
+from ui.views.metric_cards import FEW
 
 NO_CHAMPION = "none"
 
@@ -102,7 +105,15 @@ def _of_metrics(metrics: SessionMetrics) -> Iterator[tuple[Series, Value]]:
             if status := run.tags.get(Tag.STATUS):
                 yield Series(symbol, who, STATUS), status
             for name, value in run.metrics.items():
-                yield Series(symbol, who, name), value
+                if not _is_of_few(name, run.metrics):
+                    yield Series(symbol, who, name), value
+
+
+def _is_of_few(name: str, metrics: Mapping[str, float]) -> bool:
+    """Return whether a metric is a mean of fewer samples than say anything."""
+    window, _, score = name.removesuffix("_ci").rpartition("/")
+    counted_by = {**dict.fromkeys((*DIRECTION, "edge"), "scored"), "win_rate": "trades"}
+    return metrics.get(f"{window}/{counted_by.get(score)}", FEW) < FEW
 
 
 def _of_champions(

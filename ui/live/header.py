@@ -37,21 +37,35 @@ def _notices(metrics: SessionMetrics) -> list[str]:
     return notices
 
 
-def stream(counters: Counters | None, decimals: int = 2) -> Texts:
-    """Return the texts of the stream's card; prices have so many decimals."""
+def stream(counters: Counters | None, decimals: int = 2, *, proof: bool = True) -> Texts:
+    """Return the texts of the stream's card.
+
+    Args:
+        counters: the stream's; None before it has begun.
+        decimals: those of a price.
+        proof: whether the venue's ids show each lost trade, see ``streaming.venues.Terms``.
+    """
     if counters is None:
         keys = ("ticks", "bars", "rate", "lag", "gaps", "book", "imbalance")
         return {f"stream.{key}": WAITING for key in keys}
     rate, lag = counters.ticks_per_second, counters.lag_ms
-    gaps = f"{counters.gaps:,} not repaired" if counters.gaps else "0"
     return {
         "stream.ticks": f"{count(counters.ticks)} over {duration(counters.span_seconds)}",
         "stream.bars": count(counters.bars),
         "stream.rate": "no bar yet" if rate is None else f"{rate:.1f}",
         "stream.lag": "not measured yet" if lag is None else f"{lag:,.1f} ms",
         **_book(counters.book, decimals),
-        "stream.gaps": gaps + (f", {counters.repaired:,} ticks repaired" * bool(counters.repaired)),
+        "stream.gaps": _gaps(counters, proof),
     }
+
+
+def _gaps(counters: Counters, proof: bool) -> str:
+    known = [
+        f"{counters.gaps:,} not repaired" * bool(counters.gaps),
+        f"{counters.repaired:,} ticks repaired" * bool(counters.repaired),
+        "" if proof else "not provable here",
+    ]
+    return ", ".join(filter(None, known)) or "0"
 
 
 def _book(book: Book | None, decimals: int) -> Texts:

@@ -74,6 +74,9 @@ async def lines(publisher: MetricsPublisher, since: int | None) -> AsyncGenerato
             yield line
         async for line in _from(publisher, listener, since):
             yield line
+            # Only in between is it seen that whoever listened has gone, and do others have a turn:
+            # a long past was written into a closed connection, with a warning a line.
+            await asyncio.sleep(0)
     finally:
         publisher.unsubscribe(listener)
 

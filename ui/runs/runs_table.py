@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from trainers.names import Kind, Tag
@@ -49,7 +50,7 @@ def run_rows(sessions: Iterable[RunRecord], learners: Iterable[RunRecord]) -> Ro
             ended[run.run_id] = over
         kind: str = Kind.REPLAY if Tag.REPLAY_OF in run.tags else Kind.SESSION
         scores = ["", "", "", ""]
-        name = f"{run.params.get('source', '')} {_markets(run)}".strip()
+        name = f"{_source(run.params.get('source', ''))} {_markets(run)}".strip()
         rows[run.run_id] = _row(run, run.run_id, name, kind, scores, _session_note(run))
     for run in learners:
         scores = _scores(run)
@@ -60,6 +61,16 @@ def run_rows(sessions: Iterable[RunRecord], learners: Iterable[RunRecord]) -> Ro
             rows[run.run_id] = _row(run, session, name, kind, scores, _learner_note(run))
             rows[run.run_id]["status"] = ended.get(session, rows[run.run_id]["status"])
     return rows
+
+
+def _source(source: str) -> str:
+    """Return a session's source, of a tape's path its file alone.
+
+    >>> _source("tape:/somewhere/BTCUSDT.zip?unit=ms"), _source("sim:ar1")
+    ('tape BTCUSDT.zip', 'sim:ar1')
+    """
+    kind, _, path = source.partition(":")
+    return f"tape {PurePath(path.partition('?')[0]).name}" if kind == "tape" else source
 
 
 def _markets(run: RunRecord) -> str:

@@ -8,6 +8,8 @@
   const NAMES = { any: "any learner", stream: "stream", session: "session" };
   const utc = (seconds) => new Date(seconds * 1000).toISOString();
 
+  const isOver = () => document.querySelector('[data-k="over.title"]').textContent !== "";
+
   const chip = (text) => {
     const made = element("span", text, "chip");
     made.dataset.s = text;
@@ -90,7 +92,7 @@
       const item = element("li");
       item.dataset.rule = rule.id;
       const about = element("span", rule.whose, "about");
-      if (rule.phase === "waiting") about.textContent = "nothing to compare with yet";
+      if (rule.phase === "waiting") about.textContent = isOver() ? "not looked at: this session is over" : "nothing to compare with yet";
       else if (rule.since && rule.phase !== "quiet") {
         about.append(rule.whose ? " since " : "since ", time(rule.since, "clock"));
       }

@@ -110,7 +110,7 @@
       this.chart.show([
         { key: "accuracy", points: of("accuracy"), colour: 0 },
         { key: "win rate", points: of("winRate"), colour: 1 },
-        { key: "baseline", points: of("baseline"), colour: 2, style: L.LineStyle.Dashed },
+        { key: "baseline", points: of("baseline"), colour: 2, style: L.LineStyle.Dashed, width: 1 },
       ]);
     }
 

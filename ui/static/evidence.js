@@ -7,13 +7,15 @@
 
   const namesOf = (rows) => [...new Set([...rows.values()].map(({ name }) => name))];
 
+  const fixed = (digits) => (value) => value.toFixed(digits).replace(/^-(0\.0+)$/, "$1"); // no "-0.00"
+
   class EvidenceView {
     constructor(panel) {
       this.panel = panel;
       this.edges = new Map();
       this.bets = new Map();
-      this.edgeChart = new Tickloop.CycleChart("edges", (value) => value.toFixed(4));
-      this.betChart = new Tickloop.CycleChart("bets", (value) => value.toFixed(2).replace(/^-0\.00$/, "0.00"));
+      this.edgeChart = new Tickloop.CycleChart("edges", fixed(4));
+      this.betChart = new Tickloop.CycleChart("bets", fixed(2));
       this.cells = []; // ends of the keys of a row's texts
     }
 

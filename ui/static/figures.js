@@ -3,7 +3,7 @@
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const SVG = "http://www.w3.org/2000/svg";
-  const SIZE = { width: 320, height: 220, left: 34, bottom: 22, top: 8, right: 10 };
+  const SIZE = { width: 320, height: 220, left: 40, bottom: 22, top: 8, right: 20 };
 
   const shape = (tag, attributes, text) => {
     const made = document.createElementNS(SVG, tag);

@@ -21,7 +21,11 @@ STREAM = {
     "stream/ticks_per_second": Term("1/s", "Trades a second of market time since the last cycle."),
     "stream/span_seconds": Term("s", "Market time that the tick cache covers now."),
     "stream/lag_ms": Term("ms", "Time from a trade at the venue to here, by the venue's clock."),
-    "stream/gaps": Term("gaps", "Holes in the trade ids that the venue could not fill either."),
+    "stream/gaps": Term(
+        "gaps",
+        "Holes in the trade ids that the venue could not fill either. Where ids do not count the"
+        " trades (Bybit's), a loss while connected cannot be seen: not provable.",
+    ),
     "stream/missing": Term("trades", "Trades lost in those gaps."),
     "stream/repaired": Term("trades", "Trades missed by the stream and fetched by REST."),
     "stream/backfilled": Term("trades", "Trades from before the first streamed one."),

@@ -21,7 +21,8 @@ WORDS = {
     "alert": Term(
         "",
         "A rule about a metric, a state or an event. It fires once it was true for as long as it"
-        " says, and is over once it was untrue for as long, at least a minute.",
+        " says, and is over once it was untrue for as long, at least a minute. Means of fewer"
+        " than 30 bars or trades are not looked at.",
     ),
     "address": Term(
         "",
@@ -108,6 +109,12 @@ WORDS = {
         " come), stopped (by hand), ended (by itself) or failed.",
     ),
     "SMA": Term("quote currency", "Simple moving average: the mean of the last 20 or 50 closes."),
+    "tape": Term(
+        "",
+        "Recorded trades that are played as if they happened now: how much of them has been, at"
+        " how many times real speed, and how long the rest will take. A tape waits for its trainer,"
+        " so that no forecast is missed.",
+    ),
     "test-then-train": Term("", "Each forecast is scored before its bar is learned from."),
 }
 

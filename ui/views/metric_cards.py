@@ -84,9 +84,12 @@ WIN_RATE = Line(
     of="live/trades", samples="trades",
 )  # fmt: skip
 EDGE = Line(
-    "live/edge", "Edge over best baseline, nats", nats, UNSCORED, wide=True, also=share_of_coin
+    "live/edge", "Edge over best baseline, nats", nats, UNSCORED, wide=True, of="live/scored",
+    also=share_of_coin,
+)  # fmt: skip
+EDGE_BPS = Line(
+    "live/edge_bps", "P&L over best baseline", bp, NO_TRADES, wide=True, of="live/trades"
 )
-EDGE_BPS = Line("live/edge_bps", "P&L over best baseline", bp, UNSCORED, wide=True)
 SCORED = Line("live/scored", "Bars scored", count, UNSCORED)
 MONEY = (PNL, DRAWDOWN, MISSED)
 

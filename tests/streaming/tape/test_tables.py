@@ -341,7 +341,13 @@ def test_repeated_trades_are_said_too(tmp_path: Path) -> None:
 def test_a_tape_of_which_most_would_be_dropped_is_refused(tmp_path: Path) -> None:
     rows = [row(i, price=0 if i % 10 < 6 else 3000) for i in range(100)]
     line = refusal(file(tmp_path, csv(*rows)))
-    assert "row 2, column price: expected a price above 0, as 60 % of the rows" in line
+    assert "row 2, column price: expected a price above 0 and up to 1e+30, as 60 % of the" in line
+
+
+def test_sizes_whose_sign_means_something_are_refused(tmp_path: Path) -> None:
+    rows = [row(i, qty=-0.5 if i % 3 == 0 else 0.5) for i in range(30)]  # Bitfinex's: sold
+    line = refusal(file(tmp_path, csv(*rows)))
+    assert "row 2, column qty: expected a size above 0, as 33.3 % have a sign; got '-0.5'" in line
 
 
 @settings(deadline=None)  # it writes files

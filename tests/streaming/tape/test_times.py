@@ -71,6 +71,20 @@ def test_decimals_and_dates_are_exact(tmp_path: Path, text: str, ns: int) -> Non
 
 
 @pytest.mark.parametrize(
+    ("texts", "is_said"),
+    [
+        (["2023-11-14 22:13:20", "2023-11-14 22:13:21"], True),
+        (["2023-11-14 22:13:20Z", "2023-11-14 22:13:21"], True),
+        (["2023-11-14 22:13:20Z", "2023-11-14 23:13:21+01:00"], False),
+        ([START_MS, START_MS + 1000], False),
+    ],
+)
+def test_that_dates_name_no_zone_is_said(tmp_path: Path, texts: list, is_said: bool) -> None:
+    said = read(file(tmp_path, rows_at(*texts))).remarks
+    assert said == ("the times name no zone: they are taken as UTC",) * is_said
+
+
+@pytest.mark.parametrize(
     "text",
     ["11/14/2023 22:13", "2023-11-14", "2023-13-45 22:13:20", "2023-11-14 22:13:20 UTC", "now"],
 )

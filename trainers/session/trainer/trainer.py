@@ -12,6 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from streaming.console import say
 from streaming.events import Code, EventWriter, hindrance
+from streaming.market_clock import played_of
 from streaming.symbols import file_name
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted
@@ -217,7 +218,8 @@ class Trainer:
         ticks, bars = int(done.stream["stream/ticks"]), market.trainer.next_bar
         seconds = sum(runner.seconds for runner in market.trainer.roster.everyone)
         self._say(Code.CYCLE, f"{whose}{done.text}")
-        say(f"{whose}{done.text}  |  {ticks:,} ticks, {bars:,} bars, trained {seconds:.1f} s")
+        tape = f", tape {100 * played:.0f} %" if (played := played_of(self.session)) else ""
+        say(f"{whose}{done.text}  |  {ticks:,} ticks, {bars:,} bars, trained {seconds:.1f} s{tape}")
 
     def _is_over(self) -> bool:
         """Return whether this trainer is done; the one with the session's run ends last."""
