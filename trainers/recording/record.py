@@ -186,6 +186,10 @@ def read_rows(folder: Path, symbol: str, entries: list[Entry], stream: str) -> N
     kind, ring = KINDS[stream]
     hashes = {entry["name"]: entry["sha256"] for entry in entries if entry["do"] == "segment"}
     tape = segments(folder / TAPE, symbol, kind)
+    # A process that was replaced may have left a segment that no log names; the next one has its
+    # rows in segments of its own.
+    named = max((one.stop for one in tape if one.path.name in hashes), default=0)
+    tape = [one for one in tape if one.path.name in hashes or one.first >= named]
     _check_all_there(folder / TAPE, symbol, hashes)
     rows, stop = [np.zeros(0, kind.row)], 0
     for segment in tape:
