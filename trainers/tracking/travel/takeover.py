@@ -39,6 +39,7 @@ from trainers.tracking.travel.epochs import Epochs
 from trainers.tracking.travel.objects import Objects
 from trainers.tracking.travel.travelled import Travelled, prefix_of, travelled
 
+MAKERS = {TICKS: write_tick_cache, QUOTES: write_quote_ring, BARS: write_bar_ring}
 KINDS = {TICKS: Kind.TICKS, QUOTES: Kind.QUOTES}
 
 
@@ -74,11 +75,12 @@ def take_over(
         if data := found.read(objects, name):
             (folder / name).write_bytes(data)
             sizes[name] = len(data)
-    whole = _whole_files(objects, found)
+    whole = whole_files(objects, found)
     for name, data in whole.items():
         if not name.endswith(STATS):
             write_whole(folder / name, data)
-    sizes |= _Rings(objects, found, folder, config, whole).rebuild()
+    stats = whole.get(f"{file_name(market)}{STATS}", b"")
+    sizes |= Rings(objects, found, folder, config).rebuild(stats)
     base = Base(found.newest, sizes)
     prefix = prefix_of(market, epoch)
     for name, data in whole.items():
@@ -87,7 +89,7 @@ def take_over(
     return epoch, base
 
 
-def _whole_files(objects: Objects, found: Travelled) -> dict[str, bytes]:
+def whole_files(objects: Objects, found: Travelled) -> dict[str, bytes]:
     """Return the files that are replaced whole, by name: the newest epoch has all of them."""
     if not found.newest:
         return {}
@@ -97,35 +99,46 @@ def _whole_files(objects: Objects, found: Travelled) -> dict[str, bytes]:
     return {name: bytes_ for name, bytes_ in data.items() if bytes_ is not None}
 
 
-class _Rings:
-    """Rebuilds a market's rings from the tape and from the rows that are not on it yet."""
+def capacities(config: StreamConfig) -> dict[str, int]:
+    """Return how many rows each ring of a market has."""
+    return {TICKS: config.tick_cache, QUOTES: quotes_kept(config), BARS: config.bar_ring}
+
+
+class Rings:
+    """Rebuilds a market's rings from the tape and from the rows that are not on it yet.
+
+    Args:
+        objects: the objects of the session's run.
+        found: what the store has of the market.
+        folder: the session's folder on this machine, with the market's log.
+        config: gives the sizes of the rings.
+    """
 
     def __init__(
-        self,
-        objects: Objects,
-        found: Travelled,
-        folder: Path,
-        config: StreamConfig,
-        whole: dict[str, bytes],
+        self, objects: Objects, found: Travelled, folder: Path, config: StreamConfig
     ) -> None:
         self._objects, self._found, self._folder = objects, found, folder
-        self._config, self._whole = config, whole
+        self._config = config
 
-    def rebuild(self) -> dict[str, int]:
-        """Make the rings; return the bytes of rows that each has had since its first row."""
-        market, config, folder = self._found.market, self._config, self._folder
-        sizes = {}
-        for kind, made, capacity in (
-            (TICKS, write_tick_cache, config.tick_cache),
-            (QUOTES, write_quote_ring, quotes_kept(config)),
-            (BARS, write_bar_ring, config.bar_ring),
-        ):
+    def rebuild(self, stats: bytes = b"") -> dict[str, int]:
+        """Make the rings that have rows; return the bytes that each has had since its first row.
+
+        Args:
+            stats: the stream's counters.
+
+        Raises:
+            RecordError: if the store lacks rows.
+        """
+        market, folder, sizes = self._found.market, self._folder, {}
+        for kind, capacity in capacities(self._config).items():
             first, rows = self._rows(kind, capacity)
             if not len(rows):
                 continue
-            stats = self._whole.get(f"{file_name(market)}{STATS}", b"") if kind == TICKS else b""
-            with contextlib.closing(made(folder, market, capacity)) as ring:
-                _fill(ring, first, rows, stats)
+            with contextlib.closing(MAKERS[kind](folder, market, capacity)) as ring:
+                ring.begin_at(first)
+                ring.append(rows)
+                if kind == TICKS:
+                    set_stats(ring, stats)
             sizes[f"{file_name(market)}{kind}"] = (first + len(rows)) * ROWS[kind].itemsize
         return sizes
 
@@ -175,9 +188,9 @@ class _Rings:
         return read_segment(segment.path, kind)
 
 
-def _fill(ring: RingWriter, first: int, rows: NDArray[np.void], stats: bytes) -> None:
-    ring.begin_at(first)
-    ring.append(rows)
-    for counted in np.frombuffer(stats, ring.stats.dtype):
+def set_stats(ring: RingWriter, stats: bytes) -> None:
+    """Set the counters in a ring's header; none if ``stats`` is not of this version."""
+    if len(stats) == ring.stats.dtype.itemsize:
+        counted = np.frombuffer(stats, ring.stats.dtype)[0]
         for name in ring.stats.dtype.names or ():
             ring.stats[name] = counted[name]
