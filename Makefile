@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: main test check bench cloud clean
+.PHONY: main test check bench cloud fleet clean
 
 main: .venv/main
 	@exec $(BIN)/python -m trainers.session $(ARGS)
@@ -25,6 +25,10 @@ bench: .venv/dev
 cloud: .venv/cloud
 	@exec $(BIN)/python -m trainers.tracking.trial $(ARGS)
 
+# The main job on Ray, on this machine or on a cluster: make fleet ARGS="--address HOST:PORT".
+fleet: .venv/fleet
+	@exec $(BIN)/python -m trainers.session.fleet $(ARGS)
+
 # Each stamp stands for an environment with what its list names.
 .venv/main: requirements.txt
 	@echo "Making the environment in .venv (a few minutes, once) ..."
@@ -32,13 +36,11 @@ cloud: .venv/cloud
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/cloud: .venv/main requirements-cloud.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-cloud.txt
+.venv/%: requirements-%.txt .venv/main
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-.venv/dev: .venv/main requirements-dev.txt requirements-cloud.txt requirements-export.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@touch $@
+.venv/dev: $(wildcard requirements*.txt)
 
 clean:
 	rm -rf .venv .bench build

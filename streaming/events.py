@@ -48,6 +48,7 @@ class Code(enum.StrEnum):
     STORE_AWAY = "store_away"
     STORE_BACK = "store_back"
     RESUMED = "resumed"
+    FLEET = "fleet"  # where a shard of a fleet runs now
 
     # Training.
     CYCLE = "cycle"  # a training cycle has ended

@@ -1,6 +1,6 @@
 """The feed: the only reader of venues' streams, and the only writer of ticks and bars.
 
-python -m streaming.feed SESSION_FOLDER
+python -m streaming.feed SESSION_FOLDER [--markets SYMBOL,...]
 
 For each venue:
 Connection -> Batcher -> decoder -> Ingest (one for each market) -> rings, tape
@@ -11,10 +11,11 @@ RestClient asks for the history, for the venue's clock (ClockReader) and about a
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
+import dataclasses
 import logging
-import sys
 from pathlib import Path
 
 from streaming.backoff import ConnectBudget
@@ -239,9 +240,15 @@ async def follow(config: StreamConfig, session: Path) -> None:
         reports.close()
 
 
-async def stream(session: Path) -> None:
-    """Run the feed of ``session`` until SIGTERM or SIGINT."""
+async def stream(session: Path, markets: str) -> None:
+    """Run the feed of ``session`` until SIGTERM or SIGINT.
+
+    Args:
+        session: the session's folder.
+        markets: those of its markets to follow, as its setting names them; all if it is empty.
+    """
     config = StreamConfig.load(session / "config.json")
+    config = dataclasses.replace(config, symbols=markets or config.symbols)
     task = asyncio.create_task(follow(config, session))
     loop = asyncio.get_running_loop()
     for number in end_signals():
@@ -255,7 +262,11 @@ def main() -> None:
     """Run as a process of a session."""
     logging.basicConfig(level=logging.WARNING, format="feed: %(message)s")
     end_with_parent()
-    asyncio.run(stream(Path(sys.argv[1])))
+    parser = argparse.ArgumentParser(prog="python -m streaming.feed", allow_abbrev=False)
+    parser.add_argument("session", type=Path, help="the session's folder")
+    parser.add_argument("--markets", default="", help="its markets to follow, all by default")
+    given = parser.parse_args()
+    asyncio.run(stream(given.session, given.markets))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,11 @@ QUOTES_PER_TICK = 3
 LEAST_QUOTES = 100
 
 
+def quotes_kept(config: StreamConfig) -> int:
+    """Return how many rows a quote ring has."""
+    return max(LEAST_QUOTES, config.tick_cache // QUOTES_PER_TICK)
+
+
 class Ingest:
     """Owner of one symbol's rings; goes on where a killed process left them.
 
@@ -63,8 +68,7 @@ class Ingest:
     ) -> None:
         self.symbol = symbol
         self.ticks = write_tick_cache(session, symbol, config.tick_cache)
-        n_quotes = max(LEAST_QUOTES, config.tick_cache // QUOTES_PER_TICK)
-        quotes = write_quote_ring(session, symbol, n_quotes)
+        quotes = write_quote_ring(session, symbol, quotes_kept(config))
         self.bars = write_bar_ring(session, symbol, config.bar_ring)
         self.stats = self.ticks.stats
         tape = session / "tape" if config.segment_seconds > 0 else None

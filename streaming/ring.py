@@ -183,6 +183,14 @@ class RingWriter(Ring):
         self._header["committed"] = stop
         return first
 
+    def begin_at(self, seq: int) -> None:
+        """Have the first row of an empty ring be row ``seq``: those before it were elsewhere.
+
+        The next rows must fill the ring, or go back to row 0: what was never written is not known
+        from what was.
+        """
+        self._header["reserved"] = self._header["committed"] = seq
+
     def take_back(self, seq: int) -> None:
         """Forget the rows from ``seq`` on, which no reader must have used yet."""
         self._header["committed"] = min(seq, self.committed)

@@ -76,15 +76,16 @@ def _column(values: NDArray[Any]) -> pa.Array:
 
 def segments(folder: Path, symbol: str, kind: Kind = Kind.TICKS) -> list[Segment]:
     """Return a symbol's segments of one kind, oldest first; none if there is no such folder."""
-    wanted = (file_name(symbol), kind)
-    found = []
-    for path in folder.glob("*.parquet"):
-        if (match := NAME.fullmatch(path.name)) and (
-            match["symbol"],
-            match["kind"] or "",
-        ) == wanted:
-            found.append(Segment(int(match["first"]), int(match["stop"]), path))
-    return sorted(found)
+    found = (segment_of(path, symbol, kind) for path in folder.glob("*.parquet"))
+    return sorted(segment for segment in found if segment)
+
+
+def segment_of(path: Path, symbol: str, kind: Kind) -> Segment | None:
+    """Return the segment that a file's name says; None if it is not one of the symbol and kind."""
+    match = NAME.fullmatch(path.name)
+    if match is None or (match["symbol"], match["kind"] or "") != (file_name(symbol), kind):
+        return None
+    return Segment(int(match["first"]), int(match["stop"]), path)
 
 
 def segment_symbol(path: Path) -> str:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
@@ -32,6 +33,8 @@ from trainers.tracking.stores.artifacts import (
     given_root,
 )
 from trainers.tracking.stores.errors import StoreError
+from trainers.tracking.travel.epochs import Epochs, ReplacedError
+from trainers.tracking.travel.objects import objects_at
 from trainers.tracking.trial.store import KEY, PASSWORD, SECRET, TrialStore
 
 
@@ -97,6 +100,37 @@ def test_four_processes_at_once_make_one_whole_store_elsewhere(elsewhere, tmp_pa
     found = {e.name: e.artifact_location for e in client.search_experiments()}
     assert found == {"Default": "s3://tickloop/0", EXPERIMENT: "s3://tickloop/tickloop"}
     assert not list(tmp_path.iterdir())
+
+
+def test_four_that_take_a_market_at_once_in_postgresql_get_an_epoch_each_or_lose(elsewhere):
+    uri, outcomes = os.environ["MLFLOW_TRACKING_URI"], []
+
+    def take(name):
+        try:
+            outcomes.append(Epochs(uri, "run").take("BTCUSDT", name))
+        except ReplacedError:
+            outcomes.append(None)
+
+    Epochs(uri, "run").prepare()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(take, "abcd"))
+    won = [epoch for epoch in outcomes if epoch]
+    assert len(outcomes) == 4
+    assert sorted(won) == list(range(1, len(won) + 1))
+    assert Epochs(uri, "run").now() == {"BTCUSDT": len(won)}
+
+
+def test_objects_of_s3_are_replaced_listed_and_deleted(elsewhere):
+    objects = objects_at("s3://tickloop/objects")
+    for data in (b"one", b"and two"):
+        objects.put("record/a.part-0", data)
+    objects.put("record/deep/b", b"")
+    assert objects.get("record/a.part-0") == b"and two"
+    assert objects.get("record/none") is None
+    assert objects.sizes("record") == {"a.part-0": 7, "deep/b": 0}
+    objects.delete("record/a.part-0")
+    objects.delete("record/none")
+    assert objects.sizes("record") == {"deep/b": 0}
 
 
 def test_artifacts_stay_where_they_were_begun(elsewhere, tmp_path, monkeypatch):

@@ -62,7 +62,7 @@ class Session:
             ticks["id"] = 2 * self.seconds + np.arange(2) + 1
             ticks["ts_event"] = START + self.seconds * NS_PER_S + np.arange(2) * NS_PER_S // 2
             ticks["ts_init"] = time.time_ns()
-            ticks["price"], ticks["size"], ticks["side"] = 100 + rng.random(2), 1.0, 1
+            ticks["price"], ticks["size"], ticks["side"] = 100 + rng.random(2), 1.0, (1, -1)
             ingest.push(ticks)
         self.seconds += 1
 

@@ -221,6 +221,10 @@ def row_parts(
     """
     kind, ring = KINDS[stream]
     tape = segments(folder / TAPE, symbol, kind)
+    # A process that was replaced may have left a segment that no log names; the next one has its
+    # rows in segments of its own.
+    named = max((one.stop for one in tape if one.path.name in hashes), default=0)
+    tape = [one for one in tape if one.path.name in hashes or one.first >= named]
     stop = tape[0].first if tape else 0
     for segment in tape:
         if segment.first != stop:

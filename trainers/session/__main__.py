@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,13 +29,15 @@ from trainers.replay.runs import not_replayed_yet
 from trainers.session.access import LOOPBACK, Passwords
 from trainers.session.addresses import Announcer, addresses_of
 from trainers.session.end import finish, register_afterwards, tell_the_end
-from trainers.session.processes.children import children_of
-from trainers.session.processes.supervisor import Supervisor
+from trainers.session.processes.children import children_of, workers_here
+from trainers.session.processes.supervisor import Child, Supervisor
 from trainers.session.start import before_the_start, begin
 from trainers.states import State
 from trainers.tracking.reader import SessionReader
 from trainers.tracking.store import STORE_ERRORS
 from trainers.tracking.summary import resume_command
+
+Workers = Callable[[Path], list[Child]]
 
 
 def take_passwords(environ: MutableMapping[str, str]) -> Passwords:
@@ -56,8 +58,14 @@ def with_exchange(config: SessionConfig) -> SessionConfig:
     return dataclasses.replace(config, venue_ws=f"ws://{host}", venue_rest=f"http://{host}")
 
 
-def run(config: SessionConfig, root: Path) -> int:
+def run(config: SessionConfig, root: Path, workers: Workers = workers_here) -> int:
     """Run a session in the project at ``root`` until it ends; return the exit code.
+
+    Args:
+        config: the session's settings.
+        root: the project's folder.
+        workers: returns the processes that follow the markets and train them, given the session's
+            folder.
 
     Raises:
         TickloopError: if a setting, a port, a folder or the store is unusable.
@@ -67,13 +75,18 @@ def run(config: SessionConfig, root: Path) -> int:
     try:
         with before_the_start():
             client, run_id, config = begin(config, root, passwords)
-        return _run(client, run_id, config, root, passwords)
+        return _run(client, run_id, config, root, passwords, workers)
     except KeyboardInterrupt:
         return 0
 
 
 def _run(
-    client: MlflowClient, run_id: str, config: SessionConfig, root: Path, passwords: Passwords
+    client: MlflowClient,
+    run_id: str,
+    config: SessionConfig,
+    root: Path,
+    passwords: Passwords,
+    workers: Workers,
 ) -> int:
     """Run the processes of a session that has its run; end the run, however they end."""
     session, code = session_folder(root, run_id), 1
@@ -83,7 +96,9 @@ def _run(
             resolved = with_exchange(config)
             resolved.save(session / CONFIG)
             to_replay = not_replayed_yet(client, root) if config.parity else []
-            children = children_of(resolved, session, client.tracking_uri, passwords, to_replay)
+            children = children_of(
+                resolved, session, client.tracking_uri, passwords, to_replay, workers
+            )
             supervisor = Supervisor(session, children)
             experiment = client.get_experiment_by_name(EXPERIMENT)
             assert experiment is not None

@@ -14,6 +14,7 @@ import yaml
 from trainers.config import PageConfig, SessionConfig
 from trainers.config.backtest import BacktestConfig
 from trainers.config.export import ExportConfig
+from trainers.config.fleet import FleetConfig
 from trainers.promotion.__main__ import PromoteConfig
 
 # The parameters of the entry points ``page`` and ``record``.
@@ -36,6 +37,10 @@ def project() -> dict[str, Any]:
             "backtest": _entry(
                 "python -m trainers.research.backtest",
                 {name: flag["default"] for name, flag in BacktestConfig.flags().items()},
+            ),
+            "fleet": _entry(
+                "python -m trainers.session.fleet",
+                {name: flag["default"] for name, flag in FleetConfig.flags().items()},
             ),
             "promote": _entry(
                 "python -m trainers.promotion",

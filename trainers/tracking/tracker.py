@@ -92,6 +92,8 @@ class Tracker:
     Args:
         client: the MLflow store's client.
         tell: reports an event, given its code and a text; called by the tracker's thread.
+        first: called in the thread each time before something is written to the store; what it
+            raises keeps that from being written.
 
     Attributes:
         client: the MLflow store's client.
@@ -103,8 +105,9 @@ class Tracker:
         self,
         client: MlflowClient,
         tell: Callable[[Code, str], object] = lambda _, text: log.warning("%s", text),
+        first: Callable[[], object] | None = None,
     ) -> None:
-        self.client = client
+        self.client, self._first = client, first
         self.write_seconds = 0.0
         self.refused: set[tuple[str, str]] = set()
         self._tell = tell
@@ -168,6 +171,8 @@ class Tracker:
                 self._closed.wait(GATHER_SECONDS)
             self._wake.clear()
             try:
+                if self._first is not None:
+                    self._first()
                 self._deliver()
                 self._do_tasks()
                 if time.monotonic() - looked >= POLL_SECONDS and not self._closing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from trainers.config import SessionConfig
@@ -14,12 +14,27 @@ from trainers.session.processes.supervisor import Child
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
+def workers_here(session: Path, markets: Sequence[str] = ()) -> list[Child]:
+    """Return the processes that follow markets and train them on this machine.
+
+    Args:
+        session: the session's folder.
+        markets: the markets, for one trainer; none for all of the session's, as its settings say.
+    """
+    flags = [str(session), *(["--markets", ",".join(markets)] if markets else [])]
+    return [
+        Child("feed", ["-m", "streaming.feed", *flags]),
+        Child("trainer", ["-m", "trainers.session.processes.launcher", *flags], env=ONE_THREAD),
+    ]
+
+
 def children_of(
     config: SessionConfig,
     session: Path,
     uri: str,
     passwords: Passwords,
     to_replay: Sequence[str] = (),
+    workers: Callable[[Path], list[Child]] = workers_here,
 ) -> list[Child]:
     """Return the processes that the settings require, in the order in which to start them.
 
@@ -29,14 +44,12 @@ def children_of(
         uri: the URI of the MLflow store.
         passwords: the passwords of the page.
         to_replay: run ids of earlier sessions that have not been replayed yet.
+        workers: returns the processes that follow the markets and train them, given the session's
+            folder; the last one is named ``trainer``.
     """
-    folder = str(session)
-    children = [
-        Child("feed", ["-m", "streaming.feed", folder]),
-        Child("trainer", ["-m", "trainers.session.processes.launcher", folder], env=ONE_THREAD),
-    ]
+    children = workers(session)
     if config.plays_locally:
-        children.insert(0, Child("exchange", ["-m", "streaming.exchange", folder]))
+        children.insert(0, Child("exchange", ["-m", "streaming.exchange", str(session)]))
     if config.page_port:
         arguments = {
             "session": session.name,

@@ -1,6 +1,6 @@
 """Starts the session's trainers as forks of a process that has imported everything already.
 
-    python -m trainers.session.processes.launcher SESSION_FOLDER
+    python -m trainers.session.processes.launcher SESSION_FOLDER [--markets SYMBOL,...]
 
     session ── launcher: imports torch, Lightning, MLflow ─┬─ trainer ── trainer, again
                                                            └─ trainer of other markets
@@ -12,6 +12,7 @@ thread and keeps no file or socket open, so that a fork of it is as good as a ne
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import gc
 import importlib
@@ -200,10 +201,15 @@ def main() -> int:
         importlib.import_module(module)
     importlib.import_module("trainers.learners.determinism").deterministic()
     gc.freeze()  # what was imported stays one copy for all forks
-    session = Path(sys.argv[1])
-    config = SessionConfig.load(session / CONFIG)
+    parser = argparse.ArgumentParser(prog="launcher", allow_abbrev=False)
+    parser.add_argument("session", type=Path, help="the session's folder")
+    parser.add_argument("--markets", default="", help="the markets of one trainer, if not all")
+    given = parser.parse_args()
+    config = SessionConfig.load(given.session / CONFIG)
     shares = shares_of(config.symbol_list, config.shards)
-    return Launcher(session, shares, _become_trainer).run()
+    if given.markets:
+        shares = [given.markets.split(",")]
+    return Launcher(given.session, shares, _become_trainer).run()
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from trainers.states import State
 from trainers.tracking.runs.run_ids import RunIds
 from trainers.tracking.store import tracking_uri
 from trainers.tracking.tracker import Tracker
+from trainers.tracking.travel.guard import guard_of
 from trainers.tracking.uploads import Uploads
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,10 @@ class Trainer:
         self._events = EventWriter(session, writer)
         # Events of the tracker's thread, which this thread reports.
         self._noted: queue.SimpleQueue[tuple[Code, str]] = queue.SimpleQueue()
-        self.tracker = Tracker(self.client, lambda *told: self._noted.put(told))
+        guard = guard_of(self.client, session, markets, every[0])
+        self.tracker = Tracker(
+            self.client, lambda *told: self._noted.put(told), guard.go_or_end if guard else None
+        )
         self.versions = Versions(self.client, session / MODELS, self.config.source)
         self._promotion = PromotionController(
             session,

@@ -1,0 +1,142 @@
+"""A market's record travels to the store as it grows; another machine goes on from there."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from streaming.cache import bar_ring, quote_ring, tick_cache
+from tests.trainers.test_shards import MARKETS, Session, record, settings
+from trainers.recording.decision_log import read_decisions
+from trainers.recording.files import DECISIONS, FORECASTS, OUTCOMES, TAPE, of_market
+from trainers.recording.ledger import read_ledger
+from trainers.recording.travel.market_files import growing_files
+from trainers.session.processes.shards import shares_of
+from trainers.tracking.travel.courier import Courier
+from trainers.tracking.travel.epochs import Epochs, ReplacedError
+from trainers.tracking.travel.objects import FolderObjects
+from trainers.tracking.travel.takeover import take_over
+from trainers.tracking.travel.travelled import prefix_of, travelled
+
+MARKET = MARKETS[0]
+RINGS = (tick_cache, quote_ring, bar_ring)
+
+
+class Fleet:
+    """A store in a folder, and machines that take one market over, one after the other."""
+
+    def __init__(self, folder):
+        self.folder, self.store = folder, FolderObjects(folder / "store")
+        self.epochs = Epochs(f"sqlite:///{folder}/store.db", "session")
+        self.config = settings(symbols=MARKET, tick_cache=180, bar_ring=600, learners="cnn")
+
+    def take_over(self, machine):
+        home = self.folder / machine
+        home.mkdir()
+        epoch, base = take_over(
+            self.epochs, self.store, MARKET, home, self.config, machine, first=True
+        )
+        session = Session(home, self.config, [[MARKET]])
+        prefix = prefix_of(MARKET, epoch)
+        return session, Courier(self.store, prefix, base, home, MARKET, first=True)
+
+
+def run(session, courier, seconds, every=7):
+    for second in range(seconds):
+        session.run(1)
+        if second % every == 0:
+            courier.go()
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    """Two machines: the first has had the market for 100 s, and the second for 60 s after it."""
+    fleet = Fleet(tmp_path_factory.mktemp("fleet"))
+    first, courier = fleet.take_over("first")
+    run(first, courier, 100)
+    with contextlib.closing(first):
+        tape = first.ingests[MARKET]
+        tape.write_tape()
+        for number, part in enumerate(sorted((fleet.folder / "first" / TAPE).glob("*.parquet"))):
+            fleet.store.put(f"record/{TAPE}/{part.name}", part.read_bytes())
+            first.shards[0].markets[MARKET].log.write("segment", name=part.name, sha256=str(number))
+        first.run(5)
+        courier.go()
+        fleet.at_takeover = {
+            name: (fleet.folder / "first" / name).read_bytes()
+            for name in growing_files(MARKET, first=False)
+        }
+        fleet.rows_at_takeover = [opened(fleet.folder / "first", MARKET).read() for opened in RINGS]
+        first.run(3)  # which have not travelled
+        second, after = fleet.take_over("second")
+        fleet.taken = {
+            name: (fleet.folder / "second" / name).read_bytes() for name in fleet.at_takeover
+        }
+        fleet.rows_taken = [opened(fleet.folder / "second", MARKET).read() for opened in RINGS]
+        first.run(4)
+        courier.go()  # a holder that does not know yet that it was replaced
+    with contextlib.closing(second):
+        second.seconds = 105  # the venue fills in the rest
+        second.run(60)
+        after.go()
+    return fleet
+
+
+def test_files_are_rebuilt_byte_for_byte(fleet):
+    began = fleet.taken[f"{MARKET}{DECISIONS}"].removeprefix(
+        fleet.at_takeover[f"{MARKET}{DECISIONS}"]
+    )
+    assert began.count(b"\n") == 1
+    assert b'"began"' in began  # the second machine has taken the market up already
+    for kind in (OUTCOMES, FORECASTS):
+        assert fleet.taken[f"{MARKET}{kind}"] == fleet.at_takeover[f"{MARKET}{kind}"]
+
+
+def test_rings_are_rebuilt_row_for_row_from_the_tape_and_from_what_is_not_on_it(fleet):
+    for before, after in zip(fleet.rows_at_takeover, fleet.rows_taken, strict=True):
+        assert after.first == before.first
+        assert len(after.rows) == len(before.rows)
+        for name in before.rows.dtype.names:
+            assert after.rows[name].tobytes() == before.rows[name].tobytes()
+    assert fleet.rows_taken[0].first > 0  # of a cache that has turned over
+
+
+def test_the_market_learns_on_as_if_it_had_never_moved(fleet, tmp_path):
+    with contextlib.closing(Session(tmp_path, fleet.config, shares_of([MARKET], 1))) as never:
+        never.run(165)
+    assert record(fleet.folder / "second", MARKET) == record(tmp_path, MARKET)
+    assert len(read_ledger(fleet.folder / "second", MARKET).outcomes) > 100
+
+
+def test_rows_of_a_holder_that_was_replaced_are_in_nobodys_record(fleet, tmp_path):
+    found = travelled(fleet.store, MARKET)
+    for kind in (OUTCOMES, FORECASTS, DECISIONS):
+        name = f"{MARKET}{kind}"
+        assert found.read(fleet.store, name) == (fleet.folder / "second" / name).read_bytes()
+    log = read_decisions(of_market(fleet.folder / "second", MARKET, DECISIONS))
+    assert sum(entry["do"] == "began" for entry in log) == 2
+    assert found.newest == 2
+
+
+def test_a_holder_that_was_replaced_finds_out(fleet):
+    fleet.epochs.check({MARKET: 2})
+    with pytest.raises(ReplacedError, match="epoch 1, the store has 2"):
+        fleet.epochs.check({MARKET: 1})
+
+
+def test_rows_that_are_on_tape_are_deleted_from_the_store(tmp_path):
+    fleet = Fleet(tmp_path)
+    session, courier = fleet.take_over("first")
+    with contextlib.closing(session):
+        for _ in range(9):
+            for _ in range(100):
+                session.push()
+            courier.go()
+            session.ingests[MARKET].write_tape()
+            newest = max((tmp_path / "first" / TAPE).glob("*.parquet"))
+            session.shards[0].markets[MARKET].log.write("segment", name=newest.name, sha256="")
+        courier.go()
+        spans = travelled(fleet.store, MARKET).parts[f"{MARKET}.ticks"][1]
+    assert len(spans) == 1
+    assert spans[0].start > 0

@@ -1,0 +1,94 @@
+"""The actor of a shard: keeps one shard's process alive on whatever node Ray has put it.
+
+An actor is named and detached: it outlives the head, and whoever comes next finds it by its name.
+Where it is lost, Ray makes it again elsewhere, which calls the constructor; the shard's process
+then takes the markets over from the store. It imports nothing heavy: Ray's own threads forbid a fork.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from streaming.process import PARENT
+
+FOLDER = Path("mlruns") / "fleet"  # of the project's folder on each node
+AGAIN_SECONDS = 1.0
+FINAL = (0, 2)  # exit codes after which another start would be of no use
+
+
+class Look(NamedTuple):
+    """What an actor says of itself.
+
+    Attributes:
+        node: the id of its Ray node.
+        host: that node's address.
+        pid: the process id of its shard.
+        code: the exit code of a shard that will not be started again; None while it runs.
+        started: when the actor was made, s since the Unix epoch.
+    """
+
+    node: str
+    host: str
+    pid: int
+    code: int | None
+    started: float
+
+
+class ShardActor:
+    """Runs a shard's process, and starts it again if it fails.
+
+    Args:
+        run: the session's run id.
+        markets: the shard's markets.
+        root: the project's folder, the same on each node.
+        name: the actor's name.
+    """
+
+    def __init__(self, run: str, markets: Sequence[str], root: str, name: str) -> None:
+        import ray  # noqa: PLC0415  (of the extra `fleet`)
+
+        context = ray.get_runtime_context()
+        self._node = context.get_node_id()
+        self._host: str = ray._private.services.get_node_ip_address()
+        self._argv = [sys.executable, "-m", "trainers.session.fleet.shard", run,
+                      "--markets", ",".join(markets),
+                      "--holder", f"{name} on {self._node[:8]}"]  # fmt: skip
+        self._root, self._started = Path(root), time.time()
+        self._stopping = threading.Event()
+        self._code: int | None = None
+        self._process = self._start()
+        threading.Thread(target=self._keep, daemon=True).start()
+
+    def look(self) -> tuple[object, ...]:
+        """Return a ``Look``, as a plain tuple."""
+        return Look(self._node, self._host, self._process.pid, self._code, self._started)
+
+    def stop(self) -> None:
+        """End the shard soon, with its record in the store; ``look`` then tells the exit code."""
+        self._stopping.set()
+        self._process.send_signal(signal.SIGTERM)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        (self._root / FOLDER).mkdir(parents=True, exist_ok=True)
+        home = tempfile.mkdtemp(dir=self._root / FOLDER, prefix="shard-")
+        return subprocess.Popen(
+            [*self._argv, "--home", home],
+            cwd=self._root,
+            env={**os.environ, PARENT: str(os.getpid())},
+            start_new_session=True,
+        )
+
+    def _keep(self) -> None:
+        while (code := self._process.wait()) not in FINAL and not self._stopping.is_set():
+            time.sleep(AGAIN_SECONDS)
+            self._process = self._start()
+        self._code = code

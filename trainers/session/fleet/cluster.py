@@ -1,0 +1,115 @@
+"""Ray on this machine, for a fleet without an address: one node that outlives a killed head.
+
+    FOLDER/ray.json    its address and process, for the next head
+    FOLDER/ray.token   without which nobody may give it work; readable by its owner only
+
+Everything listens on loopback, nothing is reported to anybody, there is no dashboard.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from streaming.errors import TickloopError
+from streaming.process import identity
+
+LOOPBACK = "127.0.0.1"
+NOTE, TOKEN, LOG = "ray.json", "ray.token", "ray.log"
+STORE_BYTES = 75 << 20  # the least that Ray takes; nothing of ours is in its object store
+START_SECONDS, STOP_SECONDS = 120.0, 30.0
+CPUS = 64  # shards are placed by their number, not by cores
+
+# Before Ray is imported: by default it listens on all interfaces, and reports its use.
+ENVIRONMENT = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0",
+               "RAY_AUTH_MODE": "token"}  # fmt: skip
+# A lost node is found after 1.5 to 2 s; by default it is 15.
+HEALTH = {"health_check_period_ms": 500, "health_check_timeout_ms": 500,
+          "health_check_failure_threshold": 3, "health_check_initial_delay_ms": 1000}  # fmt: skip
+
+
+class RayError(TickloopError):
+    """Ray does not start, or does not answer: the text names its log."""
+
+
+class LocalRay:
+    """The node of a session on this machine.
+
+    Args:
+        session: the session's folder.
+    """
+
+    def __init__(self, session: Path) -> None:
+        self._session, self._note = session, session / NOTE
+
+    def address(self) -> str:
+        """Return its address; start it unless an earlier head has.
+
+        Raises:
+            RayError: if it does not start.
+        """
+        os.environ.update(ENVIRONMENT, RAY_AUTH_TOKEN_PATH=str(self._session / TOKEN))
+        known = json.loads(self._note.read_text()) if self._note.exists() else {}
+        if known and identity(known["pid"]) == known["identity"]:
+            return str(known["address"])
+        return self._start()
+
+    def stop(self) -> None:
+        """End it, with all that it has started."""
+        if not self._note.exists():
+            return
+        known = json.loads(self._note.read_text())
+        if identity(known["pid"]) == known["identity"]:
+            top = psutil.Process(known["pid"])
+            every = [*top.children(recursive=True), top]
+            top.send_signal(signal.SIGTERM)
+            for left in psutil.wait_procs(every, STOP_SECONDS)[1]:
+                left.kill()
+        self._note.unlink()
+
+    def _start(self) -> str:
+        token = self._session / TOKEN
+        token.touch(0o600)
+        token.write_text(secrets.token_hex(32))
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            port = probe.getsockname()[1]
+        # Ray's sockets are files whose paths may have 107 bytes.
+        files = tempfile.mkdtemp(prefix="tickloop-ray-")
+        flags = {"node-ip-address": LOOPBACK, "port": port, "include-dashboard": "false",
+                 "object-store-memory": STORE_BYTES, "num-cpus": CPUS, "temp-dir": files,
+                 "system-config": json.dumps(HEALTH)}  # fmt: skip
+        argv = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block",
+                "--disable-usage-stats",
+                *(f"--{name}={value}" for name, value in flags.items())]  # fmt: skip
+        with (self._session / LOG).open("ab") as log:
+            process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self._wait(process, port)
+        address = f"{LOOPBACK}:{port}"
+        known = {"address": address, "pid": process.pid, "identity": identity(process.pid)}
+        self._note.write_text(json.dumps(known))
+        return address
+
+    def _wait(self, process: subprocess.Popen[bytes], port: int) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                socket.create_connection((LOOPBACK, port), timeout=1).close()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+        process.kill()
+        raise RayError(f"Ray does not start; see {self._session / LOG}")

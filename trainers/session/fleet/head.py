@@ -1,0 +1,155 @@
+"""The head of a fleet: sees that each shard has its actor, and keeps the session's folder whole.
+
+    python -m trainers.session.fleet.head SESSION_FOLDER [--address HOST:PORT]
+
+Actors do not need it: they train on while it is away. What it copies of their records is for who
+looks at the session here, as the page does, and for the record of the session at its end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import threading
+import time
+from pathlib import Path
+
+from mlflow.tracking import MlflowClient
+
+from streaming.console import say
+from streaming.entry_point import entry_point
+from streaming.errors import reason_of
+from streaming.events import Code, EventWriter
+from streaming.process import end_with_parent, on_end
+from trainers.config import SessionConfig
+from trainers.recording.files import CONFIG, RECORD
+from trainers.session.fleet.actor import FINAL
+from trainers.session.fleet.cluster import LocalRay
+from trainers.session.fleet.shards import Seen, Shards
+from trainers.session.processes.shards import shares_of
+from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
+from trainers.tracking.travel.epochs import Epochs
+from trainers.tracking.travel.market_mirror import MarketMirror
+from trainers.tracking.travel.objects import objects_at
+
+SHARES = "shares.json"  # the markets of each shard, which a head that comes later goes by
+LOOK_SECONDS = 1.0
+STOP_SECONDS = 60.0
+
+
+class Head:
+    """The head of one session.
+
+    Args:
+        client: the MLflow store's client.
+        session: the session's folder; its name is the run id.
+        shards: the shards on the cluster.
+    """
+
+    def __init__(self, client: MlflowClient, session: Path, shards: Shards) -> None:
+        self._session, self._shards = session, shards
+        self._config = SessionConfig.load(session / CONFIG)
+        self._epochs = Epochs(client.tracking_uri, session.name)
+        self._events = EventWriter(session, "fleet")
+        self._stopped = threading.Event()
+        self._seen: list[Seen | None] = []
+        self._objects = objects_at(client.get_run(session.name).info.artifact_uri)
+        markets = self._config.symbol_list
+        self._mirrors = [
+            MarketMirror(self._objects, session, name, self._config, first=name == markets[0])
+            for name in markets
+        ]
+
+    def stop(self) -> None:
+        """End the fleet soon; safe to call from a signal handler."""
+        self._stopped.set()
+
+    def run(self) -> int:
+        """Run until every shard has ended, or ``stop`` is called; return the exit code."""
+        self._objects.put(f"{RECORD}/{CONFIG}", (self._session / CONFIG).read_bytes())
+        self._epochs.prepare()
+        self._shards.make()
+        while not self._stopped.is_set() and not self._all_ended:
+            self._look()
+            self._copy()
+            self._stopped.wait(LOOK_SECONDS)
+        return self._end()
+
+    def _look(self) -> None:
+        """Say what has changed on the cluster since the last look."""
+        new = self._shards.look()
+        before = self._seen or [None] * len(new)
+        for number, (was, now) in enumerate(zip(before, new, strict=True), 1):
+            name = f"shard {number} of {len(new)}"
+            if now and (was is None or was.started != now.started):
+                moved = f", was on {was.node[:8]}" if was else ""
+                self._say(f"{name} runs on node {now.node[:8]} ({now.host}){moved}")
+        # What does not answer now keeps its last look: Ray makes it again.
+        self._seen = [now or was for was, now in zip(before, new, strict=True)]
+
+    @property
+    def _all_ended(self) -> bool:
+        return bool(self._seen) and all(seen and seen.code in FINAL for seen in self._seen)
+
+    def _copy(self) -> None:
+        try:
+            for mirror in self._mirrors:
+                mirror.go()
+        except (*STORE_ERRORS, OSError) as e:
+            self._say(f"the copy of the record waits: {reason_of(e)}")
+
+    def _end(self) -> int:
+        """End the shards, copy the rest, and let the actors go."""
+        self._shards.stop()
+        deadline = time.monotonic() + STOP_SECONDS
+        while not self._all_ended and time.monotonic() < deadline:
+            self._seen = self._shards.look() or self._seen
+            time.sleep(0.2)
+        self._shards.end()
+        self._copy()
+        for mirror in self._mirrors:
+            with contextlib.suppress(*STORE_ERRORS, OSError):
+                mirror.copy_the_rest()
+            mirror.close()
+        self._events.close()
+        return max((seen.code or 0 for seen in self._seen if seen), default=1)
+
+    def _say(self, text: str) -> None:
+        self._events.say(Code.FLEET, text, time.time_ns())
+        say(f"fleet      {text}")
+
+
+def shares(session: Path, config: SessionConfig) -> list[list[str]]:
+    """Return the markets of each shard: those of the first head of the session."""
+    path = session / SHARES
+    if not path.exists():
+        path.write_text(json.dumps(shares_of(config.symbol_list, config.shards)))
+    found: list[list[str]] = json.loads(path.read_text())
+    return found
+
+
+@entry_point("fleet", outside=STORE_ERRORS)
+def main() -> int:
+    """Run as a process of a session."""
+    begin_process("fleet")
+    end_with_parent()
+    parser = argparse.ArgumentParser(prog="fleet", allow_abbrev=False)
+    parser.add_argument("session", type=Path, help="the session's folder")
+    parser.add_argument("--address", default="", help="the Ray cluster; none: this machine")
+    given = parser.parse_args()
+    session: Path = given.session.absolute()
+    local = None if given.address else LocalRay(session)
+    config = SessionConfig.load(session / CONFIG)
+    address = local.address() if local else given.address
+    shards = Shards(address, session.name, shares(session, config), Path.cwd())
+    head = Head(MlflowClient(tracking_uri(Path.cwd())), session, shards)
+    on_end(lambda *_: head.stop())
+    code = head.run()
+    if local:
+        local.stop()
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Keeps a market's rings on this machine equal to those of the machine that has the market."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from streaming.config import StreamConfig
+from streaming.ring import RingWriter
+from streaming.symbols import file_name
+from streaming.whole_file import write_whole
+from trainers.recording.decision_log import read_decisions
+from trainers.recording.files import DECISIONS, RECORD, TAPE, of_market
+from trainers.recording.travel.market_files import ROWS, STATS, TICKS, growing_files
+from trainers.tracking.travel.mirror import Mirror
+from trainers.tracking.travel.objects import Objects
+from trainers.tracking.travel.takeover import (
+    MAKERS,
+    Rings,
+    capacities,
+    set_stats,
+    whole_files,
+)
+from trainers.tracking.travel.travelled import prefix_of
+
+
+class MarketMirror:
+    """Follows all of a market: its files, then its rings. For who looks on, as the page does.
+
+    Args:
+        objects: the objects of the session's run.
+        folder: the session's folder on this machine.
+        market: the market's symbol.
+        config: gives the sizes of the rings.
+        first: whether it is the session's first market.
+    """
+
+    def __init__(
+        self, objects: Objects, folder: Path, market: str, config: StreamConfig, *, first: bool
+    ) -> None:
+        self._objects, self._folder = objects, folder
+        self._market, self._config = market, config
+        self._files = Mirror(objects, folder, market, growing_files(market, first=first))
+        self._rings: dict[str, RingWriter] = {}
+
+    def go(self) -> int:
+        """Bring the copies up to date; return the market's epoch, 0 before the first.
+
+        Raises:
+            ArtifactStoreError: if S3 does not answer; the next call goes on there.
+        """
+        before = self._files.found
+        found = self._files.go()
+        if not found.newest:
+            return 0
+        if not self._rings:
+            self._begin()
+            return found.newest
+        for kind, ring in self._rings.items():
+            name, size = f"{file_name(self._market)}{kind}", ROWS[kind].itemsize
+            if before and before.newest != found.newest:
+                ring.take_back(found.bases[found.newest].sizes.get(name, 0) // size)
+            data = found.read(self._objects, name, ring.committed * size)
+            ring.append(np.frombuffer(data[: len(data) // size * size], ROWS[kind]))
+        set_stats(self._rings[TICKS], self._stats(found.newest))
+        return found.newest
+
+    def copy_the_rest(self) -> None:
+        """Copy what only a whole record needs: the files that are replaced whole, and the tape."""
+        found = self._files.found
+        if found is None or not found.newest:
+            return
+        for name, data in whole_files(self._objects, found).items():
+            if not name.endswith(STATS):
+                write_whole(self._folder / name, data)
+        log = of_market(self._folder, self._market, DECISIONS)
+        named = [entry["name"] for entry in read_decisions(log) if entry["do"] == "segment"]
+        for name in named:
+            path = self._folder / TAPE / name
+            if not path.exists() and (rows := self._objects.get(f"{RECORD}/{TAPE}/{name}")):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, rows)
+
+    def close(self) -> None:
+        """Let go of the rings."""
+        for ring in self._rings.values():
+            ring.close()
+
+    def _begin(self) -> None:
+        """Make the rings anew: an earlier copy may end anywhere."""
+        found = self._files.found
+        assert found is not None
+        for kind in ROWS:
+            (self._folder / f"{file_name(self._market)}{kind}").unlink(missing_ok=True)
+        Rings(self._objects, found, self._folder, self._config).rebuild()
+        self._rings = {
+            kind: MAKERS[kind](self._folder, self._market, capacity)
+            for kind, capacity in capacities(self._config).items()
+        }
+        set_stats(self._rings[TICKS], self._stats(found.newest))
+
+    def _stats(self, epoch: int) -> bytes:
+        key = f"{prefix_of(self._market, epoch)}/{file_name(self._market)}{STATS}"
+        return self._objects.get(key) or b""

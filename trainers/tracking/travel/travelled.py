@@ -1,0 +1,95 @@
+"""What has travelled of a market, as the artifact store has it: which parts, and their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from streaming.symbols import file_name
+from trainers.recording.files import RECORD
+from trainers.recording.travel.parts import (
+    BASE,
+    Base,
+    Piece,
+    Span,
+    file_and_offset,
+    part_name,
+    pieces,
+)
+from trainers.tracking.travel.objects import Objects
+
+EPOCHS = f"{RECORD}/epochs"
+
+
+def prefix_of(market: str, epoch: int) -> str:
+    """Return what the keys of a market's epoch begin with.
+
+    >>> prefix_of("BTC/USDT", 3)
+    'record/epochs/BTC=2FUSDT/000003'
+    """
+    return f"{EPOCHS}/{file_name(market)}/{epoch:06d}"
+
+
+class Travelled(NamedTuple):
+    """What the store has of a market's growing files at one moment.
+
+    Attributes:
+        market: its symbol.
+        bases: the beginnings of its epochs.
+        parts: the parts of each file, by epoch.
+    """
+
+    market: str
+    bases: dict[int, Base]
+    parts: dict[str, dict[int, list[Span]]]
+
+    @property
+    def newest(self) -> int:
+        """The newest epoch that has begun; 0 if there is none."""
+        return max(self.bases, default=0)
+
+    def size(self, file: str, since: int = 0) -> int:
+        """Return up to which byte a file is there without a hole, from byte ``since`` on."""
+        return max((piece.stop for piece in self._pieces(file, since)), default=since)
+
+    def read(self, objects: Objects, file: str, since: int = 0) -> bytes:
+        """Return a file's bytes from ``since`` on.
+
+        They may end earlier than ``size``: of a part that its reader cannot get whole, what is
+        there counts, up to the first byte that is missing.
+        """
+        found = b""
+        for piece in self._pieces(file, since):
+            key = f"{prefix_of(self.market, piece.epoch)}/{part_name(file, piece.offset)}"
+            data = objects.get(key) or b""
+            found += data[piece.start - piece.offset : piece.stop - piece.offset]
+            if len(found) < piece.stop - since:
+                break
+        return found
+
+    def _pieces(self, file: str, since: int) -> list[Piece]:
+        return pieces(file, self.bases, self.parts.get(file, {}), since)
+
+
+def travelled(objects: Objects, market: str, known: Mapping[int, Base] | None = None) -> Travelled:
+    """Return what the store has of a market.
+
+    Args:
+        objects: the objects of the session's run.
+        market: its symbol.
+        known: beginnings of epochs that were read before; they never change.
+    """
+    bases = dict(known or {})
+    parts: dict[str, dict[int, list[Span]]] = {}
+    for key, size in objects.sizes(f"{EPOCHS}/{file_name(market)}").items():
+        number, _, name = key.partition("/")
+        epoch = int(number)
+        if name == BASE and epoch not in bases:
+            data = objects.get(f"{prefix_of(market, epoch)}/{BASE}")
+            bases[epoch] = msgspec.json.decode(data or b"", type=Base)
+        elif part := file_and_offset(name):
+            span = Span(part[1], part[1] + size)
+            parts.setdefault(part[0], {}).setdefault(epoch, []).append(span)
+    return Travelled(market, bases, parts)
