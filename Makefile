@@ -36,7 +36,7 @@ cloud: .venv/cloud
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-cloud.txt
 	@touch $@
 
-.venv/dev: .venv/main requirements-dev.txt requirements-cloud.txt
+.venv/dev: .venv/main requirements-dev.txt requirements-cloud.txt requirements-tune.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 

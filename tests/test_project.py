@@ -144,7 +144,9 @@ def test_conda_yaml_repeats_the_pins_and_the_python():
     assert platform.python_version().startswith("3.11.")
 
 
-LISTS = ("requirements.txt", "requirements-dev.txt", "requirements-cloud.txt")
+LISTS = (
+    "requirements.txt", "requirements-dev.txt", "requirements-cloud.txt", "requirements-tune.txt",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -158,7 +160,7 @@ def test_what_is_installed_is_what_is_pinned(name):
 def test_every_requirement_is_an_exact_pin():
     for name in LISTS:
         for line in read(name).splitlines():
-            assert re.fullmatch(r"#.*|-r requirements(-cloud)?\.txt|[\w-]+==[\w.]+|", line), line
+            assert re.fullmatch(r"#.*|-r requirements(-\w+)?\.txt|[\w-]+==[\w.]+|", line), line
 
 
 def test_torch_is_the_one_the_design_names():

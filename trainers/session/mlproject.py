@@ -13,6 +13,7 @@ import yaml
 
 from trainers.config import PageConfig, SessionConfig
 from trainers.config.backtest import BacktestConfig
+from trainers.config.tune import TuneConfig
 from trainers.promotion.__main__ import PromoteConfig
 
 # The parameters of the entry points ``page`` and ``record``.
@@ -35,6 +36,10 @@ def project() -> dict[str, Any]:
             "backtest": _entry(
                 "python -m trainers.research.backtest",
                 {name: flag["default"] for name, flag in BacktestConfig.flags().items()},
+            ),
+            "tune": _entry(
+                "python -m trainers.research.tune",
+                {name: flag["default"] for name, flag in TuneConfig.flags().items()},
             ),
             "promote": _entry(
                 "python -m trainers.promotion",
