@@ -40,6 +40,8 @@ OWNERS = {
     "pyarrow": ("streaming/tape/",),
     "itsdangerous": ("ui/auth/",),
     "apprise": ("ui/alerts/",),
+    "optuna": ("trainers/research/tuning/",),
+    "matplotlib": ("trainers/research/tuning/",),
 }  # fmt: skip
 
 # Touch no file, clock, socket or process: they take times and generators as arguments.
@@ -182,6 +184,7 @@ LIGHT = {
     "trainers.session.__main__, trainers.tracking.reader, trainers.tracking.tracker": (
         "torch pytorch_lightning gradio"
     ),
+    "trainers.research.tune, trainers.research.backtest": "optuna matplotlib gradio",
 }
 
 
