@@ -41,6 +41,8 @@ OWNERS = {
     "tensorboard": ("tickloop/export/",),
     "itsdangerous": ("ui/auth/",),
     "apprise": ("ui/alerts/",),
+    "optuna": ("trainers/research/tuning/",),
+    "matplotlib": ("trainers/research/tuning/",),
 }  # fmt: skip
 
 # Touch no file, clock, socket or process: they take times and generators as arguments.
@@ -183,6 +185,7 @@ LIGHT = {
     "trainers.session.__main__, trainers.tracking.reader, trainers.tracking.tracker": (
         "torch pytorch_lightning gradio"
     ),
+    "trainers.research.tune, trainers.research.backtest": "optuna matplotlib gradio",
 }
 
 

@@ -168,7 +168,8 @@ def test_torch_is_the_one_the_design_names():
 def test_everything_imported_is_pinned():
     owned = {"streaming", "datamodules", "trainers", "ui"}
     pinned = {name.replace("-", "_") for name in pins(read("requirements.txt").splitlines())}
-    pinned |= {"sklearn", "yaml", "sqlalchemy", "lightning_fabric"}
+    pinned |= {"sklearn", "yaml", "sqlalchemy", "lightning_fabric", "matplotlib"}
+    pinned |= pins(read("requirements-tune.txt").splitlines()).keys()
     pinned |= {"fastapi", "uvicorn", "starlette", "pydantic", "orjson"}  # gradio's
     missing = {}
     for folder in owned:

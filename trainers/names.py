@@ -31,6 +31,8 @@ class Tag(enum.StrEnum):
     PARITY = "parity"  # on a session: the result of its replay
     REPLAY_OF = "replay_of"
     RESUME_OF = "resume_of"
+    TRIAL = "trial"  # on a trial: its number in its study, from 0
+    PLAYED = "played"  # on a trial: ``whole``, ``given up``, ``same as NUMBER`` or ``too little``
     WHAT_IF = "what_if"  # the settings of a replay that are not the session's
     OWNER = "tickloop.owner"  # the process that keeps the run alive
 
@@ -44,6 +46,8 @@ class Kind(enum.StrEnum):
     BASELINE = "baseline"
     REPLAY = "replay"
     BACKTEST = "backtest"  # a session that was computed from a tape at once
+    STUDY = "study"  # a search for a learner's settings
+    TRIAL = "trial"  # a backtest of one of them
     RESUME = "resume"  # made by `mlflow run` for resuming a session, which has its run already
 
 
@@ -88,6 +92,7 @@ class Control(enum.StrEnum):
 
 # Prefixes of metric names.
 STREAM, TRAIN, LIVE, PROMOTION = "stream/", "train/", "live/", "promotion/"
+TUNE = "tune/"  # of studies and their trials
 
 # Names of registered models, their aliases, and the tags of their versions.
 MODEL_PREFIX = "tickloop-"

@@ -82,3 +82,15 @@ class Sized(Smallest):
 
     def __init__(self, settings: Size = Size()):
         self.settings = settings
+
+
+class Bold(Smallest):
+    """Says always the same, so that the bolder it is, the worse."""
+
+    name, kind = "bold", "forecaster"
+
+    def __init__(self, context, boldness: float = 0.1):
+        self.boldness = boldness
+
+    def forecast(self, bars):
+        return 0.5 + self.boldness

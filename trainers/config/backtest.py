@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from streaming.errors import ConfigError
 from streaming.settings import setting
@@ -38,13 +38,17 @@ class BacktestConfig(SessionConfig):
         low=0, high=256,
     )  # fmt: skip
 
+    # What is not taken, and which fields have other names as flags.
+    without: ClassVar[tuple[str, ...]] = WITHOUT
+    flag_names: ClassVar[dict[str, str]] = FLAGS
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.source.startswith("tape:"):
+        if not self.source.startswith("tape:") and not self.resume:
             raise ConfigError(f"source: got {self.source!r}; allowed: tape:PATH")
         for field in dataclasses.fields(SessionConfig):
             value = getattr(self, field.name)
-            if field.name in WITHOUT and value != field.default:
+            if field.name in self.without and value != field.default:
                 raise ConfigError(f"{field.name}: got {value!r}; a backtest has no use for it")
         first, stop = self.span
         if first >= stop:
@@ -63,27 +67,21 @@ class BacktestConfig(SessionConfig):
 
     @classmethod
     def flags(cls) -> dict[str, dict[str, Any]]:
-        own = {field.name: field for field in dataclasses.fields(cls) if field.name not in _SESSION}
-        found = super().flags()
+        found = super().flags().items()
         return {
-            FLAGS.get(name, name): flag
-            for name, flag in found.items()
-            if name in own or name not in WITHOUT
+            cls.flag_names.get(name, name): flag for name, flag in found if name not in cls.without
         }
 
     @classmethod
     def of(cls, **values: Any) -> Self:
         """Return settings, given by their flags; the others have their defaults."""
-        names = {flag: name for name, flag in FLAGS.items()}
+        names = {flag: name for name, flag in cls.flag_names.items()}
         return super().of(**{names.get(flag, flag): value for flag, value in values.items()})
 
     @classmethod
     def from_args(cls, argv: Sequence[str] | None = None) -> Self:
         """Parse flags; if one is wrong, print one line and exit with code 2."""
         return super().from_args(argv)
-
-
-_SESSION = {field.name for field in dataclasses.fields(SessionConfig)}
 
 
 def _time(name: str, text: str, default: int) -> int:

@@ -15,9 +15,9 @@ from typing import Any
 
 from datamodules.snapshot import NotEnoughBarsError
 from streaming.errors import ConfigError, reason_of
-from streaming.settings import Settings, typed
+from streaming.settings import Settings, setting, typed
 from trainers.config import SessionConfig
-from trainers.config.learners import flat_name
+from trainers.config.learners import BUILT_IN_SETTINGS, flat_name
 from trainers.learners.learner import Context, Learner
 from trainers.learners.own_code import LearnerError, own_code
 from trainers.names import LearnerKind
@@ -114,6 +114,27 @@ def check_learners(entries: Sequence[str], sections: Sections) -> None:
     _check_sections(sections, {*names, *classes})
 
 
+def settings_of(entry: str) -> tuple[str, dict[str, dataclasses.Field[Any]]]:
+    """Return a learner's section and its settings by name, with their defaults and bounds.
+
+    Raises:
+        ConfigError: if there is no such learner.
+    """
+    if entry in BUILT_IN_SETTINGS:
+        return entry, {one.name: one for one in dataclasses.fields(BUILT_IN_SETTINGS[entry])}
+    found = _find(entry)
+    section = entry if entry in KNOWN else found.__name__
+    settings: dict[str, dataclasses.Field[Any]] = {}
+    for name, parameter in inspect.signature(found).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        if isinstance(parameter.default, Settings):
+            return section, {one.name: one for one in dataclasses.fields(parameter.default)}
+        if parameter.default is not parameter.empty:
+            settings[name] = setting(parameter.default, "")
+    return section, settings
+
+
 def _check_new(name: object, names: Container[str], entry: str) -> None:
     if not isinstance(name, str):
         raise ConfigError(
@@ -133,9 +154,9 @@ def _check_sections(sections: Sections, names: set[str]) -> None:
     """Refuse settings of a learner that is not made; built-in learners always have a section."""
     for section in sections:
         if section not in names and section not in BUILT_IN:
-            setting = next(iter(sections[section]), "")
+            first = next(iter(sections[section]), "")
             raise ConfigError(
-                f"{flat_name(section, setting)}: there is no learner {section!r};"
+                f"{flat_name(section, first)}: there is no learner {section!r};"
                 f" allowed: settings of {', '.join(sorted(names))}"
             )
 

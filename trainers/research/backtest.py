@@ -132,7 +132,7 @@ def _run(
     runs = Runs(client, session, config)
     deterministic()
     played = dict.fromkeys(tapes, 0.0)
-    progress = Progress(sum(_seconds(tape, span) for tape in tapes.values()), "backtest")
+    progress = Progress(sum(seconds_of(tape, span) for tape in tapes.values()), "backtest")
 
     def take(market: str, told: Told) -> None:
         runs.take(market, told.points)
@@ -174,7 +174,7 @@ def _market(
     return MarketBacktest(session, market, config, tape, span, tell, stopped).run()
 
 
-def _seconds(tape: SymbolTape, span: Span) -> float:
+def seconds_of(tape: SymbolTape, span: Span) -> float:
     """Return the market time that is played of a tape, s; nights between files are not."""
     times = [(max(part.first, span.first), min(part.last, span.stop)) for part in tape.parts]
     return sum(max(0, last - first) for first, last in times) / NS_PER_S

@@ -15,6 +15,7 @@ from trainers.config import PageConfig, SessionConfig
 from trainers.config.backtest import BacktestConfig
 from trainers.config.export import ExportConfig
 from trainers.config.fleet import FleetConfig
+from trainers.config.tune import TuneConfig
 from trainers.promotion.__main__ import PromoteConfig
 
 # The parameters of the entry points ``page`` and ``record``.
@@ -41,6 +42,10 @@ def project() -> dict[str, Any]:
             "fleet": _entry(
                 "python -m trainers.session.fleet",
                 {name: flag["default"] for name, flag in FleetConfig.flags().items()},
+            ),
+            "tune": _entry(
+                "python -m trainers.research.tune",
+                {name: flag["default"] for name, flag in TuneConfig.flags().items()},
             ),
             "promote": _entry(
                 "python -m trainers.promotion",
