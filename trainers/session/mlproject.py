@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from trainers.config import PageConfig, SessionConfig
+from trainers.config.arena import ArenaConfig
 from trainers.config.backtest import BacktestConfig
 from trainers.promotion.__main__ import PromoteConfig
 
@@ -35,6 +36,10 @@ def project() -> dict[str, Any]:
             "backtest": _entry(
                 "python -m trainers.research.backtest",
                 {name: flag["default"] for name, flag in BacktestConfig.flags().items()},
+            ),
+            "arena": _entry(
+                "python -m trainers.research.arena",
+                {name: flag["default"] for name, flag in ArenaConfig.flags().items()},
             ),
             "promote": _entry(
                 "python -m trainers.promotion",
