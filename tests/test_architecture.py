@@ -28,7 +28,7 @@ OWNERS = {
     ),
     # Beside its owner: the registry of models, and the entry points that make a client.
     "mlflow": ("trainers/tracking/", "trainers/promotion/", "trainers/replay/",
-               "trainers/session/", "trainers/research/"),
+               "trainers/session/", "trainers/research/", "trainers/learners/adapters/"),
     "gradio": ("ui/",),
     "fastapi": ("ui/",),
     "uvicorn": ("ui/",),

@@ -41,6 +41,8 @@ ADAPTED = {
     "sklearn:ensemble.HistGradientBoostingClassifier": {"max_iter": 5, "refit_cycles": 1},
     "lightgbm:LGBMClassifier": {"n_estimators": 5, "refit_cycles": 1},
     "xgboost:XGBClassifier": {"n_estimators": 5, "refit_cycles": 1},
+    "torch:tests.trainers.own_modules:Net": {"updates": 2},
+    "torch:tests.trainers.own_modules:Lit": {"updates": 2, "hidden": 3},
 }
 EVERY = pytest.mark.parametrize("path", [*KNOWN, *ADAPTED, OWN])
 BUILT = pytest.mark.parametrize("path", BUILT_IN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from streaming.settings import setting
 from trainers.config.backtest import BacktestConfig
@@ -42,5 +43,5 @@ class ArenaConfig(SessionConfig):
         return BacktestConfig(**{k: v for k, v in self._fields.items() if k not in none})
 
     @property
-    def _fields(self) -> dict[str, object]:
+    def _fields(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

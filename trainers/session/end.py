@@ -17,7 +17,7 @@ from trainers.config import SessionConfig
 from trainers.names import Kind, Tag
 from trainers.recording.files import CHECKPOINT, CONFIG, of_market
 from trainers.states import State
-from trainers.tracking.leaderboard import leaderboards, lines_of, log_leaderboards
+from trainers.tracking.arena.leaderboard import leaderboards, lines_of, log_leaderboards
 from trainers.tracking.reader import SessionReader, TrackingAwayError
 from trainers.tracking.runs.lifecycle import describe_the_end, end_runs
 from trainers.tracking.store import STORE_ERRORS

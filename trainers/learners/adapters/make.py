@@ -17,6 +17,8 @@ ADAPTERS = {
     "sklearn": ESTIMATORS,
     "lightgbm": ESTIMATORS,
     "xgboost": ESTIMATORS,
+    "torch": "trainers.learners.adapters.torch_module",
+    "mlflow": "trainers.learners.adapters.mlflow_model",
 }
 
 

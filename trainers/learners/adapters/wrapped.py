@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dataclasses
 import importlib
@@ -17,6 +18,8 @@ from trainers.config.entries import LIBRARIES, Entry
 from trainers.config.learners import flat_name
 from trainers.learners.learner import Context
 from trainers.learners.own_code import LearnerError, own_code
+
+WORDS = {"true": True, "false": False, "none": None}
 
 Record = TypeVar("Record", bound=Settings)
 
@@ -74,6 +77,27 @@ def refusing(entry: Entry, what: str) -> Iterator[None]:
     except (LearnerError, NotEnoughBarsError) as e:
         text = f"learners: got {entry.text!r}, which {what} ({reason_of(e)})"
         raise ConfigError(text) from e
+
+
+def value_of(text: Any) -> Any:
+    """Return what a setting's text stands for: a number, word, tuple, or else the text.
+
+    >>> [value_of(text) for text in ("0.5", "16", "(16, 8)", "true", "None", "log_loss", 2)]
+    [0.5, 16, (16, 8), True, None, 'log_loss', 2]
+    """
+    if not isinstance(text, str):
+        return text
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def arguments_in(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of what is wrapped, as values."""
+    return {name: value_of(value) for name, value in given.items()}
 
 
 def check_installed(entry: Entry) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-WORDS = {"true": True, "false": False, "none": None}
+from trainers.learners.adapters.wrapped import arguments_in
 
 # The names of seeds, in the order in which they are looked for.
 SEEDS = ("random_state", "seed")
@@ -17,22 +16,6 @@ OF_LIBRARY: dict[str, dict[str, Any]] = {
     "lightgbm": {"deterministic": True, "force_row_wise": True, "verbosity": -1},
     "xgboost": {"verbosity": 0},
 }
-
-
-def value_of(text: Any) -> Any:
-    """Return what a setting's text stands for: a number, word, tuple, or else the text.
-
-    >>> [value_of(text) for text in ("0.5", "16", "(16, 8)", "true", "None", "log_loss", 2)]
-    [0.5, 16, (16, 8), True, None, 'log_loss', 2]
-    """
-    if not isinstance(text, str):
-        return text
-    if text.lower() in WORDS:
-        return WORDS[text.lower()]
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
 
 
 def known_parameters(make: Callable[..., Any]) -> dict[str, Any]:
@@ -69,4 +52,4 @@ def arguments_of(
     if "n_jobs" in known:
         own["n_jobs"] = 1  # threads gain nothing at this size, and may change bits
     own |= {name: seed for name in SEEDS if name in known and known[name] is None}
-    return own | {name: value_of(value) for name, value in given.items()}
+    return own | arguments_in(given)
