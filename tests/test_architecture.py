@@ -28,7 +28,8 @@ OWNERS = {
     ),
     # Beside its owner: the registry of models, and the entry points that make a client.
     "mlflow": ("trainers/tracking/", "trainers/promotion/", "trainers/replay/",
-               "trainers/session/", "trainers/research/", "tickloop/export/"),
+               "trainers/session/", "trainers/research/", "trainers/learners/adapters/",
+               "tickloop/export/"),
     "gradio": ("ui/",),
     "fastapi": ("ui/",),
     "uvicorn": ("ui/",),

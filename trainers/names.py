@@ -94,6 +94,9 @@ class Control(enum.StrEnum):
 STREAM, TRAIN, LIVE, PROMOTION = "stream/", "train/", "live/", "promotion/"
 TUNE = "tune/"  # of studies and their trials
 
+# A table among a session's artifacts: who is ahead of whom, by market (``scoring.arena``).
+LEADERBOARD = "leaderboard.json"
+
 # Names of registered models, their aliases, and the tags of their versions.
 MODEL_PREFIX = "tickloop-"
 CHAMPION_ALIAS, CHALLENGER_ALIAS, PREVIOUS_ALIAS = "champion", "challenger", "previous"

@@ -92,7 +92,7 @@ def state_texts(
     session = session_state(metrics, streams, config, over)
     stream = stream_state(streams[symbol], config, over)
     runs = metrics.learners.get(symbol, {})
-    names = dict.fromkeys((*config.learner_list, *runs))
+    names = dict.fromkeys((*config.learner_names, *runs))
     return {
         "state": session,
         "session.text": _detail(session, metrics, streams[symbol], config),

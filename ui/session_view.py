@@ -51,7 +51,7 @@ class SessionView:
 
     def __init__(self, run_id: str, folder: Path, config: SessionConfig, poller: Poller) -> None:
         self.run_id, self.folder, self.config, self.poller = run_id, folder, config, poller
-        symbols, learners = config.symbol_list, config.learner_list
+        symbols, learners = config.symbol_list, config.learner_names
         grace_ns = config.grace_ms * NS_PER_MS
         self.markets = {name: Market(folder, name, grace_ns) for name in symbols}
         self.overview = Overview(config, self.markets)

@@ -75,7 +75,7 @@ def boosted(x, label):
             subsample=0.8, subsample_freq=1, reg_lambda=5, n_jobs=1, verbose=-1,
         )  # fmt: skip
         model.fit(x[known], label[known] > 0)
-        said[start : start + STEP] = model.predict_proba(x[start : start + STEP])[:, 1]
+        said[start : start + STEP] = np.asarray(model.predict_proba(x[start : start + STEP]))[:, 1]
     return said
 
 

@@ -19,6 +19,7 @@ from streaming.bars import BROKEN, MISSING
 from streaming.errors import ConfigError
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from trainers.config import SessionConfig
+from trainers.config.entries import entry_of
 from trainers.engine.runners.answers import Answers, answers_of
 from trainers.learners.learner import Batched, Context, Learner, as_forecast
 from trainers.learners.registry import (
@@ -32,13 +33,26 @@ from trainers.learners.registry import (
 from trainers.scoring.ledger import MADE
 
 OWN = "tests.trainers.own_learner:UpShare"
-EVERY = pytest.mark.parametrize("path", [*KNOWN, OWN])
+# What adapters make learners of, with settings that keep it small.
+ADAPTED = {
+    "river:linear_model.LogisticRegression": {},
+    "river:tree.HoeffdingAdaptiveTreeClassifier": {"grace_period": 20},
+    "sklearn:linear_model.SGDClassifier": {},
+    "sklearn:ensemble.HistGradientBoostingClassifier": {"max_iter": 5, "refit_cycles": 1},
+    "lightgbm:LGBMClassifier": {"n_estimators": 5, "refit_cycles": 1},
+    "xgboost:XGBClassifier": {"n_estimators": 5, "refit_cycles": 1},
+    "torch:tests.trainers.own_modules:Net": {"updates": 2},
+    "torch:tests.trainers.own_modules:Lit": {"updates": 2, "hidden": 3},
+}
+EVERY = pytest.mark.parametrize("path", [*KNOWN, *ADAPTED, OWN])
 BUILT = pytest.mark.parametrize("path", BUILT_IN)
 BARS = random_bars(260, seed=5)
 
 
 def make(path, **settings):
     quick = {"dqn_updates": 60, "cnn_updates": 2, "cnn_batch_size": 64}
+    name = entry_of(path).name
+    quick |= {f"learner.{name}.{key}": value for key, value in ADAPTED.get(path, {}).items()}
     (learner,) = learners_of(SessionConfig.of(learners=path, **{**quick, **settings})).values()
     return learner
 
@@ -75,7 +89,7 @@ def test_it_is_a_learner_with_name_and_kind(path):
     assert isinstance(learner, Learner)
     assert learner.kind in ("forecaster", "agent")
     assert learner.name
-    assert learner.name == {OWN: "up_share"}.get(path, path)
+    assert learner.name == {OWN: "up_share"}.get(path, entry_of(path).name)
 
 
 @EVERY
@@ -111,7 +125,7 @@ def one_by_one(learner, bars, n):
 
 
 @pytest.mark.parametrize("features", COLUMNS)
-@pytest.mark.parametrize("path", KNOWN)
+@pytest.mark.parametrize("path", [*KNOWN, *ADAPTED])
 def test_many_forecasts_at_once_are_the_same_bits_as_one_by_one(path, features):
     learner = make(path, features=features)
     bars = random_bars(700, seed=7)
@@ -174,7 +188,8 @@ def test_a_gap_in_the_newest_bar_silences_it(path):
 
 
 @pytest.mark.parametrize(
-    "path, reach", [("cnn", 108), ("dqn", 9), ("logistic", 49), (PERMUTED_LABELS, 49)]
+    "path, reach",
+    [("cnn", 108), ("dqn", 9), *((path, 49) for path in ("logistic", PERMUTED_LABELS, *ADAPTED))],
 )
 def test_a_gap_among_its_bars_silences_it_and_an_older_one_does_not(path, reach):
     learner = learned(path)
@@ -314,7 +329,7 @@ def test_the_exported_version_says_what_the_learner_says(path):
             assert answer == (int(buy or sell), (out, into))
 
 
-@pytest.mark.parametrize("path", [*BUILT_IN, "logistic", PERMUTED_LABELS])
+@pytest.mark.parametrize("path", [*BUILT_IN, "logistic", PERMUTED_LABELS, *ADAPTED])
 def test_it_waits_for_bars_without_a_change(path):
     learner = make(path)
     before = bits(learner.state_dict())

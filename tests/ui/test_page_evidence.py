@@ -55,6 +55,22 @@ def test_baselines_have_windows_from_the_ledger(shown: Tab) -> None:
         assert re.match(r"[-+]\d", row[1]), (name, row)
 
 
+def test_the_leaderboard_ranks_forecasters_and_no_agent_champion_or_control(shown: Tab) -> None:
+    rows = shown.locator("#board tbody tr")
+    ranked = {"cnn", *BASELINES} - AGENTS - {"permuted_labels"}
+    expect(rows).to_have_count(len(ranked))
+    assert set(rows.get_by_role("rowheader").all_inner_texts()) == ranked
+    texts = [row.locator("td").all_inner_texts() for row in rows.all()]
+    assert [row[0] for row in texts] == [str(place) for place in range(1, len(ranked) + 1)]
+    assert texts[0][4] == "the first"
+    assert all(re.fullmatch(r"0\.\d{4} ± 0\.\d{4}", row[4]) for row in texts[1:])
+    scores = [float(row[3]) for row in texts]
+    assert scores == sorted(scores)
+    assert {row[5] for row in texts} <= {"nobody yet", *ranked}
+    (majority,) = (row for row in texts if row[5] != "nobody yet" or row[0] == "1")
+    assert majority[1].startswith("1"), "what the others draw is noise around what it says"
+
+
 def test_edge_and_its_interval_over_cycles(shown: Tab) -> None:
     lines = "Tickloop.connection.evidence.edgeChart.lines"
     keys = set(shown.evaluate(f"[...{lines}.keys()]"))

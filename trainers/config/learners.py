@@ -69,9 +69,11 @@ def section_and_setting(name: str) -> tuple[str, str] | None:
     (('cnn', 'updates'), ('cnn', 'updates'))
     >>> section_and_setting("learner.MyLearner.window"), section_and_setting("page_port")
     (('MyLearner', 'window'), None)
+    >>> section_and_setting("learner.river.LogisticRegression.l2")  # names may have dots
+    ('river.LogisticRegression', 'l2')
     """
     if name.startswith("learner."):
-        _, section, own = [*name.split(".", 2), "", ""][:3]
+        section, _, own = name.removeprefix("learner.").rpartition(".")
         return section, own
     section, _, own = name.partition("_")
     return (section, own) if section in BUILT_IN_SETTINGS else None

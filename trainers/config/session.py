@@ -19,6 +19,7 @@ from streaming.config import SeedConfig, StreamConfig
 from streaming.errors import ConfigError
 from streaming.settings import Settings, flag_of, setting
 from streaming.venues.registry import TAKER_FEES_BPS
+from trainers.config.entries import entry_of
 from trainers.config.learners import (
     BUILT_IN_SETTINGS,
     flat_name,
@@ -104,7 +105,8 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
 
     learners: str = setting(
         "cnn,dqn",
-        "learners separated by commas, by name or as module:Class; none records the stream only",
+        "learners separated by commas: by name, as module:Class, or what an adapter wraps"
+        " (river:linear_model.LogisticRegression); none records the stream only",
     )
     learner: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     log_baselines: str = setting(
@@ -142,10 +144,15 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
 
     @property
     def learner_list(self) -> list[str]:
-        """The learners' names or import paths."""
+        """The learners' names or import paths, as ``trainers.config.entries`` takes them apart."""
         if self.learners.strip() in ("", "none"):
             return []
         return [name.strip() for name in self.learners.split(",")]
+
+    @property
+    def learner_names(self) -> list[str]:
+        """The learners' names, as far as their entries say them."""
+        return [entry_of(entry).name for entry in self.learner_list]
 
     @property
     def logs_baselines(self) -> bool:
@@ -204,7 +211,7 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
         A learner's setting is ``--learner.NAME.SETTING``; a built-in learner's is also
         ``--NAME_SETTING``.
         """
-        return cls.parse(argv, free=r"learner\.[^.=]+\.[^.=]+")
+        return cls.parse(argv, free=r"learner\.[^=]+\.[^.=]+")
 
 
 def _nested(values: Mapping[str, Any], sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ status ERROR.
     Traced        digests                        lets a replay name the stage that differs
     TradesLike    trade_like                     a baseline that trades as often as an agent
     Batched       forecast_each                  forecasts many bars in one call, for a backtest
+    Checked       check                          is tried before a session starts
 """
 
 from __future__ import annotations
@@ -165,6 +166,18 @@ class Batched(Protocol):
         Returns:
             ``(n,)`` what ``forecast(bars[: T - n + i + 1])`` says: a forecaster's probability, NaN
             where it cannot forecast; or an agent's action, -1 where it cannot.
+        """
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A learner that can tell before a session starts whether it can learn at all."""
+
+    def check(self) -> None:
+        """Try to learn; the learner stays as it was.
+
+        Raises:
+            Exception: if it cannot; the text becomes one line.
         """
 
 

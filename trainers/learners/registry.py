@@ -17,8 +17,10 @@ from datamodules.snapshot import NotEnoughBarsError
 from streaming.errors import ConfigError, reason_of
 from streaming.settings import Settings, setting, typed
 from trainers.config import SessionConfig
+from trainers.config.entries import entry_of
 from trainers.config.learners import BUILT_IN_SETTINGS, flat_name
-from trainers.learners.learner import Context, Learner
+from trainers.learners.adapters.make import adapted
+from trainers.learners.learner import Checked, Context, Learner
 from trainers.learners.own_code import LearnerError, own_code
 from trainers.names import LearnerKind
 
@@ -70,7 +72,8 @@ def make_learners(
         learner = _make(entry, sections, context)
         _check_new(learner.name, learners, entry)
         learners[learner.name] = learner
-    _check_sections(sections, {*learners, *(type(one).__name__ for one in learners.values())})
+    made = zip(entries, learners.values(), strict=True)
+    _check_sections(sections, {name for entry, one in made for name in _sections_of(entry, one)})
     return learners
 
 
@@ -102,16 +105,33 @@ def check_learners(entries: Sequence[str], sections: Sections) -> None:
         ConfigError: if ``make_learners`` would raise it.
     """
     names: list[str] = []
-    classes: set[str] = set()
+    known: set[str] = set()
     for entry in entries:
         name = entry
         if entry not in KNOWN:
             learner = _make(entry, sections, Context())
+            _try_out(entry, learner)
             name = learner.name
-            classes.add(type(learner).__name__)
+            known |= _sections_of(entry, learner)
         _check_new(name, names, entry)
         names.append(name)
-    _check_sections(sections, {*names, *classes})
+    _check_sections(sections, {*names, *known})
+
+
+def _try_out(entry: str, learner: Learner) -> None:
+    if not isinstance(learner, Checked):
+        return
+    try:
+        with own_code():
+            learner.check()
+    except (LearnerError, NotEnoughBarsError) as e:
+        raise ConfigError(f"learners: got {entry!r}, which cannot learn ({reason_of(e)})") from e
+
+
+def _sections_of(entry: str, learner: Learner) -> set[str]:
+    """Return the names under which a learner's settings may be given: its own and its class's."""
+    found = entry_of(entry)
+    return {learner.name, found.target if found.library else type(learner).__name__}
 
 
 def settings_of(entry: str) -> tuple[str, dict[str, dataclasses.Field[Any]]]:
@@ -142,11 +162,13 @@ def _check_new(name: object, names: Container[str], entry: str) -> None:
             " text"
         )
     if name in names:
-        raise ConfigError(f"learners: got {entry!r}, a second {name!r}; allowed: each name once")
+        raise ConfigError(
+            f"learners: got {entry!r}, a second {name!r}; allowed: each name once, and NAME={entry}"
+        )
     if not NAME.fullmatch(name) or name.endswith(RESERVED):
         raise ConfigError(
             f"learners: got {entry!r}, whose name is {name!r}; allowed: up to 40 letters, digits,"
-            f" _, . and -, not ending with {RESERVED}"
+            f" _, . and -, not ending with {RESERVED}; NAME={entry.rpartition('=')[2]} names it"
         )
 
 
@@ -181,18 +203,15 @@ def _find(entry: str) -> type:
 
 
 def _make(entry: str, sections: Sections, context: Context) -> Learner:
-    found = _find(entry)
-    names = [found.__name__, getattr(found, "name", found.__name__.lower())]
-    given = {
-        name: value
-        for one in names
-        if isinstance(one, str)
-        for name, value in sections.get(one, {}).items()
-    }
-    arguments = _arguments(found, given, context)
+    parts = entry_of(entry)
+    if parts.library:
+        return adapted(parts, _given(sections, [parts.target, parts.name]), context)
+    found = _find(parts.path)
+    names = [found.__name__, getattr(found, "name", found.__name__.lower()), parts.given]
+    arguments = _arguments(found, _given(sections, names), context)
     try:
         with own_code():
-            learner: Learner = _named(found(**arguments))
+            learner: Learner = _named(found(**arguments), parts.given)
             is_learner = isinstance(learner, Learner)
     except (LearnerError, NotEnoughBarsError) as e:
         raise ConfigError(f"learners: got {entry!r}, which cannot be made ({reason_of(e)})") from e
@@ -208,8 +227,20 @@ def _make(entry: str, sections: Sections, context: Context) -> Learner:
     return learner
 
 
-def _named(learner: Any) -> Any:
-    """Give a learner the name of its class and the kind forecaster, where it has none."""
+def _given(sections: Sections, names: Iterable[object]) -> dict[str, Any]:
+    """Return the settings of all sections with these names; those of a later one come first."""
+    return {
+        name: value
+        for one in names
+        if isinstance(one, str)
+        for name, value in sections.get(one, {}).items()
+    }
+
+
+def _named(learner: Any, given: str) -> Any:
+    """Give a learner the name given, else that of its class, and the kind forecaster."""
+    if given:
+        learner.name = given
     if not hasattr(learner, "name"):
         learner.name = type(learner).__name__.lower()
     if not hasattr(learner, "kind"):

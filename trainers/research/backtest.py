@@ -41,6 +41,7 @@ from trainers.session.end import finish
 from trainers.session.preflight import check_folder
 from trainers.session.start import before_the_start
 from trainers.states import State
+from trainers.tracking.arena.model_uris import with_versions
 from trainers.tracking.reader import SessionReader
 from trainers.tracking.store import STORE_ERRORS, ensure_store
 from trainers.tracking.summary import summary_of
@@ -54,6 +55,7 @@ def backtest(config: BacktestConfig, root: Path) -> int:
     """
     given = config
     with before_the_start():
+        config = with_versions(config, root)
         check_learners(config.learner_list, config.learner)
         tapes = tapes_of(config)
         symbols = [tape.symbol for tape in tapes]

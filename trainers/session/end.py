@@ -12,11 +12,12 @@ from typing import NamedTuple
 from mlflow.tracking import MlflowClient
 
 from streaming.console import say
-from streaming.errors import TickloopError, reason_of
+from streaming.errors import ConfigError, TickloopError, reason_of
 from trainers.config import SessionConfig
 from trainers.names import Kind, Tag
-from trainers.recording.files import CHECKPOINT, of_market
+from trainers.recording.files import CHECKPOINT, CONFIG, of_market
 from trainers.states import State
+from trainers.tracking.arena.leaderboard import leaderboards, lines_of, log_leaderboards
 from trainers.tracking.reader import SessionReader, TrackingAwayError
 from trainers.tracking.runs.lifecycle import describe_the_end, end_runs
 from trainers.tracking.store import STORE_ERRORS
@@ -25,6 +26,7 @@ from trainers.tracking.uploads import leave_nothing_behind
 
 REGISTERED_LOG = "registered.log"
 REGISTER_SECONDS = 300  # so long a process outlives a session, to register its models
+SEVERAL = 3  # learners; the two of a plain session are of different kinds
 
 
 class End(NamedTuple):
@@ -48,6 +50,7 @@ def finish(client: MlflowClient, session: Path, code: int) -> End:
         code: the session's exit code.
     """
     delivered = give_store_the_rest(client, session)
+    tell_standings(client, session)
     try:
         return End(end(client, session, code), delivered)
     except (*STORE_ERRORS, OSError) as e:
@@ -86,6 +89,23 @@ def give_store_the_rest(client: MlflowClient, session: Path) -> bool:
         )
         return False
     return True
+
+
+def tell_standings(client: MlflowClient, session: Path) -> None:
+    """Log a session's leaderboards; say them where it has several learners."""
+    try:
+        config = SessionConfig.load(session / CONFIG)
+        boards = leaderboards(session, config)
+        log_leaderboards(client, session.name, boards)
+    except ConfigError:
+        return  # it has not begun
+    except (*STORE_ERRORS, OSError) as e:
+        say(f"the leaderboard could not be logged: {reason_of(e)}", error=True)
+        return
+    if len(config.learner_list) >= SEVERAL:
+        for market, standings in boards.items():
+            for line in (f"leaderboard of {market}", *lines_of(standings)):
+                say(f"arena      {line}")
 
 
 def register_afterwards(session: Path, config: SessionConfig) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 
 import yaml
 
+from streaming.settings import Settings
 from trainers.config import PageConfig, SessionConfig
+from trainers.config.arena import ArenaConfig
 from trainers.config.backtest import BacktestConfig
 from trainers.config.export import ExportConfig
 from trainers.config.fleet import FleetConfig
@@ -22,10 +24,19 @@ from trainers.promotion.__main__ import PromoteConfig
 PAGE = tuple(PageConfig.flags())
 RECORD = ("source", "symbols", "venue_ws", "venue_rest", "channel", "speed", "cycles", "seed")
 
+# The entry points that are modules with a config of their own.
+PROGRAMS = {
+    "backtest": ("trainers.research.backtest", BacktestConfig),
+    "tune": ("trainers.research.tune", TuneConfig),
+    "arena": ("trainers.research.arena", ArenaConfig),
+    "fleet": ("trainers.session.fleet", FleetConfig),
+    "export": ("tickloop.export", ExportConfig),
+}
+
 
 def project() -> dict[str, Any]:
     """Return the content of MLproject as plain data."""
-    settings = {name: flag["default"] for name, flag in SessionConfig.flags().items()}
+    settings = _defaults(SessionConfig)
     main = "python -m trainers.session"
     off = " --learners none --page_port 0 --mlflow_ui_port 0"
     return {
@@ -35,31 +46,23 @@ def project() -> dict[str, Any]:
             "main": _entry(main, settings),
             "record": _entry(main + off, {name: settings[name] for name in RECORD}),
             "replay": _entry("python -m trainers.replay", {"session": "last"}),
-            "backtest": _entry(
-                "python -m trainers.research.backtest",
-                {name: flag["default"] for name, flag in BacktestConfig.flags().items()},
-            ),
-            "fleet": _entry(
-                "python -m trainers.session.fleet",
-                {name: flag["default"] for name, flag in FleetConfig.flags().items()},
-            ),
-            "tune": _entry(
-                "python -m trainers.research.tune",
-                {name: flag["default"] for name, flag in TuneConfig.flags().items()},
-            ),
+            **{
+                name: _entry(f"python -m {module}", _defaults(config))
+                for name, (module, config) in PROGRAMS.items()
+            },
             "promote": _entry(
                 "python -m trainers.promotion",
                 {field.name: field.default for field in dataclasses.fields(PromoteConfig)},
-            ),
-            "export": _entry(
-                "python -m tickloop.export",
-                {name: flag["default"] for name, flag in ExportConfig.flags().items()},
             ),
             "page": _entry(
                 "python -m ui.app", {"session": "last", **{n: settings[n] for n in PAGE}}
             ),
         },
     }
+
+
+def _defaults(config: type[Settings]) -> dict[str, Any]:
+    return {name: flag["default"] for name, flag in config.flags().items()}
 
 
 def _entry(command: str, defaults: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from trainers.session.resume import (
     session_to_resume,
     wait_for_the_last,
 )
+from trainers.tracking.arena.model_uris import with_versions
 from trainers.tracking.runs.lifecycle import resume_session, start_session
 from trainers.tracking.runs.orphans import close_orphans
 from trainers.tracking.store import STORE_ERRORS, ensure_store
@@ -44,7 +45,7 @@ def begin(
     """Create a session, or resume one; return the store's client, its run id and its settings."""
     given = config
     if not config.resume:
-        config = check(config, passwords)
+        config = check(with_versions(config, root), passwords)
         say(f"starting   {market_in_words(config)}; Ctrl-C ends it")
     client = MlflowClient(ensure_store(root))
     check_artifacts(client)

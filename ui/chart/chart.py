@@ -37,7 +37,7 @@ class SymbolChart:
         symbol = market.symbol
         self.market = market
         self.tape = TapedBars(folder, symbol, market.grace_ns)
-        self.marks = LedgerMarks(folder, symbol, config.learner_list, config.fee_bps)
+        self.marks = LedgerMarks(folder, symbol, config.learner_names, config.fee_bps)
         self.thresholds = Thresholds(folder, symbol, config.confidence)
         self._rows: dict[int, ChartRows] = {}  # by the length of a candle
 

@@ -62,7 +62,7 @@ def _of_learners(name: Control, config: SessionConfig, metrics: SessionMetrics) 
     found = {
         learner: float(settings[name])
         for learner, settings in config.learner.items()
-        if learner in config.learner_list and name in settings
+        if learner in config.learner_names and name in settings
     }
     applied = _applied(name, metrics)
     for runs in metrics.learners.values():

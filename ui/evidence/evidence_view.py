@@ -11,6 +11,7 @@ from trainers.scoring.interval import Estimate
 from trainers.scoring.metrics import WINDOWS
 from trainers.scoring.promotion.eprocess import LEAK_ALPHA
 from trainers.tracking.reader import RunRecord
+from ui.evidence.leaderboard import leaderboard
 from ui.evidence.ledger_scores import LedgerScores
 from ui.mlflow.session_metrics import SessionMetrics, is_agent, never_served
 from ui.views.formatting import (
@@ -89,8 +90,9 @@ def evidence(
     for name in ours:
         texts |= _pays(name, runs.get(name), ledger)
     by_cycle = metrics.cycles.get(symbol)
+    board = leaderboard(ledger.standings)
     return ViewModel(
-        texts,
+        texts | board.texts,
         {
             "scores": {
                 "rows": rows,
@@ -102,6 +104,7 @@ def evidence(
             },
             "curves": ledger.curves,
             "costs": {name: _bars(ledger, name) for name in ours if name in ledger.costs},
+            **board.whole,
         },
         {"edges": by_cycle.edges, "bets": by_cycle.bets} if by_cycle else {},
     )

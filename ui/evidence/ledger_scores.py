@@ -18,6 +18,7 @@ from streaming.ticks import NS_PER_S
 from trainers.recording.errors import LedgerError
 from trainers.recording.ledger import LedgerContents
 from trainers.recording.tail import LedgerTail
+from trainers.scoring.arena.board import Board, Standing, agents_in, ranked
 from trainers.scoring.interval import Estimate
 from trainers.scoring.ledger import FORECAST, OUTCOME, Forecasts, rows_between
 from trainers.scoring.market.scores import MarketScores
@@ -45,6 +46,7 @@ class LedgerScores:
         control: log E, its peak and the number of bars of the bet that the permuted-label control
             knows something; None before the first bar.
         span_seconds: how long it is from the first bar to the last.
+        standings: where the forecasters stand, the first first.
     """
 
     windows: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
@@ -52,6 +54,7 @@ class LedgerScores:
     costs: dict[str, list[Estimate]] = dataclasses.field(default_factory=dict)
     control: tuple[float, float, int] | None = None
     span_seconds: float = 0.0
+    standings: list[Standing] = dataclasses.field(default_factory=list)
 
 
 class LedgerScorer:
@@ -80,6 +83,8 @@ class LedgerScorer:
         self._market: MarketScores | None = None  # once the learners' names are known
         self._first_bar = -1
         self._control = Evidence()
+        self._board = Board([])
+        self._agents: set[str] = set()
         self._cycle: int | None = None
         self._at = 0.0
         self.scores = LedgerScores()
@@ -120,7 +125,10 @@ class LedgerScorer:
         if self._market is None:
             self._market = MarketScores(self._tail.names, self._fee_bps, self._label)
             self._first_bar = int(now[0]["bar"][0])
+            self._board = Board(ranked(self._tail.names, PERMUTED_LABELS))
         settled = self._market.take(*now)
+        self._board.take({name: part.scored for name, part in settled.items()})
+        self._agents |= agents_in(self._tail.names, now[1])
         if PERMUTED_LABELS in settled and MAJORITY in settled:
             bets = by_brier(settled[PERMUTED_LABELS].scored, settled[MAJORITY].scored)
             self._control.bet(bets.better, bets.most)
@@ -137,6 +145,7 @@ class LedgerScorer:
             {name: by_cost(one) for name, one in ours.items() if one.begun},
             (control.log_value, control.log_peak, control.bars) if control.bars else None,
             float(self._market.moves.bar[-1] - self._first_bar) / NS_PER_S,
+            self._board.standings(set(self._board.names) - self._agents),
         )
 
 

@@ -35,7 +35,7 @@ def cards(
         metrics: what MLflow holds.
     """
     learners = metrics.learners.get(symbol, {})
-    first = [name for name in CARDS if name in config.learner_list or name in learners]
+    first = [name for name in CARDS if name in config.learner_names or name in learners]
     texts: Texts = {}
     shown = []
     warming = _warming(config, counters, metrics)

@@ -25,8 +25,9 @@
       this.bets.clear();
     }
 
-    update({ scores, curves, costs, edges, bets }) {
+    update({ scores, board, curves, costs, edges, bets }) {
       if (scores) this.setScores(scores);
+      if (board) Tickloop.setLeaderboard(board, this.panel);
       for (const [name, cycle, value, half] of edges ?? []) {
         this.edges.set(`${name}/${cycle}`, { name, cycle, value, half });
       }

@@ -106,6 +106,13 @@ LIVE = {
         "Log-loss of the best baseline less ours, on the bars that both scored."
         " Above 0 is better than every baseline. In brackets: of a coin's log-loss, 0.693.",
     ),
+    "live/rank": Term("place", "Place on the leaderboard by mean Brier score, from 1."),
+    "live/rank_best": Term(
+        "place", "1 and the number of forecasters that are proven ahead, at any time of looking."
+    ),
+    "live/rank_worst": Term(
+        "place", "The number of forecasters less those that it is proven ahead of."
+    ),
     "live/edge_bps": Term("bp", "Profit of the account less that of the best baseline's."),
 }
 

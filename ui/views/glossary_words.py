@@ -77,6 +77,12 @@ WORDS = {
         "Size offered to buy at the best bid less that to sell at the best ask, over both. Above 0"
         " the next move is more often up.",
     ),
+    "leaderboard": Term(
+        "",
+        "The forecasters by mean Brier score. One is proven ahead of another if its expected score"
+        " was better on average, over the bars of both, whatever the market did. All that is said"
+        " of all pairs at all times together is wrong with a chance of 5 % at most.",
+    ),
     "paper account": Term(
         "",
         "An account on paper: it follows a learner's signals, and sends no orders.",

@@ -11,6 +11,7 @@ from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.learner import TradesLike
 from trainers.learners.registry import MAJORITY, PERMUTED_LABELS
 from trainers.names import LIVE
+from trainers.scoring.arena.board import Board, ranked
 from trainers.scoring.ledger import Forecasts, Outcomes, rows_between
 from trainers.scoring.market.margins import AgentMargins, ForecasterMargins, Margins
 from trainers.scoring.market.scores import MarketScores
@@ -74,6 +75,8 @@ class Scorecard:
             for runner in self._own
         }
         self._control = Evidence()
+        forecasters = [runner.name for runner in everyone if not runner.is_agent]
+        self._board = Board(ranked(forecasters, PERMUTED_LABELS))
         self.alarmed = False
 
     def update(self, outcomes: Outcomes, forecasts: Forecasts) -> str:
@@ -124,6 +127,7 @@ class Scorecard:
         for runner in self._learners:
             self._margins[runner.name].take(settled[runner.name], self._rivals(runner, settled))
         scored = {name: part.scored for name, part in settled.items()}
+        self._board.take(scored)
         for test in self._tests:
             test.take(scored, self._rivals(test.challenger, scored))
         for runner in self._own:
@@ -143,13 +147,28 @@ class Scorecard:
     def _write(self) -> None:
         """Give all runners their scores."""
         tracks, break_evens = self._scores.tracks, self._scores.break_evens()
+        ranks = self._ranks()
         for runner in self._learners:
             track = tracks[runner.name]
             edges = self._margins[runner.name].edges(track, self._rivals(runner, tracks))
-            runner.take_scores(track.scores(break_evens, WINDOWS) | named("", edges))
+            scores = track.scores(break_evens, WINDOWS) | named("", edges)
+            runner.take_scores(scores | ranks.get(runner.name, {}))
         for runner in self._baselines:
             scores = tracks[runner.name].scores(break_evens, [LIVE])
             runner.take_scores({name: scores[name] for name in OF_BASELINES if name in scores})
+
+    def _ranks(self) -> dict[str, dict[str, float]]:
+        """Return the places on the leaderboard, as metrics by full name, of those scored."""
+        standings = self._board.standings(self._board.names)
+        return {
+            one.name: {
+                f"{LIVE}rank": float(one.place),
+                f"{LIVE}rank_best": float(one.best),
+                f"{LIVE}rank_worst": float(one.worst),
+            }
+            for one in standings
+            if one.bars
+        }
 
     def _match_turnover(self) -> None:
         """Set the random baseline's turnover to that of the first agent."""
