@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from datamodules.labels import CLOSE
+from datamodules.target import NEXT_BAR, Target
 from datamodules.transitions import Action
 from streaming.bars import Bars
 from trainers.recording.ledger import LedgerContents
@@ -45,30 +45,30 @@ def bar_frame(bars: Bars) -> pd.DataFrame:
     return frame.astype({"gap": bool})
 
 
-def forecast_frame(ledger: LedgerContents, label: str = CLOSE) -> pd.DataFrame:
+def forecast_frame(ledger: LedgerContents, target: Target = NEXT_BAR) -> pd.DataFrame:
     """Return the forecasts of a ledger with their outcomes, indexed by the bar's opening time.
 
     Args:
         ledger: the market's ledger.
-        label: the price whose next move was forecast, ``close`` or ``mid``.
+        target: what was forecast.
 
     Columns:
         learner: who forecast.
         status: ``made``, ``missed`` (too late), ``silent`` (it gave none) or ``failed``.
-        probability: that the next price is higher, 0 to 1; NaN if none was given.
+        probability: that the price at the horizon is higher, 0 to 1; NaN if none was given.
         action: an agent's action; NaN for a forecaster.
         signal: the action that follows from the forecast, at the confidence then in force.
         close: the bar's close, quote currency.
-        moved: the next price of the label less this one; NaN if it is not known or a gap lies
-            between.
+        moved: the price of the label at the horizon less this one; NaN if it is not known or a gap
+            lies between.
         latency_us: from the bar being known to the forecast being made, us.
         version: the id of the weights that forecast.
         gap: whether trades are missing in the bar or before it.
     """
     rows = ledger.forecasts
-    moves = moves_of(ledger.outcomes, label)
+    moves = moves_of(ledger.outcomes, target)
     at = np.searchsorted(moves.bar, rows["bar"])
-    unknown = (moves.broken | moves.waiting)[at]
+    unknown = (moves.lost | moves.open)[at]
     action = rows["action"]
     names = list(ACTIONS.values())
     return pd.DataFrame(
@@ -88,7 +88,7 @@ def forecast_frame(ledger: LedgerContents, label: str = CLOSE) -> pd.DataFrame:
     )
 
 
-def trade_frame(ledger: LedgerContents, fee_bps: float) -> pd.DataFrame:
+def trade_frame(ledger: LedgerContents, fee_bps: float, target: Target = NEXT_BAR) -> pd.DataFrame:
     """Return the paper trades of every learner, in the order in which they were opened.
 
     Each buys one unit at the mid, pays fee and half the spread on both sides, and sells it again.
@@ -96,6 +96,7 @@ def trade_frame(ledger: LedgerContents, fee_bps: float) -> pd.DataFrame:
     Args:
         ledger: the market's ledger.
         fee_bps: cost of one change of position besides half the spread, bp of its value.
+        target: as in ``forecast_frame``.
 
     Columns:
         learner: whose signals were followed.
@@ -107,7 +108,7 @@ def trade_frame(ledger: LedgerContents, fee_bps: float) -> pd.DataFrame:
         entry_price: the mid then, quote currency.
         probability: the forecast behind the entry; NaN for an agent.
     """
-    moves, frames = moves_of(ledger.outcomes), []
+    moves, frames = moves_of(ledger.outcomes, target), []
     mid = ledger.outcomes["mid"]
     for i, name in enumerate(ledger.names):
         scored = scored_of(moves, ledger.forecasts, i)
@@ -135,12 +136,13 @@ def trade_frame(ledger: LedgerContents, fee_bps: float) -> pd.DataFrame:
     return trades.astype({"learner": pd.CategoricalDtype(ledger.names)})
 
 
-def equity_frame(ledger: LedgerContents, fee_bps: float) -> pd.DataFrame:
+def equity_frame(ledger: LedgerContents, fee_bps: float, target: Target = NEXT_BAR) -> pd.DataFrame:
     """Return the paper accounts of every learner, indexed by the bar's opening time.
 
     Args:
         ledger: the market's ledger.
         fee_bps: as in ``trade_frame``.
+        target: as in ``forecast_frame``.
 
     Columns:
         learner: whose signals were followed.
@@ -149,7 +151,7 @@ def equity_frame(ledger: LedgerContents, fee_bps: float) -> pd.DataFrame:
         equity_bps: the sum of ``net_bps`` so far.
         drawdown_bps: how far ``equity_bps`` is below its highest value so far, 0 included.
     """
-    moves = moves_of(ledger.outcomes)
+    moves = moves_of(ledger.outcomes, target)
     frames = []
     for i, name in enumerate(ledger.names):
         paper = paper_of(scored_of(moves, ledger.forecasts, i), fee_bps)

@@ -77,7 +77,7 @@ class Session:
         return self.config.symbol_list
 
     def bars(self, symbol: str = "") -> pd.DataFrame:
-        """Return the final 1-second bars of a market, the newest 24 h: see ``frames.bar_frame``.
+        """Return the final bars of a market, the newest 86,400: see ``frames.bar_frame``.
 
         Args:
             symbol: the market; the session's first by default, as everywhere here.
@@ -89,15 +89,15 @@ class Session:
 
     def forecasts(self, symbol: str = "") -> pd.DataFrame:
         """Return every forecast of every learner and its outcome: see ``frames.forecast_frame``."""
-        return forecast_frame(self._ledger(symbol), self.config.label)
+        return forecast_frame(self._ledger(symbol), self.config.target)
 
     def trades(self, symbol: str = "") -> pd.DataFrame:
         """Return the paper trades of every learner: see ``frames.trade_frame``."""
-        return trade_frame(self._ledger(symbol), self.config.fee_bps)
+        return trade_frame(self._ledger(symbol), self.config.fee_bps, self.config.target)
 
     def equity(self, symbol: str = "") -> pd.DataFrame:
         """Return the paper accounts of every learner: see ``frames.equity_frame``."""
-        return equity_frame(self._ledger(symbol), self.config.fee_bps)
+        return equity_frame(self._ledger(symbol), self.config.fee_bps, self.config.target)
 
     def metrics(self) -> pd.DataFrame:
         """Return the newest value of every metric in MLflow.

@@ -49,10 +49,12 @@ class SessionView:
         self.run_id, self.folder, self.config, self.poller = run_id, folder, config, poller
         symbols, learners = config.symbol_list, config.learner_list
         grace_ns = config.grace_ms * NS_PER_MS
-        self.markets = {name: Market(folder, name, grace_ns) for name in symbols}
+        self.markets = {
+            name: Market(folder, name, grace_ns, config.bar_seconds) for name in symbols
+        }
         self.charts = {name: SymbolChart(folder, self.markets[name], config) for name in symbols}
         self._scorers = {
-            name: LedgerScorer(folder, name, learners, config.fee_bps, config.label)
+            name: LedgerScorer(folder, name, learners, config.fee_bps, config.target)
             for name in symbols
         }
         self._evidence = {name: ViewModel() for name in symbols}

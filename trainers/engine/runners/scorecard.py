@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from datamodules.target import Target
 from trainers.engine.runners.champion_challenger import ChampionChallenger
 from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.learner import TradesLike
@@ -15,7 +16,8 @@ from trainers.scoring.market.margins import AgentMargins, ForecasterMargins, Mar
 from trainers.scoring.market.scores import MarketScores
 from trainers.scoring.metrics import LONGEST, WINDOWS, named
 from trainers.scoring.promotion.differences import by_brier
-from trainers.scoring.promotion.eprocess import LEAK_ALPHA, Evidence
+from trainers.scoring.promotion.eprocess import LEAK_ALPHA
+from trainers.scoring.promotion.lagged import Lagged
 
 T = TypeVar("T")
 
@@ -39,7 +41,7 @@ class Scorecard:
         baselines: runners that get fewer metrics.
         tests: the champion-challenger tests, which it hands the bars that are settled.
         fee_bps: cost of one change of position besides half the spread, bp of its value.
-        label: the price whose next move is forecast.
+        target: what forecasters forecast.
 
     Attributes:
         alarmed: whether the alarm of the permuted-label control was raised already.
@@ -51,16 +53,16 @@ class Scorecard:
         baselines: Sequence[LearnerRunner],
         tests: Sequence[ChampionChallenger],
         fee_bps: float,
-        label: str,
+        target: Target,
     ) -> None:
         self._learners, self._baselines, self._tests = learners, baselines, tests
         everyone = [*learners, *baselines]
-        self._scores = MarketScores([runner.name for runner in everyone], fee_bps, label)
+        self._scores = MarketScores([runner.name for runner in everyone], fee_bps, target)
         self._margins: dict[str, Margins] = {
-            runner.name: AgentMargins() if runner.is_agent else ForecasterMargins()
+            runner.name: AgentMargins() if runner.is_agent else ForecasterMargins(target.overlap)
             for runner in learners
         }
-        self._control = Evidence()
+        self._control = Lagged(target)
         self.alarmed = False
 
     def update(self, outcomes: Outcomes, forecasts: Forecasts) -> str:
@@ -96,12 +98,13 @@ class Scorecard:
             return
         for runner in self._learners:
             self._margins[runner.name].take(settled[runner.name], self._rivals(runner, settled))
-        scored = {name: part.scored for name, part in settled.items()}
+        judged = {name: part.judged for name, part in settled.items()}
+        closed = {name: part.scored for name, part in settled.items()}
         for test in self._tests:
-            test.take(scored, self._rivals(test.challenger, scored))
-        if {PERMUTED_LABELS, MAJORITY} <= scored.keys():
-            found = by_brier(scored[PERMUTED_LABELS], scored[MAJORITY])
-            self._control.bet(found.better, found.most)
+            bars = closed if test.challenger.is_agent else judged
+            test.take(bars, self._rivals(test.challenger, bars))
+        if {PERMUTED_LABELS, MAJORITY} <= judged.keys():
+            self._control.bet(by_brier(judged[PERMUTED_LABELS], judged[MAJORITY]))
 
     def _rivals(self, runner: LearnerRunner, of: Mapping[str, T]) -> dict[str, T]:
         """Return what belongs to the baselines of a runner's kind, but for the control."""
