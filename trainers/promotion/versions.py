@@ -22,7 +22,7 @@ from streaming.errors import reason_of
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.own_code import LearnerError
-from trainers.names import CHALLENGER_ALIAS, SOURCE, model_name, source_name
+from trainers.names import CHALLENGER_ALIAS, SOURCE, model_of_run, source_name
 from trainers.promotion.model_card import metadata, model_card
 from trainers.promotion.registry import CANDIDATE, Move, prune, record
 from trainers.tracking.stores.artifacts import artifact_store
@@ -76,7 +76,7 @@ def log_version(
             step=move.cycle,
             metadata=metadata(bars, outputs),
         )
-    name = model_name(source, symbol, learner)
+    name = model_of_run(run.data.params, symbol, learner)
     with contextlib.suppress(MlflowException):  # it exists from the second version on
         told = f"{learner} on {symbol}, made by Tickloop sessions with the source {source}"
         client.create_registered_model(name, description=told)

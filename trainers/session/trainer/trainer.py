@@ -86,10 +86,12 @@ class Trainer:
         # Events of the tracker's thread, which this thread reports.
         self._noted: queue.SimpleQueue[tuple[Code, str]] = queue.SimpleQueue()
         self.tracker = Tracker(self.client, lambda *told: self._noted.put(told))
-        self.versions = Versions(self.client, session / MODELS, self.config.source)
+        self.versions = Versions(
+            self.client, session / MODELS, self.config.source, self.config.target
+        )
         self._promotion = PromotionController(
             session,
-            self.config.source,
+            self.versions.name,
             AliasWatcher(self.client, self.versions, lambda *told: self._noted.put(told)),
             functools.partial(roll_back, self.client),
             self.tracker.task,
