@@ -81,7 +81,7 @@ class StreamConfig(BarConfig):
         54_000, "ticks kept a symbol: 15 min at 60/s", low=100, high=10_000_000
     )
     bar_ring: int = setting(
-        86_400, "bars kept a symbol: 24 h of 1-s bars", low=600, high=10_000_000
+        86_400, "bars kept a symbol: 24 h of 1-s bars", unit="bars", low=600, high=10_000_000
     )
     grace_ms: int = setting(
         0,

@@ -45,7 +45,11 @@ class TrainingConfig(BarConfig):
     cycles: int = setting(0, "cycles until the session ends; 0: until stopped", low=0, high=10**9)
     min_ticks: int = setting(500, "ticks in the cache before the first cycle", low=1, high=10**7)
     history_bars: int = setting(
-        14_400, "newest bars that a cycle may learn from: 4 h of 1-s bars", low=200, high=86_400
+        14_400,
+        "newest bars that a cycle may learn from: 4 h of 1-s bars",
+        unit="bars",
+        low=200,
+        high=86_400,
     )
     features: str = setting(
         AUTO,
@@ -59,7 +63,7 @@ class TrainingConfig(BarConfig):
     )  # fmt: skip
     horizon: int = setting(
         1, "how many bars ahead forecasters forecast; they are scored, and learn, that much later",
-        low=1, high=600,
+        unit="bars", low=1, high=600,
     )  # fmt: skip
     confidence: float = setting(
         0.65, "probability from which a forecast is a trade signal", low=0.5, high=1

@@ -22,18 +22,18 @@ class Settled(NamedTuple):
         scored: the forecasts and the moves.
         paper: the account.
         counted: the number of them, the newest, from the first forecast on.
-        at_risk: the forecasts at later bars but the newest: a part of their moves has been seen.
+        waiting: the forecasts at later bars, the newest last.
     """
 
     scored: Scored
     paper: Paper
     counted: int
-    at_risk: Scored
+    waiting: Scored
 
     @property
     def judged(self) -> Scored:
         """The bars that evidence of forecasters needs."""
-        return self.scored.then(self.at_risk)
+        return self.scored.then(self.waiting)
 
 
 class Track:
@@ -74,7 +74,7 @@ class Track:
         joined = self._settled_paper.then(paper)
         self._settled_paper = joined.since(len(joined.net_bps) + len(waiting) - len(recent.bar))
         self.recent = _joined(self.recent, new, recent)
-        return Settled(settled, paper, counted, waiting.before(len(waiting) - 1))
+        return Settled(settled, paper, counted, waiting)
 
     @property
     def tally(self) -> Tally:

@@ -37,7 +37,8 @@ class Differences(NamedTuple):
         bar: int64, when each of these bars opened, ns.
         settled: the newest bar whose label is known, ns; -1 if there is none.
         offered: ``(k,)`` the largest possible ``|better|`` at all bars at which both have forecast,
-            whatever came of it: what these may cost while their labels are open.
+            whatever came of it: what these may cost while their labels are open. Not at the newest
+            bar, of whose move nothing has been seen.
         offered_bar: ``(k,)`` int64, when these opened, ns.
     """
 
@@ -67,6 +68,7 @@ def by_brier(ours: Scored, other: Scored) -> Differences:
     """
     moves, p, q = ours.moves, ours.probability, other.probability
     both, asked = ours.scored & other.scored, ~np.isnan(p + q)
+    asked[-1:] &= ~moves.open[-1:]
     up = (moves.moved[both] > 0).astype(np.float64)
     better = brier_scores(q[both], up) - brier_scores(p[both], up)
     most = np.abs(q - p) * np.maximum(q + p, 2 - q - p)
