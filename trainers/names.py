@@ -89,6 +89,7 @@ class Control(enum.StrEnum):
 
 # Prefixes of metric names.
 STREAM, TRAIN, LIVE, PROMOTION = "stream/", "train/", "live/", "promotion/"
+HORIZON = "horizon/"  # horizon/5s/move_bps: in the run of the market's first learner
 
 # Names of registered models, their aliases, and the tags of their versions.
 MODEL_PREFIX = "tickloop-"

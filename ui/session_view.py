@@ -23,7 +23,7 @@ from ui.chart.chart import SymbolChart
 from ui.controls.control_panel import controls
 from ui.evidence.evidence_view import evidence
 from ui.evidence.ledger_scores import LedgerScorer
-from ui.live.header import header, price_decimals, stream
+from ui.live.header import forecast_texts, header, price_decimals, stream
 from ui.live.learner_cards import cards
 from ui.live.market import Market
 from ui.live.source_badge import badge
@@ -91,8 +91,9 @@ class SessionView:
         return merged(
             ViewModel(
                 {
-                    **header(rows, metrics, decimals),
+                    **header(rows, metrics, decimals, self.config.bar_seconds),
                     **stream(counters, decimals),
+                    **forecast_texts(self.config.target),
                     **badge(self.config.source, rows),
                 },
                 {
@@ -143,10 +144,12 @@ class SessionView:
 
     def _update_evidence(self) -> None:
         """Score every symbol's ledger; in the poller's thread."""
-        metrics = self.poller.metrics
+        metrics, target = self.poller.metrics, self.config.target
+        ahead = target.horizon * target.bar_seconds
         for symbol, scorer in self._scorers.items():
             scorer.update(metrics.cycle)
-            self._evidence[symbol] = evidence(symbol, metrics, scorer.scores, scorer.learners)
+            found, learners = scorer.scores, scorer.learners
+            self._evidence[symbol] = evidence(symbol, metrics, found, learners, ahead)
 
 
 def mlflow_ui(uri: str, port: int) -> int | str:

@@ -12,6 +12,7 @@ from trainers.learners.learner import TradesLike
 from trainers.learners.registry import MAJORITY, PERMUTED_LABELS
 from trainers.names import LIVE
 from trainers.scoring.ledger import Forecasts, Outcomes, rows_between
+from trainers.scoring.market.horizons import Horizons
 from trainers.scoring.market.margins import AgentMargins, ForecasterMargins, Margins
 from trainers.scoring.market.scores import MarketScores
 from trainers.scoring.metrics import LONGEST, WINDOWS, named
@@ -63,6 +64,7 @@ class Scorecard:
             for runner in learners
         }
         self._control = Lagged(target)
+        self._horizons = Horizons(fee_bps, target)
         self.alarmed = False
 
     def update(self, outcomes: Outcomes, forecasts: Forecasts) -> str:
@@ -94,6 +96,7 @@ class Scorecard:
 
     def _take(self, outcomes: Outcomes, forecasts: Forecasts) -> None:
         settled = self._scores.take(outcomes, forecasts)
+        self._horizons.take(outcomes)
         if not settled:
             return
         for runner in self._learners:
@@ -119,6 +122,8 @@ class Scorecard:
             track = tracks[runner.name]
             edges = self._margins[runner.name].edges(track, self._rivals(runner, tracks))
             runner.take_scores(track.scores(break_evens, WINDOWS) | named("", edges))
+        for runner in self._learners[:1]:  # of all learners it is the same
+            runner.take_scores({**runner.live, **named("", self._horizons.scores())})
         for runner in self._baselines:
             scores = tracks[runner.name].scores(break_evens, [LIVE])
             runner.take_scores({name: scores[name] for name in OF_BASELINES if name in scores})
