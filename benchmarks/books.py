@@ -17,7 +17,8 @@ from benchmarks.learning import PROCESSES, SEEDS, START, Floats, forecasts, loss
 from benchmarks.measuring import NotMeasuredError
 from benchmarks.table import Row
 from benchmarks.tapes import MOST_BARS, tapes_folder
-from datamodules.labels import CLOSE, MID, label_prices
+from datamodules.labels import label_prices
+from datamodules.target import CLOSE, MID
 from streaming.bars import Bars, bars_of
 from streaming.conflation import Conflation
 from streaming.tape import open_tape, parse_address

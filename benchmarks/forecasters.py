@@ -13,9 +13,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from streaming.ticks import NS_PER_S
 from tests.oracles.processes import Momentum
 from trainers.scoring.ledger import MADE
-from trainers.scoring.moves import BAR_NS, Moves
+from trainers.scoring.moves import Moves
 from trainers.scoring.scored import Scored
 
 CYCLE = 30
@@ -74,13 +75,16 @@ def scored_of_moves(up: Floats, probability: Floats) -> Scored:
     zeros, moved = np.zeros(n), np.append(2 * up - 1, 0.0)
     waiting = np.arange(n) == n - 1
     moves = Moves(
-        bar=np.arange(n) * BAR_NS,
+        bar=np.arange(n) * NS_PER_S,
         half_spread_bps=zeros,
         direction=zeros,
         typical_bps=zeros,
         path_bps=zeros,
         known=np.arange(n),
         moved=moved,
+        move_bps=zeros,
+        lost=np.zeros(n, bool),
+        open=waiting,
         ret_bps=zeros,
         broken=np.zeros(n, bool),
         waiting=waiting,

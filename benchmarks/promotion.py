@@ -133,7 +133,8 @@ def _promotion(seed: int, points: float) -> tuple[float, float, float, float]:
     baselines = market.baselines()
     right, as_right = (((p > 0.5) == (market.up > 0)).astype(np.float64) for p in (said, other))
     better = right - as_right
-    hits = Differences(better, np.ones(len(better)), better, "right")
+    bars = challenger.moves.bar[:-1]
+    hits = Differences(better, np.ones(len(better)), better, "right", bars, int(bars[-1]))
     return (
         promoted_after(challenger, champion, baselines),
         first(path(by_brier(challenger, champion)) >= THRESHOLD),

@@ -59,7 +59,7 @@ def trainer_after(bars: int) -> Callable[[], float]:
     config = SessionConfig.of(learners="cnn,dqn")
     roster = make_roster(config, SYMBOL)
     learners = [*roster.learners, *roster.champions]
-    card = Scorecard(learners, roster.baselines, roster.tests, config.fee_bps, config.label)
+    card = Scorecard(learners, roster.baselines, roster.tests, config.fee_bps, config.target)
     n = len(roster.everyone)
     outcomes, forecasts = rows_of(bars + (ROUNDS + 1) * CYCLE, n)
     agents = [i for i, runner in enumerate(roster.everyone) if runner.is_agent]

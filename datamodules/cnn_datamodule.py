@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from datamodules.features import WARMUP_BARS, features_of
-from datamodules.labels import CLOSE, label_prices
+from datamodules.labels import label_prices
 from datamodules.scaling import fit_scaler, scale
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
+from datamodules.target import CLOSE
 from datamodules.windows import WINDOW_BARS, Windows, gaps_of, make_windows
 from streaming.bars import BROKEN
 
@@ -26,7 +27,7 @@ Batch = list[tuple[Tensor, Tensor]]
 # network.
 STACK = 8
 
-NEEDED = WARMUP_BARS + WINDOW_BARS + 1
+NEEDED = WARMUP_BARS + WINDOW_BARS  # bars, and the horizon
 
 
 class CNNDataModule(pl.LightningDataModule):
@@ -44,7 +45,8 @@ class CNNDataModule(pl.LightningDataModule):
         updates: how many minibatches to draw.
         batch_size: how many windows a minibatch has.
         rng: source of the draws.
-        label: the price whose next move is the label.
+        label: the price whose move is the label.
+        horizon: how many bars ahead the label is.
 
     Raises:
         NotEnoughBarsError: if the snapshot has fewer bars than a window with its label needs.
@@ -59,18 +61,19 @@ class CNNDataModule(pl.LightningDataModule):
         batch_size: int,
         rng: np.random.Generator,
         label: str = CLOSE,
+        horizon: int = 1,
     ) -> None:
         super().__init__()
         bars = snapshot.bars
-        if len(bars) < NEEDED:
-            raise NotEnoughBarsError(len(bars), NEEDED)
+        if len(bars) < NEEDED + horizon:
+            raise NotEnoughBarsError(len(bars), NEEDED + horizon)
         rows = features_of(bars, features)
         gap = gaps_of(bars, WARMUP_BARS)[WARMUP_BARS:]
         sound = (gap & BROKEN) == 0  # or one wrong print would press all other rows together
         self.scaler: MinMaxScaler = fit_scaler(rows[sound] if sound.any() else rows)
         self.rows = scale(rows, self.scaler)
         self.windows: Windows = make_windows(
-            self.rows, label_prices(bars, label)[WARMUP_BARS:], gap
+            self.rows, label_prices(bars, label)[WARMUP_BARS:], gap, horizon
         )
         self.moved = np.flatnonzero(~self.windows.flat)
         shape = (updates if len(self.moved) else 0, batch_size)

@@ -1,4 +1,7 @@
-"""Bars -> feature rows with a direction as label: what the logistic baselines learn from. Pure."""
+"""Bars -> feature rows with a direction as label: what the logistic baselines learn from. Pure.
+
+A label is known ``horizon`` bars after its row: rows whose label is not known yet are left out.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.features import COLUMNS, WARMUP_BARS, features_of
-from datamodules.labels import CLOSE, label_prices
+from datamodules.labels import label_prices, moves_over
 from datamodules.snapshot import NotEnoughBarsError
+from datamodules.target import CLOSE
 from datamodules.windows import gap_free
 from streaming.bars import Bars
 
-# Bars that one row and its label take.
+# Bars that one row and the next bar, its label, take.
 ROW_BARS = WARMUP_BARS + 2
 
 
 class LabelledRows(NamedTuple):
-    """Rows whose price moved by the next bar, oldest first; none crosses a gap.
+    """Rows whose price moved by the horizon, oldest first; none crosses a gap.
 
     Attributes:
         x: ``(N, F)`` float64 features.
-        up: ``(N,)`` bool, whether the next bar's price is above the row's.
+        up: ``(N,)`` bool, whether the price at the horizon is above the row's.
         ts: ``(N,)`` int64, open of the bar that brings the label, ns.
     """
 
@@ -31,23 +35,26 @@ class LabelledRows(NamedTuple):
     ts: NDArray[np.int64]
 
 
-def labelled_rows(bars: Bars, features: str, label: str = CLOSE) -> LabelledRows:
+def labelled_rows(bars: Bars, features: str, label: str = CLOSE, horizon: int = 1) -> LabelledRows:
     """Build the rows of one symbol.
 
     Args:
         bars: ``(T,)`` of dtype ``BAR``.
         features: name of the feature set.
-        label: the price whose next move is the label.
+        label: the price whose move is the label.
+        horizon: how many bars ahead the label is, >= 1.
 
     Raises:
-        NotEnoughBarsError: if there are fewer than 51 bars.
+        NotEnoughBarsError: if there are fewer than 50 bars and the horizon.
     """
-    if len(bars) < ROW_BARS:
-        raise NotEnoughBarsError(len(bars), ROW_BARS)
-    moved = np.diff(label_prices(bars, label)[WARMUP_BARS:])
-    there = (moved != 0) & gap_free(bars["gap"], ROW_BARS)
-    rows = features_of(bars, features)[:-1]
-    return LabelledRows(rows[there], moved[there] > 0, bars["ts_open"][WARMUP_BARS + 1 :][there])
+    needed = ROW_BARS - 1 + horizon
+    if len(bars) < needed:
+        raise NotEnoughBarsError(len(bars), needed)
+    moved = moves_over(label_prices(bars, label)[WARMUP_BARS:], horizon)
+    there = (moved != 0) & gap_free(bars["gap"], needed)
+    rows = features_of(bars, features)[:-horizon]
+    ts = bars["ts_open"][WARMUP_BARS + horizon :]
+    return LabelledRows(rows[there], moved[there] > 0, ts[there])
 
 
 def newest_row(bars: Bars, features: str) -> NDArray[np.float64] | None:

@@ -1,7 +1,7 @@
-"""Feature rows -> windows with the label that the next bar brings. Pure; no window crosses a gap.
+"""Feature rows -> windows with the label that a later bar brings. Pure; no window crosses a gap.
 
 Where there is no gap, window ``i`` is rows ``i`` to ``i + 59``; its label is known when row
-``i + 60`` is.
+``i + 59 + horizon`` is.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.labels import moves_over
 from streaming.bars import BROKEN, Bars
 
 WINDOW_BARS = 60
@@ -21,8 +22,8 @@ class Windows(NamedTuple):
 
     Attributes:
         x: ``(N, 60, F)`` float32, a view of the rows unless gaps cut windows out.
-        up: ``(N,)`` float32, 1 where the next price is above the window's last, else 0.
-        flat: ``(N,)`` bool, true where the next price is the same: no model learns from these
+        up: ``(N,)`` float32, 1 where the price at the horizon is above the window's last, else 0.
+        flat: ``(N,)`` bool, true where that price is the same: no model learns from these
             windows and none is scored on them.
         at: ``(N,)`` int64, the row that each window ends with.
     """
@@ -34,7 +35,10 @@ class Windows(NamedTuple):
 
 
 def make_windows(
-    rows: NDArray[np.float32], price: NDArray[np.float64], gap: NDArray[np.int64]
+    rows: NDArray[np.float32],
+    price: NDArray[np.float64],
+    gap: NDArray[np.int64],
+    horizon: int = 1,
 ) -> Windows:
     """Cut the windows of one symbol.
 
@@ -42,21 +46,23 @@ def make_windows(
         rows: ``(N, F)`` scaled features.
         price: ``(N,)`` the prices of the same bars whose moves are the labels.
         gap: ``(N,)`` gap flags, as ``gaps_of`` returns them; 0 where all is well.
+        horizon: how many bars ahead the label is, >= 1.
 
     Returns:
-        ``N - 60`` windows, fewer where gaps cut some out.
+        ``N - 59 - horizon`` windows, fewer where gaps cut some out.
 
     Raises:
-        ValueError: if there are 60 rows or fewer.
+        ValueError: if there are too few rows for a window and its label.
     """
-    if len(rows) <= WINDOW_BARS:
-        raise ValueError(f"windows need more than {WINDOW_BARS} rows, got {len(rows)}")
-    views = np.lib.stride_tricks.sliding_window_view(rows[:-1], WINDOW_BARS, axis=0)
+    needed = WINDOW_BARS + horizon
+    if len(rows) < needed:
+        raise ValueError(f"windows need more than {needed - 1} rows, got {len(rows)}")
+    views = np.lib.stride_tricks.sliding_window_view(rows[:-horizon], WINDOW_BARS, axis=0)
     x = views.transpose(0, 2, 1)  # (N, 60, F)
-    moved = price[WINDOW_BARS:] - price[WINDOW_BARS - 1 : -1]
-    at = np.arange(WINDOW_BARS - 1, len(rows) - 1)
+    moved = moves_over(price[WINDOW_BARS - 1 :], horizon)
+    at = np.arange(WINDOW_BARS - 1, len(rows) - horizon)
     windows = Windows(x, (moved > 0).astype(np.float32), moved == 0, at)
-    whole = gap_free(gap, WINDOW_BARS + 1)
+    whole = gap_free(gap, needed)
     if whole.all():
         return windows
     return Windows(x[whole], windows.up[whole], windows.flat[whole], at[whole])

@@ -1,10 +1,11 @@
-"""Ticks and quotes -> 1-second bars. Pure; the only owner of the bar boundary.
+"""Ticks and quotes -> bars. Pure; the only owner of the bar boundary.
 
-A bar covers ``[ts_open, ts_open + 1 s)`` by event time. Its content depends on the rows of both
+A bar covers ``[ts_open, ts_open + length)`` by event time; bars begin on multiples of their length,
+1 s by default. Its content depends on the rows of both
 streams and their order alone, never on how they were grouped into batches or on the wall clock: it
 is final once a tick or a mark at least ``grace`` past its end has been seen, or a quote a second
 further. A tick or a quote that comes after that is late: marked and counted, never applied. A
-second without trades carries the last close with volume 0.
+bar without trades carries the last close with volume 0.
 
 Best bid and ask are those of the newest quote. Until there is one, the last trades that takers sold
 and bought stand for them.
@@ -67,8 +68,8 @@ Bars = NDArray[np.void]
 MISSING = 1  # trades are missing in this bar or between it and the one before
 BROKEN = 2  # a price is too far from the bar before for a move: it is a wrong print
 
-# The largest plausible move of one second, as a factor. Recorded markets come to 1.02; where a
-# price is only one of its steps high, one step up is 2.
+# The largest plausible move of a bar, as a factor. Recorded markets come to 1.02 in a second; where
+# a price is only one of its steps high, one step up is 2.
 MOST_TIMES = 2.0
 
 # A longer silence is a closed market: a break in the series, not filled with carried bars.
@@ -88,6 +89,7 @@ class BarBuilder:
         grace_ns: how far past a bar's end a row must be to make the bar final, ns.
         seq: the number of the first tick to come.
         quote_seq: the number of the first row of the quote ring to come.
+        bar_ns: the length of a bar, ns.
 
     >>> from streaming.ticks import make_ticks
     >>> ticks = make_ticks(3)
@@ -98,11 +100,13 @@ class BarBuilder:
     [(5.0, 4.0, 4.0, 2.0, 3)]
     """
 
-    def __init__(self, grace_ns: int = 0, seq: int = 0, quote_seq: int = 0) -> None:
-        self.grace_ns = grace_ns
+    def __init__(
+        self, grace_ns: int = 0, seq: int = 0, quote_seq: int = 0, bar_ns: int = NS_PER_S
+    ) -> None:
+        self.grace_ns, self.bar_ns = grace_ns, bar_ns
         self._seq, self._quote_seq = seq, quote_seq
 
-        # Bars of consecutive seconds that may still change.
+        # Consecutive bars that may still change.
         self._open = np.zeros(0, BAR)
         self._newest_ts = -1  # the latest event time seen since the first tick, ns
         self._newest_tick_ts = -1
@@ -160,13 +164,13 @@ class BarBuilder:
         ticks, is_quote = rows.ticks, rows.is_quote
         lost = not is_quote[0] and bool(ticks["flags"][0] & AFTER_GAP)
         broken = self._close_series(int(newest[0]), lost=lost, by_quote=bool(is_quote[0]))
-        second = rows.times // NS_PER_S
-        boundary = (newest - self.grace_ns) // NS_PER_S  # seconds below are final
-        opens = int(newest[0]) // NS_PER_S  # where a series begins
-        first = int(self._open["ts_open"][0]) // NS_PER_S if len(self._open) else opens
-        late = second < np.maximum(boundary, first)
-        self._grow(first, max(int(newest[-1]) // NS_PER_S, int(second.max())))
-        at = second - first
+        place = rows.times // self.bar_ns  # bars are numbered from the epoch on
+        boundary = (newest - self.grace_ns) // self.bar_ns  # bars below are final
+        opens = int(newest[0]) // self.bar_ns  # where a series begins
+        first = int(self._open["ts_open"][0]) // self.bar_ns if len(self._open) else opens
+        late = place < np.maximum(boundary, first)
+        self._grow(first, max(int(newest[-1]) // self.bar_ns, int(place.max())))
+        at = place - first
         self._add_ticks(ticks, at[~is_quote], late[~is_quote])
         self._add_quotes(rows.quotes, at[is_quote], late[is_quote])
         self._mark_gaps(ticks, first, np.concatenate([[first], boundary[:-1]])[~is_quote])
@@ -179,7 +183,7 @@ class BarBuilder:
     def _take_final(
         self, first: int, boundary: NDArray[np.int64], is_quote: NDArray[np.bool]
     ) -> Bars:
-        """Return the open bars, from second ``first`` on, that are final now."""
+        """Return the open bars, from place ``first`` on, that are final now."""
         n = max(0, int(boundary[-1]) - first)
         if n == 0:
             return np.zeros(0, BAR)
@@ -210,14 +214,14 @@ class BarBuilder:
         self._last = final[-1:].copy()
         self._last["quoted"] = 0  # what was quoted then says nothing now
         self._open = np.zeros(1, BAR)
-        self._open["ts_open"], self._open["gap"] = ts // NS_PER_S * NS_PER_S, MISSING
+        self._open["ts_open"], self._open["gap"] = ts // self.bar_ns * self.bar_ns, MISSING
         return final
 
     def _grow(self, first: int, last: int) -> None:
-        """Open a bar for each second from ``first`` to ``last`` that has none yet."""
+        """Open a bar for each place from ``first`` to ``last`` that has none yet."""
         last = max(last, first + len(self._open) - 1)
         grown = np.zeros(last - first + 1, BAR)
-        grown["ts_open"] = np.arange(first, last + 1) * NS_PER_S
+        grown["ts_open"] = np.arange(first, last + 1) * self.bar_ns
         grown[: len(self._open)] = self._open
         self._open = grown
 
@@ -278,26 +282,28 @@ class BarBuilder:
 
         Args:
             ticks: ``(n,)`` the ticks of a batch.
-            first: the second of the first open bar.
-            open_from: ``(n,)`` the first second that was not final when each tick came.
+            first: the place of the first open bar.
+            open_from: ``(n,)`` the first place that was not final when each tick came.
         """
         if len(ticks) == 0:
             return
         newest = np.maximum.accumulate(np.maximum(ticks["ts_event"], self._newest_tick_ts))
-        seconds = np.concatenate([[self._newest_tick_ts], newest]) // NS_PER_S
+        places = np.concatenate([[self._newest_tick_ts], newest]) // self.bar_ns
         for i in np.flatnonzero(ticks["flags"] & AFTER_GAP):
             least = max(int(open_from[i]), first)
-            since = max(int(seconds[i] if seconds[i] >= 0 else seconds[i + 1]), least) - first
-            self._open["gap"][since : max(int(seconds[i + 1]), least) - first + 1] |= MISSING
+            since = max(int(places[i] if places[i] >= 0 else places[i + 1]), least) - first
+            self._open["gap"][since : max(int(places[i + 1]), least) - first + 1] |= MISSING
         self._newest_tick_ts = int(newest[-1])
 
 
-def bars_of(ticks: Ticks, quotes: Quotes = NO_QUOTES, *, grace_ns: int = 0) -> Bars:
+def bars_of(
+    ticks: Ticks, quotes: Quotes = NO_QUOTES, *, grace_ns: int = 0, bar_ns: int = NS_PER_S
+) -> Bars:
     """Return all bars of ``ticks`` and ``quotes``; the last ones are not final yet.
 
     It does in one call what ``BarBuilder`` does batch by batch.
     """
-    builder = BarBuilder(grace_ns)
+    builder = BarBuilder(grace_ns, bar_ns=bar_ns)
     final = builder.update(ticks.copy(), quotes.copy())
     return join(final, builder.forming())
 

@@ -7,7 +7,10 @@ import dataclasses
 from streaming.errors import ConfigError
 from streaming.markets import LOCAL, SOURCES, Market, addresses_of, markets_of
 from streaming.settings import Settings, setting
+from streaming.ticks import NS_PER_S
 from streaming.venues.registry import VENUES
+
+HOUR_S = 3600
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,7 +21,33 @@ class SeedConfig(Settings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class StreamConfig(SeedConfig):
+class BarConfig(SeedConfig):
+    """What everything that makes or reads bars needs to know."""
+
+    bar_seconds: int = setting(
+        1,
+        "length of a bar; what is counted in bars (windows, history, horizon) is so much longer",
+        unit="s",
+        low=1,
+        high=3600,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if HOUR_S % self.bar_seconds:
+            raise ConfigError(
+                f"bar_seconds: got {self.bar_seconds}; allowed: divisors of an hour, as 1, 5, 15,"
+                " 60, 300"
+            )
+
+    @property
+    def bar_ns(self) -> int:
+        """The length of a bar, ns."""
+        return self.bar_seconds * NS_PER_S
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StreamConfig(BarConfig):
     """Where ticks come from and how they are kept."""
 
     source: str = setting(
@@ -52,7 +81,7 @@ class StreamConfig(SeedConfig):
         54_000, "ticks kept a symbol: 15 min at 60/s", low=100, high=10_000_000
     )
     bar_ring: int = setting(
-        86_400, "1-s bars kept a symbol: 24 h", unit="s", low=600, high=10_000_000
+        86_400, "bars kept a symbol: 24 h of 1-s bars", unit="bars", low=600, high=10_000_000
     )
     grace_ms: int = setting(
         0,

@@ -24,7 +24,7 @@ from streaming.records import copied
 from streaming.row_store import RowStore, Say
 from streaming.sequence import Recount, Sequencer
 from streaming.tape import Kind, TapeWriter
-from streaming.ticks import LATE, NS_PER_MS, NS_PER_S, REPAIRED, VOID, Ticks, make_ticks
+from streaming.ticks import LATE, NS_PER_MS, REPAIRED, VOID, Ticks, make_ticks
 from streaming.waiting_quotes import NO_TRADE, WaitingQuotes
 
 # The quote ring holds a third of the tick cache's rows: 15 min of batches of 50 ms.
@@ -95,8 +95,8 @@ class Ingest:
         self.bars.take_back(known.first + int(np.count_nonzero(used)))
         newest = self.bars.tail(1).rows
         self._newest_bar = int(newest["ts_open"][0]) if len(newest) else -1
-        self._grace_ns = config.grace_ms * NS_PER_MS
-        self._builder = BarBuilder(self._grace_ns, kept.first, kept_quotes.first)
+        self._grace_ns, self._bar_ns = config.grace_ms * NS_PER_MS, config.bar_ns
+        self._builder = BarBuilder(self._grace_ns, kept.first, kept_quotes.first, self._bar_ns)
         self._write_bars(kept.rows.copy(), kept_quotes.rows.copy())
 
     @property
@@ -143,7 +143,7 @@ class Ingest:
         newest = self._builder.newest_ts
         if newest < 0:
             return False
-        return (ts - self._grace_ns) // NS_PER_S > (newest - self._grace_ns) // NS_PER_S
+        return (ts - self._grace_ns) // self._bar_ns > (newest - self._grace_ns) // self._bar_ns
 
     def mark(self, ts: int, received: int) -> None:
         """Take note that all trades before ``ts`` have come, if that makes a bar final.

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from datamodules.target import NEXT_BAR, Target
 from datamodules.transitions import Action
 from tickloop.frames import category, stamps, times_of
 from trainers.recording.ledger import LedgerContents, Piece
@@ -42,16 +43,15 @@ NO_EQUITY = {
 class _Trades:
     """Follows one learner's account over the pieces of a ledger; keeps the trade that is held."""
 
-    def __init__(self, learner: int, fee_bps: float) -> None:
-        self._learner, self._fee_bps = learner, fee_bps
+    def __init__(self, learner: int, fee_bps: float, target: Target) -> None:
+        self._learner, self._fee_bps, self._target = learner, fee_bps, target
         self._account: Account = NEW_ACCOUNT
         self._held = np.zeros(0, TRADE)
 
     def update(self, piece: Piece) -> NDArray[np.void]:
         """Return the trades that were closed in a piece; behind the last piece also one held."""
         outcomes = piece.contents.outcomes
-        settled = len(outcomes) - (not piece.last)
-        moves = moves_of(outcomes).before(settled)
+        moves = moves_of(outcomes, self._target).before(piece.bars)
         scored = scored_of(moves, piece.contents.forecasts, self._learner)
         paper = paper_of(scored, self._fee_bps, self._account)
         at = _opened(paper, carried=self._account.position == IN)
@@ -87,10 +87,11 @@ class Accounts:
 
     Args:
         fee_bps: as of ``trade_frame``.
+        target: what the learners forecast.
     """
 
-    def __init__(self, fee_bps: float) -> None:
-        self._fee_bps = fee_bps
+    def __init__(self, fee_bps: float, target: Target) -> None:
+        self._fee_bps, self._target = fee_bps, target
         self._of: dict[int, _Trades] = {}
 
     def update(self, piece: Piece) -> pd.DataFrame:
@@ -98,7 +99,8 @@ class Accounts:
         names = piece.contents.names
         found = [np.zeros(0, TRADE)]
         for i in range(len(names)):
-            found.append(self._of.setdefault(i, _Trades(i, self._fee_bps)).update(piece))
+            trades = self._of.setdefault(i, _Trades(i, self._fee_bps, self._target))
+            found.append(trades.update(piece))
         rows = np.concatenate(found)
         rows = rows[np.argsort(rows["opened"], kind="stable")]
         plain = ("entry_price", "exit_price", "pnl_bps", "probability")
@@ -113,7 +115,7 @@ class Accounts:
         )
 
 
-def trade_frame(ledger: LedgerContents, fee_bps: float) -> pd.DataFrame:
+def trade_frame(ledger: LedgerContents, fee_bps: float, target: Target = NEXT_BAR) -> pd.DataFrame:
     """Return the paper trades of every learner, in the order in which they were opened.
 
     Each buys one unit at the mid, pays fee and half the spread on both sides, and sells it again.
@@ -121,6 +123,7 @@ def trade_frame(ledger: LedgerContents, fee_bps: float) -> pd.DataFrame:
     Args:
         ledger: the market's ledger.
         fee_bps: cost of one change of position besides half the spread, bp of its value.
+        target: what the learners forecast.
 
     Columns:
         learner: whose signals were followed.
@@ -131,15 +134,17 @@ def trade_frame(ledger: LedgerContents, fee_bps: float) -> pd.DataFrame:
         probability: the forecast behind the entry; NaN for an agent.
         reason: why it was closed: ``signal``, or ``gap`` (trades are missing after that bar).
     """
-    return Accounts(fee_bps).update(Piece(ledger, last=True))
+    piece = Piece(ledger, len(ledger.outcomes), last=True)
+    return Accounts(fee_bps, target).update(piece)
 
 
-def equity_frame(ledger: LedgerContents, fee_bps: float) -> pd.DataFrame:
+def equity_frame(ledger: LedgerContents, fee_bps: float, target: Target = NEXT_BAR) -> pd.DataFrame:
     """Return the paper accounts of every learner, indexed by the bar's opening time.
 
     Args:
         ledger: the market's ledger.
         fee_bps: as in ``trade_frame``.
+        target: likewise.
 
     Columns:
         learner: whose signals were followed.
@@ -148,7 +153,7 @@ def equity_frame(ledger: LedgerContents, fee_bps: float) -> pd.DataFrame:
         equity_bps: the sum of ``net_bps`` so far.
         drawdown_bps: how far ``equity_bps`` is below its highest value so far, 0 included.
     """
-    moves = moves_of(ledger.outcomes)
+    moves = moves_of(ledger.outcomes, target)
     frames = [pd.DataFrame(NO_EQUITY, index=times_of(moves.bar[:0]))]
     for i, name in enumerate(ledger.names):
         paper = paper_of(scored_of(moves, ledger.forecasts, i), fee_bps)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from datamodules.labels import CLOSE
+from datamodules.target import NEXT_BAR, Target
 from datamodules.transitions import Action
 from streaming.bars import Bars
 from streaming.quotes import LATE as LATE_QUOTE
@@ -89,32 +89,32 @@ def quote_frame(quotes: Quotes) -> pd.DataFrame:
     )
 
 
-def forecast_frame(ledger: LedgerContents, label: str = CLOSE) -> pd.DataFrame:
+def forecast_frame(ledger: LedgerContents, target: Target = NEXT_BAR) -> pd.DataFrame:
     """Return the forecasts of a ledger with their outcomes, indexed by the bar's opening time.
 
     Args:
         ledger: the market's ledger.
-        label: the price whose next move was forecast, ``close`` or ``mid``.
+        target: what was forecast.
 
     Columns:
         learner: who forecast.
         status: ``made``, ``missed`` (too late), ``silent`` (it gave none) or ``failed``.
-        probability: that the next price is higher, 0 to 1; NaN if none was given.
+        probability: that the price at the horizon is higher, 0 to 1; NaN if none was given.
         action: an agent's action; NaN for a forecaster.
         signal: the action that follows from the forecast, at the confidence then in force.
         close, mid: the bar's close, and the middle between bid and ask then, quote currency.
         half_spread_bps: half the spread then, bp of the mid.
-        moved: the next price of the label less this one; NaN if it is not known or a gap lies
-            between.
+        moved: the price of the label at the horizon less this one; NaN if it is not known or a gap
+            lies between.
         latency_us: from the bar being known to the forecast being made, us.
         version: the id of the weights that forecast.
         inputs: hash of the bars that it saw.
         gap: whether trades are missing in the bar or before it.
     """
     rows = ledger.forecasts
-    moves = moves_of(ledger.outcomes, label)
+    moves = moves_of(ledger.outcomes, target)
     at = np.searchsorted(moves.bar, rows["bar"])
-    unknown = (moves.broken | moves.waiting)[at]
+    unknown = (moves.lost | moves.open)[at]
     action = rows["action"]
     names = list(ACTIONS.values())
     return pd.DataFrame(

@@ -9,9 +9,10 @@ import numpy as np
 
 from streaming.bars import BAR, BarBuilder, Bars
 from streaming.cache import bar_ring
+from streaming.config import StreamConfig
 from streaming.quotes import MARK, NO_QUOTES, Quotes
 from streaming.ring import Ring
-from streaming.ticks import NS_PER_MS, Ticks, make_ticks
+from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks, make_ticks
 from trainers.recording.record import row_parts
 
 
@@ -26,7 +27,7 @@ def quote_pieces(folder: Path, symbol: str) -> Iterator[Quotes]:
         yield part.rows[part.rows["flags"] & MARK == 0]
 
 
-def bar_pieces(folder: Path, symbol: str, grace_ms: int) -> Iterator[Bars]:
+def bar_pieces(folder: Path, symbol: str, config: StreamConfig) -> Iterator[Bars]:
     """Yield a market's final bars, ``(T,)`` of dtype ``BAR``, oldest first.
 
     They are those of the bar ring while it has all of them, else they are built again from the
@@ -35,7 +36,7 @@ def bar_pieces(folder: Path, symbol: str, grace_ms: int) -> Iterator[Bars]:
     Args:
         folder: the folder with the session's files.
         symbol: the market.
-        grace_ms: the session's setting.
+        config: the session's settings.
     """
     ring = _ring(folder, symbol)
     if ring is not None and (ring.oldest == 0 or next(row_parts(folder, symbol, "ticks")).first):
@@ -43,22 +44,28 @@ def bar_pieces(folder: Path, symbol: str, grace_ms: int) -> Iterator[Bars]:
         return
     ticks, quotes = (row_parts(folder, symbol, stream) for stream in ("ticks", "quotes"))
     yield from built_bars(
-        (part.rows for part in ticks), (part.rows for part in quotes), grace_ms * NS_PER_MS
+        (part.rows for part in ticks),
+        (part.rows for part in quotes),
+        config.grace_ms * NS_PER_MS,
+        config.bar_seconds * NS_PER_S,
     )
 
 
-def built_bars(ticks: Iterable[Ticks], quotes: Iterable[Quotes], grace_ns: int) -> Iterator[Bars]:
+def built_bars(
+    ticks: Iterable[Ticks], quotes: Iterable[Quotes], grace_ns: int, bar_ns: int = NS_PER_S
+) -> Iterator[Bars]:
     """Build bars from all rows of both streams; no bit depends on the pieces. Pure.
 
     Args:
         ticks: pieces of dtype ``TICK``, from tick 0 on.
         quotes: pieces of dtype ``QUOTE``, from row 0 on, which know the ticks before them.
         grace_ns: how far past a bar's end a row must be to make the bar final, ns.
+        bar_ns: the length of a bar, ns.
 
     Yields:
         ``(T,)`` of dtype ``BAR``.
     """
-    builder, coming = BarBuilder(grace_ns), iter(quotes)
+    builder, coming = BarBuilder(grace_ns, bar_ns=bar_ns), iter(quotes)
     waiting: Quotes | None = NO_QUOTES
     seen = 0
     yield np.zeros(0, BAR)

@@ -77,7 +77,7 @@ class Session:
         return self.config.symbol_list
 
     def bars(self, symbol: str = "") -> pd.DataFrame:
-        """Return the final 1-second bars of a market: see ``frames.bar_frame``.
+        """Return the final bars of a market: see ``frames.bar_frame``.
 
         Args:
             symbol: the market; the session's first by default, as everywhere here.
@@ -85,7 +85,7 @@ class Session:
         Raises:
             ConfigError: if the session has no such market, as everywhere here.
         """
-        pieces = bar_pieces(self.folder, self._known(symbol), self.config.grace_ms)
+        pieces = bar_pieces(self.folder, self._known(symbol), self.config)
         return bar_frame(np.concatenate(list(pieces)))
 
     def ticks(self, symbol: str = "") -> pd.DataFrame:
@@ -98,15 +98,15 @@ class Session:
 
     def forecasts(self, symbol: str = "") -> pd.DataFrame:
         """Return every forecast of every learner and its outcome: see ``frames.forecast_frame``."""
-        return forecast_frame(self._ledger(symbol), self.config.label)
+        return forecast_frame(self._ledger(symbol), self.config.target)
 
     def trades(self, symbol: str = "") -> pd.DataFrame:
         """Return the paper trades of every learner: see ``accounts.trade_frame``."""
-        return trade_frame(self._ledger(symbol), self.config.fee_bps)
+        return trade_frame(self._ledger(symbol), self.config.fee_bps, self.config.target)
 
     def equity(self, symbol: str = "") -> pd.DataFrame:
         """Return the paper accounts of every learner: see ``accounts.equity_frame``."""
-        return equity_frame(self._ledger(symbol), self.config.fee_bps)
+        return equity_frame(self._ledger(symbol), self.config.fee_bps, self.config.target)
 
     def metrics(self, *, every: bool = False) -> pd.DataFrame:
         """Return the metrics in MLflow of all runs: see ``runs.metric_frame``.

@@ -6,7 +6,9 @@ It imports nothing heavy, so that the page can use the names without loading MLf
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 
+from datamodules.target import NEXT_BAR, Target
 from streaming.symbols import readable_name
 
 EXPERIMENT = "tickloop"
@@ -93,6 +95,7 @@ class Control(enum.StrEnum):
 # Prefixes of metric names.
 STREAM, TRAIN, LIVE, PROMOTION = "stream/", "train/", "live/", "promotion/"
 TUNE = "tune/"  # of studies and their trials
+HORIZON = "horizon/"  # horizon/5s/move_bps: in the run of the market's first learner
 
 # A table among a session's artifacts: who is ahead of whom, by market (``scoring.arena``).
 LEADERBOARD = "leaderboard.json"
@@ -116,17 +119,32 @@ def source_name(source: str) -> str:
     return f"{kind}.{readable_name(market)}" if named else kind
 
 
-def model_name(source: str, symbol: str, learner: str) -> str:
+def model_name(source: str, symbol: str, learner: str, target: Target = NEXT_BAR) -> str:
     """Return the registered model's name, in which MLflow allows no / and no :.
 
-    Each source has models of its own, as a model of one never serves another.
+    Each source has models of its own, as a model of one never serves another; so has each length of
+    a bar and each horizon other than 1.
 
     >>> model_name("sim", "BTCUSDT", "cnn"), model_name("binance", "XBT/USD", "cnn")
     ('tickloop-btcusdt-cnn', 'tickloop-binance-xbt=2Fusd-cnn')
+    >>> model_name("sim", "BTCUSDT", "cnn", Target(horizon=5, bar_seconds=60))
+    'tickloop-btcusdt-cnn-60s-h5'
     """
     name = source_name(source)
     prefix = "" if name == SIMULATED else f"{name}-"
-    return f"{MODEL_PREFIX}{prefix}{readable_name(symbol.lower())}-{learner}"
+    bars = "" if target.bar_seconds == 1 else f"-{target.bar_seconds}s"
+    ahead = "" if target.horizon == 1 else f"-h{target.horizon}"
+    return f"{MODEL_PREFIX}{prefix}{readable_name(symbol.lower())}-{learner}{bars}{ahead}"
+
+
+def model_of_run(params: Mapping[str, str], symbol: str, learner: str) -> str:
+    """Return the registered model's name, given the params of a run of its session.
+
+    Runs of sessions from before a param have none of it.
+    """
+    horizon, bar = (int(float(params.get(name, 1))) for name in ("horizon", "bar_seconds"))
+    target = Target(horizon=horizon, bar_seconds=bar)
+    return model_name(params.get(SOURCE, SIMULATED), symbol, learner, target)
 
 
 def champion_name(learner: str) -> str:

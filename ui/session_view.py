@@ -25,7 +25,7 @@ from ui.chart.chart import SymbolChart
 from ui.controls.control_panel import controls
 from ui.evidence.evidence_view import evidence
 from ui.evidence.ledger_scores import LedgerScorer
-from ui.live.header import header, price_decimals, stream
+from ui.live.header import forecast_texts, header, price_decimals, stream
 from ui.live.learner_cards import cards
 from ui.live.market import Market
 from ui.live.source_badge import badge
@@ -53,11 +53,13 @@ class SessionView:
         self.run_id, self.folder, self.config, self.poller = run_id, folder, config, poller
         symbols, learners = config.symbol_list, config.learner_names
         grace_ns = config.grace_ms * NS_PER_MS
-        self.markets = {name: Market(folder, name, grace_ns) for name in symbols}
+        self.markets = {
+            name: Market(folder, name, grace_ns, config.bar_seconds) for name in symbols
+        }
         self.overview = Overview(config, self.markets)
         self.charts = {name: SymbolChart(folder, self.markets[name], config) for name in symbols}
         self._scorers = {
-            name: LedgerScorer(folder, name, learners, config.fee_bps, config.label)
+            name: LedgerScorer(folder, name, learners, config.fee_bps, config.target)
             for name in symbols
         }
         self._tape = TapeProgress(folder)
@@ -108,8 +110,9 @@ class SessionView:
         return merged(
             ViewModel(
                 {
-                    **header(rows, metrics, decimals),
+                    **header(rows, metrics, decimals, self.config.bar_seconds),
                     **stream(counters, decimals, proof=self._proof[symbol]),
+                    **forecast_texts(self.config.target),
                     **badge(self.config.source, rows),
                     **self._tape.texts(),
                 },
@@ -162,11 +165,13 @@ class SessionView:
 
     def _update_evidence(self) -> None:
         """Score the ledgers that somebody looks at; in the poller's thread."""
-        metrics = self.poller.metrics
+        metrics, target = self.poller.metrics, self.config.target
+        ahead = target.horizon * target.bar_seconds
         for symbol in self.poller.looked_at:
             scorer = self._scorers[symbol]
             scorer.update(metrics.cycle_of(symbol))
-            self._evidence[symbol] = evidence(symbol, metrics, scorer.scores, scorer.learners)
+            found, learners = scorer.scores, scorer.learners
+            self._evidence[symbol] = evidence(symbol, metrics, found, learners, ahead)
 
 
 def mlflow_ui(uri: str, port: int) -> int | str:

@@ -64,7 +64,8 @@ class MarketSimulator:
         self._stopped = self.is_waiting = False
         load = self._load_market if config.source.startswith("sim") else self._load_tape
         self.replayers = {
-            symbol: Replayer(chunks, self._grace_ns) for symbol, chunks in load(config).items()
+            symbol: Replayer(chunks, self._grace_ns, config.bar_ns)
+            for symbol, chunks in load(config).items()
         }
         for _ in self.advance():
             pass  # what lies in the past is history, not streamed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from datamodules.target import NEXT_BAR
 from datamodules.transitions import Action
 from trainers.engine.commands import LedgerRows
 from trainers.scoring.ledger import FORECAST, MADE, NO_ACTION, OUTCOME
@@ -42,12 +43,12 @@ def forecasts_of(probabilities, *, signals=Action.HOLD, status=MADE, learner=0, 
     return rows
 
 
-def score(closes, probabilities, *, signals=Action.HOLD, status=MADE, **outcomes):
+def score(closes, probabilities, *, signals=Action.HOLD, status=MADE, target=NEXT_BAR, **outcomes):
     """Join one learner's forecasts with outcomes."""
     rows = outcomes_of(closes, **outcomes)
     forecasts = forecasts_of(probabilities, signals=signals, status=status)
     forecasts["bar"] = rows["bar"]
-    return scored_of(moves_of(rows), forecasts, 0)
+    return scored_of(moves_of(rows, target), forecasts, 0)
 
 
 def score_directions(up, probabilities):

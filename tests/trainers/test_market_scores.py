@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datamodules.target import Target
 from tests.trainers.ledger_rows import forecasts_of, outcomes_of
 from tests.trainers.whole import scores_of
 from trainers.scoring import batches, moves
@@ -55,6 +56,7 @@ BARS = st.lists(
     min_size=1,
     max_size=60,
 )
+HORIZONS = st.sampled_from([1, 1, 2, 3, 9])
 CUTS = st.lists(st.integers(0, 60), max_size=6)
 
 
@@ -95,10 +97,11 @@ def drawn(n, seed=0):
 class Everything:
     """All that follows from the rows of a market, taken part by part."""
 
-    def __init__(self):
-        self.market = MarketScores(NAMES, FEE)
-        self.forecaster, self.agent = ForecasterMargins(), AgentMargins()
-        self.of_forecasters = Comparisons(lambda: by_brier)
+    def __init__(self, horizon=1):
+        target = Target(horizon=horizon)
+        self.market = MarketScores(NAMES, FEE, target)
+        self.forecaster, self.agent = ForecasterMargins(target.overlap), AgentMargins()
+        self.of_forecasters = Comparisons(lambda: by_brier, target)
         self.of_agents = Comparisons(lambda: ByProfit(FEE))
 
     def take(self, outcomes, forecasts):
@@ -108,9 +111,10 @@ class Everything:
         ours, rivals = settled["ours"], {name: settled[name] for name in NAMES[1:]}
         self.forecaster.take(ours, rivals)
         self.agent.take(ours, rivals)
-        others = {CHAMPION: settled["other"].scored, "rival": settled["rival"].scored}
-        for comparisons in (self.of_forecasters, self.of_agents):
-            comparisons.take(ours.scored, others)
+        others = {CHAMPION: settled["other"], "rival": settled["rival"]}
+        judged = {name: other.judged for name, other in others.items()}
+        self.of_forecasters.take(ours.judged, judged)
+        self.of_agents.take(ours.scored, {name: other.scored for name, other in others.items()})
 
     def found(self):
         """Everything as text: equal if and only if all bits are."""
@@ -131,9 +135,9 @@ class Everything:
         )
 
 
-def everything(outcomes, forecasts, cuts=()):
+def everything(outcomes, forecasts, cuts=(), horizon=1):
     """What follows from a ledger that is handed in in parts."""
-    found, before = Everything(), -1
+    found, before = Everything(horizon), -1
     for part in np.split(outcomes, sorted(min(cut, len(outcomes)) for cut in cuts)):
         newest = int(part["bar"][-1]) if len(part) else before
         found.take(part, rows_between(forecasts, before, newest))
@@ -142,10 +146,10 @@ def everything(outcomes, forecasts, cuts=()):
 
 
 @relaxed
-@given(BARS, CUTS)
-def test_how_bars_are_split_into_cycles_changes_no_bit(small, bars, cuts):
+@given(BARS, CUTS, HORIZONS)
+def test_how_bars_are_split_into_cycles_changes_no_bit(small, bars, cuts, horizon):
     ledger = ledger_of(bars)
-    assert everything(*ledger, cuts).found() == everything(*ledger).found()
+    assert everything(*ledger, cuts, horizon).found() == everything(*ledger, (), horizon).found()
 
 
 def test_a_long_session_in_cycles_has_the_bits_of_one_that_was_started_again():
@@ -156,12 +160,13 @@ def test_a_long_session_in_cycles_has_the_bits_of_one_that_was_started_again():
 
 
 @relaxed
-@given(BARS)
-def test_scores_are_those_of_all_rows_at_once(small, bars):
+@given(BARS, HORIZONS)
+def test_scores_are_those_of_all_rows_at_once(small, bars, horizon):
     outcomes, forecasts = ledger_of(bars)
-    market = everything(outcomes, forecasts, range(7, 60, 7)).market
+    market = everything(outcomes, forecasts, range(7, 60, 7), horizon).market
+    moves = moves_of(outcomes, Target(horizon=horizon))
     for i, name in enumerate(NAMES):
-        wanted = scores_of(scored_of(moves_of(outcomes), forecasts, i), FEE)
+        wanted = scores_of(scored_of(moves, forecasts, i), FEE, horizon - 1)
         assert market.tracks[name].scores(market.break_evens(), WINDOWS) == wanted
 
 

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from datamodules.target import NEXT_BAR, Target
 from trainers.scoring.batches import Batches
 from trainers.scoring.direction.edge import Edge, savings
 from trainers.scoring.direction.edge import edge_of as best_edge_of
@@ -17,24 +18,25 @@ from trainers.scoring.profit.paper import Paper, paper_of
 from trainers.scoring.profit.scores import break_even, costs_of
 from trainers.scoring.promotion import judges
 from trainers.scoring.promotion.differences import Compare, by_brier
-from trainers.scoring.promotion.eprocess import LEAK_ALPHA, Evidence
+from trainers.scoring.promotion.eprocess import LEAK_ALPHA
+from trainers.scoring.promotion.lagged import Lagged
 from trainers.scoring.promotion.pairwise import CHAMPION, Comparisons, Pairwise
 from trainers.scoring.promotion.verdict import Verdict
 from trainers.scoring.scored import Scored
 from trainers.scoring.tally import tally_of
 
 
-def scores_of(scored: Scored, fee_bps: float) -> dict[str, float]:
+def scores_of(scored: Scored, fee_bps: float, overlap: int = 0) -> dict[str, float]:
     """All scores over all windows, by full name."""
     paper = paper_of(scored, fee_bps)
     found: dict[str, float] = {}
     for prefix, seconds in WINDOWS.items():
         start = start_of(scored.moves.bar, seconds)
         part = scored.since(start)
-        tally = tally_of(part, paper.since(start))
+        tally = tally_of(part, paper.since(start), overlap)
         if seconds is None:
             tally = tally.newest(scored.since(start_of(scored.moves.bar, LONGEST)))
-        costs = Batches.of(*costs_of(part.moves, fee_bps))
+        costs = Batches.of(*costs_of(part.moves, fee_bps), overlap=overlap)
         found |= named(prefix, scores_of_tally(tally, break_even(costs)))
     return found
 
@@ -110,8 +112,8 @@ class LeakVerdict(NamedTuple):
     bars: int
 
 
-def judge_control(control: Scored, majority: Scored) -> LeakVerdict:
+def judge_control(control: Scored, majority: Scored, target: Target = NEXT_BAR) -> LeakVerdict:
     """The verdict on the permuted-label control."""
-    evidence, found = Evidence(), by_brier(control, majority)
-    evidence.bet(found.better, found.most)
+    evidence = Lagged(target)
+    evidence.bet(by_brier(control, majority))
     return LeakVerdict(evidence.reaches(LEAK_ALPHA), evidence.log_peak, evidence.bars)

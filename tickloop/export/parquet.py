@@ -41,9 +41,9 @@ def tables(
     yield (
         "ledger",
         (
-            _of_market(market, forecast_frame(piece.contents, config.label))
+            _of_market(market, forecast_frame(piece.contents, config.target))
             for market in markets
-            for piece in ledger_pieces(record, market)
+            for piece in ledger_pieces(record, market, ahead=config.horizon)
         ),
     )
     yield "trades", _trades(record, config)
@@ -52,7 +52,7 @@ def tables(
         (
             _of_market(market, bar_frame(bars))
             for market in markets
-            for bars in bar_pieces(record, market, config.grace_ms)
+            for bars in bar_pieces(record, market, config)
         ),
     )
     for name, pieces, frame_of in (
@@ -73,7 +73,7 @@ def tables(
 
 def _trades(record: Path, config: SessionConfig) -> Iterator[pd.DataFrame]:
     for market in config.symbol_list:
-        accounts = Accounts(config.fee_bps)
+        accounts = Accounts(config.fee_bps, config.target)
         for piece in ledger_pieces(record, market):
             yield _of_market(market, accounts.update(piece))
 

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from streaming.config import SeedConfig, StreamConfig
+from datamodules.target import LABELS, Target
+from streaming.config import BarConfig, StreamConfig
 from streaming.errors import ConfigError
 from streaming.settings import Settings, flag_of, setting
 from streaming.venues.registry import TAKER_FEES_BPS
@@ -29,7 +30,6 @@ from trainers.config.learners import (
 
 HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
-LABELS = ("close", "mid")
 AUTO = "auto"
 # With more markets, MLflow's own UI would have hundreds of runs of baselines, and become slow.
 MOST_WITH_BASELINES = 4
@@ -37,7 +37,7 @@ FEATURE_SETS = (AUTO, "classic", "flow", "book")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainingConfig(SeedConfig):
+class TrainingConfig(BarConfig):
     """The settings of training: its interval and data, and the cost of trading."""
 
     cycle_seconds: float = setting(
@@ -46,7 +46,11 @@ class TrainingConfig(SeedConfig):
     cycles: int = setting(0, "cycles until the session ends; 0: until stopped", low=0, high=10**9)
     min_ticks: int = setting(500, "ticks in the cache before the first cycle", low=1, high=10**7)
     history_bars: int = setting(
-        14_400, "newest bars that a cycle may learn from: 4 h", unit="s", low=200, high=86_400
+        14_400,
+        "newest bars that a cycle may learn from: 4 h of 1-s bars",
+        unit="bars",
+        low=200,
+        high=86_400,
     )
     features: str = setting(
         AUTO,
@@ -55,8 +59,12 @@ class TrainingConfig(SeedConfig):
         choices=FEATURE_SETS,
     )
     label: str = setting(
-        "close", "the price whose next move is forecast: of the last trade, or between the quotes",
+        "close", "the price whose move is forecast: of the last trade, or between the quotes",
         choices=LABELS,
+    )  # fmt: skip
+    horizon: int = setting(
+        1, "how many bars ahead forecasters forecast; they are scored, and learn, that much later",
+        unit="bars", low=1, high=600,
     )  # fmt: skip
     confidence: float = setting(
         0.65, "probability from which a forecast is a trade signal", low=0.5, high=1
@@ -66,6 +74,11 @@ class TrainingConfig(SeedConfig):
         " venues the highest)", unit="bp",
         low=-1, high=1000,
     )  # fmt: skip
+
+    @property
+    def target(self) -> Target:
+        """What forecasters forecast."""
+        return Target(self.label, self.horizon, self.bar_seconds)
 
     @property
     def feature_set(self) -> str:

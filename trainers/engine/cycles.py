@@ -76,7 +76,7 @@ class Cycles:
     def _new_scorecard(self) -> Scorecard:
         roster, config = self._roster, self._config
         learners = [*roster.learners, *roster.champions]
-        return Scorecard(learners, roster.baselines, roster.tests, config.fee_bps, config.label)
+        return Scorecard(learners, roster.baselines, roster.tests, config.fee_bps, config.target)
 
     @property
     def running(self) -> bool:
@@ -103,7 +103,7 @@ class Cycles:
         yield Happened(
             Code.BROKEN_BAR,
             f"{len(new):,} broken {'bar' if len(new) == 1 else 'bars'}: a price moved by more than"
-            f" a factor of {MOST_TIMES:g} within a second (at {at}, from {new['low'][0]:g} to"
+            f" a factor of {MOST_TIMES:g} within a bar (at {at}, from {new['low'][0]:g} to"
             f" {new['high'][0]:g}); no account, memory or score counts that",
         )
 

@@ -35,17 +35,20 @@ class Forecasting:
     Args:
         roster: the runners that forecast.
         history_bars: the number of newest bars to keep.
+        horizon: how many bars ahead forecasters forecast.
 
     Attributes:
         next_bar: number of the next bar to take, from 0.
         bars: ``(T,)`` the newest bars taken, at most ``history_bars``; read-only.
     """
 
-    def __init__(self, roster: Roster, history_bars: int) -> None:
+    def __init__(self, roster: Roster, history_bars: int, horizon: int = 1) -> None:
         self._roster, self._history_bars = roster, history_bars
         self._window = BarWindow(history_bars)
         self.next_bar = 0
         self.bars = self._window.bars
+        # A baseline also looks back on the last move over the horizon.
+        self._hashed = HASHED_BARS + horizon - 1
         self._new: list[LedgerRows] = []  # final since the last cycle
         self._asked: tuple[Outcomes, Forecasts] | None = None  # made, but not timed yet
 
@@ -111,7 +114,7 @@ class Forecasting:
     def _forecasts(self, outcome: Outcomes, cycle: int) -> Generator[Command, None, Forecasts]:
         """Forecast the bar after the newest with every runner; return the rows."""
         rows = missed_rows(outcome, self._roster.versions)
-        rows["inputs"] = _digest(self.bars[-HASHED_BARS:])
+        rows["inputs"] = _digest(self.bars[-self._hashed :])
         for row, runner in zip(rows, self._roster.everyone, strict=True):
             row["status"], found, told = runner.forecast(self.bars, cycle)
             row["probability"] = np.nan if found.probability is None else found.probability
@@ -125,7 +128,7 @@ class Forecasting:
         outcomes, runners = outcomes_of(window, n), self._roster.everyone
         rows = missed_rows(outcomes, self._roster.versions).reshape(n, len(runners))
         ends = range(len(window) - n + 1, len(window) + 1)
-        seen = [_digest(window[max(0, end - HASHED_BARS) : end]) for end in ends]
+        seen = [_digest(window[max(0, end - self._hashed) : end]) for end in ends]
         rows["inputs"] = np.array(seen, np.uint64)[:, None]
         for i, runner in enumerate(runners):
             found, told = runner.forecast_each(window, n, self._history_bars, cycle)

@@ -68,7 +68,7 @@ class MarketTrainer:
         self, config: TrainingConfig, market: str, roster: Roster, phase: float | None = None
     ) -> None:
         self.config, self.market, self.roster = config, market, roster
-        self._forecasting = Forecasting(roster, config.history_bars)
+        self._forecasting = Forecasting(roster, config.history_bars, config.horizon)
         self.cycles = Cycles(config, market, roster, self._forecasting, phase)
         self.wanted = self.paused = False
 

@@ -23,8 +23,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from datamodules.labels import CLOSE
 from datamodules.snapshot import Snapshot
+from datamodules.target import CLOSE
 from streaming.bars import Bars
 
 # The model of a version: raw bars (B, T, 16) float64 -> a tensor (B, ...).
@@ -41,7 +41,9 @@ class Context:
         features: name of the feature set, a key of ``datamodules.features.COLUMNS``.
         confidence: probability from which a forecast is a trade signal.
         fee_bps: cost of one change of position besides half the spread, bp of its value.
-        label: the price whose next move is forecast, one of ``datamodules.labels.LABELS``.
+        label: the price whose move is forecast, one of ``datamodules.labels.LABELS``.
+        horizon: how many bars ahead a forecaster forecasts; labels are known no earlier. An agent's
+            action is about the next bar.
     """
 
     market: str = ""
@@ -50,6 +52,7 @@ class Context:
     confidence: float = 0.65
     fee_bps: float = 1.0
     label: str = CLOSE
+    horizon: int = 1
 
 
 @runtime_checkable
@@ -65,16 +68,16 @@ class Learner(Protocol):
     kind: str
 
     def forecast(self, bars: Bars) -> Any:
-        """Return a forecast of the bar after the newest of ``bars``.
+        """Return a forecast of the bar ``Context.horizon`` after the newest of ``bars``.
 
         Args:
             bars: ``(T,)`` final bars of dtype ``BAR``, consecutive, oldest first; over one whose
                 ``gap`` is not 0 nothing should be learned or forecast.
 
         Returns:
-            The probability that the next close is higher, 0 to 1; or ``(action, values)`` with the
-            action 0 HOLD, 1 BUY or 2 SELL and a sequence of numbers, which is not used; or None
-            where it cannot forecast.
+            The probability that the close at the horizon is higher, 0 to 1; or
+            ``(action, values)`` with the action 0 HOLD, 1 BUY or 2 SELL and a sequence of
+            numbers, which is not used; or None where it cannot forecast.
         """
 
     def learn(self, snapshot: Snapshot) -> Mapping[str, float] | None:
@@ -157,7 +160,7 @@ class Batched(Protocol):
     """A learner that forecasts many bars in one call, with the same bits as one by one."""
 
     def forecast_each(self, bars: Bars, n: int) -> NDArray[Any]:
-        """Return the forecasts of the bar after each of the newest ``n``.
+        """Return the forecasts made at each of the newest ``n``.
 
         Args:
             bars: ``(T,)`` as for ``forecast``, ``T >= n``; it also has the bars before the ``n``.
@@ -184,7 +187,7 @@ class Checked(Protocol):
 class Forecast(NamedTuple):
     """A learner's answer, checked: a forecaster's probability or an agent's action."""
 
-    probability: float | None = None  # that the next close is higher
+    probability: float | None = None  # that the close at the horizon is higher
     action: int | None = None
 
 

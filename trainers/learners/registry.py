@@ -89,7 +89,13 @@ def baselines_of(config: SessionConfig, market: str = "") -> dict[str, Learner]:
 
 def _context(config: SessionConfig, market: str) -> Context:
     return Context(
-        market, config.seed, config.feature_set, config.confidence, config.fee_bps, config.label
+        market=market,
+        seed=config.seed,
+        features=config.feature_set,
+        confidence=config.confidence,
+        fee_bps=config.fee_bps,
+        label=config.label,
+        horizon=config.horizon,
     )
 
 

@@ -30,7 +30,7 @@ from trainers.names import (
     SOURCE,
     Control,
     Tag,
-    model_name,
+    model_of_run,
 )
 from trainers.promotion.registry import (
     Move,
@@ -70,7 +70,7 @@ def run(config: PromoteConfig, client: MlflowClient) -> str:
         ConfigError: if the model to show or roll back does not exist.
         RegistryError: if the registry or the running session cannot do it.
     """
-    name = model_name(_source(config, client), config.symbol, config.model)
+    name = _name(config, client)
     if config.action == "promote":
         if version := config.version or _challenger(client, name):
             _check_known(client, name, version)
@@ -101,11 +101,12 @@ def status(client: MlflowClient, name: str) -> str:
     return "\n".join(lines)
 
 
-def _source(config: PromoteConfig, client: MlflowClient) -> str:
+def _name(config: PromoteConfig, client: MlflowClient) -> str:
+    """Return the model's name: that of the running session, or else of the last."""
     session = running_session(client) or last_session(client)
-    if config.source or session is None:
-        return config.source or SIMULATED
-    return unquoted(client.get_run(session).data.params.get(SOURCE, SIMULATED))
+    found = {} if session is None else client.get_run(session).data.params
+    source = config.source or unquoted(found.get(SOURCE, SIMULATED))
+    return model_of_run({**found, SOURCE: source}, config.symbol, config.model)
 
 
 def _challenger(client: MlflowClient, name: str) -> int:
@@ -153,8 +154,8 @@ def _verdicts(client: MlflowClient, session: str, name: str) -> list[str]:
 
 
 def _model_of(run: Run) -> str:
-    tags, source = run.data.tags, run.data.params.get(SOURCE, SIMULATED)
-    return model_name(source, tags[Tag.SYMBOL], tags[Tag.LEARNER])
+    tags = run.data.tags
+    return model_of_run(run.data.params, tags[Tag.SYMBOL], tags[Tag.LEARNER])
 
 
 @entry_point("promote", outside=STORE_ERRORS)

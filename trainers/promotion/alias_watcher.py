@@ -21,6 +21,7 @@ import torch
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from datamodules.target import NEXT_BAR, Target
 from streaming.errors import reason_of
 from streaming.events import Code
 from streaming.symbols import file_name
@@ -58,13 +59,21 @@ class Versions:
         client: the MLflow store's client.
         folder: the folder for the copies; created if missing.
         source: the source of the session whose models they are.
+        target: what its forecasters forecast.
 
     Attributes:
         source: the session's source.
     """
 
-    def __init__(self, client: MlflowClient, folder: Path, source: str) -> None:
+    def __init__(
+        self, client: MlflowClient, folder: Path, source: str, target: Target = NEXT_BAR
+    ) -> None:
         self._client, self._folder, self.source = client, folder, source
+        self._target = target
+
+    def name(self, symbol: str, learner: str) -> str:
+        """Return the name of the session's registered model."""
+        return model_name(self.source, symbol, learner, self._target)
 
     def load(self, symbol: str, learner: str, version: int) -> Model | None:
         """Return a version's model; None for version 0.
@@ -74,7 +83,7 @@ class Versions:
         """
         if version == 0:
             return None
-        name = model_name(self.source, symbol, learner)
+        name = self.name(symbol, learner)
         copy = self._folder / f"{file_name(name)}-{version}"
         try:
             if not copy.exists():
@@ -143,7 +152,7 @@ class AliasWatcher:
         its files may be away for a while. Until then the champion before it continues.
         """
         for symbol, learner in learners:
-            name = model_name(self._versions.source, symbol, learner)
+            name = self._versions.name(symbol, learner)
             version = version_of(self._client, name, CHAMPION_ALIAS)
             if not self._is_ours(name, version):
                 version = 0

@@ -90,7 +90,7 @@ def register(client: MlflowClient, session: Path, file: Path) -> int:
     request = load_checkpoint(file)
     assert request is not None
     config = SessionConfig.load(session / CONFIG)
-    name = model_name(config.source, request["symbol"], request["learner"])
+    name = model_name(config.source, request["symbol"], request["learner"], config.target)
     candidate = f"{session.name} {request['cycle']}"
     told = (request["by"], session.name, request["cycle"], request["verdict"])
     version = version_of_candidate(client, name, candidate)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from trainers.engine.commands import CandidateWanted, RollbackWanted
-from trainers.names import model_name
 from trainers.promotion.alias_watcher import AliasWatcher, Arrival
 from trainers.promotion.candidate import candidates, start, write_candidate
 from trainers.promotion.registry import Move
@@ -32,7 +31,7 @@ class PromotionController:
 
     Args:
         session: the session's folder.
-        source: the session's source.
+        name_of: returns the registered model's name, given a market and a learner.
         watcher: the watcher of the registry's aliases.
         roll_back: moves a model's alias back to the previous champion, given the model's name.
         later: runs a task in a thread that may wait for the store.
@@ -41,12 +40,12 @@ class PromotionController:
     def __init__(
         self,
         session: Path,
-        source: str,
+        name_of: Callable[[str, str], str],
         watcher: AliasWatcher,
         roll_back: Callable[[str, Move], object],
         later: Callable[[Callable[[], object]], None],
     ) -> None:
-        self._session, self._source, self._watcher = session, source, watcher
+        self._session, self._name_of, self._watcher = session, name_of, watcher
         self._roll_back, self._later = roll_back, later
         self._learners: list[tuple[str, str]] = []
         self._coming: dict[tuple[str, str], list[subprocess.Popen[bytes]]] = {}
@@ -83,7 +82,7 @@ class PromotionController:
         """Make the previous champion the champion again, as soon as the store answers."""
         verdict = wanted.verdict.as_dict() if wanted.verdict else None
         move = Move("rollback", wanted.by, self._session.name, wanted.cycle, verdict)
-        name = model_name(self._source, market, wanted.learner)
+        name = self._name_of(market, wanted.learner)
         self._later(functools.partial(self._roll_back, name, move))
 
     def wait(self) -> None:

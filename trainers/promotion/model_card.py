@@ -35,16 +35,19 @@ def model_card(
         outputs: the names of its output's columns.
         run: the params of the learner's run.
     """
+    seconds, horizon = run.get("bar_seconds", "1"), run.get("horizon", "1")
+    length = "one" if seconds == "1" else seconds
+    ahead = "the bar" if horizon == "1" else f"the move over the {horizon} bars"
     columns = ", ".join(f"`{column}`" for column in RAW_COLUMNS)
     told = ", ".join(f"`{output}`" for output in outputs) or "see the learner"
     query = urlencode({"symbol": symbol, "bars": bars})
     page = f"http://127.0.0.1:{run.get('page_port') or 7860}/{ENDPOINT}?{query}"
     return f"""{learner} on {symbol}, learned from `{run.get("source", "sim")}`.
 
-**Input**: the newest {bars} whole one-second bars without a gap, oldest first, as
+**Input**: the newest {bars} whole {length}-second bars without a gap, oldest first, as
 `(batch, {bars}, {len(RAW_COLUMNS)})` float64 with the columns {columns}.
 
-**Output**: a row for each of the batch, about the bar after the newest, with the columns {told}.
+**Output**: a row for each of the batch, about {ahead} after the newest, with the columns {told}.
 
 ```sh
 mlflow models serve -m models:/{name}@challenger --env-manager local -p {SERVED_AT}

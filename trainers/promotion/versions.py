@@ -22,7 +22,7 @@ from streaming.errors import reason_of
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.own_code import LearnerError
-from trainers.names import CHALLENGER_ALIAS, SOURCE, model_name, source_name
+from trainers.names import CHALLENGER_ALIAS, SOURCE, model_of_run, source_name
 from trainers.promotion.model_card import metadata, model_card
 from trainers.promotion.registry import CANDIDATE, Move, prune, record, version_of
 from trainers.tracking.model_reader import audit_of
@@ -77,7 +77,7 @@ def log_version(
             step=move.cycle,
             metadata=metadata(bars, outputs),
         )
-    name = model_name(source, symbol, learner)
+    name = model_of_run(run.data.params, symbol, learner)
     with contextlib.suppress(MlflowException):  # it exists from the second version on
         told = f"{learner} on {symbol}, made by Tickloop sessions with the source {source}"
         client.create_registered_model(name, description=told)
@@ -148,8 +148,7 @@ def _registered_already(
     runs: Mapping[str, str],
 ) -> int:
     """Return the version that was made at the end of the same cycle; 0 if there is none."""
-    source = client.get_run(runs[learner]).data.params[SOURCE]
-    name = model_name(source, trainer.market, learner)
+    name = model_of_run(client.get_run(runs[learner]).data.params, trainer.market, learner)
     if not (version := version_of(client, name, CHALLENGER_ALIAS)):
         return 0
     made = {"action": "register", "by": "end", "session": session, "cycle": trainer.cycle}

@@ -61,22 +61,27 @@ class Piece(NamedTuple):
     """Some consecutive bars of a ledger.
 
     Attributes:
-        contents: the bars' rows; unless it is the last piece, behind them the outcome of the bar
-            that follows, by which that of the piece's last bar is known.
+        contents: the bars' rows; unless it is the last piece, behind them the outcomes of the bars
+            that follow, by which those of the piece's last bars are known.
+        bars: how many bars the piece has.
         last: whether it is the ledger's last piece.
     """
 
     contents: LedgerContents
+    bars: int
     last: bool
 
 
-def ledger_pieces(folder: Path, symbol: str, bars: int = PIECE_BARS) -> Iterator[Piece]:
+def ledger_pieces(
+    folder: Path, symbol: str, bars: int = PIECE_BARS, *, ahead: int = 1
+) -> Iterator[Piece]:
     """Yield a ledger piece by piece, in the memory of one; its writer may be at work.
 
     Args:
         folder: the session's folder.
         symbol: the market.
         bars: how many bars a piece has.
+        ahead: how many bars later an outcome is known.
 
     Yields:
         one piece at least; an empty one without names if there is no ledger.
@@ -86,20 +91,19 @@ def ledger_pieces(folder: Path, symbol: str, bars: int = PIECE_BARS) -> Iterator
     """
     outcomes_file, forecasts_file = ledger_files(folder, symbol)
     if not forecasts_file.exists():  # its writer, who makes the outcomes first, has not started
-        yield Piece(LedgerContents([], np.zeros(0, OUTCOME), np.zeros(0, FORECAST)), last=True)
+        yield Piece(LedgerContents([], np.zeros(0, OUTCOME), np.zeros(0, FORECAST)), 0, last=True)
         return
     read_names(outcomes_file, OUTCOME)
     names = read_names(forecasts_file, FORECAST)
     forecasts = map_rows(forecasts_file, FORECAST)  # first, so that each has its bar
     outcomes = map_rows(outcomes_file, OUTCOME)
     for start in range(0, max(1, len(outcomes)), bars):
-        some = outcomes[start : start + bars + 1]
+        some = outcomes[start : start + bars + ahead]
         last = start + bars >= len(outcomes)
-        times = (
-            outcomes["bar"][[start, min(start + bars, len(outcomes)) - 1]] if len(some) else (0, 0)
-        )
+        n = min(bars, len(some))
+        times = some["bar"][[0, n - 1]] if n else (0, 0)
         of_them = rows_between(forecasts, int(times[0]) - 1, int(times[1]))
-        yield Piece(LedgerContents(names, some, of_them), last)
+        yield Piece(LedgerContents(names, some, of_them), n, last)
 
 
 class Ledger:

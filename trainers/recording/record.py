@@ -54,6 +54,7 @@ class MarketRecord(NamedTuple):
         entries: all entries of the decision log, oldest first; the last cycle may lack its end.
         runs: the MLflow run ids by learner.
         grace_ms: the session's setting with which its bars were built.
+        bar_ns: the length of these bars, ns.
     """
 
     folder: Path
@@ -61,6 +62,7 @@ class MarketRecord(NamedTuple):
     entries: list[Entry]
     runs: dict[str, str]
     grace_ms: int
+    bar_ns: int
 
     @property
     def cycles(self) -> int:
@@ -97,7 +99,9 @@ class MarketRecord(NamedTuple):
         ticks, quotes = (
             read_rows(self.folder, self.market, self.entries, stream) for stream in STREAMS
         )
-        bars = BarBuilder(self.grace_ms * NS_PER_MS).update(ticks.copy(), quotes.copy())
+        bars = BarBuilder(self.grace_ms * NS_PER_MS, bar_ns=self.bar_ns).update(
+            ticks.copy(), quotes.copy()
+        )
         return RecordedStream(ticks, quotes, bars)
 
 
@@ -136,7 +140,7 @@ def read_record(folder: Path) -> Record:
     config = SessionConfig.load(folder / CONFIG)
     markets = {}
     for market in config.symbol_list:
-        found = _market(folder, market, config.grace_ms)
+        found = _market(folder, market, config)
         if found.cycles:
             markets[market] = found
     if not markets:
@@ -144,13 +148,14 @@ def read_record(folder: Path) -> Record:
     return Record(config, markets, read_sums(folder))
 
 
-def _market(folder: Path, market: str, grace_ms: int) -> MarketRecord:
+def _market(folder: Path, market: str, config: SessionConfig) -> MarketRecord:
     for kind in (DECISIONS, RUNS):
         path = of_market(folder, market, kind)
         if not path.exists():
             raise RecordError(f"{folder}: expected the market's {path.name}, there is none")
     entries = checked_decisions(of_market(folder, market, DECISIONS))
-    return MarketRecord(folder, market, entries, read_runs(folder, market), grace_ms)
+    runs = read_runs(folder, market)
+    return MarketRecord(folder, market, entries, runs, config.grace_ms, config.bar_ns)
 
 
 def read_runs(folder: Path, market: str) -> dict[str, str]:

@@ -80,7 +80,7 @@ def _replay_in(folder: Path, given: ReplayConfig, changes: dict[str, str], root:
         launched = launched_run(client, root, lambda params: params.items() <= asked.items())
         runs = ReplayRuns(client, config, session, what_if, launched)
     check = MetricsCheck(None if what_if else recorded)
-    versions = Versions(client, folder / MODELS, record.config.source)
+    versions = Versions(client, folder / MODELS, record.config.source, record.config.target)
     replayer = Replayer(record, config, check, runs, versions, what_if=bool(what_if))
     code, text = 0, ""
     try:

@@ -33,21 +33,23 @@ class Batches(NamedTuple):
         sums: ``(F, m)`` the sums of batches, oldest first, ``m`` < ``MOST``.
         rest: ``(F, r)`` the newest cases, which do not fill a batch yet.
         size: the number of cases in a batch, a power of two: 1 below ``MOST`` cases.
+        overlap: with how many later cases a case has a part of its label in common.
     """
 
     sums: Floats
     rest: Floats
     size: int
+    overlap: int = 0
 
     @classmethod
-    def none(cls, numbers: int = 1) -> Batches:
+    def none(cls, numbers: int = 1, overlap: int = 0) -> Batches:
         """Return no case yet, of so many numbers each."""
-        return cls(np.zeros((numbers, 0)), np.zeros((numbers, 0)), 1)
+        return cls(np.zeros((numbers, 0)), np.zeros((numbers, 0)), 1, overlap)
 
     @classmethod
-    def of(cls, *columns: ArrayLike) -> Batches:
+    def of(cls, *columns: ArrayLike, overlap: int = 0) -> Batches:
         """Return cases, given a column ``(n,)`` for each of their numbers."""
-        return cls.none(len(columns)).plus(*columns)
+        return cls.none(len(columns), overlap).plus(*columns)
 
     @property
     def n(self) -> int:
@@ -69,8 +71,8 @@ class Batches(NamedTuple):
         sums = np.concatenate([self.sums, _summed(loose[:, :whole], self.size)], axis=1)
         rest = loose[:, whole:].copy()
         if sums.shape[1] < MOST:
-            return Batches(sums, rest, self.size)
-        return Batches(_summed(sums, 2), rest, 2 * self.size)
+            return self._replace(sums=sums, rest=rest)
+        return self._replace(sums=_summed(sums, 2), rest=rest, size=2 * self.size)
 
     def total(self, number: int = 0) -> float:
         """Return the sum of one of the numbers over all cases."""
@@ -106,13 +108,12 @@ class Batches(NamedTuple):
         influence = np.zeros(self.sums.shape[1])
         for number, weight in weights.items():
             influence += weight * self.sums[number]
-        return half_width(influence / self.size, self.size)
+        return half_width(influence / self.size, self.size, self.overlap)
 
     def between(self, first: int, stop: int) -> Batches:
         """Return the batches from about case ``first`` to about case ``stop``, exact if cases."""
-        return Batches(
-            self.sums[:, first // self.size : stop // self.size], self.rest[:, :0], self.size
-        )
+        sums = self.sums[:, first // self.size : stop // self.size]
+        return self._replace(sums=sums, rest=self.rest[:, :0])
 
 
 def _summed(values: Floats, size: int) -> Floats:

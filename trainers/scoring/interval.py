@@ -5,8 +5,10 @@ the score. (A mean's are its values; F. Hampel, The influence curve, JASA 69, 19
 bars depend on each other, so the standard error of that mean is taken from means of overlapping
 blocks of consecutive samples: M. Meketon and B. Schmeiser, Overlapping batch means (1984). A block
 has sqrt(n) of the n samples: J. Flegal and G. Jones, Batch means and spectral variance estimators
-in Markov chain Monte Carlo, Annals of Statistics 38 (2010). There are few blocks, so the width is
-Student's t with 1.5 (n / block - 1) degrees of freedom, 1.96 standard errors where n is large.
+in Markov chain Monte Carlo, Annals of Statistics 38 (2010); where labels overlap, at least four
+times as many as their overlap, so that a twelfth of the variance is missed at most. There are few
+blocks, so the width is Student's t with 1.5 (n / block - 1) degrees of freedom, 1.96 standard
+errors where n is large.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ Z = 1.959964  # 97.5 % quantile of the standard normal
 FEWEST_BLOCKS = 3
 MIN_CASES = 6  # three blocks of two
 NO_SPREAD = 1e-12  # influence values closer than that differ by rounding alone
+OVERLAPS = 4  # the least length of a block, in overlaps of labels
 
 
 class Estimate(NamedTuple):
@@ -36,16 +39,17 @@ class Estimate(NamedTuple):
     half_width: float | None = None
 
 
-def half_width(means: NDArray[np.float64], size: int = 1) -> float | None:
+def half_width(means: NDArray[np.float64], size: int = 1, overlap: int = 0) -> float | None:
     """Return the half-width of the 95 % interval of a score.
 
     Args:
         means: ``(m,)`` the influence values in order of time, in the score's unit, or their means
             over batches of neighbours.
         size: the number of cases in a batch.
+        overlap: with how many later ones a case has a part of its label in common.
     """
     m, n = len(means), len(means) * size
-    block = max(1, math.isqrt(n) // size)  # batches
+    block = max(1, max(math.isqrt(n), OVERLAPS * overlap) // size)  # batches
     if n < MIN_CASES or m < FEWEST_BLOCKS * block or np.ptp(means) < NO_SPREAD:
         return None
     sums = np.concatenate([[0.0], np.cumsum(means - means.mean())])
@@ -54,7 +58,7 @@ def half_width(means: NDArray[np.float64], size: int = 1) -> float | None:
     return student(1.5 * (m / block - 1)) * math.sqrt(variance)
 
 
-def scaled_width(influence: NDArray[np.float64], n: int) -> float | None:
+def scaled_width(influence: NDArray[np.float64], n: int, overlap: int = 0) -> float | None:
     """Return the half-width of the interval of a score of ``n`` cases.
 
     How the influence of a case depends on its probability changes with every case after it, so
@@ -65,8 +69,9 @@ def scaled_width(influence: NDArray[np.float64], n: int) -> float | None:
     Args:
         influence: ``(k,)`` the influence values of the newest cases, in order of time.
         n: the number of all cases.
+        overlap: as for ``half_width``.
     """
-    width = half_width(influence)
+    width = half_width(influence, overlap=overlap)
     return None if width is None else width * math.sqrt(len(influence) / n)
 
 

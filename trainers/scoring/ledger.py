@@ -6,7 +6,7 @@ A forecast is written before its label exists and never changed. Pure; the files
 ``trainers.recording.ledger``. Rows have no padding, so that they compare byte for byte.
 
     bar          ts_open of the bar at whose close the row was made  | ns, UTC
-    probability  that the next close is higher, 0 to 1; NaN if the learner gave none
+    probability  that the close at the horizon is higher, 0 to 1; NaN if the learner gave none
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ OUTCOME = np.dtype(
 
 FORECAST = np.dtype(
     [
-        ("bar", "<i8"),  # the forecast is about the bar after it
+        ("bar", "<i8"),  # the forecast is about the move from here on
         ("learner", "<u4"),  # index into the names in the ledger's header
         ("status", "<u1"),
         ("gap", "<u1"),  # the gap flag of the bar

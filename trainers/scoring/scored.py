@@ -1,7 +1,7 @@
 """One learner's forecasts beside the moves that they were about, bar by bar. Pure.
 
 Only forecasts that were made in time count. Where there is none the position is kept, and nothing
-is scored. A forecast whose next bar is not known yet is waiting.
+is scored. A probability is about the label, a horizon ahead; an action is about the next bar.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Scored:
         status: uint8, as in the ledger.
 
     Attributes:
+        known: bool, where what a forecast would be about is known.
         matured: bool, where a probability was forecast and the move is known.
         scored: bool, where a matured forecast is about a close that moved.
         flat: bool, where a matured forecast is about a close that did not: it has no direction.
@@ -54,12 +55,13 @@ class Scored:
         status: NDArray[np.uint8],
     ) -> None:
         self.moves, self.probability, self.signal, self.status = moves, probability, signal, status
-        known = ~(moves.broken | moves.waiting)
-        moved = moves.moved != 0
-        self.matured: NDArray[np.bool_] = known & ~np.isnan(probability)
+        moved, said = moves.moved != 0, ~np.isnan(probability)
+        lost = np.where(said, moves.lost, moves.broken)
+        self.known: NDArray[np.bool_] = ~(lost | np.where(said, moves.open, moves.waiting))
+        self.matured: NDArray[np.bool_] = self.known & said
         self.scored: NDArray[np.bool_] = self.matured & moved
         self.flat: NDArray[np.bool_] = self.matured & ~moved
-        self.broken: NDArray[np.bool_] = moves.broken & (status == MADE)
+        self.broken: NDArray[np.bool_] = lost & (status == MADE)
 
     def __len__(self) -> int:
         return len(self.status)
@@ -73,13 +75,22 @@ class Scored:
     @property
     def tested(self) -> bool:
         """Whether a forecast was made, of a probability or an action, whose move is known."""
-        return bool(((self.status == MADE) & ~(self.moves.broken | self.moves.waiting)).any())
+        return bool(((self.status == MADE) & self.known).any())
 
     def samples(self) -> Samples:
         """Return the forecasts that are scored."""
         at = self.scored
         up = (self.moves.moved[at] > 0).astype(np.float64)
         return Samples(self.probability[at], up, self.moves.direction[at])
+
+    def then(self, later: Scored) -> Scored:
+        """Return these bars and later ones."""
+        return Scored(
+            self.moves.then(later.moves),
+            np.concatenate([self.probability, later.probability]),
+            np.concatenate([self.signal, later.signal]),
+            np.concatenate([self.status, later.status]),
+        )
 
     def count(self, status: int) -> int:
         """Return the number of bars with a status."""

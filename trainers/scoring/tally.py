@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from trainers.scoring.batches import Batches
-from trainers.scoring.direction.cases import NO_DIRECTIONS, Directions
+from trainers.scoring.direction.cases import Directions
 from trainers.scoring.ledger import FAILED, MADE, MISSED, SILENT
 from trainers.scoring.profit.fall import Fall
 from trainers.scoring.profit.paper import Paper
@@ -43,13 +43,18 @@ class Tally(NamedTuple):
     failed: int = 0
     broken: int = 0
     tested: int = 0
-    directions: Directions = NO_DIRECTIONS
+    directions: Directions = Directions.none()
     flat: Batches = NO_CASE
     account: Batches = Batches.none(3)
     fall: Fall = Fall()
     held: int = 0
     profits: Batches = NO_CASE
     wins: int = 0
+
+    @classmethod
+    def none(cls, overlap: int = 0) -> Tally:
+        """Return the sums over no bar, of labels that overlap with so many later ones."""
+        return cls(directions=Directions.none(overlap), flat=Batches.none(1, overlap))
 
     @property
     def scored(self) -> int:
@@ -77,7 +82,7 @@ class Tally(NamedTuple):
             self.silent + scored.count(SILENT),
             self.failed + scored.count(FAILED),
             self.broken + int(scored.broken.sum()),
-            self.tested + int(((scored.status == MADE) & known).sum()),
+            self.tested + int(((scored.status == MADE) & scored.known).sum()),
             self.directions.plus(scored.samples()),
             self.flat.plus(scored.flat[scored.matured]),
             self.account.plus(net, paper.gross_bps[first:], paper.changes[first:]),
@@ -93,9 +98,6 @@ class Tally(NamedTuple):
         return self._replace(directions=directions)
 
 
-NOTHING = Tally()
-
-
-def tally_of(scored: Scored, paper: Paper) -> Tally:
+def tally_of(scored: Scored, paper: Paper, overlap: int = 0) -> Tally:
     """Return the sums over the bars of one window."""
-    return NOTHING.plus(scored, paper).newest(scored)
+    return Tally.none(overlap).plus(scored, paper).newest(scored)

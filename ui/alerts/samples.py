@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from trainers.config import SessionConfig
-from trainers.names import CHAMPION_ALIAS, SIMULATED, SOURCE, Tag, model_name
+from trainers.names import CHAMPION_ALIAS, Tag, model_of_run
 from trainers.scoring.metrics import DIRECTION
 from trainers.tracking.model_reader import ModelRecord
 from ui.alerts.rules import CHAMPION, SESSION, STATE, STATUS, STREAM, Value
@@ -127,6 +127,6 @@ def _of_champions(
     }
     for symbol, runs in metrics.learners.items():
         for who, run in runs.items():
-            name = model_name(run.params.get(SOURCE, SIMULATED), symbol, who)
+            name = model_of_run(run.params, symbol, who)
             version = champions.get(name, NO_CHAMPION)
             yield Series(symbol, who, CHAMPION), version

@@ -1,4 +1,4 @@
-"""One-second bars -> the candles of a chart, of any whole number of seconds. Pure.
+"""Bars -> the candles of a chart, of any whole number of bars. Pure.
 
 A row is ``[time, open, high, low, close, volume, sma_20, sma_50, gap, trades]``: time in unix
 seconds, a multiple of the candle's length; prices in quote currency, volume in base currency; an
@@ -19,7 +19,7 @@ from datamodules.indicators import sma
 from streaming.bars import Bars
 from streaming.ticks import NS_PER_S
 
-LENGTHS = (1, 5, 15, 60, 300)  # of a candle, s
+LENGTHS = (1, 5, 15, 60, 300)  # of a candle, s; at least a bar
 AVERAGES = (20, 50)
 WARMUP = max(AVERAGES) - 1  # candles that an average needs before the first one shown
 CHARTED = 9  # the columns of a row that are charted: all but its trades
@@ -40,12 +40,21 @@ class Candles(NamedTuple):
     trades: NDArray[np.int64]
 
 
+def whole_bars(seconds: int, bar_seconds: int) -> int:
+    """Return the least number of seconds, from ``seconds`` on, that whole bars take.
+
+    >>> [whole_bars(seconds, 15) for seconds in (1, 15, 60, 50)]
+    [15, 15, 60, 60]
+    """
+    return -(-seconds // bar_seconds) * bar_seconds
+
+
 def candles_of(bars: Bars, seconds: int) -> Candles:
     """Return the candles of ``(T,)`` bars; the first and the last may lack bars.
 
     Args:
         bars: dtype ``BAR``, oldest first.
-        seconds: the length of a candle.
+        seconds: the length of a candle, a multiple of a bar's.
     """
     at = bars["ts_open"] // NS_PER_S // seconds
     first = np.flatnonzero(np.diff(at, prepend=-1)) if len(at) else np.zeros(0, np.int64)

@@ -14,7 +14,7 @@ class ChartRows:
 
     Args:
         market: the symbol's market.
-        seconds: the length of a candle.
+        seconds: the length of a candle, a multiple of a bar's.
         limit: how many rows are kept, at least 1.
     """
 
@@ -25,15 +25,18 @@ class ChartRows:
 
     def update(self) -> list[Row]:
         """Return the newest rows, see ``ui.chart.candles``, the forming candle last."""
-        kept = self._limit + WARMUP
+        kept, bar = self._limit + WARMUP, self._market.bar_seconds
         done, oldest = self._market.final, self._market.oldest
         if not oldest <= self._next <= done:  # at first; or a killed feed took bars back
-            self._next, self._final = self._first(max(done - kept * self._seconds, oldest)), []
+            self._next, self._final = (
+                self._first(max(done - kept * self._seconds // bar, oldest)),
+                [],
+            )
         # A bar that gets final after this is read anew at the next update.
         bars, forming = self._market.bars_from(self._next, done)
         candles = candles_of(np.concatenate([bars, forming]), self._seconds)
         rows = rows_of(candles, [row[4] for row in self._final[-WARMUP:]])
-        end = int(bars["ts_open"][-1]) // NS_PER_S + 1 if len(bars) else 0
+        end = int(bars["ts_open"][-1]) // NS_PER_S + bar if len(bars) else 0
         fresh = int(np.searchsorted(candles.time + self._seconds, end, side="right"))
         if fresh:
             begun = np.searchsorted(
@@ -48,4 +51,5 @@ class ChartRows:
         bars, _ = self._market.bars_from(seq, seq + 1)
         if not seq or not len(bars):
             return seq  # there is nothing before it
-        return seq + -int(bars["ts_open"][0] // NS_PER_S) % self._seconds
+        lacking = -int(bars["ts_open"][0] // NS_PER_S) % self._seconds
+        return seq + lacking // self._market.bar_seconds

@@ -15,13 +15,15 @@ NONE = float("nan")  # a forecast that was not made in time
 
 
 class ForecastHistory:
-    """Keeps the probabilities of some learners, by the bar that they are about.
+    """Keeps the probabilities of some learners, by the first bar of the move that they are about.
 
     Args:
         learners: their indices in the ledger's names.
+        bar_seconds: the length of a bar, s.
     """
 
-    def __init__(self, learners: list[int]) -> None:
+    def __init__(self, learners: list[int], bar_seconds: int = 1) -> None:
+        self._bar_seconds = bar_seconds
         self._columns = {learner: i for i, learner in enumerate(learners)}
         self._times = array.array("q")  # unix seconds, rising
         self._up = [array.array("d") for _ in learners]
@@ -30,7 +32,7 @@ class ForecastHistory:
         """Add the rows ``(N,)`` of dtype ``FORECAST`` that were written since the last call."""
         rows = rows[np.isin(rows["learner"], list(self._columns))]
         up = np.where(rows["status"] == MADE, rows["probability"], NONE)
-        about = rows["bar"] // NS_PER_S + 1
+        about = rows["bar"] // NS_PER_S + self._bar_seconds
         for time, learner, value in zip(
             about.tolist(), rows["learner"].tolist(), up.tolist(), strict=True
         ):
@@ -58,7 +60,7 @@ class ForecastHistory:
             return []
         times = np.array(self._times[first:last])
         columns = [np.array(column[first:last]) for column in self._up]
-        if seconds > 1:
+        if seconds > self._bar_seconds:
             at = times // seconds
             starts = np.flatnonzero(np.diff(at, prepend=-1))
             times = at[starts] * seconds

@@ -2,7 +2,7 @@
 
 ledger (only what is new) -> LedgerMarks -> rows by time, for whatever part of the chart is shown
 
-forecasts       [time, probability of up by each learner]   time of the bar that they are about;
+forecasts       [time, probability of up by each learner]   time of the first bar of their move;
                                                             null where there was none in time
 trades          {time, learner, side, at, price, up, bps}   time of the bar at whose close it was
                                                             made; up: the forecast behind it; bps:
@@ -45,6 +45,7 @@ class LedgerMarks:
         symbol: the market.
         session_learners: the learners that the session names.
         fee_bps: cost of a change of position besides half the spread.
+        bar_seconds: the length of a bar, s.
 
     Attributes:
         learners: those in the ledger, without the baselines; champions included.
@@ -52,10 +53,16 @@ class LedgerMarks:
     """
 
     def __init__(
-        self, folder: Path, symbol: str, session_learners: Collection[str], fee_bps: float
+        self,
+        folder: Path,
+        symbol: str,
+        session_learners: Collection[str],
+        fee_bps: float,
+        bar_seconds: int = 1,
     ) -> None:
         self._tail = LedgerTail(folder, symbol)
         self._session_learners, self._fee_bps = session_learners, fee_bps
+        self._bar_seconds = bar_seconds
         self._last: LedgerContents | None = None  # the newest bar; a gap may still end its trades
         self.learners: list[str] = []
         self.accounts: dict[int, PaperAccount] = {}
@@ -113,9 +120,11 @@ class LedgerMarks:
         if not self.learners:
             # Learners stand before the baselines.
             self.learners = [name for name in new.names if is_learner(name, self._session_learners)]
-            self._forecasts = ForecastHistory([new.names.index(name) for name in self.learners])
+            self._forecasts = ForecastHistory(
+                [new.names.index(name) for name in self.learners], self._bar_seconds
+            )
             self.accounts = {
-                column: PaperAccount(new.names.index(name), self._fee_bps)
+                column: PaperAccount(new.names.index(name), self._fee_bps, self._bar_seconds)
                 for column, name in enumerate(self.learners)
                 if not is_champion(name)
             }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streaming.tape.segments import Segment
 
 MOST_SECONDS = 7200  # at once: some hundred thousand ticks
-SETTLED_SECONDS = 60  # a bar's quotes and carried price are known by then
+SETTLED_BARS = 60  # a bar's quotes and carried price are known by then
 
 
 class TapedBars:
@@ -30,9 +30,14 @@ class TapedBars:
         session: the session's folder.
         symbol: the market.
         grace_ns: how long the feed waits for late ticks.
+        bar_seconds: the length of a bar, s.
+
+    Attributes:
+        most: how many bars it returns at once, at most.
     """
 
-    def __init__(self, session: Path, symbol: str, grace_ns: int) -> None:
+    def __init__(self, session: Path, symbol: str, grace_ns: int, bar_seconds: int = 1) -> None:
+        self._bar_seconds, self.most = bar_seconds, max(1, MOST_SECONDS // bar_seconds)
         self._folder, self._symbol, self._grace_ns = session / TAPE, symbol, grace_ns
         self._begins: dict[Path, int] = {}  # the time of each segment's first tick, ns
 
@@ -47,18 +52,19 @@ class TapedBars:
         from streaming.tape.segment_tape import read_segment  # noqa: PLC0415  (40 MB of Arrow)
         from streaming.tape.segments import segments  # noqa: PLC0415
 
-        most = min(most, MOST_SECONDS)
+        most = min(most, self.most)
         try:
             found = segments(self._folder, self._symbol)
             stop = bisect.bisect_left(found, time * NS_PER_S, key=self._begin)
-            since = (time - most - SETTLED_SECONDS) * NS_PER_S
+            since = (time - (most + SETTLED_BARS) * self._bar_seconds) * NS_PER_S
             first = max(0, bisect.bisect_right(found[:stop], since, key=self._begin) - 1)
             ticks = [read_segment(segment.path) for segment in found[first:stop]]
         except TapeError:
             return np.zeros(0, BAR)
         if not ticks:
             return np.zeros(0, BAR)
-        bars = bars_of(np.concatenate(ticks), grace_ns=self._grace_ns)
+        bar_ns = self._bar_seconds * NS_PER_S
+        bars = bars_of(np.concatenate(ticks), grace_ns=self._grace_ns, bar_ns=bar_ns)
         # Where the tape goes on before the first segment read, its first bars lack ticks.
         begin = since if first else 0
         whole = (bars["ts_open"] >= begin) & (bars["ts_open"] < time * NS_PER_S)

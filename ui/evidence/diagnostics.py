@@ -16,7 +16,7 @@ from trainers.scoring.interval import Estimate, rate_of
 from trainers.scoring.market.track import Track
 from trainers.scoring.metrics import WINDOWS, named
 from trainers.scoring.profit.scores import GROSS, NET
-from trainers.scoring.tally import Tally, tally_of
+from trainers.scoring.tally import Tally
 
 COSTS = (0, 1, 2)  # times the cost of a trade
 
@@ -48,7 +48,7 @@ def window_metrics(track: Track) -> dict[str, float]:
     metrics: dict[str, float] = {}
     for prefix, seconds in WINDOWS.items():
         if seconds is not None:
-            metrics |= named(prefix, _scores(tally_of(*track.window(seconds))))
+            metrics |= named(prefix, _scores(track.tally_over(seconds)))
     return metrics
 
 

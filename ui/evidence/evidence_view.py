@@ -11,6 +11,7 @@ from trainers.scoring.interval import Estimate
 from trainers.scoring.metrics import WINDOWS
 from trainers.scoring.promotion.eprocess import LEAK_ALPHA
 from trainers.tracking.reader import RunRecord
+from ui.evidence.horizons import horizon_texts, needed, seconds_of
 from ui.evidence.leaderboard import leaderboard
 from ui.evidence.ledger_scores import LedgerScores
 from ui.mlflow.session_metrics import SessionMetrics, is_agent, never_served
@@ -63,7 +64,11 @@ def windows_of(span_seconds: float) -> dict[str, str]:
 
 
 def evidence(
-    symbol: str, metrics: SessionMetrics, ledger: LedgerScores, learners: list[str]
+    symbol: str,
+    metrics: SessionMetrics,
+    ledger: LedgerScores,
+    learners: list[str],
+    ahead: int = 1,
 ) -> ViewModel:
     """Return one symbol's evidence tab.
 
@@ -72,6 +77,7 @@ def evidence(
         metrics: what MLflow holds.
         ledger: what the page computed from the ledger.
         learners: the learners in the ledger, without the baselines.
+        ahead: how far forecasts look ahead, s.
     """
     runs = metrics.runs(symbol)
     found = dict.fromkeys([*learners, *metrics.learners.get(symbol, {}), *runs])
@@ -89,15 +95,19 @@ def evidence(
     challengers = [name for name in ours if not is_champion(name)]
     for name in ours:
         texts |= _pays(name, runs.get(name), ledger)
+    forecasters = [name for name in ours if not is_agent(runs.get(name))]
+    reached = {name: runs[name].metrics for name in forecasters if name in runs}
+    horizons = horizon_texts([run.metrics for run in runs.values()], reached, ahead)
     by_cycle = metrics.cycles.get(symbol)
     board = leaderboard(ledger.standings)
     return ViewModel(
-        texts | board.texts,
+        texts | board.texts | horizons,
         {
+            "horizons": seconds_of(horizons),
             "scores": {
                 "rows": rows,
                 "learners": ours,
-                "forecasters": [name for name in ours if not is_agent(runs.get(name))],
+                "forecasters": forecasters,
                 "challengers": challengers,
                 "windows": windows_of(ledger.span_seconds),
                 "columns": [[column.key, column.label] for column in COLUMNS],
@@ -150,15 +160,9 @@ def _each_bar(name: str, metrics: Mapping[str, float]) -> Texts:
     reached = Line("live/accuracy", "", percent, UNSCORED, of="live/scored")
     return {
         f"p.{name}.each": _accuracy_verdict(metrics),
-        f"p.{name}.needed": _needed(metrics),
+        f"p.{name}.needed": needed(metrics),
         f"p.{name}.reached": reached.text(metrics),
     }
-
-
-def _needed(metrics: Mapping[str, float]) -> str:
-    if metrics.get("live/break_even", 0.0) > 1:
-        return "over 100 %: a move costs more than it is worth"
-    return Line("live/break_even", "", percent, UNKNOWN).text(metrics)
 
 
 def _account_verdict(metrics: Mapping[str, float], costs: list[Estimate] | None) -> str:

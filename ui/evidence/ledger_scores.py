@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datamodules.labels import CLOSE
+from datamodules.target import NEXT_BAR, Target
 from streaming.ticks import NS_PER_S
 from trainers.recording.errors import LedgerError
 from trainers.recording.ledger import LedgerContents
@@ -23,7 +23,7 @@ from trainers.scoring.interval import Estimate
 from trainers.scoring.ledger import FORECAST, OUTCOME, Forecasts, rows_between
 from trainers.scoring.market.scores import MarketScores
 from trainers.scoring.promotion.differences import by_brier
-from trainers.scoring.promotion.eprocess import Evidence
+from trainers.scoring.promotion.lagged import Lagged
 from ui.evidence.diagnostics import by_cost, curve, window_metrics
 from ui.views.learner_names import MAJORITY, PERMUTED_LABELS, is_learner
 
@@ -65,7 +65,7 @@ class LedgerScorer:
         symbol: the market.
         session_learners: the learners that the session names.
         fee_bps: cost of a change of position besides half the spread.
-        label: the price whose next move is forecast.
+        target: what is forecast.
     """
 
     def __init__(
@@ -74,16 +74,16 @@ class LedgerScorer:
         symbol: str,
         session_learners: Collection[str],
         fee_bps: float,
-        label: str = CLOSE,
+        target: Target = NEXT_BAR,
     ) -> None:
         self._tail = LedgerTail(folder, symbol)
         self._session_learners = session_learners
-        self._fee_bps, self._label = fee_bps, label
+        self._fee_bps, self._target = fee_bps, target
         self._left = np.zeros(0, OUTCOME), np.zeros(0, FORECAST)
         self._market: MarketScores | None = None  # once the learners' names are known
         self._first_bar = -1
-        self._control = Evidence()
-        self._board = Board([])
+        self._control = Lagged(target)
+        self._board = Board([], target)
         self._agents: set[str] = set()
         self._cycle: int | None = None
         self._at = 0.0
@@ -123,15 +123,15 @@ class LedgerScorer:
         if len(now[0]) == 0:
             return False
         if self._market is None:
-            self._market = MarketScores(self._tail.names, self._fee_bps, self._label)
+            self._market = MarketScores(self._tail.names, self._fee_bps, self._target)
             self._first_bar = int(now[0]["bar"][0])
-            self._board = Board(ranked(self._tail.names, PERMUTED_LABELS))
+            self._board = Board(ranked(self._tail.names, PERMUTED_LABELS), self._target)
         settled = self._market.take(*now)
         self._board.take({name: part.scored for name, part in settled.items()})
         self._agents |= agents_in(self._tail.names, now[1])
         if PERMUTED_LABELS in settled and MAJORITY in settled:
-            bets = by_brier(settled[PERMUTED_LABELS].scored, settled[MAJORITY].scored)
-            self._control.bet(bets.better, bets.most)
+            control, majority = settled[PERMUTED_LABELS], settled[MAJORITY]
+            self._control.bet(by_brier(control.judged, majority.judged))
         return True
 
     def _score(self) -> LedgerScores:

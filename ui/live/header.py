@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from datamodules.mids import BP
+from datamodules.target import Target
 from ui.live.market import Book, Counters
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.views.formatting import count, duration, signed
@@ -18,11 +19,13 @@ DIGITS = 10  # significant ones of a price
 MOST_DECIMALS = 100  # that a browser can show
 
 
-def header(rows: list[list[Any]], metrics: SessionMetrics, decimals: int) -> Texts:
+def header(
+    rows: list[list[Any]], metrics: SessionMetrics, decimals: int, bar_seconds: int = 1
+) -> Texts:
     """Return the texts of the first line."""
     return {
         "price": f"{rows[-1][4]:,.{decimals}f}" if rows else WAITING,
-        "change": _change(rows),
+        "change": _change(rows, bar_seconds),
         "notice": " · ".join(_notices(metrics)),
         "cycle": "By cycle" if metrics.cycle is None else f"By cycle, now {metrics.cycle:,}",
     }
@@ -68,6 +71,23 @@ def _gaps(counters: Counters, proof: bool) -> str:
     return ", ".join(filter(None, known)) or "0"
 
 
+def forecast_texts(target: Target) -> Texts:
+    """Return what the page says of bars, and of what is forecast.
+
+    >>> forecast_texts(Target())
+    {'stream.length': '1-s bars', 'stream.target': 'the next close, 1 s ahead'}
+    >>> forecast_texts(Target("mid", 3, 5))["stream.target"]
+    'the mid 3 bars, 15 s, ahead'
+    """
+    seconds = target.horizon * target.bar_seconds
+    far = f"the {target.label} {target.horizon} bars, {seconds} s, ahead"
+    return {
+        "stream.length": f"{target.bar_seconds}-s bars",
+        "stream.target": f"the next {target.label}, {seconds} s ahead" * (target.horizon == 1)
+        or far,
+    }
+
+
 def _book(book: Book | None, decimals: int) -> Texts:
     if book is None:
         return {"stream.book": "no quotes here", "stream.imbalance": "no quotes here"}
@@ -92,7 +112,7 @@ def price_decimals(closes: Iterable[float]) -> int:
     return max(len(text) - text.index(".") - 1 for text in texts)
 
 
-def _change(rows: list[list[Any]]) -> str:
+def _change(rows: list[list[Any]], bar_seconds: int) -> str:
     if len(rows) < 61:
-        return f"change over 60 s: {len(rows)}/61 bars" if rows else ""
-    return f"{signed(BP * (rows[-1][4] / rows[-61][4] - 1))} bp in 60 s"
+        return f"change over {60 * bar_seconds} s: {len(rows)}/61 bars" if rows else ""
+    return f"{signed(BP * (rows[-1][4] / rows[-61][4] - 1))} bp in {60 * bar_seconds} s"

@@ -74,12 +74,14 @@ class Market:
         session: the session's folder.
         symbol: the symbol, such as BTCUSDT.
         grace_ns: how long the feed waits for late ticks, see ``streaming.bars``.
+        bar_seconds: the length of a bar, s.
     """
 
-    def __init__(self, session: Path, symbol: str, grace_ns: int = 0) -> None:
+    def __init__(self, session: Path, symbol: str, grace_ns: int = 0, bar_seconds: int = 1) -> None:
         self.session, self.symbol, self.grace_ns = session, symbol, grace_ns
+        self.bar_seconds, self._bar_ns = bar_seconds, bar_seconds * NS_PER_S
         # This many bars back, a bar was final before any tick of the forming bars came.
-        self._back = 1 + math.ceil(grace_ns / NS_PER_S)
+        self._back = 1 + math.ceil(grace_ns / self._bar_ns)
         self._cache: Ring | None = None
         self._bars: Ring | None = None
 
@@ -101,7 +103,7 @@ class Market:
     def rows(self, limit: int) -> list[Row]:
         """Return the rows of the newest ``limit`` bars, see ``ui.chart.candles``."""
         final, forming = self.bars_from(self.final - limit - WARMUP)
-        return rows_of(candles_of(np.concatenate([final, forming]), 1))[-limit:]
+        return rows_of(candles_of(np.concatenate([final, forming]), self.bar_seconds))[-limit:]
 
     @property
     def final(self) -> int:
@@ -152,7 +154,7 @@ class Market:
             connection=ConnectionState(int(stats["state"])).name,
             ticks=len(self._cache),
             bars=len(self._bars),
-            ticks_per_second=float(trades.mean()) if len(trades) else None,
+            ticks_per_second=float(trades.mean()) / self.bar_seconds if len(trades) else None,
             span_seconds=float(newest[0] - ends[0]) / NS_PER_S if len(ends) and len(newest) else 0,
             gaps=int(stats["gaps"]),
             repaired=int(stats["repaired"]),
@@ -178,14 +180,15 @@ class Market:
         enough = len(final) >= self._back
         start = int(final["final_seq"][-self._back]) - 1 if enough else 0
         ticks = self._cache.read(start).rows
-        end = int(final["ts_open"][-1]) + NS_PER_S
+        end = int(final["ts_open"][-1]) + self._bar_ns
         ticks = ticks[(ticks["ts_event"] >= end) & (ticks["flags"] & LATE == 0)]
         if not len(ticks):
             return final[:0]
-        # A tick of no size in the last final bar carries its close over empty seconds.
+        # A tick of no size in the last final bar carries its close over empty bars.
         seed = make_ticks(1)
-        seed["ts_event"], seed["price"] = end - NS_PER_S, final["close"][-1]
-        return bars_of(np.concatenate([seed, ticks]), grace_ns=self.grace_ns)[1:]
+        seed["ts_event"], seed["price"] = end - self._bar_ns, final["close"][-1]
+        seeded = np.concatenate([seed, ticks])
+        return bars_of(seeded, grace_ns=self.grace_ns, bar_ns=self._bar_ns)[1:]
 
 
 def _book(bar: np.void) -> Book:

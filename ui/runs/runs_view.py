@@ -53,7 +53,7 @@ class RunsView:
     def _learners(self, metrics: SessionMetrics) -> dict[str, str]:
         """Return this session's learners by the name of their registered model."""
         return {
-            model_name(self._config.source, symbol, name): f"{symbol}.{name}"
+            model_name(self._config.source, symbol, name, self._config.target): f"{symbol}.{name}"
             for symbol, runs in metrics.learners.items()
             for name in runs
         }

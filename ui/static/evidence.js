@@ -25,9 +25,10 @@
       this.bets.clear();
     }
 
-    update({ scores, board, curves, costs, edges, bets }) {
+    update({ scores, board, horizons, curves, costs, edges, bets }) {
       if (scores) this.setScores(scores);
       if (board) Tickloop.setLeaderboard(board, this.panel);
+      if (horizons) this.setHorizons(horizons);
       for (const [name, cycle, value, half] of edges ?? []) {
         this.edges.set(`${name}/${cycle}`, { name, cycle, value, half });
       }
@@ -87,6 +88,17 @@
         row.append(place("td", `e.${name}.${cell}`, i % this.windows ? "n" : "n begins"));
       });
       return row;
+    }
+
+    setHorizons(horizons) {
+      const rows = horizons.map((seconds) => {
+        const row = element("tr");
+        row.append(Object.assign(element("th", String(seconds)), { scope: "row" }));
+        for (const cell of ["move", "needed", "reached"]) row.append(place("td", `h.${seconds}.${cell}`, "n"));
+        return row;
+      });
+      document.querySelector("#horizons tbody").replaceChildren(...rows);
+      this.panel.find();
     }
 
     /* An agent gives no probability: there is no accuracy to compare. */

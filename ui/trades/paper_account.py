@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.target import NEXT_BAR
 from datamodules.transitions import Action
 from streaming.ticks import NS_PER_S
 from trainers.scoring.ledger import Forecasts, Outcomes
@@ -65,9 +66,11 @@ class PaperAccount:
     Args:
         learner: index into the ledger's names.
         fee_bps: cost of a change of position besides half the spread.
+        bar_seconds: the length of a bar, s.
     """
 
-    def __init__(self, learner: int, fee_bps: float) -> None:
+    def __init__(self, learner: int, fee_bps: float, bar_seconds: int = 1) -> None:
+        self._target = NEXT_BAR._replace(bar_seconds=bar_seconds)
         self.learner, self._fee_bps = learner, fee_bps
         self._times, self._levels = array.array("q"), array.array("d")  # of the settled bars
         self._closed: list[Trade] = []
@@ -109,7 +112,7 @@ class PaperAccount:
         """
         if not len(outcomes):
             return
-        moves = moves_of(_after_a_start(outcomes))
+        moves = moves_of(_after_a_start(outcomes, self._target.bar_seconds), self._target)
         scored = scored_of(moves, forecasts, self.learner)
         scored.signal[0] = Action.BUY if self._open else Action.SELL  # leads to the position
         paper = paper_of(scored, self._fee_bps)
@@ -166,8 +169,8 @@ class _Steps(NamedTuple):
         return closed, held
 
 
-def _after_a_start(outcomes: Outcomes) -> Outcomes:
+def _after_a_start(outcomes: Outcomes, bar_seconds: int) -> Outcomes:
     """Put a bar before the first one; its own gap does not matter, as a gap closes a position."""
     rows = np.concatenate([outcomes[:1], outcomes])
-    rows["bar"][0] -= NS_PER_S
+    rows["bar"][0] -= bar_seconds * NS_PER_S
     return rows

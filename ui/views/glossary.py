@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from ui.views.glossary_words import BASELINES, WORDS, Term
 
 HEAD = """# Glossary
 
-Every metric in MLflow by its name, and the page's words. A *bar* is one second of the market. *bp*
-is a basis point, a hundredth of a per cent. `live/NAME` counts since the session began,
+Every metric in MLflow by its name, and the page's words. A *bar* is a second of the market
+(`bar_seconds`). *bp* is a basis point, a hundredth of a per cent. `live/NAME` counts since the session began,
 `live/10m/NAME` over the last ten minutes, `live/1h/NAME` over the last hour. `NAME_ci` is the
 half-width of a 95 % interval, where one is known. A learner of your own adds `train/` metrics with
 the names that it reports.
@@ -71,19 +73,23 @@ LIVE = {
     "live/turnover": Term("changes a bar", "Changes of position divided by the bars."),
     "live/break_even": Term(
         "share",
-        "Accuracy from which it would pay to be in or out each bar by the forecast:"
+        "Accuracy from which it would pay to be in or out at each forecast, for its horizon:"
         " 0.5 + cost of a change / mean size of a move. Above 1 no accuracy pays.",
     ),
     "live/missed": Term("bars", "Forecasts that came too late: the next bar was known already."),
     "live/missed_rate": Term(
         "share", "Forecasts that came too late, of all bars since the first cycle."
     ),
-    "live/scored": Term("bars", "Forecasts made in time whose next close moved."),
-    "live/flat": Term("bars", "Forecasts made in time whose next close did not move."),
-    "live/flat_rate": Term("share", "`live/flat` of all forecasts whose next close is known."),
+    "live/scored": Term("bars", "Forecasts made in time whose close at the horizon is another."),
+    "live/flat": Term("bars", "Forecasts made in time whose close at the horizon is the same."),
+    "live/flat_rate": Term(
+        "share", "`live/flat` of all forecasts whose close at the horizon is known."
+    ),
     "live/silent": Term("bars", "Bars at which the learner gave no forecast."),
     "live/failed": Term("bars", "Bars at which the learner raised an error."),
-    "live/broken": Term("bars", "Forecasts without a label, as the next bar is not whole."),
+    "live/broken": Term(
+        "bars", "Forecasts without a label, as a bar up to the horizon is not whole."
+    ),
     "live/accuracy": Term("share", "Scored forecasts whose direction was right."),
     "live/log_loss": Term(
         "nats a bar",
@@ -156,11 +162,22 @@ PROMOTION = {
     "promotion/bars": Term("bars", "Bars on which the challenger has been compared."),
 }  # fmt: skip
 
-TERMS: dict[str, Term] = BASELINES | STREAM | LIVE | TRAIN | PROMOTION
+HORIZONS = {
+    "horizon/Ns/move_bps": Term(
+        "bp", "Mean size of the market's moves over N seconds, of the mid, where the price moved."
+    ),
+    "horizon/Ns/break_even": Term(
+        "share", "Accuracy from which it would pay to be in or out for N seconds by a forecast;"
+        " above 1 no accuracy pays."
+    ),
+}  # fmt: skip
+
+TERMS: dict[str, Term] = BASELINES | STREAM | LIVE | HORIZONS | TRAIN | PROMOTION
 SECTIONS = (
     ("Words", WORDS),
     ("Baselines", BASELINES),
     ("Live: from forecasts made before their label existed", LIVE),
+    ("Horizons: in the run of the market's first learner", HORIZONS),
     ("Stream", STREAM),
     ("Train: of the last training, no evidence", TRAIN),
     ("Promotion", PROMOTION),
@@ -168,11 +185,12 @@ SECTIONS = (
 
 
 def plain_name(metric: str) -> str:
-    """Return a metric's name without its window and without the suffix of an interval.
+    """Return a metric's name without its window or horizon and the suffix of an interval.
 
-    >>> plain_name("live/10m/accuracy_ci"), plain_name("train/loss")
-    ('live/accuracy', 'train/loss')
+    >>> plain_name("live/10m/accuracy_ci"), plain_name("horizon/60s/move_bps")
+    ('live/accuracy', 'horizon/Ns/move_bps')
     """
+    metric = re.sub(r"^horizon/\d+s/", "horizon/Ns/", metric)
     for window in ("10m/", "1h/"):
         metric = metric.replace(f"live/{window}", "live/", 1)
     return metric.removesuffix("_ci")

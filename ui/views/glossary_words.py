@@ -68,8 +68,11 @@ WORDS = {
     "cycle": Term("", "One training of all learners: every 30 s of market time."),
     "forecast": Term(
         "share",
-        "The probability that the next close is higher, written down before it is known. An "
-        "agent gives an action instead.",
+        "The probability that the close at the horizon is higher, written down before it is known."
+        " An agent gives an action instead.",
+    ),
+    "horizon": Term(
+        "bars", "How far ahead forecasts look: 1 is the next bar. Scores come that much later."
     ),
     "half-width": Term("", "After ±: the true value lies within it in 95 of 100 cases."),
     "imbalance": Term(

@@ -11,6 +11,7 @@ from streaming.exchange.pacing.final_bars import FinalBars
 from streaming.exchange.protocol.chunk import NOTHING, Chunk
 from streaming.exchange.protocol.quotes import NO_BOOKS, Books, is_mark
 from streaming.exchange.protocol.trades import History, Trades
+from streaming.ticks import NS_PER_S
 
 NO_TIMES = np.zeros(0, np.int64)
 
@@ -47,6 +48,7 @@ class Replayer:
     Args:
         chunks: yields the rows with their event times, each chunk ordered by ``due``.
         grace_ns: how far past a bar's end an event must be to make the bar final, ns.
+        bar_ns: the length of a bar, ns.
 
     Attributes:
         history: the trades that have happened.
@@ -56,10 +58,10 @@ class Replayer:
         held: whether a row that is due waits.
     """
 
-    def __init__(self, chunks: Iterator[Timed], grace_ns: int = 0) -> None:
+    def __init__(self, chunks: Iterator[Timed], grace_ns: int = 0, bar_ns: int = NS_PER_S) -> None:
         self.history = History()
         self.book: Books = NO_BOOKS
-        self._grace_ns = grace_ns
+        self._grace_ns, self._bar_ns = grace_ns, bar_ns
         self.begin()
         self.ended = self.held = False
         self.lost = Removal()  # trades that never happen
@@ -115,7 +117,7 @@ class Replayer:
 
     def begin(self) -> None:
         """Take what was handed out so far as history: for who follows, the series begins now."""
-        self.bars = FinalBars(self._grace_ns)
+        self.bars = FinalBars(self._grace_ns, self._bar_ns)
 
     def due(self, market_ns: int) -> bool:
         """Return whether a row is due that has not been handed out."""

@@ -20,7 +20,7 @@ import numpy as np
 from datamodules.digest import digest
 from streaming.bars import BAR, Bars
 from streaming.counters import STATS
-from streaming.ticks import NS_PER_MS, NS_PER_S
+from streaming.ticks import NS_PER_MS
 from trainers.config import TrainingConfig
 from trainers.engine.commands import CandidateWanted, Command, LedgerRows, RollbackWanted
 from trainers.engine.drivers.champions import OwnChampions
@@ -114,7 +114,7 @@ class Backtest:
     def _due(self, bars: Bars) -> np.ndarray:
         """Return at which of ``bars``, which come next, a cycle would begin, ``(T,)``."""
         trainer = self._trainer
-        now = bars["ts_open"] + NS_PER_S
+        now = bars["ts_open"] + trainer.config.bar_ns
         wanted = trainer.wanted or now >= trainer.cycles.next_due
         due: np.ndarray = self._is_ready(bars, trainer.next_bar + 1) & wanted
         return due
@@ -153,7 +153,7 @@ class Backtest:
 
     def _begun(self) -> CycleBegun:
         trainer, seen = self._trainer, self._seen
-        now, since = trainer.newest_bar + NS_PER_S, trainer.cycles.seen
+        now, since = trainer.newest_bar + trainer.config.bar_ns, trainer.cycles.seen
         oldest = {name: max(0, seen[name] - self._kept[name]) for name in STREAMS}
         first_ts, hashes = now, {name: digest(since[name], seen[name]) for name in STREAMS}
         if self._stream is not None:

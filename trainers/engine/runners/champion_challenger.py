@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from datamodules.snapshot import Snapshot
+from datamodules.target import NEXT_BAR, Target
 from streaming.bars import Bars
 from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.learner import Model, Versioned
@@ -69,6 +70,7 @@ class ChampionChallenger:
         challenger: the learner's runner.
         confidence: probability from which a forecast is a trade signal.
         fee_bps: cost of one change of position besides half the spread, bp of its value.
+        target: what forecasters forecast.
 
     Attributes:
         champion: the runner of the version that is champion.
@@ -81,7 +83,13 @@ class ChampionChallenger:
         on_champion: the last cycle's verdict on the champion; None while there is no champion.
     """
 
-    def __init__(self, challenger: LearnerRunner, confidence: float, fee_bps: float) -> None:
+    def __init__(
+        self,
+        challenger: LearnerRunner,
+        confidence: float,
+        fee_bps: float,
+        target: Target = NEXT_BAR,
+    ) -> None:
         learner = challenger.learner
         assert isinstance(learner, Versioned)
         self._model_runner = Champion(learner, challenger.name, learner.kind)
@@ -91,12 +99,14 @@ class ChampionChallenger:
         self.verdict: Verdict | None = None
         self.on_champion: Verdict | None = None
         self._fee_bps = fee_bps
+        # An agent is judged by what it earns from bar to bar.
+        self._target = target._replace(horizon=1) if challenger.is_agent else target
         self._begin()
 
     def _begin(self) -> None:
         """Begin the tests: nothing has been compared yet."""
-        self._of_challenger = Comparisons(self._new_compare)
-        self._of_champion = Comparisons(self._new_compare)
+        self._of_challenger = Comparisons(self._new_compare, self._target)
+        self._of_champion = Comparisons(self._new_compare, self._target)
 
     def _new_compare(self) -> Compare:
         return ByProfit(self._fee_bps) if self.challenger.is_agent else by_brier
@@ -126,7 +136,8 @@ class ChampionChallenger:
         """Compare at further bars; those up to the champion's installation do not count.
 
         Args:
-            settled: the forecasts of all runners at the bars, by name.
+            settled: what is known of all runners' forecasts, by name; of forecasters also those
+                whose labels are open.
             rivals: those of the baselines of the learner's kind, by name.
         """
         baselines = {name: self._counting(rival) for name, rival in rivals.items()}

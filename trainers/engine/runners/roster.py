@@ -40,7 +40,7 @@ class Roster:
         self.learners = [LearnerRunner(learner, confidence) for learner in learners]
         self.baselines = [LearnerRunner(baseline, confidence) for baseline in baselines]
         self.tests = [
-            ChampionChallenger(runner, confidence, config.fee_bps)
+            ChampionChallenger(runner, confidence, config.fee_bps, config.target)
             for runner in self.learners
             if isinstance(runner.learner, Versioned)
         ]

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from datamodules.target import Target
 from trainers.engine.runners.champion_challenger import ChampionChallenger
 from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.learner import TradesLike
@@ -13,12 +14,14 @@ from trainers.learners.registry import MAJORITY, PERMUTED_LABELS
 from trainers.names import LIVE
 from trainers.scoring.arena.board import Board, ranked
 from trainers.scoring.ledger import Forecasts, Outcomes, rows_between
+from trainers.scoring.market.horizons import Horizons
 from trainers.scoring.market.margins import AgentMargins, ForecasterMargins, Margins
 from trainers.scoring.market.scores import MarketScores
 from trainers.scoring.metrics import LONGEST, WINDOWS, named
 from trainers.scoring.promotion.differences import ByProfit, by_brier
 from trainers.scoring.promotion.discoveries import log_e_of_best, log_e_of_market
-from trainers.scoring.promotion.eprocess import LEAK_ALPHA, Evidence
+from trainers.scoring.promotion.eprocess import LEAK_ALPHA
+from trainers.scoring.promotion.lagged import Lagged
 from trainers.scoring.promotion.pairwise import Comparisons
 from trainers.scoring.session import LOG_E, PNL
 
@@ -44,7 +47,7 @@ class Scorecard:
         baselines: runners that get fewer metrics.
         tests: the champion-challenger tests, which it hands the bars that are settled.
         fee_bps: cost of one change of position besides half the spread, bp of its value.
-        label: the price whose next move is forecast.
+        target: what forecasters forecast.
 
     Attributes:
         alarmed: whether the alarm of the permuted-label control was raised already.
@@ -56,27 +59,28 @@ class Scorecard:
         baselines: Sequence[LearnerRunner],
         tests: Sequence[ChampionChallenger],
         fee_bps: float,
-        label: str,
+        target: Target,
     ) -> None:
         self._learners, self._baselines, self._tests = learners, baselines, tests
         everyone = [*learners, *baselines]
-        self._scores = MarketScores([runner.name for runner in everyone], fee_bps, label)
+        self._scores = MarketScores([runner.name for runner in everyone], fee_bps, target)
         self._margins: dict[str, Margins] = {
-            runner.name: AgentMargins() if runner.is_agent else ForecasterMargins()
+            runner.name: AgentMargins() if runner.is_agent else ForecasterMargins(target.overlap)
             for runner in learners
         }
         champions = {test.champion.name for test in tests}
         self._own = [runner for runner in learners if runner.name not in champions]
         # Since the session began: a test that a new champion begins anew is no e-process over it.
         self._against_baselines = {
-            runner.name: Comparisons(
-                functools.partial(ByProfit, fee_bps) if runner.is_agent else lambda: by_brier
-            )
+            runner.name: Comparisons(functools.partial(ByProfit, fee_bps))
+            if runner.is_agent
+            else Comparisons(lambda: by_brier, target)
             for runner in self._own
         }
-        self._control = Evidence()
+        self._control = Lagged(target)
+        self._horizons = Horizons(fee_bps, target)
         forecasters = [runner.name for runner in everyone if not runner.is_agent]
-        self._board = Board(ranked(forecasters, PERMUTED_LABELS))
+        self._board = Board(ranked(forecasters, PERMUTED_LABELS), target)
         self.alarmed = False
 
     def update(self, outcomes: Outcomes, forecasts: Forecasts) -> str:
@@ -122,21 +126,22 @@ class Scorecard:
 
     def _take(self, outcomes: Outcomes, forecasts: Forecasts) -> None:
         settled = self._scores.take(outcomes, forecasts)
+        self._horizons.take(outcomes)
         if not settled:
             return
         for runner in self._learners:
             self._margins[runner.name].take(settled[runner.name], self._rivals(runner, settled))
-        scored = {name: part.scored for name, part in settled.items()}
-        self._board.take(scored)
+        judged = {name: part.judged for name, part in settled.items()}
+        closed = {name: part.scored for name, part in settled.items()}
+        self._board.take(closed)
         for test in self._tests:
-            test.take(scored, self._rivals(test.challenger, scored))
+            bars = closed if test.challenger.is_agent else judged
+            test.take(bars, self._rivals(test.challenger, bars))
         for runner in self._own:
-            self._against_baselines[runner.name].take(
-                scored[runner.name], self._rivals(runner, scored)
-            )
-        if {PERMUTED_LABELS, MAJORITY} <= scored.keys():
-            found = by_brier(scored[PERMUTED_LABELS], scored[MAJORITY])
-            self._control.bet(found.better, found.most)
+            bars = closed if runner.is_agent else judged
+            self._against_baselines[runner.name].take(bars[runner.name], self._rivals(runner, bars))
+        if {PERMUTED_LABELS, MAJORITY} <= judged.keys():
+            self._control.bet(by_brier(judged[PERMUTED_LABELS], judged[MAJORITY]))
 
     def _rivals(self, runner: LearnerRunner, of: Mapping[str, T]) -> dict[str, T]:
         """Return what belongs to the baselines of a runner's kind, but for the control."""
@@ -153,6 +158,8 @@ class Scorecard:
             edges = self._margins[runner.name].edges(track, self._rivals(runner, tracks))
             scores = track.scores(break_evens, WINDOWS) | named("", edges)
             runner.take_scores(scores | ranks.get(runner.name, {}))
+        for runner in self._learners[:1]:  # of all learners it is the same
+            runner.take_scores({**runner.live, **named("", self._horizons.scores())})
         for runner in self._baselines:
             scores = tracks[runner.name].scores(break_evens, [LIVE])
             runner.take_scores({name: scores[name] for name in OF_BASELINES if name in scores})

@@ -33,6 +33,7 @@ class Logistic:
 
     def __init__(self, context: Context) -> None:
         self.features, self.label = context.features, context.label
+        self.horizon = context.horizon
         self._scaler = StandardScaler()
         self._model: SGDClassifier | None = None
         self._learned_until = 0  # open time of the newest bar learned from, ns
@@ -50,7 +51,7 @@ class Logistic:
         return found
 
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
-        rows = labelled_rows(snapshot.bars, self.features, self.label)
+        rows = labelled_rows(snapshot.bars, self.features, self.label, self.horizon)
         new = rows.ts > self._learned_until
         self._learned_until = int(snapshot.bars["ts_open"][-1])
         if new.any():

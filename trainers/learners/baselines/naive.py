@@ -3,6 +3,7 @@
     majority         the share of rises so far
     last_direction   the last move is followed by another in its direction
     reversal         the last move is followed by one against it: mostly bid-ask bounce
+                     (a move is over the horizon: the newest known one by the next)
     flat             is never in the market
     buy_and_hold     is always in the market
     random           trades at random, as often as the session's first agent
@@ -21,11 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.labels import CLOSE, label_prices
+from datamodules.labels import label_prices, moves_over
 from datamodules.snapshot import NotEnoughBarsError, Snapshot, entropy
+from datamodules.target import CLOSE
 from datamodules.transitions import Action
 from datamodules.windows import gap_free
 from streaming.bars import Bars
+from streaming.forward_fill import forward_fill
 from trainers.learners.learner import Context
 from trainers.names import LearnerKind
 
@@ -46,7 +49,8 @@ class Baseline(abc.ABC):
     kind = "forecaster"
 
     def __init__(self, context: Context) -> None:
-        self.seed, self.market, self.label = context.seed, context.market, context.label
+        self.seed, self.market = context.seed, context.market
+        self.label, self.horizon = context.label, context.horizon
         self.state: dict[str, Any] = {}
 
     def forecast(self, bars: Bars) -> Any:
@@ -100,7 +104,7 @@ class Majority(Baseline):
         return np.full(n, float(self.state["up"]))
 
     def counted(self, snapshot: Snapshot) -> dict[str, float]:
-        moves = moves_of(snapshot.bars, self.label)
+        moves = moves_of(snapshot.bars, self.label, self.horizon)
         return {"up": ((moves > 0).sum() + 1) / ((moves != 0).sum() + 2)}
 
 
@@ -118,7 +122,8 @@ class LastDirection(Baseline):
         return None if np.isnan(found) else float(found)
 
     def known_each(self, bars: Bars, n: int) -> NDArray[np.float64]:
-        moves = moves_of(bars[max(0, len(bars) - n - LOOKBACK_BARS) :], self.label)
+        first = len(bars) - n - LOOKBACK_BARS - self.horizon + 1
+        moves = moves_of(bars[max(0, first) :], self.label, self.horizon)
         moves = np.concatenate([np.zeros(LOOKBACK_BARS + n - len(moves), np.int64), moves])
         place = np.arange(len(moves))
         at = np.maximum.accumulate(np.where(moves != 0, place, -1))
@@ -127,10 +132,11 @@ class LastDirection(Baseline):
         return np.where(recent, said, np.nan)
 
     def counted(self, snapshot: Snapshot) -> dict[str, float]:
-        moves = moves_of(snapshot.bars, self.label)
-        moves = moves[moves != 0]
-        agreed = (self.lean * moves[1:] * moves[:-1] > 0).sum()
-        return {"agreed": max(0.5, (agreed + 1) / (max(len(moves) - 1, 0) + 2))}
+        moves = moves_of(snapshot.bars, self.label, self.horizon)
+        before = forward_fill(moves, 0)[: -self.horizon]  # the newest move known when it began
+        pairs = before * moves[self.horizon :]
+        agreed = (self.lean * pairs > 0).sum()
+        return {"agreed": max(0.5, (agreed + 1) / ((pairs != 0).sum() + 2))}
 
 
 class Reversal(LastDirection):
@@ -203,8 +209,14 @@ class Random(Flat):
         return Action.SELL if drawn > 1 - self.turnover else Action.HOLD
 
 
-def moves_of(bars: Bars, label: str = CLOSE) -> NDArray[np.int64]:
-    """Return the signs of the moves between bars, ``(T - 1,)``; 0 where a gap hides the move."""
-    signs = np.sign(np.diff(label_prices(bars, label))).astype(np.int64)
-    whole: NDArray[np.int64] = signs * gap_free(bars["gap"], 2)
+def moves_of(bars: Bars, label: str = CLOSE, horizon: int = 1) -> NDArray[np.int64]:
+    """Return the signs of the moves over the horizon; 0 where a gap hides the move.
+
+    Returns:
+        ``(T - horizon,)``, none if there are fewer bars; the last one is over the newest bars.
+    """
+    if len(bars) <= horizon:
+        return np.zeros(0, np.int64)
+    signs = np.sign(moves_over(label_prices(bars, label), horizon)).astype(np.int64)
+    whole: NDArray[np.int64] = signs * gap_free(bars["gap"], horizon + 1)
     return whole

@@ -31,6 +31,7 @@ class PermutedLabels:
 
     def __init__(self, context: Context) -> None:
         self.features, self.label = context.features, context.label
+        self.horizon = context.horizon
         self.state: dict[str, Any] = {}
 
     def forecast(self, bars: Bars) -> float | None:
@@ -46,7 +47,7 @@ class PermutedLabels:
         return found
 
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
-        rows = labelled_rows(snapshot.bars, self.features, self.label)
+        rows = labelled_rows(snapshot.bars, self.features, self.label, self.horizon)
         if len(rows.x):
             mean = rows.x.mean(0)
             least = np.minimum(SMALL, SMALL * np.abs(mean)).clip(LEAST)  # prices may be tiny

@@ -1,4 +1,4 @@
-"""The CNN: forecasts from windows of bars whether the next close is higher. Lightning trains it."""
+"""The CNN: forecasts from windows of bars whether a later close is higher. Lightning trains it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from torch.nn import functional as F
 from datamodules.cnn_datamodule import Batch, CNNDataModule
 from datamodules.digest import digest
 from datamodules.features import raw_columns
-from datamodules.labels import label_prices
 from datamodules.snapshot import Snapshot
 from datamodules.windows import gap_free
 from streaming.bars import Bars
@@ -30,6 +29,7 @@ from trainers.learners.cnn.forecaster import (
     WindowNet,
 )
 from trainers.learners.cnn.mixing import log_weights_after
+from trainers.learners.cnn.unlabelled import NONE, Unlabelled
 from trainers.learners.learner import Context, Model
 from trainers.learners.lightning import ContinualModule, fit, seeded
 from trainers.learners.linear import fit_logistic
@@ -119,13 +119,15 @@ class CNN:
     adjustable = ("learning_rate", "confidence")
 
     def __init__(self, context: Context, settings: CNNSettings = CNNSettings()) -> None:
-        self._settings, self._features, self._label = settings, context.features, context.label
+        self._settings, self._features = settings, context.features
+        self._label, self._horizon = context.label, context.horizon
         self.learning_rate = settings.learning_rate
         self.confidence = context.confidence
         self.digests: dict[str, str] = {}
         self.epochs = 0.0
         self.serving: Forecaster | None = None
         self._served_from = 0  # open time of the newest bar that ``serving`` was trained on, ns
+        self._unlabelled = NONE  # what the experts said of moves that are not known yet
         net = seeded(functools.partial(WindowNet, context.features), context, self.name)
         self._module = CNNModule(
             net, learning_rate=self.learning_rate, weight_decay=settings.weight_decay
@@ -139,7 +141,7 @@ class CNN:
 
     @staticmethod
     def predict(model: Model, bars: Bars) -> float | None:
-        """Return a model's probability that the next close is higher.
+        """Return a model's probability that the close at its horizon is higher.
 
         None if there are fewer than 109 bars, or a gap in them.
         """
@@ -173,6 +175,7 @@ class CNN:
             batch_size=settings.batch_size,
             rng=rng,
             label=self._label,
+            horizon=self._horizon,
         )
         if len(data.moved) == 0:
             return {"windows": 0.0}  # without a move there is nothing to learn from
@@ -191,20 +194,23 @@ class CNN:
         return self._report(len(data.moved))
 
     def _weigh_experts(self, bars: Bars) -> None:
-        """Update the expert weights by the forecasts made since the last training."""
+        """Update the expert weights by the forecasts whose labels have come since the last time."""
         if self.serving is None:
             return
         first = int(np.searchsorted(bars["ts_open"], self._served_from))  # its first forecast
         part = bars[max(0, first + 1 - FORECASTER_BARS) :]
         if len(part) <= FORECASTER_BARS:
             return
-        raw = windows_of(part[:-1])
-        moved = np.diff(label_prices(part, self._label)[FORECASTER_BARS - 1 :])
-        scored = (moved != 0) & gap_free(part["gap"], FORECASTER_BARS + 1)
+        whole = gap_free(part["gap"][:-1], FORECASTER_BARS)
+        raw = windows_of(part[:-1])[whole]
         with torch.inference_mode():
-            forecasts = self.serving.experts(torch.from_numpy(raw[scored])).numpy()
+            said = self.serving.experts(torch.from_numpy(raw)).numpy()
+        new = Unlabelled(part["ts_open"][FORECASTER_BARS - 1 : -1][whole], said)
+        said, up, self._unlabelled = self._unlabelled.then(new).labelled(
+            bars, self._label, self._horizon
+        )
         net = self._module.net
-        weights = log_weights_after(net.log_weights.numpy(), forecasts, moved[scored] > 0)
+        weights = log_weights_after(net.log_weights.numpy(), said, up)
         net.log_weights.copy_(torch.from_numpy(weights))
 
     def _fit_experts(self, data: CNNDataModule) -> None:
@@ -250,6 +256,8 @@ class CNN:
             "serving": None if self.serving is None else copy.deepcopy(self.serving.state_dict()),
             "serving_confidence": None if self.serving is None else self.serving.confidence,
             "served_from": self._served_from,
+            # The next bar brings all labels: at horizon 1 none waits.
+            **({"unlabelled": self._unlabelled._asdict()} if self._horizon > 1 else {}),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -266,3 +274,4 @@ class CNN:
             ).eval()
             self.serving.load_state_dict(state["serving"])
         self._served_from = state["served_from"]
+        self._unlabelled = Unlabelled(**state["unlabelled"]) if self._horizon > 1 else NONE

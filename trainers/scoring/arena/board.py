@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.target import NEXT_BAR, Target
+from streaming.ticks import NS_PER_S
 from trainers.names import champion_name
 from trainers.scoring.arena.boundary import reach
 from trainers.scoring.direction.cases import brier_scores
@@ -106,12 +108,17 @@ def running(before: Pairs, p: Floats, scored: NDArray[np.bool], up: Floats) -> P
 class Board:
     """Compares forecasters in pairs, part by part of the bars; no bit depends on the parts.
 
+    Of labels that overlap, as they do at a longer horizon, every horizon's first is compared: what
+    is known before each of these is known before its label begins.
+
     Args:
         names: all that may be ranked.
+        target: what they forecast.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], target: Target = NEXT_BAR) -> None:
         self.names = list(names)
+        self._horizon, self._bar_ns = target.horizon, target.bar_seconds * NS_PER_S
         self._bars, self._loss = np.zeros((2, len(self.names)))
         self._pairs = Pairs(*np.zeros((4, len(pairs_of(len(self.names))[0]))))
 
@@ -120,9 +127,10 @@ class Board:
         if not self.names:
             return
         parts = [settled[name] for name in self.names]
-        p = np.stack([part.probability for part in parts], axis=1)
-        scored = np.stack([part.scored for part in parts], axis=1)
-        up = (parts[0].moves.moved > 0).astype(np.float64)
+        apart = parts[0].moves.bar // self._bar_ns % self._horizon == 0
+        p = np.stack([part.probability for part in parts], axis=1)[apart]
+        scored = np.stack([part.scored for part in parts], axis=1)[apart]
+        up = (parts[0].moves.moved[apart] > 0).astype(np.float64)
         loss = np.where(scored, brier_scores(np.where(scored, p, 0.5), up[:, None]), 0.0)
         self._bars = self._bars + scored.sum(axis=0)
         self._loss = _sums(self._loss, loss)[-1]
@@ -200,7 +208,7 @@ def agents_in(names: Sequence[str], forecasts: Forecasts) -> set[str]:
 
 
 def standings_of(
-    names: Sequence[str], outcomes: Outcomes, forecasts: Forecasts, label: str, control: str
+    names: Sequence[str], outcomes: Outcomes, forecasts: Forecasts, target: Target, control: str
 ) -> list[Standing]:
     """Return where the forecasters of a whole ledger stand.
 
@@ -208,11 +216,11 @@ def standings_of(
         names: the ledger's names; a forecast's ``learner`` is an index into them.
         outcomes: ``(T,)`` of dtype ``OUTCOME``.
         forecasts: ``(N,)`` of dtype ``FORECAST``.
-        label: the price whose next move is forecast.
+        target: what is forecast.
         control: name of the permuted-label control.
     """
-    agents, moves = agents_in(names, forecasts), moves_of(outcomes, label)
-    board = Board([name for name in ranked(names, control) if name not in agents])
+    agents, moves = agents_in(names, forecasts), moves_of(outcomes, target)
+    board = Board([name for name in ranked(names, control) if name not in agents], target)
     at = {name: names.index(name) for name in board.names}
     board.take({name: scored_of(moves, forecasts, i) for name, i in at.items()})
     return board.standings(board.names)

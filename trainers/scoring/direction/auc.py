@@ -29,4 +29,4 @@ def auc(directions: Directions) -> Estimate | None:
     cells, rose = cells_of(newest.probability), newest.up > 0
     placement = np.where(rose, of_up[cells], of_down[cells])
     influence = (placement - value) * n / np.where(rose, n_up, n_down)
-    return Estimate(value, scaled_width(influence, directions.cases.n))
+    return Estimate(value, scaled_width(influence, directions.cases.n, directions.cases.overlap))

@@ -28,9 +28,9 @@ def calibration_error(directions: Directions) -> Estimate:
     bins = bins_of(grid)
     errors = np.bincount(bins, grid.error, BINS)
     signs = np.sign(errors)[bins[cells_of(newest.probability)]]
-    n = directions.cases.n
+    n, overlap = directions.cases.n, directions.cases.overlap
     off = signs * (newest.up - newest.probability)
-    return Estimate(float(np.abs(errors).sum()) / n, scaled_width(off, n))
+    return Estimate(float(np.abs(errors).sum()) / n, scaled_width(off, n, overlap))
 
 
 def bins_of(grid: Grid) -> NDArray[np.int64]:

@@ -39,9 +39,14 @@ class Directions(NamedTuple):
     newest: Samples
 
     @classmethod
+    def none(cls, overlap: int = 0) -> Directions:
+        """Return no forecast yet, of labels that overlap with so many later ones."""
+        return cls(Batches.none(7, overlap), EMPTY, Samples(_NO_CASE, _NO_CASE, _NO_CASE))
+
+    @classmethod
     def of(cls, samples: Samples) -> Directions:
         """Return the forecasts ``(n,)``, all of which are the newest."""
-        return NO_DIRECTIONS.plus(samples)._replace(newest=samples)
+        return cls.none().plus(samples)._replace(newest=samples)
 
     def plus(self, samples: Samples) -> Directions:
         """Return these and later forecasts, ``(k,)``; the newest are replaced by the caller."""
@@ -62,7 +67,6 @@ class Directions(NamedTuple):
 
 
 _NO_CASE = np.zeros(0)
-NO_DIRECTIONS = Directions(Batches.none(7), EMPTY, Samples(_NO_CASE, _NO_CASE, _NO_CASE))
 
 
 def log_losses(probability: Floats, up: Floats) -> Floats:

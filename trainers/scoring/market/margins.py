@@ -14,16 +14,21 @@ from trainers.scoring.tally import NO_CASE
 
 
 class ForecasterMargins:
-    """The log-loss that a forecaster saves against each of its rivals."""
+    """The log-loss that a forecaster saves against each of its rivals.
 
-    def __init__(self) -> None:
+    Args:
+        overlap: with how many later ones a label overlaps.
+    """
+
+    def __init__(self, overlap: int = 0) -> None:
+        self._none = Batches.none(1, overlap)
         self._saved: dict[str, Batches] = {}
 
     def take(self, ours: Settled, rivals: Mapping[str, Settled]) -> None:
         """Take the bars of ours and of the baselines that are settled now."""
         for name, rival in rivals.items():
             saved = savings(ours.scored, rival.scored)
-            self._saved[name] = self._saved.get(name, NO_CASE).plus(saved)
+            self._saved[name] = self._saved.get(name, self._none).plus(saved)
 
     def edges(self, ours: Track, rivals: Mapping[str, Track]) -> dict[str, Estimate]:
         """Return the edge over each window, by full name: ``live/edge``, ``live/10m/edge``, ..."""
@@ -34,7 +39,7 @@ class ForecasterMargins:
                 window, _ = ours.window(seconds)
                 scored = int(window.scored.sum())
                 saved = {
-                    name: Batches.of(savings(window, rival.window(seconds)[0]))
+                    name: self._none.plus(savings(window, rival.window(seconds)[0]))
                     for name, rival in rivals.items()
                 }
             if edge := edge_of(saved, scored):
@@ -59,10 +64,11 @@ class AgentMargins:
         """Return the edge over the session by full name, ``live/edge_bps``."""
         if not ours.tally.begun:
             return {}
-        # The bar that waits counts too: what was paid at its close.
+        # The bars that wait count too, as far as they are known: what was paid at their close.
+        start = len(ours.waiting.net_bps) - ours.waiting_counted
         above = {
             name: self._above.get(name, NO_CASE).plus(
-                ours.paper.net_bps[-1:] - rival.paper.net_bps[-1:]
+                ours.waiting.net_bps[start:] - rival.waiting.net_bps[start:]
             )
             for name, rival in rivals.items()
         }

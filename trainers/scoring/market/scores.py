@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from datamodules.labels import CLOSE
+from datamodules.target import NEXT_BAR, Target
 from trainers.scoring.batches import Batches
 from trainers.scoring.interval import Estimate
 from trainers.scoring.ledger import FORECAST, OUTCOME, Forecasts, Outcomes, rows_between
@@ -31,20 +31,20 @@ class MarketScores:
     Args:
         names: the learners' names; a forecast's ``learner`` is an index into them.
         fee_bps: cost of one change of position besides half the spread, bp of its value.
-        label: the price whose next move is forecast.
+        target: what is forecast.
 
     Attributes:
         moves: the moves after the newest bars, an hour at least if there was one.
         tracks: the learners' scores by name.
     """
 
-    def __init__(self, names: Sequence[str], fee_bps: float, label: str = CLOSE) -> None:
-        self._fee_bps, self._label = fee_bps, label
+    def __init__(self, names: Sequence[str], fee_bps: float, target: Target = NEXT_BAR) -> None:
+        self._fee_bps, self._target = fee_bps, target
         self._waiting = np.zeros(0, OUTCOME), np.zeros(0, FORECAST)
-        self._costs = Batches.none(2)
-        self.moves = moves_of(self._waiting[0], label)
+        self._costs = Batches.none(2, target.overlap)
+        self.moves = moves_of(self._waiting[0], target)
         nothing = scored_of(self.moves, self._waiting[1], 0)
-        self.tracks = {name: Track(nothing, fee_bps) for name in names}
+        self.tracks = {name: Track(nothing, fee_bps, target.horizon) for name in names}
 
     def take(self, outcomes: Outcomes, forecasts: Forecasts) -> dict[str, Settled]:
         """Take the rows of further bars; return, by learner, the bars that are settled now.
@@ -57,11 +57,13 @@ class MarketScores:
         forecasts = np.concatenate([self._waiting[1], forecasts])
         if len(outcomes) == 0:
             return {}
-        newest = int(outcomes["bar"][-1])
-        self._waiting = outcomes[-1:].copy(), rows_between(forecasts, newest - 1, newest).copy()
-        moves = moves_of(outcomes, self._label, self.moves)
-        recent = self.moves.before(-1).then(moves)
-        start = min(start_of(recent.bar, LONGEST), max(0, len(recent.bar) - TYPICAL_BARS - 1))
+        waiting = outcomes[-self._target.horizon :].copy()
+        first, newest = int(waiting["bar"][0]), int(waiting["bar"][-1])
+        self._waiting = waiting, rows_between(forecasts, first - 1, newest).copy()
+        moves = moves_of(outcomes, self._target, self.moves)
+        recent = self.moves.before(len(self.moves.bar) - int(self.moves.open.sum())).then(moves)
+        kept = TYPICAL_BARS + self._target.horizon
+        start = min(start_of(recent.bar, LONGEST), max(0, len(recent.bar) - kept))
         self.moves = recent.since(start)
         self._costs = self._costs.plus(*costs_of(moves, self._fee_bps))
         return {
@@ -76,6 +78,6 @@ class MarketScores:
             costs = self._costs
             if seconds is not None:
                 window = self.moves.since(start_of(self.moves.bar, seconds))
-                costs = Batches.of(*costs_of(window, self._fee_bps))
+                costs = Batches.of(*costs_of(window, self._fee_bps), overlap=self._target.overlap)
             found[prefix] = break_even(costs)
         return found

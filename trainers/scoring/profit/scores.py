@@ -56,14 +56,14 @@ def drawdown(bars: Batches, fall: Fall) -> Estimate:
 def costs_of(moves: Moves, fee_bps: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return cost and size of the moves at bars whose close moved, as for ``break_even``."""
     at = moves.moved != 0
-    return fee_bps + moves.half_spread_bps[at], np.abs(moves.ret_bps[at])
+    return fee_bps + moves.half_spread_bps[at], np.abs(moves.move_bps[at])
 
 
 def break_even(moved: Batches) -> Estimate | None:
     """Return the accuracy from which trading pays: 0.5 + cost of a change / size of a move.
 
-    A forecast that is right with chance ``a``, and followed into the market and out again after a
-    bar, earns ``(2 a - 1) move - 2 cost``; a cost is the fee and half the spread. The size of a
+    A forecast that is right with chance ``a``, and followed into the market and out again at its
+    horizon, earns ``(2 a - 1) move - 2 cost``; a cost is the fee and half the spread. The size of a
     move is that of the mid, at bars whose close moved. Above 1 no accuracy pays.
 
     Args:

@@ -34,12 +34,26 @@ class Differences(NamedTuple):
         most: the largest possible ``|better|``, known before the bar's label.
         gain: how much better ours did, in ``unit``.
         unit: the unit of ``gain``.
+        bar: int64, when each of these bars opened, ns.
+        settled: the newest bar whose label is known, ns; -1 if there is none.
+        offered: ``(k,)`` the largest possible ``|better|`` at all bars at which both have forecast,
+            whatever came of it: what these may cost while their labels are open. Not at the newest
+            bar, of whose move nothing has been seen.
+        offered_bar: ``(k,)`` int64, when these opened, ns.
     """
 
     better: Floats
     most: Floats
     gain: Floats
     unit: str
+    bar: NDArray[np.int64]
+    settled: int
+    offered: Floats = np.zeros(0)
+    offered_bar: NDArray[np.int64] = np.zeros(0, np.int64)
+
+    def reversed(self) -> Differences:
+        """Return how much better the other did."""
+        return self._replace(better=-self.better, gain=-self.gain)
 
 
 # Compares ours with another's; called with one part of the bars after the other.
@@ -52,11 +66,16 @@ def by_brier(ours: Scored, other: Scored) -> Differences:
     With our probability ``p``, the other's ``q`` and the label ``y``, 0 or 1, the difference is
     ``(q - p) (q + p - 2 y)``, so its size for either label is known once both have forecast.
     """
-    both = ours.scored & other.scored
-    p, q = ours.probability[both], other.probability[both]
-    up = (ours.moves.moved[both] > 0).astype(np.float64)
-    better = brier_scores(q, up) - brier_scores(p, up)
-    return Differences(better, np.abs(q - p) * np.maximum(q + p, 2 - q - p), better, "Brier")
+    moves, p, q = ours.moves, ours.probability, other.probability
+    both, asked = ours.scored & other.scored, ~np.isnan(p + q)
+    asked[-1:] &= ~moves.open[-1:]
+    up = (moves.moved[both] > 0).astype(np.float64)
+    better = brier_scores(q[both], up) - brier_scores(p[both], up)
+    most = np.abs(q - p) * np.maximum(q + p, 2 - q - p)
+    settled = int(moves.bar[~moves.open].max(initial=-1))
+    return Differences(
+        better, most[both], better, "Brier", moves.bar[both], settled, most[asked], moves.bar[asked]
+    )
 
 
 class ByProfit:
@@ -85,7 +104,9 @@ class ByProfit:
         gain = self._ours.profits(ours) - self._other.profits(other)
         better = _scaled(gain, ours.moves, self._fee_bps)
         known = ~ours.moves.waiting
-        return Differences(better[known], np.ones(int(known.sum())), gain[known], "bp")
+        bar = ours.moves.bar[known]
+        settled = int(bar.max(initial=-1))
+        return Differences(better[known], np.ones(len(bar)), gain[known], "bp", bar, settled)
 
 
 class _ClosedOut:

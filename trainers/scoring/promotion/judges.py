@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from trainers.scoring.promotion.eprocess import Evidence
+from trainers.scoring.promotion.lagged import Lagged
 from trainers.scoring.promotion.pairwise import CHAMPION, Comparisons, Pairwise, bars_left
 from trainers.scoring.promotion.verdict import Decision, Verdict
 
@@ -103,7 +103,7 @@ def _verdict(
     decision: Decision,
     reason: str,
     pair: Pairwise,
-    evidence: Evidence,
+    evidence: Lagged,
     threshold: float,
     left: int | None = None,
 ) -> Verdict:

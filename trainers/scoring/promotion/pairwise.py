@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from datamodules.target import NEXT_BAR, Target
 from trainers.scoring.direction.edge import ENOUGH
 from trainers.scoring.promotion.differences import Compare
-from trainers.scoring.promotion.eprocess import Evidence
+from trainers.scoring.promotion.lagged import Lagged
 from trainers.scoring.scored import Scored
 
 CHAMPION = "champion"
@@ -27,6 +28,7 @@ class Pairwise:
     Args:
         against: name of the other.
         compare: what compares them.
+        target: what both forecast; of agents, the next bar.
 
     Attributes:
         won: the evidence that ours is better.
@@ -34,16 +36,19 @@ class Pairwise:
         unit: the unit of ``lead``.
     """
 
-    def __init__(self, against: str, compare: Compare) -> None:
+    def __init__(self, against: str, compare: Compare, target: Target = NEXT_BAR) -> None:
         self.against, self.unit = against, ""
-        self.won, self.lost = Evidence(), Evidence()
+        self.won, self.lost = Lagged(target), Lagged(target)
         self._compare, self._gain = compare, 0.0
 
     def take(self, ours: Scored, other: Scored) -> None:
-        """Take more bars, ``(k,)`` of both; no bit depends on how they are grouped."""
+        """Take more bars, ``(k,)`` of both; no bit depends on how they are grouped.
+
+        Behind those whose labels are known may come those at which they are open.
+        """
         found = self._compare(ours, other)
-        self.won.bet(found.better, found.most)
-        self.lost.bet(-found.better, found.most)
+        self.won.bet(found)
+        self.lost.bet(found.reversed())
         self._gain = float(np.cumsum(np.concatenate([[self._gain], found.gain]))[-1])
         self.unit = found.unit
 
@@ -63,13 +68,15 @@ class Comparisons:
 
     Args:
         new_compare: makes what compares two learners: ``by_brier``, or for agents a ``ByProfit``.
+        target: what the learners forecast; of agents, the next bar.
 
     Attributes:
         pairs: the comparisons by the other's name.
         bars: the number of bars at which ours was scored.
     """
 
-    def __init__(self, new_compare: Callable[[], Compare]) -> None:
+    def __init__(self, new_compare: Callable[[], Compare], target: Target = NEXT_BAR) -> None:
+        self._target = target
         self._new_compare, self._alone = new_compare, new_compare()
         self.pairs: dict[str, Pairwise] = {}
         self.bars = 0
@@ -79,7 +86,7 @@ class Comparisons:
         self.bars += len(self._alone(ours, ours).better)
         for name, other in others.items():
             if name not in self.pairs:
-                self.pairs[name] = Pairwise(name, self._new_compare())
+                self.pairs[name] = Pairwise(name, self._new_compare(), self._target)
             self.pairs[name].take(ours, other)
 
     def rivals(self) -> list[Pairwise]:
@@ -88,7 +95,7 @@ class Comparisons:
         return [pair for pair in pairs if pair.bars and pair.bars >= ENOUGH * self.bars]
 
 
-def bars_left(evidence: Evidence, log_threshold: float) -> int | None:
+def bars_left(evidence: Lagged, log_threshold: float) -> int | None:
     """Estimate the number of bars until the evidence reaches ``log_threshold``; 0 if it has.
 
     None if the evidence does not grow, or too slowly, or there are too few bars for an estimate.

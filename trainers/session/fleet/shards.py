@@ -28,7 +28,9 @@ class Shards:
     def __init__(self, address: str, run: str, shares: Sequence[Sequence[str]], root: Path) -> None:
         import ray  # noqa: PLC0415  (of the extra `fleet`)
 
-        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(
+            address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR
+        )
         self._ray, self._run, self._shares, self._root = ray, run, shares, root
         self._actors: list[Any] = []
 

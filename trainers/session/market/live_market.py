@@ -17,7 +17,7 @@ from typing import Protocol
 
 from streaming.credit import CreditWriter
 from streaming.events import Code
-from streaming.ticks import NS_PER_MS, NS_PER_S
+from streaming.ticks import NS_PER_MS
 from trainers.config import TrainingConfig
 from trainers.engine.commands import CycleDone, Happened
 from trainers.engine.drivers.recorded import BETWEEN
@@ -182,7 +182,7 @@ class LiveMarket:
             return False
         asked = trainer.wanted or self._last_cycle_due
         newest = trainer.newest_bar
-        if newest < 0 or not (asked or newest + NS_PER_S >= trainer.cycles.next_due):
+        if newest < 0 or not (asked or newest + self._config.bar_ns >= trainer.cycles.next_due):
             return False
         return self._may_train
 
@@ -213,7 +213,8 @@ class LiveMarket:
     def _begin(self) -> RunningCycle:
         self._last_cycle_due = False
         stream, trainer, seen = self.stream, self.trainer, self._seen
-        oldest, since, now = stream.oldest, trainer.cycles.seen, trainer.newest_bar + NS_PER_S
+        oldest, since = stream.oldest, trainer.cycles.seen
+        now = trainer.newest_bar + self._config.bar_ns
         first = stream.rows("ticks", oldest["ticks"], oldest["ticks"] + 1).rows["ts_event"]
         begun = CycleBegun(
             cycle=trainer.cycle + 1,
@@ -241,7 +242,8 @@ class LiveMarket:
     def _end(self, cycle: RunningCycle) -> CycleDone:
         """Score, judge and report."""
         trainer, seconds = self.trainer, cycle.seconds
-        overran = trainer.newest_bar + NS_PER_S >= trainer.cycles.due_after_this(cycle.begun.now)
+        now = trainer.newest_bar + self._config.bar_ns
+        overran = now >= trainer.cycles.due_after_this(cycle.begun.now)
         done: list[CycleDone] = []
         for command in trainer.handle(CycleEnded(seconds, overran)):
             if isinstance(command, CycleDone):

@@ -91,10 +91,12 @@ class Trainer:
         self.tracker = Tracker(
             self.client, lambda *told: self._noted.put(told), guard.go_or_end if guard else None
         )
-        self.versions = Versions(self.client, session / MODELS, self.config.source)
+        self.versions = Versions(
+            self.client, session / MODELS, self.config.source, self.config.target
+        )
         self._promotion = PromotionController(
             session,
-            self.config.source,
+            self.versions.name,
             AliasWatcher(self.client, self.versions, lambda *told: self._noted.put(told)),
             functools.partial(roll_back, self.client),
             self.tracker.task,

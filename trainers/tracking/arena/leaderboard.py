@@ -27,7 +27,7 @@ def leaderboards(session: Path, config: SessionConfig) -> dict[str, list[Standin
             ledger = read_ledger(session, market)
         except (FileNotFoundError, LedgerError):
             continue  # it did not get that far; whoever reads a damaged one says so
-        standings = standings_of(*ledger, config.label, PERMUTED_LABELS)
+        standings = standings_of(*ledger, config.target, PERMUTED_LABELS)
         if any(one.bars for one in standings):
             found[market] = standings
     return found

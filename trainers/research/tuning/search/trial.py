@@ -135,7 +135,7 @@ class _Market:
         forecasts = np.concatenate(
             [np.zeros(0, FORECAST), *(rows.forecasts for rows in self._rows)]
         )
-        moves, fee_bps = moves_of(outcomes, self._config.label), self._config.fee_bps
+        moves, fee_bps = moves_of(outcomes, self._config.target), self._config.fee_bps
         at = np.searchsorted(self._bars["ts_open"], outcomes["bar"])
         kind = self._roster.learners[0].learner.kind
         compared = [one for one in self._roster.baselines
