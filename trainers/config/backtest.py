@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from streaming.errors import ConfigError
 from streaming.settings import setting
@@ -22,6 +22,7 @@ WITHOUT = (
 
 # Their names as flags, which Python does not allow as names.
 FLAGS = {"since": "from", "until": "to"}
+NAMES = {flag: name for name, flag in FLAGS.items()}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,11 @@ class BacktestConfig(SessionConfig):
 
     Set a learner's own settings with --learner.NAME.SETTING VALUE.
     """
+
+    examples: ClassVar[Sequence[str]] = (
+        "python -m trainers.research.backtest --source tape:DAYS --from 2024-01-01 --to 2024-02-01",
+        "mlflow run . --env-manager local -e backtest -P source=tape:DAYS -P symbols=BTCUSDT",
+    )
 
     since: str = setting("", "the earliest time of the tape to use, UTC: 2024-01-31 or with a time")
     until: str = setting("", "the time of the tape to end before")
@@ -72,10 +78,13 @@ class BacktestConfig(SessionConfig):
         }
 
     @classmethod
+    def group_of(cls, name: str) -> str:
+        return super().group_of(NAMES.get(name, name))
+
+    @classmethod
     def of(cls, **values: Any) -> Self:
         """Return settings, given by their flags; the others have their defaults."""
-        names = {flag: name for name, flag in FLAGS.items()}
-        return super().of(**{names.get(flag, flag): value for flag, value in values.items()})
+        return super().of(**{NAMES.get(flag, flag): value for flag, value in values.items()})
 
     @classmethod
     def from_args(cls, argv: Sequence[str] | None = None) -> Self:
