@@ -114,7 +114,10 @@ def test_a_browser_that_was_asked_shows_alerts_on_its_desktop(
           window.shown = [];
           const Real = window.Notification;
           window.Notification = class extends Real {
-            constructor(title, about) { super(title, about); window.shown.push([title, about.body]); }
+            constructor(title, about) {
+              super(title, about);
+              window.shown.push([title, about.body]);
+            }
           };
         }"""
     )
