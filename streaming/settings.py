@@ -9,17 +9,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import inspect
 import json
 import math
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 from streaming.console import say
 from streaming.errors import ConfigError, reason_of
 from streaming.whole_file import write_whole
+
+METAVARS = {int: "N", float: "X", bool: "BOOL"}  # what stands for a value in the help text
 
 
 def setting(
@@ -66,10 +69,20 @@ class Settings:
         """Return the record of some values; what is not given is the default."""
         return cls(**values)
 
+    examples: ClassVar[Sequence[str]] = ()  # command lines, which end the help text
+
     @classmethod
     def flags(cls) -> dict[str, dict[str, Any]]:
         """Return the command-line flags by name, as ``argparse`` takes them."""
         return {field.name: flag_of(field) for field in dataclasses.fields(cls)}
+
+    @classmethod
+    def group_of(cls, name: str) -> str:
+        """Return the heading of a flag in the help text: what a record that it is from is about."""
+        records = [base for base in cls.__mro__ if name in vars(base).get("__annotations__", {})]
+        if not records:
+            return "settings of single learners"
+        return "options" if records[-1] is cls else _headline(records[-1])
 
     @classmethod
     def from_args(cls, argv: Sequence[str] | None = None) -> Self:
@@ -79,9 +92,20 @@ class Settings:
     @classmethod
     def parse(cls, argv: Sequence[str] | None, free: str = "(?!)") -> Self:
         """Parse flags; those whose names match the pattern ``free`` are taken as they are."""
-        parser = _Parser(prog=_program(), description=cls.__doc__, allow_abbrev=False)
+        parser = _Parser(
+            prog=_program(),
+            usage="%(prog)s [--SETTING VALUE ...]",
+            description=inspect.getdoc(cls),
+            epilog="\n  ".join(["examples:", *cls.examples]) if cls.examples else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        groups: dict[str, Any] = {"options": parser}
         for name, flag in cls.flags().items():
-            parser.add_argument(f"--{name}", **flag)
+            heading = cls.group_of(name)
+            if heading not in groups:
+                groups[heading] = parser.add_argument_group(heading)
+            groups[heading].add_argument(f"--{name}", **flag)
         for word in sys.argv[1:] if argv is None else argv:
             name = word.partition("=")[0].removeprefix("--")
             if word.startswith("--") and re.fullmatch(free, name):
@@ -128,7 +152,14 @@ def _first_fault(error: Exception) -> str:
 
 def flag_of(field: dataclasses.Field[Any]) -> dict[str, Any]:
     """Return the options of a field's command-line flag, as ``argparse`` takes them."""
-    return {"default": field.default, "help": _help(field)}
+    value = METAVARS.get(type(field.default), "TEXT")
+    return {"default": field.default, "help": _help(field), "metavar": value}
+
+
+def _headline(record: type) -> str:
+    """Return the first sentence of a record's description, as a heading."""
+    words = (record.__doc__ or "").partition("\n")[0].rstrip(".").removeprefix("The settings of ")
+    return words[:1].lower() + words[1:]
 
 
 def _program() -> str | None:

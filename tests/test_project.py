@@ -16,6 +16,7 @@ import yaml
 
 from datamodules.features import COLUMNS
 from trainers.config import SessionConfig, session
+from trainers.config.backtest import BacktestConfig
 from trainers.config.learners import BUILT_IN_SETTINGS, flat_name
 from trainers.session.mlproject import project
 
@@ -108,6 +109,22 @@ def test_help_shows_every_setting_with_its_unit_and_default():
     for name, field in FIELDS.items():
         assert f"(default: {field.default!r})" in found[name]
         assert not field.metadata["unit"] or f"[{field.metadata['unit']}]" in found[name]
+
+
+def test_help_is_grouped_by_what_settings_are_about(capsys):
+    with pytest.raises(SystemExit):
+        SessionConfig.from_args(["--help"])
+    text = capsys.readouterr().out
+    assert len(text.partition("\n")[0]) < 80  # not forty names
+    order = [
+        "--shards", "where ticks come from", "--speed", "training: its", "--cycles",
+        "settings of single learners", "--cnn_updates", "examples:", "--resume last",
+    ]  # fmt: skip
+    places = [text.index(word) for word in order]
+    assert places == sorted(places)
+    heading = BacktestConfig.group_of
+    assert heading("from") == heading("since") == "options"
+    assert heading("cnn_updates") == "settings of single learners"
 
 
 def test_a_learners_setting_has_two_spellings_and_one_meaning():

@@ -95,13 +95,40 @@ def test_a_person_adds_a_rule_sees_it_fire_and_takes_it_out(
     expect(tab.get_by_role("tab", name="Alerts 1 firing")).to_be_visible()
     history = tab.locator("#alert-history tr").first
     expect(history).to_contain_text("BTCUSDT cnn live/accuracy is 0.542")
-    expect(history).to_contain_text("shown here only")
+    expect(history).to_contain_text("shown on this page only")
     tab.get_by_role("button", name="Switch off: cnn live/accuracy > 0.5").click()
     expect(line.locator(".chip")).to_have_text("off")
     expect(tab.locator("#tabs .count")).to_have_text("")
     tab.get_by_role("button", name="Remove: cnn live/accuracy > 0.5").click()
     expect(tab.locator("#alert-rules")).to_have_text("no rules: nothing is watched")
     assert tab.faults == []
+
+
+def test_a_browser_that_was_asked_shows_alerts_on_its_desktop(
+    cleared: Page, open_tab: OpenTab
+) -> None:
+    tab = open_alerts(open_tab, cleared)
+    tab.context.grant_permissions(["notifications"])
+    tab.evaluate(
+        """() => {
+          window.shown = [];
+          const Real = window.Notification;
+          window.Notification = class extends Real {
+            constructor(title, about) {
+              super(title, about);
+              window.shown.push([title, about.body]);
+            }
+          };
+        }"""
+    )
+    notify = tab.get_by_role("button", name="Notify on this desktop")
+    notify.click()
+    expect(notify).to_have_attribute("aria-pressed", "true")
+    add(cleared, who="cnn", what="live/accuracy", how=">", value=0.5)
+    tab.wait_for_function("shown.length > 0")
+    assert tab.evaluate("shown") == [["Tickloop alert", "BTCUSDT cnn live/accuracy is 0.542"]]
+    notify.click()
+    expect(notify).to_have_attribute("aria-pressed", "false")
 
 
 def test_an_example_fills_the_fields(cleared: Page, open_tab: OpenTab) -> None:

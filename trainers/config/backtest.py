@@ -31,6 +31,11 @@ class BacktestConfig(SessionConfig):
     Set a learner's own settings with --learner.NAME.SETTING VALUE.
     """
 
+    examples: ClassVar[Sequence[str]] = (
+        "python -m trainers.research.backtest --source tape:DAYS --from 2024-01-01 --to 2024-02-01",
+        "mlflow run . --env-manager local -e backtest -P source=tape:DAYS -P symbols=BTCUSDT",
+    )
+
     since: str = setting("", "the earliest time of the tape to use, UTC: 2024-01-31 or with a time")
     until: str = setting("", "the time of the tape to end before")
     workers: int = setting(
@@ -73,10 +78,18 @@ class BacktestConfig(SessionConfig):
         }
 
     @classmethod
+    def names(cls) -> dict[str, str]:
+        """Return the fields' names by their flags, of those that differ."""
+        return {flag: name for name, flag in cls.flag_names.items()}
+
+    @classmethod
+    def group_of(cls, name: str) -> str:
+        return super().group_of(cls.names().get(name, name))
+
+    @classmethod
     def of(cls, **values: Any) -> Self:
         """Return settings, given by their flags; the others have their defaults."""
-        names = {flag: name for name, flag in cls.flag_names.items()}
-        return super().of(**{names.get(flag, flag): value for flag, value in values.items()})
+        return super().of(**{cls.names().get(flag, flag): value for flag, value in values.items()})
 
     @classmethod
     def from_args(cls, argv: Sequence[str] | None = None) -> Self:

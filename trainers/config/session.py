@@ -13,7 +13,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from datamodules.target import LABELS, Target
 from streaming.config import BarConfig, StreamConfig
@@ -115,6 +115,14 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
 
     Set a learner's own settings with --learner.NAME.SETTING VALUE.
     """
+
+    examples: ClassVar[Sequence[str]] = (
+        "make                                    the simulated market, until Ctrl-C",
+        'make ARGS="--source sim:ar1"            whose best forecast is known (docs/markets.md)',
+        'make ARGS="--source binance --symbols=BTCUSDT,ETHUSDT"',
+        'make ARGS="--source tape:BTCUSDT-trades-2024-08-08.zip --speed 10 --cycles 20"',
+        'make ARGS="--resume last"               goes on with the session before',
+    )
 
     learners: str = setting(
         "cnn,dqn",

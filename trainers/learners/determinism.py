@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-# A limit reaches only what is loaded: these bring a BLAS and an OpenMP of their own.
-import scipy.linalg  # noqa: F401
+# A limit reaches only what is loaded: this brings scipy's BLAS and an OpenMP of its own.
 import sklearn.linear_model  # noqa: F401
 import torch
 from threadpoolctl import threadpool_limits

@@ -87,6 +87,7 @@ def view(service: AlertService) -> Fields:
             "sent": sender.sent, "failed": sender.failed, "last_failure": sender.last_failure,
         },
         "choices": choices(service.known),
+        "session": service.sources.session,
         "broken": service.broken,
         "revision": service.revision,
     }  # fmt: skip

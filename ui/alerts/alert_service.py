@@ -32,7 +32,11 @@ from ui.mlflow.session_metrics import SessionMetrics
 
 logger = logging.getLogger(__name__)
 
-SENDING, SHOWN_ONLY, RATE_LIMITED = "sending", "shown here only", "held back: too many messages"
+SENDING, SHOWN_ONLY, RATE_LIMITED = (
+    "sending",
+    "shown on this page only",
+    "held back: too many messages",
+)
 LOST = "not known: the page that sent it has ended"
 TITLE = {"firing": "alert", "resolved": "alert is over", "test": "test"}
 TEXT_CHARS = 300

@@ -38,7 +38,10 @@ HEADERS = {
 }
 SEEN_HOST = "X-Seen-Host"
 LARGEST_FORM = 4096  # bytes that anybody may send
-WRONG = "That is not a password of this page."
+WRONG = (
+    "Wrong password. Forgotten? It is the variable TICKLOOP_OPERATOR_PASSWORD or"
+    " TICKLOOP_VIEWER_PASSWORD where the session was started."
+)
 ABOUT: dict[tuple[Role, ...], str] = {
     ("operator", "viewer"): (
         "The operator's password shows the page and controls it; the viewer's only shows it."

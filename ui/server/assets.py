@@ -29,7 +29,7 @@ SCRIPTS = (
     "cycle_chart.js", "card.js", "panel.js", "dialog.js", "fields.js", "controls.js", "decision.js",
     "tabs.js", "sparks.js", "market_line.js", "markets.js", "figures.js", "leaderboard.js",
     "evidence.js", "compare.js", "runs.js", "equity.js", "trades.js", "theme.js", "title.js",
-    "alerts.js", "access.js", "live.js",
+    "notify.js", "alerts.js", "access.js", "live.js",
 )  # fmt: skip
 SCRIPT = "/live/page.js"
 FOR_EVER = {

@@ -46,6 +46,7 @@
       this.form.elements.what.onfocus = ({ target }) => target.select();
       byId("address").onsubmit = (event) => this.save(event);
       byId("address-test").onclick = () => this.test();
+      this.notifier = new Tickloop.Notifier();
       byId("address-remove").onclick = () => this.setAddress("");
     }
 
@@ -84,6 +85,7 @@
       byId("alert-history").replaceChildren(...alerts.history.map((line) => this.line(line)));
       byId("alert-none").hidden = alerts.history.length > 0;
       this.showSending(alerts);
+      this.notifier.tell(alerts.history, alerts.session);
     }
 
     /* ---- rules */
