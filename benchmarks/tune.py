@@ -84,7 +84,7 @@ def search(process: str, learner: str, seed: int) -> Found:
         for name, field in fields.items()
     }
 
-    def play(batch: Mapping[int, Asked]) -> dict[int, Played]:
+    def play(batch: Mapping[int, Asked]) -> dict[int, Played | None]:
         found = {}
         for number, asked in batch.items():
             changed = {flat_name(section, name): one for name, one in asked.settings.items()}

@@ -31,7 +31,8 @@ from trainers.recording.ledger import read_ledger
 from trainers.replay.__main__ import ReplayConfig, replay
 from trainers.research.market import MarketBacktest
 from trainers.research.played import PlayedTape, Span
-from trainers.research.workers import cores
+from trainers.research.workers import Workers, cores
+from trainers.scoring.ledger import MISSED
 from trainers.session.market.live_market import LiveMarket
 from trainers.tracking.runs.search import last_session, runs_of
 from trainers.tracking.store import ensure_store
@@ -86,13 +87,14 @@ def config_of(**settings):
     return SessionConfig.of(**{**QUICK, "backfill_seconds": 0, **settings})
 
 
-def backtested(folder, tape, config, span=ALWAYS):
+def backtested(folder, tape, config, span=ALWAYS, cuts=None):
     """The market's backtest, in a folder of its own, and the points that it has told."""
     folder.mkdir()
     points = []
     market = MarketBacktest(
-        folder, tape.symbol, config, tape, span, lambda _, new: points.extend(new), lambda: False
-    )
+        folder, tape.symbol, config, tape, span, lambda _, new: points.extend(new), lambda: False,
+        cuts,
+    )  # fmt: skip
     market.run()
     return market, points
 
@@ -117,7 +119,14 @@ def go_on(live):
         live.take()
 
 
-def played_live(folder, tape, config, span=ALWAYS):
+def lag_behind(live):
+    """One step at each row: a cycle lasts some, and bars come within it."""
+    live.take()
+    if live.due or live.running:
+        live.step()
+
+
+def played_live(folder, tape, config, span=ALWAYS, go_on=go_on):
     """The same rows through a session's own market, which is asked bar by bar; its metrics."""
     folder.mkdir()
     symbol, writer = tape.symbol, Noting()
@@ -213,6 +222,29 @@ def test_the_record_of_a_backtest_played_again_gives_the_same_bits(tmp_path, quo
     assert ends[0] == ends[1]
 
 
+def test_at_a_session_s_cuts_a_backtest_of_its_tape_gives_its_forecasts(tmp_path, quoted):
+    config = config_of(learners="tests.trainers.own_learner:UpShare,cnn", cycle_seconds=10)
+    played_live(tmp_path / "live", looked_at(quoted, "AAA"), config, go_on=lag_behind)
+    log = of_market(tmp_path / "live", "AAA", DECISIONS)
+    within = [one for one in read_decisions(log) if one["do"] == "bars" and one["after"]]
+    assert len(within) > 10  # bars came while learners learned
+    own = looked_at(tmp_path / "live" / "tape", "AAA")
+    backtested(tmp_path / "at-cuts", own, config, cuts=log)
+    backtested(tmp_path / "without", own, config)
+    live, at_cuts, without = (
+        read_ledger(tmp_path / name, "AAA") for name in ("live", "at-cuts", "without")
+    )
+    assert live.outcomes.tobytes() == at_cuts.outcomes[: len(live.outcomes)].tobytes()
+    made = live.forecasts["status"] != MISSED
+    assert made.sum() > 1000
+    for name in ("bar", "learner", "status", "signal", "version", "probability"):
+        assert (
+            live.forecasts[made][name].tobytes()
+            == at_cuts.forecasts[: len(made)][made][name].tobytes()
+        )
+    assert without.forecasts["version"].tolist() != live.forecasts["version"].tolist()
+
+
 def test_a_span_is_what_lies_in_it(tmp_path, quoted):
     tape = looked_at(quoted, "AAA")
     span = Span((START + 100) * NS_PER_S, (START + 300) * NS_PER_S, (START + 300) * NS_PER_S)
@@ -296,6 +328,7 @@ def test_quotes_of_a_session_stay_with_their_ticks_over_segments(tmp_path):
         ({"source": "sim"}, "source: got 'sim'; allowed: tape:PATH"),
         ({"speed": 9}, "speed: got 9.0; a backtest has no use for it"),
         ({"from": "yesterday"}, "from: got 'yesterday'; allowed: a date or a time, UTC"),
+        ({"from": "2024-01-01", "cuts": "a1"}, "from: got '2024-01-01'; with cuts the tape begins"),
         ({"from": "2024-02-01", "to": "2024-01-01"}, "to: got '2024-01-01'; allowed: later than"),
     ],
 )
@@ -315,6 +348,41 @@ def test_workers_are_one_a_core_and_no_more_than_markets():
     assert cores(["A", "B", "C"], 2) == 2
     assert cores(["A"], 8) == 1
     assert cores(["A"] * 999, 0) == len(os.sched_getaffinity(0))
+
+
+def ledgers(folder, tapes, config, processes):
+    """The rows of all markets, each backtested in a process of its own; no measured times."""
+    folder.mkdir()
+
+    def of(tape):
+        return lambda tell, stopped: MarketBacktest(
+            folder, tape.symbol, config, tape, ALWAYS, tell, stopped
+        ).run()
+
+    told = []
+    work = {tape.symbol: of(tape) for tape in tapes}
+    Workers(work, cores(list(work), processes), lambda market, _: told.append(market)).run()
+    assert set(told) == set(work)
+    found = {}
+    for tape in tapes:
+        rows = read_ledger(folder, tape.symbol)
+        rows.forecasts["latency_us"] = 0
+        found[tape.symbol] = rows.outcomes.tobytes(), rows.forecasts.tobytes()
+    return found
+
+
+def test_one_two_and_eight_processes_give_the_same_bits(tmp_path):
+    for symbol, seed in (("AAA", 1), ("BBB", 2), ("CCC", 3)):
+        write_csv(tmp_path / f"{symbol}-trades-2023-11-14.csv", market(100, seed))
+        write_csv(tmp_path / f"{symbol}-trades-2023-11-15.csv", market(60, seed, START + 100))
+    tapes = look_at(parse_address(str(tmp_path)), ["AAA", "BBB", "CCC"], quotes=False)
+    config = config_of(
+        symbols="AAA,BBB,CCC", learners="tests.trainers.own_learner:UpShare", min_ticks=100,
+        features="flow", cycle_seconds=20,
+    )  # fmt: skip
+    one, two, eight = (ledgers(tmp_path / f"by-{n}", tapes, config, n) for n in (1, 2, 8))
+    assert all(len(rows[1]) > 1000 for rows in one.values())
+    assert one == two == eight
 
 
 # ---- the whole of it

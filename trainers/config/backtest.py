@@ -38,6 +38,10 @@ class BacktestConfig(SessionConfig):
 
     since: str = setting("", "the earliest time of the tape to use, UTC: 2024-01-31 or with a time")
     until: str = setting("", "the time of the tape to end before")
+    cuts: str = setting(
+        "", "run id of the session that has recorded this tape: begin cycles, and take bars within"
+        " them, where it did",
+    )  # fmt: skip
     workers: int = setting(
         0, "processes at once, each with a market; 0: one a core; the results are the same bits",
         low=0, high=256,
@@ -55,6 +59,10 @@ class BacktestConfig(SessionConfig):
             value = getattr(self, field.name)
             if field.name in self.without and value != field.default:
                 raise ConfigError(f"{field.name}: got {value!r}; a backtest has no use for it")
+        if self.cuts and self.since:
+            raise ConfigError(
+                f"from: got {self.since!r}; with cuts the tape begins at its beginning"
+            )
         first, stop = self.span
         if first >= stop:
             raise ConfigError(f"to: got {self.until!r}; allowed: later than from, {self.since!r}")

@@ -40,7 +40,7 @@ class TuneConfig(BacktestConfig):
     resume: str = setting("", "go on with a search that was ended: its run id, or last")
 
     without: ClassVar[tuple[str, ...]] = (
-        *(name for name in WITHOUT if name != "resume"), "learners", "log_baselines",
+        *(name for name in WITHOUT if name != "resume"), "learners", "log_baselines", "cuts",
     )  # fmt: skip
     flag_names: ClassVar[dict[str, str]] = {**FLAGS, "tuned": "learner"}
 

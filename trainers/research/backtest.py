@@ -14,14 +14,14 @@ import functools
 import gc
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
 from streaming.console import say
 from streaming.entry_point import entry_point
-from streaming.errors import TapeError
+from streaming.errors import ConfigError, TapeError
 from streaming.process import on_end
 from streaming.tape import parse_address, release_memory
 from streaming.tape.parts import SymbolTape, look_at
@@ -31,12 +31,12 @@ from trainers.config.backtest import BacktestConfig
 from trainers.learners.determinism import deterministic
 from trainers.learners.registry import check_learners
 from trainers.names import Kind, Tag
-from trainers.recording.files import CONFIG, TAPE
+from trainers.recording.files import CONFIG, DECISIONS, TAPE, of_market
 from trainers.replay.progress import Progress
 from trainers.research.market import MarketBacktest, Tell
 from trainers.research.played import Span
 from trainers.research.runs import Runs, begin
-from trainers.research.workers import Told, Workers, cores
+from trainers.research.workers import Told, Work, Workers, cores
 from trainers.session.end import finish
 from trainers.session.preflight import check_folder
 from trainers.session.start import before_the_start
@@ -66,13 +66,21 @@ def backtest(config: BacktestConfig, root: Path) -> int:
         record = config.for_record()
         client = MlflowClient(ensure_store(root))
         check_folder(session_folder(root, ""))
+        cuts = cuts_of(given.cuts, symbols, root)
         run_id = begin(client, given, record, root)
     session, code = session_folder(root, run_id), 1
     say(f"backtest   {run_id}  ({config.source}, {config.symbols}); Ctrl-C ends it")
     try:
         (session / TAPE).mkdir(parents=True, exist_ok=True)
         record.save(session / CONFIG)
-        code = _run(client, session, record, dict(zip(symbols, tapes, strict=True)), span, config)
+        work = {
+            tape.symbol: functools.partial(
+                _market, session, tape.symbol, record, tape, span, cuts.get(tape.symbol)
+            )
+            for tape in tapes
+        }
+        seconds = sum(seconds_of(tape, span) for tape in tapes)
+        code = _run(Runs(client, session, record), work, seconds, config.workers)
     finally:
         ended = finish(client, session, code)
     _tell_the_end(SessionReader(root), run_id, ended.state)
@@ -123,18 +131,29 @@ def span_of(config: BacktestConfig, tapes: list[SymbolTape]) -> Span:
     return Span(first, stop, min(stop, max(part.last for tape in tapes for part in tape.parts)))
 
 
-def _run(
-    client: MlflowClient,
-    session: Path,
-    config: SessionConfig,
-    tapes: dict[str, SymbolTape],
-    span: Span,
-    given: BacktestConfig,
-) -> int:
-    runs = Runs(client, session, config)
-    deterministic()
-    played = dict.fromkeys(tapes, 0.0)
-    progress = Progress(sum(seconds_of(tape, span) for tape in tapes.values()), "backtest")
+def cuts_of(session: str, symbols: Sequence[str], root: Path) -> dict[str, Path]:
+    """Return the decision logs of a session, by market; none if no session is named.
+
+    Raises:
+        ConfigError: if it has none of a market.
+    """
+    if not session:
+        return {}
+    folder = session_folder(root, session)
+    logs = {symbol: of_market(folder, symbol, DECISIONS) for symbol in symbols}
+    for symbol, log in logs.items():
+        if not log.exists():
+            raise ConfigError(
+                f"cuts: got {session!r}; expected the decisions of a session on {symbol}, in {log};"
+                " there are none"
+            )
+    return logs
+
+
+def _run(runs: Runs, work: Mapping[str, Work], seconds: float, at_once: int) -> int:
+    deterministic()  # only now all libraries are loaded: it reaches none that comes later
+    played = dict.fromkeys(work, 0.0)
+    progress = Progress(seconds, "backtest")
 
     def take(market: str, told: Told) -> None:
         runs.take(market, told.points)
@@ -143,11 +162,7 @@ def _run(
         if told.end:
             say(f"done       {market}: {told.end}")
 
-    work = {
-        market: functools.partial(_market, session, market, config, tape, span)
-        for market, tape in tapes.items()
-    }
-    workers = Workers(work, cores(list(tapes), given.workers), take)
+    workers = Workers(work, cores(list(work), at_once), take)
     stopped = []
 
     def stop(*_: object) -> None:
@@ -170,10 +185,11 @@ def _market(
     config: SessionConfig,
     tape: SymbolTape,
     span: Span,
+    cuts: Path | None,
     tell: Tell,
     stopped: Callable[[], bool],
 ) -> str:
-    return MarketBacktest(session, market, config, tape, span, tell, stopped).run()
+    return MarketBacktest(session, market, config, tape, span, tell, stopped, cuts).run()
 
 
 def seconds_of(tape: SymbolTape, span: Span) -> float:

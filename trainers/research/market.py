@@ -32,10 +32,11 @@ from trainers.engine.commands import (
     RunUpdate,
 )
 from trainers.engine.drivers.backtest import Backtest, Decision
+from trainers.engine.drivers.cuts import AtCuts
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.roster import make_roster
 from trainers.recording.checkpoint import save_checkpoint
-from trainers.recording.decision_log import DecisionLog
+from trainers.recording.decision_log import DecisionLog, read_decisions
 from trainers.recording.files import CHECKPOINT, DECISIONS, of_market
 from trainers.recording.ledger import Ledger
 from trainers.research.played import SLICE_ROWS, PlayedTape, Span
@@ -67,6 +68,7 @@ class MarketBacktest:
         span: what of it is played.
         tell: takes progress and metrics.
         stopped: whether to end early.
+        cuts: the decision log of a session on this tape, whose cuts are taken; None for none.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class MarketBacktest:
         span: Span,
         tell: Tell,
         stopped: Callable[[], bool],
+        cuts: Path | None = None,
     ) -> None:
         self._config, self._tell, self._stopped = config, tell, stopped
         roster, phase = make_roster(config, market), config.phase_of(market)
@@ -100,13 +103,17 @@ class MarketBacktest:
             opened.callback(self._events.close)
             self._opened = opened.pop_all()
         self._stream = LiveStream(session, market)
-        self._driver = Backtest(
-            self.trainer,
-            self._stream,
-            kept=kept,
-            stats=lambda: self._stream.stats,
-            min_ticks=config.min_ticks,
-        )
+        options: dict[str, Any] = {
+            "stream": self._stream,
+            "kept": kept,
+            "stats": lambda: self._stream.stats,
+            "min_ticks": config.min_ticks,
+        }
+        if cuts is None:
+            self._driver = Backtest(self.trainer, **options)
+        else:
+            self._driver = AtCuts(self.trainer, read_decisions(cuts), **options)
+        self._given = 0  # bars
         self._checkpoint_file = of_market(session, market, CHECKPOINT)
         self._checkpoint: dict[str, Any] | None = None
         self._points: list[Point] = []
@@ -147,7 +154,8 @@ class MarketBacktest:
                 self._ingest.stats[name] = count
 
     def _take(self) -> None:
-        bars = self._stream.bars(self.trainer.next_bar).rows
+        bars = self._stream.bars(self._given).rows
+        self._given += len(bars)
         if not len(bars):
             return
         self._started = self._started or int(bars["ts_open"][0])

@@ -44,7 +44,7 @@ def begin(client: MlflowClient, given: BacktestConfig, record: SessionConfig, ro
 
     run_id = start_session(client, record, root, kind=Kind.BACKTEST, ours=ours)
     known = client.get_run(run_id).data.params
-    asked = {"from": given.since, "to": given.until}
+    asked = {"from": given.since, "to": given.until, "cuts": given.cuts}
     params = [Param(name, text) for name, text in asked.items() if text and name not in known]
     client.log_batch(run_id, params=params)
     return run_id

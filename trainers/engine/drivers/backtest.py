@@ -124,11 +124,12 @@ class Backtest:
         enough = number + np.arange(len(bars)) >= self._min_bars
         return enough & (bars["final_seq"] >= self._min_ticks)
 
-    def _forecast(self, bars: Bars) -> Iterator[Decision | Command]:
+    def _forecast(self, bars: Bars, after: str = BETWEEN) -> Iterator[Decision | Command]:
+        """Take bars that are known by now, ``after`` a learner's turn; forecast at each of them."""
         to = self._trainer.next_bar + len(bars)
         seen = _seen_at(bars)
         yield Decision(
-            "bars", {"watermark": seen, "to": to, "ask": True, "after": BETWEEN, "each": True}
+            "bars", {"watermark": seen, "to": to, "ask": True, "after": after, "each": True}
         )
         yield from self._trainer.handle(BarsTaken(bars, each=True))
 
@@ -137,15 +138,20 @@ class Backtest:
         return _seen_at(self._trainer.bars)
 
     def _cycle(self) -> Iterator[Decision | Command]:
-        trainer = self._trainer
+        yield from self._begin()
+        for name in self._trainer.roster.turns:
+            yield from self._trainer.handle(LearnerTurn(name))
+        yield from self._end()
+
+    def _begin(self) -> Iterator[Decision | Command]:
         begun = self._begun()
         decided = begun._asdict()
         del decided["digests"]  # can be computed from the rows
         yield Decision("cycle", decided)
-        yield from trainer.handle(begun)
-        for name in trainer.roster.turns:
-            yield from trainer.handle(LearnerTurn(name))
-        for command in trainer.handle(CycleEnded({}, overran=False)):
+        yield from self._trainer.handle(begun)
+
+    def _end(self) -> Iterator[Decision | Command]:
+        for command in self._trainer.handle(CycleEnded({}, overran=False)):
             if isinstance(command, CandidateWanted | RollbackWanted):
                 arrival = self._champions.after(command)
                 self._arrivals += [arrival] if arrival else []
