@@ -1,13 +1,17 @@
-"""Metrics of a market's stream when a cycle begins. Pure."""
+"""Metrics of a market's stream when a cycle begins, and what is added up over a session. Pure.
+
+The session's own run has the sums over its markets: of their streams, and of their learners, by the
+names that the learners' own metrics have.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from streaming.counters import REJECTED
 from streaming.ticks import NS_PER_S
 from trainers.engine.events import CycleBegun, Watermark
-from trainers.names import STREAM
+from trainers.names import LIVE, STREAM
 
 COUNTED = (
     "gaps", "missing", "repaired", "backfilled", "late", "duplicates", "reconnects", "quotes",
@@ -19,6 +23,29 @@ TOGETHER: dict[str, Callable[[list[float]], float]] = {
     f"{STREAM}lag_ms": max,
     f"{STREAM}span_seconds": min,
 }
+
+# What the learners of a market (neither champions nor baselines) add to the session's sums.
+MARKETS = f"{LIVE}markets"  # that have ended a cycle
+FAILING = f"{LIVE}markets_failing"  # those with a learner whose last work ended in an error
+FORECASTS = f"{LIVE}forecasts"  # due since the first cycle: a bar and learner each
+MISSED, MISSED_RATE = f"{LIVE}missed", f"{LIVE}missed_rate"
+SUMMED = (MISSED, f"{LIVE}scored", f"{LIVE}trades", f"{LIVE}pnl_bps")
+
+
+def learner_totals(
+    live: Sequence[Mapping[str, float]], forecasts: int, *, failing: bool
+) -> dict[str, float]:
+    """Return what a market adds to the session's sums, by full name; see ``of_session``.
+
+    Args:
+        live: the scores of each of its learners by full name.
+        forecasts: how many forecasts were due of them.
+        failing: whether the last work of one ended in an error.
+    """
+    if not live:
+        return {}
+    sums = {name: sum(scores.get(name, 0.0) for scores in live) for name in SUMMED}
+    return {MARKETS: 1.0, FAILING: float(failing), FORECASTS: float(forecasts), **sums}
 
 
 def stream_metrics(
@@ -55,8 +82,15 @@ def stream_metrics(
 
 
 def of_session(markets: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Return the session's stream metrics, given those of each of its markets (one at least)."""
+    """Return the session's metrics, given what each of its markets (one at least) adds to them.
+
+    >>> of_session([{FORECASTS: 3.0, MISSED: 1.0}, {FORECASTS: 1.0, MISSED: 0.0}])[MISSED_RATE]
+    0.25
+    """
     every = list(markets)
-    return {
-        name: TOGETHER.get(name, sum)([metrics[name] for metrics in every]) for name in every[0]
-    }
+    # A market whose newest cycle an older version has recorded lacks some.
+    names = [name for name in every[0] if all(name in metrics for metrics in every)]
+    found = {name: TOGETHER.get(name, sum)([metrics[name] for metrics in every]) for name in names}
+    if found.get(FORECASTS):
+        found[MISSED_RATE] = found[MISSED] / found[FORECASTS]
+    return found

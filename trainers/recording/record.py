@@ -144,7 +144,23 @@ def _market(folder: Path, market: str, grace_ms: int) -> MarketRecord:
         if not path.exists():
             raise RecordError(f"{folder}: expected the market's {path.name}, there is none")
     entries = checked_decisions(of_market(folder, market, DECISIONS))
+    _check_nothing_dropped(folder, market, entries)
     return MarketRecord(folder, market, entries, read_runs(folder, market), grace_ms)
+
+
+def _check_nothing_dropped(folder: Path, market: str, entries: list[Entry]) -> None:
+    """Check that a market's tape has its beginning, without which no cycle can be replayed."""
+    dropped = {entry["name"] for entry in entries if entry["do"] == "dropped"}
+    if not dropped:
+        return
+    tape = segments(folder / TAPE, market)
+    first = tape[0].first if tape else 0
+    seen = [e["cycle"] for e in entries if e["do"] == "cycle" and e["oldest"]["ticks"] >= first]
+    raise RecordError(
+        f"{folder / TAPE}: {len(dropped)} of {market}'s segments were dropped, as keep_days says,"
+        f" and a replay begins with the first; the ticks of cycle {seen[0] if seen else 'none'} and"
+        f" of later ones are there: backtest them with --source tape:{folder / TAPE}"
+    )
 
 
 def read_runs(folder: Path, market: str) -> dict[str, str]:

@@ -22,11 +22,15 @@ class Sums:
     Args:
         session: the session's folder.
         markets: the symbols of all its markets.
+
+    Attributes:
+        newest: the entry of each market's cycle that was combined last, by symbol.
     """
 
     def __init__(self, session: Path, markets: Sequence[str]) -> None:
         self._session, self._markets = session, markets
         self._taken = read_sums(session)
+        self.newest: dict[str, Entry] = {}
 
     def __contains__(self, cycle: int) -> bool:
         return cycle in self._taken
@@ -41,7 +45,7 @@ class Sums:
     def _take(self, cycle: int) -> list[Entry]:
         """Choose the cycle of each market that is combined with ``cycle``, and write it down."""
         newest = {market: last_end(self._log(market)) for market in self._markets}
-        found = {market: end for market, end in newest.items() if end}
+        self.newest = found = {market: end for market, end in newest.items() if end}
         taken = {market: end["cycle"] for market, end in found.items()}
         append_line(self._session / SUMS, json.dumps({"cycle": cycle, "of": taken}).encode())
         self._taken[cycle] = taken
