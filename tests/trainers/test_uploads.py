@@ -118,15 +118,14 @@ def test_a_record_whose_beginning_was_dropped_is_not_replayed_and_says_what_is_l
     SessionConfig(parity=False, keep_days=1).save(session / CONFIG)
     of_market(session, "BTCUSDT", RUNS).write_text("{}")
     hours(session, 20)
-    rows = {"ticks": 20, "quotes": 0}
+    zero = {"ticks": 0, "quotes": 0}
     with contextlib.closing(DecisionLog(of_market(session, "BTCUSDT", DECISIONS))) as log:
         log.write("dropped", name="BTCUSDT-000000000000-000000000020.parquet")
-        for cycle, first in enumerate((0, 25), 1):
-            oldest = rows | {"ticks": first}
-            log.write("cycle", cycle=cycle, watermark=rows, now=0, oldest=oldest, oldest_ts=0,
-                      wall_ms=0, stats={})  # fmt: skip
+        for cycle, ticks in enumerate((10, 20, 30), 1):
+            log.write("cycle", cycle=cycle, watermark=zero | {"ticks": ticks}, now=0, oldest=zero,
+                      oldest_ts=0, wall_ms=0, stats={})  # fmt: skip
     with pytest.raises(
-        RecordError, match=r"1 of BTCUSDT's segments were .* ticks of cycle 2 and of"
+        RecordError, match=r"1 of BTCUSDT's segments were .* new in cycle 3 and later"
     ):
         read_record(session)
 

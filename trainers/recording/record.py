@@ -6,6 +6,7 @@ A record is the session's folder, or the artifacts of its run on another machine
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -155,11 +156,17 @@ def _check_nothing_dropped(folder: Path, market: str, entries: list[Entry]) -> N
         return
     tape = segments(folder / TAPE, market)
     first = tape[0].first if tape else 0
-    seen = [e["cycle"] for e in entries if e["do"] == "cycle" and e["oldest"]["ticks"] >= first]
+    cycles = [entry for entry in entries if entry["do"] == "cycle"]
+    whole = [
+        cycle["cycle"]
+        for before, cycle in itertools.pairwise(cycles)
+        if before["watermark"]["ticks"] >= first
+    ]
     raise RecordError(
         f"{folder / TAPE}: {len(dropped)} of {market}'s segments were dropped, as keep_days says,"
-        f" and a replay begins with the first; the ticks of cycle {seen[0] if seen else 'none'} and"
-        f" of later ones are there: backtest them with --source tape:{folder / TAPE}"
+        f" and a replay begins with the first; the ticks that were new in cycle"
+        f" {whole[0] if whole else 'none'} and later are there: backtest them with"
+        f" --source tape:{folder / TAPE}"
     )
 
 
