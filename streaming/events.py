@@ -41,6 +41,7 @@ class Code(enum.StrEnum):
     TAPE_ENDED = "tape_ended"
     TAPE_FAILED = "tape_failed"  # ticks cannot be put on tape; they stay in the cache
     TAPE_BACK = "tape_back"
+    TAPE_DROPPED = "tape_dropped"  # its oldest segments, as a setting says
 
     # Processes and the store.
     PROCESS_RESTARTED = "process_restarted"

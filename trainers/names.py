@@ -23,6 +23,7 @@ class Tag(enum.StrEnum):
     LEARNER = "learner"
     LEARNER_KIND = "learner_kind"  # a ``LearnerKind``
     STATE = "state"  # on a session and its learners: a ``trainers.states.State``
+    MARKETS = "markets"  # on a session: JSON, how many of its markets are in each state
     STATUS = "status"  # a ``Status``
     STATUS_TEXT = "status_text"
     TRACEBACK = "traceback"  # the traceback of a learner's newest failure

@@ -100,3 +100,18 @@ def state_of_learner(session: State, stream: State, *, learned: bool, failing: b
     if stream in (State.STARTING, State.STALLED):
         return stream
     return State.LIVE if learned else State.WARMING_UP
+
+
+def state_of_market(stream: State, *, learned: bool, failing: bool, paused: bool) -> State:
+    """Return the state of a market of a session that runs.
+
+    Args:
+        stream: the state of its stream.
+        learned: whether it has ended a cycle.
+        failing: whether the last work of one of its learners ended in an error.
+        paused: whether an operator has suspended the session's cycles.
+    """
+    if stream == State.ENDED:
+        return State.ENDED
+    session = state_of_session([stream], int(learned), paused=paused)
+    return state_of_learner(session, stream, learned=learned, failing=failing)

@@ -9,6 +9,7 @@ also after a crash.
 from __future__ import annotations
 
 import enum
+import itertools
 import logging
 import os
 import re
@@ -86,6 +87,34 @@ def segment_of(path: Path, symbol: str, kind: Kind) -> Segment | None:
     if match is None or (match["symbol"], match["kind"] or "") != (file_name(symbol), kind):
         return None
     return Segment(int(match["first"]), int(match["stop"]), path)
+
+
+def outdated(folder: Path, symbol: str, kind: Kind, keep_ns: int) -> list[Segment]:
+    """Return the oldest segments, those that end more than ``keep_ns`` before the newest one does.
+
+    They come a tenth of that time at once, not one each minute. The newest segment never does.
+
+    Raises:
+        TapeError: if a segment cannot be read.
+    """
+    *older, newest = segments(folder, symbol, kind) or [Segment(0, 0, folder)]
+    if not older:
+        return []
+    stop = _last_time(newest.path) - keep_ns
+    if _last_time(older[0].path) >= stop - keep_ns // 10:
+        return []
+    return list(itertools.takewhile(lambda segment: _last_time(segment.path) < stop, older))
+
+
+def _last_time(path: Path) -> int:
+    """Return the latest event time in a segment, ns, as the file's footer tells it."""
+    try:
+        footer = pyarrow.parquet.read_metadata(path)
+    except (OSError, pa.ArrowInvalid) as e:
+        raise TapeError(f"{path}: expected a whole segment ({e})") from e
+    groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
+    at = footer.schema.names.index("ts_event")
+    return max(int(group.column(at).statistics.max) for group in groups)
 
 
 def segment_symbol(path: Path) -> str:

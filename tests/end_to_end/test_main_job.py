@@ -193,6 +193,19 @@ def check_scores(folder, runs):
         assert live == {key: wanted[key] for key in live}
         if name in ("cnn", "dqn"):
             assert live.keys() == wanted.keys()
+    check_sums(runs)
+
+
+def check_sums(runs):
+    """The session's run has the sums over its learners, as of its last cycle."""
+    found, learners = (runs["session"].data.metrics,
+                       [runs[name].data.metrics for name in ("cnn", "dqn")])  # fmt: skip
+    for name in ("live/missed", "live/scored", "live/trades", "live/pnl_bps"):
+        assert found[name] == sum(metrics.get(name, 0.0) for metrics in learners)
+    assert (found["live/markets"], found["live/markets_failing"]) == (1, 0)
+    rates = [metrics["live/missed_rate"] for metrics in learners]
+    assert found["live/missed_rate"] == pytest.approx(sum(rates) / 2)
+    assert json.loads(runs["session"].data.tags["markets"]).keys() <= {"live", "ended"}
 
 
 def read_page(port):

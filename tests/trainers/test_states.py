@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 
 from streaming.counters import ConnectionState
 from tests.trainers.world import SYMBOL, Failing, Spy, World
+from trainers.engine.stream_metrics import FAILING
 from trainers.names import Tag
+from trainers.session.trainer.market_states import MarketStates
 from trainers.session.trainer.states import StateTags
 from trainers.states import (
     OVER,
     State,
     over_of,
     state_of_learner,
+    state_of_market,
     state_of_session,
     state_of_stream,
 )
@@ -62,6 +65,36 @@ def test_how_a_session_ended_is_known_by_its_run(tag, status, ended):
     assert over_of(tag, status) == ended
 
 
+@given(STREAMS, st.booleans(), st.booleans(), st.booleans())
+def test_a_market_is_live_only_with_data_after_a_cycle_without_an_error(
+    stream, learned, failing, paused
+):
+    state = state_of_market(stream, learned=learned, failing=failing, paused=paused)
+    assert (state == State.ENDED) == (stream == State.ENDED)
+    if state == State.LIVE:
+        assert learned
+        assert not failing
+        assert not paused
+        assert stream == State.LIVE
+    if failing and stream != State.ENDED:
+        assert state == State.FAILED
+
+
+def test_the_markets_of_all_trainers_are_counted_by_their_files(tmp_path):
+    world = World(tmp_path, Spy(), symbols=f"{SYMBOL},NOTYET")
+    states = MarketStates(tmp_path, world.config)
+    world.market(15)
+    world.ingest.stats["state"] = ConnectionState.CONNECTED
+    world.ingest.stats["last_message_ns"] = time.time_ns()
+    assert states.counts({}, paused=False) == {"starting": 1, "warming up": 1}
+    ends = {SYMBOL: {"stream": {FAILING: 0.0}}}
+    assert states.counts(ends, paused=False) == {"live": 1, "starting": 1}
+    assert states.counts(ends, paused=True) == {"paused": 1, "starting": 1}
+    ends[SYMBOL]["stream"][FAILING] = 1.0
+    assert states.counts(ends, paused=False) == {"failed": 1, "starting": 1}
+    world.close()
+
+
 class Part:
     """Takes what the session's run is told."""
 
@@ -70,6 +103,9 @@ class Part:
 
     def log(self, step, tags):
         self.told.append(tags[Tag.STATE])
+
+    def tell_markets(self, *, paused):
+        self.paused = paused
 
 
 def test_mlflow_is_told_each_state_once_as_it_changes(tmp_path, monkeypatch):

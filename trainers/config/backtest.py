@@ -16,7 +16,8 @@ FOR_EVER = 1 << 62
 # Settings of a session that a backtest has no use for; it has no page, venue or wall clock.
 WITHOUT = (
     "venue_ws", "venue_rest", "channel", "speed", "bar_ring", "backfill_seconds", "stale_seconds",
-    "segment_seconds", "page_host", "page_port", "page_names", "parity", "resume",
+    "segment_seconds", "page_host", "page_port", "page_names", "parity", "keep_days",
+    "resume",
     "mlflow_ui_port",
 )  # fmt: skip
 

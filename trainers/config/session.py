@@ -142,6 +142,11 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
         True, "once it has ended by itself, replay the session at low priority and tag it with the"
         " result; earlier sessions that were ended by hand are replayed while it runs",
     )  # fmt: skip
+    keep_days: float = setting(
+        0.0, "market time after which segments of the tape are dropped from this machine's disk, so"
+        " that a long session does not fill it; 0: never. Such a session cannot be replayed: it"
+        " needs parity false", unit="d", low=0, high=36_500,
+    )  # fmt: skip
     resume: str = setting(
         "", "resume a session: its run id, or last; its settings stay, except cycles (the total)"
         " and the addresses of the page and of MLflow's UI",
@@ -157,6 +162,11 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
             object.__setattr__(self, "fee_bps", fee)  # a frozen dataclass allows no assignment
         if self.fee_bps < 0:
             raise ConfigError(f"fee_bps: got {self.fee_bps:g}; allowed: 0 to 1000, or -1")
+        if self.keep_days and self.parity:
+            raise ConfigError(
+                f"keep_days: got {self.keep_days:g}; a session that drops the beginning of its tape"
+                " cannot be replayed: give parity false with it, or keep_days 0"
+            )
         if len(set(self.learner_list)) != len(self.learner_list):
             raise ConfigError(f"learners: got {self.learners!r}; allowed: each learner once")
         sections = {name: dict(given) for name, given in self.learner.items()}

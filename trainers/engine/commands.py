@@ -79,8 +79,9 @@ class CycleDone(NamedTuple):
         now: market time when it began, ns.
         wall_ms: wall-clock time when it began, ms since the Unix epoch.
         hashes: a hash of every stage's result, by stage; a replay must have the same.
-        stream: the stream's metrics by full name.
-        standing: what the session combines over its markets, see ``trainers.scoring.session``.
+        stream: what the market adds to the session's metrics, by full name: its stream's metrics
+            and ``learner_totals``, see ``trainers.scoring.session``.
+        standing: what else the session combines over its markets, see there.
         text: a summary in one line.
     """
 

@@ -30,8 +30,9 @@ from trainers.engine.runners.roster import Roster, State
 from trainers.engine.runners.scorecard import Scorecard
 from trainers.engine.stream_metrics import stream_metrics
 from trainers.learners.own_code import LearnerError
-from trainers.names import STREAM, Tag
+from trainers.names import STREAM, Status, Tag
 from trainers.scoring.ledger import Forecasts, Outcomes
+from trainers.scoring.session import learner_totals
 
 # The attributes of ``Cycles`` that a checkpoint keeps.
 SAVED = ("number", "overruns", "next_due", "seen", "since", "broken")
@@ -132,13 +133,19 @@ class Cycles:
         for runner in self._roster.everyone:
             states[runner.name], digests[runner.name] = yield from runner.learner_state(self.number)
         hashes = self._hashes(begun, snapshot, digests, rows_digest(*rows))
-        stream = {**stream, f"{STREAM}overruns": float(self.overruns)}
+        stream = {**stream, f"{STREAM}overruns": float(self.overruns), **self._totals()}
         standing = self.scorecard.standing()
         yield CycleDone(
             self.number, begun.now, begun.wall_ms, hashes, stream, standing, self._text()
         )
         yield from self._report(begun.wall_ms)
         yield Checkpoint({**self._saved(states), **flags})
+
+    def _totals(self) -> dict[str, float]:
+        learners = self._roster.learners
+        failing = any(runner.status == Status.ERROR for runner in learners)
+        due = sum(self.scorecard.due(runner.name) for runner in learners)
+        return learner_totals([runner.live for runner in learners], due, failing=failing)
 
     @property
     def _step(self) -> int:

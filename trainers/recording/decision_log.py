@@ -14,6 +14,7 @@
                none of the registry's but a copy that a backtest has made
     verdict    the verdict that led to a promotion or a rollback
     segment    a segment of the tape is in the store, with the hash of its content
+    dropped    a segment was dropped from this machine's disk, as ``keep_days`` says
     left       nothing is left to do in the market, and what was learned is registered
 
 A decision is written before it is carried out. All else follows from the rows of the streams and
@@ -110,11 +111,17 @@ class _Segment(_Kind):
     sha256: str
 
 
+class _Dropped(_Kind):
+    name: str
+
+
 class _Left(_Kind):
     pass
 
 
-_Known = _Began | _Bars | _Cycle | _End | _Control | _Champion | _Verdict | _Segment | _Left
+_Known = (
+    _Began | _Bars | _Cycle | _End | _Control | _Champion | _Verdict | _Segment | _Dropped | _Left
+)
 
 
 def checked_decisions(path: Path) -> list[Entry]:

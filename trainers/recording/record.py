@@ -6,6 +6,7 @@ A record is the session's folder, or the artifacts of its run on another machine
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -154,8 +155,30 @@ def _market(folder: Path, market: str, config: SessionConfig) -> MarketRecord:
         if not path.exists():
             raise RecordError(f"{folder}: expected the market's {path.name}, there is none")
     entries = checked_decisions(of_market(folder, market, DECISIONS))
+    _check_nothing_dropped(folder, market, entries)
     runs = read_runs(folder, market)
     return MarketRecord(folder, market, entries, runs, config.grace_ms, config.bar_ns)
+
+
+def _check_nothing_dropped(folder: Path, market: str, entries: list[Entry]) -> None:
+    """Check that a market's tape has its beginning, without which no cycle can be replayed."""
+    dropped = {entry["name"] for entry in entries if entry["do"] == "dropped"}
+    if not dropped:
+        return
+    tape = segments(folder / TAPE, market)
+    first = tape[0].first if tape else 0
+    cycles = [entry for entry in entries if entry["do"] == "cycle"]
+    whole = [
+        cycle["cycle"]
+        for before, cycle in itertools.pairwise(cycles)
+        if before["watermark"]["ticks"] >= first
+    ]
+    raise RecordError(
+        f"{folder / TAPE}: {len(dropped)} of {market}'s segments were dropped, as keep_days says,"
+        f" and a replay begins with the first; the ticks that were new in cycle"
+        f" {whole[0] if whole else 'none'} and later are there: backtest them with"
+        f" --source tape:{folder / TAPE}"
+    )
 
 
 def read_runs(folder: Path, market: str) -> dict[str, str]:

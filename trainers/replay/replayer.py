@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 from typing import Protocol
 
 from trainers.config import SessionConfig
@@ -57,6 +58,7 @@ class Replayer:
         self._progress = Progress(total)
         self._done_before = 0.0  # market time of the markets that are done, s
         self._streams: dict[tuple[str, int], CycleDone] = {}
+        self._added: dict[int, Collection[str]] = {}  # by cycle of the market that is replayed
 
     @property
     def speed(self) -> float:
@@ -86,6 +88,7 @@ class Replayer:
         recorded = Recorded(
             trainer, market.entries, market.stream(), market.ledger().forecasts, load
         )
+        self._added = {e["cycle"]: e["stream"].keys() for e in market.entries if e["do"] == "end"}
         start = next((entry["now"] for entry in market.entries if entry["do"] == "cycle"), 0)
         for command in recorded.run():
             self._take(trainer, market, command, start)
@@ -98,7 +101,13 @@ class Replayer:
                 if not self._what_if:
                     hashes = market.hashes[command.cycle]
                     compare_stages(market.market, command.cycle, hashes, command.hashes)
-                self._streams[market.market, command.cycle] = command
+                # What a version before this one has not recorded is not in its sums either.
+                added = {
+                    name: value
+                    for name, value in command.stream.items()
+                    if name in self._added[command.cycle]
+                }
+                self._streams[market.market, command.cycle] = command._replace(stream=added)
                 self.cycles += 1
                 self._progress.show(self._done_before + (command.now - start) / 1e9)
             case RunUpdate() if command.learner in market.runs:

@@ -14,12 +14,17 @@ import hashlib
 import itertools
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from mlflow.entities import Dataset, DatasetInput
 from mlflow.tracking import MlflowClient
 
-from streaming.tape.segments import Kind, Segment, segments
+from streaming.events import Code
+from streaming.tape.segments import Kind, Segment, outdated, segments
+from streaming.tape.times import DAY_NS
 from trainers.config import SessionConfig
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.errors import DecisionLogError
@@ -38,7 +43,7 @@ from trainers.recording.files import (
     of_market,
 )
 from trainers.tracking.outbox import Outbox
-from trainers.tracking.stores.artifacts import artifact_store, dataset_source
+from trainers.tracking.stores.artifacts import artifact_store, dataset_source, is_local
 from trainers.tracking.tracker import deliver
 
 DIGEST_CHARS = 36  # MLflow refuses longer digests
@@ -53,10 +58,23 @@ class Uploads:
         session: the session's folder; its name is the run's id.
         market: the market's symbol.
         log: the market's decision log, to which each uploaded segment's hash is written.
+        keep_ns: market time after which uploaded segments are dropped from this machine's disk, ns;
+            0 for never.
+        say: reports an event.
     """
 
-    def __init__(self, client: MlflowClient, session: Path, market: str, log: DecisionLog) -> None:
+    def __init__(
+        self,
+        client: MlflowClient,
+        session: Path,
+        market: str,
+        log: DecisionLog,
+        keep_ns: int = 0,
+        say: Callable[[Code, str], object] = lambda *_: None,
+    ) -> None:
         self._client, self._session, self._market, self._log = client, session, market, log
+        self._keep_ns, self._say = keep_ns, say
+        self._dropped = {entry["name"] for entry in log.entries if entry["do"] == "dropped"}
         self._done = {entry["name"] for entry in log.entries if entry["do"] == "segment"}
         self._looked_at = 0  # when the folder had changed last, ns; 0 if it may have changed since
 
@@ -83,6 +101,34 @@ class Uploads:
                 digest = upload_segment(self._client, self._session.name, segment)
                 self._log.write("segment", name=segment.path.name, sha256=digest)
                 self._done.add(segment.path.name)
+        if self._keep_ns:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Drop the segments that are too old, and their copies if the store is on this disk."""
+        old = [
+            segment
+            for kind in Kind
+            for segment in outdated(self._session / TAPE, self._market, kind, self._keep_ns)
+        ]
+        if not old:
+            return
+        address = f"{self._client.get_run(self._session.name).info.artifact_uri}/{RECORD}/{TAPE}"
+        copies = Path(url2pathname(urlsplit(address).path)) if is_local(address) else None
+        for segment in old:
+            name = segment.path.name
+            if name not in self._dropped:  # a kill may have come between
+                self._log.write("dropped", name=name)
+                self._dropped.add(name)
+            segment.path.unlink(missing_ok=True)
+            if copies is not None:
+                (copies / name).unlink(missing_ok=True)
+        days = self._keep_ns / DAY_NS
+        self._say(
+            Code.TAPE_DROPPED,
+            f"{self._market}: {len(old)} of the tape's segments, older than {days:g} days, were"
+            f" dropped ({len(self._dropped):,} so far), as keep_days says",
+        )
 
 
 def upload_segment(client: MlflowClient, run_id: str, segment: Segment) -> str:

@@ -11,7 +11,8 @@ HEAD = """# Glossary
 Every metric in MLflow by its name, and the page's words. A *bar* is a second of the market
 (`bar_seconds`). *bp* is a basis point, a hundredth of a per cent. `live/NAME` counts since the session began,
 `live/10m/NAME` over the last ten minutes, `live/1h/NAME` over the last hour. `NAME_ci` is the
-half-width of a 95 % interval, where one is known. A learner of your own adds `train/` metrics with
+half-width of a 95 % interval, where one is known. In the session's own run `live/NAME` is the sum
+over the learners of all its markets. A learner of your own adds `train/` metrics with
 the names that it reports.
 """
 
@@ -106,6 +107,13 @@ LIVE = {
         "share",
         "Mean distance of the probabilities from how often it rose, in ten bins of equal"
         " size. Chance alone makes 0.04 at 1,000 bars.",
+    ),
+    "live/forecasts": Term(
+        "forecasts", "Of the session: forecasts that were due, one a bar and learner."
+    ),
+    "live/markets": Term("markets", "Of the session: markets that have ended a cycle."),
+    "live/markets_failing": Term(
+        "markets", "Of the session: those with a learner whose last work ended in an error."
     ),
     "live/edge": Term(
         "nats a bar",

@@ -124,6 +124,10 @@ class Scorecard:
         """Return whether a forecast of a runner has met its label."""
         return self._scores.tracks[name].tally.tested > 0
 
+    def due(self, name: str) -> int:
+        """Return how many bars a runner was to forecast since its first cycle."""
+        return self._scores.tracks[name].tally.bars
+
     def _take(self, outcomes: Outcomes, forecasts: Forecasts) -> None:
         settled = self._scores.take(outcomes, forecasts)
         self._horizons.take(outcomes)

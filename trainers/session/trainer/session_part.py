@@ -15,6 +15,7 @@ from trainers.recording.decision_log import read_decisions, was_left
 from trainers.recording.files import DECISIONS, OUTBOX, of_market
 from trainers.session.market.live_market import LiveMarket
 from trainers.session.trainer.controls import ControlFile, Request, control_result
+from trainers.session.trainer.market_states import MarketStates
 from trainers.session.trainer.sums import Sums
 from trainers.tracking.event_tag import EventTag
 from trainers.tracking.tracker import Tracker
@@ -34,6 +35,7 @@ class SessionPart:
         self._writer = tracker.writer(session / OUTBOX)
         self._client = tracker.client
         self._sums = Sums(session, config.symbol_list)
+        self._markets, self._told = MarketStates(session, config), ""
         self._logs = [of_market(session, name, DECISIONS) for name in config.symbol_list]
         self._events = EventTag(session)
         self._controls = ControlFile(session)
@@ -56,6 +58,17 @@ class SessionPart:
         if scores.discoveries is not None:
             tags[Tag.DISCOVERIES] = json.dumps(scores.discoveries)
         self._writer.log(self._run, cycle, scores.metrics, _plain(tags), wall_ms)
+
+    def tell_markets(self, *, paused: bool) -> None:
+        """Log how many markets are in which state, if that has changed.
+
+        Args:
+            paused: whether an operator has suspended the session's cycles.
+        """
+        told = json.dumps(self._markets.counts(self._sums.newest, paused=paused))
+        if told != self._told:
+            self._told = told
+            self.log(0, {Tag.MARKETS: told})
 
     def catch_up(self) -> None:
         """Log the sums that a killed trainer missed; its last one too, as it may not be logged."""

@@ -38,6 +38,8 @@ class StateTags:
         session = state_of_session(streams.values(), first.cycle, paused=first.paused)
         if self._is_new("", "", session) and self._part is not None:
             self._part.log(0, {Tag.STATE: session})
+        if self._part is not None:
+            self._part.tell_markets(paused=first.paused)
         for symbol, market in markets.items():
             for runner in market.trainer.roster.learners:
                 state = _learner(runner, session, streams[symbol])

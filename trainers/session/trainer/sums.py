@@ -22,11 +22,15 @@ class Sums:
     Args:
         session: the session's folder.
         markets: the symbols of all its markets.
+
+    Attributes:
+        newest: the entry of each market's newest cycle's end by symbol, as of the last sum.
     """
 
     def __init__(self, session: Path, markets: Sequence[str]) -> None:
         self._session, self._markets = session, markets
         self._taken = read_sums(session)
+        self.newest = self._ends()
 
     def __contains__(self, cycle: int) -> bool:
         return cycle in self._taken
@@ -44,12 +48,15 @@ class Sums:
 
     def _take(self, cycle: int) -> dict[str, Entry]:
         """Choose the cycle of each market that is combined with ``cycle``, and write it down."""
-        newest = {market: last_end(self._log(market)) for market in self._markets}
-        found = {market: end for market, end in newest.items() if end}
+        self.newest = found = self._ends()
         taken = {market: end["cycle"] for market, end in found.items()}
         append_line(self._session / SUMS, json.dumps({"cycle": cycle, "of": taken}).encode())
         self._taken[cycle] = taken
         return found
+
+    def _ends(self) -> dict[str, Entry]:
+        newest = {market: last_end(self._log(market)) for market in self._markets}
+        return {market: end for market, end in newest.items() if end}
 
     def _end(self, market: str, cycle: int) -> Entry:
         newest = last_end(self._log(market))

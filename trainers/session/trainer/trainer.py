@@ -14,6 +14,7 @@ from streaming.console import say
 from streaming.events import Code, EventWriter, hindrance
 from streaming.market_clock import played_of
 from streaming.symbols import file_name
+from streaming.tape.times import DAY_NS
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted
 from trainers.engine.events import ChampionInstalled
@@ -209,7 +210,14 @@ class Trainer:
             functools.partial(self.versions.load, symbol),
             self._say,
         )
-        uploads = Uploads(self.client, self.session, symbol, market.log)
+        uploads = Uploads(
+            self.client,
+            self.session,
+            symbol,
+            market.log,
+            int(self.config.keep_days * DAY_NS),
+            lambda *told: self._noted.put(told),
+        )
         self.tracker.each_second(uploads.closed_segments)
         return market
 
