@@ -42,6 +42,11 @@ class Entry(NamedTuple):
     path: str
 
     @property
+    def unnamed(self) -> str:
+        """The entry without the name that the user gives it."""
+        return f"{self.library}:{self.path}" if self.library else self.path
+
+    @property
     def target(self) -> str:
         """Name of the class, function or model: the last part of the path."""
         if self.library == "mlflow":

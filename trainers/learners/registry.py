@@ -169,13 +169,18 @@ def _check_new(name: object, names: Container[str], entry: str) -> None:
         )
     if name in names:
         raise ConfigError(
-            f"learners: got {entry!r}, a second {name!r}; allowed: each name once, and NAME={entry}"
+            f"learners: got {entry!r}, a second {name!r}; allowed: each name once;"
+            f" {_naming(entry)} gives another"
         )
     if not NAME.fullmatch(name) or name.endswith(RESERVED):
         raise ConfigError(
             f"learners: got {entry!r}, whose name is {name!r}; allowed: up to 40 letters, digits,"
-            f" _, . and -, not ending with {RESERVED}; NAME={entry.rpartition('=')[2]} names it"
+            f" _, . and -, not ending with {RESERVED}; {_naming(entry)} gives another"
         )
+
+
+def _naming(entry: str) -> str:
+    return f"NAME={entry_of(entry).unnamed}"
 
 
 def _check_sections(sections: Sections, names: set[str]) -> None:

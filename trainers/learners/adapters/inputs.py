@@ -131,7 +131,7 @@ class UsersRows:
             if np.isfinite(row).all():
                 found.append(row)
                 at.append(i)
-        return np.array(found).reshape(len(found), -1), np.array(at, np.int64)
+        return np.array(found).reshape(len(found), len(self.names)), np.array(at, np.int64)
 
     def _made(self, bars: Bars) -> Floats:
         x = np.asarray(self._rows(bars), np.float64)

@@ -69,7 +69,8 @@ def method_of(library: str, model: Any, refit_cycles: int) -> Method:
         if not (hasattr(model, "learn_one") and hasattr(model, "predict_proba_one")):
             raise TypeError(f"expected a classifier (learn_one, predict_proba_one), got {model!r}")
         return OneByOne()
-    if not hasattr(model, "fit") or getattr(model, "_estimator_type", "") == "regressor":
+    says = hasattr(model, "predict_proba") or hasattr(model, "decision_function")
+    if not (hasattr(model, "fit") and says):
         raise TypeError(f"expected a classifier (fit, predict_proba), got {model!r}")
     if hasattr(model, "partial_fit") and refit_cycles == 0:
         return InParts()

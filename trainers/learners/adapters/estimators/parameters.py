@@ -11,10 +11,10 @@ from trainers.learners.adapters.wrapped import arguments_in
 # The names of seeds, in the order in which they are looked for.
 SEEDS = ("random_state", "seed")
 
-# What makes a library give the same bits each time, and say nothing.
+# What makes a library give the same bits each time, in one thread, and say nothing.
 OF_LIBRARY: dict[str, dict[str, Any]] = {
-    "lightgbm": {"deterministic": True, "force_row_wise": True, "verbosity": -1},
-    "xgboost": {"verbosity": 0},
+    "lightgbm": {"n_jobs": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1},
+    "xgboost": {"n_jobs": 1, "verbosity": 0},
 }
 
 
@@ -49,7 +49,5 @@ def arguments_of(
     own = dict(OF_LIBRARY.get(library, {}))
     if known.get("loss") == "hinge":
         own["loss"] = "log_loss"  # of SGDClassifier: a hinge gives no probability
-    if "n_jobs" in known:
-        own["n_jobs"] = 1  # threads gain nothing at this size, and may change bits
     own |= {name: seed for name in SEEDS if name in known and known[name] is None}
     return own | arguments_in(given)
