@@ -160,7 +160,9 @@ def test_what_is_installed_is_what_is_pinned(name):
 def test_every_requirement_is_an_exact_pin():
     for name in LISTS:
         for line in read(name).splitlines():
-            assert re.fullmatch(r"#.*|-r requirements(-cloud|-fleet)?\.txt|[\w-]+==[\w.]+|", line), line
+            assert re.fullmatch(
+                r"#.*|-r requirements(-cloud|-fleet)?\.txt|[\w-]+==[\w.]+|", line
+            ), line
 
 
 def test_torch_is_the_one_the_design_names():

@@ -69,6 +69,7 @@ class Head:
         """Run until every shard has ended, or ``stop`` is called; return the exit code."""
         self._objects.put(f"{RECORD}/{CONFIG}", (self._session / CONFIG).read_bytes())
         self._epochs.prepare()
+        self._shards.stand_by()
         self._shards.make()
         while not self._stopped.is_set() and not self._all_ended:
             self._look()
@@ -78,6 +79,7 @@ class Head:
 
     def _look(self) -> None:
         """Say what has changed on the cluster since the last look."""
+        self._shards.stand_by()
         new = self._shards.look()
         before = self._seen or [None] * len(new)
         for number, (was, now) in enumerate(zip(before, new, strict=True), 1):

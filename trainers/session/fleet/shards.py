@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trainers.session.fleet.actor import Look, ShardActor
+from trainers.session.fleet.actor import Look, ShardActor, Standby
 
 NAMESPACE = "tickloop"
 ANSWER_SECONDS = 2.0
@@ -27,10 +28,18 @@ class Shards:
 
     def __init__(self, address: str, run: str, shares: Sequence[Sequence[str]], root: Path) -> None:
         import ray  # noqa: PLC0415  (of the extra `fleet`)
+        from ray.util.scheduling_strategies import (  # noqa: PLC0415
+            NodeAffinitySchedulingStrategy,
+        )
 
-        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
-        self._ray, self._run, self._shares, self._root = ray, run, shares, root
+        self._on = functools.partial(NodeAffinitySchedulingStrategy, soft=False)
+        ray.init(
+            address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR
+        )
+        self._ray: Any = ray
+        self._run, self._shares, self._root = run, shares, root
         self._actors: list[Any] = []
+        self._standby: dict[str, Any] = {}  # by node
 
     def make(self) -> None:
         """Make the actors that are missing: those of an earlier head are there."""
@@ -48,6 +57,21 @@ class Shards:
             made = kind.options(**options).remote(self._run, markets, str(self._root), name)
             self._actors.append(made)
 
+    def stand_by(self) -> list[str]:
+        """Have every node ready for shards; return the ids of all nodes that live."""
+        there = [node["NodeID"] for node in self._ray.nodes() if node["Alive"]]
+        kind = self._ray.remote(Standby)
+        for node in there:
+            if node not in self._standby:
+                self._standby[node] = kind.options(
+                    name=f"{self._run}-standby-{node}",
+                    get_if_exists=True,
+                    lifetime="detached",
+                    num_cpus=0,
+                    scheduling_strategy=self._on(node),
+                ).remote(str(self._root))
+        return there
+
     def look(self) -> list[Seen | None]:
         """Return what each actor says of itself; None of one that does not answer now."""
         refs = [actor.look.remote() for actor in self._actors]
@@ -61,7 +85,7 @@ class Shards:
 
     def end(self) -> None:
         """Let the actors go for good, and the cluster."""
-        for actor in self._actors:
+        for actor in [*self._actors, *self._standby.values()]:
             self._ray.kill(actor, no_restart=True)
         self._ray.shutdown()
 
