@@ -104,7 +104,8 @@ def listening(processes):
     found = set()
     for process in processes:
         with contextlib.suppress(psutil.Error):
-            found |= {one.laddr.ip for one in process.net_connections() if one.status == "LISTEN"}
+            sockets = [one for one in process.net_connections() if one.status == "LISTEN"]
+            found |= {one.laddr.ip.removeprefix("::ffff:") for one in sockets}  # IPv4 within IPv6
     return found
 
 

@@ -8,6 +8,7 @@ then takes the markets over from the store. It imports nothing heavy.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -109,4 +110,12 @@ class Standby:
         import ray  # noqa: PLC0415  (of the extra `fleet`)
 
         os.chdir(root)
-        self._server = ensure_server(ray.get_runtime_context().get_node_id())
+        self._ready = False
+        _, self._server = ensure_server(ray.get_runtime_context().get_node_id())
+
+    def is_ready(self) -> bool:
+        """Return whether the fork server has imported everything, so that it answers."""
+        if self._server is None:
+            return True  # there is none: a shard imports by itself
+        self._ready = self._ready or bool(select.select([self._server], [], [], 0)[0])
+        return self._ready

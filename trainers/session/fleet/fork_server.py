@@ -34,6 +34,7 @@ from trainers.session.fleet.forked import Request
 IDLE_SECONDS = 15.0
 POLL_SECONDS = 0.02
 REQUEST_BYTES = 1 << 20
+READY = b"ready"  # to who only keeps us here: from now on a fork is made at once
 OUTPUTS = 2  # the file descriptors that come with a request: stdout and stderr
 IMPORTED = ("trainers.session.fleet.shard", "trainers.session.processes.launcher")
 
@@ -70,17 +71,19 @@ class ForkServer:
         with contextlib.suppress(OSError, msgspec.DecodeError):
             data, outputs, *_ = socket.recv_fds(connection, REQUEST_BYTES, OUTPUTS)
             request = msgspec.json.decode(data, type=Request)
-            pid = self._fork(request, outputs) if request.argv else 0
+            pid = self._fork(request, connection, outputs) if request.argv else 0
+            if not pid:
+                connection.sendall(READY)
             for number in outputs:
                 os.close(number)
             self._forks[connection] = pid
             self._selector.register(connection, selectors.EVENT_READ)
 
-    def _fork(self, request: Request, outputs: list[int]) -> int:
+    def _fork(self, request: Request, connection: socket.socket, outputs: list[int]) -> int:
         server, pid = os.getpid(), os.fork()
         if pid == 0:
             self._selector.close()
-            for each in (self._listener, *self._forks):
+            for each in (self._listener, connection, *self._forks):
                 each.close()
             for number, output in enumerate(outputs, 1):
                 os.dup2(output, number)

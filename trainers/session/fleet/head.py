@@ -26,6 +26,7 @@ from trainers.config import SessionConfig
 from trainers.recording.files import CONFIG, RECORD
 from trainers.session.fleet.actor import FINAL
 from trainers.session.fleet.cluster import LocalRay
+from trainers.session.fleet.placement import next_move
 from trainers.session.fleet.shards import Seen, Shards
 from trainers.session.processes.shards import shares_of
 from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
@@ -78,8 +79,8 @@ class Head:
         return self._end()
 
     def _look(self) -> None:
-        """Say what has changed on the cluster since the last look."""
-        self._shards.stand_by()
+        """Say what has changed on the cluster since the last look; even its nodes out."""
+        nodes = self._shards.stand_by()
         new = self._shards.look()
         before = self._seen or [None] * len(new)
         for number, (was, now) in enumerate(zip(before, new, strict=True), 1):
@@ -89,6 +90,17 @@ class Head:
                 self._say(f"{name} runs on node {now.node[:8]} ({now.host}){moved}")
         # What does not answer now keeps its last look: Ray makes it again.
         self._seen = [now or was for was, now in zip(before, new, strict=True)]
+        if all(now and now.code is None for now in new):
+            self._even_out([now.node for now in new if now], nodes)
+
+    def _even_out(self, places: list[str], nodes: list[str]) -> None:
+        """Have a node that has joined take a shard over, once it can do so at once."""
+        move = next_move(places, nodes)
+        if move is None or not self._shards.is_ready(move.to):
+            return
+        self._say(f"shard {move.shard + 1} of {len(places)} moves to node {move.to[:8]}")
+        if not self._shards.move(move):
+            self._say(f"shard {move.shard + 1} of {len(places)} does not end; it stays")
 
     @property
     def _all_ended(self) -> bool:
