@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from streaming.symbols import same_but_for_case
 from streaming.ticks import NS_PER_MS
 from trainers.config import SessionConfig
+from trainers.names import Tag
 from trainers.states import State
 from trainers.tracking.model_reader import VersionRecord
 from ui.alerts.alert_service import AlertService, Sources
@@ -29,6 +30,7 @@ from ui.live.market import Market
 from ui.live.source_badge import badge
 from ui.metrics_stream.publisher import MetricsPublisher
 from ui.mlflow.poller import Poller
+from ui.runs.fleet_table import fleet
 from ui.runs.runs_view import RunsView
 from ui.session_starter import SessionStarter
 from ui.session_state import end_texts, ended_as, state_texts
@@ -113,6 +115,7 @@ class SessionView:
                 self.starter.failed,
             ),
             self._runs.view_model,
+            fleet(metrics.session.tags.get(Tag.FLEET) if metrics.session else None),
             ViewModel(alert_texts(0 if over else self.alerts.firing, self.alerts.revision)),
             self._evidence[symbol],
         )

@@ -82,6 +82,7 @@
       this.trades.update(message);
       this.evidence.update(message);
       this.runs.update(message);
+      this.fleet.update(message);
       for (const [key, text] of Object.entries(message.texts ?? {})) this.put(key, text);
       this.controls.update(message);
       this.showTitle();
@@ -154,7 +155,7 @@
     Tickloop.candles = candles;
     Tickloop.help = new Tickloop.Help();
     Tickloop.followTheme([candles, mini, compare, evidence, trades]);
-    Tickloop.connection = new Connection({ title: new Tickloop.Title(), candles, viewport, panel, mini, controls, trades, evidence, runs, alerts });
+    Tickloop.connection = new Connection({ title: new Tickloop.Title(), candles, viewport, panel, mini, controls, trades, evidence, runs, alerts, fleet: new Tickloop.FleetView() });
     Tickloop.showRole();
   };
   Tickloop.start();

@@ -25,6 +25,9 @@ class Shards:
         run: the session's run id.
         shares: the markets of each shard.
         root: the project's folder, the same on each node.
+
+    Attributes:
+        shares: the markets of each shard.
     """
 
     def __init__(self, address: str, run: str, shares: Sequence[Sequence[str]], root: Path) -> None:
@@ -38,13 +41,13 @@ class Shards:
             address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR
         )
         self._ray: Any = ray
-        self._run, self._shares, self._root = run, shares, root
+        self._run, self.shares, self._root = run, shares, root
         self._actors: list[Any] = []
         self._standby: dict[str, Any] = {}  # by node
 
     def make(self) -> None:
         """Make the actors that are missing: those of an earlier head are there."""
-        self._actors = [self._make(at, "SPREAD") for at in range(len(self._shares))]
+        self._actors = [self._make(at, "SPREAD") for at in range(len(self.shares))]
 
     def _make(self, at: int, where: Any) -> Any:
         name = self._name(at)
@@ -57,7 +60,7 @@ class Shards:
             "scheduling_strategy": where,
         }
         kind = self._ray.remote(ShardActor).options(**options)
-        return kind.remote(self._run, self._shares[at], str(self._root), name)
+        return kind.remote(self._run, self.shares[at], str(self._root), name)
 
     def _name(self, at: int) -> str:
         return f"{self._run}-{at + 1}"
