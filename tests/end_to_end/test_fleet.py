@@ -25,7 +25,7 @@ from trainers.session.fleet.cluster import ENVIRONMENT
 from trainers.tracking.travel.epochs import Epochs
 
 MARKETS = ["AAAUSDT", "BBBUSDT"]
-PATIENCE = 170.0
+PATIENCE = 400.0  # of a machine with load 30
 CYCLES = 9
 
 

@@ -119,11 +119,11 @@ def test_a_fleet_has_a_table_of_its_shards_and_their_moves(busy: World, runs: Ta
              "epochs": "2, 2", "since": "2026-11-27 03:38:45 UTC"}  # fmt: skip
     moves = ["03:38:45 UTC  shard 1 of 2 runs on node 77424bd1 (10.0.0.7), was on 0a1b2c3d"]
     told = json.dumps({"shards": [shard], "moves": moves})
-    busy.client.set_tag(busy.runs["session"], Tag.FLEET, told)
+    busy.client.set_tag(busy.run_id, Tag.FLEET, told)
     try:
         cells = runs.locator("#fleet-shards td")
         expect(cells).to_have_text([str(value) for value in shard.values()], timeout=20_000)
         expect(runs.locator("#fleet-moves li")).to_have_text(moves)
     finally:
-        busy.client.delete_tag(busy.runs["session"], Tag.FLEET)
+        busy.client.delete_tag(busy.run_id, Tag.FLEET)
     expect(runs.locator("#fleet")).to_be_hidden(timeout=20_000)
