@@ -40,6 +40,8 @@ OWNERS = {
     "pyarrow": ("streaming/tape/",),
     "itsdangerous": ("ui/auth/",),
     "apprise": ("ui/alerts/",),
+    "ray": ("trainers/session/fleet/",),
+    "boto3": ("trainers/tracking/travel/objects.py",),
 }  # fmt: skip
 
 # Touch no file, clock, socket or process: they take times and generators as arguments.

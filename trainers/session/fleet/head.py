@@ -26,7 +26,7 @@ from streaming.events import Code, EventWriter
 from streaming.process import end_with_parent, on_end
 from trainers.config import SessionConfig
 from trainers.names import Tag
-from trainers.recording.files import CONFIG, RECORD
+from trainers.recording.files import CONFIG, RECORD, SHARES
 from trainers.session.fleet.actor import FINAL
 from trainers.session.fleet.cluster import LocalRay
 from trainers.session.fleet.placement import next_move
@@ -37,7 +37,6 @@ from trainers.tracking.travel.epochs import Epochs
 from trainers.tracking.travel.market_mirror import MarketMirror
 from trainers.tracking.travel.objects import objects_at
 
-SHARES = "shares.json"  # the markets of each shard, which a head that comes later goes by
 MOST_MOVES, MOST_NAMED = 8, 4  # in the tag, which MLflow cuts off at 8,000 characters
 LOOK_SECONDS = 1.0
 STOP_SECONDS = 60.0
