@@ -44,6 +44,8 @@ OWNERS = {
     "apprise": ("ui/alerts/",),
     "optuna": ("trainers/research/tuning/",),
     "matplotlib": ("trainers/research/tuning/",),
+    "ray": ("trainers/session/fleet/",),
+    "boto3": ("trainers/tracking/travel/objects.py",),
 }  # fmt: skip
 
 # Touch no file, clock, socket or process: they take times and generators as arguments.

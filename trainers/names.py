@@ -28,6 +28,7 @@ class Tag(enum.StrEnum):
     STATUS_TEXT = "status_text"
     TRACEBACK = "traceback"  # the traceback of a learner's newest failure
     EVENTS = "events"  # on a session: JSON, the newest events, each with ts, code and text
+    FLEET = "fleet"  # on a session that is a fleet: JSON, its shards and where they went
     VERDICT = "verdict"  # on a learner: JSON of ``trainers.scoring.promotion.verdict``
     CHAMPION = "champion"  # on a learner: its champion's version, empty if there is none
     DISCOVERIES = "discoveries"  # on a session: JSON, the markets that the metric counts

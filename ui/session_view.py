@@ -17,6 +17,7 @@ from streaming.symbols import same_but_for_case
 from streaming.ticks import NS_PER_MS
 from streaming.venues.chosen import venues_of
 from trainers.config import SessionConfig
+from trainers.names import Tag
 from trainers.states import State
 from trainers.tracking.model_reader import VersionRecord
 from ui.alerts.alert_service import AlertService, Sources
@@ -33,6 +34,7 @@ from ui.live.tape_progress import TapeProgress
 from ui.markets.overview import Overview
 from ui.metrics_stream.publisher import MetricsPublisher
 from ui.mlflow.poller import Poller
+from ui.runs.fleet_table import fleet
 from ui.runs.runs_view import RunsView
 from ui.session_starter import SessionStarter
 from ui.session_state import end_texts, ended_as, state_texts
@@ -136,6 +138,7 @@ class SessionView:
                 self.starter.failed,
             ),
             self._runs.view_model if view == View.RUNS else ViewModel(),
+            fleet(metrics.session.tags.get(Tag.FLEET) if metrics.session else None),
             ViewModel(alert_texts(0 if over else self.alerts.firing, self.alerts.revision)),
             self._evidence[symbol],
             self.overview.view_model(metrics, over) if view == View.MARKETS else ViewModel(),

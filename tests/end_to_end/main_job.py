@@ -154,6 +154,7 @@ class MainJob:
     Args:
         folder: to run in.
         argv: flags as they are.
+        module: the program.
         store: the address of another store than the folder's own.
         environment: additions to the environment.
         settings: flags by name.
@@ -163,6 +164,7 @@ class MainJob:
         self,
         folder: Path,
         *argv: str,
+        module: str = "trainers.session",
         store: str = "",
         environment: Mapping[str, str] | None = None,
         **settings: Any,
@@ -174,7 +176,7 @@ class MainJob:
         defaults = {"page_port": 0, "mlflow_ui_port": 0}
         flags = [word for name, value in {**defaults, **settings}.items()
                  for word in (f"--{name}", str(value))]  # fmt: skip
-        self.argv = [sys.executable, "-m", "trainers.session", *argv, *flags]
+        self.argv = [sys.executable, "-m", module, *argv, *flags]
 
     def __enter__(self) -> MainJob:
         if not self.store and not (self.folder / "mlflow.db").exists():

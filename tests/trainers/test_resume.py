@@ -8,8 +8,11 @@ import sys
 import pytest
 
 from streaming.errors import ConfigError
+from trainers.config import SessionConfig
+from trainers.config.fleet import FleetConfig
 from trainers.recording.decision_log import check_logs
 from trainers.recording.errors import RecordError
+from trainers.recording.files import CONFIG, SHARES
 from trainers.session import resume
 
 
@@ -36,6 +39,17 @@ def test_it_is_as_soon_as_they_have_ended(feed):
     process, session = feed
     process.kill()
     resume.wait_for_the_last(session)
+
+
+def test_a_fleet_is_resumed_as_a_fleet_and_a_session_as_a_session(tmp_path):
+    SessionConfig(cycles=3).save(tmp_path / CONFIG)
+    assert resume.resumed_config(SessionConfig(), tmp_path).cycles == 0
+    with pytest.raises(ConfigError, match=r"expected it from: make ARGS="):
+        resume.resumed_config(FleetConfig(), tmp_path)
+    (tmp_path / SHARES).write_text("[]")
+    assert resume.resumed_config(FleetConfig(), tmp_path).cycles == 0
+    with pytest.raises(ConfigError, match=r"expected it from: make fleet ARGS="):
+        resume.resumed_config(SessionConfig(), tmp_path)
 
 
 @pytest.mark.parametrize("content", [None, b""])

@@ -9,9 +9,18 @@ import pytest
 from streaming.cache import bar_ring, quote_ring, tick_cache
 from tests.trainers.test_shards import MARKETS, Session, record, settings
 from trainers.recording.decision_log import read_decisions
-from trainers.recording.files import DECISIONS, FORECASTS, OUTCOMES, TAPE, of_market
+from trainers.recording.files import (
+    CHECKPOINT,
+    DECISIONS,
+    FORECASTS,
+    MARKET_OUTBOX,
+    OUTCOMES,
+    TAPE,
+    of_market,
+)
 from trainers.recording.ledger import read_ledger
 from trainers.recording.travel.market_files import growing_files
+from trainers.recording.travel.parts import Base
 from trainers.session.processes.shards import shares_of
 from trainers.tracking.travel.courier import Courier
 from trainers.tracking.travel.epochs import Epochs, ReplacedError
@@ -140,3 +149,34 @@ def test_rows_that_are_on_tape_are_deleted_from_the_store(tmp_path):
         spans = travelled(fleet.store, MARKET).parts[f"{MARKET}.ticks"][1]
     assert len(spans) == 1
     assert spans[0].start > 0
+
+
+def test_a_checkpoint_travels_once_what_came_before_it_is_in_mlflow(tmp_path):
+    fleet = Fleet(tmp_path)
+    session, courier = fleet.take_over("first")
+    checkpoint = of_market(tmp_path / "first", MARKET, CHECKPOINT)
+    outbox = of_market(tmp_path / "first", MARKET, MARKET_OUTBOX)
+    with contextlib.closing(session):
+        session.run(70)
+        assert checkpoint.exists()
+        outbox.write_bytes(b"a batch that MLflow has not taken\n")
+        courier.go()
+        assert checkpoint.name not in fleet.store.sizes(prefix_of(MARKET, 1))
+        outbox.write_bytes(b"")
+        courier.go()
+        assert fleet.store.sizes(prefix_of(MARKET, 1))[checkpoint.name] > 0
+
+
+def test_a_courier_that_was_started_again_goes_on_where_it_was(tmp_path):
+    fleet = Fleet(tmp_path)
+    session, courier = fleet.take_over("first")
+    with contextlib.closing(session):
+        session.run(50)
+        courier.go()
+        session.run(20)
+        again = Courier(fleet.store, prefix_of(MARKET, 1), Base(0, {}), tmp_path / "first", MARKET,
+                        first=True)  # fmt: skip
+        again.go()
+    found = travelled(fleet.store, MARKET)
+    for name in growing_files(MARKET, first=False):
+        assert found.read(fleet.store, name) == (tmp_path / "first" / name).read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from playwright.sync_api import expect
 
 from tests.ui.mlflow_runs import PARITY
 from tests.ui.page_world import Page, World
+from trainers.names import Tag
 
 OpenTab = Callable[..., Tab]
 
@@ -126,3 +128,19 @@ def test_learner_without_a_version_can_be_promoted(runs: Tab) -> None:
     runs.keyboard.press("Escape")
     back = model.get_by_role("button", name="Roll back champion of dqn")
     expect(back).to_have_attribute("title", "dqn has no champion")
+
+
+def test_a_fleet_has_a_table_of_its_shards_and_their_moves(busy: World, runs: Tab) -> None:
+    expect(runs.locator("#fleet")).to_be_hidden()  # this session runs on one machine
+    shard = {"shard": 1, "node": "77424bd1", "host": "10.0.0.7", "markets": "BTCUSDT, ETHUSDT",
+             "epochs": "2, 2", "since": "2026-11-27 03:38:45 UTC"}  # fmt: skip
+    moves = ["03:38:45 UTC  shard 1 of 2 runs on node 77424bd1 (10.0.0.7), was on 0a1b2c3d"]
+    told = json.dumps({"shards": [shard], "moves": moves})
+    busy.client.set_tag(busy.run_id, Tag.FLEET, told)
+    try:
+        cells = runs.locator("#fleet-shards td")
+        expect(cells).to_have_text([str(value) for value in shard.values()], timeout=20_000)
+        expect(runs.locator("#fleet-moves li")).to_have_text(moves)
+    finally:
+        busy.client.delete_tag(busy.run_id, Tag.FLEET)
+    expect(runs.locator("#fleet")).to_be_hidden(timeout=20_000)

@@ -23,6 +23,7 @@ CONTROLS = "controls.jsonl"  # the requests of operators, which every trainer re
 SUMS = "sums.jsonl"  # the cycles of all markets that were combined into the session's metrics
 OUTBOX = "outbox.jsonl"  # undelivered batches of the session's own run
 TAPE = "tape"
+SHARES = "shares.json"  # of a fleet: the markets of each shard, which a later head goes by
 
 # Files of a market: what follows its symbol.
 DECISIONS = ".decisions.jsonl"

@@ -15,6 +15,7 @@ import socket
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from mlflow.tracking import MlflowClient
 
@@ -49,11 +50,19 @@ def take_passwords(environ: MutableMapping[str, str]) -> Passwords:
 
 
 def with_exchange(config: SessionConfig) -> SessionConfig:
-    """Return the settings with a free port for the built-in exchange, if that is the venue."""
+    """Return the settings with a free port for the built-in exchange, if that is the venue.
+
+    A session that is resumed has the port that it had, if that is free: the shards of a fleet have
+    gone on meanwhile, and look for it there.
+    """
     if not config.plays_locally:
         return config
     with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # its last user has just gone
+        try:
+            probe.bind((LOOPBACK, urlsplit(config.venue_ws).port or 0))
+        except OSError:
+            probe.bind((LOOPBACK, 0))
         host = f"{LOOPBACK}:{probe.getsockname()[1]}"
     return dataclasses.replace(config, venue_ws=f"ws://{host}", venue_rest=f"http://{host}")
 

@@ -11,8 +11,9 @@ from mlflow.tracking import MlflowClient
 
 from streaming.errors import ConfigError
 from trainers.config import SessionConfig, session_folder
+from trainers.config.fleet import FleetConfig
 from trainers.recording.decision_log import check_logs, cycles_done
-from trainers.recording.files import CONFIG, check_format
+from trainers.recording.files import CONFIG, SHARES, check_format
 from trainers.tracking.runs.search import last_session
 
 # The settings that a resume may change. The total number of cycles is one of them.
@@ -80,7 +81,17 @@ def resumed_config(given: SessionConfig, session: Path) -> SessionConfig:
     Args:
         given: the settings of the command line.
         session: the folder of the session to resume.
+
+    Raises:
+        ConfigError: if one of the two is a fleet's and the other is not: their records differ in
+            where they go on.
     """
+    if (session / SHARES).exists() != isinstance(given, FleetConfig):
+        goes_on = "make" if isinstance(given, FleetConfig) else "make fleet"
+        raise ConfigError(
+            f"resume: got {session.name}, which began as another kind of session; expected it from:"
+            f' {goes_on} ARGS="--resume {session.name}"'
+        )
     recorded = SessionConfig.load(session / CONFIG)
     free = {name: getattr(given, name) for name in FREE}
     free |= {name: getattr(given, name) for name in ADDRESSES if getattr(given, name)}

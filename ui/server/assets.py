@@ -28,8 +28,8 @@ SCRIPTS = (
     "marks.js", "legend.js", "candles.js", "history.js", "viewport.js", "overlays.js",
     "cycle_chart.js", "card.js", "panel.js", "dialog.js", "fields.js", "controls.js", "decision.js",
     "tabs.js", "sparks.js", "market_line.js", "markets.js", "figures.js", "leaderboard.js",
-    "evidence.js", "compare.js", "runs.js", "equity.js", "trades.js", "theme.js", "title.js",
-    "notify.js", "alerts.js", "access.js", "live.js",
+    "evidence.js", "compare.js", "runs.js", "equity.js", "trades.js", "fleet.js", "theme.js",
+    "title.js", "notify.js", "alerts.js", "access.js", "live.js",
 )  # fmt: skip
 SCRIPT = "/live/page.js"
 FOR_EVER = {

@@ -106,6 +106,7 @@
       this.evidence.update(message);
       this.runs.update(message);
       this.markets.update(message);
+      this.fleet.update(message);
       for (const [key, text] of Object.entries(message.texts ?? {})) this.put(key, text);
       this.controls.update(message);
       this.showTitle();
@@ -181,7 +182,7 @@
     Tickloop.candles = candles;
     Tickloop.help = new Tickloop.Help();
     Tickloop.followTheme([candles, mini, compare, evidence, trades, markets]);
-    Tickloop.connection = new Connection({ title: new Tickloop.Title(), tabs, markets, candles, viewport, panel, mini, controls, trades, evidence, runs, alerts });
+    Tickloop.connection = new Connection({ title: new Tickloop.Title(), tabs, markets, candles, viewport, panel, mini, controls, trades, evidence, runs, alerts, fleet: new Tickloop.FleetView() });
     Tickloop.showRole();
   };
   Tickloop.start();

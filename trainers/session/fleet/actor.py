@@ -2,12 +2,13 @@
 
 An actor is named and detached: it outlives the head, and whoever comes next finds it by its name.
 Where it is lost, Ray makes it again elsewhere, which calls the constructor; the shard's process
-then takes the markets over from the store. It imports nothing heavy: Ray's own threads forbid a fork.
+then takes the markets over from the store. It imports nothing heavy.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -19,7 +20,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streaming.process import PARENT
+from trainers.session.fleet.forked import SOCKET, ensure_server
 
+FORKED = "trainers.session.fleet.forked"
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 FOLDER = Path("mlruns") / "fleet"  # of the project's folder on each node
 AGAIN_SECONDS = 1.0
 FINAL = (0, 2)  # exit codes after which another start would be of no use
@@ -58,8 +62,9 @@ class ShardActor:
 
         context = ray.get_runtime_context()
         self._node = context.get_node_id()
-        self._host: str = ray._private.services.get_node_ip_address()
-        self._argv = [sys.executable, "-m", "trainers.session.fleet.shard", run,
+        self._host: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        self._server, self._kept = ensure_server(self._node)
+        self._argv = [sys.executable, "-m", FORKED, "trainers.session.fleet.shard", run,
                       "--markets", ",".join(markets),
                       "--holder", f"{name} on {self._node[:8]}"]  # fmt: skip
         self._root, self._started = Path(root), time.time()
@@ -83,7 +88,7 @@ class ShardActor:
         return subprocess.Popen(
             [*self._argv, "--home", home],
             cwd=self._root,
-            env={**os.environ, PARENT: str(os.getpid())},
+            env={**os.environ, **ONE_THREAD, PARENT: str(os.getpid()), SOCKET: self._server},
             start_new_session=True,
         )
 
@@ -92,3 +97,25 @@ class ShardActor:
             time.sleep(AGAIN_SECONDS)
             self._process = self._start()
         self._code = code
+
+
+class Standby:
+    """Keeps a node's fork server there before a shard comes to it.
+
+    Args:
+        root: the project's folder.
+    """
+
+    def __init__(self, root: str) -> None:
+        import ray  # noqa: PLC0415  (of the extra `fleet`)
+
+        os.chdir(root)
+        self._ready = False
+        _, self._server = ensure_server(ray.get_runtime_context().get_node_id())
+
+    def is_ready(self) -> bool:
+        """Return whether the fork server has imported everything, so that it answers."""
+        if self._server is None:
+            return True  # there is none: a shard imports by itself
+        self._ready = self._ready or bool(select.select([self._server], [], [], 0)[0])
+        return self._ready

@@ -13,6 +13,8 @@ import contextlib
 import json
 import threading
 import time
+from collections import deque
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow.tracking import MlflowClient
@@ -23,9 +25,11 @@ from streaming.errors import reason_of
 from streaming.events import Code, EventWriter
 from streaming.process import end_with_parent, on_end
 from trainers.config import SessionConfig
-from trainers.recording.files import CONFIG, RECORD
+from trainers.names import Tag
+from trainers.recording.files import CONFIG, RECORD, SHARES
 from trainers.session.fleet.actor import FINAL
 from trainers.session.fleet.cluster import LocalRay
+from trainers.session.fleet.placement import next_move
 from trainers.session.fleet.shards import Seen, Shards
 from trainers.session.processes.shards import shares_of
 from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
@@ -33,7 +37,7 @@ from trainers.tracking.travel.epochs import Epochs
 from trainers.tracking.travel.market_mirror import MarketMirror
 from trainers.tracking.travel.objects import objects_at
 
-SHARES = "shares.json"  # the markets of each shard, which a head that comes later goes by
+MOST_MOVES, MOST_NAMED = 8, 4  # in the tag, which MLflow cuts off at 8,000 characters
 LOOK_SECONDS = 1.0
 STOP_SECONDS = 60.0
 
@@ -54,6 +58,7 @@ class Head:
         self._events = EventWriter(session, "fleet")
         self._stopped = threading.Event()
         self._seen: list[Seen | None] = []
+        self._client, self._moves, self._told = client, deque[str](maxlen=MOST_MOVES), ""
         self._objects = objects_at(client.get_run(session.name).info.artifact_uri)
         markets = self._config.symbol_list
         self._mirrors = [
@@ -69,6 +74,7 @@ class Head:
         """Run until every shard has ended, or ``stop`` is called; return the exit code."""
         self._objects.put(f"{RECORD}/{CONFIG}", (self._session / CONFIG).read_bytes())
         self._epochs.prepare()
+        self._shards.stand_by()
         self._shards.make()
         while not self._stopped.is_set() and not self._all_ended:
             self._look()
@@ -77,7 +83,8 @@ class Head:
         return self._end()
 
     def _look(self) -> None:
-        """Say what has changed on the cluster since the last look."""
+        """Say what has changed on the cluster since the last look; even its nodes out."""
+        nodes = self._shards.stand_by()
         new = self._shards.look()
         before = self._seen or [None] * len(new)
         for number, (was, now) in enumerate(zip(before, new, strict=True), 1):
@@ -87,6 +94,27 @@ class Head:
                 self._say(f"{name} runs on node {now.node[:8]} ({now.host}){moved}")
         # What does not answer now keeps its last look: Ray makes it again.
         self._seen = [now or was for was, now in zip(before, new, strict=True)]
+        self._tell_mlflow()
+        if all(now and now.code is None for now in new):
+            self._even_out([now.node for now in new if now], nodes)
+
+    def _even_out(self, places: list[str], nodes: list[str]) -> None:
+        """Have a node that has joined take a shard over, once it can do so at once."""
+        move = next_move(places, nodes)
+        if move is None or not self._shards.is_ready(move.to):
+            return
+        self._say(f"shard {move.shard + 1} of {len(places)} moves to node {move.to[:8]}")
+        if not self._shards.move(move):
+            self._say(f"shard {move.shard + 1} of {len(places)} does not end; it stays")
+
+    def _tell_mlflow(self) -> None:
+        """Write the tag from which the page has its table, if it has changed."""
+        with contextlib.suppress(*STORE_ERRORS):  # it is written at one of the next looks
+            rows = rows_of(self._seen, self._shards.shares, self._epochs.now())
+            told = json.dumps({"shards": rows, "moves": list(self._moves)})
+            if told != self._told:
+                self._client.set_tag(self._session.name, Tag.FLEET, told)
+                self._told = told
 
     @property
     def _all_ended(self) -> bool:
@@ -117,7 +145,26 @@ class Head:
 
     def _say(self, text: str) -> None:
         self._events.say(Code.FLEET, text, time.time_ns())
+        self._moves.appendleft(f"{time.strftime('%H:%M:%S', time.gmtime())} UTC  {text}")
         say(f"fleet      {text}")
+
+
+def rows_of(
+    seen: Sequence[Seen | None], shares: Sequence[Sequence[str]], epochs: Mapping[str, int]
+) -> list[dict[str, object]]:
+    """Return what the tag says of each shard that has been seen."""
+    return [
+        {
+            "shard": number,
+            "node": found.node[:8],
+            "host": found.host,
+            "markets": ", ".join(markets[:MOST_NAMED]) + (" ..." if markets[MOST_NAMED:] else ""),
+            "epochs": ", ".join(str(epochs.get(name, 0)) for name in markets[:MOST_NAMED]),
+            "since": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(found.started)),
+        }
+        for number, (found, markets) in enumerate(zip(seen, shares, strict=True), 1)
+        if found
+    ]
 
 
 def shares(session: Path, config: SessionConfig) -> list[list[str]]:

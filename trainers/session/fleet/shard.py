@@ -27,8 +27,8 @@ from trainers.config import SessionConfig
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.errors import RecordError
 from trainers.recording.files import CONFIG, CONTROLS, DECISIONS, RECORD, of_market
-from trainers.session.processes.children import workers_here
-from trainers.session.processes.supervisor import Supervisor
+from trainers.session.processes.children import LAUNCHER, ONE_THREAD
+from trainers.session.processes.supervisor import Child, Supervisor
 from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
 from trainers.tracking.travel.epochs import Epochs
 from trainers.tracking.travel.guard import OURS, Guard
@@ -38,6 +38,8 @@ from trainers.tracking.travel.takeover import take_over
 from trainers.tracking.uploads import Uploads
 
 LOOK_SECONDS = 1.0
+PATIENCE_SECONDS = 20.0  # a trainer brings its record to the store before it ends
+FORKED = "trainers.session.fleet.forked"
 
 
 class Shard:
@@ -92,11 +94,20 @@ class Shard:
         over = threading.Event()
         follow = threading.Thread(target=self._follow, args=(over,), daemon=True)
         follow.start()
-        supervisor = Supervisor(self.folder, workers_here(self.folder, self._markets))
+        supervisor = Supervisor(self.folder, self._workers())
         on_end(lambda *_: supervisor.stop())
         code = supervisor.run(lambda: None)
         over.set()
         return code or self._bring_the_rest()
+
+    def _workers(self) -> list[Child]:
+        """Return the processes that follow the markets and train them."""
+        flags = [str(self.folder), "--markets", ",".join(self._markets)]
+        launcher = ["-m", FORKED, LAUNCHER, *flags]
+        return [
+            Child("feed", ["-m", "streaming.feed", *flags]),
+            Child("trainer", launcher, env=ONE_THREAD, patience=PATIENCE_SECONDS),
+        ]
 
     def _follow(self, over: threading.Event) -> None:
         while True:

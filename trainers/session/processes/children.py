@@ -14,17 +14,14 @@ from trainers.session.processes.supervisor import Child
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def workers_here(session: Path, markets: Sequence[str] = ()) -> list[Child]:
-    """Return the processes that follow markets and train them on this machine.
+LAUNCHER = "trainers.session.processes.launcher"
 
-    Args:
-        session: the session's folder.
-        markets: the markets, for one trainer; none for all of the session's, as its settings say.
-    """
-    flags = [str(session), *(["--markets", ",".join(markets)] if markets else [])]
+
+def workers_here(session: Path) -> list[Child]:
+    """Return the processes that follow a session's markets and train them on this machine."""
     return [
-        Child("feed", ["-m", "streaming.feed", *flags]),
-        Child("trainer", ["-m", "trainers.session.processes.launcher", *flags], env=ONE_THREAD),
+        Child("feed", ["-m", "streaming.feed", str(session)]),
+        Child("trainer", ["-m", LAUNCHER, str(session)], env=ONE_THREAD),
     ]
 
 

@@ -1,0 +1,110 @@
+"""Stands for a process that the node's fork server runs: its signals, its exit code, its end.
+
+    python -m trainers.session.fleet.forked MODULE [ARGUMENT ...]
+
+It imports nothing heavy, so it is there at once. Where there is no fork server it runs the module
+itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import runpy
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+
+from streaming.process import end_with_parent, on_end
+
+SOCKET = "TICKLOOP_FORK_SERVER"  # names the socket
+LISTEN_SECONDS = 30.0
+
+
+class Request(msgspec.Struct):
+    """What a fork server is asked for.
+
+    Attributes:
+        argv: a module and its arguments; nothing only keeps the server there.
+        environment: all variables of the process.
+        folder: the folder to work in.
+    """
+
+    argv: list[str]
+    environment: dict[str, str]
+    folder: str
+
+
+def connect(path: str, argv: list[str]) -> socket.socket | None:
+    """Ask the fork server at ``path`` for a process; no ``argv`` only keeps the server there.
+
+    Returns:
+        The connection; None if there is no server.
+    """
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(path)
+        asked = Request(argv, dict(os.environ), os.getcwd())
+        socket.send_fds(connection, [msgspec.json.encode(asked)], [1, 2])
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def ensure_server(node: str) -> tuple[str, socket.socket | None]:
+    """Start a node's fork server unless it is there.
+
+    Args:
+        node: the node's name.
+
+    Returns:
+        The path of its socket, and a connection that keeps the server there.
+    """
+    folder = Path(tempfile.gettempdir()) / f"tickloop-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        return "", None  # another user's: do without
+    path = str(folder / f"{node[:16]}.socket")
+    with (folder / f"{node[:16]}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (found := connect(path, [])) is not None:
+            return path, found
+        module = "trainers.session.fleet.fork_server"
+        subprocess.Popen(
+            [sys.executable, "-m", module, path],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + LISTEN_SECONDS
+        while (found := connect(path, [])) is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return path, found
+
+
+def main() -> None:
+    """Run as a child of an actor or of a shard."""
+    argv = sys.argv[1:]
+    connection = connect(os.environ.get(SOCKET, ""), argv)
+    if connection is None:
+        sys.argv = argv
+        runpy.run_module(argv[0], run_name="__main__", alter_sys=True)
+        return
+    end_with_parent()
+    on_end(lambda number, _: connection.send(bytes([number])))
+    told = b""
+    with contextlib.suppress(OSError):
+        while data := connection.recv(64):
+            told += data
+    code = int(told) if told else 1
+    os._exit(code if code >= 0 else 128 - code)
+
+
+if __name__ == "__main__":
+    main()
