@@ -117,6 +117,11 @@ def test_a_line_a_horizon_says_what_a_forecast_would_need_and_what_is_reached(sh
     rows = shown.locator("#horizons tbody tr")
     expect(rows).to_have_count(2)
     assert [row.split("\t") for row in rows.all_inner_texts()] == [
-        ["1", "0.41 ± 0.02", "over 100 %: a move costs more than it is worth", "cnn 54.2 ± 3.6 %"],
-        ["60", "3.20", "81.2 ± 3.0 %", "not forecast"],
+        [
+            "1",
+            "0.41 ± 0.02",
+            "over 100 %: a move costs more than it is worth",
+            "cnn 54.2 % ± 3.6 %, cnn.champion 53.6 %",
+        ],
+        ["60", "3.20", "81.2 % ± 3.0 %", "not forecast"],
     ]
