@@ -20,6 +20,7 @@ from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.cnn.unlabelled import NONE, Unlabelled
 from trainers.learners.registry import PERMUTED_LABELS, baselines_of, learners_of
 from trainers.scoring.batches import Batches
+from trainers.scoring.market.horizons import Horizons
 from trainers.scoring.moves import moves_of
 from trainers.scoring.promotion.differences import by_brier
 from trainers.scoring.promotion.eprocess import Evidence
@@ -220,3 +221,22 @@ def test_an_interval_of_overlapping_labels_holds_the_truth_as_often_as_it_says()
             held[minded] += abs(value - 0.5) <= width
     assert held[True] / runs > 0.92
     assert held[False] / runs < 0.92
+
+
+# ---- what moves over a horizon need to pay
+
+
+@pytest.mark.parametrize("cut", [1, 3, 17, 60])
+def test_moves_over_each_horizon_are_measured_whether_forecast_or_not(cut):
+    rng = np.random.default_rng(4)
+    mids = 100 * np.exp(np.cumsum(rng.normal(0, 1e-4, 60)))
+    rows = outcomes_of(mids, half_spread_bps=0.25, bars=5 * np.arange(60))
+    found = Horizons(fee_bps=0.5, target=Target(horizon=2, bar_seconds=5))
+    for start in range(0, 60, cut):
+        found.take(rows[start : start + cut])
+    scores = found.scores()
+    assert {name.split("/")[1] for name in scores} == {"5s", "10s", "15s", "60s"}  # 300 s: no move
+    for bars in (1, 2, 3, 12):
+        size = 1e4 * np.abs(mids[bars:] / mids[:-bars] - 1).mean()
+        assert scores[f"horizon/{5 * bars}s/move_bps"].value == pytest.approx(size)
+        assert scores[f"horizon/{5 * bars}s/break_even"].value == pytest.approx(0.5 + 0.75 / size)

@@ -479,6 +479,10 @@ def test_every_live_metric_is_what_the_files_alone_say(make):
         every = scores_of(scored[runner.name], fee_bps=0.5)
         assert runner.live
         assert runner.live.items() <= every.items()
+    figures = world.runner("wavering").market  # the first learner has those of the market
+    assert {"horizon/1s/move_bps", "horizon/5s/break_even"} <= figures.keys()
+    assert figures.items() <= world.runner("wavering").metrics().items()
+    assert not world.runner("trader").market
     live = world.runner("wavering").live
     assert {"live/edge", "live/log_loss", "live/1h/accuracy", "live/accuracy_ci"} <= live.keys()
     assert live["live/missed"] == 19

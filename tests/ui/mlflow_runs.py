@@ -61,6 +61,10 @@ def _cnn(world: World, run: str, cycle: int, noise: float) -> None:
         live__edge=0.0042 + noise / 10, live__edge_ci=width, live__break_even=0.618,
         live__pnl_bps=-12.4, live__pnl_bps_ci=9.1, live__trades=14, live__win_rate=0.5,
         promotion__log_e=1.84 * cycle / 24, promotion__log_threshold=3.0,
+        horizon__1s__move_bps=0.41, horizon__1s__move_bps_ci=0.02,
+        horizon__1s__break_even=1.72, horizon__1s__break_even_ci=0.06,
+        horizon__60s__move_bps=3.2, horizon__60s__break_even=0.8125,
+        horizon__60s__break_even_ci=0.03,
     )  # fmt: skip
     for window in ("10m", "1h"):
         named = {

@@ -127,3 +127,17 @@ def test_screenshots_of_the_view(page: Page, open_tab: OpenTab, screenshots: Pat
         expect(tab.locator("#curves circle").first).to_be_visible()
         tab.screenshot(path=screenshots / f"evidence_{scheme}.png", full_page=True)
         assert tab.faults == []
+
+
+def test_a_line_a_horizon_says_what_a_forecast_would_need_and_what_is_reached(shown: Tab) -> None:
+    rows = shown.locator("#horizons tbody tr")
+    expect(rows).to_have_count(2)
+    assert [row.split("\t") for row in rows.all_inner_texts()] == [
+        [
+            "1",
+            "0.41 ± 0.02",
+            "over 100 %: a move costs more than it is worth",
+            "cnn 54.2 % ± 3.6 %, cnn.champion 53.6 %",
+        ],
+        ["60", "3.20", "81.2 % ± 3.0 %", "not forecast"],
+    ]

@@ -8,12 +8,12 @@ from ui.views.glossary_words import BASELINES, WORDS, Term
 
 HEAD = """# Glossary
 
-Every metric in MLflow by its name, and the page's words. A *bar* is a second of the market
-(`bar_seconds`). *bp* is a basis point, a hundredth of a per cent. `live/NAME` counts since the session began,
-`live/10m/NAME` over the last ten minutes, `live/1h/NAME` over the last hour. `NAME_ci` is the
-half-width of a 95 % interval, where one is known. In the session's own run `live/NAME` is the sum
-over the learners of all its markets. A learner of your own adds `train/` metrics with
-the names that it reports.
+Every metric in MLflow by its name, and the page's words. A *bar* is a second of the market, or
+as long as `bar_seconds` says. *bp* is a basis point, a hundredth of a per cent. `live/NAME` counts
+since the session began, `live/10m/NAME` over the last ten minutes, `live/1h/NAME` over the last
+hour. `NAME_ci` is the half-width of a 95 % interval, where one is known. In the session's own run
+`live/NAME` is the sum over the learners of all its markets; `live/pnl_bps` counts the first agent
+of each market. A learner of your own adds `train/` metrics with the names that it reports.
 """
 
 

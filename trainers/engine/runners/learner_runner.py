@@ -69,6 +69,7 @@ class LearnerRunner:
             champion's version in the registry.
         report: the metrics of the last training, without the prefix ``train/``.
         live: the scores of the last cycle, by full metric name.
+        market: the market's own figures, of the first learner only, by full metric name.
         seconds: the duration of the last turn, s.
     """
 
@@ -80,6 +81,7 @@ class LearnerRunner:
         self.rests_until = 0
         self.report: dict[str, float] = {}
         self.live: dict[str, float] = {}
+        self.market: dict[str, float] = {}
         self.version = 0
         self.seconds = 0.0
         self._refused: set[str] = set()  # metrics that were told of
@@ -202,6 +204,10 @@ class LearnerRunner:
         """Replace the scores by those of this cycle."""
         self.live = live
 
+    def take_market(self, figures: dict[str, float]) -> None:
+        """Replace the market's own figures."""
+        self.market = figures
+
     def take_evidence(self, metrics: dict[str, float]) -> None:
         """Add the metrics of the champion-challenger test to the scores."""
         self.live = self.live | metrics
@@ -225,7 +231,7 @@ class LearnerRunner:
         train = {f"{TRAIN}{name}": value for name, value in self.report.items()}
         if train:
             train[f"{TRAIN}seconds"] = self.seconds
-        return {**train, **self.live}
+        return {**train, **self.live, **self.market}
 
     def learner_state(
         self, cycle: int

@@ -163,7 +163,7 @@ class Scorecard:
             scores = track.scores(break_evens, WINDOWS) | named("", edges)
             runner.take_scores(scores | ranks.get(runner.name, {}))
         for runner in self._learners[:1]:  # of all learners it is the same
-            runner.take_scores({**runner.live, **named("", self._horizons.scores())})
+            runner.take_market(named("", self._horizons.scores()))
         for runner in self._baselines:
             scores = tracks[runner.name].scores(break_evens, [LIVE])
             runner.take_scores({name: scores[name] for name in OF_BASELINES if name in scores})

@@ -45,7 +45,7 @@ class Horizons:
         self._newest = rows[-self._targets[-1].horizon :].copy()
 
     def scores(self) -> dict[str, Estimate | None]:
-        """Return mean size of a move and the accuracy needed, by full name, ``horizon/5s/move_bps``."""
+        """Return a move's mean size and the accuracy needed, as ``horizon/5s/move_bps``, ..."""
         found: dict[str, Estimate | None] = {}
         for target, costs in zip(self._targets, self._costs, strict=True):
             if costs.n:
