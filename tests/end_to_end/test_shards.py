@@ -26,6 +26,10 @@ def test_a_session_of_two_trainers_ends_whole_and_replays(tmp_path):
             for log in logs]  # fmt: skip
     assert ends == [[1, 2]] * 3
     assert job.client.get_run(session.name).data.tags[Tag.STATE] == "ended"
+    scores = job.client.get_run(session.name).data
+    assert scores.metrics["promotion/markets"] == 3
+    assert len(json.loads(scores.tags[Tag.DISCOVERIES])) == scores.metrics["promotion/discoveries"]
+    assert "live/pnl_bps" in scores.metrics
     sums = [json.loads(line)["cycle"] for line in (session / SUMS).read_text().splitlines()]
     assert sums == [1, 2]
     assert {version.name for version in job.client.search_registered_models()} == {

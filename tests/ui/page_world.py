@@ -124,7 +124,8 @@ class World:
     """A project root with one session in it; the tests log what its trainer would."""
 
     def __init__(self, root: Path, *, symbols: str = "BTCUSDT", learners: str = "cnn,dqn") -> None:
-        self.root, self.streams = root, {}
+        self.root = root
+        self.streams: dict[str, Stream] = {}
         self._batches: dict[str, list[Metric]] | None = None
         self.uri = f"sqlite:///{root / 'mlflow.db'}"
         copy_store(root)
@@ -138,7 +139,7 @@ class World:
         self.config.save(self.folder / "config.json")
 
     def run(self, tags: dict[str, str]) -> str:
-        return self.client.create_run(self.experiment, tags=tags).info.run_id
+        return str(self.client.create_run(self.experiment, tags=tags).info.run_id)
 
     def learner(
         self, name: str, symbol: str = "BTCUSDT", status: str = "IDLE", kind: str = "learner"
@@ -207,7 +208,7 @@ def learner_tags(name: str, symbol: str, kind: str = Kind.LEARNER) -> dict[str, 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 class Page:

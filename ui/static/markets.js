@@ -5,12 +5,11 @@
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId, element } = Tickloop;
   const MARKS = { proven: "proven better", leads: "lead", earns: "earn", loses: "lose", errs: "err" };
-  const SPARK_MS = 5000; // until a line of prices has a new point
   const TEXTS = ["name", "state"]; // columns that begin with A, others with the highest
 
   class MarketsView {
     constructor() {
-      Object.assign(this, { lines: [], column: "edge", falling: true, drawn: 0, shown: [] });
+      Object.assign(this, { lines: [], column: "edge", falling: true, shown: [], sparkSeconds: 5 });
       this.body = byId("markets-lines");
       this.filter = byId("markets-filter");
       this.filter.oninput = () => this.arrange();
@@ -56,6 +55,7 @@
       }
       const found = await Tickloop.request("live/sparks");
       if (found.error) return; // the lines grow from now on
+      this.sparkSeconds = found.spark_seconds;
       for (const line of this.lines) line.sparks(found.prices[line.index], found.edges[line.index]);
       this.arrange();
     }
@@ -63,7 +63,7 @@
     update({ prices, lags, lines, decimals_of: decimals, market_learners: learners }) {
       if (decimals) this.decimals = decimals;
       if (learners) this.tellLearners(learners);
-      const point = Math.floor(Date.now() / SPARK_MS);
+      const point = Math.floor(Date.now() / 1000 / this.sparkSeconds);
       for (const [i, price] of prices ?? []) {
         const line = this.lines[i];
         line.price(price, this.decimals[i], line.point !== undefined && line.point !== point);
