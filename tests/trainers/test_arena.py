@@ -11,16 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datamodules.transitions import Action
+from tests.trainers.arena_sessions import ever_wrong, followed, session
 from tests.trainers.ledger_rows import forecasts_of, outcomes_of
-from trainers.scoring.arena.board import (
-    ALPHA,
-    Board,
-    Pairs,
-    pairs_of,
-    ranked,
-    running,
-    standings_of,
-)
+from trainers.scoring.arena.board import ALPHA, Board, ranked, standings_of
 from trainers.scoring.arena.boundary import log_mixture, reach
 from trainers.scoring.ledger import SILENT
 from trainers.scoring.moves import moves_of
@@ -170,32 +163,14 @@ def test_a_bar_does_not_raise_the_supermartingale_on_average(p, q, chance, expec
     assert mean <= 1 + 1e-9
 
 
-def session(rng, entrants, bars):
-    """Chances of a rise, forecasts ``(bars, entrants)`` that know a part of it, and outcomes."""
-    chance = 1 / (1 + np.exp(-rng.normal(0, 0.3, bars)))
-    knows, noise = rng.choice([0.0, 0.5, 1.0], entrants), rng.uniform(0.01, 0.15, entrants)
-    p = 0.5 + (chance[:, None] - 0.5) * knows + noise * rng.normal(size=(bars, entrants))
-    return chance, p.clip(0.01, 0.99), (rng.random(bars) < chance).astype(np.float64)
-
-
-def ever_wrong(chance, p, up, reached):
-    """Whether, after any bar, any pair's sum is further off its expectation than is allowed."""
-    one, other = pairs_of(p.shape[1])
-    nothing = Pairs(*np.zeros((4, len(one))))
-    found = Pairs(*(part[1:] for part in running(nothing, p, np.ones(p.shape, bool), up)))
-    d, total = p[:, other] - p[:, one], p[:, other] + p[:, one]
-    off = np.abs(found.better - np.cumsum(d * (total - 2 * chance[:, None]), axis=0))
-    return bool((off > reached(found)).any())
-
-
 def test_anything_said_at_any_time_is_wrong_in_5_of_100_sessions_at_most():
     """And an interval for one look at one pair would be wrong in nearly all of them."""
     rng = np.random.default_rng(0)
     entrants, wrong, naive = 6, 0, 0
     share = ALPHA / (entrants * (entrants - 1))
     for _ in range(100):
-        world = session(rng, entrants, 300)
-        wrong += ever_wrong(*world, lambda found: reach(found.spread, found.bound, share))
-        naive += ever_wrong(*world, lambda found: 1.96 * np.sqrt(found.spread) + 0.05)
+        found, off = followed(*session(rng, entrants, 300))
+        wrong += ever_wrong(found, off, share)
+        naive += bool((off > 1.96 * np.sqrt(found.spread) + 0.05).any())
     assert wrong <= 5
     assert naive >= 60
