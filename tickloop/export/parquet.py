@@ -7,6 +7,7 @@ index is the column ``time``. Rows are written piece by piece, in the memory of 
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from trainers.recording.ledger import ledger_pieces
 from trainers.tracking.reader import RunRecord, SessionReader
 
 Frames = Iterable[pd.DataFrame]
+
+PIECE_POINTS = 100_000  # of metrics
 
 
 def tables(
@@ -67,7 +70,7 @@ def tables(
                 for rows in pieces(record, market)
             ),
         )
-    yield "metrics", (metric_frame(run, reader.points(run.run_id)) for run in runs)
+    yield "metrics", _metrics(reader, runs)
     yield "params", (param_frame(run) for run in runs)
 
 
@@ -76,6 +79,14 @@ def _trades(record: Path, config: SessionConfig) -> Iterator[pd.DataFrame]:
         accounts = Accounts(config.fee_bps, config.target)
         for piece in ledger_pieces(record, market):
             yield _of_market(market, accounts.update(piece))
+
+
+def _metrics(reader: SessionReader, runs: list[RunRecord]) -> Iterator[pd.DataFrame]:
+    for run in runs:
+        points = reader.points(run.run_id)
+        yield metric_frame(run, [])  # has the columns, if no run has any metric yet
+        while some := list(itertools.islice(points, PIECE_POINTS)):
+            yield metric_frame(run, some)
 
 
 def _of_market(market: str, frame: pd.DataFrame) -> pd.DataFrame:
