@@ -74,7 +74,8 @@ def markets(shared: Tab) -> Tab:
 
 
 def names(tab: Tab) -> list[str]:
-    return tab.locator(NAMES).all_inner_texts()
+    # Not the inner text: that of a line that is not painted yet is empty.
+    return tab.locator(NAMES).all_text_contents()
 
 
 def test_several_markets_open_with_a_line_each_and_one_market_as_ever(

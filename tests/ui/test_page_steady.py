@@ -87,6 +87,8 @@ def test_every_control_is_reached_by_keyboard_and_shows_it(page: Page, open_tab:
     tab = open_tab(page.address)
     for view in ("Live", "Runs and models", "Evidence", "Alerts"):
         tab.get_by_role("tab", name=view).click()
+        if view.startswith("Runs"):  # its content comes once it is open
+            expect(tab.locator("#compare-rows tr").first).to_be_visible()
         wanted = tab.evaluate(FOCUSABLE)
         tab.evaluate("document.activeElement.blur()")
         seen = {}

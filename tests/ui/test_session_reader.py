@@ -100,6 +100,7 @@ def test_poller_asks_for_new_points_only(monkeypatch: pytest.MonkeyPatch, world:
     monkeypatch.setattr(
         source, "history", lambda *a, after: asked.append((*a, after)) or read(*a, after=after)
     )
+    poller.look_at("BTCUSDT")
     poller.poll()
     poller.poll()
     assert len(set(asked)) == len(asked), "read twice"
@@ -107,9 +108,13 @@ def test_poller_asks_for_new_points_only(monkeypatch: pytest.MonkeyPatch, world:
     asked.clear()
     world.log(world.runs["cnn"], 6, live__accuracy=0.6)
     poller.poll()
-    assert {after for _, _, after in asked} == {5}
-    assert {run for run, _, _ in asked} == {world.runs["cnn"]}
+    assert asked == [], "the run has the one new point itself"
     assert poller.metrics.cycles["BTCUSDT"].scores[6] == [6, 0.6, None, None]
+    for cycle in (7, 8):
+        world.log(world.runs["cnn"], cycle, live__accuracy=cycle / 10)
+    poller.poll()
+    assert asked == [(world.runs["cnn"], "live/accuracy", 6)]
+    assert list(poller.metrics.cycles["BTCUSDT"].scores) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 def test_poller_reads_again_only_what_was_written_since(

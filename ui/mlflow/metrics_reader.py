@@ -17,9 +17,9 @@ CHARTED = {"cnn": "live/accuracy", "dqn": "live/win_rate"}
 CYCLES_KEPT = 1000
 POLL_SECONDS = 2.0
 LOOKED_SECONDS = 60.0  # a market's histories are kept current for so long after a look at it
-# A read of all runs is followed by this many times the CPU time that it took without another, if
-# that is longer than a poll: those of a hundred markets take a fifth of a second.
-REST = 50
+# With many markets a read of all runs is followed by this many times the CPU time that it took
+# without another: those of a hundred take a fifth of a second.
+REST, MANY_MARKETS = 50, 8
 
 
 class MetricsReader:
@@ -55,8 +55,9 @@ class MetricsReader:
             before = time.thread_time()
             self._last = self._whole(session)
             self._written = written
-            rest = REST * (time.thread_time() - before)
-            self._due = time.monotonic() + (rest if rest > POLL_SECONDS else 0.0)
+            many = len(self._last.learners) > MANY_MARKETS
+            rest = REST * (time.thread_time() - before) if many else 0.0
+            self._due = time.monotonic() + rest
         return dataclasses.replace(self._last, session=session, read_at=time.monotonic())
 
     def look_at(self, symbol: str) -> None:
