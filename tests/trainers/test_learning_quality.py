@@ -124,3 +124,15 @@ def test_after_half_an_hour_of_cycles_a_new_task_is_learned_as_by_a_fresh_networ
     assert learned_fresh > 0.7 * (math.log(2) - found.floor)  # the task can be learned
     assert learned_live > 0.7 * learned_fresh
     assert found.ratio <= 1.1
+
+
+def test_that_a_move_follows_from_whether_the_two_before_agree_is_learned_within_the_hour():
+    """The exclusive or of the last two moves: nothing of it is linear in the moves."""
+    rng, n = np.random.default_rng(0), 3_600
+    size, sign, best = np.abs(rng.normal(size=n)), rng.choice([-1.0, 1.0], n), np.full(n, 0.5)
+    for i in range(2, n):
+        best[i] += 0.26 * sign[i - 1] * sign[i - 2]
+        sign[i] = 1 if rng.random() < best[i] else -1
+    _, p = forecast(bars_of_path(rng, size * sign), cycle_seconds=120)
+    up, last = sign[1:] > 0, slice(-1_200, None)
+    assert gain(p[last], up[last]) >= 0.7 * gain(best[1:][last], up[last]) > 0.05

@@ -31,9 +31,10 @@ EXPERTS = ("coin", "recent", "steady", "deep")
 RECENT, STEADY = 0, 1  # rows of the linear weights
 
 # The number of newest rows that a linear expert uses: all features of the newest row, of the others
-# only the move, with weights that fade.
+# only the move, with weights that fade; and whether the two newest moves agree.
 VIEW_ROWS = 7
 FADING = tuple(0.5 * 0.7**lag for lag in range(VIEW_ROWS - 1))
+STEEP = 10.0  # a move of a tenth of a standard deviation has its whole sign, a flat one hardly any
 MOVES = {"classic": "close", "flow": "return", "book": "return"}
 
 CLIP_SD = 4.0  # standard deviations at which a feature is clipped
@@ -55,7 +56,7 @@ class WindowNet(nn.Module):
         mean: ``(F,)`` the features' means.
         deviation: ``(F,)`` the features' standard deviations.
         fading: ``(6,)`` the weights of the earlier moves, newest first.
-        weights: ``(2, F + 6)`` the weights of the linear experts ``recent`` and ``steady``.
+        weights: ``(2, F + 7)`` the weights of the linear experts ``recent`` and ``steady``.
         bias: ``(2,)`` their biases.
         log_weights: ``(4,)`` float64 logarithms of the expert weights.
         move: the column of the move among the features.
@@ -75,7 +76,7 @@ class WindowNet(nn.Module):
         self.register_buffer("mean", torch.zeros(n))
         self.register_buffer("deviation", torch.ones(n))
         self.register_buffer("fading", torch.tensor(FADING))
-        self.register_buffer("weights", torch.zeros(2, n + VIEW_ROWS - 1))
+        self.register_buffer("weights", torch.zeros(2, n + VIEW_ROWS))
         self.register_buffer("bias", torch.zeros(2))
         self.register_buffer("log_weights", torch.zeros(len(EXPERTS), dtype=torch.float64))
         self.body = nn.Sequential(
@@ -98,10 +99,16 @@ class WindowNet(nn.Module):
         self.deviation.copy_(rows.std(0, correction=0).clip(min=SMALL))
 
     def seen(self, x: Tensor) -> Tensor:
-        """Return the inputs of a linear expert, ``(B, F + 6)``, of windows ``(B, >= 7, F)``."""
+        """Return the inputs of a linear expert, ``(B, F + 7)``, of windows ``(B, >= 7, F)``.
+
+        The last one is whether the two newest moves agree, from -1 to 1: that a market goes on or
+        back is linear in it, but not in the moves.
+        """
         x = self._standard(x[:, -VIEW_ROWS:])
-        earlier = x[:, :-1, self.move].flip(1)  # newest first
-        return torch.cat([x[:, -1], earlier * self.fading], 1)
+        moves = x[:, :, self.move].flip(1)  # newest first
+        signs = (STEEP * moves[:, :2]).clip(-1, 1)
+        agree = signs[:, :1] * signs[:, 1:]
+        return torch.cat([x[:, -1], moves[:, 1:] * self.fading, agree], 1)
 
     def forward(self, x: Tensor) -> Tensor:
         linear = layers.product(self.seen(x)[:, None], self.weights, self.bias)
