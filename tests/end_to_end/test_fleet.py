@@ -96,7 +96,7 @@ def shard_processes(run):
     return [
         process
         for process in psutil.process_iter()
-        if {"trainers.session.fleet.shard", run} <= set(words_of(process))
+        if {"trainers.session.fleet.node.shard", run} <= set(words_of(process))
     ]
 
 
