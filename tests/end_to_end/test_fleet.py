@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import secrets
 import subprocess
 import sys
@@ -93,10 +92,12 @@ def cluster(tmp_path):
 
 
 def shard_processes(run):
+    """What stands for the shards' processes, as children of their actors."""
     return [
         process
         for process in psutil.process_iter()
-        if {"trainers.session.fleet.shard", run} <= set(words_of(process))
+        if {"trainers.session.fleet.node.forked", "trainers.session.fleet.node.shard", run}
+        <= set(words_of(process))
     ]
 
 
@@ -153,4 +154,3 @@ def test_a_fleet_outlives_its_head_and_a_node_and_replays(tmp_path, cluster):
     code, out, err = replayed(folder, "--session", session.name, "--runs", "false")
     assert code == 0, err + out
     assert out.splitlines()[-1].startswith(f"identical: {2 * CYCLES} cycles, ")
-    print(resource.getrusage(resource.RUSAGE_CHILDREN))

@@ -11,14 +11,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from trainers.session.fleet.forked import SOCKET, connect
+from trainers.session.fleet.node.forked import SOCKET, connect
 
 ROOT = Path(__file__).parents[2]
 
 # The server without its imports, which are all that takes long.
 SERVER = """
 import socket, sys
-from trainers.session.fleet.fork_server import ForkServer
+from trainers.session.fleet.node.fork_server import ForkServer
 with socket.socket(socket.AF_UNIX) as listener:
     listener.bind(sys.argv[1])
     listener.listen()
@@ -59,7 +59,7 @@ def server(folder):
 
 def asked(environment, folder, *words):
     return subprocess.Popen(
-        [sys.executable, "-m", "trainers.session.fleet.forked", "program_of_a_test", *words],
+        [sys.executable, "-m", "trainers.session.fleet.node.forked", "program_of_a_test", *words],
         env=environment, cwd=folder, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
 

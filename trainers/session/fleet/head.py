@@ -27,8 +27,8 @@ from streaming.process import end_with_parent, on_end
 from trainers.config import SessionConfig
 from trainers.names import Tag
 from trainers.recording.files import CONFIG, RECORD, SHARES
-from trainers.session.fleet.actor import FINAL
 from trainers.session.fleet.cluster import LocalRay
+from trainers.session.fleet.node.actor import FINAL
 from trainers.session.fleet.placement import next_move
 from trainers.session.fleet.shards import Seen, Shards
 from trainers.session.processes.shards import shares_of

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trainers.session.fleet.actor import Look, ShardActor, Standby
+from trainers.session.fleet.node.actor import Look, ShardActor, Standby
 from trainers.session.fleet.placement import Move
 
 NAMESPACE = "tickloop"

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streaming.process import PARENT
-from trainers.session.fleet.forked import SOCKET, ensure_server
+from trainers.session.fleet.node.forked import SOCKET, ensure_server
 
-FORKED = "trainers.session.fleet.forked"
+FORKED = "trainers.session.fleet.node.forked"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 FOLDER = Path("mlruns") / "fleet"  # of the project's folder on each node
 AGAIN_SECONDS = 1.0
@@ -64,7 +64,7 @@ class ShardActor:
         self._node = context.get_node_id()
         self._host: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
         self._server, self._kept = ensure_server(self._node)
-        self._argv = [sys.executable, "-m", FORKED, "trainers.session.fleet.shard", run,
+        self._argv = [sys.executable, "-m", FORKED, "trainers.session.fleet.node.shard", run,
                       "--markets", ",".join(markets),
                       "--holder", f"{name} on {self._node[:8]}"]  # fmt: skip
         self._root, self._started = Path(root), time.time()

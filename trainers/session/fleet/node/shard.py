@@ -1,6 +1,6 @@
 """A shard of a fleet on one node: takes its markets over, follows and trains them until the end.
 
-    python -m trainers.session.fleet.shard RUN_ID --markets SYMBOL,... --home FOLDER --holder NAME
+    python -m trainers.session.fleet.node.shard RUN_ID --markets A,B --home FOLDER --holder NAME
 
     store -> files in FOLDER/RUN_ID -> feed, trainer -> files -> store
 
@@ -39,7 +39,7 @@ from trainers.tracking.uploads import Uploads
 
 LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 20.0  # a trainer brings its record to the store before it ends
-FORKED = "trainers.session.fleet.forked"
+FORKED = "trainers.session.fleet.node.forked"
 
 
 class Shard:

@@ -1,6 +1,6 @@
 """Stands for a process that the node's fork server runs: its signals, its exit code, its end.
 
-    python -m trainers.session.fleet.forked MODULE [ARGUMENT ...]
+    python -m trainers.session.fleet.node.forked MODULE [ARGUMENT ...]
 
 It imports nothing heavy, so it is there at once. Where there is no fork server it runs the module
 itself.
@@ -76,7 +76,7 @@ def ensure_server(node: str) -> tuple[str, socket.socket | None]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (found := connect(path, [])) is not None:
             return path, found
-        module = "trainers.session.fleet.fork_server"
+        module = "trainers.session.fleet.node.fork_server"
         subprocess.Popen(
             [sys.executable, "-m", module, path],
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},

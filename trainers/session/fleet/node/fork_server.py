@@ -1,6 +1,6 @@
 """Forks a node's processes from one that has imported everything: a lost shard is back in seconds.
 
-    python -m trainers.session.fleet.fork_server SOCKET
+    python -m trainers.session.fleet.node.fork_server SOCKET
 
     forked.py ── socket ── fork server ── fork: a shard, a launcher of trainers
 
@@ -26,17 +26,17 @@ from pathlib import Path
 from typing import NoReturn
 
 import msgspec
-from setproctitle import setproctitle
+from setproctitle import getproctitle, setproctitle
 
 from streaming.process import PARENT, end_signals
-from trainers.session.fleet.forked import Request
+from trainers.session.fleet.node.forked import Request
 
 IDLE_SECONDS = 15.0
 POLL_SECONDS = 0.02
 REQUEST_BYTES = 1 << 20
 READY = b"ready"  # to who only keeps us here: from now on a fork is made at once
 OUTPUTS = 2  # the file descriptors that come with a request: stdout and stderr
-IMPORTED = ("trainers.session.fleet.shard", "trainers.session.processes.launcher")
+IMPORTED = ("trainers.session.fleet.node.shard", "trainers.session.processes.launcher")
 
 
 class ForkServer:
@@ -153,6 +153,7 @@ def become(request: Request, server: int) -> NoReturn:
 def main() -> None:
     """Listen first: who asks while the imports go on waits for them, as for its own."""
     path = Path(sys.argv[1])
+    setproctitle(getproctitle())  # before a fork clears the environment, whose place titles take
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
