@@ -472,7 +472,7 @@ def test_no_learner_sees_the_settings_of_the_page_or_of_another():
     told = own(page_port=1234, seed=7)
     assert told.seed == 7
     assert {field.name for field in dataclasses.fields(Context)} == {
-        "market", "seed", "features", "confidence", "fee_bps", "label",
+        "market", "seed", "features", "confidence", "fee_bps", "label", "horizon",
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datamodules.target import NEXT_BAR, Target
 from streaming.bars import BarBuilder
 from streaming.quotes import MARK, make_quotes
 from tests.tickloop.test_frames import STEPS, ledger_of
@@ -23,25 +24,26 @@ from trainers.recording.ledger import Ledger, ledger_pieces
 TICKS = market(40)
 
 
-@given(STEPS, STEPS, st.integers(1, 12))
-def test_forecasts_and_trades_do_not_depend_on_the_pieces(ours, theirs, bars):
+@given(STEPS, STEPS, st.integers(1, 12), st.integers(1, 3))
+def test_forecasts_and_trades_do_not_depend_on_the_pieces(ours, theirs, bars, horizon):
+    target = Target(horizon=horizon)
     n = min(len(ours), len(theirs))
     moves = [(ours[i], (theirs[i][0], *ours[i][1:])) for i in range(n)]
     whole = ledger_of(*(list(steps) for steps in zip(*moves, strict=True)))
     with tempfile.TemporaryDirectory() as folder:
         with contextlib.closing(Ledger(Path(folder), "X", whole.names)) as ledger:
             ledger.extend(whole.outcomes, whole.forecasts)
-        pieces = list(ledger_pieces(Path(folder), "X", bars))
-        accounts = Accounts(7.0)
+        pieces = list(ledger_pieces(Path(folder), "X", bars, ahead=horizon))
+        accounts = Accounts(7.0, target)
         trades = pd.concat([accounts.update(piece) for piece in pieces])
-        forecasts = pd.concat([forecast_frame(piece.contents) for piece in pieces])
+        forecasts = pd.concat([forecast_frame(piece.contents, target) for piece in pieces])
     assert [piece.last for piece in pieces] == [False] * (len(pieces) - 1) + [True]
-    pd.testing.assert_frame_equal(forecasts, forecast_frame(whole))
+    pd.testing.assert_frame_equal(forecasts, forecast_frame(whole, target))
     trades = trades.sort_values("opened", kind="stable", ignore_index=True)
     order = ["learner", "opened"]
     ours, theirs = (
         frame.sort_values(order, kind="stable", ignore_index=True)
-        for frame in (trades, trade_frame(whole, 7.0))
+        for frame in (trades, trade_frame(whole, 7.0, target))
     )
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
 
@@ -49,7 +51,7 @@ def test_forecasts_and_trades_do_not_depend_on_the_pieces(ours, theirs, bars):
 def test_a_market_without_a_ledger_has_one_empty_piece(tmp_path):
     (piece,) = ledger_pieces(tmp_path, "X")
     assert piece.last
-    assert len(forecast_frame(piece.contents)) == len(Accounts(1.0).update(piece)) == 0
+    assert len(forecast_frame(piece.contents)) == len(Accounts(1.0, NEXT_BAR).update(piece)) == 0
 
 
 @st.composite

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from datamodules.transitions import Action
 from tests.trainers.arena_sessions import ever_wrong, followed, session
 from tests.trainers.ledger_rows import forecasts_of, outcomes_of
+from datamodules.target import NEXT_BAR
 from trainers.scoring.arena.board import ALPHA, Board, ranked, standings_of
 from trainers.scoring.arena.boundary import log_mixture, reach
 from trainers.scoring.ledger import SILENT
@@ -82,7 +83,7 @@ def test_scores_are_those_by_hand():
             forecasts_of([0.6, 0.6, np.nan, 0.5], learner=1),
         ]
     )
-    one, other = standings_of(["a", "b"], outcomes, forecasts, "close", "")
+    one, other = standings_of(["a", "b"], outcomes, forecasts, NEXT_BAR, "")
     assert (one.name, one.bars, other.bars) == ("a", 3, 2)
     assert one.brier == pytest.approx((0.04 + 0.16 + 0.25) / 3)
     assert other.brier == pytest.approx((0.16 + 0.36) / 2)
@@ -121,7 +122,7 @@ def test_champions_agents_and_the_control_are_not_ranked():
     agent = forecasts_of([np.nan] * 3, learner=1)
     agent["action"] = Action.BUY
     standings = standings_of(
-        names, outcomes, np.concatenate([*rows, agent]), "close", "permuted_labels"
+        names, outcomes, np.concatenate([*rows, agent]), NEXT_BAR, "permuted_labels"
     )
     assert [one.name for one in standings] == ["cnn", "majority"]
 

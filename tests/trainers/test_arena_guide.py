@@ -17,6 +17,7 @@ from tests.trainers.test_research import market, write_csv
 from trainers.config.arena import ArenaConfig
 from trainers.config.entries import entry_of
 from trainers.recording.ledger import read_ledger
+from datamodules.target import NEXT_BAR
 from trainers.scoring.arena.board import standings_of
 from trainers.session.mlproject import project
 from trainers.tracking.store import ensure_store
@@ -76,7 +77,7 @@ def ended(folder):
 def board(folder):
     (session,) = (folder / "mlruns" / "sessions").iterdir()
     ledger = read_ledger(session, "BTCUSDT")
-    return session.name, standings_of(*ledger, "close", "permuted_labels")
+    return session.name, standings_of(*ledger, NEXT_BAR, "permuted_labels")
 
 
 def test_every_entrant_of_the_guide_is_scored_and_ranked(folder, ended):

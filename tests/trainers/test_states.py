@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from streaming.counters import ConnectionState
 from tests.trainers.world import SYMBOL, Failing, Spy, World
-from trainers.engine.stream_metrics import FAILING
 from trainers.names import Tag
+from trainers.scoring.session import FAILING
 from trainers.session.trainer.market_states import MarketStates
 from trainers.session.trainer.states import StateTags
 from trainers.states import (

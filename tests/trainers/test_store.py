@@ -200,7 +200,7 @@ def test_a_file_that_cannot_be_opened_is_known_at_once(tmp_path):
     )  # fmt: skip
     try:
         assert process.stdout.readline() == "ready\n"
-        process.wait(3)  # a lock of MLflow's would be held for 100 s
+        process.wait(60)  # a lock of MLflow's would be held for 100 s
         said = process.stdout.read()
         assert said.startswith("MLFLOW_TRACKING_URI: the store ")
         assert said.count("\n") == 1
