@@ -20,7 +20,7 @@ from benchmarks.tapes import MOST_BARS, tapes_folder
 from datamodules.labels import label_prices
 from datamodules.target import CLOSE, MID
 from streaming.bars import Bars, bars_of
-from streaming.conflation import Conflation
+from streaming.feed.market.conflation import Conflation
 from streaming.tape import open_tape, parse_address
 from streaming.ticks import NS_PER_S
 from trainers.config import SessionConfig

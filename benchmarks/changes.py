@@ -24,7 +24,7 @@ from benchmarks.processes import ROOT, end
 from benchmarks.table import Row
 from streaming.cache import tick_cache
 from streaming.config import StreamConfig
-from streaming.ring import Ring
+from streaming.rings.ring import Ring
 from tests.streaming.venues.binance import BinanceStandIn
 
 PLANNED, UNPLANNED = 500, 200

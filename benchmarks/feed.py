@@ -20,8 +20,8 @@ from benchmarks.processes import ROOT, end, worker
 from benchmarks.table import Row
 from streaming.cache import bar_ring, tick_cache
 from streaming.config import StreamConfig
-from streaming.counters import REJECTED
-from streaming.ring import Ring
+from streaming.rings.counters import REJECTED
+from streaming.rings.ring import Ring
 from streaming.tape import segments
 
 N = 300_000

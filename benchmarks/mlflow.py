@@ -19,7 +19,7 @@ from mlflow.tracking import MlflowClient
 from benchmarks.market import ticks_of
 from benchmarks.measuring import median, one_thread
 from benchmarks.table import Row
-from streaming.ingest import Ingest
+from streaming.feed.market.ingest import Ingest
 from streaming.ticks import Ticks
 from trainers.config import SessionConfig, session_folder
 from trainers.engine.commands import CycleDone

@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from streaming.bars import BAR
-from streaming.counters import STATS
 from streaming.quotes import QUOTE
-from streaming.ring import Ring, RingWriter
+from streaming.rings.counters import STATS
+from streaming.rings.ring import Ring, RingWriter
 from streaming.symbols import file_name
 from streaming.ticks import TICK
 

@@ -6,7 +6,7 @@ import dataclasses
 
 from streaming.errors import ConfigError
 from streaming.markets import LOCAL, SOURCES, Market, addresses_of, markets_of
-from streaming.settings import Settings, setting
+from streaming.program.settings import Settings, setting
 from streaming.ticks import NS_PER_S
 from streaming.venues.registry import VENUES
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streaming.ring import Ring, RingWriter
+from streaming.rings.ring import Ring, RingWriter
 
 
 class Code(enum.StrEnum):

@@ -9,7 +9,7 @@ from typing import Self
 import msgspec
 
 from streaming.errors import ConfigError
-from streaming.whole_file import write_whole
+from streaming.program.whole_file import write_whole
 
 CLOCK = "exchange.json"  # its file in a session's folder
 

@@ -11,7 +11,7 @@ from streaming.bars import BAR, BarBuilder, Bars
 from streaming.cache import bar_ring
 from streaming.config import StreamConfig
 from streaming.quotes import MARK, NO_QUOTES, Quotes
-from streaming.ring import Ring
+from streaming.rings.ring import Ring
 from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks, make_ticks
 from trainers.recording.record import row_parts
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection
 
-from streaming.counters import ConnectionState
+from streaming.rings.counters import ConnectionState
 
 
 class State(enum.StrEnum):

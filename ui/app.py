@@ -25,12 +25,12 @@ from typing import NoReturn
 import uvicorn
 from fastapi import FastAPI
 
-from streaming.console import say
-from streaming.entry_point import entry_point
-from streaming.environment import drop_unusable
 from streaming.errors import ConfigError
-from streaming.process import PARENT, end_with_parent, on_end
-from streaming.settings import Settings, setting
+from streaming.program.console import say
+from streaming.program.entry_point import entry_point
+from streaming.program.environment import drop_unusable
+from streaming.program.process import PARENT, end_with_parent, on_end
+from streaming.program.settings import Settings, setting
 from trainers.config import SessionConfig, host_names, session_folder
 from trainers.session.access import Passwords, check_access, is_loopback, reached_at
 from trainers.tracking.reader import SessionReader, TrackingAwayError

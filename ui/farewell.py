@@ -9,7 +9,7 @@ import socket
 
 import uvicorn
 
-from streaming.process import PARENT
+from streaming.program.process import PARENT
 from ui.server.broadcaster import Broadcaster
 from ui.session_view import SessionView
 

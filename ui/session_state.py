@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from streaming.counters import ConnectionState
+from streaming.rings.counters import ConnectionState
 from trainers.config import SessionConfig
 from trainers.names import Status, Tag
 from trainers.states import (

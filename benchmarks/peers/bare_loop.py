@@ -12,7 +12,7 @@ import sys
 import msgspec
 from websockets.asyncio.client import connect
 
-from streaming.open_socket import MAX_MESSAGE_BYTES, MAX_QUEUE
+from streaming.feed.connection.open_socket import MAX_MESSAGE_BYTES, MAX_QUEUE
 from streaming.venues.binance_books import BOOK, Book
 from streaming.venues.binance_messages import Trade
 

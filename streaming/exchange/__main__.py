@@ -2,7 +2,7 @@
 
     python -m streaming.exchange SESSION_FOLDER
 
-A tape, and a simulated market above speed 1, wait for the trainers (``streaming.credit``).
+A tape, and a simulated market above speed 1, wait for the trainers (``streaming.rings.credit``).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from streaming.config import StreamConfig
-from streaming.credit import Credits
-from streaming.entry_point import entry_point
 from streaming.errors import ConfigError
 from streaming.exchange.server import Exchange
-from streaming.process import end_signals, end_with_parent
+from streaming.program.entry_point import entry_point
+from streaming.program.process import end_signals, end_with_parent
+from streaming.rings.credit import Credits
 
 
 async def run(config: StreamConfig, folder: Path) -> None:

@@ -19,13 +19,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from streaming.config import StreamConfig
-from streaming.credit import Credits
 from streaming.exchange.clients import Client, Clients
 from streaming.exchange.faults import Faults
 from streaming.exchange.protocol.rest import Rest
 from streaming.exchange.protocol.subscriptions import Subscriptions
 from streaming.exchange.protocol.wire import unit_of
 from streaming.exchange.simulator import SLICE_ROWS, MarketSimulator
+from streaming.rings.credit import Credits
 
 HOST = "127.0.0.1"
 TICK_S = 0.01  # how often due rows are sent

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from streaming.config import StreamConfig
-from streaming.credit import Credits
 from streaming.events import Code, EventWriter
 from streaming.exchange.markets import seconds
 from streaming.exchange.pacing.replayer import Replayer, Timed
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.sources import market_chunks, market_of, recordings, tape_chunks
 from streaming.market_clock import CLOCK, LONG_AGO_NS, MarketClock
+from streaming.rings.credit import Credits
 from streaming.tape import Recording
 from streaming.tape.times import DAY_NS
 from streaming.ticks import NS_PER_MS, NS_PER_S

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from streaming.bars import MAX_CARRY_S
 from streaming.config import StreamConfig
-from streaming.console import say
 from streaming.errors import ConfigError
 from streaming.exchange.markets import MARKETS, Market, Second
 from streaming.exchange.pacing.replayer import Timed
@@ -19,6 +18,7 @@ from streaming.exchange.pacing.time_marks import FOR_EVER, with_marks
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.protocol.quotes import with_due
 from streaming.exchange.protocol.trades import FIRST_AGG_ID, with_aggregates
+from streaming.program.console import say
 from streaming.records import join
 from streaming.tape import Recording, open_tape, parse_address, release_memory
 from streaming.tape.order import has_receive_times

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from streaming.errors import TapeError
 from streaming.quotes import QUOTE
-from streaming.ring import Ring
+from streaming.rings.ring import Ring
 from streaming.symbols import file_name, symbol_of
 from streaming.ticks import TICK
 

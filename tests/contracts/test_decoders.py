@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streaming.counters import REJECTED
+from streaming.rings.counters import REJECTED
 from streaming.ticks import NS_PER_S, REPAIRED, VOID, Ticks
 from streaming.venues import Span, Venue
 from streaming.venues.binance import Binance

@@ -14,7 +14,7 @@ from streaming.bars import bars_of
 from streaming.cache import bar_ring, quote_ring, tick_cache
 from streaming.config import StreamConfig
 from streaming.events import event_ring
-from streaming.feed import follow
+from streaming.feed.feed import follow
 from streaming.ticks import LATE, NS_PER_MS
 from tests.streaming.venue_server import VenueServer
 

@@ -6,7 +6,7 @@ from itertools import islice
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.backoff import ConnectBudget, full_jitter
+from streaming.program.backoff import ConnectBudget, full_jitter
 
 
 @given(st.integers(), st.floats(0.01, 5), st.floats(5, 100))

@@ -8,8 +8,8 @@ import pytest
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
-from streaming.batching import Batcher, Pulse
-from streaming.open_socket import ChunkedConnection, connect
+from streaming.feed.connection.batching import Batcher, Pulse
+from streaming.feed.connection.open_socket import ChunkedConnection, connect
 
 FRAGMENTS = ["c", "", "d"]
 

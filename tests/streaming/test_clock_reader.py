@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from streaming import clock_reader
-from streaming.clock_reader import ClockReader
 from streaming.config import StreamConfig
-from streaming.rest_client import RestClient
+from streaming.feed.clock import clock_reader
+from streaming.feed.clock.clock_reader import ClockReader
+from streaming.feed.rest.rest_client import RestClient
 from streaming.ticks import NS_PER_S
 from streaming.venues.kraken import Kraken
 from tests.streaming.venues.kraken import KrakenStandIn

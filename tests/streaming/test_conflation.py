@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.conflation import Conflation
+from streaming.feed.market.conflation import Conflation
 from streaming.quotes import make_quotes
 from streaming.ticks import NS_PER_MS, NS_PER_S
 from tests.streaming.samples import START, splits

@@ -9,7 +9,7 @@ import pytest
 
 PROGRAM = """
 import os
-from streaming.console import prepare, say
+from streaming.program.console import prepare, say
 prepare()
 say("0.5 \\u00b1 0.1")
 say("to the end", error=True)
@@ -53,7 +53,7 @@ def test_no_closed_or_full_standard_file_ends_a_process_or_gets_into_its_files(
 
 STARTS_ANOTHER = """
 import subprocess, sys
-from streaming.console import prepare
+from streaming.program.console import prepare
 prepare()
 told = "import os, sys; open(os.environ['KEPT'], 'w').write(str(sys.stdout is None))"
 subprocess.run([sys.executable, "-c", told])

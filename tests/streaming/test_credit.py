@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from streaming.bars import MAX_CARRY_S, BarBuilder
 from streaming.config import StreamConfig
-from streaming.credit import PATIENCE_S, Credits, CreditWriter
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.simulator import MarketSimulator
 from streaming.market_clock import CLOCK, played_of
+from streaming.rings.credit import PATIENCE_S, Credits, CreditWriter
 from streaming.tape import write_segment
 from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks, make_ticks
 

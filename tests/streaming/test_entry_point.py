@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from streaming.entry_point import entry_point
 from streaming.errors import ConfigError, RingError
+from streaming.program.entry_point import entry_point
 
 
 class AwayError(Exception):
@@ -68,7 +68,7 @@ def test_a_fault_of_the_program_shows_where_it_is():
 ROOT = Path(__file__).parents[2]
 # They only start other programs, or are for developers.
 OTHERS = {
-    "streaming/process.py", "trainers/replay/earlier.py",
+    "streaming/program/process.py", "trainers/replay/earlier.py",
     "trainers/session/mlproject.py",
 }  # fmt: skip
 

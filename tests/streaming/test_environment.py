@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.environment import drop_unusable, reach_this_machine_directly
+from streaming.program.environment import drop_unusable, reach_this_machine_directly
 
 HOSTS = ("127.0.0.1", "127.0.0.1:5000", "localhost", "localhost:80")
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import streaming.feed
-import streaming.ingest
-import streaming.open_socket
+import streaming.feed.__main__
+import streaming.feed.connection.open_socket
+import streaming.feed.market.ingest
 from streaming.cache import bar_ring
-from streaming.counters import REJECTED, ConnectionState
 from streaming.events import Code
+from streaming.rings.counters import REJECTED, ConnectionState
 from streaming.tape import Kind, read_tape
 from streaming.ticks import AFTER_GAP, REPAIRED
 from tests.streaming.feed_session import Session, config_for, running, scenario, until
@@ -311,7 +311,9 @@ async def test_a_frame_beyond_the_largest_size_costs_the_connection_but_no_trade
         await venue.trade("BTCUSDT", 5)
         await session.has(5)
         with contextlib.suppress(Exception):  # whatever the server thinks of it
-            await venue.send_frame("x" * (streaming.open_socket.MAX_MESSAGE_BYTES + 1))
+            await venue.send_frame(
+                "x" * (streaming.feed.connection.open_socket.MAX_MESSAGE_BYTES + 1)
+            )
         venue.happen("BTCUSDT", 5)
         await session.followed(2)
         await venue.trade("BTCUSDT", 5)
@@ -464,10 +466,10 @@ def test_a_wrong_setting_ends_the_process_with_code_2_and_one_line(
     tmp_path, settings, capsys, monkeypatch
 ):
     (tmp_path / "config.json").write_text(settings)
-    monkeypatch.setattr(streaming.feed, "end_with_parent", lambda: None)
+    monkeypatch.setattr(streaming.feed.__main__, "end_with_parent", lambda: None)
     monkeypatch.setattr(sys, "argv", ["feed", str(tmp_path)])
     with pytest.raises(SystemExit) as end:
-        streaming.feed.main()
+        streaming.feed.__main__.main()
     err = capsys.readouterr().err
     assert end.value.code == 2
     assert "allowed: " in err
@@ -509,7 +511,7 @@ async def test_no_row_is_written_to_two_segments_and_the_end_writes_the_rest(fol
                 spans.append((first, self.next_seq))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streaming.ingest, "TapeWriter", Spans)
+        patch.setattr(streaming.feed.market.ingest, "TapeWriter", Spans)
         async with running(folder, venue, segment_seconds=0.01) as session:
             await venue.trade("BTCUSDT", 10)
             await session.has(10)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from streaming.cache import bar_ring, quote_ring
 from streaming.config import StreamConfig
-from streaming.delay import Delay
-from streaming.ingest import Ingest
+from streaming.feed.clock.delay import Delay
+from streaming.feed.clock.time_marks import PING_S, TimeMarks
+from streaming.feed.market.ingest import Ingest
+from streaming.feed.rest.venue_clock import steady_ns
 from streaming.quotes import MARK
 from streaming.ticks import LATE, NS_PER_MS, NS_PER_S
-from streaming.time_marks import PING_S, TimeMarks
-from streaming.venue_clock import steady_ns
 from streaming.venues.binance import Binance
 from tests.streaming.feed_session import running, scenario, until
 from tests.streaming.samples import ticks_at

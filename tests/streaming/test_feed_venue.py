@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from streaming.batching import BATCH_SECONDS
 from streaming.cache import bar_ring
 from streaming.errors import ConfigError, RingError
 from streaming.events import Code, hindrance
-from streaming.feed import follow
+from streaming.feed.connection.batching import BATCH_SECONDS
+from streaming.feed.feed import follow
 from streaming.ticks import NS_PER_S
 from tests.streaming.feed_session import config_for, running, scenario, until
 from tests.streaming.venue_server import VenueServer

@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from streaming import fence as fences
 from streaming.errors import RingError
-from streaming.fence import LIBRARY, make_fence
-from streaming.ring import Ring, RingWriter
+from streaming.rings import fence as fences
+from streaming.rings.fence import LIBRARY, make_fence
+from streaming.rings.ring import Ring, RingWriter
 
 ROW = np.dtype([("x", "<i8")])
 
@@ -31,7 +31,7 @@ def test_x86_64_needs_none():
 
 def test_on_arm_the_steps_of_writer_and_reader_are_kept_apart(on_arm, tmp_path, monkeypatch):
     real, calls = make_fence(), []
-    monkeypatch.setattr("streaming.ring.make_fence", lambda: lambda: calls.append(real()))
+    monkeypatch.setattr("streaming.rings.ring.make_fence", lambda: lambda: calls.append(real()))
     writer = RingWriter(tmp_path / "ring", ROW, 10)
     writer.append(np.arange(7).view(ROW))
     assert len(calls) == 2  # reserved | rows | committed
@@ -42,7 +42,7 @@ def test_on_arm_the_steps_of_writer_and_reader_are_kept_apart(on_arm, tmp_path, 
 
 def test_a_machine_without_a_fence_is_refused_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(fences.platform, "machine", lambda: "riscv64")
-    monkeypatch.setattr("streaming.ring.make_fence", lambda: make_fence(library="no-such.so"))
+    monkeypatch.setattr("streaming.rings.ring.make_fence", lambda: make_fence(library="no-such.so"))
     with pytest.raises(RingError, match=r"riscv64 need a memory fence from no-such\.so") as error:
         RingWriter(tmp_path / "ring", ROW, 10)
     assert "\n" not in str(error.value)

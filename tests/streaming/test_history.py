@@ -10,8 +10,8 @@ from collections import Counter
 import pytest
 
 from streaming.errors import RepairError, UnknownSymbolError
-from streaming.history import MAX_REPAIR, TradeHistory
-from streaming.rest_client import RestClient
+from streaming.feed.rest.history import MAX_REPAIR, TradeHistory
+from streaming.feed.rest.rest_client import RestClient
 from streaming.ticks import NS_PER_S, REPAIRED, VOID
 from tests.streaming.rest_server import T0_MS, rest_server
 

@@ -12,7 +12,7 @@ from streaming.bars import bars_of
 from streaming.cache import bar_ring, tick_cache
 from streaming.config import StreamConfig
 from streaming.errors import RingError
-from streaming.ingest import Ingest
+from streaming.feed.market.ingest import Ingest
 from streaming.ticks import AFTER_GAP, LATE, NS_PER_MS, REPAIRED
 from tests.streaming.samples import markets, run_of_ids, splits
 

@@ -9,11 +9,11 @@ import sys
 
 import pytest
 
-from streaming.process import identity
+from streaming.program.process import identity
 
 WAITS = """
 import signal
-from streaming.process import on_end
+from streaming.program.process import on_end
 class Ended(Exception): pass
 def end(number, frame): raise Ended(signal.Signals(number).name)
 on_end(end)

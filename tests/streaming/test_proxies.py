@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from streaming import proxies
-from streaming.proxies import on_this_machine, proxy_fault
+from streaming.feed.rest import proxies
+from streaming.feed.rest.proxies import on_this_machine, proxy_fault
 
 WS, REST = "wss://stream.example:9443/stream", "https://api.example/api"
 

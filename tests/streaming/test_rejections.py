@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.rejections import ENOUGH, TRIFLE, Rejections
+from streaming.feed.files.rejections import ENOUGH, TRIFLE, Rejections
 
 
 def test_the_first_of_each_reason_is_said():

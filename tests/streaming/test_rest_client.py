@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from streaming import rest_client
 from streaming.errors import RepairError, UnknownSymbolError
-from streaming.rest_client import RestClient
-from streaming.venue_clock import steady_ns
+from streaming.feed.rest import rest_client
+from streaming.feed.rest.rest_client import RestClient
+from streaming.feed.rest.venue_clock import steady_ns
 from streaming.venues import Request
 from streaming.venues.binance import Binance
 from tests.streaming.rest_server import rest_server

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.rest_gate import SHARE, RestGate
+from streaming.feed.rest.rest_gate import SHARE, RestGate
 from streaming.venues import RestLimit
 
 LIMIT, WINDOW_S = 6000, 60.0

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.errors import RingError
-from streaming.ring import HEADER, HEADER_BYTES, Ring, RingWriter
+from streaming.rings.ring import HEADER, HEADER_BYTES, Ring, RingWriter
 
 ROW = np.dtype([("seq", "<i8"), ("text", "S5"), ("x", "<f8")])
 STATS = np.dtype([("seen", "<i8"), ("lag", "<f8")])
@@ -93,7 +93,7 @@ def test_a_reader_cannot_write(tmp_path, closing):
 KILLED_WRITER = """
 import sys, pathlib, numpy as np
 from tests.streaming.test_ring import ROW, rows_from
-from streaming.ring import RingWriter
+from streaming.rings.ring import RingWriter
 writer = RingWriter(pathlib.Path(sys.argv[1]), ROW, 1000)
 while True:
     writer.append(rows_from(writer.committed, 7))
@@ -224,7 +224,7 @@ WIDE = np.dtype([(f"f{i}", "<i8") for i in range(16)])
 BUSY_WRITER = """
 import sys, pathlib, itertools, numpy as np
 from tests.streaming.test_ring import WIDE
-from streaming.ring import RingWriter
+from streaming.rings.ring import RingWriter
 writer = RingWriter(pathlib.Path(sys.argv[1]), WIDE, 512)
 print("ready", flush=True)
 for n in itertools.cycle([1, 200, 3, 500, 77]):

@@ -14,7 +14,7 @@ from streaming.cache import tick_cache
 from streaming.config import StreamConfig
 from streaming.errors import RingError
 from streaming.events import Code
-from streaming.ingest import Ingest
+from streaming.feed.market.ingest import Ingest
 from streaming.tape import read_tape, segments
 from streaming.ticks import REPAIRED
 from tests.streaming.samples import run_of_ids

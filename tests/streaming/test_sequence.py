@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.sequence import RECOUNT_AFTER, Recount, Sequencer
+from streaming.feed.market.sequence import RECOUNT_AFTER, Recount, Sequencer
 from streaming.ticks import AFTER_GAP, NS_PER_S, VOID, make_ticks
 from tests.streaming.samples import run_of_ids, splits
 

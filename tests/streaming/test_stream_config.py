@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streaming.config import StreamConfig
 from streaming.errors import ConfigError
-from streaming.settings import Settings, setting
+from streaming.program.settings import Settings, setting
 
 PROJECT = Path(__file__).parents[2]
 FIELDS = dataclasses.fields(StreamConfig)

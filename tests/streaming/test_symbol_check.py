@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from streaming import symbol_check
 from streaming.config import StreamConfig
 from streaming.errors import ConfigError
-from streaming.symbol_check import check_venue
+from streaming.feed.rest import symbol_check
+from streaming.feed.rest.symbol_check import check_venue
 from tests.streaming.rest_server import rest_server
 
 INVALID = (400, {}, b'{"code":-1121,"msg":"Invalid symbol."}')

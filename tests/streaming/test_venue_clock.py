@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.ticks import NS_PER_MS, NS_PER_S
-from streaming.venue_clock import (
+from streaming.feed.rest.venue_clock import (
     UNKNOWN_AHEAD_NS,
     ClockReport,
     VenueClock,
     latest_time,
     midpoint,
 )
+from streaming.ticks import NS_PER_MS, NS_PER_S
 
 NOW = 1_700_000_000 * NS_PER_S
 STEADY = 5_000 * NS_PER_S  # since the machine started

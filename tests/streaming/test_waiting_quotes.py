@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streaming.cache import quote_ring, tick_cache
 from streaming.config import StreamConfig
-from streaming.ingest import Ingest
+from streaming.feed.market.ingest import Ingest
 from tests.streaming.samples import START, quotes_at, run_of_ids
 
 N = 30

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from streaming.settings import Settings, setting
+from streaming.program.settings import Settings, setting
 
 
 class UpShare:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datamodules.target import NEXT_BAR
 from datamodules.transitions import Action
 from tests.trainers.arena_sessions import ever_wrong, followed, session
 from tests.trainers.ledger_rows import forecasts_of, outcomes_of
-from datamodules.target import NEXT_BAR
 from trainers.scoring.arena.board import ALPHA, Board, ranked, standings_of
 from trainers.scoring.arena.boundary import log_mixture, reach
 from trainers.scoring.ledger import SILENT

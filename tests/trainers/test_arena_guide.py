@@ -13,11 +13,11 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from datamodules.target import NEXT_BAR
 from tests.trainers.test_research import market, write_csv
 from trainers.config.arena import ArenaConfig
 from trainers.config.entries import entry_of
 from trainers.recording.ledger import read_ledger
-from datamodules.target import NEXT_BAR
 from trainers.scoring.arena.board import standings_of
 from trainers.session.mlproject import project
 from trainers.tracking.store import ensure_store

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.cache import write_bar_ring, write_quote_ring, write_tick_cache
-from streaming.counters import ConnectionState
 from streaming.events import Code
+from streaming.rings.counters import ConnectionState
 from streaming.ticks import AFTER_GAP
 from tests.trainers.world import SYMBOL, Failing, Spy, World, second, seconds_of
 from trainers.config import SessionConfig

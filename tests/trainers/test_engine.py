@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from streaming.counters import STATS
 from streaming.events import Code
+from streaming.rings.counters import STATS
 from tests.datamodules.samples import random_bars
 from tests.trainers.ledger_rows import rows_among
 from tests.trainers.world import Spy

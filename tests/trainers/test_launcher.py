@@ -88,7 +88,7 @@ def test_a_launcher_that_was_killed_leaves_a_fork_that_can_tell(tmp_path):
     (trainer,) = psutil.Process(launcher.pid).children()
     launcher.kill()
     launcher.wait()
-    assert trainer.ppid() != launcher.pid  # what a trainer looks at (streaming.process)
+    assert trainer.ppid() != launcher.pid  # what a trainer looks at (streaming.program.process)
     os.kill(trainer.pid, signal.SIGKILL)
 
 

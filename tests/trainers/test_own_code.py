@@ -16,10 +16,10 @@ from mlflow import MlflowClient
 from mlflow.utils.validation import _validate_metric
 
 from datamodules.plain import not_plain
-from streaming import interrupt
 from streaming.bars import BROKEN
 from streaming.errors import ConfigError
 from streaming.events import Code
+from streaming.program import interrupt
 from tests.datamodules.samples import SIDES, random_bars
 from tests.stores import copy_store
 from tests.trainers.ledger_rows import rows_among

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
-from streaming.counters import ConnectionState
 from streaming.errors import ConfigError, TapeError
-from streaming.ingest import Ingest
+from streaming.feed.market.ingest import Ingest
 from streaming.quotes import MARK, make_quotes
+from streaming.rings.counters import ConnectionState
 from streaming.tape import parse_address, write_segment
 from streaming.tape.parts import look_at, read_parts
 from streaming.tape.segments import Kind

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
-from streaming.process import identity
+from streaming.program.process import identity
 from trainers.config import SessionConfig
 from trainers.engine.runners.roster import make_roster
 from trainers.names import (

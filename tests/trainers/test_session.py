@@ -15,7 +15,7 @@ import pytest
 
 import trainers.session.__main__
 import trainers.session.start
-from streaming.process import end_signals
+from streaming.program.process import end_signals
 from trainers.config import SessionConfig, session_folder
 from trainers.learners.registry import BASELINES, BUILT_IN
 from trainers.session.__main__ import main, with_exchange

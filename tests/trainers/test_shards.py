@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from streaming.ingest import Ingest
+from streaming.feed.market.ingest import Ingest
 from streaming.ticks import NS_PER_S, make_ticks
 from tests.trainers.world import START, Silent, Spy
 from trainers.config import SessionConfig

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.counters import ConnectionState
+from streaming.rings.counters import ConnectionState
 from tests.trainers.world import SYMBOL, Failing, Spy, World
 from trainers.names import Tag
 from trainers.scoring.session import FAILING

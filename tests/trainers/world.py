@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from datamodules.snapshot import NotEnoughBarsError
-from streaming.ingest import Ingest
+from streaming.feed.market.ingest import Ingest
 from streaming.ticks import NS_PER_S, make_ticks
 from trainers.config import SessionConfig
 from trainers.engine.events import ChampionInstalled, ControlGiven

@@ -27,8 +27,8 @@ from mlflow.entities import Metric, RunTag
 
 from streaming.bars import BarBuilder
 from streaming.cache import write_bar_ring, write_tick_cache
-from streaming.counters import ConnectionState
 from streaming.events import Code
+from streaming.rings.counters import ConnectionState
 from streaming.ticks import AFTER_GAP, NS_PER_S, Ticks, make_ticks
 from tests.stores import copy_store
 from tests.ui.ledger_writer import AGENTS, LedgerWriter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from streaming.counters import REJECTED
+from streaming.rings.counters import REJECTED
 from trainers.engine.stream_metrics import stream_metrics
 from trainers.names import STREAM
 from trainers.scoring.metrics import DIRECTION
@@ -25,7 +25,7 @@ def test_the_document_is_the_glossary() -> None:
 
 
 def test_every_stream_metric_and_score_has_its_term() -> None:
-    from streaming.counters import STATS
+    from streaming.rings.counters import STATS
     from trainers.engine.events import CycleBegun
 
     rows = {"ticks": 1, "quotes": 1}

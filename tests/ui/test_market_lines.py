@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.counters import ConnectionState
+from streaming.rings.counters import ConnectionState
 from tests.ui.mlflow_runs import VERDICT, typical
 from tests.ui.page_world import Stream, World
 from trainers.config import SessionConfig

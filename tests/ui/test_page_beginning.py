@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
-from streaming.process import PARENT
+from streaming.program.process import PARENT
 from tests.ui.page_world import Page, World
 from tests.ui.test_page_reading import LAST_ROW, text_of
 

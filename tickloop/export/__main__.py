@@ -15,10 +15,10 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from streaming.console import say
-from streaming.entry_point import entry_point
 from streaming.errors import ConfigError
-from streaming.whole_file import write_whole
+from streaming.program.console import say
+from streaming.program.entry_point import entry_point
+from streaming.program.whole_file import write_whole
 from tickloop.export.parquet import tables, write_table
 from tickloop.export.tensorboard import check_installed, write_runs
 from tickloop.runs import runs_of

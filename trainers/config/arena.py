@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from streaming.settings import setting
+from streaming.program.settings import setting
 from trainers.config.backtest import BacktestConfig
 from trainers.config.session import SessionConfig
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
 from streaming.errors import ConfigError
-from streaming.settings import setting
+from streaming.program.settings import setting
 from trainers.config.session import SessionConfig
 
 FOR_EVER = 1 << 62

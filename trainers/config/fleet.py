@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from streaming.errors import ConfigError
-from streaming.settings import setting
+from streaming.program.settings import setting
 from trainers.config.session import SessionConfig
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from streaming.errors import ConfigError
-from streaming.settings import Settings, setting
+from streaming.program.settings import Settings, setting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

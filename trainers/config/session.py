@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 from datamodules.target import LABELS, Target
 from streaming.config import BarConfig, StreamConfig
 from streaming.errors import ConfigError
-from streaming.settings import Settings, flag_of, setting
+from streaming.program.settings import Settings, flag_of, setting
 from streaming.venues.registry import TAKER_FEES_BPS
 from trainers.config.entries import entry_of
 from trainers.config.learners import (

@@ -6,7 +6,7 @@ import dataclasses
 from typing import ClassVar
 
 from streaming.errors import ConfigError
-from streaming.settings import setting
+from streaming.program.settings import setting
 from trainers.config.backtest import FLAGS, WITHOUT, BacktestConfig
 from trainers.config.session import SessionConfig
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streaming.counters import REJECTED
+from streaming.rings.counters import REJECTED
 from streaming.ticks import NS_PER_S
 from trainers.engine.events import CycleBegun, Watermark
 from trainers.names import STREAM

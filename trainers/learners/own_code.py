@@ -1,7 +1,7 @@
 """Runs a learner's own code: whatever it raises, ``sys.exit`` included, is that learner's failure.
 
 Nothing that ends the process for a reason of ours comes this way: a session's processes set a flag
-on a signal, and Ctrl-C elsewhere is ``streaming.interrupt.Interrupt``.
+on a signal, and Ctrl-C elsewhere is ``streaming.program.interrupt.Interrupt``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator
 
 from datamodules.snapshot import NotEnoughBarsError
-from streaming.interrupt import Interrupt
+from streaming.program.interrupt import Interrupt
 
 
 class LearnerError(Exception):

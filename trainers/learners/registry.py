@@ -15,7 +15,7 @@ from typing import Any
 
 from datamodules.snapshot import NotEnoughBarsError
 from streaming.errors import ConfigError, reason_of
-from streaming.settings import Settings, setting, typed
+from streaming.program.settings import Settings, setting, typed
 from trainers.config import SessionConfig
 from trainers.config.entries import entry_of
 from trainers.config.learners import BUILT_IN_SETTINGS, flat_name

@@ -17,10 +17,10 @@ from pathlib import Path
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from streaming.console import say
-from streaming.entry_point import entry_point
 from streaming.errors import ConfigError
-from streaming.settings import Settings, setting
+from streaming.program.console import say
+from streaming.program.entry_point import entry_point
+from streaming.program.settings import Settings, setting
 from trainers.names import (
     CHALLENGER_ALIAS,
     CHAMPION_ALIAS,

@@ -26,10 +26,10 @@ from typing import NamedTuple
 from mlflow.tracking import MlflowClient
 
 from streaming.cache import bar_ring
-from streaming.console import say
-from streaming.entry_point import entry_point
 from streaming.errors import ConfigError, TickloopError, reason_of
-from streaming.settings import Settings, setting
+from streaming.program.console import say
+from streaming.program.entry_point import entry_point
+from streaming.program.settings import Settings, setting
 from trainers.config import SessionConfig, session_folder
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.roster import make_roster

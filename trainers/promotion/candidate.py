@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from mlflow.tracking import MlflowClient
 
-from streaming.entry_point import entry_point
 from streaming.errors import TickloopError
+from streaming.program.entry_point import entry_point
 from streaming.symbols import file_name
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted

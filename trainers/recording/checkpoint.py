@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from streaming.errors import reason_of
-from streaming.whole_file import write_whole
+from streaming.program.whole_file import write_whole
 from trainers.recording.errors import CheckpointError
 
 FORMAT = 2

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from streaming.bars import BarBuilder
 from streaming.cache import quote_ring, tick_cache
 from streaming.errors import TapeError, reason_of
-from streaming.ring import Ring, Rows
+from streaming.rings.ring import Ring, Rows
 from streaming.tape.segment_tape import read_segment
 from streaming.tape.segments import Kind, Segment, segments
 from streaming.ticks import NS_PER_MS, NS_PER_S

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from streaming import interrupt
-from streaming.console import say
-from streaming.entry_point import entry_point
-from streaming.settings import Settings, setting
+from streaming.program import interrupt
+from streaming.program.console import say
+from streaming.program.entry_point import entry_point
+from streaming.program.settings import Settings, setting
 from trainers.learners.determinism import deterministic
 from trainers.names import Tag
 from trainers.promotion.alias_watcher import MODELS, Versions

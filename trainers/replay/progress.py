@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from streaming.console import say
+from streaming.program.console import say
 
 WIDTH = 30
 SHOW_SECONDS = 1.0  # between two updates on a terminal

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from streaming.entry_point import entry_point
+from streaming.program.entry_point import entry_point
 from trainers.config.arena import ArenaConfig
 from trainers.research.backtest import backtest
 from trainers.session.__main__ import run

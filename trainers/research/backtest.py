@@ -19,10 +19,10 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from streaming.console import say
-from streaming.entry_point import entry_point
 from streaming.errors import ConfigError, TapeError
-from streaming.process import on_end
+from streaming.program.console import say
+from streaming.program.entry_point import entry_point
+from streaming.program.process import on_end
 from streaming.tape import parse_address, release_memory
 from streaming.tape.parts import SymbolTape, look_at
 from streaming.ticks import NS_PER_S

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from streaming.counters import ConnectionState
 from streaming.events import Code, EventWriter
-from streaming.ingest import LEAST_QUOTES, QUOTES_PER_TICK, Ingest
+from streaming.feed.market.ingest import LEAST_QUOTES, QUOTES_PER_TICK, Ingest
+from streaming.rings.counters import ConnectionState
 from streaming.symbols import file_name
 from streaming.tape.parts import SymbolTape
 from streaming.ticks import NS_PER_MS, NS_PER_S

@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streaming.conflation import Conflation
 from streaming.exchange.pacing.time_marks import with_marks
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.protocol.quotes import Books, is_mark, with_due
 from streaming.exchange.protocol.trades import Trades, with_aggregates
+from streaming.feed.market.conflation import Conflation
 from streaming.quotes import MARK, Quotes, make_quotes
 from streaming.tape.parts import SymbolTape, read_parts
 from streaming.tape.times import DAY_NS

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from streaming.bars import BAR, Bars
-from streaming.ingest import Ingest
+from streaming.feed.market.ingest import Ingest
 from streaming.tape.parts import SymbolTape
 from streaming.ticks import NS_PER_MS
 from trainers.config import SessionConfig

@@ -12,8 +12,8 @@ import importlib.util
 import logging
 from pathlib import Path
 
-from streaming.entry_point import entry_point
 from streaming.errors import ConfigError
+from streaming.program.entry_point import entry_point
 from trainers.config.tune import TuneConfig
 from trainers.tracking.store import STORE_ERRORS
 

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 
 from mlflow.tracking import MlflowClient
 
-from streaming.console import say
-from streaming.entry_point import entry_point
-from streaming.process import on_end
+from streaming.program.console import say
+from streaming.program.entry_point import entry_point
+from streaming.program.process import on_end
 from trainers.config import SessionConfig, session_folder
 from trainers.names import EXPERIMENT
 from trainers.recording.files import CONFIG, TAPE

@@ -6,7 +6,7 @@ import contextlib
 import socket
 from urllib.parse import quote, urlencode, urlsplit
 
-from streaming.console import say
+from streaming.program.console import say
 from trainers.config import SessionConfig
 from trainers.session.access import LOOPBACK, reached_at
 

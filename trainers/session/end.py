@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from mlflow.tracking import MlflowClient
 
-from streaming.console import say
 from streaming.errors import ConfigError, TickloopError, reason_of
+from streaming.program.console import say
 from trainers.config import SessionConfig
 from trainers.names import Kind, Tag
 from trainers.recording.files import CHECKPOINT, CONFIG, of_market

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from streaming.settings import Settings
+from streaming.program.settings import Settings
 from trainers.config import PageConfig, SessionConfig
 from trainers.config.arena import ArenaConfig
 from trainers.config.backtest import BacktestConfig

@@ -11,7 +11,7 @@ from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
 from streaming.errors import ConfigError, TickloopError
 from streaming.exchange.sources import check_source
-from streaming.symbol_check import check_venue
+from streaming.feed.rest.symbol_check import check_venue
 from trainers.config import SessionConfig
 from trainers.learners.registry import check_learners
 from trainers.session.access import LOOPBACK, Passwords, check_access

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from streaming.console import say
 from streaming.errors import ConfigError, RingError, reason_of
+from streaming.program.console import say
 from trainers.config import SessionConfig, session_folder
 from trainers.session.access import Passwords
 from trainers.session.end import finish, give_store_the_rest

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from streaming.events import event_ring
-from streaming.ring import Ring
+from streaming.rings.ring import Ring
 
 EVENTS_SHOWN = 20
 TAG_CHARS = 7500  # MLflow cuts tags at 8000

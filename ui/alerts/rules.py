@@ -15,7 +15,7 @@ import math
 
 from streaming.errors import ConfigError
 from streaming.events import Code
-from streaming.settings import Settings, setting
+from streaming.program.settings import Settings, setting
 from trainers.states import State
 from ui.views.formatting import exact_duration
 

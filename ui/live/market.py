@@ -17,8 +17,8 @@ import numpy as np
 from datamodules.mids import BP
 from streaming.bars import BAR, Bars, bars_of
 from streaming.cache import bar_ring, tick_cache
-from streaming.counters import ConnectionState
-from streaming.ring import Ring
+from streaming.rings.counters import ConnectionState
+from streaming.rings.ring import Ring
 from streaming.ticks import LATE, NS_PER_S, Side, Ticks, make_ticks
 from ui.chart.candles import WARMUP, Row, candles_of, rows_of
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streaming.sequence import Sequencer
+from streaming.feed.market.sequence import Sequencer
 from streaming.tape.order import BY_ID, BY_TIME, REVERSED, OrderError, order_of
 from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks, make_ticks
 from tests.streaming.samples import run_of_ids

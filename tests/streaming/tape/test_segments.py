@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import from_dtype
 
 from streaming.errors import TapeError
-from streaming.ring import RingWriter
+from streaming.rings.ring import RingWriter
 from streaming.tape import (
     TapeWriter,
     open_tape,

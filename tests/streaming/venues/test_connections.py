@@ -9,12 +9,12 @@ import time
 import numpy as np
 import pytest
 
-import streaming.connection
+import streaming.feed.connection.connection
 from streaming.config import StreamConfig
 from streaming.errors import UnknownSymbolError
 from streaming.events import Code
-from streaming.feed import follow
-from streaming.symbol_check import check_venue
+from streaming.feed.feed import follow
+from streaming.feed.rest.symbol_check import check_venue
 from tests.streaming.feed_session import Session, until
 from tests.streaming.venues.binance import (
     BinanceCoinMStandIn,
@@ -44,7 +44,7 @@ def with_server(make, symbol, test):
 
 
 def test_planned_changes_leave_no_gap_and_ask_rest_for_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(streaming.connection, "OVERLAP_S", 0.1)
+    monkeypatch.setattr(streaming.feed.connection.connection, "OVERLAP_S", 0.1)
     case = CASE["binance"]
 
     async def test(server):

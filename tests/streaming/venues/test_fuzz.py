@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming.config import StreamConfig
-from streaming.conflation import Conflation
-from streaming.counters import REJECTED
-from streaming.ingest import Ingest
+from streaming.feed.market.conflation import Conflation
+from streaming.feed.market.ingest import Ingest
 from streaming.quotes import MARK, NO_QUOTES
+from streaming.rings.counters import REJECTED
 from streaming.tape.values import MAX_ID
 from streaming.ticks import VOID, faults, make_ticks
 from streaming.venues import Span

@@ -19,7 +19,7 @@ import numpy as np
 
 from datamodules.digest import digest
 from streaming.bars import BAR, Bars
-from streaming.counters import STATS
+from streaming.rings.counters import STATS
 from streaming.ticks import NS_PER_MS
 from trainers.config import TrainingConfig
 from trainers.engine.commands import CandidateWanted, Command, LedgerRows, RollbackWanted

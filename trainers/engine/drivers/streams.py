@@ -14,7 +14,7 @@ import numpy as np
 from datamodules.digest import digest
 from streaming.bars import Bars
 from streaming.quotes import Quotes
-from streaming.ring import Rows
+from streaming.rings.ring import Rows
 from streaming.ticks import Ticks
 from trainers.engine.events import STREAMS, Watermark
 

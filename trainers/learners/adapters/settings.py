@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from streaming.settings import Settings, setting
+from streaming.program.settings import Settings, setting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from datamodules.snapshot import NotEnoughBarsError, entropy
 from streaming.errors import ConfigError, reason_of
-from streaming.settings import Settings
+from streaming.program.settings import Settings
 from trainers.config.entries import LIBRARIES, Entry
 from trainers.config.learners import flat_name
 from trainers.learners.learner import Context

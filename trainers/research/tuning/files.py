@@ -21,7 +21,7 @@ import numpy as np
 from datamodules.digest import digest
 from streaming.bars import Bars
 from streaming.errors import TickloopError, reason_of
-from streaming.whole_file import write_whole
+from streaming.program.whole_file import write_whole
 from trainers.research.tuning.search.trial import Played
 
 STUDY = "study.json"

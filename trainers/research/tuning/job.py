@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from streaming.bars import Bars
-from streaming.settings import typed
+from streaming.program.settings import typed
 from trainers.config import SessionConfig
 from trainers.config.tune import TuneConfig
 from trainers.learners.registry import check_learners, learners_of, settings_of

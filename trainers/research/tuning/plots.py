@@ -13,8 +13,8 @@ import optuna
 from matplotlib import pyplot
 from optuna.visualization import matplotlib as plots
 
-from streaming.console import say
 from streaming.errors import reason_of
+from streaming.program.console import say
 from trainers.research.tuning.search.study import Tried
 
 SIZE = (11, 6)  # inches

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from streaming.console import say
-from streaming.process import on_end
+from streaming.program.console import say
+from streaming.program.process import on_end
 from trainers.config.tune import TuneConfig
 from trainers.learners.determinism import deterministic
 from trainers.names import Tag

@@ -13,8 +13,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from streaming.entry_point import entry_point
 from streaming.errors import ConfigError
+from streaming.program.entry_point import entry_point
 from trainers.config.fleet import FleetConfig
 from trainers.session.__main__ import run
 from trainers.session.processes.supervisor import Child

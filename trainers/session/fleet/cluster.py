@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from streaming.errors import TickloopError
-from streaming.process import identity
+from streaming.program.process import identity
 
 LOOPBACK = "127.0.0.1"
 NOTE, TOKEN, LOG = "ray.json", "ray.token", "ray.log"

@@ -19,11 +19,11 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from streaming.console import say
-from streaming.entry_point import entry_point
 from streaming.errors import reason_of
 from streaming.events import Code, EventWriter
-from streaming.process import end_with_parent, on_end
+from streaming.program.console import say
+from streaming.program.entry_point import entry_point
+from streaming.program.process import end_with_parent, on_end
 from trainers.config import SessionConfig
 from trainers.names import Tag
 from trainers.recording.files import CONFIG, RECORD, SHARES

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from streaming.credit import CreditWriter
 from streaming.events import Code
+from streaming.rings.credit import CreditWriter
 from streaming.ticks import NS_PER_MS
 from trainers.config import TrainingConfig
 from trainers.engine.commands import CycleDone, Happened

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from streaming.cache import bar_ring, quote_ring, tick_cache
-from streaming.counters import STATS, ConnectionState
-from streaming.ring import Rows
+from streaming.rings.counters import STATS, ConnectionState
+from streaming.rings.ring import Rows
 from trainers.engine.events import Watermark
 
 

@@ -62,7 +62,7 @@ def children_of(
         children.append(
             Child(
                 "MLflow UI",
-                ["-m", "streaming.process", sys.executable, "-m", "mlflow", "ui", *flags],
+                ["-m", "streaming.program.process", sys.executable, "-m", "mlflow", "ui", *flags],
                 # The address may hold a password, and everyone may read a command line.
                 env={
                     "MLFLOW_BACKEND_STORE_URI": uri,
@@ -75,7 +75,7 @@ def children_of(
     if to_replay:
         words = [
             "-m",
-            "streaming.process",
+            "streaming.program.process",
             sys.executable,
             "-m",
             "trainers.replay.earlier",

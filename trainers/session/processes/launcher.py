@@ -27,11 +27,11 @@ from typing import NoReturn
 
 from setproctitle import setproctitle
 
-from streaming.console import say
-from streaming.entry_point import entry_point
 from streaming.errors import RingError
 from streaming.events import Code, EventWriter
-from streaming.process import PARENT, end_signals, on_end
+from streaming.program.console import say
+from streaming.program.entry_point import entry_point
+from streaming.program.process import PARENT, end_signals, on_end
 from trainers.config import SessionConfig
 from trainers.recording.files import CONFIG
 from trainers.session.processes.restarts import GAVE_UP, MOST_FAILURES, Restarts, how_it_ended

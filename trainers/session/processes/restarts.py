@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Iterator
 
-from streaming.backoff import full_jitter
+from streaming.program.backoff import full_jitter
 
 # A process that lived this long is proven: its backoff and its count of failures start again.
 PROVEN_SECONDS = 60.0

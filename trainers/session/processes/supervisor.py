@@ -19,9 +19,9 @@ from pathlib import Path
 
 import psutil
 
-from streaming.console import say
 from streaming.events import Code, EventWriter
-from streaming.process import PARENT
+from streaming.program.console import say
+from streaming.program.process import PARENT
 from trainers.session.processes.restarts import GAVE_UP, MOST_FAILURES, Restarts, how_it_ended
 
 POLL_SECONDS = 0.1

@@ -15,9 +15,9 @@ import os
 import sys
 from pathlib import Path
 
-from streaming.entry_point import entry_point
 from streaming.errors import ConfigError, RingError
-from streaming.process import end_with_parent, on_end
+from streaming.program.entry_point import entry_point
+from streaming.program.process import end_with_parent, on_end
 from trainers.config import SessionConfig
 from trainers.learners.determinism import deterministic
 from trainers.recording.files import CONFIG

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from streaming.cache import tick_cache
-from streaming.ring import Ring
+from streaming.rings.ring import Ring
 from streaming.ticks import NS_PER_S
 from trainers.config import SessionConfig
 from trainers.recording.decision_log import Entry

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from streaming.console import say
 from streaming.events import Code, EventWriter, hindrance
 from streaming.market_clock import played_of
+from streaming.program.console import say
 from streaming.symbols import file_name
 from streaming.tape.times import DAY_NS
 from trainers.config import SessionConfig

@@ -18,8 +18,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PROJECT_ENTRY_POINT, MLFLOW_SOURCE_TYPE
 
-from streaming.console import say
 from streaming.errors import ConfigError, reason_of
+from streaming.program.console import say
 from trainers.config import SessionConfig
 from trainers.names import EXPERIMENT, Tag
 from trainers.tracking.stores.artifacts import is_local

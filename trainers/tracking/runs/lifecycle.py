@@ -24,8 +24,8 @@ from mlflow.utils.mlflow_tags import (
 from mlflow.utils.validation import MAX_PARAMS_TAGS_PER_BATCH
 from sqlalchemy.exc import SQLAlchemyError
 
-from streaming.console import say
 from streaming.errors import reason_of
+from streaming.program.console import say
 from trainers.config import SessionConfig
 from trainers.names import EXPERIMENT, Kind, LearnerKind, Status, Tag
 from trainers.recording.files import RECORD

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import platform
 
-from streaming.process import identity
+from streaming.program.process import identity
 
 
 def owner_of_this_process() -> str:

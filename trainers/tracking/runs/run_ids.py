@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from streaming.whole_file import write_whole
+from streaming.program.whole_file import write_whole
 from trainers.config import SessionConfig
 from trainers.names import Kind
 from trainers.recording.errors import RecordError

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from mlflow.tracking import MlflowClient
 
-from streaming.console import say
+from streaming.program.console import say
 from trainers.recording.travel.parts import BASE, Base
 from trainers.tracking.travel.courier import Courier
 from trainers.tracking.travel.epochs import Epochs, ReplacedError

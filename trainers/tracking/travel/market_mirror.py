@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from streaming.config import StreamConfig
-from streaming.ring import RingWriter
+from streaming.program.whole_file import write_whole
+from streaming.rings.ring import RingWriter
 from streaming.symbols import file_name
-from streaming.whole_file import write_whole
 from trainers.recording.decision_log import read_decisions
 from trainers.recording.files import DECISIONS, RECORD, TAPE, of_market
 from trainers.recording.travel.market_files import ROWS, STATS, TICKS, growing_files

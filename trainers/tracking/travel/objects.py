@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from streaming.whole_file import write_whole
+from streaming.program.whole_file import write_whole
 from trainers.tracking.stores.artifacts import ENDPOINT, EXTRA, artifact_store, is_local
 from trainers.tracking.stores.errors import StoreError
 

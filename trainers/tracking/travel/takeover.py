@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from streaming.cache import write_bar_ring, write_quote_ring, write_tick_cache
 from streaming.config import StreamConfig
-from streaming.ingest import quotes_kept
-from streaming.ring import RingWriter
+from streaming.feed.market.ingest import quotes_kept
+from streaming.program.whole_file import write_whole
+from streaming.rings.ring import RingWriter
 from streaming.symbols import file_name
 from streaming.tape.segment_tape import read_segment
 from streaming.tape.segments import Kind, Segment, segment_of
-from streaming.whole_file import write_whole
 from trainers.recording.decision_log import read_decisions
 from trainers.recording.errors import RecordError
 from trainers.recording.files import DECISIONS, RECORD, TAPE, of_market

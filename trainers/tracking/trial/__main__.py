@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from streaming.console import say
-from streaming.entry_point import entry_point
-from streaming.process import on_end
-from streaming.settings import Settings, setting
+from streaming.program.console import say
+from streaming.program.entry_point import entry_point
+from streaming.program.process import on_end
+from streaming.program.settings import Settings, setting
 from trainers.tracking.store import ensure_store
 from trainers.tracking.trial.store import TrialStore
 

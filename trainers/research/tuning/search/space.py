@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from streaming.errors import ConfigError
-from streaming.settings import typed
+from streaming.program.settings import typed
 
 FACTOR = 4  # by default a number is searched from a fourth of its default to four times of it
 HELP = "NAME=LOW:HIGH, NAME=LOW:HIGH:log or NAME=A|B|C, separated by commas"

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from streaming.process import PARENT
+from streaming.program.process import PARENT
 from trainers.session.fleet.node.forked import SOCKET, ensure_server
 
 FORKED = "trainers.session.fleet.node.forked"

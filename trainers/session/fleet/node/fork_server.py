@@ -28,7 +28,7 @@ from typing import NoReturn
 import msgspec
 from setproctitle import getproctitle, setproctitle
 
-from streaming.process import PARENT, end_signals
+from streaming.program.process import PARENT, end_signals
 from trainers.session.fleet.node.forked import Request
 
 IDLE_SECONDS = 15.0

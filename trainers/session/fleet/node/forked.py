@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from streaming.process import end_with_parent, on_end
+from streaming.program.process import end_with_parent, on_end
 
 SOCKET = "TICKLOOP_FORK_SERVER"  # names the socket
 LISTEN_SECONDS = 30.0

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from streaming.console import say
-from streaming.entry_point import entry_point
 from streaming.errors import reason_of
-from streaming.process import end_with_parent, on_end
+from streaming.program.console import say
+from streaming.program.entry_point import entry_point
+from streaming.program.process import end_with_parent, on_end
 from streaming.symbols import file_name
 from trainers.config import SessionConfig
 from trainers.recording.decision_log import DecisionLog

@@ -6,7 +6,7 @@ Rows are numbered from 0 for ever (their *seq*); row ``seq`` lies in slot ``seq 
 The writer first raises ``reserved``, then writes the rows, then raises ``committed``. A
 reader copies rows below ``committed`` and then reads ``reserved`` again: it cuts off the rows that
 the writer may have overwritten meanwhile, so it never returns a torn row. Each counter is
-one aligned 8-byte word; a fence keeps the steps in order (``streaming.fence``).
+one aligned 8-byte word; a fence keeps the steps in order (``streaming.rings.fence``).
 The file outlives a killed process, as the kernel owns the pages of a shared mapping. Its room on
 the disk is taken when it is made: a page without room would kill whoever writes it (SIGBUS).
 """
@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.errors import RingError
-from streaming.fence import make_fence
 from streaming.records import bytes_of, join
+from streaming.rings.fence import make_fence
 
 HEADER_BYTES = 4096  # one page
 STATS_AT = 512

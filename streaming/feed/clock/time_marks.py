@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.bars import MAX_CARRY_S
-from streaming.delay import Delay
 from streaming.errors import RepairError
-from streaming.history import TradeHistory
-from streaming.ingest import Ingest
+from streaming.feed.clock.delay import Delay
+from streaming.feed.market.ingest import Ingest
+from streaming.feed.rest.history import TradeHistory
+from streaming.feed.rest.venue_clock import steady_ns
 from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks
-from streaming.venue_clock import steady_ns
 from streaming.venues import Terms
 
 LOOK_S = 0.05
@@ -141,7 +141,7 @@ class TimeMarks:
     async def _ask(self, symbol: str) -> None:
         """Ask the venue for its newest trade, and see to the hole if it is not ours."""
         if not self._terms.proof:
-            return  # its ids do not say what is missing: ``streaming.overlap`` sees to that
+            return  # its ids do not say what is missing: ``streaming.feed.overlap`` sees to that
         if (now := steady_ns()) - self._asked[symbol] < ASK_AGAIN_NS:
             return
         self._asked[symbol] = now

@@ -1,7 +1,5 @@
 """The feed: the only reader of venues' streams, and the only writer of ticks and bars.
 
-python -m streaming.feed SESSION_FOLDER [--markets SYMBOL,...]
-
 For each venue:
 Connection -> Batcher -> decoder -> Ingest (one for each market) -> rings, tape
                                       └ trades held back -> GapRepair -> TradeHistory -> Ingest
@@ -11,34 +9,28 @@ RestClient asks for the history, for the venue's clock (ClockReader) and about a
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import contextlib
-import dataclasses
-import logging
 from pathlib import Path
 
-from streaming.backoff import ConnectBudget
-from streaming.batching import BATCH_SECONDS, WAITING_BATCH_SECONDS, Batcher
-from streaming.clock_reader import ClockReader
 from streaming.config import StreamConfig
-from streaming.conflation import Conflation
-from streaming.connection import Connection
-from streaming.counters import ConnectionState
-from streaming.entry_point import entry_point
 from streaming.events import Code
-from streaming.gap_repair import GapRepair
-from streaming.history import TradeHistory
-from streaming.overlap import Overlap
-from streaming.process import end_signals, end_with_parent
+from streaming.feed.clock.clock_reader import ClockReader
+from streaming.feed.clock.time_marks import TimeMarks
+from streaming.feed.connection.batching import BATCH_SECONDS, WAITING_BATCH_SECONDS, Batcher
+from streaming.feed.connection.connection import Connection
+from streaming.feed.files.reports import Reports
+from streaming.feed.files.stream_files import StreamFiles
+from streaming.feed.gap_repair import GapRepair
+from streaming.feed.market.conflation import Conflation
+from streaming.feed.overlap import Overlap
+from streaming.feed.rest.history import TradeHistory
+from streaming.feed.rest.rest_client import RestClient
+from streaming.feed.silence import SilenceWatch
+from streaming.feed.symbol_facts import SymbolFacts
+from streaming.program.backoff import ConnectBudget
 from streaming.quotes import NO_QUOTES, RECEIVED, Quotes
-from streaming.reports import Reports
-from streaming.rest_client import RestClient
-from streaming.silence import SilenceWatch
-from streaming.stream_files import StreamFiles
-from streaming.symbol_facts import SymbolFacts
+from streaming.rings.counters import ConnectionState
 from streaming.ticks import NS_PER_MS, Ticks, make_ticks
-from streaming.time_marks import TimeMarks
 from streaming.venues import Rejected, Venue
 from streaming.venues.chosen import venues_of
 
@@ -238,36 +230,3 @@ async def follow(config: StreamConfig, session: Path) -> None:
                 raise result
     finally:
         reports.close()
-
-
-async def stream(session: Path, markets: str) -> None:
-    """Run the feed of ``session`` until SIGTERM or SIGINT.
-
-    Args:
-        session: the session's folder.
-        markets: those of its markets to follow, as its setting names them; all if it is empty.
-    """
-    config = StreamConfig.load(session / "config.json")
-    config = dataclasses.replace(config, symbols=markets or config.symbols)
-    task = asyncio.create_task(follow(config, session))
-    loop = asyncio.get_running_loop()
-    for number in end_signals():
-        loop.add_signal_handler(number, task.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-
-
-@entry_point("feed")
-def main() -> None:
-    """Run as a process of a session."""
-    logging.basicConfig(level=logging.WARNING, format="feed: %(message)s")
-    end_with_parent()
-    parser = argparse.ArgumentParser(prog="python -m streaming.feed", allow_abbrev=False)
-    parser.add_argument("session", type=Path, help="the session's folder")
-    parser.add_argument("--markets", default="", help="its markets to follow, all by default")
-    given = parser.parse_args()
-    asyncio.run(stream(given.session, given.markets))
-
-
-if __name__ == "__main__":
-    main()

@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from streaming.bars import BarBuilder
 from streaming.cache import write_bar_ring, write_quote_ring, write_tick_cache
 from streaming.config import StreamConfig
+from streaming.feed.market.row_store import RowStore, Say
+from streaming.feed.market.sequence import Recount, Sequencer
+from streaming.feed.market.waiting_quotes import NO_TRADE, WaitingQuotes
 from streaming.merged import Merged
 from streaming.quotes import LATE as LATE_QUOTE
 from streaming.quotes import MARK, NO_QUOTES, Quotes, make_quotes
 from streaming.records import copied
-from streaming.row_store import RowStore, Say
-from streaming.sequence import Recount, Sequencer
 from streaming.tape import Kind, TapeWriter
 from streaming.ticks import LATE, NS_PER_MS, REPAIRED, VOID, Ticks, make_ticks
-from streaming.waiting_quotes import NO_TRADE, WaitingQuotes
 
 # The quote ring holds a third of the tick cache's rows: 15 min of batches of 50 ms.
 QUOTES_PER_TICK = 3

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from streaming.errors import RingError
 from streaming.events import Code
-from streaming.ring import RingWriter
+from streaming.rings.ring import RingWriter
 from streaming.tape import TapeWriter
 
 Say = Callable[[Code, str, str], None]  # code, text, what it is about

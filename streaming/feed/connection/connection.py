@@ -2,7 +2,7 @@
 
 Before a planned change (the venue ends connections after a day, or has announced a restart) the
 new connection is opened first; for a moment both bring the stream, and what comes twice falls by
-its id. Whether a silent stream misses something is judged in ``streaming.silence``.
+its id. Whether a silent stream misses something is judged in ``streaming.feed.silence``.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from streaming.backoff import ConnectBudget, full_jitter
-from streaming.batching import BATCH_SECONDS, Batcher
 from streaming.config import StreamConfig
-from streaming.counters import ConnectionState
 from streaming.errors import ConfigError
 from streaming.events import Code
-from streaming.open_socket import Ended, OpenSocket, open_socket
-from streaming.proxies import on_this_machine, proxy_fault
-from streaming.stream_files import StreamFiles
+from streaming.feed.connection.batching import BATCH_SECONDS, Batcher
+from streaming.feed.connection.open_socket import Ended, OpenSocket, open_socket
+from streaming.feed.files.stream_files import StreamFiles
+from streaming.feed.rest.proxies import on_this_machine, proxy_fault
+from streaming.program.backoff import ConnectBudget, full_jitter
+from streaming.rings.counters import ConnectionState
 from streaming.venues import Link, Terms
 
 # The backoff starts anew after a connection that lived this long and carried trades: a

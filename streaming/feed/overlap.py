@@ -11,8 +11,8 @@ import contextlib
 from collections.abc import Callable, Mapping
 
 from streaming.errors import RepairError
-from streaming.history import TradeHistory
-from streaming.ingest import Ingest
+from streaming.feed.market.ingest import Ingest
+from streaming.feed.rest.history import TradeHistory
 from streaming.ticks import Ticks
 from streaming.venues import Venue
 

@@ -7,18 +7,24 @@ import contextlib
 import random
 import time
 
-from streaming.backoff import full_jitter
 from streaming.config import StreamConfig
 from streaming.errors import RepairError
 from streaming.events import Code
-from streaming.rest_client import RestClient
-from streaming.stream_files import StreamFiles
+from streaming.feed.files.stream_files import StreamFiles
+from streaming.feed.rest.rest_client import RestClient
+from streaming.feed.rest.venue_clock import (
+    ClockReport,
+    VenueClock,
+    latest_time,
+    midpoint,
+    steady_ns,
+)
+from streaming.program.backoff import full_jitter
 from streaming.ticks import NS_PER_S
-from streaming.venue_clock import ClockReport, VenueClock, latest_time, midpoint, steady_ns
 from streaming.venues import Venue
 
 EVERY_S = 60.0  # between two readings
-HELD_EVERY_S = 1.0  # ... of a market that may stand still (``streaming.credit``)
+HELD_EVERY_S = 1.0  # ... of a market that may stand still (``streaming.rings.credit``)
 PATIENCE_S = 10.0
 FIRST_S = 3.0  # how long the stream waits for the first attempt
 

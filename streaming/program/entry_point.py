@@ -15,9 +15,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
-from streaming.console import prepare, say
-from streaming.environment import reach_this_machine_directly
 from streaming.errors import TickloopError, reason_of
+from streaming.program.console import prepare, say
+from streaming.program.environment import reach_this_machine_directly
 
 Main = Callable[[], int | None]
 

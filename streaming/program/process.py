@@ -1,6 +1,6 @@
 """How a process of a session is known, and how it ends: by a signal, or with its parent.
 
-    python -m streaming.process PROGRAM [ARGUMENT ...]
+    python -m streaming.program.process PROGRAM [ARGUMENT ...]
 
 runs a program that knows nothing of its parent, and ends it, with all that it started, when the
 parent is gone.

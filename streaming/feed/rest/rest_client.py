@@ -16,11 +16,11 @@ from concurrent.futures import Future
 from email.message import Message
 from typing import NamedTuple
 
-from streaming.backoff import retry_after_seconds
 from streaming.errors import RepairError, UnknownSymbolError
-from streaming.proxies import on_this_machine, proxy_fault
-from streaming.rest_gate import RestGate
-from streaming.venue_clock import steady_ns
+from streaming.feed.rest.proxies import on_this_machine, proxy_fault
+from streaming.feed.rest.rest_gate import RestGate
+from streaming.feed.rest.venue_clock import steady_ns
+from streaming.program.backoff import retry_after_seconds
 from streaming.venues import Refusal, Request, Venue
 
 TIMEOUT_S = 10.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 
-from streaming.backoff import full_jitter
 from streaming.errors import RepairError
 from streaming.events import Code
-from streaming.rest_client import RestClient
-from streaming.stream_files import StreamFiles
+from streaming.feed.files.stream_files import StreamFiles
+from streaming.feed.rest.rest_client import RestClient
+from streaming.program.backoff import full_jitter
 from streaming.venues import Venue
 
 PATIENCE_S = 10.0

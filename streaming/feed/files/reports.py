@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from streaming import console
-from streaming.counters import REJECTED
 from streaming.events import Code, EventWriter
-from streaming.ingest import Ingest
+from streaming.feed.market.ingest import Ingest
+from streaming.program import console
+from streaming.rings.counters import REJECTED
 
 # What is as it should be is for the page only.
 NOT_PRINTED = (Code.CONNECTED, Code.CHANGED, Code.HISTORY, Code.REPAIRED, Code.TAPE_ENDED)

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from streaming.config import StreamConfig
-from streaming.counters import ConnectionState
 from streaming.events import Code
-from streaming.ingest import Ingest
-from streaming.rejections import Rejections
-from streaming.reports import Reports
+from streaming.feed.files.rejections import Rejections
+from streaming.feed.files.reports import Reports
+from streaming.feed.market.ingest import Ingest
+from streaming.rings.counters import ConnectionState
 from streaming.venues import Rejected
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from streaming.config import StreamConfig
 from streaming.events import Code
-from streaming.history import TradeHistory
-from streaming.ingest import Ingest
-from streaming.row_store import Say
+from streaming.feed.market.ingest import Ingest
+from streaming.feed.market.row_store import Say
+from streaming.feed.rest.history import TradeHistory
 from streaming.ticks import NS_PER_S, VOID
 
 # A trade may reach a venue's REST interface a little later than its stream.

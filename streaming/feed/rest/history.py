@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streaming.errors import RepairError
-from streaming.rest_client import RestClient
+from streaming.feed.rest.rest_client import RestClient
 from streaming.ticks import NS_PER_MS, VOID, Ticks, make_ticks
 from streaming.venues import Paging, Rejected, Span, Venue
 

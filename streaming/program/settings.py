@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, Self
 
-from streaming.console import say
 from streaming.errors import ConfigError, reason_of
-from streaming.whole_file import write_whole
+from streaming.program.console import say
+from streaming.program.whole_file import write_whole
 
 METAVARS = {int: "N", float: "X", bool: "BOOL"}  # what stands for a value in the help text
 

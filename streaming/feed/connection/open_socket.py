@@ -15,11 +15,11 @@ from typing import NamedTuple
 import websockets
 from websockets.asyncio.client import connect
 
-from streaming.backoff import retry_after_seconds
-from streaming.batching import Batcher, Pulse
-from streaming.chunked_connection import ChunkedConnection
-from streaming.proxies import on_this_machine
-from streaming.stream_files import StreamFiles
+from streaming.feed.connection.batching import Batcher, Pulse
+from streaming.feed.connection.chunked_connection import ChunkedConnection
+from streaming.feed.files.stream_files import StreamFiles
+from streaming.feed.rest.proxies import on_this_machine
+from streaming.program.backoff import retry_after_seconds
 from streaming.venues import Route, Terms
 
 MAX_QUEUE = 8192  # frames websockets may hold before it stops reading

@@ -6,8 +6,8 @@ import asyncio
 
 from streaming.config import StreamConfig
 from streaming.errors import ConfigError, RepairError, UnknownSymbolError
-from streaming.proxies import proxy_fault
-from streaming.rest_client import RestClient
+from streaming.feed.rest.proxies import proxy_fault
+from streaming.feed.rest.rest_client import RestClient
 from streaming.venues import Venue
 from streaming.venues.chosen import venues_of
 

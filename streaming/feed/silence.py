@@ -11,13 +11,13 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-from streaming.connection import Connection
-from streaming.counters import ConnectionState
 from streaming.errors import RepairError, UnknownSymbolError
 from streaming.events import Code
-from streaming.history import TradeHistory
-from streaming.ingest import Ingest
-from streaming.stream_files import StreamFiles
+from streaming.feed.connection.connection import Connection
+from streaming.feed.files.stream_files import StreamFiles
+from streaming.feed.market.ingest import Ingest
+from streaming.feed.rest.history import TradeHistory
+from streaming.rings.counters import ConnectionState
 from streaming.ticks import NS_PER_S
 
 

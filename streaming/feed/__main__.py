@@ -1,0 +1,51 @@
+"""Run the feed of a session.
+
+python -m streaming.feed SESSION_FOLDER [--markets SYMBOL,...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import dataclasses
+import logging
+from pathlib import Path
+
+from streaming.config import StreamConfig
+from streaming.feed.feed import follow
+from streaming.program.entry_point import entry_point
+from streaming.program.process import end_signals, end_with_parent
+
+
+async def stream(session: Path, markets: str) -> None:
+    """Run the feed of ``session`` until SIGTERM or SIGINT.
+
+    Args:
+        session: the session's folder.
+        markets: those of its markets to follow, as its setting names them; all if it is empty.
+    """
+    config = StreamConfig.load(session / "config.json")
+    config = dataclasses.replace(config, symbols=markets or config.symbols)
+    task = asyncio.create_task(follow(config, session))
+    loop = asyncio.get_running_loop()
+    for number in end_signals():
+        loop.add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+@entry_point("feed")
+def main() -> None:
+    """Run as a process of a session."""
+    logging.basicConfig(level=logging.WARNING, format="feed: %(message)s")
+    end_with_parent()
+    parser = argparse.ArgumentParser(prog="python -m streaming.feed", allow_abbrev=False)
+    parser.add_argument("session", type=Path, help="the session's folder")
+    parser.add_argument("--markets", default="", help="its markets to follow, all by default")
+    given = parser.parse_args()
+    asyncio.run(stream(given.session, given.markets))
+
+
+if __name__ == "__main__":
+    main()
