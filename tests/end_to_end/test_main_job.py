@@ -200,7 +200,8 @@ def check_sums(runs):
     """The session's run has the sums over its learners, as of its last cycle."""
     found, learners = (runs["session"].data.metrics,
                        [runs[name].data.metrics for name in ("cnn", "dqn")])  # fmt: skip
-    for name in ("live/missed", "live/scored", "live/trades", "live/pnl_bps"):
+    assert found["live/pnl_bps"] == learners[1]["live/pnl_bps"]  # the agent's
+    for name in ("live/missed", "live/scored", "live/trades"):
         assert found[name] == sum(metrics.get(name, 0.0) for metrics in learners)
     assert (found["live/markets"], found["live/markets_failing"]) == (1, 0)
     rates = [metrics["live/missed_rate"] for metrics in learners]

@@ -69,7 +69,8 @@ ROOT = Path(__file__).parents[2]
 # They only start other programs, or are for developers.
 OTHERS = {
     "streaming/program/process.py", "trainers/replay/earlier.py",
-    "trainers/session/mlproject.py",
+    "trainers/session/mlproject.py", "trainers/session/fleet/node/fork_server.py",
+    "trainers/session/fleet/node/forked.py",
 }  # fmt: skip
 
 

@@ -473,9 +473,9 @@ def test_every_live_metric_is_what_the_files_alone_say(make):
         wanted |= named("", {metric: edge.saved for metric, edge in edges.items()})
         assert {metric: value for metric, value in world.runner(name).live.items()
                 if not metric.startswith("live/rank")} == wanted  # fmt: skip
-    ranks = {name: world.runner(name).live["live/rank"] for name in ("wavering", "failing")}
-    assert ranks == {one.name: one.place for one in standings_of(
-        names, outcomes, forecasts, NEXT_BAR, "permuted_labels") if one.name in ranks}  # fmt: skip
+    standings = standings_of(names, outcomes, forecasts, NEXT_BAR, "permuted_labels")
+    ranks = {one.name: one.place for one in standings if one.bars}
+    assert world.runner("wavering").live["live/rank"] == ranks["wavering"]
     papers = {name: paper_of(scored[name], 0.5) for name in ("flat", "buy_and_hold", "random")}
     trader = scored["trader"]
     _, edge = edge_bps(paper_of(trader, 0.5), papers, trader.first)

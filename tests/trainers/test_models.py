@@ -8,6 +8,7 @@ import mlflow
 import numpy as np
 import pytest
 import torch
+from mlflow.tracking import MlflowClient
 
 from datamodules.features import RAW_COLUMNS, raw_columns
 from streaming.cache import write_bar_ring
@@ -19,6 +20,7 @@ from trainers.names import model_name
 from trainers.promotion.registry import Move
 from trainers.promotion.versions import log_version
 from trainers.tracking.runs.lifecycle import start_learner, start_session
+from trainers.tracking.store import ensure_store
 from ui.model_input import bars_for_model
 
 BARS = random_bars(300, seed=6)
@@ -61,6 +63,19 @@ class Logged:
             assert said[0] == np.float32(answer)
         else:
             assert (int(said[2] or said[3]), (said[0], said[1])) == answer
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A store of our own: its versions are numbered from 1."""
+    folder = tmp_path_factory.mktemp("models")
+    ensure_store(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(root):
+    return MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
 
 
 @pytest.fixture(scope="module")

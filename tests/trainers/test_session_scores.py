@@ -26,7 +26,8 @@ def test_streams_are_summed_but_the_lag_is_the_longest_and_the_span_the_shortest
 
 
 def test_a_session_of_one_market_searches_for_no_discoveries():
-    assert session_scores({"A": ended(9.0, pnl_bps=4.0)}, ["A"]) == (STREAM, None)
+    found = session_scores({"A": ended(9.0, pnl_bps=4.0)}, ["A"])
+    assert found == ({**STREAM, "live/pnl_bps": 4.0}, None)
 
 
 def test_every_market_counts_in_the_search_also_one_that_has_no_cycle_yet():

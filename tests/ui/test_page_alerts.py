@@ -86,7 +86,7 @@ def test_a_person_adds_a_rule_sees_it_fire_and_takes_it_out(
     expect(tab.locator("#alert-rules")).to_have_text("no rules: nothing is watched")
     tab.get_by_label("Who").select_option("cnn")
     tab.get_by_label("What", exact=True).fill("live/accuracy")
-    tab.get_by_label("How").select_option(">")
+    tab.locator("select[name=how]").select_option(">")
     tab.get_by_label("Value").fill("0.5")
     tab.get_by_role("button", name="Add rule").click()
     line = rule_line(tab, "cnn live/accuracy > 0.5")
@@ -158,7 +158,7 @@ def test_keyboard_alone_adds_a_rule(cleared: Page, open_tab: OpenTab) -> None:
     tab.keyboard.press("Control+A")
     tab.keyboard.type("gaps")
     tab.keyboard.press("Tab")
-    choose_by_keys(tab.get_by_label("How"), "rises")
+    choose_by_keys(tab.locator("select[name=how]"), "rises")
     tab.keyboard.press("Tab")
     tab.keyboard.press("Enter")
     expect(rule_line(tab, "stream gaps rises").locator(".chip")).to_have_text("quiet")
@@ -166,7 +166,7 @@ def test_keyboard_alone_adds_a_rule(cleared: Page, open_tab: OpenTab) -> None:
 
 def test_the_form_asks_only_for_what_a_rule_needs(cleared: Page, open_tab: OpenTab) -> None:
     tab = open_alerts(open_tab, cleared)
-    what, how = tab.get_by_label("What", exact=True), tab.get_by_label("How")
+    what, how = tab.get_by_label("What", exact=True), tab.locator("select[name=how]")
     for who, some in {"cnn": "live/edge", "stream": "silent_seconds", "session": "event"}.items():
         tab.get_by_label("Who").select_option(who)
         expect(tab.locator(f"#alert-samples option[value='{some}']")).to_have_count(1)

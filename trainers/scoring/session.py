@@ -90,12 +90,12 @@ def session_scores(ends: Mapping[str, Ended], markets: Collection[str]) -> Sessi
     metrics = together(ended.stream for ended in ends.values())
     standings = {market: ended.standing for market, ended in ends.items()}
     known = {market: found for market, found in standings.items() if found is not None}
+    if profits := [standing[PNL] for standing in known.values() if PNL in standing]:
+        metrics[f"{LIVE}pnl_bps"] = sum(profits)
     if len(markets) < 2 or len(known) < len(standings):
         return SessionScores(metrics, None)
     log_values = {market: known.get(market, {}).get(LOG_E, 0.0) for market in markets}
     found = discoveries(log_values)
     metrics[f"{PROMOTION}discoveries"] = float(len(found))
     metrics[f"{PROMOTION}markets"] = float(len(markets))
-    if profits := [standing[PNL] for standing in known.values() if PNL in standing]:
-        metrics[f"{LIVE}pnl_bps"] = sum(profits)
     return SessionScores(metrics, found)
