@@ -14,6 +14,7 @@ import mlflow
 import pytest
 
 from datamodules.target import NEXT_BAR
+from tests.end_to_end.main_job import PATIENCE
 from tests.trainers.test_research import market, write_csv
 from trainers.config.arena import ArenaConfig
 from trainers.config.entries import entry_of
@@ -22,7 +23,6 @@ from trainers.scoring.arena.board import standings_of
 from trainers.session.mlproject import project
 from trainers.tracking.store import ensure_store
 
-PATIENCE = 180  # s
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "arena.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -12,11 +12,10 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy import exc
 
 from streaming.events import Code
+from tests.end_to_end.main_job import PATIENCE
 from tests.stores import copy_store
 from trainers.tracking.stores.refusals import is_refusal
 from trainers.tracking.tracker import Tracker
-
-PATIENCE = 180.0  # s, for a machine with other work
 
 IS_ABOUT_WHAT_WAS_SENT = {
     exc.DataError: True,

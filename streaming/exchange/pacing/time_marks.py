@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from streaming.bars import MAX_CARRY_S
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.protocol.quotes import SPARE, marks
+from streaming.records import join
 from streaming.ticks import NS_PER_S
 
 FOR_EVER = 1 << 62
@@ -53,7 +54,7 @@ def with_marks(
     same = (np.append(moves, 0)[row + 1] - grace_ns) // NS_PER_S == second
     made["flags"][same & follows] |= SPARE
     keys = np.concatenate([2 * chunk.book_at, 2 * place - 1])
-    books = np.concatenate([chunk.books, made])[np.argsort(keys, kind="stable")]
+    books = join(chunk.books, made)[np.argsort(keys, kind="stable")]
     return Chunk(chunk.trades, books)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from streaming.errors import RepairError
 from streaming.feed.rest.rest_client import RestClient
+from streaming.records import join
 from streaming.ticks import NS_PER_MS, VOID, Ticks, make_ticks
 from streaming.venues import Paging, Rejected, Span, Venue
 
@@ -155,7 +156,7 @@ class TradeHistory:
             most -= max(len(page), 0 if first is None else n)
             if first is None and last < 0:
                 short = "the venue has no more"
-        return Fetched(np.concatenate(pages), short)
+        return Fetched(join(*pages), short)
 
     async def _upward(self, market: str, since: int, last: int, patience: float) -> Fetched:
         """Return the trades after ``since`` up to that with id ``last``, and what else came."""
@@ -166,14 +167,14 @@ class TradeHistory:
                 span = Span(None, last, since)
                 page = await self._page(market, span, self._venue.terms.page, patience)
             except RepairError as e:
-                return Fetched(np.concatenate(pages), str(e))
+                return Fetched(join(*pages), str(e))
             page = page[page["id"] > newest]
             usable = page[page["flags"] & VOID == 0]
             if not len(usable):
                 break
             pages.append(page)
             newest, since = int(page["id"][-1]), int(usable["ts_event"].max())
-        return Fetched(np.concatenate(pages), "")
+        return Fetched(join(*pages), "")
 
     async def _shown(self, market: str) -> Fetched:
         try:

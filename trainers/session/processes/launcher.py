@@ -18,14 +18,11 @@ import gc
 import importlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
-
-from setproctitle import setproctitle
 
 from streaming.errors import RingError
 from streaming.events import Code, EventWriter
@@ -34,6 +31,7 @@ from streaming.program.entry_point import entry_point
 from streaming.program.process import PARENT, end_signals, on_end
 from trainers.config import SessionConfig
 from trainers.recording.files import CONFIG
+from trainers.session.processes.fork import exit_after, run_program
 from trainers.session.processes.restarts import GAVE_UP, MOST_FAILURES, Restarts, how_it_ended
 from trainers.session.processes.shards import shares_of
 
@@ -176,22 +174,8 @@ class Launcher:
 
 def _become_trainer(session: Path, launcher: int, markets: Sequence[str]) -> NoReturn:
     """Run a trainer in this process, then exit."""
-    code = 1
-    try:
-        os.environ[PARENT] = str(launcher)
-        sys.argv = [TRAINER, str(session), "--markets", ",".join(markets)]
-        setproctitle(" ".join([sys.executable, "-m", *sys.argv]))
-        importlib.import_module(f"{TRAINER}.__main__").main()
-        code = 0
-    except SystemExit as e:
-        code = e.code if isinstance(e.code, int) else 1
-    except BaseException:  # noqa: BLE001  (a fork must not go on as the launcher)
-        sys.excepthook(*sys.exc_info())
-    finally:
-        for stream in filter(None, (sys.stdout, sys.stderr)):  # None if it was closed
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(code)
+    words = [str(session), "--markets", ",".join(markets)]
+    exit_after(lambda: run_program(TRAINER, words, launcher, f"{TRAINER}.__main__"))
 
 
 @entry_point("launcher")

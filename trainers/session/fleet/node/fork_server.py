@@ -28,8 +28,9 @@ from typing import NoReturn
 import msgspec
 from setproctitle import getproctitle, setproctitle
 
-from streaming.program.process import PARENT, end_signals
+from streaming.program.process import end_signals
 from trainers.session.fleet.node.forked import Request
+from trainers.session.processes.fork import exit_after, run_program
 
 IDLE_SECONDS = 15.0
 POLL_SECONDS = 0.02
@@ -125,29 +126,18 @@ class ForkServer:
 
 def become(request: Request, server: int) -> NoReturn:
     """Run a program in this process, which is a fork, then exit."""
-    module, *words = request.argv
-    code = 1
-    try:
-        os.setsid()
-        for number in end_signals():
-            signal.signal(number, signal.SIG_DFL)
-        os.environ.clear()
-        os.environ.update(request.environment)
-        os.environ[PARENT] = str(server)
-        os.chdir(request.folder)
-        sys.argv = [module, *words]
-        setproctitle(" ".join([sys.executable, "-m", *sys.argv]))
-        importlib.import_module(module).main()
-        code = 0
-    except SystemExit as e:
-        code = e.code if isinstance(e.code, int) else 1
-    except BaseException:  # noqa: BLE001  (a fork must not go on as the server)
-        sys.excepthook(*sys.exc_info())
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(code)
+    exit_after(lambda: _run(request, server))
+
+
+def _run(request: Request, server: int) -> None:
+    os.setsid()
+    for number in end_signals():
+        signal.signal(number, signal.SIG_DFL)
+    os.environ.clear()
+    os.environ.update(request.environment)
+    os.chdir(request.folder)
+    program, *words = request.argv
+    run_program(program, words, server)
 
 
 def main() -> None:
