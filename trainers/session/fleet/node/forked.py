@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import os
 import runpy
+import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import msgspec
 
-from streaming.program.process import end_with_parent, on_end
+from streaming.program.process import end_signals, end_with_parent, on_end
 
 SOCKET = "TICKLOOP_FORK_SERVER"  # names the socket
 LISTEN_SECONDS = 30.0
@@ -91,13 +92,17 @@ def ensure_server(node: str) -> tuple[str, socket.socket | None]:
 def main() -> None:
     """Run as a child of an actor or of a shard."""
     argv = sys.argv[1:]
+    # Held back until they are passed on: the program may have begun before ``connect`` returns.
+    signal.pthread_sigmask(signal.SIG_BLOCK, end_signals())
     connection = connect(os.environ.get(SOCKET, ""), argv)
+    if connection is not None:
+        on_end(lambda number, _: connection.send(bytes([number])))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, end_signals())
     if connection is None:
         sys.argv = argv
         runpy.run_module(argv[0], run_name="__main__", alter_sys=True)
         return
     end_with_parent()
-    on_end(lambda number, _: connection.send(bytes([number])))
     told = b""
     with contextlib.suppress(OSError):
         while data := connection.recv(64):
