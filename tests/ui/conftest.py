@@ -129,11 +129,27 @@ def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
 
 
 @pytest.fixture(scope="package")
-def tab(browser: Browser, page: Page) -> Iterator[Tab]:
-    """A tab on the busy session, shared by the tests that change nothing."""
-    tab = new_tab(browser, page.address)
-    yield tab
-    tab.context.close()
+def shared_tabs() -> Iterator[list[Tab]]:
+    tabs: list[Tab] = []
+    yield tabs
+    for tab in tabs:
+        tab.context.close()
+
+
+@pytest.fixture
+def tab(
+    request: pytest.FixtureRequest, browser: Browser, page: Page, shared_tabs: list[Tab]
+) -> Iterator[Tab]:
+    """A tab on the busy session, shared by the tests that change nothing.
+
+    One that fails may leave it anywhere: the next then has a new one.
+    """
+    if not shared_tabs:
+        shared_tabs.append(new_tab(browser, page.address))
+    failed = request.session.testsfailed
+    yield shared_tabs[0]
+    if request.session.testsfailed > failed:
+        shared_tabs.pop().context.close()
 
 
 def local(url: str, address: str) -> bool:

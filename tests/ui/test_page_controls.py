@@ -133,14 +133,17 @@ def test_promotion_names_what_becomes_what_before_it_is_asked_for(busy: World, t
 
 def test_roll_back_without_a_champion_says_so(tab: Tab) -> None:
     tab.get_by_role("tab", name="Runs and models").click()
-    button = tab.get_by_role("button", name="Roll back champion of tickloop-btcusdt-cnn")
-    expect(button).not_to_have_attribute("aria-disabled", "true")
-    title = button.evaluate(  # at once: the next message says again what the page's session can
-        "(button) => {"
+    name = "Roll back champion of tickloop-btcusdt-cnn"
+    expect(tab.get_by_role("button", name=name)).not_to_have_attribute("aria-disabled", "true")
+    # In one go: the next message draws the button anew, and says again what the session can.
+    title = tab.evaluate(
+        "(name) => {"
         "  Tickloop.connection.controls.update({cannot: {rollback: 'cnn has no champion'}});"
+        "  const button = document.querySelector(`button[aria-label='${name}']`);"
         "  button.click();"
         "  return button.title;"
-        "}"
+        "}",
+        name,
     )
     assert title == "cnn has no champion"
     expect(tab.locator("#confirm")).to_be_hidden()
