@@ -10,7 +10,8 @@ import numpy as np
 from datamodules.digest import digest
 from datamodules.features import raw_columns
 from datamodules.snapshot import Snapshot
-from streaming.bars import BROKEN, MOST_TIMES, Bars
+from streaming.bars import BROKEN, Bars
+from streaming.carry import MOST_TIMES
 from streaming.events import Code
 from streaming.ticks import NS_PER_S
 from trainers.config import TrainingConfig
