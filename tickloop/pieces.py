@@ -13,7 +13,7 @@ from streaming.config import StreamConfig
 from streaming.quotes import MARK, NO_QUOTES, Quotes
 from streaming.rings.ring import Ring
 from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks, make_ticks
-from trainers.recording.record import row_parts
+from trainers.recording.contents.stream_rows import row_parts
 
 
 def tick_pieces(folder: Path, symbol: str) -> Iterator[Ticks]:
