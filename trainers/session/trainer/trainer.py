@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from streaming.events import Code, EventWriter, hindrance
+from streaming.events import Code, EventWriter
 from streaming.market_clock import played_of
 from streaming.program.console import say
 from streaming.symbols import file_name
@@ -29,6 +29,7 @@ from trainers.recording.decision_log import DecisionLog
 from trainers.recording.files import CONFIG, DECISIONS, MARKET_OUTBOX, of_market
 from trainers.session.market.live_market import LiveMarket
 from trainers.session.market.live_stream import wait_for_rings
+from trainers.session.market.warm_up import WarmUp
 from trainers.session.trainer.session_part import Requests, SessionPart
 from trainers.session.trainer.shard import Ended, Shard
 from trainers.session.trainer.states import StateTags
@@ -43,9 +44,7 @@ log = logging.getLogger(__name__)
 
 LOOP_SECONDS = 0.05
 QUICK_SECONDS = 0.001  # ... after a bar of a market that waits for the forecast
-PROGRESS_SECONDS = 2.0
 CLOSE_SECONDS = 1.5
-MOST_SHOWN = 5  # markets in a line of progress
 
 # The events that are also printed for the person who started the session.
 PRINTED = (
@@ -105,7 +104,7 @@ class Trainer:
         self._part = SessionPart(session, self.config, self.tracker) if first else None
         self._states = StateTags(self.config.stale_seconds, self._part)
         self._requests = Requests(session, self.stop)
-        self._told, self._found = 0.0, [("", 0)]  # when progress was shown, and what
+        self._warm_up = WarmUp(session, self.config.min_ticks)
         self._shard = Shard()
         self._left = False  # whether nothing is left to do in this trainer's own markets
         self._rest, self._taken = LOOP_SECONDS, 0
@@ -307,19 +306,10 @@ class Trainer:
     def _show_progress(self) -> None:
         """Print and log how many ticks the first cycle still waits for."""
         waiting = [market for market in self.markets.values() if market.trainer.cycle == 0]
-        if not waiting or time.monotonic() - self._told < PROGRESS_SECONDS:
+        if not waiting or not self._warm_up.is_due():
             return
-        self._told = time.monotonic()
-        need = self.config.min_ticks
         found = [(market.market, market.stream.n_ticks) for market in waiting]
-        shown = sorted(found, key=lambda one: one[1])[:MOST_SHOWN]
-        words = ", ".join(f"{symbol} {min(ticks, need)}/{need}" for symbol, ticks in shown)
-        if len(found) > MOST_SHOWN:
-            words += f" and {len(found) - MOST_SHOWN} more markets"
-        nothing_came, self._found = found == self._found, found
-        why = f" ({reason})" if nothing_came and (reason := hindrance(self.session)) else ""
-        say(f"gathering ticks for the first cycle: {words}{why}")
+        say(self._warm_up.line(found))
         if self._part is not None:
-            least = min(ticks for _, ticks in found)
-            text = f"warming up {min(least, need)}/{need} ticks"
+            text = self._warm_up.status(found)
             self._part.log(0, {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: text})
