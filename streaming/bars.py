@@ -260,7 +260,7 @@ class BarBuilder:
     def _mark_gaps(self, ticks: Ticks, first: int, open_from: NDArray[np.int64]) -> None:
         """Flag the bars in which trades may be missing: from the tick before a gap to the next.
 
-        Of those that are final already nothing can be said any more; the next one says it then.
+        A bar that is final already stays as it is: the next one is flagged instead.
 
         Args:
             ticks: ``(n,)`` the ticks of a batch.

@@ -31,7 +31,7 @@ def bar_pieces(folder: Path, symbol: str, config: StreamConfig) -> Iterator[Bars
     """Yield a market's final bars, ``(T,)`` of dtype ``BAR``, oldest first.
 
     They are those of the bar ring while it has all of them, else they are built again from the
-    tape, the same bits. Of a tape whose beginning was dropped only the ring's are left.
+    tape, the same bits. Where the tape's beginning was dropped, only the ring's are left.
 
     Args:
         folder: the folder with the session's files.

@@ -133,7 +133,7 @@ class MarketBacktest:
                 for command in self._driver.end():
                     self._do(command)
             self._ingest.stats["state"] = ConnectionState.ENDED
-            text = self._text()
+            text = self.trainer.outcome(self._stream.n_ticks)
             self._say(Code.DONE, text)
             self._keep_checkpoint()
             self._told()
@@ -205,11 +205,3 @@ class MarketBacktest:
     def _say(self, code: Code, text: str) -> None:
         at = max(self.trainer.newest_bar, 0)
         self._events.say(code, f"{self.trainer.market} {text}", at)
-
-    def _text(self) -> str:
-        trainer, config = self.trainer, self._config
-        ticks = self._stream.n_ticks
-        text = f"{trainer.cycle:,} cycles, {ticks:,} ticks, {trainer.next_bar:,} bars"
-        if not trainer.cycle and ticks < config.min_ticks:
-            text += f"; the first cycle needs {config.min_ticks} ticks (--min_ticks)"
-        return text

@@ -109,7 +109,7 @@ def tell_standings(client: MlflowClient, session: Path) -> None:
 
 
 def register_afterwards(session: Path, config: SessionConfig) -> None:
-    """Have a process that outlives the session register what its learners have learned."""
+    """Start a process that outlives the session and registers what its learners have learned."""
     checkpoints = [of_market(session, name, CHECKPOINT) for name in config.symbol_list]
     if not config.learner_list or not any(path.exists() for path in checkpoints):
         return

@@ -183,10 +183,10 @@ HORIZONS = {
 TUNING = {
     "tune/gain": Term(
         "nats or bp a bar",
-        "Of a trial: how much better it did a bar than the settings as they are. Of a study: the"
-        " same of its best trial. Forecasters gain nats, agents basis points.",
+        "How much better a trial did than the settings as they are; in a study's run, its best"
+        " trial. Forecasters gain nats, agents basis points.",
     ),
-    "tune/played": Term("share", "How much of the tape a trial has played; below 1 it was given up."),
+    "tune/played": Term("share", "How much of the tape a trial played; below 1 it was given up."),
     "tune/batch_gain": Term(
         "nats or bp a bar", "The highest `tune/gain` in a batch, of the trials played to the end."
     ),

@@ -235,13 +235,7 @@ class LiveMarket:
     @property
     def outcome(self) -> str:
         """What came of the market, as a text."""
-        cycle, config, ticks = self.trainer.cycle, self._config, self.stream.n_ticks
-        asked = f" of {config.cycles}" if config.cycles else ""
-        cycles = f"{cycle}{asked} cycles" if cycle else "no cycle"
-        text = f"{self.market} {cycles}, {ticks:,} ticks, {self.trainer.next_bar:,} bars"
-        if not cycle and ticks < config.min_ticks:
-            text += f"; the first cycle needs {config.min_ticks} ticks (--min_ticks)"
-        return text
+        return f"{self.market} {self.trainer.outcome(self.stream.n_ticks)}"
 
     def leave(self) -> None:
         """Note that this trainer has nothing left to do in the market."""

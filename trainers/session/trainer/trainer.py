@@ -132,7 +132,7 @@ class Trainer:
                 time.sleep(self._pause())
 
     def _go_on(self) -> None:
-        """Have the new bars forecast, and do a step of a cycle."""
+        """Forecast the new bars, and do a step of a cycle."""
         if (ended := self._shard.go_on()) is not None:
             self._report(ended)
 

@@ -19,7 +19,7 @@ from trainers.tracking.stores.refusals import is_refusal
 def deliver(client: MlflowClient, batches: Sequence[Batch]) -> dict[str, str]:
     """Write batches of one run to the store; return why it refuses some of it for good, by name.
 
-    Of several values of a tag the last one is written.
+    The last value of a tag is written.
 
     Raises:
         MlflowException: if the store does not answer.
