@@ -136,7 +136,7 @@ def tell_the_end(client: MlflowClient, reader: SessionReader, session: Path, sta
         run = reader.session_run(session.name)
         runs = reader.learner_runs(session.name)
     except TrackingAwayError as e:
-        say(f"session    {state}; its scores are not known now ({e})")
+        say(f"session    {state}; its scores cannot be read now ({e})")
         return
     learners = [run for run in runs if run.tags.get(Tag.KIND) == Kind.LEARNER]
     told = summary_of(run, learners, state, time.time())

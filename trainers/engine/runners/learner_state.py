@@ -10,7 +10,7 @@ from trainers.learners.learner import Learner, Resumable, Traced
 PLAIN = "allowed: numbers, text, arrays and tensors, in dicts and lists"
 
 
-class State(NamedTuple):
+class KeptState(NamedTuple):
     """A learner's state.
 
     Attributes:
@@ -24,12 +24,12 @@ class State(NamedTuple):
     fault: str
 
 
-def state_of(learner: Learner) -> State:
+def state_of(learner: Learner) -> KeptState:
     """Return a learner's state; whatever its own code raises passes through."""
     state = learner.state_dict() if isinstance(learner, Resumable) else None
     traced = learner.digests if isinstance(learner, Traced) else {}
     digests = {str(stage): str(found) for stage, found in traced.items()}
-    return State(state, digests, "" if state is None else _fault_of(state))
+    return KeptState(state, digests, "" if state is None else _fault_of(state))
 
 
 def _fault_of(state: Any) -> str:
