@@ -78,7 +78,7 @@ class Market(BinanceStandIn):
                     await self.quote()
 
     async def change(self, *, planned: bool) -> None:
-        """Have the feed change its connection, and wait until it has."""
+        """Tell the feed to change its connection, and wait until it has."""
         old, wanted = [*self.topics], self.connections + 1
         if planned:
             await self.say(SHUTDOWN)

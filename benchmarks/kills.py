@@ -27,10 +27,10 @@ from benchmarks.processes import plain_environment, words_of
 from benchmarks.system import replay_of
 from benchmarks.table import Row
 from streaming.ticks import AFTER_GAP
+from trainers.recording.contents.stream_rows import read_rows
 from trainers.recording.decision_log import cycles_ended, read_decisions
 from trainers.recording.files import DECISIONS, of_market
 from trainers.recording.ledger import read_ledger
-from trainers.recording.record import read_rows
 
 KILLS = 50
 SPEED = 10

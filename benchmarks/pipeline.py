@@ -32,7 +32,7 @@ class Learnable(NamedTuple):
 
 
 def ours(ticks: Ticks) -> Learnable:
-    """As a cycle of the CNN does it, from the ticks on."""
+    """Make the windows as a cycle of the CNN does, from the ticks on."""
     bars = bars_of(ticks)
     rows = features_of(bars, "classic")
     windows = make_windows(
@@ -71,7 +71,7 @@ def by_pandas(trades: pd.DataFrame) -> Learnable:
 
 
 def by_arrays(trades: pd.DataFrame) -> Learnable:
-    """As ``by_pandas``, but with the loop over plain arrays instead of frames."""
+    """Do the same as ``by_pandas``, but with the loop over plain arrays instead of frames."""
     bars = features_by_pandas(trades)
     scaled = MinMaxScaler().fit_transform(bars[COLUMNS])
     close = bars["close"].to_numpy()

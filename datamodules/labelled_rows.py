@@ -57,12 +57,6 @@ def labelled_rows(bars: Bars, features: str, label: str = CLOSE, horizon: int = 
     return LabelledRows(rows[there], moved[there] > 0, ts[there])
 
 
-def newest_row(bars: Bars, features: str) -> NDArray[np.float64] | None:
-    """Return the newest bar's row ``(1, F)``; None during the warm-up or if its bars have a gap."""
-    rows, _ = newest_rows(bars, features, 1)
-    return rows if len(rows) else None
-
-
 def newest_rows(bars: Bars, features: str, n: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the rows of the newest ``n`` bars, without those in the warm-up or behind a gap.
 

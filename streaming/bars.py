@@ -1,18 +1,10 @@
 """Ticks and quotes -> bars. Pure; the only owner of the bar boundary.
 
 A bar covers ``[ts_open, ts_open + length)`` by event time; bars begin on multiples of their length,
-1 s by default. Its content depends on the rows of both
-streams and their order alone, never on how they were grouped into batches or on the wall clock: it
-is final once a tick or a mark at least ``grace`` past its end has been seen, or a quote a second
-further. A tick or a quote that comes after that is late: marked and counted, never applied. A
-bar without trades carries the last close with volume 0.
-
-Best bid and ask are those of the newest quote. Until there is one, the last trades that takers sold
-and bought stand for them.
-
-A wrong print (a price far off by a slip of a finger or a feed) would rule everything that is summed
-over bars. So a bar with such a price is flagged as broken, and the bar that comes back from it is
-too. Its prices stay as they were traded.
+1 s by default. Its content depends on the rows of both streams and their order alone, never on how
+they were grouped into batches or on the wall clock: it is final once a tick or a mark at least
+``grace`` past its end has been seen, or a quote a second further. A tick or a quote that comes
+after that is late: marked and counted, never applied.
 
 Sums run strictly in the order of the rows (``ufunc.at``), so that any batching gives the same bits.
 
@@ -26,10 +18,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from streaming.carry import carry_quotes, carry_trades
 from streaming.forward_fill import forward_fill
 from streaming.merged import Merged
 from streaming.quotes import LATE as LATE_QUOTE
-from streaming.quotes import MARK, NO_QUOTES, Quotes
+from streaming.quotes import MARK, NO_QUOTES, QUOTED, Quotes
 from streaming.records import copied, join
 from streaming.ticks import AFTER_GAP, LATE, NS_PER_S, Ticks
 
@@ -50,10 +43,7 @@ BAR = np.dtype(
         ("ask", "<f8"),  # the best ask, or ``last_bought``
         ("last_sold", "<f8"),  # price of the last trade that a taker sold, in this bar or before
         ("last_bought", "<f8"),  # price of the last trade that a taker bought
-        (
-            "bid_size",
-            "<f8",
-        ),  # base currency offered at the best bid and ask; 0 where not ``quoted``
+        ("bid_size", "<f8"),  # base currency at the best bid and ask; 0 where not ``quoted``
         ("ask_size", "<f8"),
         ("ofi", "<f8"),  # base currency, the order-flow imbalance of the bar's updates of the book
         ("updates", "<i8"),  # how many there were
@@ -68,18 +58,12 @@ Bars = NDArray[np.void]
 MISSING = 1  # trades are missing in this bar or between it and the one before
 BROKEN = 2  # a price is too far from the bar before for a move: it is a wrong print
 
-# The largest plausible move of a bar, as a factor. Recorded markets come to 1.02 in a second; where
-# a price is only one of its steps high, one step up is 2.
-MOST_TIMES = 2.0
-
 # A longer silence is a closed market: a break in the series, not filled with carried bars.
 MAX_CARRY_S = 3600
 
 # Quotes may overtake trades, on a faster connection or in the venue itself: one alone makes a bar
 # final only so much later.
 OVERTAKING_NS = NS_PER_S
-
-QUOTED = ("bid", "ask", "bid_size", "ask_size")  # what a quote says
 
 
 class BarBuilder:
@@ -236,9 +220,7 @@ class BarBuilder:
         bars, price, size = self._open, ticks["price"], ticks["size"]
         side = self._taker_sides(ticks)
         first_tick = np.full(len(bars), -1)
-        first_tick[at[::-1]] = np.arange(
-            len(at) - 1, -1, -1
-        )  # repeated indices: the last one stays
+        first_tick[at[::-1]] = np.arange(len(at) - 1, -1, -1)  # of repeated indices the last stays
         fresh = (bars["trades"] == 0) & (first_tick >= 0)
         for name in ("open", "high", "low"):
             bars[name][fresh] = price[first_tick[fresh]]
@@ -278,7 +260,7 @@ class BarBuilder:
     def _mark_gaps(self, ticks: Ticks, first: int, open_from: NDArray[np.int64]) -> None:
         """Flag the bars in which trades may be missing: from the tick before a gap to the next.
 
-        Of those that are final already nothing can be said any more; the next one says it then.
+        A bar that is final already stays as it is: the next one is flagged instead.
 
         Args:
             ticks: ``(n,)`` the ticks of a batch.
@@ -309,46 +291,7 @@ def bars_of(
 
 
 def _carry(bars: Bars, last: Bars) -> Bars:
-    """Carry the last close into bars without trades, and what was last quoted into all, in place.
-
-    Flag the broken bars too. ``last`` is the final bar before, ``(1,)``, zeros if there is none.
-    Until a side has traded at all, the first bar's close stands for its price; so it does after a
-    wrong print, which may be the only one known.
-    """
-    traded = bars["trades"] > 0
-    close = forward_fill(np.where(traded, bars["close"], 0.0), last["close"][0])
-    for name in ("open", "high", "low", "close"):
-        bars[name][~traded] = close[~traded]
-    broken = _broken(bars, last["close"][0])
-    bars["gap"][broken] |= BROKEN
-    for name in ("last_sold", "last_bought"):
-        bars[name][broken] = close[broken]
-        bars[name] = forward_fill(bars[name], last[name][0] or close[:1])
-    return _carry_quotes(bars, last)
-
-
-def _carry_quotes(bars: Bars, last: Bars) -> Bars:
-    """Carry the last quote into bars without one, in place; without any, trades stand for it."""
-    told = bars["quoted"] != 0
-    at = np.maximum.accumulate(np.where(told, np.arange(len(bars)), -1))
-    for name in (*QUOTED, "quoted"):
-        bars[name] = np.where(at >= 0, bars[name][at], last[name][0] * last["quoted"][0])
-    trades = bars["quoted"] == 0
-    bars["bid"][trades], bars["ask"][trades] = (
-        bars["last_sold"][trades],
-        bars["last_bought"][trades],
-    )
+    """Fill in place what bars lack, and flag the broken ones; ``last`` is the bar before."""
+    bars["gap"][carry_trades(bars, last)] |= BROKEN
+    carry_quotes(bars, last)
     return bars
-
-
-def _broken(bars: Bars, last_close: float) -> NDArray[np.bool]:
-    """Return which bars have a price too far from the close before, ``last_close`` at first.
-
-    A first bar of all, where ``last_close`` is 0, is compared with its own open.
-    """
-    before = np.concatenate([[last_close], bars["close"][:-1]])[: len(bars)]
-    before = np.where(before > 0, before, bars["open"])
-    broken: NDArray[np.bool] = (bars["high"] > MOST_TIMES * before) | (
-        MOST_TIMES * bars["low"] < before
-    )
-    return broken

@@ -121,7 +121,7 @@ class StreamConfig(BarConfig):
             raise ConfigError(f"source: got {self.source!r}; allowed: {SOURCES}")
         if not is_text(self.source):
             raise ConfigError(
-                f"source: got {self.source!r}; allowed: names of bytes that are UTF-8: rename it"
+                f"source: got {self.source!r}; allowed: names in UTF-8; rename the file"
             )
         for checked in ("markets", "ws_addresses", "rest_addresses"):
             getattr(self, checked)

@@ -39,6 +39,8 @@ RECEIVED = 2  # the venue gives no time: ``ts_event`` follows from when it was r
 LATE = 4  # the bar of its time was final already: no bar counts it
 # And ``streaming.ticks.VOID``: it breaks an invariant.
 
+QUOTED = ("bid", "ask", "bid_size", "ask_size")  # the columns of the book itself
+
 Quotes = NDArray[np.void]
 
 

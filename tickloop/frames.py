@@ -71,7 +71,7 @@ def tick_frame(ticks: Ticks) -> pd.DataFrame:
 def quote_frame(quotes: Quotes) -> pd.DataFrame:
     """Return quotes ``(n,)`` of dtype ``QUOTE`` as a frame, indexed by the venue's time.
 
-    Of the updates that come together the last one of each second is kept. Columns: ``id``, the
+    The last of the updates in each second is kept. Columns: ``id``, the
     venue's, 0 where it has none; ``received``, when it came; ``bid`` and ``ask`` in quote
     currency; ``bid_size``, ``ask_size`` and ``ofi``, the order-flow imbalance of all updates that
     it stands for, in base currency; ``updates``, how many these are; ``late``, whether it came too

@@ -13,7 +13,7 @@ from streaming.config import StreamConfig
 from streaming.quotes import MARK, NO_QUOTES, Quotes
 from streaming.rings.ring import Ring
 from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks, make_ticks
-from trainers.recording.record import row_parts
+from trainers.recording.contents.stream_rows import row_parts
 
 
 def tick_pieces(folder: Path, symbol: str) -> Iterator[Ticks]:
@@ -31,7 +31,7 @@ def bar_pieces(folder: Path, symbol: str, config: StreamConfig) -> Iterator[Bars
     """Yield a market's final bars, ``(T,)`` of dtype ``BAR``, oldest first.
 
     They are those of the bar ring while it has all of them, else they are built again from the
-    tape, the same bits. Of a tape whose beginning was dropped only the ring's are left.
+    tape, the same bits. Where the tape's beginning was dropped, only the ring's are left.
 
     Args:
         folder: the folder with the session's files.

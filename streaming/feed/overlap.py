@@ -25,7 +25,7 @@ FIRST_TRADE_S, LOOK_S = 2.0, 0.1
 
 
 class Overlap:
-    """Has nothing to do for a venue whose ids prove a loss.
+    """Closes the hole behind a new connection; does nothing where a venue's ids prove a loss.
 
     Args:
         venue: whose streams; goes on behind the trades that are kept.

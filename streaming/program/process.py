@@ -35,7 +35,7 @@ def end_signals() -> list[signal.Signals]:
 
 
 def on_end(handle: Callable[[int, FrameType | None], object]) -> None:
-    """Have the signals that end a process call ``handle`` instead."""
+    """Call ``handle`` on the signals that would end the process."""
     for number in end_signals():
         signal.signal(number, handle)
 

@@ -39,10 +39,10 @@ def setting(
     Args:
         default: also gives the type: str, int, float or bool.
         help: one line, what the setting does and why the default.
-        unit: of a number, for the help text.
+        unit: the unit of a number, for the help text.
         low: the smallest value allowed.
         high: the largest value allowed.
-        choices: all values allowed of a text, if it is one of a few.
+        choices: the texts allowed, where only some are.
     """
     metadata = {"help": help, "unit": unit, "low": low, "high": high, "choices": tuple(choices)}
     return dataclasses.field(default=default, metadata=metadata)

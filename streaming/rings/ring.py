@@ -184,10 +184,10 @@ class RingWriter(Ring):
         return first
 
     def begin_at(self, seq: int) -> None:
-        """Have the first row of an empty ring be row ``seq``: those before it were elsewhere.
+        """Number the first row of an empty ring ``seq``: the rows before it are elsewhere.
 
-        The next rows must fill the ring, or go back to row 0: what was never written is not known
-        from what was.
+        The next rows must fill the ring, or begin at row 0 again: the ring cannot tell rows that
+        were never written from those that were.
         """
         self._header["reserved"] = self._header["committed"] = seq
 

@@ -22,11 +22,11 @@ class TapeAddress(NamedTuple):
     """Where a tape is, and what its user says it is.
 
     Attributes:
-        path: of the file or folder.
+        path: the file or folder.
         venue: the one whose trades are read; if empty, the first that has the symbol.
         columns: the field in each column of the file, in order; if empty, the file's header names
             them.
-        unit: of the times, one of ``UNITS``; if empty, their size tells.
+        unit: the unit of the times, one of ``UNITS``; if empty, their size tells.
         sort: by what the rows are sorted, one of ``SORTS``; if empty, ids and times tell.
     """
 

@@ -101,8 +101,8 @@ def in_header(cells: Sequence[str], schema: Schema) -> Columns | None:
     """Return the columns that a header names; None if the line is no header.
 
     Args:
-        cells: of the file's first line.
-        schema: what the table is of.
+        cells: the fields of the file's first line.
+        schema: what the table holds.
 
     Raises:
         TapeError: if a field is missing, or two columns have it.

@@ -66,7 +66,7 @@ class QuoteTable:
     """The quotes beside a tape of trades.
 
     Args:
-        path: of the file.
+        path: the file.
         table: its rows.
         symbol: the symbol of all rows, if the table names none.
     """

@@ -23,7 +23,7 @@ class SegmentTape:
     """A tape of our own.
 
     Args:
-        path: of the tape.
+        path: the tape's folder.
         files: the segments of each symbol's ticks, in order.
         quotes: those of its quotes.
 

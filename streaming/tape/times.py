@@ -32,7 +32,7 @@ def times(rows: Rows, field: str, latest_ns: int, unit: str = "") -> NDArray[np.
         rows: the rows of a tape.
         field: ``time`` or ``received``.
         latest_ns: the latest time that is possible, ns.
-        unit: of numbers, one of ``UNITS``; if empty, their size tells.
+        unit: the unit of numbers, one of ``UNITS``; if empty, their size tells.
 
     Raises:
         TapeError: if a value is no time, or the unit changes more than once.

@@ -110,14 +110,14 @@ class Terms(NamedTuple):
     """What a venue asks of its clients, and what it promises.
 
     Attributes:
-        limit: of REST.
+        limit: the limit of its REST requests.
         connects: attempts to connect that are made at most, in so many seconds: half of what the
             venue allows.
         page: trades that a request may ask for.
         paging: how older trades are asked for.
         proof: whether a lost trade shows in the ids. Where not, ids are our own count, and one is
             left out where the newest trades of REST do not join those that have come.
-        taker_fee_bps: of an account without discounts.
+        taker_fee_bps: the fee of a taker without discounts, bp.
         ping: a text to send now and then; "" for none.
         ping_s: how often.
         silent_s: a connection that brings nothing at all for so long is broken, as the venue sends

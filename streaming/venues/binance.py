@@ -55,7 +55,7 @@ TIME_WEIGHT, AGG_TRADES_WEIGHT, TRADES_WEIGHT, INFO_WEIGHT = 1, 4, 25, 20
 
 USED_WEIGHT = "X-MBX-USED-WEIGHT-1M"  # the header that says how much of it has been asked
 
-# Codes of errors.md. Of what we send, only a symbol can have characters that are not allowed.
+# Codes of errors.md. Only a symbol can have characters that are not allowed.
 INVALID_SYMBOL, ILLEGAL_CHARACTERS = -1121, -1100
 NEEDS_KEY = (-2014, -2015)
 

@@ -131,7 +131,7 @@ class _CombinedProbe(msgspec.Struct):
 
 
 class Decoders(NamedTuple):
-    """Of one message of a combined stream, and of a list of them."""
+    """The decoders of one message of a combined stream, and of a list of them."""
 
     one: msgspec.json.Decoder[Any]
     many: msgspec.json.Decoder[Any]

@@ -95,7 +95,7 @@ class Gathered:
 
     Args:
         markets: our name of each of the venue's symbols.
-        updates: of the venue's books.
+        updates: the updates of the venue's books.
 
     Attributes:
         rejected: the counts of what was dropped.

@@ -6,12 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datamodules.features import COLUMNS, WARMUP_BARS, features_of
-from datamodules.labelled_rows import ROW_BARS, labelled_rows, newest_row
+from datamodules.labelled_rows import ROW_BARS, labelled_rows, newest_rows
 from datamodules.snapshot import NotEnoughBarsError
 from tests.datamodules.samples import bars_from, gaps_of, random_bars
 
 SETS = pytest.mark.parametrize("name", COLUMNS)
 N = 180
+
+
+def newest_row(bars, features):
+    """The newest bar's row (1, F); None in the warm-up, or if its bars have a gap."""
+    rows, _ = newest_rows(bars, features, 1)
+    return rows if len(rows) else None
 
 
 def by_loop(bars, name):

@@ -11,15 +11,14 @@ from streaming.bars import (
     BAR,
     BROKEN,
     MISSING,
-    MOST_TIMES,
     OVERTAKING_NS,
-    QUOTED,
     BarBuilder,
     bars_of,
 )
+from streaming.carry import MOST_TIMES
 from streaming.merged import Merged
 from streaming.quotes import LATE as LATE_QUOTE
-from streaming.quotes import MARK, make_quotes
+from streaming.quotes import MARK, QUOTED, make_quotes
 from streaming.ticks import AFTER_GAP, LATE, NS_PER_MS, NS_PER_S, make_ticks
 from tests.streaming.samples import START, markets, quotes_among, quotes_at, splits, ticks_at
 

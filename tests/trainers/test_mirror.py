@@ -9,8 +9,8 @@ from streaming.errors import ConfigError
 from streaming.tape import write_segment
 from streaming.ticks import make_ticks
 from trainers.config.fleet import FleetConfig
+from trainers.recording.contents.stream_rows import read_rows
 from trainers.recording.files import TAPE
-from trainers.recording.record import read_rows
 from trainers.recording.travel.parts import BASE, part_name
 from trainers.tracking.travel.mirror import Mirror
 from trainers.tracking.travel.objects import FolderObjects

@@ -12,8 +12,8 @@ from streaming.rings.counters import ConnectionState
 from tests.trainers.world import SYMBOL, Failing, Spy, World
 from trainers.names import Tag
 from trainers.scoring.session import FAILING
-from trainers.session.trainer.market_states import MarketStates
 from trainers.session.trainer.states import StateTags
+from trainers.session.trainer.totals.market_states import MarketStates
 from trainers.states import (
     OVER,
     State,

@@ -16,7 +16,8 @@ from mlflow.tracking import MlflowClient
 
 from streaming.events import Code
 from trainers.tracking.outbox import Batch, Outbox
-from trainers.tracking.tracker import FEW_OUTBOXES, RunWriter, Tracker, deliver
+from trainers.tracking.stores.delivery import deliver
+from trainers.tracking.tracker import FEW_OUTBOXES, RunWriter, Tracker
 
 DEADLINE = 20
 

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from streaming.rings.counters import REJECTED
 from trainers.engine.stream_metrics import stream_metrics
-from trainers.names import STREAM
+from trainers.names import STREAM, TUNE
+from trainers.research.tuning.report import metrics_of
+from trainers.scoring.interval import Estimate
 from trainers.scoring.metrics import DIRECTION
+from trainers.scoring.search.judgement import Against, Judgement
 from ui.evidence.evidence_view import COLUMNS
 from ui.server.assets import STATIC
-from ui.views.glossary import TERMS, as_markdown
+from ui.views.glossary import TERMS, as_markdown, plain_name
 from ui.views.glossary_page import glossary_page
 from ui.views.glossary_words import WORDS
 from ui.views.metric_cards import CARDS
@@ -33,6 +36,14 @@ def test_every_stream_metric_and_score_has_its_term() -> None:
     assert stream_metrics(begun, rows, 0, 0, 0).keys() <= TERMS.keys()
     assert {f"{STREAM}rejected_{reason}" for reason in REJECTED} <= TERMS.keys()
     assert {f"live/{name}" for name in DIRECTION} <= TERMS.keys()
+
+
+def test_every_metric_of_a_search_has_its_term() -> None:
+    against = Against("the default", Estimate(1.0, 0.5), 10, 0.1, 0.9)
+    found = metrics_of(Judgement(1, 2, against, against, 0.5))
+    of_trials = {f"{TUNE}{name}" for name in ("gain", "gain_ci", "played", "batch_gain")}
+    asked = {plain_name(name) for name in found.keys() | of_trials}
+    assert asked == {name for name in TERMS if name.startswith(TUNE)}
 
 
 def test_every_term_is_a_sentence() -> None:

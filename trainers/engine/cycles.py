@@ -10,7 +10,8 @@ import numpy as np
 from datamodules.digest import digest
 from datamodules.features import raw_columns
 from datamodules.snapshot import Snapshot
-from streaming.bars import BROKEN, MOST_TIMES, Bars
+from streaming.bars import BROKEN, Bars
+from streaming.carry import MOST_TIMES
 from streaming.events import Code
 from streaming.ticks import NS_PER_S
 from trainers.config import TrainingConfig
@@ -28,6 +29,7 @@ from trainers.engine.forecasting import Forecasting, rows_digest
 from trainers.engine.runners.champion_challenger import ChampionChallenger
 from trainers.engine.runners.roster import Roster, State
 from trainers.engine.runners.scorecard import Scorecard
+from trainers.engine.runners.summary import summary
 from trainers.engine.stream_metrics import stream_metrics
 from trainers.learners.own_code import LearnerError
 from trainers.names import STREAM, Status, Tag
@@ -198,7 +200,7 @@ class Cycles:
 
     def _text(self) -> str:
         """Return a summary of the last cycle in one line."""
-        parts = [f"cycle {self.number}", *(runner.text() for runner in self._roster.learners)]
+        parts = [f"cycle {self.number}", *map(summary, self._roster.learners)]
         return "  |  ".join(parts)
 
     def _saved(self, states: Mapping[str, State | None]) -> State:

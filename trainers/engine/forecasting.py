@@ -13,6 +13,7 @@ from streaming.bars import Bars
 from trainers.engine.bar_window import BarWindow
 from trainers.engine.commands import Command, ForecastsMade, LedgerRows
 from trainers.engine.events import BarsTaken, ForecastsTimed
+from trainers.engine.runners.answers import signal_of
 from trainers.engine.runners.roster import Roster
 from trainers.scoring.ledger import (
     FORECAST,
@@ -119,7 +120,7 @@ class Forecasting:
             row["status"], found, told = runner.forecast(self.bars, cycle)
             row["probability"] = np.nan if found.probability is None else found.probability
             row["action"] = NO_ACTION if found.action is None else found.action
-            row["signal"] = runner.signal(found)
+            row["signal"] = signal_of(found, runner.confidence)
             yield from told
         return rows
 
@@ -133,7 +134,8 @@ class Forecasting:
         for i, runner in enumerate(runners):
             found, told = runner.forecast_each(window, n, self._history_bars, cycle)
             rows["status"][:, i], rows["probability"][:, i] = found.status, found.probability
-            rows["action"][:, i], rows["signal"][:, i] = found.action, runner.signals(found)
+            rows["action"][:, i] = found.action
+            rows["signal"][:, i] = found.signals(runner.confidence, agent=runner.is_agent)
             yield from told
         yield self._final(outcomes, rows.reshape(-1))
 

@@ -92,6 +92,15 @@ class MarketTrainer:
         """Open time of the newest bar taken, ns; -1 before the first."""
         return self._forecasting.newest_bar
 
+    def outcome(self, ticks: int) -> str:
+        """Return what came of the market, of which ``ticks`` have been seen, as a text."""
+        config, asked = self.config, f" of {self.config.cycles}" if self.config.cycles else ""
+        cycles = f"{self.cycle:,}{asked} cycles" if self.cycle else "no cycle"
+        text = f"{cycles}, {ticks:,} ticks, {self.next_bar:,} bars"
+        if not self.cycle and ticks < config.min_ticks:
+            text += f"; the first cycle needs {config.min_ticks} ticks (--min_ticks)"
+        return text
+
     def tested(self, learner: str) -> bool:
         """Return whether a forecast of a learner has met its label by the newest cycle's end."""
         return self.cycles.scorecard.tested(learner)

@@ -7,9 +7,12 @@ on a signal, and Ctrl-C elsewhere is ``streaming.program.interrupt.Interrupt``.
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Iterator
+from typing import Any
 
 from datamodules.snapshot import NotEnoughBarsError
+from streaming.errors import ConfigError, reason_of
 from streaming.program.interrupt import Interrupt
 
 
@@ -32,6 +35,29 @@ def own_code() -> Iterator[None]:
         raise
     except BaseException as e:
         raise LearnerError(_text_of(e)) from e
+
+
+def imported(setting: str, path: str, allowed: str) -> Any:
+    """Return what ``module:name`` names.
+
+    Args:
+        setting: the setting's name, for the error's text.
+        path: its value.
+        allowed: what else the value may be, for the error's text.
+
+    Raises:
+        ConfigError: if ``path`` has another form, or cannot be imported.
+    """
+    module, _, name = path.partition(":")
+    if not name:
+        raise ConfigError(f"{setting}: got {path!r}; {allowed}")
+    try:
+        with own_code():
+            return getattr(importlib.import_module(module), name)
+    except LearnerError as e:
+        raise ConfigError(
+            f"{setting}: got {path!r}, which cannot be imported ({reason_of(e)}); {allowed}"
+        ) from e
 
 
 def _text_of(error: BaseException) -> str:

@@ -7,7 +7,6 @@ the parameters with defaults are the learner's settings, or one of them is a ``S
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import inspect
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -21,7 +20,7 @@ from trainers.config.entries import entry_of
 from trainers.config.learners import BUILT_IN_SETTINGS, flat_name
 from trainers.learners.adapters.make import adapted
 from trainers.learners.learner import Checked, Context, Learner
-from trainers.learners.own_code import LearnerError, own_code
+from trainers.learners.own_code import LearnerError, imported, own_code
 from trainers.names import LearnerKind
 
 # Import paths instead of classes, so that importing this module does not import torch.
@@ -195,19 +194,8 @@ def _check_sections(sections: Sections, names: set[str]) -> None:
 
 
 def _find(entry: str) -> type:
-    path = KNOWN.get(entry, entry)
-    module_name, _, class_name = path.partition(":")
-    if not class_name:
-        known = ", ".join(KNOWN)
-        raise ConfigError(f"learners: got {entry!r}; allowed: {known}, or module:Class")
-    try:
-        with own_code():
-            found = getattr(importlib.import_module(module_name), class_name)
-    except LearnerError as e:
-        raise ConfigError(
-            f"learners: got {entry!r}, which cannot be imported ({reason_of(e)}); "
-            f"allowed: {', '.join(KNOWN)}, or module:Class"
-        ) from e
+    allowed = f"allowed: {', '.join(KNOWN)}, or module:Class"
+    found = imported("learners", KNOWN.get(entry, entry), allowed)
     if not inspect.isclass(found):
         raise ConfigError(f"learners: got {entry!r}; expected a class, found {found!r}")
     return found

@@ -118,7 +118,7 @@ def share_out(
     seconds: float,
     tell: Callable[[str], object],
 ) -> list[str]:
-    """Have the markets worked on by processes of their own; return those that are not done.
+    """Work on the markets in processes of their own; return those that are not done.
 
     Args:
         work: works on some markets; called in a process.

@@ -78,8 +78,8 @@ def log_version(
             metadata=metadata(bars, outputs),
         )
     name = model_of_run(run.data.params, symbol, learner)
+    told = f"{learner} on {symbol}, made by Tickloop sessions with the source {source}"
     with contextlib.suppress(MlflowException):  # it exists from the second version on
-        told = f"{learner} on {symbol}, made by Tickloop sessions with the source {source}"
         client.create_registered_model(name, description=told)
     version = client.create_model_version(
         name,

@@ -1,22 +1,5 @@
 """The decision log of a market: its decisions in order, one JSON object per line.
 
-    began      a trainer began or resumed the market: the log's format and the symbol
-    bars       the bars up to ``to`` were taken, ``after`` a learner's turn or between cycles;
-               ``ask`` is whether the bar after the newest was to be forecast, ``each`` (of a
-               backtest, where nothing comes too late) that after every one of them
-    cycle      a cycle begins: the number of rows of each stream that it may see (the
-               ``watermark``), and the feed's counters
-    end        a cycle has ended: measured seconds, hashes of every stage, the stream's metrics,
-               the market's ``standing`` in the session (older records have none)
-    control    an operator's request was carried out or refused; ``seq`` is the request's number,
-               ``after_bar`` the open time of the newest bar then, ns
-    champion   another model version forecasts as champion from the next bar on; ``own`` if it is
-               none of the registry's but a copy that a backtest has made
-    verdict    the verdict that led to a promotion or a rollback
-    segment    a segment of the tape is in the store, with the hash of its content
-    dropped    a segment was dropped from this machine's disk, as ``keep_days`` says
-    left       nothing is left to do in the market, and what was learned is registered
-
 A decision is written before it is carried out. All else follows from the rows of the streams and
 the settings, so a replay that repeats the decisions in order computes the same values. Each line is
 written by one ``os.write``, and a kill of the process does not lose it.
@@ -33,95 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from streaming.errors import reason_of
+from trainers.recording.contents.entries import Entry, check_entry, entry_of
 from trainers.recording.errors import RESTORE, DecisionLogError
 from trainers.recording.files import CHECKPOINT, DECISIONS, FORMAT, append
 
 if TYPE_CHECKING:  # who only reads a log, as the page does, need not load the engine
     from trainers.engine.commands import CandidateWanted, CycleDone, RollbackWanted
 
-Entry = dict[str, Any]
-
 END = b'{"do":"end"'  # the first bytes of the entry of a cycle's end
 BEGAN, LEFT = b'{"do":"began"', b'{"do":"left"'
 TAIL_BYTES = 1 << 16
-
-
-class _Kind(msgspec.Struct, tag_field="do", tag=lambda name: name.strip("_").lower()):
-    """What an entry needs so that it can be repeated; it may have more."""
-
-
-class _Began(_Kind):
-    format: int
-
-
-class _Rows(msgspec.Struct):
-    """A number of rows for each stream."""
-
-    ticks: int
-    quotes: int
-
-
-class _Bars(_Kind):
-    to: int
-    ask: bool
-    after: str
-    each: bool = False
-
-
-class _Cycle(_Kind):
-    cycle: int
-    watermark: _Rows
-    now: int
-    oldest: _Rows
-    oldest_ts: int
-    wall_ms: int
-    stats: dict[str, float | None]
-
-
-class _End(_Kind):
-    cycle: int
-    seconds: dict[str, float]
-    overran: bool
-    hashes: dict[str, Any]
-    stream: dict[str, float | None]
-    standing: dict[str, float] | None = None
-
-
-class _Control(_Kind):
-    name: str
-    value: str
-    seq: int
-    refused: bool
-
-
-class _Champion(_Kind):
-    learner: str
-    version: int
-    challenge: int
-    own: bool = False
-
-
-class _Verdict(_Kind):
-    pass
-
-
-class _Segment(_Kind):
-    name: str
-    sha256: str
-
-
-class _Dropped(_Kind):
-    name: str
-
-
-class _Left(_Kind):
-    pass
-
-
-_Known = (
-    _Began | _Bars | _Cycle | _End | _Control | _Champion | _Verdict | _Segment | _Dropped | _Left
-)
 
 
 def checked_decisions(path: Path) -> list[Entry]:
@@ -133,13 +37,7 @@ def checked_decisions(path: Path) -> list[Entry]:
     """
     entries = read_decisions(path)
     for number, entry in enumerate(entries, 1):
-        try:
-            msgspec.convert(entry, _Known)
-        except msgspec.ValidationError as e:
-            raise DecisionLogError(
-                f"{path}: expected a whole entry in line {number}, found do = {entry['do']!r}"
-                f" ({reason_of(e)}); it was changed since it was written: {RESTORE}"
-            ) from e
+        check_entry(path, number, entry)
     return entries
 
 
@@ -170,7 +68,7 @@ def read_decisions(path: Path) -> list[Entry]:
     *whole, _torn = path.read_bytes().split(b"\n")
     entries: list[Entry] = []
     for number, line in enumerate(whole, 1):
-        entries.append(_entry(path, line, f"line {number}"))
+        entries.append(entry_of(path, line, f"line {number}"))
     found = {entry.get("format") for entry in entries if entry["do"] == "began"}
     if found - {FORMAT}:
         raise DecisionLogError(
@@ -178,18 +76,6 @@ def read_decisions(path: Path) -> list[Entry]:
             " tickloop that wrote it"
         )
     return entries
-
-
-def _entry(path: Path, line: bytes, where: str) -> Entry:
-    try:
-        entry = msgspec.json.decode(line, type=Entry)
-        entry["do"] = str(entry["do"])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError) as e:
-        raise DecisionLogError(
-            f"{path}: expected a JSON object in {where}, found {line[:60]!r} ({reason_of(e)}); it"
-            f" was changed since it was written: {RESTORE}"
-        ) from e
-    return entry
 
 
 def cycles_ended(path: Path) -> int:
@@ -296,7 +182,7 @@ def last_end(path: Path) -> Entry | None:
             tail = file.read(part)
             whole = tail[: tail.rfind(b"\n") + 1]
             if (at := whole.rfind(END)) >= 0:
-                return _entry(path, whole[at : whole.index(b"\n", at)], "its last line of an end")
+                return entry_of(path, whole[at : whole.index(b"\n", at)], "its last line of an end")
             if part >= size:
                 return None
             part *= 4

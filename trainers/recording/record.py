@@ -5,28 +5,22 @@ A record is the session's folder, or the artifacts of its run on another machine
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from streaming.bars import BarBuilder
-from streaming.cache import quote_ring, tick_cache
-from streaming.errors import TapeError, reason_of
-from streaming.rings.ring import Ring, Rows
-from streaming.tape.segment_tape import read_segment
-from streaming.tape.segments import Kind, Segment, segments
+from streaming.errors import reason_of
+from streaming.tape.segments import segments
 from streaming.ticks import NS_PER_MS, NS_PER_S
 from trainers.config import SessionConfig
 from trainers.engine.drivers.streams import RecordedStream
 from trainers.engine.events import STREAMS
-from trainers.recording.decision_log import Entry, checked_decisions
+from trainers.recording.contents.entries import Entry
+from trainers.recording.contents.stream_rows import read_rows
+from trainers.recording.decision_log import checked_decisions
 from trainers.recording.errors import RESTORE, RecordError
 from trainers.recording.files import (
     CONFIG,
@@ -39,11 +33,6 @@ from trainers.recording.files import (
     of_market,
 )
 from trainers.recording.ledger import LedgerContents, read_ledger
-
-# What is kept of each stream.
-KINDS = {"ticks": (Kind.TICKS, tick_cache), "quotes": (Kind.QUOTES, quote_ring)}
-
-NO_HASHES: Mapping[str, str] = MappingProxyType({})
 
 
 class MarketRecord(NamedTuple):
@@ -206,96 +195,3 @@ def read_sums(folder: Path) -> dict[int, dict[str, int]]:
         RecordError: if a line is damaged.
     """
     return {sum_.cycle: sum_.of for sum_ in json_lines(folder / SUMS, Sum, RESTORE)}
-
-
-def read_rows(folder: Path, symbol: str, entries: list[Entry], stream: str) -> NDArray[np.void]:
-    """Return all rows of one of a market's streams: those of its tape, then the rest from the ring.
-
-    Args:
-        folder: the folder with the session's files.
-        symbol: the market.
-        entries: the market's decision log, which has the hashes of the tape's segments.
-        stream: one of ``STREAMS``.
-
-    Raises:
-        RecordError: if rows that a cycle has seen are missing, or a segment was changed.
-    """
-    hashes = {entry["name"]: entry["sha256"] for entry in entries if entry["do"] == "segment"}
-    _check_all_there(folder / TAPE, symbol, hashes)
-    parts = list(row_parts(folder, symbol, stream, hashes))
-    found = np.concatenate([part.rows for part in parts])
-    seen = max((e["watermark"][stream] for e in entries if e["do"] == "cycle"), default=0)
-    if (first := parts[0].first) or len(found) < seen:
-        raise RecordError(
-            f"{folder / TAPE}: the tape of {symbol} has {len(found)} {stream} from number {first}"
-            f" on, the cycles have seen {seen} from 0 on; {RESTORE}"
-        )
-    return found
-
-
-def row_parts(
-    folder: Path, symbol: str, stream: str, hashes: Mapping[str, str] = NO_HASHES
-) -> Iterator[Rows]:
-    """Yield consecutive rows of a market's stream: the tape's segments, then the rest of the ring.
-
-    Args:
-        folder: the folder with the session's files.
-        symbol: the market.
-        stream: one of ``STREAMS``.
-        hashes: SHA-256 of the content by the segment's name, where it is to be checked.
-
-    Raises:
-        RecordError: if rows are missing between two segments, or a segment was changed.
-    """
-    kind, ring = KINDS[stream]
-    tape = segments(folder / TAPE, symbol, kind)
-    # A process that was replaced may have left a segment that no log names; the next one has its
-    # rows in segments of its own.
-    named = max((one.stop for one in tape if one.path.name in hashes), default=0)
-    tape = [one for one in tape if one.path.name in hashes or one.first >= named]
-    stop = tape[0].first if tape else 0
-    for segment in tape:
-        if segment.first != stop:
-            raise RecordError(
-                f"{folder / TAPE}: {stream} {stop} to {segment.first - 1} of {symbol} are not on"
-                f" tape; {RESTORE}"
-            )
-        yield Rows(segment.first, _content(segment, kind, hashes.get(segment.path.name)))
-        stop = segment.stop
-    yield Rows(stop, _from_ring(folder, symbol, ring, stop, kind))
-
-
-def _check_all_there(tape: Path, symbol: str, hashes: Mapping[str, str]) -> None:
-    there = {segment.path.name for kind in Kind for segment in segments(tape, symbol, kind)}
-    if missing := sorted(hashes.keys() - there):
-        raise RecordError(f"{tape / missing[0]}: the tape lacks this segment; {RESTORE}")
-
-
-def _content(segment: Segment, kind: Kind, recorded: str | None) -> NDArray[np.void]:
-    found = hashlib.sha256(segment.path.read_bytes()).hexdigest()
-    if recorded is not None and found != recorded:
-        raise RecordError(
-            f"{segment.path}: expected SHA-256 {recorded[:16]}..., found {found[:16]}...; it was"
-            f" cut off or changed since it was recorded: {RESTORE}"
-        )
-    try:
-        rows = read_segment(segment.path, kind)
-    except TapeError as e:
-        raise RecordError(str(e)) from e
-    if len(rows) != segment.stop - segment.first:
-        raise RecordError(
-            f"{segment.path}: expected {segment.stop - segment.first} rows, found {len(rows)};"
-            f" {RESTORE}"
-        )
-    return rows
-
-
-def _from_ring(
-    folder: Path, symbol: str, ring: Callable[[Path, str], Ring], start: int, kind: Kind
-) -> NDArray[np.void]:
-    """Return the rows from ``start`` on, which a killed feed had not written to the tape yet."""
-    try:
-        first, rows = ring(folder, symbol).read(start)
-    except FileNotFoundError:
-        first, rows = -1, np.zeros(0, kind.row)
-    return rows if first == start else np.zeros(0, kind.row)

@@ -92,8 +92,20 @@ class MarketBacktest:
         roomy = dataclasses.replace(
             config, backfill_seconds=0, tick_cache=config.tick_cache + SLICE_ROWS
         )
+        self._open(session, roomy)
+        self._stream = LiveStream(session, market)
+        self._driver = self._make_driver(kept, cuts)
+        self._given = 0  # bars
+        self._checkpoint_file = of_market(session, market, CHECKPOINT)
+        self._checkpoint: dict[str, Any] | None = None
+        self._points: list[Point] = []
+        self._started = 0  # ns
+
+    def _open(self, session: Path, config: SessionConfig) -> None:
+        """Open the market's files, all or none."""
+        market = self.trainer.market
         with contextlib.ExitStack() as opened:
-            self._ingest = Ingest(session, market, roomy)
+            self._ingest = Ingest(session, market, config)
             opened.callback(self._ingest.close)
             self._log = DecisionLog(of_market(session, market, DECISIONS))
             opened.callback(self._log.close)
@@ -102,22 +114,17 @@ class MarketBacktest:
             self._events = EventWriter(session, file_name(market))
             opened.callback(self._events.close)
             self._opened = opened.pop_all()
-        self._stream = LiveStream(session, market)
+
+    def _make_driver(self, kept: Mapping[str, int], cuts: Path | None) -> Backtest:
         options: dict[str, Any] = {
             "stream": self._stream,
             "kept": kept,
             "stats": lambda: self._stream.stats,
-            "min_ticks": config.min_ticks,
+            "min_ticks": self._config.min_ticks,
         }
         if cuts is None:
-            self._driver = Backtest(self.trainer, **options)
-        else:
-            self._driver = AtCuts(self.trainer, read_decisions(cuts), **options)
-        self._given = 0  # bars
-        self._checkpoint_file = of_market(session, market, CHECKPOINT)
-        self._checkpoint: dict[str, Any] | None = None
-        self._points: list[Point] = []
-        self._started = 0  # ns
+            return Backtest(self.trainer, **options)
+        return AtCuts(self.trainer, read_decisions(cuts), **options)
 
     def run(self) -> str:
         """Play the tape to its end; return what came of it, as a text."""
@@ -133,7 +140,7 @@ class MarketBacktest:
                 for command in self._driver.end():
                     self._do(command)
             self._ingest.stats["state"] = ConnectionState.ENDED
-            text = self._text()
+            text = self.trainer.outcome(self._stream.n_ticks)
             self._say(Code.DONE, text)
             self._keep_checkpoint()
             self._told()
@@ -205,11 +212,3 @@ class MarketBacktest:
     def _say(self, code: Code, text: str) -> None:
         at = max(self.trainer.newest_bar, 0)
         self._events.say(code, f"{self.trainer.market} {text}", at)
-
-    def _text(self) -> str:
-        trainer, config = self.trainer, self._config
-        ticks = self._stream.n_ticks
-        text = f"{trainer.cycle:,} cycles, {ticks:,} ticks, {trainer.next_bar:,} bars"
-        if not trainer.cycle and ticks < config.min_ticks:
-            text += f"; the first cycle needs {config.min_ticks} ticks (--min_ticks)"
-        return text

@@ -65,7 +65,7 @@ class Workers:
         self._errors: list[str] = []
 
     def stop(self) -> None:
-        """Have all markets end after their current cycle; safe to call from a signal handler."""
+        """End all markets after their current cycle; safe to call from a signal handler."""
         self._stop.set()
         self._left.clear()
 

@@ -27,7 +27,7 @@ FEWEST_MOVES = 30  # the fewest moves for such a mean
 class Moves(NamedTuple):
     """The moves after bars, ``(T,)`` each.
 
-    Of bar ``t``, the move to bar ``t + 1`` is known when that closes, its label when bar
+    Bar ``t``'s move to bar ``t + 1`` is known when that closes, its label when bar
     ``t + horizon`` does.
 
     Attributes:

@@ -128,7 +128,7 @@ def _run(
     else:
         say(f"session    {ended.state}; go on with: {resume_command(run_id)}")
     if ended.state == State.ENDED and resolved.parity and not supervisor.stopped:
-        say("replay     of the record, to see that it gives the same values; Ctrl-C skips it")
+        say("replay     checks that the record gives the same values again; Ctrl-C skips it")
         replay_at_the_end(session, lambda: supervisor.stopped)
     return code
 

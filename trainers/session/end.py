@@ -109,7 +109,7 @@ def tell_standings(client: MlflowClient, session: Path) -> None:
 
 
 def register_afterwards(session: Path, config: SessionConfig) -> None:
-    """Have a process that outlives the session register what its learners have learned."""
+    """Start a process that outlives the session and registers what its learners have learned."""
     checkpoints = [of_market(session, name, CHECKPOINT) for name in config.symbol_list]
     if not config.learner_list or not any(path.exists() for path in checkpoints):
         return
@@ -136,7 +136,7 @@ def tell_the_end(client: MlflowClient, reader: SessionReader, session: Path, sta
         run = reader.session_run(session.name)
         runs = reader.learner_runs(session.name)
     except TrackingAwayError as e:
-        say(f"session    {state}; its scores are not known now ({e})")
+        say(f"session    {state}; its scores cannot be read now ({e})")
         return
     learners = [run for run in runs if run.tags.get(Tag.KIND) == Kind.LEARNER]
     told = summary_of(run, learners, state, time.time())

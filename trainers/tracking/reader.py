@@ -15,24 +15,23 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.utils.rest_utils import http_request_safe
 
 from streaming.errors import reason_of
 from trainers.names import CONTROL, CONTROL_ASKED, EXPERIMENT, Kind, Tag
 from trainers.tracking.model_reader import ModelRecord, read_models
 from trainers.tracking.store import STORE_ERRORS, sqlite_path, tracking_uri
+from trainers.tracking.stores.sampling import file_stamps, sampled
 
 PAGE_RUNS = 1000
 LAST_STEP = 2**31 - 1
 NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # MLflow's error codes
-HISTORY_INTERVAL = "/api/2.0/mlflow/metrics/get-history-bulk-interval"
 
 
 class TrackingAwayError(Exception):
@@ -96,13 +95,10 @@ class SessionReader:
     def written(self) -> object | None:
         """Return a value that changes with every write to the store; None if there is none.
 
-        SQLite writes to its database file or to the write-ahead log beside it. Other stores have no
-        such value: they must be read.
+        Only SQLite stores have one. Others must be read.
         """
         path = sqlite_path(self.uri)
-        if path is None or not path.exists():
-            return None
-        return [_stamp(path), _stamp(Path(f"{path}-wal"))]
+        return None if path is None else file_stamps(path)
 
     def latest_session(self) -> str | None:
         """Return the run id of the session started last, without replays; None if there is none."""
@@ -169,13 +165,7 @@ class SessionReader:
                     return [_record(run) for run in runs]
 
     def history(
-        self,
-        run_id: str,
-        key: str,
-        *,
-        after: int = -1,
-        until: int = LAST_STEP,
-        most: int = 1000,
+        self, run_id: str, key: str, *, after: int = -1, until: int = LAST_STEP, most: int = 1000
     ) -> dict[int, float]:
         """Return a metric's values by step.
 
@@ -187,8 +177,7 @@ class SessionReader:
             most: the most points to return; more are thinned evenly, keeping the first and last.
         """
         with _answering():
-            read = self._history_rest if self.uri.startswith("http") else self._history_direct
-            points = read(run_id, key, after + 1, most, until)
+            points = sampled(self._client(), self.uri, run_id, key, after + 1, until, most)
             return {step: value for step, value in points if _is_number(value)}
 
     def points(self, run_id: str, metric: str = "") -> Iterator[Point]:
@@ -242,8 +231,7 @@ class SessionReader:
     def at(self, run_id: str, key: str, cycle: int) -> float | None:
         """Return a metric's value in one cycle; None if it was not logged in that cycle."""
         with _answering():
-            read = self._history_rest if self.uri.startswith("http") else self._history_direct
-            points = read(run_id, key, cycle, 1, cycle)
+            points = sampled(self._client(), self.uri, run_id, key, cycle, cycle, 1)
             found = [value for step, value in points if step == cycle and _is_number(value)]
             return found[-1] if found else None
 
@@ -275,31 +263,6 @@ class SessionReader:
             self._made = MlflowClient(self.uri)
         return self._made
 
-    def _history_direct(
-        self, run_id: str, key: str, start: int, most: int, end: int = LAST_STEP
-    ) -> list[tuple[int, float]]:
-        # MlflowClient only offers whole histories (0.6 s for 30,000 points); its store can sample.
-        store = self._client()._tracking_client.store
-        points = store.get_metric_history_bulk_interval([run_id], key, most, start, end)
-        return [(int(point.step), float(point.value)) for point in points]
-
-    def _history_rest(
-        self, run_id: str, key: str, start: int, most: int, end: int = LAST_STEP
-    ) -> list[tuple[int, float]]:
-        # The REST store's own bulk read downloads the whole history first.
-        asked: dict[str, Any] = {
-            "run_ids": run_id,
-            "metric_key": key,
-            "start_step": start,
-            "end_step": end,
-            "max_results": most,
-        }
-        creds = self._client()._tracking_client.store.get_host_creds()
-        read: Callable[..., Any] = http_request_safe
-        answer = read(creds, HISTORY_INTERVAL, "GET", params=asked).json()
-        points = answer.get("metrics", [])
-        return [(int(point.get("step", 0)), float(point["value"])) for point in points]
-
 
 def _record(run: Run) -> RunRecord:
     # The protobuf message is the public way to a metric's step.
@@ -318,14 +281,6 @@ def _record(run: Run) -> RunRecord:
         experiment=run.info.experiment_id,
         run_name=run.info.run_name or "",
     )
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def _is_number(value: float) -> bool:

@@ -69,7 +69,7 @@ def begin_process(name: str) -> None:
     a shell names.
 
     Args:
-        name: of the process, as its messages begin.
+        name: the process's name, with which its messages begin.
     """
     logging.basicConfig(level=logging.WARNING, format=f"{name}: %(message)s", force=True)
     for variable in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):

@@ -12,10 +12,9 @@ import collections
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mlflow.entities import Metric, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from streaming.errors import TickloopError, reason_of
 from streaming.events import Code
 from trainers.tracking.outbox import Batch, Outbox
+from trainers.tracking.stores.delivery import deliver
 from trainers.tracking.stores.refusals import is_refusal
 
 log = logging.getLogger(__name__)
@@ -233,73 +233,3 @@ class Tracker:
             except Exception as e:  # one task's error must not keep the others from being done
                 log.error("%s", e, exc_info=not isinstance(e, TickloopError))
             self._tasks.popleft()
-
-
-def deliver(client: MlflowClient, batches: Sequence[Batch]) -> dict[str, str]:
-    """Write batches of one run to the store; return why it refuses some of it for good, by name.
-
-    Of several values of a tag the last one is written.
-
-    Raises:
-        MlflowException: if the store does not answer.
-    """
-    metrics = [
-        Metric(name, value, batch.wall_ms, batch.step)
-        for batch in batches
-        for name, value in batch.metrics.items()
-    ]
-    newest = {name: value for batch in batches for name, value in batch.tags.items()}
-    tags = [RunTag(name, _sound(value)) for name, value in newest.items()]
-    refused = _log(client, batches[0].run, [*metrics, *tags])
-    for batch in batches:
-        if not batch.clears:
-            continue
-        try:
-            _clear(client, batch)
-        except MlflowException as e:
-            if not is_refusal(e):
-                raise
-            refused |= dict.fromkeys(batch.clears, reason_of(e))
-    return refused
-
-
-def _log(client: MlflowClient, run: str, entries: Sequence[Metric | RunTag]) -> dict[str, str]:
-    """Log metrics and tags; where the store refuses them, find out by halves which."""
-    if not entries:
-        return {}
-    try:
-        client.log_batch(
-            run,
-            metrics=[entry for entry in entries if isinstance(entry, Metric)],
-            tags=[entry for entry in entries if isinstance(entry, RunTag)],
-        )
-    except MlflowException as e:
-        if not is_refusal(e):
-            raise
-        if len(entries) == 1 or not _is_active(client, run):
-            return {entry.key: reason_of(e) for entry in entries}
-        half = len(entries) // 2
-        return _log(client, run, entries[:half]) | _log(client, run, entries[half:])
-    return {}
-
-
-def _is_active(client: MlflowClient, run: str) -> bool:
-    """Return whether a run exists and was not deleted, so that it can take something at all."""
-    try:
-        return bool(client.get_run(run).info.lifecycle_stage == "active")
-    except MlflowException as e:
-        if not is_refusal(e):
-            raise
-        return False
-
-
-def _clear(client: MlflowClient, batch: Batch) -> None:
-    there = client.get_run(batch.run).data.tags
-    for name, value in batch.clears.items():
-        if there.get(name) == value:  # otherwise it is a newer request by now
-            client.delete_tag(batch.run, name)
-
-
-def _sound(text: str) -> str:
-    """Return a text without what no database takes: halves of characters, and zeros."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "?")

@@ -44,7 +44,7 @@ from trainers.recording.files import (
 )
 from trainers.tracking.outbox import Outbox
 from trainers.tracking.stores.artifacts import artifact_store, dataset_source, is_local
-from trainers.tracking.tracker import deliver
+from trainers.tracking.stores.delivery import deliver
 
 DIGEST_CHARS = 36  # MLflow refuses longer digests
 COARSE_NS = 2_000_000_000  # no file system's times are coarser

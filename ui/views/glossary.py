@@ -180,7 +180,41 @@ HORIZONS = {
     ),
 }  # fmt: skip
 
-TERMS: dict[str, Term] = BASELINES | STREAM | LIVE | HORIZONS | TRAIN | PROMOTION
+TUNING = {
+    "tune/gain": Term(
+        "nats or bp a bar",
+        "How much better a trial did than the settings as they are; in a study's run, its best"
+        " trial. Forecasters gain nats, agents basis points.",
+    ),
+    "tune/played": Term("share", "How much of the tape a trial played; below 1 it was given up."),
+    "tune/batch_gain": Term(
+        "nats or bp a bar", "The highest `tune/gain` in a batch, of the trials played to the end."
+    ),
+    "tune/best": Term("", "The number of the best trial; 0 is the settings as they are."),
+    "tune/better": Term(
+        "", "1 if the best trial is better than what you have, beyond luck; else 0."
+    ),
+    "tune/luck": Term(
+        "nats or bp a bar", "What the best of so many trials would gain if all were no better."
+    ),
+    "tune/chance": Term(
+        "share",
+        "The probability that the best trial truly gains, once luck is taken off (the deflated"
+        " Sharpe ratio).",
+    ),
+    "tune/baseline_gain": Term(
+        "nats or bp a bar", "How much better the best trial did than the best baseline."
+    ),
+    "tune/baseline_luck": Term("nats or bp a bar", "`tune/luck`, against the best baseline."),
+    "tune/baseline_chance": Term("share", "`tune/chance`, against the best baseline."),
+    "tune/overfit": Term(
+        "share",
+        "How often the best trial of one half of the tape is in the lower half on the other (CSCV);"
+        " at 0.5 the choice is worth nothing.",
+    ),
+}  # fmt: skip
+
+TERMS: dict[str, Term] = BASELINES | STREAM | LIVE | HORIZONS | TRAIN | PROMOTION | TUNING
 SECTIONS = (
     ("Words", WORDS),
     ("Baselines", BASELINES),
@@ -189,6 +223,7 @@ SECTIONS = (
     ("Stream", STREAM),
     ("Train: of the last training, no evidence", TRAIN),
     ("Promotion", PROMOTION),
+    ("Tuning: in the runs of studies and trials", TUNING),
 )
 
 

@@ -111,7 +111,7 @@ WORDS = {
         "The highest price at which somebody wants to buy, the best bid, and the lowest to sell,"
         " the best ask. The spread between them is what a trade of each costs.",
     ),
-    "roll back": Term("", "Have the previous champion serve again."),
+    "roll back": Term("", "Make the previous champion serve again."),
     "state": Term(
         "",
         "Of session, stream and learner: starting, warming up, live, paused, stalled (no data"

@@ -82,7 +82,7 @@ def book(
         leans: ``(p,)`` the larger side in each period of the block, +1 bid or -1 ask.
         fills: the trades.
         mid: ``(k,)`` the block's mids, quote currency.
-        decimals: of prices.
+        decimals: how many decimals a price has.
     """
     moments = _moments(rng, block, fills)
     period = _orders_before(fills, moments.after) if block.by_order else moments.ms // 1000

@@ -1,7 +1,7 @@
 """The library's websocket, which hands over the messages of a read at once.
 
 The library wakes a coroutine for each message, which costs as much as all else that is done with
-it. Of a busy venue a read brings hundreds.
+it. A read from a busy venue brings hundreds.
 """
 
 from __future__ import annotations

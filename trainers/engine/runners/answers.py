@@ -7,7 +7,12 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.learners.learner import Forecast
+from datamodules.snapshot import NotEnoughBarsError
+from datamodules.transitions import Action
+from streaming.bars import Bars
+from trainers.learners.learner import Batched, Forecast, Learner, as_forecast
+from trainers.learners.own_code import LearnerError, own_code
+from trainers.names import LearnerKind
 from trainers.scoring.ledger import MADE, NO_ACTION, SILENT
 
 
@@ -47,6 +52,23 @@ class Answers(NamedTuple):
             and self.probability[-1:].tobytes() == alone.probability.tobytes()
         )
 
+    def signals(self, confidence: float, *, agent: bool) -> NDArray[np.int8]:
+        """Return the actions that the forecasts imply, ``(n,)``: 0 HOLD, 1 BUY, 2 SELL."""
+        if agent:
+            return np.where(self.action < 0, Action.HOLD, self.action).astype(np.int8)
+        p = self.probability  # a comparison with NaN is false
+        down = np.where(p <= 1 - confidence, Action.SELL, Action.HOLD)
+        return np.where(p >= confidence, Action.BUY, down).astype(np.int8)
+
+
+def signal_of(forecast: Forecast, confidence: float) -> int:
+    """Return the action that one forecast implies: 0 HOLD, 1 BUY, 2 SELL."""
+    if forecast.probability is None:
+        return forecast.action or Action.HOLD
+    if forecast.probability >= confidence:
+        return Action.BUY
+    return Action.SELL if forecast.probability <= 1 - confidence else Action.HOLD
+
 
 def answers_of(found: Any, n: int, *, agent: bool) -> Answers:
     """Check what ``Batched.forecast_each`` has returned.
@@ -70,3 +92,24 @@ def answers_of(found: Any, n: int, *, agent: bool) -> Answers:
         raise ValueError(f"forecast_each: got {values[~allowed][0]!r}; expected what forecast says")
     answers.status[made] = MADE
     return answers
+
+
+def together(learner: Learner, bars: Bars, n: int, history_bars: int) -> Answers | None:
+    """Return the forecasts of a learner that makes many at once; None if it cannot.
+
+    Args:
+        learner: the learner.
+        bars: ``(T,)`` of dtype ``BAR``; those before the ``n`` are known too.
+        n: how many are new.
+        history_bars: the number of newest bars that a learner is shown at each.
+    """
+    if not isinstance(learner, Batched):
+        return None
+    try:
+        with own_code():
+            agent = learner.kind == LearnerKind.AGENT
+            found = answers_of(learner.forecast_each(bars, n), n, agent=agent)
+            alone = as_forecast(learner.forecast(bars[-history_bars:]))
+    except (LearnerError, NotEnoughBarsError):
+        return None  # one by one it tells at which bar it fails
+    return found if found.ends_with(alone) else None

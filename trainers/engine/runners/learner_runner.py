@@ -11,25 +11,19 @@ import traceback
 from collections.abc import Generator, Iterator
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from datamodules.digest import digest
-from datamodules.plain import not_plain
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
-from datamodules.transitions import Action
 from streaming.bars import Bars
 from streaming.events import Code
 from trainers.engine.commands import Command, Happened, RunUpdate
-from trainers.engine.runners.answers import Answers, answers_of
+from trainers.engine.runners.answers import Answers, together
+from trainers.engine.runners.learner_state import state_of
 from trainers.engine.runners.report import checked, refusals
 from trainers.learners.learner import (
     Adjustable,
-    Batched,
     Forecast,
     Learner,
     Resumable,
-    Traced,
     Versioned,
     as_forecast,
 )
@@ -45,8 +39,6 @@ SAVED = ("version", "status", "status_text", "errors", "rests_until", "report", 
 
 # A learner may make up names at each training: after so many it is told of no more.
 MOST_REFUSED = 100
-
-PLAIN = "allowed: numbers, text, arrays and tensors, in dicts and lists"
 
 TAG_CHARS = 7000  # the end of a traceback that becomes a tag; MLflow cuts tags at 8000
 
@@ -133,7 +125,7 @@ class LearnerRunner:
         Returns:
             The forecasts, and the commands after failures.
         """
-        if (found := self._together(bars, n, history_bars)) is not None:
+        if (found := together(self.learner, bars, n, history_bars)) is not None:
             return found, []
         told: list[Command] = []
         found = Answers.none(n)
@@ -142,34 +134,6 @@ class LearnerRunner:
             found.put(i, status, one)
             told += more
         return found, told
-
-    def _together(self, bars: Bars, n: int, history_bars: int) -> Answers | None:
-        """Return the forecasts of a learner that makes many at once; None if it cannot."""
-        if not isinstance(self.learner, Batched):
-            return None
-        try:
-            with own_code():
-                found = answers_of(self.learner.forecast_each(bars, n), n, agent=self.is_agent)
-                alone = as_forecast(self.learner.forecast(bars[-history_bars:]))
-        except (LearnerError, NotEnoughBarsError):
-            return None  # one by one it tells at which bar it fails
-        return found if found.ends_with(alone) else None
-
-    def signals(self, found: Answers) -> NDArray[np.int8]:
-        """Return the actions that forecasts imply, ``(n,)``, as ``signal`` says of each."""
-        if self.is_agent:
-            return np.where(found.action < 0, Action.HOLD, found.action).astype(np.int8)
-        p = found.probability  # a comparison with NaN is false
-        down = np.where(p <= 1 - self.confidence, Action.SELL, Action.HOLD)
-        return np.where(p >= self.confidence, Action.BUY, down).astype(np.int8)
-
-    def signal(self, forecast: Forecast) -> int:
-        """Return the action that a forecast implies: 0 HOLD, 1 BUY, 2 SELL."""
-        if forecast.probability is None:
-            return forecast.action or Action.HOLD
-        if forecast.probability >= self.confidence:
-            return Action.BUY
-        return Action.SELL if forecast.probability <= 1 - self.confidence else Action.HOLD
 
     def train(self, snapshot: Snapshot, *, announce: bool) -> Iterator[Command]:
         """Train the learner on a snapshot, unless it rests after a failure.
@@ -244,10 +208,7 @@ class LearnerRunner:
         """
         try:
             with own_code():
-                state = self.learner.state_dict() if isinstance(self.learner, Resumable) else None
-                traced = self.learner.digests if isinstance(self.learner, Traced) else {}
-                digests = {str(stage): str(found) for stage, found in traced.items()}
-                fault = "" if state is None else _fault_of(state)
+                state, digests, fault = state_of(self.learner)
         except (LearnerError, NotEnoughBarsError) as e:
             if not self.rests_until:
                 yield from self.failed(e, cycle)
@@ -301,24 +262,6 @@ class LearnerRunner:
             setattr(self, name, saved[name])
         return ""
 
-    def text(self) -> str:
-        """Return the learner's loss and scores, or its status, in a few words."""
-        name, live = self.name, self.live
-        if self.status == Status.ERROR or not self.report:
-            return f"{name}: {self.status_text}"
-        parts = [f"loss {self.report['loss']:.4f}"] if "loss" in self.report else []
-        if "live/accuracy" in live:
-            parts.append(f"live accuracy {live['live/accuracy']:.1%} of {live['live/scored']:.0f}")
-        elif not self.is_agent:
-            parts.append("nothing scored yet")
-        if "live/edge_ci" in live:
-            parts.append(f"edge {live['live/edge']:+.3f} ± {live['live/edge_ci']:.3f} nats")
-        if "live/win_rate" in live:
-            parts.append(f"win rate {live['live/win_rate']:.0%} of {live['live/trades']:.0f}")
-        elif self.is_agent:
-            parts.append("no trades yet")
-        return f"{name}: {', '.join(parts)}"
-
     def failed(self, error: Exception, cycle: int) -> Iterator[Command]:
         """Note a failure of the learner's own code; yield the commands that tell of it."""
         self.errors += 1
@@ -344,11 +287,4 @@ class LearnerRunner:
         if not self._told_of_state:
             self._told_of_state = True
             text = f"{self.name}: its state_dict is not kept, so it cannot be resumed: {fault}"
-            yield Happened(Code.NOT_RESUMABLE, f"{text}; {PLAIN}")
-
-
-def _fault_of(state: Any) -> str:
-    """Return why a ``state_dict`` cannot be kept; an empty text if it can."""
-    if not isinstance(state, dict):
-        return f"it is a {type(state).__name__}"
-    return not_plain(state)
+            yield Happened(Code.NOT_RESUMABLE, text)

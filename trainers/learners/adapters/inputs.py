@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -15,9 +14,8 @@ from datamodules.labels import label_prices
 from datamodules.snapshot import NotEnoughBarsError
 from datamodules.windows import gap_free
 from streaming.bars import Bars
-from streaming.errors import ConfigError, reason_of
 from trainers.learners.learner import Context
-from trainers.learners.own_code import LearnerError, own_code
+from trainers.learners.own_code import imported
 
 Floats = NDArray[np.float64]
 
@@ -53,17 +51,8 @@ def inputs_of(setting: str, context: Context) -> Inputs:
     """
     if setting in COLUMNS or setting == "auto":
         return FeatureSet(context.features if setting == "auto" else setting, context.label)
-    module, _, name = setting.partition(":")
     allowed = f"allowed: auto, {', '.join(COLUMNS)}, or module:function"
-    if not name:
-        raise ConfigError(f"features: got {setting!r}; {allowed}")
-    try:
-        with own_code():
-            rows = getattr(importlib.import_module(module), name)
-    except LearnerError as e:
-        raise ConfigError(
-            f"features: got {setting!r}, which cannot be imported ({reason_of(e)}); {allowed}"
-        ) from e
+    rows = imported("features", setting, allowed)
     return UsersRows(rows, setting, context.label)
 
 

@@ -19,7 +19,7 @@ class InputSettings(Settings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EstimatorSettings(InputSettings):
-    """Of a classifier of river, scikit-learn, LightGBM or XGBoost."""
+    """Settings of a classifier of river, scikit-learn, LightGBM or XGBoost."""
 
     past_bars: int = setting(
         3600, "newest bars that a cycle may learn from: 1 h", unit="s", low=60, high=86_400
@@ -35,7 +35,7 @@ class EstimatorSettings(InputSettings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TorchSettings(InputSettings):
-    """Of a PyTorch or Lightning module."""
+    """Settings of a PyTorch or Lightning module."""
 
     past_bars: int = setting(
         3600, "newest bars that a cycle may learn from: 1 h", unit="s", low=60, high=86_400

@@ -53,7 +53,7 @@ def whole_bytes(name: str, data: bytes, at: int, learners: Sequence[str] = ()) -
         name: the file's name.
         data: the file's bytes from ``at`` on, which may end within an entry.
         at: a byte at which an entry begins, or 0.
-        learners: of a ledger, whose rows of one bar belong together.
+        learners: a ledger's learners: their rows of one bar belong together.
     """
     if name.endswith((OUTCOMES, FORECASTS)):
         per_bar = max(1, len(learners)) if name.endswith(FORECASTS) else 1

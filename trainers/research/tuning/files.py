@@ -14,7 +14,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -34,13 +34,6 @@ class StudyError(TickloopError):
     """What a search has kept does not fit what it would do now; the text says what to do."""
 
     exit_code = 2
-
-
-class Kept(NamedTuple):
-    """A trial's file: the settings that were searched, and what was played."""
-
-    settings: dict[str, Any]
-    played: Played
 
 
 def study_folder(root: Path, study: str) -> Path:

@@ -36,7 +36,7 @@ class Players:
         self.stopped = False
 
     def stop(self) -> None:
-        """Have all trials end after their current cycle; safe to call from a signal handler."""
+        """End all trials after their current cycle; safe to call from a signal handler."""
         self.stopped = True
         if self._workers:
             self._workers.stop()

@@ -108,7 +108,7 @@ def running(before: Pairs, p: Floats, scored: NDArray[np.bool], up: Floats) -> P
 class Board:
     """Compares forecasters in pairs, part by part of the bars; no bit depends on the parts.
 
-    Of labels that overlap, as they do at a longer horizon, every horizon's first is compared: what
+    Labels overlap at a longer horizon, so the first bar of every horizon is compared: what
     is known before each of these is known before its label begins.
 
     Args:

@@ -1,4 +1,4 @@
-"""Of many markets, those in which a learner is proven better: few of them falsely. Pure.
+"""The markets, of many, in which a learner is proven better; few are named falsely. Pure.
 
 With one test a market, each at 5 %, five of a hundred markets in which nothing can be known would
 look proven. The e-BH procedure keeps the expected share of false ones among those it names at most

@@ -28,8 +28,8 @@ class Sharpe(NamedTuple):
     Attributes:
         ratio: mean over standard deviation of the gains of a bar.
         n: the number of independent bars that tell as much as those seen.
-        skewness: of the gains; 0 if they are normal.
-        kurtosis: of the gains; 3 if they are normal.
+        skewness: the skewness of the gains; 0 if they are normal.
+        kurtosis: the kurtosis of the gains; 3 if they are normal.
     """
 
     ratio: float
@@ -96,6 +96,6 @@ def benchmark(n: int, variance: float) -> float:
 
     Args:
         n: the number of trials.
-        variance: of the trials' Sharpe ratios.
+        variance: the variance of the trials' Sharpe ratios.
     """
     return math.sqrt(variance) * expected_maximum(n)

@@ -99,7 +99,7 @@ class Head:
             self._even_out([now.node for now in new if now], nodes)
 
     def _even_out(self, places: list[str], nodes: list[str]) -> None:
-        """Have a node that has joined take a shard over, once it can do so at once."""
+        """Move a shard to a node that has joined, once that node can take it at once."""
         move = next_move(places, nodes)
         if move is None or not self._shards.is_ready(move.to):
             return

@@ -66,7 +66,7 @@ class Shards:
         return f"{self._run}-{at + 1}"
 
     def move(self, move: Move) -> bool:
-        """Have another node take a shard over, once the shard has ended where it is.
+        """Move a shard to another node, once it has ended where it is.
 
         Returns:
             Whether the shard ended with its whole record in the store, as it should; if not, it
@@ -94,7 +94,7 @@ class Shards:
         return True
 
     def stand_by(self) -> list[str]:
-        """Have every node ready that takes shards; return the ids of these nodes."""
+        """Prepare every node that takes shards; return the ids of those that are ready."""
         living = [node for node in self._ray.nodes() if node["Alive"]]
         there = [node["NodeID"] for node in living if node["Resources"].get("CPU", 0) >= 1]
         kind = self._ray.remote(Standby)

@@ -18,7 +18,8 @@ from trainers.engine.commands import (
 )
 from trainers.engine.drivers.streams import comparable
 from trainers.recording.checkpoint import save_checkpoint
-from trainers.recording.decision_log import DecisionLog, Entry
+from trainers.recording.contents.entries import Entry
+from trainers.recording.decision_log import DecisionLog
 from trainers.recording.files import CHECKPOINT, of_market
 from trainers.recording.ledger import Ledger
 from trainers.tracking.tracker import RunWriter

@@ -9,34 +9,23 @@ all of them between two steps of any.
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from streaming.events import Code
 from streaming.rings.credit import CreditWriter
-from streaming.ticks import NS_PER_MS
 from trainers.config import TrainingConfig
 from trainers.engine.commands import CycleDone, Happened
 from trainers.engine.drivers.recorded import BETWEEN
-from trainers.engine.drivers.streams import digests
-from trainers.engine.events import (
-    STREAMS,
-    ChampionInstalled,
-    ControlGiven,
-    CycleBegun,
-    CycleEnded,
-    LearnerTurn,
-    Watermark,
-)
+from trainers.engine.events import STREAMS, ChampionInstalled, ControlGiven, Watermark
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.names import Kind
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.ledger import Ledger
 from trainers.session.market.bar_taker import BarTaker
 from trainers.session.market.command_handler import CommandHandler, Wanted
+from trainers.session.market.cycle_runner import CycleRunner, RunningCycle
 from trainers.session.market.live_stream import LiveStream
 from trainers.session.market.resume import Models, resume
 from trainers.tracking.tracker import RunWriter
@@ -47,24 +36,6 @@ class Runs(Protocol):
 
     def make(self, learner: str, kind: Kind, learner_kind: str) -> str | None:
         """Return the run id of a learner, made if there is none; None if it is not logged."""
-
-
-class RunningCycle:
-    """A cycle that has begun and not ended yet.
-
-    Args:
-        begun: its beginning.
-        turns: names of the learners that still have to learn.
-
-    Attributes:
-        after: the learner whose turn has just ended.
-        seconds: the duration of each turn, by learner.
-    """
-
-    def __init__(self, begun: CycleBegun, turns: Iterable[str]) -> None:
-        self.begun, self.turns = begun, deque(turns)
-        self.after = BETWEEN
-        self.seconds: dict[str, float] = {}
 
 
 class LiveMarket:
@@ -115,6 +86,7 @@ class LiveMarket:
             session, self.market, log, self._ledger, self.run_ids, writer, say
         )
         self._bars = BarTaker(trainer, self.stream, log, self._handler)
+        self._cycles = CycleRunner(trainer, self.stream, log, self._handler)
         self._cycle: RunningCycle | None = None
         self._stream_over = self._last_cycle_due = False
         self.control_seq = max(
@@ -204,54 +176,14 @@ class LiveMarket:
             What the cycle came to, if it has ended.
         """
         if self._cycle is None:
-            self._cycle = self._begin()
+            self._last_cycle_due = False
+            self._cycle = self._cycles.begin(self._seen)
         if self._cycle.turns:
-            self._turn(self._cycle)
+            self._cycles.turn(self._cycle)
             return None
-        return self._end(self._cycle)
-
-    def _begin(self) -> RunningCycle:
-        self._last_cycle_due = False
-        stream, trainer, seen = self.stream, self.trainer, self._seen
-        oldest, since = stream.oldest, trainer.cycles.seen
-        now = trainer.newest_bar + self._config.bar_ns
-        first = stream.rows("ticks", oldest["ticks"], oldest["ticks"] + 1).rows["ts_event"]
-        begun = CycleBegun(
-            cycle=trainer.cycle + 1,
-            watermark=seen,
-            now=now,
-            oldest=oldest,
-            oldest_ts=int(first[0]) if len(first) else now,
-            wall_ms=time.time_ns() // NS_PER_MS,
-            stats=stream.stats,
-            digests=digests(stream, since, oldest, seen),
-        )
-        decided = begun._asdict()
-        del decided["digests"]  # can be computed from the rows
-        self.log.write("cycle", **decided)
-        self._handler.do_all(trainer.handle(begun))
-        return RunningCycle(begun, trainer.roster.turns)
-
-    def _turn(self, cycle: RunningCycle) -> None:
-        """Train the next learner."""
-        name, started = cycle.turns.popleft(), time.perf_counter()
-        self._handler.do_all(self.trainer.handle(LearnerTurn(name)))
-        cycle.seconds[name] = time.perf_counter() - started
-        cycle.after = name
-
-    def _end(self, cycle: RunningCycle) -> CycleDone:
-        """Score, judge and report."""
-        trainer, seconds = self.trainer, cycle.seconds
-        now = trainer.newest_bar + self._config.bar_ns
-        overran = now >= trainer.cycles.due_after_this(cycle.begun.now)
-        done: list[CycleDone] = []
-        for command in trainer.handle(CycleEnded(seconds, overran)):
-            if isinstance(command, CycleDone):
-                done.append(command)
-                self.log.end(command, seconds, overran=overran)
-            self._handler.do(command)
+        done = self._cycles.end(self._cycle)
         self._cycle = None
-        return done[0]
+        return done
 
     def _finish(self, cycle: RunningCycle) -> None:
         """Do the rest of a cycle within which an earlier trainer was killed."""
@@ -303,13 +235,7 @@ class LiveMarket:
     @property
     def outcome(self) -> str:
         """What came of the market, as a text."""
-        cycle, config, ticks = self.trainer.cycle, self._config, self.stream.n_ticks
-        asked = f" of {config.cycles}" if config.cycles else ""
-        cycles = f"{cycle}{asked} cycles" if cycle else "no cycle"
-        text = f"{self.market} {cycles}, {ticks:,} ticks, {self.trainer.next_bar:,} bars"
-        if not cycle and ticks < config.min_ticks:
-            text += f"; the first cycle needs {config.min_ticks} ticks (--min_ticks)"
-        return text
+        return f"{self.market} {self.trainer.outcome(self.stream.n_ticks)}"
 
     def leave(self) -> None:
         """Note that this trainer has nothing left to do in the market."""

@@ -48,39 +48,36 @@ def children_of(
     if config.plays_locally:
         children.insert(0, Child("exchange", ["-m", "streaming.exchange", str(session)]))
     if config.page_port:
-        arguments = {
-            "session": session.name,
-            "page_host": config.page_host,
-            "page_port": str(config.page_port),
-            "page_names": config.page_names,
-        }
-        flags = [word for name, value in arguments.items() for word in (f"--{name}", value)]
-        children.append(Child("page", ["-m", "ui.app", *flags], env=passwords.environ))
+        children.append(_page(config, session, passwords))
     if config.mlflow_ui_port and "://" in uri and not uri.startswith("http"):
-        # One worker: several take 3 GB, and each answer comes 40 ms later (uvicorn#3149).
-        flags = ["--port", str(config.mlflow_ui_port), "--workers", "1"]
-        children.append(
-            Child(
-                "MLflow UI",
-                ["-m", "streaming.program.process", sys.executable, "-m", "mlflow", "ui", *flags],
-                # The address may hold a password, and everyone may read a command line.
-                env={
-                    "MLFLOW_BACKEND_STORE_URI": uri,
-                    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-                },
-                patience=0.5,  # it has nothing to save, and shutting down takes it seconds
-                log=session / "mlflow-ui.log",
-            )
-        )
+        children.append(_mlflow_ui(config.mlflow_ui_port, session, uri))
     if to_replay:
-        words = [
-            "-m",
-            "streaming.program.process",
-            sys.executable,
-            "-m",
-            "trainers.replay.earlier",
-            *to_replay,
-        ]
+        words = _program("trainers.replay.earlier", *to_replay)
         log = session / "parity.log"
         children.append(Child("replay of earlier sessions", words, patience=0.5, log=log))
     return children
+
+
+def _page(config: SessionConfig, session: Path, passwords: Passwords) -> Child:
+    arguments = {
+        "session": session.name,
+        "page_host": config.page_host,
+        "page_port": str(config.page_port),
+        "page_names": config.page_names,
+    }
+    flags = [word for name, value in arguments.items() for word in (f"--{name}", value)]
+    return Child("page", ["-m", "ui.app", *flags], env=passwords.environ)
+
+
+def _mlflow_ui(port: int, session: Path, uri: str) -> Child:
+    # One worker: several take 3 GB, and each answer comes 40 ms later (uvicorn#3149).
+    words = _program("mlflow", "ui", "--port", str(port), "--workers", "1")
+    # The address may hold a password, and everyone may read a command line.
+    env = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    # It has nothing to save, and shutting down takes it seconds.
+    return Child("MLflow UI", words, env=env, patience=0.5, log=session / "mlflow-ui.log")
+
+
+def _program(module: str, *arguments: str) -> list[str]:
+    """Return the arguments by which our own process starts a module in a process of its own."""
+    return ["-m", "streaming.program.process", sys.executable, "-m", module, *arguments]

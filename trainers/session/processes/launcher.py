@@ -140,7 +140,7 @@ class Launcher:
             self._become_trainer(self._session, launcher, fork.markets)
 
     def _has_ended(self, fork: Fork, code: int) -> None:
-        """Have a trainer that died forked again; end the others if that is hopeless."""
+        """Fork a trainer that died again; end the others if that is hopeless."""
         if self._stopping:
             self._code = max(self._code, code)
         elif code == 0:

@@ -15,8 +15,8 @@ from trainers.recording.decision_log import read_decisions, was_left
 from trainers.recording.files import DECISIONS, OUTBOX, of_market
 from trainers.session.market.live_market import LiveMarket
 from trainers.session.trainer.controls import ControlFile, Request, control_result
-from trainers.session.trainer.market_states import MarketStates
-from trainers.session.trainer.sums import Sums
+from trainers.session.trainer.totals.market_states import MarketStates
+from trainers.session.trainer.totals.sums import Sums
 from trainers.tracking.event_tag import EventTag
 from trainers.tracking.tracker import Tracker
 

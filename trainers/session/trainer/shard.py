@@ -56,7 +56,7 @@ class Shard:
         return not self.within_a_cycle and all(one.over for one in self.markets.values())
 
     def go_on(self) -> Ended | None:
-        """Have the new bars of all markets forecast, then do a step of a cycle.
+        """Forecast the new bars of all markets, then do a step of a cycle.
 
         Returns:
             The cycle's end, if that was its last step.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import logging
-import queue
 import time
 from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from streaming.events import Code, EventWriter, hindrance
+from streaming.events import Code
 from streaming.market_clock import played_of
 from streaming.program.console import say
 from streaming.symbols import file_name
@@ -29,6 +28,8 @@ from trainers.recording.decision_log import DecisionLog
 from trainers.recording.files import CONFIG, DECISIONS, MARKET_OUTBOX, of_market
 from trainers.session.market.live_market import LiveMarket
 from trainers.session.market.live_stream import wait_for_rings
+from trainers.session.market.warm_up import WarmUp
+from trainers.session.trainer.reports import Reports
 from trainers.session.trainer.session_part import Requests, SessionPart
 from trainers.session.trainer.shard import Ended, Shard
 from trainers.session.trainer.states import StateTags
@@ -43,17 +44,7 @@ log = logging.getLogger(__name__)
 
 LOOP_SECONDS = 0.05
 QUICK_SECONDS = 0.001  # ... after a bar of a market that waits for the forecast
-PROGRESS_SECONDS = 2.0
 CLOSE_SECONDS = 1.5
-MOST_SHOWN = 5  # markets in a line of progress
-
-# The events that are also printed for the person who started the session.
-PRINTED = (
-    Code.RESUMED, Code.LEARNER_RESET, Code.NOT_REPRODUCED, Code.CHAMPION, Code.PROMOTED,
-    Code.ROLLED_BACK, Code.VERSION_UNUSABLE, Code.STORE_AWAY, Code.STORE_BACK, Code.LEAK_ALARM,
-    Code.DONE,
-    Code.BROKEN_BAR, Code.METRIC_REFUSED, Code.NOT_RESUMABLE,
-)  # fmt: skip
 
 
 class Trainer:
@@ -85,27 +76,23 @@ class Trainer:
         every = self.config.symbol_list
         first = markets[0] == every[0]
         writer = "trainer" if first else f"trainer-{file_name(markets[0])}"
-        self._events = EventWriter(session, writer)
-        # Events of the tracker's thread, which this thread reports.
-        self._noted: queue.SimpleQueue[tuple[Code, str]] = queue.SimpleQueue()
+        self._reports = Reports(session, writer)
         guard = guard_of(self.client, session, markets, every[0])
-        self.tracker = Tracker(
-            self.client, lambda *told: self._noted.put(told), guard.go_or_end if guard else None
-        )
+        self.tracker = Tracker(self.client, self._reports.note, guard.go_or_end if guard else None)
         self.versions = Versions(
             self.client, session / MODELS, self.config.source, self.config.target
         )
         self._promotion = PromotionController(
             session,
             self.versions.name,
-            AliasWatcher(self.client, self.versions, lambda *told: self._noted.put(told)),
+            AliasWatcher(self.client, self.versions, self._reports.note),
             functools.partial(roll_back, self.client),
             self.tracker.task,
         )
         self._part = SessionPart(session, self.config, self.tracker) if first else None
         self._states = StateTags(self.config.stale_seconds, self._part)
         self._requests = Requests(session, self.stop)
-        self._told, self._found = 0.0, [("", 0)]  # when progress was shown, and what
+        self._warm_up = WarmUp(session, self.config.min_ticks)
         self._shard = Shard()
         self._left = False  # whether nothing is left to do in this trainer's own markets
         self._rest, self._taken = LOOP_SECONDS, 0
@@ -132,7 +119,7 @@ class Trainer:
         while not self.stopped:
             self._tell()
             if not shard.within_a_cycle:
-                self._requests.carry_out(list(self.markets.values()), self._part, self._say)
+                self._requests.carry_out(list(self.markets.values()), self._part, self._reports.say)
                 self._install_champions()
             self._states.update(self.markets)
             self._go_on()
@@ -145,7 +132,7 @@ class Trainer:
                 time.sleep(self._pause())
 
     def _go_on(self) -> None:
-        """Have the new bars forecast, and do a step of a cycle."""
+        """Forecast the new bars, and do a step of a cycle."""
         if (ended := self._shard.go_on()) is not None:
             self._report(ended)
 
@@ -168,7 +155,7 @@ class Trainer:
             )
         for market in self.markets.values():
             market.close()
-        self._events.close()
+        self._reports.close()
 
     # ---- begin, or resume
 
@@ -182,7 +169,7 @@ class Trainer:
         resumed = {symbol: market.resumed_from for symbol, market in self.markets.items()}
         if any(resumed.values()):
             where = ", ".join(f"{symbol} {since}" for symbol, since in resumed.items() if since)
-            self._say(Code.RESUMED, f"the trainer goes on from {where}")
+            self._reports.say(Code.RESUMED, f"the trainer goes on from {where}")
             if self._part is not None:
                 self._part.catch_up()
         self._requests.begin(list(self.markets.values()))
@@ -208,7 +195,7 @@ class Trainer:
             RunIds(self.client, self.config, self.session, symbol),
             self.tracker.writer(of_market(self.session, symbol, MARKET_OUTBOX)),
             functools.partial(self.versions.load, symbol),
-            self._say,
+            self._reports.say,
         )
         uploads = Uploads(
             self.client,
@@ -216,7 +203,7 @@ class Trainer:
             symbol,
             market.log,
             int(self.config.keep_days * DAY_NS),
-            lambda *told: self._noted.put(told),
+            self._reports.note,
         )
         self.tracker.each_second(uploads.closed_segments)
         return market
@@ -231,7 +218,7 @@ class Trainer:
         whose = f"{market.market} " if len(self.config.symbol_list) > 1 else ""
         ticks, bars = int(done.stream["stream/ticks"]), market.trainer.next_bar
         seconds = sum(runner.seconds for runner in market.trainer.roster.everyone)
-        self._say(Code.CYCLE, f"{whose}{done.text}")
+        self._reports.say(Code.CYCLE, f"{whose}{done.text}")
         tape = f", tape {100 * played:.0f} %" if (played := played_of(self.session)) else ""
         say(f"{whose}{done.text}  |  {ticks:,} ticks, {bars:,} bars, trained {seconds:.1f} s{tape}")
 
@@ -251,7 +238,7 @@ class Trainer:
         markets = self.markets.values()
         done = all(0 < self.config.cycles <= market.trainer.cycle for market in markets)
         why = "all cycles are done" if done else "the stream is over"
-        self._say(Code.DONE, f"{why}: {'; '.join(market.outcome for market in markets)}")
+        self._reports.say(Code.DONE, f"{why}: {'; '.join(market.outcome for market in markets)}")
         self._register()
 
     # ---- promotion
@@ -285,41 +272,26 @@ class Trainer:
             for version, text in found:
                 say(text)
                 if version:
-                    self._say(Code.REGISTERED, text)
+                    self._reports.say(Code.REGISTERED, text)
             market.leave()
             if len(self.markets) > 1:
                 say(f"models     {nth} of this trainer's {len(self.markets)} markets")
 
     # ---- events
 
-    def _say(self, code: Code, text: str) -> None:
-        self._events.say(code, text, time.time_ns())
-        if code in PRINTED:
-            say(text)
-
     def _tell(self) -> None:
         """Report the events of the tracker's thread; show the events of all processes."""
-        while not self._noted.empty():
-            self._say(*self._noted.get())
+        self._reports.say_noted()
         if self._part is not None:
             self._part.show_events()
 
     def _show_progress(self) -> None:
         """Print and log how many ticks the first cycle still waits for."""
         waiting = [market for market in self.markets.values() if market.trainer.cycle == 0]
-        if not waiting or time.monotonic() - self._told < PROGRESS_SECONDS:
+        if not waiting or not self._warm_up.is_due():
             return
-        self._told = time.monotonic()
-        need = self.config.min_ticks
         found = [(market.market, market.stream.n_ticks) for market in waiting]
-        shown = sorted(found, key=lambda one: one[1])[:MOST_SHOWN]
-        words = ", ".join(f"{symbol} {min(ticks, need)}/{need}" for symbol, ticks in shown)
-        if len(found) > MOST_SHOWN:
-            words += f" and {len(found) - MOST_SHOWN} more markets"
-        nothing_came, self._found = found == self._found, found
-        why = f" ({reason})" if nothing_came and (reason := hindrance(self.session)) else ""
-        say(f"gathering ticks for the first cycle: {words}{why}")
+        say(self._warm_up.line(found))
         if self._part is not None:
-            least = min(ticks for _, ticks in found)
-            text = f"warming up {min(least, need)}/{need} ticks"
+            text = self._warm_up.status(found)
             self._part.log(0, {Tag.STATUS: Status.IDLE, Tag.STATUS_TEXT: text})

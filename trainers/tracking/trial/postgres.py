@@ -24,7 +24,7 @@ class Postgres:
     Args:
         folder: for its data; made if missing.
         port: to listen on.
-        password: of its only user.
+        password: the password of its only user.
 
     Raises:
         ConfigError: if PostgreSQL is not installed, or the folder cannot be used.

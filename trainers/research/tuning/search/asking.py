@@ -30,7 +30,7 @@ class Search:
 
     Args:
         space: the values that are searched.
-        seed: of the sampler.
+        seed: the sampler's seed.
 
     Attributes:
         study: Optuna's, for its plots.

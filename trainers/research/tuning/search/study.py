@@ -72,7 +72,7 @@ class Study:
     Args:
         space: the values that are searched.
         default: the settings as they are, by name.
-        seed: of the sampler.
+        seed: the sampler's seed.
         batch: trials asked for together.
         prune: whether trials may be given up.
 

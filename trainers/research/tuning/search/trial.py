@@ -71,7 +71,7 @@ def play_trial(
 
     Args:
         config: the settings, with one learner.
-        bars: of dtype ``BAR``, by market, oldest first.
+        bars: each market's bars, of dtype ``BAR``, oldest first.
         reference: the scores of another trial; this one is given up once it is worse beyond doubt.
         baselines: whether to play the baselines too.
         tell: takes progress.

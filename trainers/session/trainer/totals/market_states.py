@@ -14,7 +14,7 @@ from streaming.cache import tick_cache
 from streaming.rings.ring import Ring
 from streaming.ticks import NS_PER_S
 from trainers.config import SessionConfig
-from trainers.recording.decision_log import Entry
+from trainers.recording.contents.entries import Entry
 from trainers.scoring.session import FAILING
 from trainers.states import State, state_of_market, state_of_stream
 

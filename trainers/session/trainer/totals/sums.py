@@ -10,7 +10,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainers.recording.decision_log import Entry, last_end, read_decisions
+from trainers.recording.contents.entries import Entry
+from trainers.recording.decision_log import last_end, read_decisions
 from trainers.recording.files import DECISIONS, SUMS, append_line, of_market
 from trainers.recording.record import read_sums
 from trainers.scoring.session import Ended, SessionScores, session_scores
