@@ -17,8 +17,10 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # An example may take long on a busy machine.
 settings.register_profile("any machine", deadline=None)
-# For hours of searching, say: pytest --hypothesis-profile=search tests/streaming/tape/test_fuzz.py
-settings.register_profile("search", deadline=None, max_examples=20_000)
+# For a long search (ARCHITECTURE.md, Fuzzers); what it finds is kept in .hypothesis/ and tried again.
+settings.register_profile(
+    "search", deadline=None, max_examples=int(os.environ.get("EXAMPLES", "20000"))
+)
 settings.load_profile("any machine")
 
 
