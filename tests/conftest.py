@@ -17,7 +17,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # An example may take long on a busy machine.
 settings.register_profile("any machine", deadline=None)
-# For a long search (ARCHITECTURE.md, Fuzzers); what it finds is kept in .hypothesis/ and tried again.
+# For a long search, see ARCHITECTURE.md, Fuzzers.
 settings.register_profile(
     "search", deadline=None, max_examples=int(os.environ.get("EXAMPLES", "20000"))
 )
