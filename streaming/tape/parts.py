@@ -99,8 +99,13 @@ def _left_aside(address: TapeAddress) -> list[str]:
         return []
     names = sorted(each.name + "/" * each.is_dir() for each in address.path.iterdir()
                    if not _is_table(each) and not ASIDE.search(each.name))  # fmt: skip
+    return _said("left aside in the folder, no tables of trades", names)
+
+
+def _said(what: str, names: Sequence[str]) -> list[str]:
+    """Return a remark that names some files; none if there are none."""
     shown = ", ".join(names[:MOST_SHOWN]) + ", ..." * (len(names) > MOST_SHOWN)
-    return [f"left aside in the folder, as they are no tables of trades: {shown}"] * bool(names)
+    return [f"{what}: {shown}"] if names else []
 
 
 def look_at(address: TapeAddress, symbols: Sequence[str], *, quotes: bool) -> list[SymbolTape]:
@@ -128,7 +133,11 @@ def look_at(address: TapeAddress, symbols: Sequence[str], *, quotes: bool) -> li
             where = f"{file.name}: " if len(files) > 1 else ""
             remarks[symbol] += [where + remark for remark in found.remarks]
             parts[symbol].append(_part(at, found))
+    played = {part.address.path for each in parts.values() for part in each}
+    others = _said("not played, of other symbols",
+                   [file.name for file in files if file not in played])  # fmt: skip
     for symbol in symbols:
+        remarks[symbol] += others
         if not parts[symbol]:
             spelled(address.path, symbol, there)
     return [
