@@ -17,20 +17,16 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # An example may take long on a busy machine.
 settings.register_profile("any machine", deadline=None)
-# For hours of searching, say: pytest --hypothesis-profile=search tests/streaming/tape/test_fuzz.py
-settings.register_profile("search", deadline=None, max_examples=20_000)
+# For a long search, see ARCHITECTURE.md, Fuzzers.
+settings.register_profile(
+    "search", deadline=None, max_examples=int(os.environ.get("EXAMPLES", "20000"))
+)
 settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put first what takes longest a file; at the end one process would work on it alone.
-
-    Last comes what reads broken tapes: files that claim to hold 30 GB leave as much reserved, and
-    a process with such a reservation cannot fork.
-    """
-    last = "tests/streaming/tape/test_fuzz.py"
-    items.sort(key=lambda item: (item.nodeid.startswith(last),
-                                 not item.nodeid.startswith("tests/end_to_end/")))  # fmt: skip
+    """Put first what takes longest a file; at the end one process would work on it alone."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/end_to_end/"))
 
 
 def pytest_collection_finish() -> None:

@@ -29,7 +29,7 @@ from streaming.errors import ConfigError
 from streaming.program.console import say
 from streaming.program.entry_point import entry_point
 from streaming.program.environment import drop_unusable
-from streaming.program.process import PARENT, end_with_parent, on_end
+from streaming.program.process import PARENT, code_after, end_with_parent, on_end
 from streaming.program.settings import Settings, setting
 from trainers.config import SessionConfig, host_names, session_folder
 from trainers.session.access import Passwords, check_access, is_loopback, reached_at
@@ -173,7 +173,7 @@ def listen(config: PageConfig) -> socket.socket:
 
 @entry_point("ui.app")
 def main() -> None:
-    """Serve the page until it is told to end, then exit with 0."""
+    """Serve the page until it is told to end."""
     on_end(_end)
     config = PageConfig.from_args()
     end_with_parent()
@@ -205,7 +205,7 @@ def _end(
     before()
     # Nothing is left to save, and unloading the libraries would take another second.
     logging.shutdown()
-    os._exit(0)
+    os._exit(code_after(signum))
 
 
 if __name__ == "__main__":

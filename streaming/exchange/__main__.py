@@ -18,12 +18,12 @@ from streaming.config import StreamConfig
 from streaming.errors import ConfigError
 from streaming.exchange.server import Exchange
 from streaming.program.entry_point import entry_point
-from streaming.program.process import end_signals, end_with_parent
+from streaming.program.process import code_after, end_signals, end_with_parent
 from streaming.rings.credit import Credits
 
 
-async def run(config: StreamConfig, folder: Path) -> None:
-    """Serve until a signal ends it.
+async def run(config: StreamConfig, folder: Path) -> int:
+    """Serve until a signal ends it; return the exit code.
 
     Args:
         config: the session's stream settings.
@@ -33,19 +33,25 @@ async def run(config: StreamConfig, folder: Path) -> None:
         TickloopError: if the config names no market or tape that can be served.
         OSError: if the port is in use.
     """
-    stop = asyncio.Event()
+    stop, ended = asyncio.Event(), list[int]()
+
+    def end(number: int) -> None:
+        ended.append(number)
+        stop.set()
+
     for number in end_signals():
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, end, number)
     credits = Credits(folder, config.symbol_list) if config.waits else None
     async with Exchange(config, folder, credits=credits) as exchange:
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({stopped, exchange.pacing}, return_when=asyncio.FIRST_COMPLETED)
         if exchange.pacing.done():
             exchange.pacing.result()  # raises what has ended it
+    return code_after(ended[0]) if ended else 0
 
 
 @entry_point("exchange")
-def main() -> None:
+def main() -> int:
     """Run one session's exchange."""
     end_with_parent()
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
@@ -56,7 +62,7 @@ def main() -> None:
             raise ConfigError("usage: python -m streaming.exchange SESSION_FOLDER")
     config = _load(session)
     try:
-        asyncio.run(run(config, session))
+        return asyncio.run(run(config, session))
     except OSError as e:
         if e.errno != errno.EADDRINUSE:
             raise

@@ -15,11 +15,11 @@ from pathlib import Path
 from streaming.config import StreamConfig
 from streaming.feed.feed import follow
 from streaming.program.entry_point import entry_point
-from streaming.program.process import end_signals, end_with_parent
+from streaming.program.process import code_after, end_signals, end_with_parent
 
 
-async def stream(session: Path, markets: str) -> None:
-    """Run the feed of ``session`` until SIGTERM or SIGINT.
+async def stream(session: Path, markets: str) -> int:
+    """Run the feed of ``session`` until SIGTERM or SIGINT; return the exit code.
 
     Args:
         session: the session's folder.
@@ -28,15 +28,21 @@ async def stream(session: Path, markets: str) -> None:
     config = StreamConfig.load(session / "config.json")
     config = dataclasses.replace(config, symbols=markets or config.symbols)
     task = asyncio.create_task(follow(config, session))
-    loop = asyncio.get_running_loop()
+    ended: list[int] = []
+
+    def end(number: int) -> None:
+        ended.append(number)
+        task.cancel()
+
     for number in end_signals():
-        loop.add_signal_handler(number, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, end, number)
     with contextlib.suppress(asyncio.CancelledError):
         await task
+    return code_after(ended[0]) if ended else 0
 
 
 @entry_point("feed")
-def main() -> None:
+def main() -> int:
     """Run as a process of a session."""
     logging.basicConfig(level=logging.WARNING, format="feed: %(message)s")
     end_with_parent()
@@ -44,7 +50,7 @@ def main() -> None:
     parser.add_argument("session", type=Path, help="the session's folder")
     parser.add_argument("--markets", default="", help="its markets to follow, all by default")
     given = parser.parse_args()
-    asyncio.run(stream(given.session, given.markets))
+    return asyncio.run(stream(given.session, given.markets))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import os
 import sys
 from typing import TextIO
 
-STANDARD_FILES = 3
+STANDARD_FILES = {"stdin": "r", "stdout": "w", "stderr": "w"}
 
 
 def prepare() -> None:
@@ -21,12 +21,14 @@ def prepare() -> None:
     A standard file that is closed is opened on nothing: else the next file that the process opens
     would get its number, and take what is meant for the terminal.
     """
-    for number in range(STANDARD_FILES):
+    for number, (name, mode) in enumerate(STANDARD_FILES.items()):
         try:
             os.fstat(number)
         except OSError:
             nothing = os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
             os.set_inheritable(nothing, True)  # for the processes that this one starts
+        if getattr(sys, name) is None:  # as Python has it where the file was closed
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
     logging.raiseExceptions = False  # or a log line that cannot be written prints a traceback
 
 
@@ -39,7 +41,7 @@ def say(text: str, *, error: bool = False, end: str = "\n") -> None:
         end: what follows the text.
     """
     stream = sys.stderr if error else sys.stdout
-    if stream is None:  # it was closed when the process started
+    if stream is None:  # it was closed, and the program is none of ours
         return
     encoding = stream.encoding or "utf-8"
     try:
@@ -47,6 +49,15 @@ def say(text: str, *, error: bool = False, end: str = "\n") -> None:
         stream.flush()
     except (OSError, ValueError):
         _discard(stream)
+
+
+def flush() -> None:
+    """Empty the buffers of stdout and stderr, as a process does before it forks or ends."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            _discard(stream)
 
 
 def _discard(stream: TextIO) -> None:

@@ -40,6 +40,15 @@ def on_end(handle: Callable[[int, FrameType | None], object]) -> None:
         signal.signal(number, handle)
 
 
+def code_after(number: int) -> int:
+    """Return the exit code of a process that has ended in order because of a signal.
+
+    In a session it is 128 + ``number``, as shells have it: only the session knows whether it was
+    meant to end, and starts it again if not. By itself the process has done what was asked: 0.
+    """
+    return 128 + number if PARENT in os.environ else 0
+
+
 def identity(pid: int) -> str | None:
     """Return what tells a running process from all before and after it; None if it has ended.
 

@@ -134,10 +134,13 @@ def _unpacked(path: Path, start: bytes, file: IO[bytes]) -> bytes:
 def _read(where: str, file: IO[bytes], most: int) -> bytes:
     content = file.read(most + 1)
     if len(content) > most:
-        raise TapeError(
-            f"{where}: expected at most {MAX_BYTES >> 30} GB of trades: split it by day"
-        )
+        raise TapeError(too_large(where))
     return content
+
+
+def too_large(where: str) -> str:
+    """Return what is said of a tape that does not fit into memory."""
+    return f"{where}: expected at most {MAX_BYTES >> 30} GB of trades: split it by day"
 
 
 def _in_zip(path: Path, file: IO[bytes]) -> list[Member]:

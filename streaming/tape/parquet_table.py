@@ -1,8 +1,12 @@
-"""A Parquet file of anybody's -> a table: its columns by name, whatever their types."""
+"""A Parquet file of anybody's -> a table: its columns by name, whatever their types.
+
+It is read some rows at a time: at once, a damaged file that claims 10**10 rows would have 300 GB of
+addresses reserved, after which the process cannot fork, and one that claims more would kill it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -10,25 +14,41 @@ import pyarrow.parquet
 
 from streaming.errors import TapeError, reason_of
 from streaming.tape.columns import TRADES, UNUSED, Schema, in_header
-from streaming.tape.containers import Member
+from streaming.tape.containers import MAX_BYTES, Member, too_large
 from streaming.tape.rows import Table, plain
 
 MAGIC = b"PAR1"
+ROWS_AT_ONCE = 2**18
+MOST_UNPACKED = 4 * MAX_BYTES  # bytes in memory
 
 
 def read_parquet(member: Member) -> Any:
     """Return the content of a Parquet file as a ``pa.Table``.
 
     Raises:
-        TapeError: if it is damaged.
+        TapeError: if it is damaged, or too large.
     """
     try:
-        return pa.parquet.ParquetFile(pa.BufferReader(member.content)).read()
+        file = pa.parquet.ParquetFile(pa.BufferReader(member.content))
+        found = pa.Table.from_batches(_batches(member, file), file.schema_arrow)
+        if found.num_rows != file.metadata.num_rows:
+            raise ValueError(f"it claims {file.metadata.num_rows} rows, and has {found.num_rows}")
+        return found
     except (pa.ArrowException, OSError, ValueError, MemoryError) as e:
         raise TapeError(
             f"{member.where}: expected a whole tape, it is damaged or cut off ({reason_of(e)});"
             " record or fetch it again"
         ) from e
+
+
+def _batches(member: Member, file: Any) -> Iterator[Any]:
+    """Yield a file's rows, as long as they are not more than may be in memory."""
+    left = MOST_UNPACKED
+    for batch in file.iter_batches(ROWS_AT_ONCE):
+        left -= batch.nbytes
+        if left < 0:
+            raise TapeError(too_large(member.where))
+        yield batch
 
 
 def parquet_table(

@@ -20,6 +20,7 @@ from streaming.quotes import LATE as LATE_QUOTE
 from streaming.quotes import MARK, NO_QUOTES, Quotes
 from streaming.symbols import same_but_for_case
 from streaming.tape.address import TapeAddress
+from streaming.tape.containers import ASIDE
 from streaming.tape.quote_table import FORMS, names_beside
 from streaming.tape.reading import open_tape
 from streaming.tape.recording import Recording, spelled
@@ -28,6 +29,7 @@ from streaming.tape.segments import NAME, Kind, Segment, segment_symbol, segment
 from streaming.ticks import AFTER_GAP, LATE, Ticks
 
 TABLES = (*FORMS, ".csv.bz2", ".csv.xz", ".tsv", ".txt", ".zst", ".gz")
+MOST_SHOWN = 5  # names
 
 
 class Part(NamedTuple):
@@ -67,12 +69,14 @@ class SymbolTape(NamedTuple):
 def files_of(address: TapeAddress) -> list[Path]:
     """Return the files of a tape, without those of quotes beside others; one for one file.
 
+    In a folder those are left out that would be left out in a zip (READMEs, hidden files).
+
     Raises:
         TapeError: if a pattern or folder has none.
     """
     path = address.path
     if path.is_dir():
-        found = sorted(each for each in path.iterdir() if each.name.lower().endswith(TABLES))
+        found = sorted(each for each in path.iterdir() if _is_table(each))
     elif not path.exists() and glob.has_magic(str(path)):
         found = sorted(map(Path, glob.glob(str(path))))
     else:
@@ -82,6 +86,26 @@ def files_of(address: TapeAddress) -> list[Path]:
     if not left:
         raise TapeError(f"{path}: expected files of trades ({', '.join(TABLES)}); there are none")
     return left
+
+
+def _is_table(path: Path) -> bool:
+    named = path.name.lower().endswith(TABLES) and not ASIDE.search(path.name)
+    return named and not path.is_dir()
+
+
+def _left_aside(address: TapeAddress) -> list[str]:
+    """Return what a person should know of the rest of a tape's folder."""
+    if not address.path.is_dir():
+        return []
+    names = sorted(each.name + "/" * each.is_dir() for each in address.path.iterdir()
+                   if not _is_table(each) and not ASIDE.search(each.name))  # fmt: skip
+    return _said("left aside in the folder, no tables of trades", names)
+
+
+def _said(what: str, names: Sequence[str]) -> list[str]:
+    """Return a remark that names some files; none if there are none."""
+    shown = ", ".join(names[:MOST_SHOWN]) + ", ..." * (len(names) > MOST_SHOWN)
+    return [f"{what}: {shown}"] if names else []
 
 
 def look_at(address: TapeAddress, symbols: Sequence[str], *, quotes: bool) -> list[SymbolTape]:
@@ -94,7 +118,7 @@ def look_at(address: TapeAddress, symbols: Sequence[str], *, quotes: bool) -> li
         return [_own_tape(address, own, symbol, quotes=quotes) for symbol in symbols]
     files = files_of(address)
     parts: dict[str, list[Part]] = {symbol: [] for symbol in symbols}
-    remarks: dict[str, list[str]] = {symbol: [] for symbol in symbols}
+    remarks = {symbol: _left_aside(address) for symbol in symbols}
     names: dict[str, str] = {}
     there: list[str] = []
     for file in files:
@@ -109,7 +133,11 @@ def look_at(address: TapeAddress, symbols: Sequence[str], *, quotes: bool) -> li
             where = f"{file.name}: " if len(files) > 1 else ""
             remarks[symbol] += [where + remark for remark in found.remarks]
             parts[symbol].append(_part(at, found))
+    played = {part.address.path for each in parts.values() for part in each}
+    others = _said("not played, of other symbols",
+                   [file.name for file in files if file not in played])  # fmt: skip
     for symbol in symbols:
+        remarks[symbol] += others
         if not parts[symbol]:
             spelled(address.path, symbol, there)
     return [

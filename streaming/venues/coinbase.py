@@ -15,7 +15,7 @@ import msgspec
 from streaming.ticks import Side, Ticks
 from streaming.venues import Link, Refusal, Rejected, Request, RestLimit, Route, Span, Terms
 from streaming.venues.frames import FrameVenue
-from streaming.venues.gathering import UNREADABLE, Gathered, Id, Time, ns_of
+from streaming.venues.gathering import UNREADABLE, Gathered, Id, Time, TradeId, ns_of
 from streaming.venues.replies import Row, checked_time, decode, read_ticks
 
 TAKER = {"sell": Side.BOUGHT, "buy": Side.SOLD}  # by the maker's side
@@ -27,13 +27,13 @@ class Message(msgspec.Struct, gc=False):
 
     type: str
     product_id: str = ""
-    trade_id: Id | None = None
+    trade_id: TradeId | None = None
     side: str = ""
     price: float = math.nan
     size: float = math.nan
     time: Time | None = None
     sequence: Id = 0
-    last_trade_id: Id = 0
+    last_trade_id: TradeId = 0
     best_bid: float = math.nan
     best_bid_size: float = math.nan
     best_ask: float = math.nan
@@ -45,7 +45,7 @@ class Message(msgspec.Struct, gc=False):
 class Trade(msgspec.Struct):
     """A row of a product's trades."""
 
-    trade_id: Id
+    trade_id: TradeId
     side: str
     price: float
     size: float

@@ -19,6 +19,7 @@ from streaming.venues import Decoded, Rejected
 UNREADABLE = (ValueError, RecursionError)
 
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+TradeId = Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # which a float64 has exactly, as on tapes
 Ms = Annotated[int, msgspec.Meta(ge=0, le=2**43)]  # to the year 2248, so that its ns fit
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 

@@ -26,7 +26,7 @@ from streaming.venues import (
     Terms,
 )
 from streaming.venues.frames import FrameVenue
-from streaming.venues.gathering import UNREADABLE, Gathered, Id, Time, ns_of
+from streaming.venues.gathering import UNREADABLE, Gathered, Id, Time, TradeId, ns_of
 from streaming.venues.replies import Row, checked_time, decode, read_ticks
 
 SIDES = {"buy": Side.BOUGHT, "sell": Side.SOLD}
@@ -61,7 +61,7 @@ class Trade(msgspec.Struct, gc=False):
     side: str
     price: float
     qty: float
-    trade_id: Id
+    trade_id: TradeId
     timestamp: Time
 
 
@@ -85,7 +85,7 @@ class RestTrade(msgspec.Struct, array_like=True):
     side: str
     order: str
     misc: str
-    trade_id: Id
+    trade_id: TradeId
 
 
 class Reply(msgspec.Struct):

@@ -16,7 +16,7 @@ import msgspec
 from streaming.ticks import Side, Ticks
 from streaming.venues import Link, Refusal, Rejected, Request, RestLimit, Route, Span, Terms
 from streaming.venues.frames import FrameVenue
-from streaming.venues.gathering import UNREADABLE, Gathered, Id, Ms, ns_of_ms
+from streaming.venues.gathering import UNREADABLE, Gathered, Id, Ms, TradeId, ns_of_ms
 from streaming.venues.replies import Row, checked_time, decode, read_ticks
 
 SIDES = {"buy": Side.BOUGHT, "sell": Side.SOLD}
@@ -47,7 +47,7 @@ class Frame(msgspec.Struct, gc=False):
 class Trade(msgspec.Struct, gc=False, rename="camel"):
     """A trade of the socket, or a row of ``history-trades``."""
 
-    trade_id: Id
+    trade_id: TradeId
     px: float
     sz: float
     side: str

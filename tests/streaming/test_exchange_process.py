@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from streaming.config import StreamConfig
 from streaming.exchange import __main__ as exchange_main
+from streaming.program.process import PARENT
 
 COMMAND = [sys.executable, "-m", "streaming.exchange"]
 TIMEOUT_S = 60
@@ -45,13 +47,21 @@ def wait_until_up(port: int) -> None:
             time.sleep(0.02)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_cleanly(tmp_path: Path, port: int, number: int) -> None:
-    process = subprocess.Popen([*COMMAND, session(tmp_path, port)], stderr=subprocess.PIPE)
+@pytest.mark.parametrize(
+    "number, parent, code",
+    [(signal.SIGTERM, "", 0), (signal.SIGINT, "", 0), (signal.SIGTERM, str(os.getpid()), 143)],
+)
+def test_a_signal_ends_it_cleanly_and_a_session_is_told_so(
+    tmp_path: Path, port: int, number: int, parent: str, code: int
+) -> None:
+    environ = {**os.environ, PARENT: parent} if parent else None
+    process = subprocess.Popen(
+        [*COMMAND, session(tmp_path, port)], stderr=subprocess.PIPE, env=environ
+    )
     try:
         wait_until_up(port)
         process.send_signal(number)
-        assert process.wait(TIMEOUT_S) == 0
+        assert process.wait(TIMEOUT_S) == code
         assert process.stderr is not None
         assert process.stderr.read() == b""
     finally:

@@ -53,6 +53,7 @@ def check(config):
         ("mlflow:models:/up or down@best", "mlflow.up-or-down-best"),
         (f"slow={LOGISTIC}", "slow"),
         ("cnn", "cnn"),
+        ("=cnn", "=cnn"),  # no name is not a name: there is no such learner
     ],
 )
 def test_an_entry_says_its_learners_name(entry, name):

@@ -14,6 +14,7 @@ from trainers.recording.decision_log import check_logs
 from trainers.recording.errors import RecordError
 from trainers.recording.files import CONFIG, SHARES
 from trainers.session import resume
+from trainers.session.fleet.__main__ import check_cluster
 
 
 @pytest.fixture
@@ -62,3 +63,9 @@ def test_a_market_that_lost_its_decisions_does_not_begin_anew_on_what_is_left(tm
         check_logs(tmp_path)
     (tmp_path / "BTCUSDT.decisions.jsonl").write_bytes(b'{"do":"began","format":3}\n')
     check_logs(tmp_path)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "there", ":6379", "127.0.0.1:99999999"])
+def test_a_cluster_that_does_not_answer_is_refused_before_anything_starts(address):
+    with pytest.raises(ConfigError, match=r"^address: got '.*', where no Ray cluster answers"):
+        check_cluster(address)

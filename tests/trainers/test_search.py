@@ -227,6 +227,7 @@ def test_a_wrong_space_is_a_line_that_says_what_is_allowed(text, said):
     assert str(told.value).startswith(said)
 
 
-def test_a_learner_without_settings_cannot_be_searched():
+@pytest.mark.parametrize("text", ["", "updates=1:2"])
+def test_a_learner_without_settings_cannot_be_searched(text):
     with pytest.raises(ConfigError, match="the learner has no settings to search"):
-        space_of("", {})
+        space_of(text, {})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from trainers.names import EXPERIMENT
 from trainers.tracking.store import StoreError, ensure_store, tracking_uri
+from trainers.tracking.stores.half_made import emptied
 
 PROJECT = Path(__file__).parents[2]
 
@@ -207,3 +209,35 @@ def test_a_file_that_cannot_be_opened_is_known_at_once(tmp_path):
     finally:
         process.kill()
         process.communicate()
+
+
+# ---- a store whose making was cut off, say by `kill -9`
+
+
+def cut_off(path: Path, *more: str) -> None:
+    """Leave what MLflow stumbles over: a table that one of its changes makes and drops again."""
+    with contextlib.closing(sqlite3.connect(path)) as store:
+        for statement in ("create table _alembic_tmp_runs (run_uuid)", *more):
+            store.execute(statement)
+        store.commit()
+
+
+def test_an_empty_store_that_was_only_half_made_is_made_anew(tmp_path, caplog):
+    cut_off(tmp_path / "mlflow.db")
+    assert MlflowClient(ensure_store(tmp_path)).get_experiment_by_name(EXPERIMENT)
+    assert "only half made" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "kept",
+    ["insert into _alembic_tmp_runs values ('a run')",
+     "insert into experiments values (2, 'mine', '', 'active')"],
+)  # fmt: skip
+def test_a_half_made_store_that_somebody_has_used_is_left_as_it_is(tmp_path, kept):
+    path = tmp_path / "mlflow.db"
+    cut_off(path, "create table experiments (experiment_id, name, artifact_location, stage)", kept)
+    assert not emptied(path)
+    with pytest.raises(StoreError, match="cannot be used"):
+        ensure_store(tmp_path)
+    with contextlib.closing(sqlite3.connect(path)) as store:
+        assert store.execute(f"select count(*) from {kept.split()[2]}").fetchone() == (1,)

@@ -71,6 +71,20 @@ def test_a_trainer_that_is_killed_is_started_again_however_often(tmp_path, monke
     assert events[0].startswith("the trainer ended (signal 9); starting it again")
 
 
+def test_a_child_that_somebody_else_ends_is_started_again_however_often(tmp_path, monkeypatch):
+    monkeypatch.setattr(Restarts, "_new_delays", staticmethod(lambda: itertools.repeat(0.0)))
+    lives, often = tmp_path / "lives", MOST_FAILURES + 2
+    ended = "import sys; from streaming.program.process import code_after; sys.exit(code_after(15))"
+    code, events = run(
+        tmp_path,
+        [child("page", counting(lives, ended)), child("trainer", FOREVER)],
+        until=lambda: lives.exists() and len(lives.read_text()) > often,
+    )
+    assert code == 0
+    assert len(events) >= often
+    assert events[0].startswith("the page ended (code 143); starting it again")
+
+
 def test_a_child_that_dies_is_started_again_and_that_is_an_event(tmp_path, capsys):
     lives = tmp_path / "lives"
     code = f"open({str(lives)!r}, 'a').write('x'); raise SystemExit(3)"

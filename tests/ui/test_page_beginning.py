@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,7 +119,7 @@ def test_an_open_tab_is_told_of_the_end_and_goes_on_with_the_session(
     tab = open_tab(page.address)
     over, link = tab.get_by_role("status", name="The end of this session"), '[data-k="link"]'
     expect(over).to_be_hidden()
-    assert page.end() == 0
+    assert page.end() == 128 + signal.SIGTERM
     expect(over).to_contain_text("This session was stopped at ")
     expect(over).to_contain_text(f'make ARGS="--resume {new.run_id}"')
     expect(tab.locator('[data-k="state"]')).to_have_text("stopped")

@@ -91,7 +91,7 @@ def _replacing(folder: Path) -> Iterator[Path]:
         shutil.move(new, folder)
 
 
-@entry_point("export", outside=(*STORE_ERRORS, TrackingAwayError))
+@entry_point("export", outside=(*STORE_ERRORS, TrackingAwayError), codes={TrackingAwayError: 2})
 def main() -> None:
     """Run an export from the command line."""
     given = ExportConfig.from_args()

@@ -22,7 +22,7 @@ LIBRARIES = {
     "mlflow": "mlflow",
 }
 
-_GIVEN = re.compile(r"([^=:]*)=(.*)")
+_GIVEN = re.compile(r"\s*([^=:\s][^=:]*)=(.*)")
 _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_.-]")
 
 

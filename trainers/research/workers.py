@@ -9,7 +9,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
@@ -18,6 +17,7 @@ from multiprocessing.synchronize import Event
 from typing import NamedTuple, Protocol
 
 from streaming.errors import TickloopError, reason_of
+from streaming.program.console import flush
 from trainers.research.market import Point
 
 FORK = multiprocessing.get_context("fork")
@@ -86,7 +86,7 @@ class Workers:
 
     def _begin(self, market: str, work: Work) -> None:
         ours, theirs = FORK.Pipe(duplex=False)
-        sys.stdout.flush()
+        flush()
         process = FORK.Process(target=_work, args=(work, theirs, self._stop), name=market)
         process.start()
         theirs.close()

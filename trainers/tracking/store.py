@@ -43,10 +43,14 @@ from trainers.names import EXPERIMENT
 from trainers.tracking.stores.artifacts import EXTRA, VARIABLE, given_root
 from trainers.tracking.stores.database import create_tables, locked
 from trainers.tracking.stores.errors import StoreError
+from trainers.tracking.stores.half_made import emptied
+
+logger = logging.getLogger(__name__)
 
 # MLflow's messages about creating tables would only distract the person who started a session, and
-# each error of a database that is away would show a traceback besides being raised.
+# each error of a database or server that is away would be shown besides being raised.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 logging.getLogger("psycopg").setLevel(logging.ERROR)  # as of a pipeline that an outage cut off
 
 # The tag by which MLflow's UI knows that an experiment trains models and has no traces.
@@ -157,13 +161,24 @@ def _ensure_sqlite(path: Path, uri: str, artifacts: Path) -> None:
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.execute("begin immediate")  # fails in 5 s where MLflow would try for 100 s
             connection.rollback()
-        if address := given_root():
-            create_tables(uri, address)
-        client = MlflowClient(uri)
-        client.search_experiments(max_results=1)  # creates the schema
+        try:
+            client = _with_tables(uri)
+        except STORE_ERRORS:
+            if not emptied(path):
+                raise
+            logger.warning("%s was only half made, and empty: its tables were made anew", path)
+            client = _with_tables(uri)
         with contextlib.closing(sqlite3.connect(path)) as connection:
             connection.execute("pragma journal_mode=wal")  # readers do not wait for writers
         _ensure_experiment(client, pathname2url(str(artifacts)))
+
+
+def _with_tables(uri: str) -> MlflowClient:
+    if address := given_root():
+        create_tables(uri, address)
+    client = MlflowClient(uri)
+    client.search_experiments(max_results=1)  # creates the schema
+    return client
 
 
 def _ensure_experiment(client: MlflowClient, artifacts: str | None) -> None:

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -153,6 +154,26 @@ def test_good_files_cut_off_and_with_flipped_bits(folder: Path, whole, which, cu
         if content:
             content[min(int(where * len(content)), len(content) - 1)] ^= bits
     play(file(folder, bytes(content)))
+
+
+def varint(number: int) -> bytes:
+    """A whole number as Parquet's footer has it: 7 bits a byte, the sign in the lowest bit."""
+    left, found = 2 * number, b""
+    while left > 127:
+        left, found = left >> 7, found + bytes([left & 127 | 128])
+    return found + bytes([left])
+
+
+@pytest.mark.parametrize("rows", [10**6, 10**9, 10**10, 10**12, 2**62])
+def test_a_parquet_file_that_claims_more_rows_than_it_has(folder: Path, whole, rows: int) -> None:
+    content, i64 = whole[6], b"\x16"
+    size = int.from_bytes(content[-8:-4], "little")
+    footer = content[-8 - size : -8].replace(i64 + varint(30), i64 + varint(rows))
+    claims = content[: -8 - size] + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+    before = psutil.Process().memory_info().vms
+    with pytest.raises(TapeError, match=rf"it claims {rows} rows, and has 30"):
+        open_tape(parse_address(str(file(folder, claims))))
+    assert psutil.Process().memory_info().vms < before + 2**30  # or it could not fork any more
 
 
 STARTS = [b"", b"PK\x03\x04", b"PAR1", b"\x1f\x8b\x08", b"BZh9", b"\x28\xb5\x2f\xfd"]

@@ -172,6 +172,20 @@ def test_frames(wire: Wire, data) -> None:
 
 
 @wires
+def test_whole_numbers_that_no_float_holds(wire: Wire) -> None:
+    number = 2**53 + 1
+    for frame in wire.frames:
+        for *way, key in [path for path in leaves(frame) if path]:
+            changed = copy.deepcopy(frame)
+            inner = changed
+            for step in way:
+                inner = inner[step]
+            inner[key] = str(number) if isinstance(inner[key], str) else number
+            decoded = wire.venue().decode([encoded(changed)], [time.time_ns()], LATEST)
+            check_decoded(decoded, wire.case.symbol)
+
+
+@wires
 @settings(max_examples=EXAMPLES // 10)  # each makes files
 @given(st.data())
 def test_frames_through_the_sequencer_into_bars(tmp_path_factory, wire: Wire, data) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 import sys
@@ -11,6 +10,7 @@ from typing import NoReturn
 
 from setproctitle import setproctitle
 
+from streaming.program.console import flush
 from streaming.program.process import PARENT
 
 
@@ -40,7 +40,5 @@ def exit_after(work: Callable[[], object]) -> NoReturn:
     except BaseException:  # noqa: BLE001  (a fork must not go on as its parent)
         sys.excepthook(*sys.exc_info())
     finally:
-        for stream in filter(None, (sys.stdout, sys.stderr)):  # None if it was closed
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
+        flush()
         os._exit(code)

@@ -11,9 +11,10 @@ from streaming.program.backoff import full_jitter
 # A process that lived this long is proven: its backoff and its count of failures start again.
 PROVEN_SECONDS = 60.0
 
-# A process that fails so often in a row, each time before it is proven, is given up. Being killed
-# is no failure: a process that was killed is always started again.
+# A process that fails so often in a row, each time before it is proven, is given up. Being ended by
+# a signal is no failure: a process that was killed is always started again.
 MOST_FAILURES = 6
+SIGNALLED = 128  # exit codes above it say which signal, see ``code_after``
 
 # The exit code of a process that has given up its child (EX_SOFTWARE of sysexits.h).
 GAVE_UP = 70
@@ -38,7 +39,8 @@ class Restarts:
 
     def hopeless(self, code: int) -> bool:
         """Count an exit with ``code``, negative after a signal; return whether to give up."""
-        self._failures = 0 if self._proven or code < 0 else self._failures + 1
+        signalled = code < 0 or code > SIGNALLED
+        self._failures = 0 if self._proven or signalled else self._failures + 1
         return self._failures >= MOST_FAILURES
 
     def later(self) -> float:

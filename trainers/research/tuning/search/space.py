@@ -91,16 +91,14 @@ def space_of(text: str, settings: Mapping[str, Setting]) -> Space:
     Raises:
         ConfigError: if a part of it is wrong, or there is nothing to search.
     """
-    if not text.strip():
-        space = default_space(settings)
-    else:
-        space = dict(_part(part.strip(), settings) for part in text.split(","))
-    if not space:
-        raise ConfigError(
-            "space: the learner has no settings to search;"
-            f" allowed: {', '.join(settings) or 'a learner that has settings'}, as {HELP}"
-        )
-    return space
+    if text.strip() and settings:
+        return dict(_part(part.strip(), settings) for part in text.split(","))
+    if space := default_space(settings):
+        return space
+    raise ConfigError(
+        "space: the learner has no settings to search;"
+        f" allowed: {', '.join(settings) or 'a learner that has settings'}, as {HELP}"
+    )
 
 
 def _part(text: str, settings: Mapping[str, Setting]) -> tuple[str, Range]:
