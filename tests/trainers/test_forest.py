@@ -152,7 +152,7 @@ def test_the_activity_of_a_bar_is_the_same_bits_whatever_comes_after_and_in_torc
 
 @pytest.mark.parametrize("way", ["up", "down"])
 def test_of_a_market_that_only_goes_one_way_no_tree_is_grown(way):
-    x, up = drawn(100)
+    x, _ = drawn(100)
     learner = RowLearner("flow")
     every = np.full(100, way == "up")
     learner.learn(LabelledRows(x, every, np.arange(1, 101)), np.random.default_rng(0))

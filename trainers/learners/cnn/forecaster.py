@@ -35,7 +35,7 @@ EXPERTS = (*WINDOW_EXPERTS, "online", "forest")
 RECENT, STEADY = 0, 1  # rows of the linear weights
 DEEP = WINDOW_EXPERTS.index("deep")
 
-# Weights before any forecast was scored, against 1 of the others: a convolution knows least at first.
+# Weights before any forecast was scored, against 1 of the others: a convolution is slow to learn.
 AT_FIRST = {"deep": 0.1}
 
 # The number of newest rows that a linear expert uses: all features of the newest row, of the others

@@ -2,7 +2,7 @@
 
 The weights learn slowly. A mixture that takes Bayes' rule's whole step soon trusts one expert
 alone, although the mean of several that err differently is better than each. With a third of the
-step it finds such a mean, and its total log-loss is still at most ln K / 0.3 above that of the best of
+step it finds such a mean. Its total log-loss is still at most ln K / 0.3 above that of the best of
 K experts, on any data (L. Orseau, T. Lattimore and S. Legg, Soft-Bayes: Prod for mixtures of
 experts with log-loss, 2017; with the whole step, V. Vovk, Aggregating strategies, 1990).
 Redistributing a small share of the weights after each bar lets the mixture follow when another
