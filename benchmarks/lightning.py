@@ -25,6 +25,7 @@ from datamodules.mids import SPREAD_BARS, half_spread_bps
 from datamodules.snapshot import Snapshot
 from datamodules.transitions import typical_move
 from trainers.config.learners import CNNSettings, DQNSettings
+from trainers.learners.cnn.forecaster import DEEP
 from trainers.learners.cnn.learner import CNN
 from trainers.learners.dqn.learner import DQN, UNIT_BARS, experiences_of
 from trainers.learners.dqn.module import WEIGHT_DECAY
@@ -58,7 +59,7 @@ def bare_cnn(learner: CNN, snapshot: Snapshot, config: Context) -> nn.Module:
     net.train()
     total = 0.0
     for x, up in itertools.chain.from_iterable(data.train_dataloader()):
-        loss = F.binary_cross_entropy_with_logits(net(x)[:, -1], up)
+        loss = F.binary_cross_entropy_with_logits(net(x)[:, DEEP], up)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -66,6 +67,7 @@ def bare_cnn(learner: CNN, snapshot: Snapshot, config: Context) -> nn.Module:
             drawn = CNN_SETTINGS.learning_rate * CNN_SETTINGS.weight_decay
             torch._foreach_lerp_(weights, initial, drawn)
         total += loss.item()
+    learner._rows.learn(learner._known_rows(data, snapshot.bars), rng)
     return net
 
 

@@ -34,7 +34,8 @@ from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.processes import Momentum
 from trainers.config.learners import CNNSettings
 from trainers.learners.cnn.forecaster import WindowNet
-from trainers.learners.cnn.learner import CNN, CNNModule
+from trainers.learners.cnn.learner import CNN
+from trainers.learners.cnn.module import CNNModule
 from trainers.learners.learner import Context
 from trainers.learners.lightning import fit
 

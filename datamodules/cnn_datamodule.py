@@ -34,6 +34,7 @@ class CNNDataModule(pl.LightningDataModule):
     """Scale one snapshot, make windows of it, and draw ``updates`` minibatches from all of them.
 
     Attributes:
+        features: ``(N, F)`` float64, as they are.
         rows: ``(N, F)`` float32, scaled.
         windows: all windows of the snapshot, the flat ones too.
         moved: ``(M,)`` int64, the windows to learn from; a flat one teaches no direction.
@@ -67,11 +68,11 @@ class CNNDataModule(pl.LightningDataModule):
         bars = snapshot.bars
         if len(bars) < NEEDED + horizon:
             raise NotEnoughBarsError(len(bars), NEEDED + horizon)
-        rows = features_of(bars, features)
+        rows: NDArray[np.float64] = features_of(bars, features)
         gap = gaps_of(bars, WARMUP_BARS)[WARMUP_BARS:]
         sound = (gap & BROKEN) == 0  # or one wrong print would press all other rows together
         self.scaler: MinMaxScaler = fit_scaler(rows[sound] if sound.any() else rows)
-        self.rows = scale(rows, self.scaler)
+        self.features, self.rows = rows, scale(rows, self.scaler)
         self.windows: Windows = make_windows(
             self.rows, label_prices(bars, label)[WARMUP_BARS:], gap, horizon
         )

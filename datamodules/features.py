@@ -50,6 +50,15 @@ COLUMNS = {
     "book": (*FLOW, *BOOK),
 }
 
+# How busy the market is: it moves no direction by itself, but tells which of the others to believe.
+ACTIVITY = (
+    "moved_10",  # share of the last 10 bars whose close moved
+    "trades",  # number of trades, in units of its mean over 49 bars
+    "volume",  # likewise
+    "range",  # high less low, in units of the mean absolute return
+    "return_10",  # mean absolute return over 10 bars, likewise
+)
+
 # Below this mean absolute return (0.0001 bp) a market counts as still.
 STILL = 1e-8
 
@@ -78,6 +87,33 @@ def make_features(raw: Any, name: str, xp: ModuleType = np) -> Any:
     columns = {column: raw[..., i] for i, column in enumerate(RAW_COLUMNS)}
     series = {"classic": _classic, "flow": _flow, "book": _book}[name](columns)
     n = raw.shape[-2] - WARMUP_BARS
+    return xp.stack([lagged(values, 0, n) for values in series], -1)
+
+
+def make_activity(raw: Any, xp: ModuleType = np) -> Any:
+    """Build the columns ``ACTIVITY``.
+
+    Args:
+        raw: ``(..., T, 16)`` as for ``make_features``, T > 49.
+        xp: the library of ``raw``, ``numpy`` or ``torch``.
+
+    Returns:
+        ``(..., T - 49, 5)`` float64; row ``i`` is known when bar ``i + 49`` closes.
+    """
+    bar = {column: raw[..., i] for i, column in enumerate(RAW_COLUMNS)}
+    close = bar["close"]
+    size, unit = abs(change(close)), _unit(close)
+    one = (close / close)[..., 1:]  # comparisons take their float type from it
+    n = unit.shape[-1]
+    series = [
+        sma((size > 0) * one, 10),
+        *(
+            lagged(bar[name], 0, n) / (lagged(sma(bar[name], WARMUP_BARS), 0, n) + TINY)
+            for name in ("trades", "volume")
+        ),
+        lagged((bar["high"] - bar["low"]) / close, 0, n) / unit,
+        lagged(sma(size, 10), 0, n) / unit,
+    ]
     return xp.stack([lagged(values, 0, n) for values in series], -1)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.features import COLUMNS, features_of, raw_columns
+from datamodules.features import COLUMNS, features_of, make_activity, raw_columns
 from datamodules.scaling import scale
 from datamodules.windows import WINDOW_BARS, make_windows
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
@@ -98,8 +98,10 @@ def test_a_forecast_is_the_trusted_mean_of_the_views_of_the_scaled_features(feat
     spread = np.where(high > low, high - low, 1.0)
     rows = features_of(bars, features)[-WINDOW_BARS:]
     by_hand = torch.from_numpy(((rows - low) / spread).clip(-1, 2).astype(np.float32))
+    row = np.concatenate([features_of(bars, features), make_activity(raw_columns(bars))], 1)[-1:]
     with torch.inference_mode():
-        views = torch.sigmoid(cnn.serving.net(by_hand[None]))[0].tolist()
+        logits = [cnn.serving.net(by_hand[None])[0], cnn.serving.rows(torch.from_numpy(row))[0]]
+        views = torch.sigmoid(torch.cat(logits)).tolist()
     weights = [float(share) for share in trust_of(cnn).values()]
     assert len({round(share, 6) for share in weights}) > 1  # one of them has earned more
     wanted = sum(share * view for share, view in zip(weights, views, strict=True))
@@ -295,3 +297,19 @@ def test_two_markets_of_a_session_draw_from_generators_of_their_own():
     draws = [snapshot_of(random_bars(60))._replace(symbol=market).rng("cnn").random()
              for market in ("BTCUSDT", "ETHUSDT", "BTCUSDT")]  # fmt: skip
     assert draws[0] == draws[2] != draws[1]
+
+
+def test_the_state_of_an_earlier_version_is_refused_in_a_line():
+    cnn = learner()
+    cnn.learn(snapshot_of(random_bars(220)))
+    state = cnn.state_dict()
+    del state["rows"]
+    with pytest.raises(ValueError, match=r"^expected the state of 6 experts, got .*new session$"):
+        learner().load_state_dict(state)
+
+
+def test_the_convolution_has_to_earn_its_weight():
+    trust = np.exp(WindowNet("flow").log_weights.numpy())
+    others = [trust[i] for i, name in enumerate(EXPERTS) if name != "deep"]
+    assert set(others) == {1.0}
+    assert trust[EXPERTS.index("deep")] == pytest.approx(0.1)

@@ -1,14 +1,23 @@
-"""Logistic regression with a ridge penalty, fitted exactly."""
+"""Logistic regression with a ridge penalty: fitted exactly, or learned row by row."""
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.preprocessing import StandardScaler
 
 RIDGE = 10.0  # a weight of 1 per standard deviation costs 5 nats in total
 MOST = 700.0  # a logit; the exponential of a larger one is infinite
 FEWEST = 20  # rows; fewer cannot support a dozen weights
+
+# Row by row.
+STEP_SIZE = 0.01
+ONLINE_RIDGE = 1e-4
+CLIP_SD = 5.0  # standard deviations
 
 
 def probabilities(
@@ -43,3 +52,85 @@ def fit_logistic(
         return None
     found = LogisticRegression(C=1 / RIDGE, max_iter=200).fit(x, up)
     return found.coef_[0], float(found.intercept_[0])
+
+
+class OnlineLogistic:
+    """Logistic regression by one pass over each row, with a running standardisation.
+
+    The method of river's ``StandardScaler | LogisticRegression``. It follows a market that changes,
+    and with few rows its weights are still near 0.
+    Source: L. Bottou, Online learning and stochastic approximations (1998).
+    """
+
+    def __init__(self) -> None:
+        self._scaler = StandardScaler()
+        self._model: SGDClassifier | None = None
+
+    def learn(self, x: NDArray[np.float64], up: NDArray[np.bool]) -> None:
+        """Learn further rows, ``(N, D)`` and ``(N,)``, oldest first; N is at least 1."""
+        # The scaler and model that forecast are replaced, never changed.
+        self._scaler = copy.deepcopy(self._scaler).partial_fit(x)
+        model = copy.deepcopy(self._model) or _new_model()
+        self._model = model.partial_fit(self._standard(x), up, classes=[False, True])
+
+    def probabilities(self, x: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Return the probabilities ``(N,)`` of a rise after rows ``(N, D)``; None before any."""
+        if (model := self._model) is None:
+            return None
+        return probabilities(self._standard(x), model.coef_[0], float(model.intercept_[0]))
+
+    def numbers(self) -> dict[str, NDArray[np.float64]]:
+        """Return what it has learned, by name.
+
+        Returns:
+            ``mean`` and ``deviation``, ``(D,)``, by which a row is standardised before it is cut;
+            ``weights``, ``(1, D)``, and ``intercept``, ``(1,)``.
+        """
+        assert self._model is not None
+        scaler, model = self._scaler, self._model
+        named = {"mean": scaler.mean_, "deviation": scaler.scale_}
+        return {**named, "weights": model.coef_, "intercept": model.intercept_}
+
+    def _standard(self, rows: Any) -> Any:
+        # As StandardScaler.transform, without its checks, which take longer than a forecast.
+        standard = (rows - self._scaler.mean_) / self._scaler.scale_
+        return standard.clip(-CLIP_SD, CLIP_SD)
+
+    def state_dict(self) -> dict[str, Any]:
+        if (model := self._model) is None:
+            return {}
+        scaler = self._scaler
+        return copy.deepcopy(
+            {
+                "model": {"weights": model.coef_, "bias": model.intercept_, "seen": model.t_},
+                "scaler": {
+                    "mean": scaler.mean_,
+                    "variance": scaler.var_,
+                    "scale": scaler.scale_,
+                    "seen": int(scaler.n_samples_seen_),
+                },
+            }
+        )
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        state = copy.deepcopy(state)
+        self._scaler, self._model = StandardScaler(), None
+        if "model" not in state:
+            return
+        moments, weights = state["scaler"], state["model"]
+        nothing = np.zeros((1, len(moments["mean"])))
+        scaler = self._scaler.fit(nothing)  # fitting any row creates the attributes set below
+        scaler.mean_, scaler.var_, scaler.scale_ = (
+            moments[name] for name in ("mean", "variance", "scale")
+        )
+        scaler.n_samples_seen_ = np.int64(moments["seen"])
+        model = _new_model().partial_fit(nothing, [False], classes=[False, True])
+        model.coef_[:], model.intercept_[:] = weights["weights"], weights["bias"]
+        model.t_ = weights["seen"]
+        self._model = model
+
+
+def _new_model() -> SGDClassifier:
+    return SGDClassifier(
+        loss="log_loss", alpha=ONLINE_RIDGE, learning_rate="constant", eta0=STEP_SIZE, shuffle=False
+    )

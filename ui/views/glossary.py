@@ -141,6 +141,8 @@ TRAIN = {
     "train/weight_steady": Term("share", "Weight of the expert that fits all bars."),
     "train/weight_recent": Term("share", "Weight of the expert that fits the newest bars."),
     "train/weight_deep": Term("share", "Weight of the convolution."),
+    "train/weight_online": Term("share", "Weight of the expert that learns row by row."),
+    "train/weight_forest": Term("share", "Weight of the boosted trees."),
     "train/weight_coin": Term("share", "Weight of the expert that says one half."),
     "train/average_reward": Term("bp a bar", "Reward of a practice run over bars it has seen."),
     "train/episodes": Term("runs", "Practice runs so far."),

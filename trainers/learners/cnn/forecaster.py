@@ -1,12 +1,14 @@
 """The networks of the CNN. Shapes: B batch, T bars, F features.
 
-A forecast is a mixture of four experts (``EXPERTS``), weighted by their past forecasts
+A forecast is a mixture of six experts (``EXPERTS``), weighted by their past forecasts
 (``trainers.learners.cnn.mixing``):
 
     coin     always one half: right where nothing can be known
     recent   linear in the newest bars, fitted on the last 10 minutes: follows a market that turns
     steady   the same, fitted on the whole history: best while the market does not change
     deep     steady plus the output of a convolution over the whole window
+    online   linear in the newest row, learned row by row (``trainers.learners.cnn.rows``)
+    forest   boosted trees on the newest row and on how busy the market is
 
 An hour of 1-s bars supports few weights (the excess log-loss is about weights / 2N): hence linear
 experts with a ridge penalty, and a convolution whose weight in the mixture has to be earned.
@@ -18,17 +20,23 @@ import torch
 from sklearn.preprocessing import MinMaxScaler
 from torch import Tensor, nn
 
-from datamodules.features import COLUMNS, WARMUP_BARS, make_features
+from datamodules.features import COLUMNS, WARMUP_BARS, make_activity, make_features
 from datamodules.scaling import HIGHEST, LOWEST
 from datamodules.windows import WINDOW_BARS
 from trainers.learners import layers
+from trainers.learners.cnn.rows import RowExperts
 
 # The number of raw bars that an exported forecaster takes: its window, and the warm-up of its
 # features.
 FORECASTER_BARS = WARMUP_BARS + WINDOW_BARS
 
-EXPERTS = ("coin", "recent", "steady", "deep")
+WINDOW_EXPERTS = ("coin", "recent", "steady", "deep")
+EXPERTS = (*WINDOW_EXPERTS, "online", "forest")
 RECENT, STEADY = 0, 1  # rows of the linear weights
+DEEP = WINDOW_EXPERTS.index("deep")
+
+# Weights before any forecast was scored, against 1 of the others: a convolution is slow to learn.
+AT_FIRST = {"deep": 0.1}
 
 # The number of newest rows that a linear expert uses: all features of the newest row, of the others
 # only the move, with weights that fade; and whether the two newest moves agree.
@@ -42,7 +50,7 @@ SMALL = 1e-6  # the lowest standard deviation: a feature that hardly moves must 
 
 
 class WindowNet(nn.Module):
-    """The experts' network: ``(B, 60, F)`` scaled windows -> ``(B, 4)`` logits of a rise.
+    """The experts of windows: ``(B, 60, F)`` scaled windows -> ``(B, 4)`` logits of a rise.
 
     The moments and the linear weights are buffers: each cycle fits them exactly, without gradient
     steps. The convolution's head starts at 0, so that ``deep`` begins as ``steady``.
@@ -58,7 +66,7 @@ class WindowNet(nn.Module):
         fading: ``(6,)`` the weights of the earlier moves, newest first.
         weights: ``(2, F + 7)`` the weights of the linear experts ``recent`` and ``steady``.
         bias: ``(2,)`` their biases.
-        log_weights: ``(4,)`` float64 logarithms of the expert weights.
+        log_weights: ``(6,)`` float64 logarithms of the weights of all experts.
         move: the column of the move among the features.
     """
 
@@ -78,7 +86,8 @@ class WindowNet(nn.Module):
         self.register_buffer("fading", torch.tensor(FADING))
         self.register_buffer("weights", torch.zeros(2, n + VIEW_ROWS))
         self.register_buffer("bias", torch.zeros(2))
-        self.register_buffer("log_weights", torch.zeros(len(EXPERTS), dtype=torch.float64))
+        at_first = [AT_FIRST.get(expert, 1.0) for expert in EXPERTS]
+        self.register_buffer("log_weights", torch.tensor(at_first, dtype=torch.float64).log())
         self.body = nn.Sequential(
             # Lengths without a remainder, with which a strided layer would drop the newest bars.
             layers.Conv1d(n, channels, 4, stride=2),  # (B, C, 29)
@@ -124,7 +133,8 @@ class Forecaster(nn.Module):
     """The model of a version: raw bars in; it holds features, scaler, experts and their weights.
 
     Args:
-        net: the experts' network, ``(B, 60, F)`` -> logits ``(B, 4)``.
+        net: the network of the experts of windows, ``(B, 60, F)`` -> logits ``(B, 4)``.
+        rows: the experts of rows, ``(B, F + 5)`` -> logits ``(B, 2)``.
         scaler: the scaler of the bars that ``net`` was trained on; None if it is loaded later.
         features: name of the feature set.
         confidence: probability from which a forecast is a signal.
@@ -138,10 +148,16 @@ class Forecaster(nn.Module):
     offset: Tensor
 
     def __init__(
-        self, net: WindowNet, scaler: MinMaxScaler | None, *, features: str, confidence: float
+        self,
+        net: WindowNet,
+        rows: RowExperts,
+        scaler: MinMaxScaler | None,
+        *,
+        features: str,
+        confidence: float,
     ) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.rows = net, rows
         self.features = features
         self.confidence = confidence
         empty = torch.zeros(len(COLUMNS[features]), dtype=torch.float64)
@@ -167,7 +183,11 @@ class Forecaster(nn.Module):
         return torch.stack([up, signal], 1)
 
     def experts(self, raw: Tensor) -> Tensor:
-        """Return the experts' forecasts, ``(B, 4)`` float64, of raw bars as in ``forward``."""
+        """Return the experts' forecasts, ``(B, 6)`` float64, of raw bars as in ``forward``."""
         rows = make_features(raw, self.features, torch)
         x = (rows * self.scale + self.offset).clip(LOWEST, HIGHEST).float()  # (B, 60, F)
-        return layers.elementwise(torch.sigmoid, self.net(x).double())
+        newest = raw[:, -WARMUP_BARS - 1 :]
+        activity = make_activity(newest, torch)[:, -1]  # (B, 5)
+        of_rows = self.rows(torch.cat([rows[:, -1], activity], 1))
+        logits = torch.cat([self.net(x).double(), of_rows], 1)
+        return layers.elementwise(torch.sigmoid, logits)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
-from datamodules.cnn_datamodule import Batch, CNNDataModule
+from datamodules.cnn_datamodule import CNNDataModule
 from datamodules.digest import digest
-from datamodules.features import raw_columns
+from datamodules.features import WARMUP_BARS, make_activity, raw_columns
+from datamodules.labelled_rows import LabelledRows
 from datamodules.snapshot import Snapshot
 from datamodules.windows import gap_free
 from streaming.bars import Bars
@@ -29,70 +29,16 @@ from trainers.learners.cnn.forecaster import (
     WindowNet,
 )
 from trainers.learners.cnn.mixing import log_weights_after
+from trainers.learners.cnn.module import CNNModule
+from trainers.learners.cnn.rows import RowExperts, RowLearner
 from trainers.learners.cnn.unlabelled import NONE, Unlabelled
 from trainers.learners.learner import Context, Model
-from trainers.learners.lightning import ContinualModule, fit, seeded
+from trainers.learners.lightning import fit, seeded
 from trainers.learners.linear import fit_logistic
 
 # The bars that the expert ``recent`` is fitted on: 10 minutes, half of the time in which a market
 # that has turned should be learned again.
 RECENT_BARS = 600
-
-
-class CNNModule(ContinualModule):
-    """The training of the expert ``deep``: binary cross-entropy on windows followed by a move.
-
-    Weights decay to their initial values, not to 0: after a day of decay to 0 the convolutions had
-    vanished and learned nothing new. The head starts at 0, so a useless contribution fades all the
-    same. Source: S. Kumar, H. Marklund and B. Van Roy, Maintaining plasticity in continual learning
-    via regenerative regularization (2023).
-
-    Args:
-        net: the experts' network, ``(B, 60, F)`` -> logits ``(B, 4)``, ``deep`` last.
-        learning_rate: Adam step size.
-        weight_decay: each step moves the weights by ``learning_rate * weight_decay`` of the way
-            back to their initial values; decoupled, as in AdamW.
-
-    Attributes:
-        initial: the initial values of the weights.
-        sums: ``(3,)`` the sums of loss, hits and windows in this cycle.
-    """
-
-    def __init__(self, net: WindowNet, *, learning_rate: float, weight_decay: float) -> None:
-        super().__init__()
-        self.automatic_optimization = False  # one Lightning step makes several gradient steps
-        self.net = net
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self._weights: list[Tensor] = list(net.parameters())
-        self.initial = [weight.detach().clone() for weight in self._weights]
-        self.sums = torch.zeros(3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.net(x)[:, -1]
-        return logits
-
-    def on_train_epoch_start(self) -> None:
-        self.sums.zero_()
-
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
-        optimizer = self.optimizers(use_pl_optimizer=False)
-        assert isinstance(optimizer, torch.optim.Optimizer)
-        for x, up in batch:
-            logits = self(x)  # (B,)
-            loss = F.binary_cross_entropy_with_logits(logits, up)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation here
-            optimizer.step()
-            self._draw_back()
-            hits = ((logits.detach() > 0) == (up > 0)).sum()
-            self.sums += torch.stack([loss.detach() * len(up), hits, torch.tensor(len(up))])
-
-    @torch.no_grad()
-    def _draw_back(self) -> None:
-        torch._foreach_lerp_(self._weights, self.initial, self.learning_rate * self.weight_decay)
-
-    def make_optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
 
 
 def windows_of(bars: Bars) -> NDArray[np.float64]:
@@ -132,6 +78,7 @@ class CNN:
         self._module = CNNModule(
             net, learning_rate=self.learning_rate, weight_decay=settings.weight_decay
         )
+        self._rows = RowLearner(context.features)
 
     def adjust(self, name: str, value: float) -> None:
         setattr(self, name, value)
@@ -184,8 +131,10 @@ class CNN:
         self._fit_experts(data)
         module.learning_rate = self.learning_rate
         fit(module, data, seed=int(rng.integers(2**63)))
+        self._rows.learn(self._known_rows(data, snapshot.bars), rng)
         self.serving = Forecaster(
             copy.deepcopy(module.net),
+            copy.deepcopy(self._rows.experts),
             data.scaler,
             features=self._features,
             confidence=self.confidence,
@@ -227,6 +176,12 @@ class CNN:
             net.weights[expert] = torch.from_numpy(weights)
             net.bias[expert] = bias
 
+    def _known_rows(self, data: CNNDataModule, bars: Bars) -> LabelledRows:
+        """Return the last row of each window, its features as they are and the activity."""
+        at, up = data.windows.at[data.moved], data.windows.up[data.moved] > 0
+        rows = np.concatenate([data.features, make_activity(raw_columns(bars))], 1)
+        return LabelledRows(rows[at], up, bars["ts_open"][WARMUP_BARS + at + self._horizon])
+
     def _report(self, windows: int) -> dict[str, float]:
         """Return the cycle's metrics; loss and accuracy are those of the training windows."""
         loss, hits, drawn = self._module.sums.tolist()
@@ -248,6 +203,7 @@ class CNN:
     def state_dict(self) -> dict[str, Any]:
         return {
             "module": copy.deepcopy(self._module.state_dict()),
+            "rows": self._rows.state_dict(),
             "initial": copy.deepcopy(self._module.initial),
             "optimizer": copy.deepcopy(self._module.optimizer_state),
             "epochs": self.epochs,
@@ -261,7 +217,13 @@ class CNN:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        if "rows" not in state:
+            raise ValueError(
+                f"expected the state of {len(EXPERTS)} experts, got that of an earlier version of"
+                " the CNN; begin a new session"
+            )
         self._module.load_state_dict(state["module"])
+        self._rows.load_state_dict(state["rows"])
         self._module.initial = copy.deepcopy(state["initial"])
         self._module.optimizer_state = copy.deepcopy(state["optimizer"])
         self.epochs = state["epochs"]
@@ -270,7 +232,11 @@ class CNN:
         if state["serving"] is not None:
             features = self._features
             self.serving = Forecaster(
-                WindowNet(features), None, features=features, confidence=state["serving_confidence"]
+                WindowNet(features),
+                RowExperts(features),
+                None,
+                features=features,
+                confidence=state["serving_confidence"],
             ).eval()
             self.serving.load_state_dict(state["serving"])
         self._served_from = state["served_from"]

@@ -23,7 +23,7 @@ class Unlabelled(NamedTuple):
 
     Attributes:
         ts: ``(n,)`` int64, open of the bar at whose close each was made, ns.
-        said: ``(n, 4)`` float64, the experts' probabilities of a rise.
+        said: ``(n, 6)`` float64, the experts' probabilities of a rise.
     """
 
     ts: NDArray[np.int64]
@@ -44,7 +44,7 @@ class Unlabelled(NamedTuple):
             horizon: how many bars ahead.
 
         Returns:
-            ``(k, 4)`` the forecasts of moves that were neither flat nor hidden by a gap; ``(k,)``
+            ``(k, 6)`` the forecasts of moves that were neither flat nor hidden by a gap; ``(k,)``
             whether the price rose; and the forecasts whose moves are not known yet.
         """
         at = np.searchsorted(bars["ts_open"], self.ts)
