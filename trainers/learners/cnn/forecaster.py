@@ -162,12 +162,19 @@ class Forecaster(nn.Module):
         Returns:
             ``(B, 2)`` float32: the probability of a rise, and the signal (1 buy, -1 sell, 0 none).
         """
-        up = (self.experts(raw) * torch.softmax(self.net.log_weights, 0)).sum(-1).float()
+        up = self.rise(make_features(raw, self.features, torch))
         signal = (up >= self.confidence).float() - (up <= 1 - self.confidence).float()
         return torch.stack([up, signal], 1)
 
+    def rise(self, rows: Tensor) -> Tensor:
+        """Return the probabilities of a rise, ``(B,)`` float32, of feature rows ``(B, 60, F)``."""
+        weights = torch.softmax(self.net.log_weights, 0)
+        return (self._experts_of(rows) * weights).sum(-1).float()
+
     def experts(self, raw: Tensor) -> Tensor:
         """Return the experts' forecasts, ``(B, 4)`` float64, of raw bars as in ``forward``."""
-        rows = make_features(raw, self.features, torch)
+        return self._experts_of(make_features(raw, self.features, torch))
+
+    def _experts_of(self, rows: Tensor) -> Tensor:
         x = (rows * self.scale + self.offset).clip(LOWEST, HIGHEST).float()  # (B, 60, F)
         return layers.elementwise(torch.sigmoid, self.net(x).double())

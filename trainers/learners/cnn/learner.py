@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from datamodules.cnn_datamodule import Batch, CNNDataModule
 from datamodules.digest import digest
-from datamodules.features import raw_columns
+from datamodules.features import features_of, raw_columns
 from datamodules.snapshot import Snapshot
 from datamodules.windows import gap_free
 from streaming.bars import Bars
@@ -137,7 +137,12 @@ class CNN:
         setattr(self, name, value)
 
     def forecast(self, bars: Bars) -> float | None:
-        return None if self.serving is None else self.predict(self.serving, bars)
+        if self.serving is None or not _is_enough(bars):
+            return None
+        # As ``predict``: NumPy makes the same features in a fifth of torch's time.
+        rows = features_of(bars[-FORECASTER_BARS:], self._features)
+        with torch.inference_mode():
+            return float(self.serving.rise(torch.from_numpy(rows[None]))[0])
 
     @staticmethod
     def predict(model: Model, bars: Bars) -> float | None:
@@ -145,7 +150,7 @@ class CNN:
 
         None if there are fewer than 109 bars, or a gap in them.
         """
-        if len(bars) < FORECASTER_BARS or bars["gap"][1 - FORECASTER_BARS :].any():
+        if not _is_enough(bars):
             return None
         raw = torch.from_numpy(raw_columns(bars[-FORECASTER_BARS:])[None])
         with torch.inference_mode():
@@ -275,3 +280,8 @@ class CNN:
             self.serving.load_state_dict(state["serving"])
         self._served_from = state["served_from"]
         self._unlabelled = Unlabelled(**state["unlabelled"]) if self._horizon > 1 else NONE
+
+
+def _is_enough(bars: Bars) -> bool:
+    """Return whether there are 109 bars without a gap in them."""
+    return len(bars) >= FORECASTER_BARS and not bars["gap"][1 - FORECASTER_BARS :].any()

@@ -14,6 +14,11 @@ from trainers.session.processes.supervisor import Child
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
+# Where the machine has too much to do, forecasts come first: what is shown may come later.
+SHOWS = 10
+# The built-in exchange stands for a venue, which takes none of this machine's CPU.
+PLAYS = 5
+
 LAUNCHER = "trainers.session.processes.launcher"
 
 
@@ -46,7 +51,8 @@ def children_of(
     """
     children = workers(session)
     if config.plays_locally:
-        children.insert(0, Child("exchange", ["-m", "streaming.exchange", str(session)]))
+        exchange = Child("exchange", ["-m", "streaming.exchange", str(session)], nice=PLAYS)
+        children.insert(0, exchange)
     if config.page_port:
         arguments = {
             "session": session.name,
@@ -55,7 +61,8 @@ def children_of(
             "page_names": config.page_names,
         }
         flags = [word for name, value in arguments.items() for word in (f"--{name}", value)]
-        children.append(Child("page", ["-m", "ui.app", *flags], env=passwords.environ))
+        page = ["-m", "ui.app", *flags]
+        children.append(Child("page", page, env=passwords.environ, nice=SHOWS))
     if config.mlflow_ui_port and "://" in uri and not uri.startswith("http"):
         # One worker: several take 3 GB, and each answer comes 40 ms later (uvicorn#3149).
         flags = ["--port", str(config.mlflow_ui_port), "--workers", "1"]
@@ -70,6 +77,7 @@ def children_of(
                 },
                 patience=0.5,  # it has nothing to save, and shutting down takes it seconds
                 log=session / "mlflow-ui.log",
+                nice=SHOWS,
             )
         )
     if to_replay:

@@ -38,6 +38,7 @@ class Child:
         env: additions to the environment.
         patience: time from SIGTERM to SIGKILL, s.
         log: the file for its output; None leaves it on the session's own.
+        nice: by how much its priority is below the session's own, as of the command ``nice``.
 
     Attributes:
         argv: its whole command line.
@@ -53,8 +54,10 @@ class Child:
         env: dict[str, str] | None = None,
         patience: float = PATIENCE_SECONDS,
         log: Path | None = None,
+        nice: int = 0,
     ) -> None:
         self.name, self.patience = name, patience
+        self._nice = nice
         self._log = log
         self.argv = [sys.executable, *argv]
         self._env = {**os.environ, **(env or {}), PARENT: str(os.getpid())}
@@ -70,6 +73,9 @@ class Child:
             self.process = subprocess.Popen(
                 self.argv, env=self._env, stdout=out, stderr=out, start_new_session=True
             )
+        if self._nice:  # before it has any thread, as each inherits it
+            lower = os.getpriority(os.PRIO_PROCESS, 0) + self._nice
+            os.setpriority(os.PRIO_PROCESS, self.process.pid, lower)
 
     def ended(self) -> int | None:
         """Return the exit code, negative after a signal; None if the process has not ended."""
