@@ -55,13 +55,13 @@ STILL = 1e-8
 
 
 # Every field of a bar has eight bytes, so that its columns are taken all at once.
-_PLACES = np.array([BAR.names.index(name) for name in RAW_COLUMNS])
+_PLACES = np.array([(BAR.names or ()).index(name) for name in RAW_COLUMNS])
 _INTEGERS = [(i, name) for i, name in enumerate(RAW_COLUMNS) if BAR[name].kind == "i"]
 
 
 def raw_columns(bars: Bars) -> NDArray[np.float64]:
     """Return ``(T, 16)`` float64, the columns ``RAW_COLUMNS`` of ``bars``."""
-    words = np.ascontiguousarray(bars).view(np.float64).reshape(len(bars), len(BAR))
+    words = np.ascontiguousarray(bars).view(np.float64).reshape(len(bars), len(BAR.names or ()))
     raw: NDArray[np.float64] = words[:, _PLACES]
     for i, name in _INTEGERS:
         raw[:, i] = bars[name]

@@ -57,9 +57,9 @@ class Child:
         nice: int = 0,
     ) -> None:
         self.name, self.patience = name, patience
-        self._nice = nice
         self._log = log
-        self.argv = [sys.executable, *argv]
+        lower = ["nice", "-n", str(nice)] if nice else []  # it becomes the interpreter
+        self.argv = [*lower, sys.executable, *argv]
         self._env = {**os.environ, **(env or {}), PARENT: str(os.getpid())}
         self.restarts = Restarts()
         self.process: subprocess.Popen[bytes] | None = None
@@ -73,9 +73,6 @@ class Child:
             self.process = subprocess.Popen(
                 self.argv, env=self._env, stdout=out, stderr=out, start_new_session=True
             )
-        if self._nice:  # before it has any thread, as each inherits it
-            lower = os.getpriority(os.PRIO_PROCESS, 0) + self._nice
-            os.setpriority(os.PRIO_PROCESS, self.process.pid, lower)
 
     def ended(self) -> int | None:
         """Return the exit code, negative after a signal; None if the process has not ended."""
