@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+import numpy as np
+
 # A numpy array or torch tensor (..., T): both have the operators used, and no common base class.
 Series: TypeAlias = Any
 
@@ -17,6 +19,10 @@ Series: TypeAlias = Any
 TINY = 1e-12
 
 RSI_BARS = 14
+
+# So few means over more than so many values, as a forecast has, are each summed by itself, in the
+# same order: in a third of the time.
+FEW, SHORT = 64, 15
 
 
 def lagged(x: Series, lag: int, n: int) -> Series:
@@ -28,6 +34,11 @@ def lagged(x: Series, lag: int, n: int) -> Series:
 def sma(x: Series, length: int) -> Series:
     """Return the simple moving average, ``(..., T)`` -> ``(..., T - length + 1)``."""
     n = x.shape[-1] - length + 1
+    if isinstance(x, np.ndarray) and 0 < n <= FEW and length > SHORT:
+        windows = np.lib.stride_tricks.as_strided(
+            x, (*x.shape[:-1], n, length), (*x.strides, x.strides[-1]), writeable=False
+        )
+        return np.add.accumulate(windows, axis=-1)[..., -1] / length
     total = x[..., :n]
     for first in range(1, length):
         total = total + x[..., first : first + n]

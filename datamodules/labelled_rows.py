@@ -5,6 +5,7 @@ A label is known ``horizon`` bars after its row: rows whose label is not known y
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from datamodules.labels import label_prices, moves_over
 from datamodules.snapshot import NotEnoughBarsError
 from datamodules.target import CLOSE
 from datamodules.windows import gap_free
-from streaming.bars import Bars
+from streaming.bars import BAR, Bars
 
 # Bars that one row and the next bar, its label, take.
 ROW_BARS = WARMUP_BARS + 2
@@ -67,5 +68,11 @@ def newest_rows(bars: Bars, features: str, n: int) -> tuple[NDArray[np.float64],
     if len(bars) <= WARMUP_BARS:
         return np.zeros((0, len(COLUMNS[features]))), np.zeros(0, np.int64)
     whole = np.flatnonzero(gap_free(bars["gap"][1:], WARMUP_BARS))
-    rows = features_of(bars, features)
+    rows = _newest(bars.tobytes(), features) if n == 1 else features_of(bars, features)
     return rows[whole], whole + n - len(rows)
+
+
+@functools.lru_cache(maxsize=2)
+def _newest(bars: bytes, features: str) -> NDArray[np.float64]:
+    """Return ``features_of`` the bars: several learners of a market ask, one after the other."""
+    return features_of(np.frombuffer(bars, BAR), features)

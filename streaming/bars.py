@@ -96,11 +96,14 @@ class BarBuilder:
         self._newest_tick_ts = -1
         self._last = np.zeros(1, BAR)  # the last final bar
         self._last_price, self._last_side = 0.0, 0  # the last applied tick's
+        # Rows that change open bars only, not folded yet; and the latest time that they tell, ns.
+        self._held: list[tuple[Ticks, Quotes]] = []
+        self._held_ts = -1
 
     @property
     def newest_ts(self) -> int:
         """The latest event time seen, ns; -1 before the first tick."""
-        return self._newest_ts
+        return max(self._newest_ts, self._held_ts)
 
     def update(self, ticks: Ticks, quotes: Quotes = NO_QUOTES) -> Bars:
         """Add rows, mark the late ones in place, and return the bars now final.
@@ -110,6 +113,44 @@ class BarBuilder:
                 that is marked as late already stays it.
             quotes: ``(m,)`` of dtype ``QUOTE`` that came between them; ``flags`` is changed.
         """
+        if self._hold(ticks, quotes):
+            return np.zeros(0, BAR)
+        self._fold_held()
+        return self._add(ticks, quotes)
+
+    def _hold(self, ticks: Ticks, quotes: Quotes) -> bool:
+        """Hold rows until a bar is final, if none of them makes one final, is late or flagged.
+
+        So a bar is folded once, and not once for each of its batches.
+        """
+        if self._newest_ts < 0 or len(self._open) == 0 or self.bar_ns > MAX_CARRY_S * NS_PER_S:
+            return False
+        if ticks["flags"].any() or quotes["flags"].any():
+            return False
+        spans = [
+            (int(times.min()), int(times.max()) - ahead)
+            for times, ahead in ((ticks["ts_event"], 0), (quotes["ts_event"], OVERTAKING_NS))
+            if len(times)
+        ]
+        if not spans:
+            return True
+        boundary = (self._newest_ts - self.grace_ns) // self.bar_ns  # bars below are final
+        first, newest = min(start for start, _ in spans), max(told for _, told in spans)
+        late = first < max(boundary * self.bar_ns, int(self._open["ts_open"][0]))
+        if late or (newest - self.grace_ns) // self.bar_ns > boundary:
+            return False
+        self._held.append((copied(ticks), copied(quotes)))
+        self._held_ts = max(self._held_ts, newest)
+        return True
+
+    def _fold_held(self) -> None:
+        if self._held:
+            ticks, quotes = (join(*part) for part in zip(*self._held, strict=True))
+            self._held, self._held_ts = [], -1
+            self._add(ticks, quotes)
+
+    def _add(self, ticks: Ticks, quotes: Quotes) -> Bars:
+        """Fold rows; return the bars now final."""
         rows = self._begin(Merged.of(ticks, quotes, self._seq))
         if len(rows) == 0:
             return np.zeros(0, BAR)
@@ -139,6 +180,7 @@ class BarBuilder:
 
     def forming(self) -> Bars:
         """Return a copy of the bars that are not final yet, oldest first."""
+        self._fold_held()
         return _carry(self._open.copy(), self._last)
 
     def _fold(self, rows: Merged, newest: NDArray[np.int64]) -> Bars:

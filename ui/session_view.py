@@ -19,7 +19,6 @@ from streaming.venues.chosen import venues_of
 from trainers.config import SessionConfig
 from trainers.names import Tag
 from trainers.states import State
-from trainers.tracking.model_reader import VersionRecord
 from ui.alerts.alert_service import AlertService, Sources
 from ui.alerts.alert_view import alert_texts
 from ui.chart.chart import SymbolChart
@@ -69,7 +68,7 @@ class SessionView:
             name: venue.terms.proof for venue in venues_of(config) for name in venue.symbols
         }
         self._evidence = {name: ViewModel() for name in symbols}
-        self._runs = RunsView(poller.reader, config)
+        self._runs = RunsView(poller.reader, config, poller.wake)
         self.starter = SessionStarter(folder)
         self.closing = False  # whether the page ends, and its session with it
         self.alerts = AlertService(folder.parents[1] / "alerts.json", self._sources())
@@ -132,12 +131,12 @@ class SessionView:
                 self.config,
                 metrics,
                 chart.thresholds.newest,
-                self._versions(),
+                self._runs.versions,
                 time.time(),
                 over,
                 self.starter.failed,
             ),
-            self._runs.view_model if view == View.RUNS else ViewModel(),
+            self._runs.view_model() if view == View.RUNS else ViewModel(),
             fleet(metrics.session.tags.get(Tag.FLEET) if metrics.session else None),
             ViewModel(alert_texts(0 if over else self.alerts.firing, self.alerts.revision)),
             self._evidence[symbol],
@@ -148,12 +147,6 @@ class SessionView:
     def over(self) -> State | None:
         """How the session ended; None while it runs."""
         return ended_as(self.poller.metrics) or (State.STOPPED if self.closing else None)
-
-    def _versions(self) -> dict[str, list[VersionRecord]]:
-        """Return the registered versions of this session's learners, by ``SYMBOL.LEARNER``."""
-        registered = {model.name: model.versions for model in self._runs.models or []}
-        rows = self._runs.view_model.whole.get("models", [])
-        return {row["learner"]: registered.get(row["name"], []) for row in rows if row["learner"]}
 
     def _sources(self) -> Sources:
         """Return where the samples of alert rules come from."""

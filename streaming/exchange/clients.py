@@ -77,9 +77,7 @@ class Clients:
         """Return the connections that follow a symbol, by the streams of it that they want."""
         followers: dict[tuple[Stream, ...], list[ServerConnection]] = {}
         for client in self._clients:
-            wanted = client.subscriptions.streams()
-            mine = tuple(each._replace(symbol=symbol) for each in wanted if each.follows(symbol))
-            if mine:
+            if mine := client.subscriptions.of(symbol):
                 followers.setdefault(mine, []).append(client.connection)
         return followers
 

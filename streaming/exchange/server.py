@@ -144,8 +144,7 @@ class Exchange:
 
     def _start_for(self, client: Client) -> None:
         """Start a tape when the first client has subscribed, so that none misses its beginning."""
-        streams = client.subscriptions.streams()
-        if any(stream.follows(name) for stream in streams for name in self._simulator.replayers):
+        if any(client.subscriptions.of(symbol) for symbol in self._simulator.replayers):
             self._simulator.start()
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:

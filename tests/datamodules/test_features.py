@@ -178,6 +178,13 @@ def test_last_trades_of_both_sides_are_in_units_of_the_mean_absolute_return():
     assert row["bought_gap"] == pytest.approx(1, rel=0.01)
 
 
+@given(length=st.integers(16, 50), n=st.integers(1, 64), seed=st.integers(0, 99))
+def test_a_few_means_have_the_bits_of_the_last_of_many(length, n, seed):
+    x = np.random.default_rng(seed).lognormal(0, 3, (2, 200))
+    few = sma(x[:, -length - n + 1 :], length)
+    assert few.tobytes() == sma(x, length)[:, -n:].tobytes()
+
+
 def test_indicators_by_hand():
     assert sma(np.array([1.0, 2.0, 6.0, 4.0]), 2).tolist() == [1.5, 4.0, 5.0]
     assert change(np.array([2.0, 3.0, 1.5])).tolist() == [0.5, -0.5]

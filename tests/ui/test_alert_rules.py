@@ -17,7 +17,7 @@ from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord
 from ui.alerts.rule_evaluator import LONGEST_STEP, RuleEvaluator, Transition
 from ui.alerts.rules import CODES, DEFAULTS, EVENT, Rule
-from ui.alerts.samples import Samples, Series, collect_samples, new_events
+from ui.alerts.samples import Samples, Series, collect_samples, names_of_samples, new_events
 from ui.mlflow.session_metrics import Event, SessionMetrics
 
 EDGE = Series("BTCUSDT", "cnn", "live/edge")
@@ -281,7 +281,17 @@ def metrics(now: float = 1e12, **changes) -> SessionMetrics:
 
 def samples(metrics: SessionMetrics, models=None, **counters) -> Samples:
     stream = dataclasses.replace(COUNTERS, **counters)
-    return collect_samples(metrics, {"BTCUSDT": stream, "ETHUSDT": None}, models, CONFIG)
+    streams = {"BTCUSDT": stream, "ETHUSDT": None}
+    every = {what for _, what in names_of_samples(metrics, streams)}
+    return collect_samples(metrics, streams, models, CONFIG, every)
+
+
+def test_only_samples_that_rules_are_about_are_collected() -> None:
+    streams = {"BTCUSDT": COUNTERS, "ETHUSDT": None}
+    found = collect_samples(metrics(), streams, [], CONFIG, {"live/edge", "gaps"})
+    assert {(series.who, series.what) for series in found} == {
+        ("cnn", "live/edge"), ("stream", "gaps")
+    }  # fmt: skip
 
 
 def test_samples_are_metrics_statuses_and_counters() -> None:

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import threading
 import time
+import types
 from collections.abc import AsyncIterator, Callable
 
 import httpx
@@ -136,12 +137,49 @@ def test_silence_is_filled_with_heartbeats(monkeypatch: pytest.MonkeyPatch) -> N
     assert abs(beat["heartbeat"] - time.time()) < 5
 
 
+def read_by_nobody(history: Callable[..., dict[int, float]]) -> MetricsPublisher:
+    reader = types.SimpleNamespace(history=history)
+    poller = types.SimpleNamespace(reader=reader, session="s", metrics=metrics(run(1, loss=0.7)))
+    return MetricsPublisher(poller)
+
+
+def test_while_nobody_listens_no_history_is_read() -> None:
+    def history(*_: object, **__: object) -> dict[int, float]:
+        pytest.fail("of a hundred markets that takes a third of a core")
+
+    publisher = read_by_nobody(history)
+    publisher.publish()
+    publisher._poller.metrics = metrics(run(4, loss=0.4))  # cycles 2 and 3 were never looked at
+    publisher.publish()
+    assert publisher.begun
+
+
+def test_who_comes_gets_what_is_new_from_then_on() -> None:
+    publisher = read_by_nobody(lambda run, key, *, after: {after + 1: 0.5, after + 2: 0.4})
+    publisher.publish()
+    publisher._poller.metrics = metrics(run(4, loss=0.6))
+
+    async def listen() -> tuple[dict, list[list[str]]]:
+        listener = publisher.subscribe()
+        publisher.publish()  # of the same metrics: they are past
+        publisher._poller.metrics = metrics(run(6, loss=0.4))
+        publisher.publish()
+        await asyncio.sleep(0)
+        got = [listener.queue.get_nowait() for _ in range(listener.queue.qsize())]
+        return listener.steps, got
+
+    steps, got = apart(listen)
+    assert steps == {("r", "loss"): 4}
+    sent = [json.loads(line) for batch in got for line in batch]
+    assert values(sent) == [(5, "loss", 0.5), (6, "loss", 0.4)]
+
+
 class LongPast(MetricsPublisher):
     """A publisher whose past is thousands of lines, read at once."""
 
     def __init__(self) -> None:
         self.begun, self._listeners, self._lock = True, set(), threading.Lock()
-        self._steps = {}
+        self._steps, self._idle = {}, False
 
     def statuses(self) -> list[str]:
         return []

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# Copies of each number with which an elementwise function is called: they fill whole registers of
-# any processor, and none is left over for the scalar code, whose results differ in the last bit.
-COPIES = 32
+# The numbers that an elementwise function takes at a time, on any processor or a multiple of its
+# own. What is left over goes through scalar code, whose results differ in the last bit.
+AT_A_TIME = 32
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -31,7 +31,10 @@ def product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def elementwise(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Return an elementwise function of ``x``, of any shape."""
-    return function(x[..., None].expand(*x.shape, COPIES).contiguous())[..., 0]
+    flat = x.reshape(-1)
+    # So many more that none of x itself is left over.
+    more = torch.cat([flat, flat.new_zeros(AT_A_TIME - 1)])
+    return function(more)[: flat.shape[0]].reshape(x.shape)
 
 
 class GELU(nn.Module):

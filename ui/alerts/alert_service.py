@@ -25,7 +25,7 @@ from trainers.tracking.model_reader import ModelRecord
 from ui.alerts.alert_store import AlertData, AlertStore, HistoryEntry, Progress, new_id
 from ui.alerts.rule_evaluator import Key, RuleEvaluator, State, Transition
 from ui.alerts.rules import CHAMPION, STATE, STATUS
-from ui.alerts.samples import Samples, Series, collect_samples, new_events
+from ui.alerts.samples import Samples, Series, collect_samples, names_of_samples, new_events
 from ui.alerts.sender import Limits, Message, Sender
 from ui.live.market import Counters
 from ui.mlflow.session_metrics import SessionMetrics
@@ -96,9 +96,10 @@ class AlertService:
         return self._evaluator.states
 
     @property
-    def known(self) -> list[Series]:
-        """Every series that a rule could be about."""
-        return list(self._evaluator.known)
+    def known(self) -> set[tuple[str, str]]:
+        """Who and what a rule could be about."""
+        before = {(series.who, series.what) for series in list(self._evaluator.known)}
+        return before | names_of_samples(self.sources.metrics(), self.sources.streams())
 
     @property
     def firing(self) -> int:
@@ -171,7 +172,11 @@ class AlertService:
     def _evaluate(self, now: float) -> None:
         sources, progress = self.sources, self.data.progress
         metrics = sources.metrics()
-        samples = collect_samples(metrics, sources.streams(), sources.models(), sources.config)
+        # States tell that the session is known; champions are kept for the next process.
+        wanted = {STATE, CHAMPION, *(rule.what for rule in self.data.rules.values() if rule.on)}
+        samples = collect_samples(
+            metrics, sources.streams(), sources.models(), sources.config, wanted
+        )
         events = new_events(metrics, progress.last_event)
         transitions = self._evaluator.evaluate(self.data.rules, samples, events, now)
         entries = [

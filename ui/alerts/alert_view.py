@@ -24,7 +24,6 @@ from ui.alerts.rules import (
     Rule,
     operators_for,
 )
-from ui.alerts.samples import Series
 
 PHASES = ("firing", "pending", "resolved", "quiet")  # the most urgent first
 OFF, WAITING = "off", "waiting"
@@ -54,8 +53,8 @@ def alert_texts(firing: int, revision: int) -> dict[str, str]:
     return {"alerts": f"{firing} firing" if firing else "", "alerts.revision": str(revision)}
 
 
-def choices(known: Iterable[Series]) -> dict[str, Any]:
-    """Return what the form for a rule offers.
+def choices(known: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return what the form for a rule offers, given who and what rules can be about.
 
     Keys of the result: ``what`` has the samples by subject, ``how`` the operators by sample (by
     the empty one for any number), ``value`` the values by sample, ``at_once`` the operators that
@@ -63,10 +62,10 @@ def choices(known: Iterable[Series]) -> dict[str, Any]:
     """
     of_learners, of_session = {STATE, STATUS, CHAMPION}, {STATE, EVENT}
     whats: dict[str, set[str]] = {ANY: of_learners, STREAM: {STATE}, SESSION: of_session}
-    for series in known:
-        whats.setdefault(series.who, set()).add(series.what)
-        if series.who not in (STREAM, SESSION):
-            whats[ANY].add(series.what)
+    for who, what in known:
+        whats.setdefault(who, set()).add(what)
+        if who not in (STREAM, SESSION):
+            whats[ANY].add(what)
     return {
         "what": {who: sorted(each, key=_texts_first) for who, each in whats.items()},
         "how": {what: operators_for(what) for what in (*TEXTS, "")},

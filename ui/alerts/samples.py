@@ -9,8 +9,7 @@ of a few bars or trades is not known either: an accuracy of 1 after two bars is 
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from trainers.config import SessionConfig
@@ -48,27 +47,47 @@ def collect_samples(
     streams: Mapping[str, Counters | None],
     models: Iterable[ModelRecord] | None,
     config: SessionConfig,
+    wanted: Collection[str],
 ) -> Samples:
-    """Return every sample that is known now.
+    """Return every sample that is known now, of the kinds that are wanted.
+
+    A session of many markets has tens of thousands of samples, and rules are about a few kinds.
 
     Args:
         metrics: what MLflow held when it was last read.
         streams: the counters of each symbol's stream.
         models: the registered models; None if they are not known.
         config: the session's settings.
+        wanted: names of samples, as ``Rule.what``.
     """
     if not metrics.running:
         return {}
-    samples: Samples = {}
-    for symbol, counters in streams.items():
-        if counters is not None:
-            samples |= dict(_of_stream(symbol, counters, config))
+    samples: Samples = dict(_of_streams(streams, config, wanted))
     if metrics.age is not None and metrics.age <= OLD_SECONDS:
-        samples |= dict(_of_states(metrics, streams, config))
-        samples |= dict(_of_metrics(metrics))
-        if models is not None:
+        if STATE in wanted:
+            samples |= dict(_of_states(metrics, streams, config))
+        samples |= dict(_of_metrics(metrics, wanted))
+        if models is not None and CHAMPION in wanted:
             samples |= dict(_of_champions(metrics, models))
     return samples
+
+
+def names_of_samples(
+    metrics: SessionMetrics, streams: Mapping[str, Counters | None]
+) -> set[tuple[str, str]]:
+    """Return (who, what) of every sample that a rule could be about."""
+    known = [(SESSION, name) for name in (metrics.session.metrics if metrics.session else ())]
+    known += [
+        (STREAM, name)
+        for counters in streams.values()
+        if counters is not None
+        for name in (STATE, *_numbers(counters))
+    ]
+    for symbol in _symbols(metrics):
+        for who, run in metrics.runs(symbol).items():
+            of_learner = (STATE, CHAMPION) if who in metrics.learners.get(symbol, {}) else ()
+            known += [(who, name) for name in (STATUS, *of_learner, *run.metrics)]
+    return set(known)
 
 
 def new_events(metrics: SessionMetrics, after: float) -> list[Event]:
@@ -76,13 +95,29 @@ def new_events(metrics: SessionMetrics, after: float) -> list[Event]:
     return [event for event in metrics.events if metrics.running and event.ts > after]
 
 
-def _of_stream(
-    symbol: str, counters: Counters, config: SessionConfig
+def _numbers(counters: Counters) -> dict[str, float]:
+    return {
+        name: float(value)
+        for name, value in vars(counters).items()
+        if isinstance(value, int | float)
+    }
+
+
+def _symbols(metrics: SessionMetrics) -> set[str]:
+    return {*metrics.learners, *metrics.champions, *metrics.baselines}
+
+
+def _of_streams(
+    streams: Mapping[str, Counters | None], config: SessionConfig, wanted: Collection[str]
 ) -> Iterator[tuple[Series, Value]]:
-    yield Series(symbol, STREAM, STATE), stream_state(counters, config, None)
-    for name, value in dataclasses.asdict(counters).items():
-        if isinstance(value, int | float):
-            yield Series(symbol, STREAM, name), float(value)
+    for symbol, counters in streams.items():
+        if counters is None:
+            continue
+        if STATE in wanted:
+            yield Series(symbol, STREAM, STATE), stream_state(counters, config, None)
+        for name, value in _numbers(counters).items():
+            if name in wanted:
+                yield Series(symbol, STREAM, name), value
 
 
 def _of_states(
@@ -96,17 +131,17 @@ def _of_states(
             yield Series(symbol, who, STATE), learner_state(run, session, stream)
 
 
-def _of_metrics(metrics: SessionMetrics) -> Iterator[tuple[Series, Value]]:
+def _of_metrics(metrics: SessionMetrics, wanted: Collection[str]) -> Iterator[tuple[Series, Value]]:
     if metrics.session:
-        for name, value in metrics.session.metrics.items():
-            yield Series("", SESSION, name), value
-    for symbol in {*metrics.learners, *metrics.champions, *metrics.baselines}:
+        for name in metrics.session.metrics.keys() & wanted:
+            yield Series("", SESSION, name), metrics.session.metrics[name]
+    for symbol in _symbols(metrics):
         for who, run in metrics.runs(symbol).items():
-            if status := run.tags.get(Tag.STATUS):
+            if STATUS in wanted and (status := run.tags.get(Tag.STATUS)):
                 yield Series(symbol, who, STATUS), status
-            for name, value in run.metrics.items():
+            for name in run.metrics.keys() & wanted:
                 if not _is_of_few(name, run.metrics):
-                    yield Series(symbol, who, name), value
+                    yield Series(symbol, who, name), run.metrics[name]
 
 
 def _is_of_few(name: str, metrics: Mapping[str, float]) -> bool:

@@ -48,16 +48,21 @@ class MetricTail:
         Raises:
             TrackingAwayError: if MLflow does not answer; the next update returns the rest.
         """
-        runs = runs_of(metrics)
         if not self.begun:
-            self.steps = {(r.run_id, key): step for r in runs for key, step in r.steps.items()}
-            self._status = {run.run_id: _status(run) for run in runs}
-            self.begun = metrics.read_at is not None
+            self.skip(metrics)
             return []
+        runs = runs_of(metrics)
         steps = dict(self.steps)  # replaced as a whole, once nothing can fail any more
         lines = [line for run in runs for line in self._values(run, steps)]
         self.steps = steps
         return sorted(lines, key=lambda line: line["cycle"]) + list(self._new_statuses(runs))
+
+    def skip(self, metrics: SessionMetrics) -> None:
+        """Count all there is as sent, without a look at what was between."""
+        runs = runs_of(metrics)
+        self.steps = {(r.run_id, key): step for r in runs for key, step in r.steps.items()}
+        self._status = {run.run_id: _status(run) for run in runs}
+        self.begun = metrics.read_at is not None
 
     def statuses(self, metrics: SessionMetrics) -> list[Line]:
         """Return a line with the status of every run."""

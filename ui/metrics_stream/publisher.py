@@ -64,6 +64,7 @@ class MetricsPublisher:
         )
         self._steps: Steps = {}
         self._listeners: set[Listener] = set()
+        self._idle = True  # whether nobody listened when it was time to publish
         self.begun = False
 
     @property
@@ -75,17 +76,25 @@ class MetricsPublisher:
         return len(self._listeners)
 
     def publish(self) -> None:
-        """Send what is new; in the poller's thread."""
+        """Send what is new; in the poller's thread. While nobody listens, nothing is looked up."""
+        with self._lock:
+            self.begun = self.metrics.read_at is not None
+            self._idle = not self._listeners
+            if self._idle:
+                return
         lines = self._tail.update(self.metrics)
         with self._lock:  # a new listener has these lines either in its queue or in its steps
-            self._steps, self.begun = self._tail.steps, self._tail.begun
-            encoded = [encode(line) for line in lines] if self._listeners else []
+            self._steps = self._tail.steps
+            encoded = [encode(line) for line in lines]
             for listener in self._listeners if encoded else ():
                 listener.put(encoded)
 
     def subscribe(self) -> Listener:
         """Add a listener; it gets everything that is new after this."""
         with self._lock:
+            if self._idle:
+                self._tail.skip(self.metrics)
+                self._steps, self._idle = self._tail.steps, False
             listener = Listener(self._steps)
             self._listeners.add(listener)
         return listener

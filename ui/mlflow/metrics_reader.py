@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from trainers.names import Kind, Tag
 from trainers.tracking.reader import RunRecord, SessionReader
+from ui.mlflow.pause import REST, Pause
 from ui.mlflow.session_metrics import ByCycle, Runs, SessionMetrics
 from ui.views.learner_names import PERMUTED_LABELS
 from ui.views.view_model import Rows
@@ -17,9 +18,7 @@ CHARTED = {"cnn": "live/accuracy", "dqn": "live/win_rate"}
 CYCLES_KEPT = 1000
 POLL_SECONDS = 2.0
 LOOKED_SECONDS = 60.0  # a market's histories are kept current for so long after a look at it
-# With many markets a read of all runs is followed by this many times the CPU time that it took
-# without another: those of a hundred take a fifth of a second.
-REST, MANY_MARKETS = 50, 8
+MANY_MARKETS = 8  # with more, a read of all runs is followed by a rest
 
 
 class MetricsReader:
@@ -37,7 +36,7 @@ class MetricsReader:
         self._cycle: int | None = None  # the session's, when the baselines were read
         self._looked_at: dict[str, float] = {}  # market -> time of the last look
         self._last = SessionMetrics()
-        self._due = 0.0  # when all runs may be read again
+        self._pause = Pause()
         self._written: object | None = None  # the store's state before the last read
 
     def read(self) -> SessionMetrics:
@@ -51,19 +50,18 @@ class MetricsReader:
         """
         written = self.reader.written()
         session = self.reader.session_run(self.session)
-        if (written is None or written != self._written) and time.monotonic() >= self._due:
-            before = time.thread_time()
-            self._last = self._whole(session)
-            self._written = written
-            many = len(self._last.learners) > MANY_MARKETS
-            rest = REST * (time.thread_time() - before) if many else 0.0
-            self._due = time.monotonic() + rest
+        if (written is None or written != self._written) and self._pause.over:
+            with self._pause:
+                self._last = self._whole(session)
+                self._written = written
+                self._pause.rest = REST if len(self._last.learners) > MANY_MARKETS else 0.0
         return dataclasses.replace(self._last, session=session, read_at=time.monotonic())
 
     def look_at(self, symbol: str) -> None:
         """Read a market's histories from now on, until it was not looked at for a minute."""
         if symbol not in self._looked_at:
-            self._written, self._due = None, 0.0
+            self._written = None
+            self._pause.end()
         self._looked_at[symbol] = time.monotonic()
 
     def looked_at(self) -> list[str]:

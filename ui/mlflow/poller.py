@@ -69,6 +69,10 @@ class Poller:
         self._queries.put(run)
         return result
 
+    def wake(self) -> None:
+        """Poll soon."""
+        self._queries.put(lambda: None)
+
     def poll(self) -> None:
         """Read everything once.
 

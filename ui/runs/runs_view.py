@@ -1,13 +1,20 @@
-"""Reads sessions, learners and models from MLflow every 15 s, in the poller's thread."""
+"""Reads sessions, learners and models from MLflow, in the poller's thread.
+
+Models are read every 15 s, as alerts and controls need them. The runs of all sessions, of which
+there may be hundreds, are read as often while somebody looks at them.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from trainers.config import SessionConfig
 from trainers.names import Tag, model_name
-from trainers.tracking.model_reader import ModelRecord
+from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import SessionReader
+from ui.mlflow.metrics_reader import LOOKED_SECONDS
+from ui.mlflow.pause import Pause
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.runs.runs_table import model_rows, run_rows
 from ui.views.verdict_text import verdict_text
@@ -22,33 +29,61 @@ class RunsView:
     Args:
         reader: the reader of the store.
         config: the settings of the session that the page shows.
+        wake: has ``update`` called soon.
+
+    Attributes:
+        models: the registered models; None until they are known.
+        versions: the versions of the session's learners, by ``SYMBOL.LEARNER``.
     """
 
-    def __init__(self, reader: SessionReader, config: SessionConfig) -> None:
-        self._reader, self._config = reader, config
-        self._at = float("-inf")
-        self.view_model = ViewModel()
-        self.models: list[ModelRecord] | None = None  # None until they are known
+    def __init__(
+        self, reader: SessionReader, config: SessionConfig, wake: Callable[[], object]
+    ) -> None:
+        self._reader, self._config, self._wake = reader, config, wake
+        self._models_due, self._runs_due = Pause(READ_SECONDS), Pause(READ_SECONDS)
+        self._looked_at = float("-inf")
+        self._shown = ViewModel()
+        self.models: list[ModelRecord] | None = None
+        self.versions: dict[str, list[VersionRecord]] = {}
+
+    @property
+    def _is_looked_at(self) -> bool:
+        return time.monotonic() - self._looked_at < LOOKED_SECONDS
+
+    def view_model(self) -> ViewModel:
+        """Return the runs as they were read last; they are read again while this is called."""
+        came, self._looked_at = not self._is_looked_at, time.monotonic()
+        if came:
+            self._wake()
+        return self._shown
 
     def update(self, metrics: SessionMetrics) -> None:
-        """Read again if the last time is long enough ago.
+        """Read again what is needed, if the last time is long enough ago.
 
         Raises:
             TrackingAwayError: if MLflow does not answer; the view model is unchanged.
         """
-        if time.monotonic() - self._at < READ_SECONDS:
-            return
+        if self._models_due.over:
+            with self._models_due:
+                self.models = self._reader.models()
+            learners = self._learners(metrics)
+            self.versions = {
+                learners[one.name]: one.versions for one in self.models if one.name in learners
+            }
+        if self._is_looked_at and self._runs_due.over:
+            with self._runs_due:
+                self._read_runs(metrics)
+
+    def _read_runs(self, metrics: SessionMetrics) -> None:
         learners = self._reader.newest_learner_runs()
         rows = run_rows(self._reader.sessions(), learners)
-        self.models = self._reader.models()
-        models = model_rows(self.models, self._learners(metrics), learners)
+        models = model_rows(self.models or [], self._learners(metrics), learners)
         texts = {
             f"v.{symbol}.{name}": verdict_text(run.tags.get(Tag.VERDICT))
             for symbol, runs in metrics.learners.items()
             for name, run in runs.items()
         }
-        self.view_model = ViewModel(texts, {"models": models, "run_ids": [*rows]}, {"runs": rows})
-        self._at = time.monotonic()
+        self._shown = ViewModel(texts, {"models": models, "run_ids": [*rows]}, {"runs": rows})
 
     def _learners(self, metrics: SessionMetrics) -> dict[str, str]:
         """Return this session's learners by the name of their registered model."""

@@ -36,16 +36,21 @@ class Subscriptions:
         self.names = dict.fromkeys(name for name in names if "@" in name)
         self.combined = combined
         self.unit_ns = unit_ns
+        self._by_symbol: dict[str, list[Stream]] | None = None  # None: to be found again
 
-    def streams(self) -> list[Stream]:
-        """Return the streams subscribed to; an unknown one is left out, as at the venue."""
-        streams = (
-            stream_of(name, combined=self.combined, unit_ns=self.unit_ns) for name in self.names
-        )
-        return [stream for stream in streams if stream]
+    def of(self, symbol: str) -> tuple[Stream, ...]:
+        """Return the streams of a symbol; an unknown one is left out, as at the venue."""
+        if self._by_symbol is None:
+            self._by_symbol = {}
+            for name in self.names:
+                if found := stream_of(name, combined=self.combined, unit_ns=self.unit_ns):
+                    self._by_symbol.setdefault(found.symbol.casefold(), []).append(found)
+        mine = self._by_symbol.get(symbol.casefold(), ())  # in names of streams case is lost
+        return tuple(each._replace(symbol=symbol) for each in mine)
 
     def receive(self, text: str | bytes) -> bytes:
         """Carry out a request and return the reply."""
+        self._by_symbol = None
         try:
             request = _parse(text)
             reply = {"result": self._carry_out(request), "id": request.get("id")}

@@ -94,10 +94,6 @@ class Stream(NamedTuple):
         """The venue's name of it."""
         return f"{self.symbol.lower()}@{self.channel}"
 
-    def follows(self, symbol: str) -> bool:
-        """Return whether it is a stream of this symbol: in names of streams case is lost."""
-        return self.symbol.casefold() == symbol.casefold()
-
 
 def stream_of(name: str, *, combined: bool, unit_ns: int) -> Stream | None:
     """Return what ``btcusdt@trade`` means; None for streams that stay silent here."""

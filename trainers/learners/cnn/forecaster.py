@@ -178,16 +178,30 @@ class Forecaster(nn.Module):
         Returns:
             ``(B, 2)`` float32: the probability of a rise, and the signal (1 buy, -1 sell, 0 none).
         """
-        up = (self.experts(raw) * torch.softmax(self.net.log_weights, 0)).sum(-1).float()
+        up = self.rise(*self._inputs(raw))
         signal = (up >= self.confidence).float() - (up <= 1 - self.confidence).float()
         return torch.stack([up, signal], 1)
 
+    def rise(self, rows: Tensor, activity: Tensor) -> Tensor:
+        """Return the probabilities of a rise, ``(B,)`` float32.
+
+        Args:
+            rows: ``(B, 60, F)`` float64 feature rows.
+            activity: ``(B, 5)`` float64, that of the newest row.
+        """
+        weights = torch.softmax(self.net.log_weights, 0)
+        return (self._experts_of(rows, activity) * weights).sum(-1).float()
+
     def experts(self, raw: Tensor) -> Tensor:
         """Return the experts' forecasts, ``(B, 6)`` float64, of raw bars as in ``forward``."""
-        rows = make_features(raw, self.features, torch)
+        return self._experts_of(*self._inputs(raw))
+
+    def _inputs(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        activity = make_activity(raw[:, -WARMUP_BARS - 1 :], torch)[:, -1]
+        return make_features(raw, self.features, torch), activity
+
+    def _experts_of(self, rows: Tensor, activity: Tensor) -> Tensor:
         x = (rows * self.scale + self.offset).clip(LOWEST, HIGHEST).float()  # (B, 60, F)
-        newest = raw[:, -WARMUP_BARS - 1 :]
-        activity = make_activity(newest, torch)[:, -1]  # (B, 5)
         of_rows = self.rows(torch.cat([rows[:, -1], activity], 1))
         logits = torch.cat([self.net(x).double(), of_rows], 1)
         return layers.elementwise(torch.sigmoid, logits)

@@ -13,7 +13,7 @@ from torch import nn
 
 from datamodules.cnn_datamodule import CNNDataModule
 from datamodules.digest import digest
-from datamodules.features import WARMUP_BARS, make_activity, raw_columns
+from datamodules.features import WARMUP_BARS, make_activity, make_features, raw_columns
 from datamodules.labelled_rows import LabelledRows
 from datamodules.snapshot import Snapshot
 from datamodules.windows import gap_free
@@ -84,7 +84,14 @@ class CNN:
         setattr(self, name, value)
 
     def forecast(self, bars: Bars) -> float | None:
-        return None if self.serving is None else self.predict(self.serving, bars)
+        if self.serving is None or not _is_enough(bars):
+            return None
+        # As ``predict``: NumPy makes the same features in a fifth of torch's time.
+        raw = raw_columns(bars[-FORECASTER_BARS:])
+        rows = torch.from_numpy(make_features(raw, self._features)[None])
+        activity = torch.from_numpy(make_activity(raw[-WARMUP_BARS - 1 :])[-1:])
+        with torch.inference_mode():
+            return float(self.serving.rise(rows, activity)[0])
 
     @staticmethod
     def predict(model: Model, bars: Bars) -> float | None:
@@ -92,7 +99,7 @@ class CNN:
 
         None if there are fewer than 109 bars, or a gap in them.
         """
-        if len(bars) < FORECASTER_BARS or bars["gap"][1 - FORECASTER_BARS :].any():
+        if not _is_enough(bars):
             return None
         raw = torch.from_numpy(raw_columns(bars[-FORECASTER_BARS:])[None])
         with torch.inference_mode():
@@ -241,3 +248,8 @@ class CNN:
             self.serving.load_state_dict(state["serving"])
         self._served_from = state["served_from"]
         self._unlabelled = Unlabelled(**state["unlabelled"]) if self._horizon > 1 else NONE
+
+
+def _is_enough(bars: Bars) -> bool:
+    """Return whether there are 109 bars without a gap in them."""
+    return len(bars) >= FORECASTER_BARS and not bars["gap"][1 - FORECASTER_BARS :].any()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -105,8 +108,13 @@ def inputs_of(state: Tensor, unit: Tensor) -> Tensor:
     return inputs.clip(-10, 10).float()
 
 
-def state_of(raw: Tensor) -> Tensor:
-    """Return the states ``(B, 10, 3)`` of raw bars ``(B, T, 16)``: close, volume and RSI."""
+def state_of(raw: Any, xp: ModuleType = torch) -> Any:
+    """Return the states ``(B, 10, 3)`` of raw bars ``(B, T, 16)``: close, volume and RSI.
+
+    Args:
+        raw: an array or tensor.
+        xp: its library, ``numpy`` or ``torch``; both give the same bits.
+    """
     close, volume = raw[..., RAW_COLUMNS.index("close")], raw[..., RAW_COLUMNS.index("volume")]
     n = STATE_BARS
-    return torch.stack([close[..., -n:], volume[..., -n:], rsi(close)[..., -n:]], -1)
+    return xp.stack([close[..., -n:], volume[..., -n:], rsi(close)[..., -n:]], -1)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from datamodules.dqn_datamodule import transitions_of
 from datamodules.features import raw_columns
@@ -22,7 +23,7 @@ from datamodules.transitions import STATE_BARS, Action, Transitions, typical_mov
 from datamodules.windows import gap_free, gaps_of
 from streaming.bars import Bars
 from trainers.config.learners import DQNSettings
-from trainers.learners.dqn.agent import WIDTH, Agent, ValueNet, inputs_of
+from trainers.learners.dqn.agent import WIDTH, Agent, ValueNet, inputs_of, state_of
 from trainers.learners.dqn.module import DQNModule
 from trainers.learners.dqn.value_learner import NAME, ValueLearner
 from trainers.learners.learner import Context, Model
@@ -75,7 +76,12 @@ class DQN:
         return self.core.module
 
     def forecast(self, bars: Bars) -> tuple[int, tuple[float, float]] | None:
-        return None if self.serving is None else self.predict(self.serving, bars)
+        if self.serving is None or not _is_enough(bars):
+            return None
+        # As ``predict``: NumPy makes the same state in a fifth of torch's time.
+        state = torch.from_numpy(state_of(raw_columns(bars[-AGENT_BARS:])[None], np))
+        with torch.inference_mode():
+            return _answer(self.serving.decide(state))
 
     def forecast_each(self, bars: Bars, n: int) -> NDArray[np.int64]:
         found = np.full(n, -1)
@@ -101,14 +107,11 @@ class DQN:
         None if there are fewer than 24 bars, a gap in the newest ten, or a broken bar that their
         RSI looks back on.
         """
-        if len(bars) < AGENT_BARS:
-            return None
-        if gaps_of(bars[-AGENT_BARS:], RSI_BARS)[1 - STATE_BARS :].any():
+        if not _is_enough(bars):
             return None
         raw = torch.from_numpy(raw_columns(bars[-AGENT_BARS:])[None])
         with torch.inference_mode():
-            out, into, buy, sell = model(raw)[0].tolist()
-        return int(max(buy, sell)), (out, into)
+            return _answer(model(raw))
 
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
         settings = self._settings
@@ -178,6 +181,18 @@ class DQN:
         if state["serving"] is not None:
             self.serving = Agent(ValueNet(), unit_bps=1.0, cost_bps=0.0, proven=False).eval()
             self.serving.load_state_dict(state["serving"])
+
+
+def _is_enough(bars: Bars) -> bool:
+    """Return whether there are 24 bars without what keeps ``predict`` from an answer."""
+    if len(bars) < AGENT_BARS:
+        return False
+    return not gaps_of(bars[-AGENT_BARS:], RSI_BARS)[1 - STATE_BARS :].any()
+
+
+def _answer(said: Tensor) -> tuple[int, tuple[float, float]]:
+    out, into, buy, sell = said[0].tolist()
+    return int(max(buy, sell)), (out, into)
 
 
 def experiences_of(transitions: Transitions, unit_bps: float, *, after: int = -1) -> Experiences:

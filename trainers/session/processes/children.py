@@ -14,6 +14,11 @@ from trainers.session.processes.supervisor import Child
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
+# Where the machine has too much to do, forecasts come first: what is shown may come later.
+SHOWS = 10
+# The built-in exchange stands for a venue, which takes none of this machine's CPU.
+PLAYS = 5
+
 LAUNCHER = "trainers.session.processes.launcher"
 
 
@@ -46,7 +51,8 @@ def children_of(
     """
     children = workers(session)
     if config.plays_locally:
-        children.insert(0, Child("exchange", ["-m", "streaming.exchange", str(session)]))
+        exchange = Child("exchange", ["-m", "streaming.exchange", str(session)], nice=PLAYS)
+        children.insert(0, exchange)
     if config.page_port:
         children.append(_page(config, session, passwords))
     if config.mlflow_ui_port and "://" in uri and not uri.startswith("http"):
@@ -66,7 +72,7 @@ def _page(config: SessionConfig, session: Path, passwords: Passwords) -> Child:
         "page_names": config.page_names,
     }
     flags = [word for name, value in arguments.items() for word in (f"--{name}", value)]
-    return Child("page", ["-m", "ui.app", *flags], env=passwords.environ)
+    return Child("page", ["-m", "ui.app", *flags], env=passwords.environ, nice=SHOWS)
 
 
 def _mlflow_ui(port: int, session: Path, uri: str) -> Child:
@@ -75,7 +81,8 @@ def _mlflow_ui(port: int, session: Path, uri: str) -> Child:
     # The address may hold a password, and everyone may read a command line.
     env = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     # It has nothing to save, and shutting down takes it seconds.
-    return Child("MLflow UI", words, env=env, patience=0.5, log=session / "mlflow-ui.log")
+    log = session / "mlflow-ui.log"
+    return Child("MLflow UI", words, env=env, patience=0.5, log=log, nice=SHOWS)
 
 
 def _program(module: str, *arguments: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import time
 from pathlib import Path
@@ -181,6 +182,7 @@ class Trainer:
             }
         )
         self.tracker.each_second(self._promotion.look)
+        gc.freeze()  # the markets stay: to look for garbage among them delays forecasts
 
     def _take_up(self, symbol: str) -> LiveMarket:
         market = LiveMarket(
