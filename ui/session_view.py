@@ -69,7 +69,7 @@ class SessionView:
             name: venue.terms.proof for venue in venues_of(config) for name in venue.symbols
         }
         self._evidence = {name: ViewModel() for name in symbols}
-        self._runs = RunsView(poller.reader, config)
+        self.runs = RunsView(poller.reader, config)
         self.starter = SessionStarter(folder)
         self.closing = False  # whether the page ends, and its session with it
         self.alerts = AlertService(folder.parents[1] / "alerts.json", self._sources())
@@ -78,7 +78,7 @@ class SessionView:
         # What the first market's viewers see is always ready, that of others within two polls.
         poller.after_each_poll(lambda: poller.look_at(symbols[0]))
         poller.after_each_poll(self._update_evidence)
-        poller.after_each_poll(lambda: self._runs.update(poller.metrics))
+        poller.after_each_poll(lambda: self.runs.update(poller.metrics))
         poller.after_each_poll(self.alerts.evaluate)
         poller.after_each_poll(self.publisher.publish)
 
@@ -137,7 +137,7 @@ class SessionView:
                 over,
                 self.starter.failed,
             ),
-            self._runs.view_model if view == View.RUNS else ViewModel(),
+            self.runs.view_model if view == View.RUNS else ViewModel(),
             fleet(metrics.session.tags.get(Tag.FLEET) if metrics.session else None),
             ViewModel(alert_texts(0 if over else self.alerts.firing, self.alerts.revision)),
             self._evidence[symbol],
@@ -151,8 +151,8 @@ class SessionView:
 
     def _versions(self) -> dict[str, list[VersionRecord]]:
         """Return the registered versions of this session's learners, by ``SYMBOL.LEARNER``."""
-        registered = {model.name: model.versions for model in self._runs.models or []}
-        rows = self._runs.view_model.whole.get("models", [])
+        registered = {model.name: model.versions for model in self.runs.models or []}
+        rows = self.runs.view_model.whole.get("models", [])
         return {row["learner"]: registered.get(row["name"], []) for row in rows if row["learner"]}
 
     def _sources(self) -> Sources:
@@ -163,7 +163,7 @@ class SessionView:
             config=self.config,
             metrics=lambda: self.poller.metrics,
             streams=self.overview.streams,
-            models=lambda: self._runs.models,
+            models=lambda: self.runs.models,
         )
 
     def _update_evidence(self) -> None:

@@ -7,7 +7,7 @@ import time
 from trainers.config import SessionConfig
 from trainers.names import Tag, model_name
 from trainers.tracking.model_reader import ModelRecord
-from trainers.tracking.reader import SessionReader
+from trainers.tracking.reader import RunRecord, SessionReader
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.runs.runs_table import model_rows, run_rows
 from ui.views.verdict_text import verdict_text
@@ -29,6 +29,7 @@ class RunsView:
         self._at = float("-inf")
         self.view_model = ViewModel()
         self.models: list[ModelRecord] | None = None  # None until they are known
+        self.records: dict[str, RunRecord] = {}  # the table's runs, by run id
 
     def update(self, metrics: SessionMetrics) -> None:
         """Read again if the last time is long enough ago.
@@ -38,8 +39,9 @@ class RunsView:
         """
         if time.monotonic() - self._at < READ_SECONDS:
             return
-        learners = self._reader.newest_learner_runs()
-        rows = run_rows(self._reader.sessions(), learners)
+        learners, sessions = self._reader.newest_learner_runs(), self._reader.sessions()
+        rows = run_rows(sessions, learners)
+        self.records = {run.run_id: run for run in (*sessions, *learners)}
         self.models = self._reader.models()
         models = model_rows(self.models, self._learners(metrics), learners)
         texts = {
