@@ -116,7 +116,7 @@ class SessionView:
                     **stream(counters, decimals, proof=self._proof[symbol]),
                     **forecast_texts(self.config.target),
                     **badge(self.config.source, rows),
-                    **self._tape.texts(),
+                    **self._tape.texts(over=over is not None),
                 },
                 {
                     "decimals": decimals,

@@ -101,7 +101,7 @@ def test_versions_have_their_aliases_and_audit_record(runs: Tab) -> None:
     assert [text.split()[1] for text in texts] == ["3", "2", "1"]
     for text, alias in zip(texts, ("challenger", "champion", "previous"), strict=True):
         assert alias in text
-    assert "promote by evidence in cycle 20" in texts[1]
+    assert "promoted by evidence in cycle 20" in texts[1]
     assert "better than logistic (log E +3.21 against 3.00 needed" in texts[1]
     expect(model).to_contain_text("wait: not enough evidence yet")
     link = model.get_by_role("link", name="tickloop-btcusdt-cnn")

@@ -89,7 +89,7 @@ def test_audit_record_has_when_what_by_whom_and_why() -> None:
         "cycle": 20, "verdict": PROMOTED,
     }  # fmt: skip
     assert audit_text(entry) == (
-        "2023-11-14 22:13 promote by hand in cycle 20 of abcdefgh — promote: better than logistic"
+        "2023-11-14 22:13 promoted by hand in cycle 20 of session abcdefgh — promote: better than logistic"
         " (log E +3.21 against 3.00 needed, 2,400 bars, compared with logistic)"
     )
     assert audit_text({"action": "unreadable record"}) == "unreadable record"

@@ -15,7 +15,7 @@ from ui.views.metric_cards import card_of
 MOST_RUNS = 500
 POINTS = 400  # of a line,
 ALL_POINTS = 8000  # and of all lines together: more would not be seen, and take long to read
-FIRST = ("live/accuracy", "live/edge", "live/win_rate", "live/pnl_bps", "stream/ticks")
+FIRST = ("live/accuracy", "live/edge", "live/pnl_bps", "live/win_rate", "stream/ticks")
 
 
 def compare(
@@ -56,7 +56,7 @@ def compare(
                 "id": run.run_id,
                 "values": [run.params.get(name, "not set") for name in differ],
                 "points": sorted(points.get(run.run_id, {}).items()),
-                "last": run.metrics.get(shown),
+                "last": _last(points.get(run.run_id, {})),
             }
             for run in runs
         ],
@@ -76,6 +76,10 @@ def metric_names(runs: Sequence[RunRecord]) -> list[str]:
     first = [name for name in FIRST if count[name] == len(runs)]
     rest = sorted(count.keys() - set(first), key=lambda name: (-count[name], name))
     return [*first, *rest]
+
+
+def _last(history: Mapping[int, float]) -> float | None:
+    return history[max(history)] if history else None
 
 
 def cycle_card(
