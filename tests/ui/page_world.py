@@ -172,7 +172,7 @@ class World:
     def tag(self, run_id: str, **tags: str) -> None:
         self.client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
 
-    def events(self, *texts: str, code: str = Code.CYCLE) -> None:
+    def events(self, *texts: str, code: str = Code.CONTROL) -> None:
         now = time.time()
         rows = [
             {"ts": now - len(texts) + i, "code": code, "text": text} for i, text in enumerate(texts)

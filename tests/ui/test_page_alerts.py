@@ -259,7 +259,7 @@ def test_markup_in_a_learner_s_name_is_shown_as_text(
 ) -> None:
     """In the form, the rules, the history, the cards; and in the texts of an error and an event."""
     add(cleared, what="status", how="is", value="ERROR")
-    add(cleared, who="session", what="event", how="is", value="cycle")
+    add(cleared, who="session", what="event", how="is", value="control")
     tab = open_alerts(open_tab, cleared)
     changing.tag(changing.runs["odd"], status="ERROR", status_text=f"{MARKUP} failed")
     changing.events(f"{MARKUP} happened")

@@ -89,11 +89,12 @@ def test_a_tape_says_how_far_it_is_and_how_long_it_takes(tmp_path: Path) -> None
 
 def test_events_are_shown_newest_first_and_a_broken_tag_shows_none() -> None:
     old = {"ts": 7.2, "text": "trades are missing"}  # of a session that logged no codes
-    new = {"ts": 9.0, "code": "cycle", "text": "done"}
+    new = {"ts": 9.0, "code": "gap", "text": "3 trades are missing"}
+    cycle = {"ts": 9.5, "code": "cycle", "text": "the cards show it"}
     session = RunRecord("r", "RUNNING", {Tag.EVENTS: json.dumps([old, 5])}, {}, None)
     metrics = SessionMetrics(session=session)
     assert metrics.events == []
-    session.tags[Tag.EVENTS] = json.dumps([old, new])
+    session.tags[Tag.EVENTS] = json.dumps([old, new, cycle])
     assert newest_events(metrics.events) == [new, {"code": "", **old}]
 
 
