@@ -56,7 +56,7 @@ def test_symbol_is_switched_and_kept_over_a_reload(
     assert float(text_of(tab, "price").replace(",", "")) < 5_000
     tab.reload()
     tab.wait_for_function(f"window.Tickloop?.candles && {LAST_ROW}?.close < 5000")
-    assert tab.get_by_label("Symbol").input_value() == "ETHUSDT"
+    expect(tab.get_by_label("Symbol")).to_have_value("ETHUSDT")
 
 
 def test_learner_without_trades_and_one_with_an_error(
