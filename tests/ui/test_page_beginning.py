@@ -83,7 +83,7 @@ def test_generic_card_of_another_learner(new: World, new_page: Page, open_tab: O
     card = tab.get_by_role("region", name="majority")
     expect(card).to_contain_text("51.3 %")
     expect(card).to_contain_text("of 40 bars")
-    expect(card).to_contain_text("live/log_loss")
+    expect(card).to_contain_text("Log loss")
 
 
 def test_open_tab_survives_a_restart_of_the_page(

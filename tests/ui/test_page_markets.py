@@ -176,6 +176,19 @@ def test_a_link_leads_to_a_market_and_a_view(several_page: Page, open_tab: OpenT
     assert tab.faults == []
 
 
+def test_charts_that_nobody_sees_are_left_alone_and_come_back_whole(markets: Tab) -> None:
+    times = "[...Tickloop.candles.rows.keys()]"
+    markets.wait_for_function("!Tickloop.connection.charted")
+    before = markets.evaluate(f"{times}.at(-1)")
+    said = markets.evaluate("Tickloop.connection.lastMessage")
+    markets.wait_for_function(f"Tickloop.connection.lastMessage > {said} + 2500")
+    assert markets.evaluate(f"{times}.at(-1)") == before
+    markets.get_by_role("tab", name="Live").click()
+    markets.wait_for_function(f"{times}.at(-1) > {before} + 3")
+    shown = markets.evaluate(times)
+    assert shown == list(range(shown[0], shown[-1] + 1)), "candles are missing"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_views_of_several_markets_read_well(
     several_page: Page, open_tab: OpenTab, scheme: str
