@@ -68,7 +68,7 @@ class SessionView:
             name: venue.terms.proof for venue in venues_of(config) for name in venue.symbols
         }
         self._evidence = {name: ViewModel() for name in symbols}
-        self._runs = RunsView(poller.reader, config, poller.wake)
+        self.runs = RunsView(poller.reader, config, poller.wake)
         self.starter = SessionStarter(folder)
         self.closing = False  # whether the page ends, and its session with it
         self.alerts = AlertService(folder.parents[1] / "alerts.json", self._sources())
@@ -77,7 +77,7 @@ class SessionView:
         # What the first market's viewers see is always ready, that of others within two polls.
         poller.after_each_poll(lambda: poller.look_at(symbols[0]))
         poller.after_each_poll(self._update_evidence)
-        poller.after_each_poll(lambda: self._runs.update(poller.metrics))
+        poller.after_each_poll(lambda: self.runs.update(poller.metrics))
         poller.after_each_poll(self.alerts.evaluate)
         poller.after_each_poll(self.publisher.publish)
 
@@ -115,7 +115,7 @@ class SessionView:
                     **stream(counters, decimals, proof=self._proof[symbol]),
                     **forecast_texts(self.config.target),
                     **badge(self.config.source, rows),
-                    **self._tape.texts(),
+                    **self._tape.texts(over=over is not None),
                 },
                 {
                     "decimals": decimals,
@@ -131,12 +131,12 @@ class SessionView:
                 self.config,
                 metrics,
                 chart.thresholds.newest,
-                self._runs.versions,
+                self.runs.versions,
                 time.time(),
                 over,
                 self.starter.failed,
             ),
-            self._runs.view_model() if view == View.RUNS else ViewModel(),
+            self.runs.view_model() if view == View.RUNS else ViewModel(),
             fleet(metrics.session.tags.get(Tag.FLEET) if metrics.session else None),
             ViewModel(alert_texts(0 if over else self.alerts.firing, self.alerts.revision)),
             self._evidence[symbol],
@@ -156,7 +156,7 @@ class SessionView:
             config=self.config,
             metrics=lambda: self.poller.metrics,
             streams=self.overview.streams,
-            models=lambda: self._runs.models,
+            models=lambda: self.runs.models,
         )
 
     def _update_evidence(self) -> None:

@@ -64,7 +64,7 @@ def go_on(port, job, cycles):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         tab = browser.new_page()
         tab.goto(f"http://127.0.0.1:{port}")
-        expect(tab.locator('[data-k="control.note"]')).to_contain_text("Start has it go on")
+        expect(tab.locator('[data-k="control.note"]')).to_contain_text("Start resumes it")
         expect(tab.get_by_role("button", name="Pause")).to_be_disabled()
         tab.get_by_role("button", name="Start", exact=True).click()
         wait_for(lambda: job.cycles() >= cycles, "two more cycles")

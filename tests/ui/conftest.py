@@ -12,7 +12,7 @@ from tests.ui.ledger_writer import EVERYBODY
 from tests.ui.mlflow_runs import earlier_session, register, typical
 from tests.ui.page_world import Page, World
 
-expect.set_options(timeout=30_000)  # a machine with other work needs more than the usual 5 s
+expect.set_options(timeout=60_000)  # a machine with other work needs more than the usual 5 s
 
 OPERATOR, VIEWER = ("operator", "correct horse"), ("viewer", "battery staple")
 PASSWORDS = {
@@ -105,7 +105,7 @@ def new_tab(browser: Browser, address: str, **options: Any) -> Tab:
     """Open a tab; it collects its ``faults``: errors and foreign requests."""
     options.setdefault("viewport", {"width": 1440, "height": 900})
     tab = browser.new_context(**options).new_page()
-    tab.set_default_timeout(30_000)
+    tab.set_default_timeout(60_000)
     tab.faults = []
     tab.on("console", lambda m: m.type == "error" and tab.faults.append(m.text))
     tab.on("pageerror", lambda error: tab.faults.append(str(error)))

@@ -44,7 +44,7 @@ T = TypeVar("T")
 def answer_of(request: urllib.request.Request | str) -> tuple[int, str, Message]:
     """Return status, body and headers of whatever is answered, an error too."""
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read().decode(), answer.headers
     except urllib.error.HTTPError as e:
         with e:
@@ -172,7 +172,7 @@ class World:
     def tag(self, run_id: str, **tags: str) -> None:
         self.client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
 
-    def events(self, *texts: str, code: str = Code.CYCLE) -> None:
+    def events(self, *texts: str, code: str = Code.CONTROL) -> None:
         now = time.time()
         rows = [
             {"ts": now - len(texts) + i, "code": code, "text": text} for i, text in enumerate(texts)
@@ -262,7 +262,7 @@ class Page:
             word = base64.b64encode(f"operator:{self.password}".encode()).decode()
             headers["Authorization"] = f"Basic {word}"
         asked = urllib.request.Request(url, b'{"data": []}', headers)
-        with urllib.request.urlopen(asked, timeout=20) as answer:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
             found: dict[str, Any] = json.load(answer)["data"][0]
             return found
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.ui.conftest import OPERATOR, PASSWORDS, VIEWER
-from tests.ui.page_world import ROOT, Page, World
+from tests.ui.page_world import PATIENCE, ROOT, Page, World
 from trainers.names import CONTROL, Control
 from trainers.session.access import SHORTEST, VARIABLES
 from ui.alerts.rules import OPERATORS, Rule
@@ -31,7 +31,9 @@ def run(page: Page, language: str, text: str) -> str:
     command = [sys.executable, "-c", code] if language == "python" else ["bash", "-ec", code]
     env = {**os.environ, **PASSWORDS}
     with tempfile.TemporaryDirectory() as cwd:
-        done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, timeout=90)
+        done = subprocess.run(
+            command, env=env, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE
+        )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -102,5 +104,5 @@ def test_fields_and_comparisons_of_rules_are_the_code_s() -> None:
 )  # fmt: skip
 def test_refusals_have_the_code_that_is_written(locked: Page, code: int, ask) -> None:
     assert f"| {code} |" in TEXT
-    with httpx.Client(base_url=locked.address, timeout=20) as client:
+    with httpx.Client(base_url=locked.address, timeout=60) as client:
         assert ask(client).status_code == code

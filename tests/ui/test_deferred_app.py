@@ -67,7 +67,7 @@ async def run():
 asyncio.run(run())
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=180
     )
     assert done.returncode == 1
     assert "no such theme" in done.stderr

@@ -107,7 +107,7 @@ def test_promote_what_is_best_and_see_it_serve(met: World, tab: Tab) -> None:
     expect(button).to_have_attribute("aria-disabled", "true")
 
     _serve(met, began)
-    expect(models).to_contain_text("applied cnn in cycle 25: version 4", timeout=30_000)
+    expect(models).to_contain_text("applied cnn in cycle 25: version 4")
     version = models.get_by_text("version 4", exact=True).locator("..")
     expect(version).to_contain_text("champion")
     tab.get_by_role("tab", name="Live").click()

@@ -220,7 +220,7 @@ async def by_http(page: Page, query: str, accept: str = "*/*") -> AsyncIterator[
 
 async def raw(page: Page, query: str, accept: str, **headers: str) -> AsyncIterator[str]:
     async with (
-        httpx.AsyncClient(base_url=page.address, auth=VIEWER, timeout=20) as client,
+        httpx.AsyncClient(base_url=page.address, auth=VIEWER, timeout=60) as client,
         client.stream(
             "GET", f"/live/metrics{query}", headers={"Accept": accept, **headers}
         ) as answer,
@@ -330,7 +330,7 @@ def test_since_is_a_cycle(locked: Page, since: str) -> None:
 
 def test_a_stream_ends_when_its_principal_logs_out(locked: Page, busy: World) -> None:
     async def listen() -> str:
-        async with httpx.AsyncClient(base_url=locked.address, timeout=20) as client:
+        async with httpx.AsyncClient(base_url=locked.address, timeout=60) as client:
             await client.post("/login", data={"password": OPERATOR[1]})
             async with client.stream("GET", "/live/metrics") as answer:
                 found = answer.aiter_lines()

@@ -17,13 +17,19 @@ from gradio_client.exceptions import AppError
 from datamodules.features import RAW_COLUMNS, raw_columns
 from streaming.bars import BAR
 from streaming.cache import write_bar_ring
+from streaming.ticks import NS_PER_S
 from tests.ui.page_world import Page, World, answer_of
+from trainers.recording.ledger import read_ledger
 from ui.model_input import NoBarsError, bars_for_model
+from ui.trades.paper_account import Trade
 
 NAMES = (
     "get_tick_cache_for_training",
     "get_one_second_bars",
     "get_bars_for_model",
+    "get_forecasts",
+    "get_trades",
+    "get_models",
     "send_training_data_to_models",
     "training_status",
 )
@@ -55,6 +61,33 @@ def test_each_name_answers_without_arguments(client: Client, page: Page, name: s
     assert type(by_client) is type(by_post)
     assert by_client
     assert by_post
+
+
+def test_forecasts_are_the_ledger_s(busy: World, page: Page) -> None:
+    told = post(page, "get_forecasts", "BTCUSDT", 50)
+    names, _, forecasts = read_ledger(busy.folder, "BTCUSDT")
+    bar, learner = told[0]["time"] * NS_PER_S, names.index(told[0]["learner"])
+    is_first = (forecasts["bar"] == bar) & (forecasts["learner"] == learner)
+    first = int(np.flatnonzero(is_first)[0])
+    rows = forecasts[first : first + 50]
+    assert [one["learner"] for one in told] == [names[i] for i in rows["learner"]]
+    probabilities = [one["probability"] for one in told if one["probability"] is not None]
+    assert probabilities == [p for p in rows["probability"].tolist() if np.isfinite(p)]
+    assert {one["status"] for one in told} <= {"made", "missed", "silent", "failed"}
+
+
+def test_trades_are_those_of_the_page(page: Page) -> None:
+    trades = post(page, "get_trades", "", 20)
+    assert len(trades) == 20
+    assert [t["opened"] for t in trades] == sorted(t["opened"] for t in trades)
+    assert set(trades[0]) == {"learner", *Trade._fields}
+    assert all(t["closed"] is None or t["closed"] > t["opened"] for t in trades)
+
+
+def test_models_have_their_versions_and_aliases(page: Page) -> None:
+    models = {model["name"]: model["versions"] for model in post(page, "get_models")}
+    aliases = {v["version"]: v["aliases"] for v in models["tickloop-btcusdt-cnn"]}
+    assert aliases == {3: ["challenger"], 2: ["champion"], 1: ["previous"]}
 
 
 def test_tick_cache_is_the_ring_s(busy: World, client: Client) -> None:
@@ -142,7 +175,7 @@ def test_status_has_the_metrics_of_mlflow(busy: World, client: Client) -> None:
     assert (status["state"], status["stream"]["state"], cnn["state"]) == ("live", "live", "live")
     assert cnn["metrics"]["live/accuracy"] == 0.542
     newest = status["events"][-1]
-    assert (newest["code"], newest["text"]) == ("cycle", "cycle 24 done in 0.8 s")
+    assert (newest["code"], newest["text"]) == ("control", "cycle 24 done in 0.8 s")
     assert status["stream"]["connection"] == "CONNECTED"
     assert status["stream"]["metrics"]["stream/bars"] == 900
 

@@ -71,7 +71,7 @@ def served(app: FastAPI) -> Iterator[tuple[str, str]]:
 def browser_of(page: Page, name: str, password: str) -> Iterator[httpx.Client]:
     """Log in as a browser does."""
     accept = {"Accept": "text/html"}
-    with httpx.Client(base_url=page.address, headers=accept, timeout=20) as client:
+    with httpx.Client(base_url=page.address, headers=accept, timeout=60) as client:
         answer = client.post("/login", data={"username": name, "password": password})
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
         yield client
@@ -93,7 +93,7 @@ def until(happened: Callable[[], bool]) -> None:
 
 
 def test_no_route_answers_to_nobody(locked: Page, routes: list[tuple[str, str]]) -> None:
-    with httpx.Client(base_url=locked.address, timeout=20) as client:
+    with httpx.Client(base_url=locked.address, timeout=60) as client:
         codes = {(m, path): client.request(m, path).status_code for m, path in routes}
     assert {route: code for route, code in codes.items() if code != 401} == {}
 
@@ -183,14 +183,14 @@ def test_a_viewer_s_attempt_to_control_is_403_with_a_reason_wherever_it_is_sent(
 
 def test_the_operator_controls_by_each_of_them(busy: World, locked: Page) -> None:
     for path, body in ways_to_run(locked, TRAIN):
-        answer = httpx.post(locked.address + path, json=body, auth=OPERATOR, timeout=20)
+        answer = httpx.post(locked.address + path, json=body, auth=OPERATOR, timeout=60)
         assert answer.status_code == 200, (path, answer.text)
         until(lambda: wanted_training(busy))
 
 
 def test_a_viewer_runs_what_only_reads_by_each_of_them(locked: Page) -> None:
     for path, body in ways_to_run(locked, "training_status"):
-        answer = httpx.post(locked.address + path, json=body, auth=VIEWER, timeout=20)
+        answer = httpx.post(locked.address + path, json=body, auth=VIEWER, timeout=60)
         assert answer.status_code == 200, (path, answer.text)
 
 
@@ -347,7 +347,7 @@ def test_too_many_guesses_show_when_to_go_on(guessed: Page, browser: Browser) ->
 
 def test_a_form_that_is_too_long_is_not_read_to_its_end(locked: Page) -> None:
     answer = httpx.post(
-        locked.address + "/login", content=b"password=" + b"x" * 50_000_000, timeout=20
+        locked.address + "/login", content=b"password=" + b"x" * 50_000_000, timeout=60
     )
     assert answer.status_code in (401, 429)
 

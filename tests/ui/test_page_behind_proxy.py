@@ -47,7 +47,7 @@ def test_a_page_whose_port_is_lost_on_the_way_says_what_to_set(
 
 
 def test_who_is_not_logged_in_is_sent_to_the_login_under_the_path(locked: Page) -> None:
-    browser = httpx.Client(headers={"Accept": "text/html"}, follow_redirects=True, timeout=20)
+    browser = httpx.Client(headers={"Accept": "text/html"}, follow_redirects=True, timeout=60)
     with proxy_of(locked, X_Forwarded_Prefix=PREFIX) as proxy, browser:
         login = browser.get(proxy.address)
         assert str(login.url) == f"{proxy.address}login"

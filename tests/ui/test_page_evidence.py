@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from tests.ui.ledger_writer import AGENTS, BASELINES
 from tests.ui.page_world import Page
+from tests.ui.test_page_look import LOW_CONTRAST
 
 OpenTab = Callable[..., Tab]
 
@@ -75,20 +76,20 @@ def test_edge_and_its_interval_over_cycles(shown: Tab) -> None:
     lines = "Tickloop.connection.evidence.edgeChart.lines"
     keys = set(shown.evaluate(f"[...{lines}.keys()]"))
     assert {"cnn", "cnn above", "cnn below", "cnn.champion"} <= keys
-    assert shown.evaluate(f"{lines}.get('cnn above').series.data().length") == 24
+    shown.wait_for_function(f"{lines}.get('cnn above').series.data().length === 24")
     expect(shown.locator("#edges-key")).to_have_text("cnncnn.champion")
 
 
 def test_bets_against_their_threshold(shown: Tab) -> None:
     lines = "Tickloop.connection.evidence.betChart.lines"
-    assert shown.evaluate(f"{lines}.get('cnn').series.data().at(-1).value") == 1.84
-    assert shown.evaluate(f"{lines}.get('cnn needed').series.data().at(-1).value") == 3
+    shown.wait_for_function(f"{lines}.get('cnn').series.data().at(-1).value === 1.84")
+    shown.wait_for_function(f"{lines}.get('cnn needed').series.data().at(-1).value === 3")
     expect(shown.locator("#verdicts")).to_contain_text("cnn: wait: not enough evidence yet")
     expect(shown.locator("#verdicts")).to_contain_text("dqn: not known yet")
 
 
 def test_calibration_has_a_dot_a_bin_with_its_bars(shown: Tab) -> None:
-    assert shown.locator("#curves circle").count() == 20, "ten of the CNN, ten of its champion"
+    expect(shown.locator("#curves circle")).to_have_count(20)  # ten each of CNN and champion
     expect(shown.locator("#curves circle title").first).to_have_text(
         re.compile(r"predicted \d\d\.\d %, observed \d\d\.\d %, \d+ bars")
     )
@@ -102,7 +103,7 @@ def test_break_even_shows_needed_reached_and_what_costs_take(shown: Tab) -> None
     money = [panel.locator(f'[data-k="p.cnn.{times}"]').inner_text() for times in range(3)]
     free, once, twice = (float(text.split(" bp")[0].replace(",", "")) for text in money)
     assert free > once > twice
-    assert panel.locator("rect").count() == 3
+    expect(panel.locator("rect")).to_have_count(3)
     agent = shown.get_by_role("region", name="Break-even of dqn")
     expect(agent).to_contain_text("an agent: it gives no probability")
     expect(agent).to_contain_text(re.compile("does not pay|open: the interval"))
@@ -126,6 +127,9 @@ def test_screenshots_of_the_view(page: Page, open_tab: OpenTab, screenshots: Pat
         tab = open_tab(page.address + "#BTCUSDT/evidence", color_scheme=scheme)
         expect(tab.locator("#curves circle").first).to_be_visible()
         tab.screenshot(path=screenshots / f"evidence_{scheme}.png", full_page=True)
+        expect(tab.locator("#board tbody tr").first).to_be_visible()
+        expect(tab.locator("#horizons tbody tr").first).to_be_visible()
+        assert tab.evaluate(LOW_CONTRAST) == []
         assert tab.faults == []
 
 

@@ -30,7 +30,7 @@ def visit(browser: Browser, locked: Page) -> Iterator[OpenLogin]:
         options.setdefault("viewport", {"width": 1440, "height": 900})
         contexts.append(browser.new_context(**options))
         tab = contexts[-1].new_page()
-        tab.set_default_timeout(15_000)
+        tab.set_default_timeout(60_000)
         tab.faults = []
         tab.on("console", lambda m: m.type == "error" and tab.faults.append(m.text))
         tab.on("pageerror", lambda error: tab.faults.append(str(error)))
@@ -218,7 +218,7 @@ def test_a_restart_logs_nobody_out_and_keeps_the_rules_but_a_new_password_ends_a
     env = {**PASSWORDS, "TICKLOOP_VIEWER_PASSWORD": "another one"}
     changed = Page(busy, first.port, env=env)
     try:
-        expect(tab).to_have_title("Log in · Tickloop", timeout=20_000)
+        expect(tab).to_have_title("Log in · Tickloop")
         assert httpx.get(me, cookies=cookies).status_code == 401
     finally:
         changed.kill()

@@ -99,6 +99,39 @@ def test_no_number_is_broken_in_two(page: Page, open_tab: OpenTab, width: int) -
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
+# Heights of the first line and of the cards' rows before and after all that they say grows.
+GROWN = """
+() => {
+  const heights = () => [
+    document.getElementById("bar").offsetHeight,
+    ...[...document.querySelectorAll("#right .pairs > div")].map((row) => row.offsetHeight),
+  ];
+  const before = heights();
+  const put = (selector, text) => {
+    for (const node of document.querySelectorAll(selector)) node.textContent = text;
+  };
+  put('#bar [data-k="price"]', "103,345.678");
+  put('#bar [data-k="change"]', "-123.45 bp in 60 s");
+  put('#bar [data-k="source"]', "TAPE 2024-08-08");
+  put('#bar [data-k="state"]', "warming up");
+  put('#bar [data-k="session.text"]', "cnn BTCUSDT: registering version 12 of the model");
+  put("#notice", "MLflow does not answer: metrics are 9 s old, and so is all that comes from it");
+  put('[data-k$=".live/accuracy"]', "100.0 % ± 10.0 % of 86,400 bars");
+  put('[data-k$=".live/edge"]', "-0.1234 ± 0.1234 (-12.3 %)");
+  put('[data-k$=".live/drawdown"]', "1,234.5 bp ± 123.4 bp");
+  return [before, heights()];
+}
+"""
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_what_grows_moves_nothing_below_it(page: Page, open_tab: OpenTab, width: int) -> None:
+    tab = open_tab(page.address, viewport={"width": width, "height": 844})
+    before, after = tab.evaluate(GROWN)
+    assert len(before) > 20
+    assert after == before
+
+
 def test_phone_s_legend_leaves_the_candles_free(page: Page, open_tab: OpenTab) -> None:
     tab = open_tab(page.address, viewport=PHONE)
     legend, chart = (tab.locator(name).bounding_box() for name in ("#legends", "#chart"))
@@ -120,7 +153,7 @@ def test_other_views_fit_a_phone(
     page: Page, open_tab: OpenTab, screenshots: Path, view: str, filled: str
 ) -> None:
     tab = open_tab(f"{page.address}#BTCUSDT/{view}", viewport=PHONE, color_scheme="dark")
-    expect(tab.locator(filled).first).to_be_visible(timeout=20_000)
+    expect(tab.locator(filled).first).to_be_visible()
     assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     tab.screenshot(path=screenshots / f"{view}_phone.png", full_page=True)
 

@@ -12,6 +12,7 @@ from playwright.sync_api import Page as Tab
 
 from tests.ui.conftest import new_tab
 from tests.ui.page_world import Page, World
+from tests.ui.test_page_look import LOW_CONTRAST
 
 OpenTab = Callable[..., Tab]
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XBT/USD")
@@ -175,7 +176,34 @@ def test_a_link_leads_to_a_market_and_a_view(several_page: Page, open_tab: OpenT
     assert tab.faults == []
 
 
-@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_charts_that_nobody_sees_are_left_alone_and_come_back_whole(markets: Tab) -> None:
+    times = "[...Tickloop.candles.rows.keys()]"
+    markets.wait_for_function("!Tickloop.connection.charted")
+    before = markets.evaluate(f"{times}.at(-1)")
+    said = markets.evaluate("Tickloop.connection.lastMessage")
+    markets.wait_for_function(f"Tickloop.connection.lastMessage > {said} + 2500")
+    assert markets.evaluate(f"{times}.at(-1)") == before
+    markets.get_by_role("tab", name="Live").click()
+    markets.wait_for_function(f"{times}.at(-1) > {before} + 3")
+    shown = markets.evaluate(times)
+    assert shown == list(range(shown[0], shown[-1] + 1)), "candles are missing"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_views_of_several_markets_read_well(
+    several_page: Page, open_tab: OpenTab, scheme: str
+) -> None:
+    tab = open_tab(several_page.address, color_scheme=scheme)
+    expect(tab.locator(f"{LINES} .gain").first).to_be_visible()
+    for mark in ("proven", "leads", "earns", "loses", "errs"):  # whatever a market may be
+        tab.evaluate("(m) => document.querySelector('#markets .marks b').className = m", mark)
+        assert tab.evaluate(LOW_CONTRAST) == []
+    tab.get_by_role("tab", name="Runs and models").click()
+    expect(tab.locator("#compare-rows tr")).to_have_count(2)
+    assert tab.evaluate(LOW_CONTRAST) == []
+
+
+@pytest.mark.parametrize("width", [1440, 1280, 1024, 390])
 def test_lines_fit_the_screen(several_page: Page, open_tab: OpenTab, width: int) -> None:
     tab = open_tab(several_page.address, viewport={"width": width, "height": 800})
     expect(tab.locator(LINES)).to_have_count(4)

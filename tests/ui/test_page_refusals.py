@@ -24,7 +24,7 @@ JSON = {"Content-Type": "application/json"}
 def api(page: Page) -> Iterator[httpx.Client]:
     """A client of the page, which must not have written of anything wrong at the end."""
     before = len(page.log.read_text())
-    with httpx.Client(base_url=page.address, timeout=30) as client:
+    with httpx.Client(base_url=page.address, timeout=60) as client:
         yield client
     assert "Traceback" not in page.log.read_text()[before:]
 
@@ -180,7 +180,7 @@ def test_a_binary_frame_ends_no_socket(page: Page, api: httpx.Client) -> None:
             socket.recv()
             socket.send(b"\x00\xff")
             socket.send("text")
-            assert socket.recv(timeout=15)
+            assert socket.recv(timeout=60)
 
 
 def test_an_event_id_that_is_no_number_begins_anew(api: httpx.Client) -> None:

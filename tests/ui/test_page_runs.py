@@ -36,7 +36,7 @@ def choose(tab: Tab, *runs: str) -> None:
 
 
 def test_sessions_are_listed_newest_first_with_their_learners(busy: World, runs: Tab) -> None:
-    expect(runs.locator("#runs tr")).to_have_count(6, timeout=20_000)
+    expect(runs.locator("#runs tr")).to_have_count(6)
     rows = [text.split("\t") for text in runs.locator("#runs tr").all_inner_texts()]
     assert [row[1] for row in rows[:4]] == ["session", "learner", "champion", "learner"]
     assert rows[1][0] == "cnn BTCUSDT"
@@ -59,7 +59,7 @@ def test_a_learner_is_shown_beside_itself_in_the_session_before_until_others_are
     busy: World, page: Page, open_tab: OpenTab
 ) -> None:
     tab = open_tab(page.address + "#BTCUSDT/runs")
-    expect(tab.locator("#compare-rows tr")).to_have_count(2, timeout=20_000)
+    expect(tab.locator("#compare-rows tr")).to_have_count(2)
     compared = tab.evaluate("[...Tickloop.connection.runs.compare.chosen]")
     assert compared == [busy.runs["cnn"], busy.earlier["cnn"]]
     expect(tab.locator("#compare-head")).to_contain_text("seed")
@@ -73,7 +73,7 @@ def test_two_runs_side_by_side(busy: World, runs: Tab) -> None:
     chart = "Tickloop.connection.runs.compare.chart.lines"
     runs.wait_for_function(f"{chart}.size === 2")
     assert runs.evaluate(f"[...{chart}.values()].map((l) => l.series.data().length)") == [24, 30]
-    assert runs.get_by_label("Metric").input_value() == "live/accuracy"
+    expect(runs.get_by_label("Metric")).to_have_value("live/accuracy")
     runs.get_by_label("Metric").select_option("live/scored")
     expect(runs.locator("#compare-rows td")).to_have_text(["900", "1", "720", "0"])
 
@@ -101,7 +101,7 @@ def test_versions_have_their_aliases_and_audit_record(runs: Tab) -> None:
     assert [text.split()[1] for text in texts] == ["3", "2", "1"]
     for text, alias in zip(texts, ("challenger", "champion", "previous"), strict=True):
         assert alias in text
-    assert "promote by evidence in cycle 20" in texts[1]
+    assert "promoted by evidence in cycle 20" in texts[1]
     assert "better than logistic (log E +3.21 against 3.00 needed" in texts[1]
     expect(model).to_contain_text("wait: not enough evidence yet")
     link = model.get_by_role("link", name="tickloop-btcusdt-cnn")
@@ -139,8 +139,8 @@ def test_a_fleet_has_a_table_of_its_shards_and_their_moves(busy: World, runs: Ta
     busy.client.set_tag(busy.run_id, Tag.FLEET, told)
     try:
         cells = runs.locator("#fleet-shards td")
-        expect(cells).to_have_text([str(value) for value in shard.values()], timeout=20_000)
+        expect(cells).to_have_text([str(value) for value in shard.values()])
         expect(runs.locator("#fleet-moves li")).to_have_text(moves)
     finally:
         busy.client.delete_tag(busy.run_id, Tag.FLEET)
-    expect(runs.locator("#fleet")).to_be_hidden(timeout=20_000)
+    expect(runs.locator("#fleet")).to_be_hidden()

@@ -75,24 +75,26 @@ def test_no_gap_is_not_said_where_a_loss_does_not_show() -> None:
 
 def test_a_tape_says_how_far_it_is_and_how_long_it_takes(tmp_path: Path) -> None:
     progress = TapeProgress(tmp_path)
-    assert progress.texts() == {"stream.tape": ""}  # the exchange has not begun
+    assert progress.texts(over=False) == {"stream.tape": ""}  # the exchange has not begun
     hour = 3600 * NS_PER_S
     for seconds in range(0, 100, 10):  # 2 s of market a second, then 4
         played = (2 if seconds < 60 else 4) * seconds * NS_PER_S
         MarketClock(seconds * NS_PER_S, played, 10.0, 0, hour).save(tmp_path / CLOCK)
-        shown = progress.texts()["stream.tape"]
+        shown = progress.texts(over=False)["stream.tape"]
     assert shown == "10 % at 4.0 x, 13.5 min left"
+    assert progress.texts(over=True) == {"stream.tape": "10 % played"}  # nobody waits any more
     MarketClock(0, 5, 10.0, 0).save(tmp_path / CLOCK)
-    assert progress.texts() == {"stream.tape": ""}  # a simulated market has no end
+    assert progress.texts(over=False) == {"stream.tape": ""}  # a simulated market has no end
 
 
 def test_events_are_shown_newest_first_and_a_broken_tag_shows_none() -> None:
     old = {"ts": 7.2, "text": "trades are missing"}  # of a session that logged no codes
-    new = {"ts": 9.0, "code": "cycle", "text": "done"}
+    new = {"ts": 9.0, "code": "gap", "text": "3 trades are missing"}
+    cycle = {"ts": 9.5, "code": "cycle", "text": "the cards show it"}
     session = RunRecord("r", "RUNNING", {Tag.EVENTS: json.dumps([old, 5])}, {}, None)
     metrics = SessionMetrics(session=session)
     assert metrics.events == []
-    session.tags[Tag.EVENTS] = json.dumps([old, new])
+    session.tags[Tag.EVENTS] = json.dumps([old, new, cycle])
     assert newest_events(metrics.events) == [new, {"code": "", **old}]
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.ui.mlflow_runs import typical
-from tests.ui.page_world import World, free_port
+from tests.ui.page_world import PATIENCE, World, free_port
 from trainers.tracking import reader as reader_module
 from trainers.tracking.reader import NoSuchRunError, SessionReader, TrackingAwayError
 from ui.mlflow.poller import Poller
+from ui.runs.run_comparison import compare
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +40,13 @@ def server(world: World) -> Iterator[str]:
         )
     address = f"http://127.0.0.1:{port}"
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while True:
             try:
                 urllib.request.urlopen(address + "/health", timeout=1).close()
                 break
             except OSError:
-                assert time.monotonic() < end
+                assert time.monotonic() < end, "no server"
                 time.sleep(0.1)
         yield address
     finally:
@@ -91,6 +92,34 @@ def test_run_has_names_steps_and_finite_metrics(
     assert record.metrics == {"train/accuracy": 0.5}
     assert record.cycle == 7
     world.client.delete_run(run)
+
+
+def test_histories_of_many_runs_are_one_request(
+    monkeypatch: pytest.MonkeyPatch, world: World, server: str
+) -> None:
+    runs = [*world.runs.values()]
+    for uri in (world.uri, server):
+        source = reader(monkeypatch, uri)
+        each = {run: source.history(run, "live/accuracy", most=3) for run in runs}
+        assert sum(map(bool, each.values())) > 1
+        name = "_histories_rest" if uri == server else "_histories_direct"
+        read, asked = getattr(source, name), []
+        monkeypatch.setattr(
+            source, name, lambda ids, *a, r=read, n=asked: n.append(ids) or r(ids, *a)
+        )
+        assert source.histories(runs, "live/accuracy", most=3) == each
+        assert asked == [runs]
+
+
+def test_runs_of_the_table_are_compared_without_being_read_again(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    source = reader(monkeypatch, world.uri)
+    runs = {run.run_id: run for run in source.learner_runs(world.run_id)}
+    found = compare(source, [*runs], "live/accuracy", {})
+    monkeypatch.setattr(source, "runs", lambda ids: pytest.fail(f"read {ids}"))
+    assert compare(source, [*runs], "live/accuracy", runs) == found
+    assert max(len(run["points"]) for run in found["runs"]) == 5
 
 
 def test_poller_asks_for_new_points_only(monkeypatch: pytest.MonkeyPatch, world: World) -> None:

@@ -89,8 +89,8 @@ def test_audit_record_has_when_what_by_whom_and_why() -> None:
         "cycle": 20, "verdict": PROMOTED,
     }  # fmt: skip
     assert audit_text(entry) == (
-        "2023-11-14 22:13 promote by hand in cycle 20 of abcdefgh — promote: better than logistic"
-        " (log E +3.21 against 3.00 needed, 2,400 bars, compared with logistic)"
+        "2023-11-14 22:13 promoted by hand in cycle 20 of session abcdefgh — promote: better than"
+        " logistic (log E +3.21 against 3.00 needed, 2,400 bars, compared with logistic)"
     )
     assert audit_text({"action": "unreadable record"}) == "unreadable record"
 
@@ -168,7 +168,7 @@ def test_what_cannot_be_asked_for_says_why() -> None:
 def test_ended_session_takes_no_control_but_start() -> None:
     ended = state_of(SessionMetrics(session=run(status_="FINISHED")))
     assert set(ended.whole["cannot"]) == set(Control) - {Control.START}
-    assert "Start has it go on" in ended.texts["control.note"]
+    assert "Start resumes it" in ended.texts["control.note"]
     told = controls(SessionConfig(), tagged(), 0.65, {}, NOW, State.STOPPED)
     assert set(told.whole["cannot"]) == set(Control) - {Control.START}, "before MLflow says it"
     metrics = SessionMetrics(session=run(status_="FINISHED"))
@@ -291,7 +291,7 @@ def test_model_is_bound_to_this_session_s_learner_only() -> None:
     ours, other = model_rows(models, {"tickloop-a-cnn": "A.cnn"})
     assert (ours["learner"], other["learner"]) == ("A.cnn", "")
     assert ours["versions"][0]["aliases"] == ["champion"]
-    assert ours["versions"][0]["audit"] == ["promote"]
+    assert ours["versions"][0]["audit"] == ["promoted"]
 
 
 def test_comparison_names_params_that_differ_and_headline_metrics_first() -> None:

@@ -31,6 +31,7 @@ from trainers.tracking.stores.sampling import file_stamps, sampled
 
 PAGE_RUNS = 1000
 LAST_STEP = 2**31 - 1
+RUNS_AT_ONCE = 100  # whose histories MLflow's server returns together
 NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # MLflow's error codes
 
 
@@ -176,9 +177,30 @@ class SessionReader:
             until: the last step to read.
             most: the most points to return; more are thinned evenly, keeping the first and last.
         """
+        return self.histories([run_id], key, after=after, until=until, most=most)[run_id]
+
+    def histories(
+        self,
+        run_ids: Sequence[str],
+        key: str,
+        *,
+        after: int = -1,
+        until: int = LAST_STEP,
+        most: int = 1000,
+    ) -> dict[str, dict[int, float]]:
+        """Return a metric's values by step, of each run; the arguments are those of ``history``.
+
+        A hundred runs are one request: of one request a run, most of the time would be its own.
+        """
+        found: dict[str, dict[int, float]] = {run_id: {} for run_id in run_ids}
         with _answering():
-            points = sampled(self._client(), self.uri, run_id, key, after + 1, until, most)
-            return {step: value for step, value in points if _is_number(value)}
+            for first in range(0, len(run_ids), RUNS_AT_ONCE):
+                some = run_ids[first : first + RUNS_AT_ONCE]
+                points = sampled(self._client(), self.uri, some, key, after + 1, until, most)
+                for run_id, step, value in points:
+                    if _is_number(value):
+                        found[run_id][step] = value
+        return found
 
     def points(self, run_id: str, metric: str = "") -> Iterator[Point]:
         """Yield every value of a run's metric, or of all, metric by metric, each by cycle.
@@ -230,10 +252,7 @@ class SessionReader:
 
     def at(self, run_id: str, key: str, cycle: int) -> float | None:
         """Return a metric's value in one cycle; None if it was not logged in that cycle."""
-        with _answering():
-            points = sampled(self._client(), self.uri, run_id, key, cycle, cycle, 1)
-            found = [value for step, value in points if step == cycle and _is_number(value)]
-            return found[-1] if found else None
+        return self.history(run_id, key, after=cycle - 1, until=cycle, most=1).get(cycle)
 
     def models(self) -> list[ModelRecord]:
         """Return Tickloop's registered models, sorted by name."""

@@ -13,9 +13,11 @@ from typing import Any
 from datamodules import transitions, windows
 from datamodules.features import WARMUP_BARS
 from trainers.names import Control, Tag
+from trainers.recording.ledger import read_ledger
 from trainers.tracking.reader import RunRecord, TrackingAwayError
 from ui.gradio_app.arguments import AWAY, ENDED, RefusedError
 from ui.gradio_app.permissions import for_viewers
+from ui.gradio_app.records import forecast_records, model_records, trade_records
 from ui.live.market import Counters, Market, tick_record
 from ui.mlflow.session_metrics import RUNNING
 from ui.model_input import FORECASTER_BARS, MOST_BARS, NoBarsError, bars_for_model
@@ -86,6 +88,54 @@ class ApiFunctions:
             return bars_for_model(self.session.folder, market.symbol, bars)
         except NoBarsError as e:
             raise RefusedError(str(e)) from e
+
+    @for_viewers
+    def get_forecasts(self, symbol: str = "", limit: int = 900) -> list:  # type: ignore[type-arg]
+        """Return the newest rows of the ledger, newest last: forecasts of learners and baselines.
+
+        Args:
+            symbol: the market; the session's first one if empty.
+            limit: how many rows at most; 0 for all there are.
+
+        Returns:
+            a list of forecasts: time, unix seconds, when the bar opened at whose close it was made;
+            learner; status: made, missed (too late), silent (none was given) or failed;
+            probability of a rise, 0 to 1, and action of an agent (both null if there is none); and
+            signal, the action that follows at the confidence in force then.
+        """
+        try:
+            ledger = read_ledger(self.session.folder, self._market(symbol).symbol)
+        except FileNotFoundError:
+            return []  # nothing was forecast yet
+        return forecast_records(ledger, _limit(limit))
+
+    @for_viewers
+    def get_trades(self, symbol: str = "", limit: int = 200) -> list:  # type: ignore[type-arg]
+        """Return the newest paper trades of all learners, newest last. No orders are sent.
+
+        Args:
+            symbol: the market; the session's first one if empty.
+            limit: how many trades at most; 0 for all there are.
+
+        Returns:
+            a list of trades: learner; opened and closed, unix seconds (closed is null while it is
+            held); entry_price and exit_price, mids; entry_up and exit_up, the probabilities of a
+            rise behind them (null of an agent); pnl_bps after costs, bp; reason of the sale.
+        """
+        marks = self.session.charts[self._market(symbol).symbol].marks
+        marks.update()
+        accounts = {marks.learners[i]: account for i, account in marks.accounts.items()}
+        return trade_records(accounts, _limit(limit))
+
+    @for_viewers
+    def get_models(self) -> list:  # type: ignore[type-arg]
+        """Return the registered models as they were read from MLflow, at most 15 s ago.
+
+        Returns:
+            a list of models: name, and versions with version, run (its id), created in unix
+            seconds, and aliases (champion, challenger, previous).
+        """
+        return model_records(self.session.runs.models or [])
 
     def send_training_data_to_models(self, symbol: str = "") -> dict:  # type: ignore[type-arg]
         """Ask for a training cycle now; where there are passwords, the operator's is needed.
@@ -158,6 +208,9 @@ class ApiFunctions:
             self.get_tick_cache_for_training,
             self.get_one_second_bars,
             self.get_bars_for_model,
+            self.get_forecasts,
+            self.get_trades,
+            self.get_models,
             self.send_training_data_to_models,
             self.training_status,
         ]

@@ -90,7 +90,7 @@ def forecast_texts(target: Target) -> Texts:
 
 def _book(book: Book | None, decimals: int) -> Texts:
     if book is None:
-        return {"stream.book": "no quotes here", "stream.imbalance": "no quotes here"}
+        return {"stream.book": "no quotes here", "stream.imbalance": "no quotes"}
     bid, ask = (f"{price:,.{decimals}f}" for price in (book.bid, book.ask))
     tilt = book.imbalance
     return {

@@ -51,20 +51,17 @@ def cards(
         texts,
         {
             "cards": shown,
-            "events": newest_events(metrics.events, several=len(config.symbol_list) > 1),
+            "events": newest_events(metrics.events),
         },
     )
 
 
-def newest_events(events: list[Event], *, several: bool = False) -> list[dict[str, Any]]:
-    """Return the session's last events, newest first.
+def newest_events(events: list[Event]) -> list[dict[str, Any]]:
+    """Return the session's last events, newest first; ``events`` are those that MLflow holds.
 
-    Args:
-        events: those that MLflow holds.
-        several: whether there are several markets. Their cycles, which the cards show anyway,
-            would push all else out.
+    Cycles, which the cards show anyway, would push all else out.
     """
-    told = [event for event in events if not (several and event.code == Code.CYCLE)]
+    told = [event for event in events if event.code != Code.CYCLE]
     last = sorted(told, key=lambda event: event.ts, reverse=True)[:EVENTS_SHOWN]
     return [{"ts": round(event.ts, 1), "code": event.code, "text": event.text} for event in last]
 

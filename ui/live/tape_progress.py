@@ -26,12 +26,17 @@ class TapeProgress:
         self._file = folder / CLOCK
         self._seen: collections.deque[MarketClock] = collections.deque()
 
-    def texts(self) -> Texts:
-        """Return the text of the stream's card; empty if no tape is played."""
+    def texts(self, *, over: bool) -> Texts:
+        """Return the text of the stream's card; empty if no tape is played.
+
+        Args:
+            over: whether the session has ended.
+        """
         with contextlib.suppress(ConfigError):
             clock = MarketClock.read(self._file)
             if clock is not None and clock.played is not None:
-                return {"stream.tape": self._text(clock)}
+                played = f"{100 * clock.played:.0f} % played"
+                return {"stream.tape": played if over else self._text(clock)}
         return {"stream.tape": ""}
 
     def _text(self, clock: MarketClock) -> str:

@@ -6,7 +6,7 @@ These queries read MLflow, so they run in the poller's thread.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainers.tracking.reader import RunRecord, SessionReader
@@ -15,16 +15,19 @@ from ui.views.metric_cards import card_of
 MOST_RUNS = 500
 POINTS = 400  # of a line,
 ALL_POINTS = 8000  # and of all lines together: more would not be seen, and take long to read
-FIRST = ("live/accuracy", "live/edge", "live/win_rate", "live/pnl_bps", "stream/ticks")
+FIRST = ("live/accuracy", "live/edge", "live/pnl_bps", "live/win_rate", "stream/ticks")
 
 
-def compare(reader: SessionReader, run_ids: Sequence[str], metric: str) -> dict[str, Any]:
+def compare(
+    reader: SessionReader, run_ids: Sequence[str], metric: str, known: Mapping[str, RunRecord]
+) -> dict[str, Any]:
     """Return how runs differ.
 
     Args:
         reader: the reader of the store.
         run_ids: the runs.
         metric: the metric to show over cycles; if no run has it, the first that most have.
+        known: runs that need not be read again, as they are in the table of runs.
 
     Returns:
         ``params``, the names of the params that differ; of each of ``runs`` its ``id``, its
@@ -33,11 +36,16 @@ def compare(reader: SessionReader, run_ids: Sequence[str], metric: str) -> dict[
     Raises:
         TrackingAwayError: if MLflow does not answer, or lacks one of the runs.
     """
-    runs = reader.runs(run_ids)
+    missing = [run_id for run_id in run_ids if run_id not in known]
+    read = {run.run_id: run for run in reader.runs(missing)} if missing else {}
+    runs = [known.get(run_id) or read[run_id] for run_id in run_ids]
     names = metric_names(runs)
     shown = metric if metric in names else next(iter(names), "")
     differ, same = params_that_differ(runs)
     most = max(2, min(POINTS, ALL_POINTS // max(len(runs), 1)))
+    points = reader.histories(
+        [run.run_id for run in runs if shown in run.metrics], shown, most=most
+    )
     return {
         "params": differ,
         "same": same,
@@ -47,8 +55,8 @@ def compare(reader: SessionReader, run_ids: Sequence[str], metric: str) -> dict[
             {
                 "id": run.run_id,
                 "values": [run.params.get(name, "not set") for name in differ],
-                "points": _points(reader, run, shown, most),
-                "last": run.metrics.get(shown),
+                "points": sorted(points.get(run.run_id, {}).items()),
+                "last": _last(points.get(run.run_id, {})),
             }
             for run in runs
         ],
@@ -70,11 +78,8 @@ def metric_names(runs: Sequence[RunRecord]) -> list[str]:
     return [*first, *rest]
 
 
-def _points(reader: SessionReader, run: RunRecord, metric: str, most: int) -> list[list[float]]:
-    if metric not in run.metrics:
-        return []
-    history = reader.history(run.run_id, metric, most=most)
-    return [[cycle, value] for cycle, value in sorted(history.items())]
+def _last(history: Mapping[int, float]) -> float | None:
+    return history[max(history)] if history else None
 
 
 def cycle_card(

@@ -146,16 +146,21 @@ def _version(version: VersionRecord, experiments: dict[str, str]) -> dict[str, A
     }
 
 
+ACTIONS = {"register": "registered", "promote": "promoted", "rollback": "rolled back"}
+CAUSES = {"end": "at the end of its session"}  # any other is who or what did it: hand, evidence
+
+
 def audit_text(entry: dict[str, Any]) -> str:
     """Return an audit record's text: when, what, by whom, where, and on which verdict."""
     parts = []
     if isinstance(entry.get("ts"), int | float):
         parts.append(clock(float(entry["ts"])))
-    parts.append(str(entry.get("action", "?")))
-    if entry.get("by"):
-        parts.append(f"by {entry['by']}")
+    action, cause = str(entry.get("action", "?")), str(entry.get("by", ""))
+    parts.append(ACTIONS.get(action, action))
+    if cause:
+        parts.append(CAUSES.get(cause, f"by {cause}"))
     if "cycle" in entry:
-        parts.append(f"in cycle {entry['cycle']} of {str(entry.get('session', '?'))[:8]}")
+        parts.append(f"in cycle {entry['cycle']} of session {str(entry.get('session', '?'))[:8]}")
     text = " ".join(parts)
     verdict = entry.get("verdict")
     return f"{text} — {describe(verdict)}" if isinstance(verdict, dict) and verdict else text

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from trainers.config import SessionConfig
 from trainers.names import Tag, model_name
 from trainers.tracking.model_reader import ModelRecord, VersionRecord
-from trainers.tracking.reader import SessionReader
+from trainers.tracking.reader import RunRecord, SessionReader
 from ui.mlflow.metrics_reader import LOOKED_SECONDS
 from ui.mlflow.pause import Pause
 from ui.mlflow.session_metrics import SessionMetrics
@@ -34,6 +34,7 @@ class RunsView:
     Attributes:
         models: the registered models; None until they are known.
         versions: the versions of the session's learners, by ``SYMBOL.LEARNER``.
+        records: the table's runs as they were read last, by run id.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class RunsView:
         self._shown = ViewModel()
         self.models: list[ModelRecord] | None = None
         self.versions: dict[str, list[VersionRecord]] = {}
+        self.records: dict[str, RunRecord] = {}
 
     @property
     def _is_looked_at(self) -> bool:
@@ -76,7 +78,9 @@ class RunsView:
 
     def _read_runs(self, metrics: SessionMetrics) -> None:
         learners = self._reader.newest_learner_runs()
-        rows = run_rows(self._reader.sessions(), learners)
+        sessions = self._reader.sessions()
+        rows = run_rows(sessions, learners)
+        self.records = {run.run_id: run for run in (*sessions, *learners)}
         models = model_rows(self.models or [], self._learners(metrics), learners)
         texts = {
             f"v.{symbol}.{name}": verdict_text(run.tags.get(Tag.VERDICT))

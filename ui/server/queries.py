@@ -98,7 +98,9 @@ def add_query_routes(app: FastAPI, session: SessionView) -> None:
 
     @app.get("/live/compare")
     async def runs(run: RunIds, metric: str = "") -> Any:
-        return await ask(lambda: compare(reader, [*dict.fromkeys(run)], metric))
+        return await ask(
+            lambda: compare(reader, [*dict.fromkeys(run)], metric, session.runs.records)
+        )
 
     @app.get("/live/decision")
     async def decision(control: Move, model: Text, symbol: Text, learner: Text) -> Any:

@@ -3,13 +3,14 @@
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId, element } = Tickloop;
+  const digits = (value) => `${Math.abs(value) < 1e-9 ? 0 : Number(value.toPrecision(4))}`;
   const FEW = 8; // lines that are told apart by colour and have their value at the axis
 
   class Compare {
     constructor() {
       Object.assign(this, { chosen: new Set(), names: new Map(), untouched: true });
       this.form = byId("compare");
-      this.chart = new Tickloop.CycleChart("compare-chart", (value) => `${Number(value.toPrecision(4))}`);
+      this.chart = new Tickloop.CycleChart("compare-chart", digits);
       this.form.elements.metric.onchange = () => this.load();
       this.form.onsubmit = (event) => event.preventDefault();
       byId("compare-none").onclick = () => this.choose([...this.chosen], false);
@@ -71,7 +72,7 @@
       const name = element("th", undefined, "key");
       name.scope = "row";
       name.append(...Tickloop.key([this.names.get(id) ?? id.slice(0, 8)], i));
-      const value = last === null ? "not logged" : `${Number(last.toPrecision(4))}`;
+      const value = last === null ? "not logged" : digits(last);
       row.append(name, element("td", value, last === null ? "n no-number" : "n"));
       row.append(...values.map((text) => element("td", text)));
       row.onpointerenter = () => this.chart.emphasize(id);

@@ -28,15 +28,20 @@
       this.drop();
       const address = new URL("live/ws", document.baseURI).href.replace(/^http/, "ws");
       this.asked = this.query();
+      this.charted = !this.own;
       this.socket = new WebSocket(`${address}?${this.asked}`);
       this.lastMessage = Date.now();
       this.socket.onmessage = (event) => this.receive(JSON.parse(event.data));
       this.socket.onclose = () => this.lost();
     }
 
+    get own() {
+      return OWN.includes(this.tabs.view);
+    }
+
     /* What is looked at: a market, in candles of some seconds, and one of the views. */
     query() {
-      const view = OWN.includes(this.tabs.view) ? this.tabs.view : "market";
+      const view = this.own ? this.tabs.view : "market";
       return `${new URLSearchParams({ symbol: this.symbol, seconds: this.viewport.seconds, view })}`;
     }
 
@@ -96,7 +101,9 @@
       this.lastMessage = Date.now();
       this.configure(message);
       if (message.symbol) this.begin(message);
-      else {
+      else if (this.charted) {
+        // Who comes from a view of its own asks anew, and gets the charts whole: drawn unseen, they
+        // would be half of that view's work.
         this.candles.update(message);
         if (message.cycles) this.mini.add(message.cycles);
       }

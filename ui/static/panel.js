@@ -98,7 +98,7 @@
         item.append(time, label);
         return item;
       });
-      if (!items.length) items.push(element("li", "no events yet"));
+      if (!items.length) items.push(element("li", "none yet: promotions, gaps and faults are told here"));
       byId("events").replaceChildren(...items);
     }
   }

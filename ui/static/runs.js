@@ -113,9 +113,11 @@
       return rows.map(({ id, run }) => ({ id, label: count.get(run) > 1 ? `${run} · ${id.slice(0, 8)}` : run }));
     }
 
-    /* The newest learner and itself in the session before; else the learner beside it. */
+    /* This market's newest learner and itself in the session before; else the learner beside it. */
     pair(sorted) {
-      const learners = sorted.filter((row) => row.kind === "learner");
+      const all = sorted.filter((row) => row.kind === "learner");
+      const ours = all.filter((row) => row.name.split(" ")[1] === this.symbol);
+      const learners = ours.length ? ours : all;
       const [newest, beside] = learners;
       const before = learners.find((row) => row !== newest && row.name === newest.name);
       return [newest, before ?? beside].filter(Boolean).map(({ id }) => id);
@@ -126,6 +128,7 @@
       const head = element("th");
       head.scope = "row";
       head.append(this.box(row), row.name);
+      head.title = row.name; // a tape's is long
       const status = element("span", row.status, "chip");
       status.dataset.s = row.status;
       const cell = element("td");

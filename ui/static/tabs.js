@@ -13,8 +13,10 @@
         tab.onclick = () => this.open(tab);
         tab.onkeydown = (event) => this.move(tab, event);
       }
-      // The views have the height that the first line leaves, which may be two.
-      new ResizeObserver(() => this.fit()).observe(document.getElementById("bar"));
+      // The views have the height that is left by the first line, which may be two, and by what is
+      // said of a session's end.
+      const above = new ResizeObserver(() => this.fit());
+      for (const id of ["bar", "over"]) above.observe(document.getElementById(id));
       this.follow();
     }
 

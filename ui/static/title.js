@@ -23,7 +23,7 @@
     /* `state` is empty while all is well. */
     show(price, symbol, state, alerts) {
       const text = [state, /^\d/.test(price) ? price : "", symbol, "Tickloop"].filter(Boolean).join(" · ");
-      if (document.title !== text) document.title = text;
+      if (this.text !== text) document.title = this.text = text;
       this.alarm(alerts !== "");
     }
 

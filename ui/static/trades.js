@@ -89,7 +89,7 @@
 
     row([learner, opened, entry, entryUp, closed, exit, exitUp, profit, reason]) {
       const { full, date, clock } = Tickloop.time;
-      const price = (value) => (value === null ? "held" : value.toFixed(this.decimals));
+      const price = (value) => (value === null ? "" : value.toFixed(this.decimals));
       const end = closed === null ? "held" : date(closed) === date(opened) ? clock(closed) : full(closed);
       const line = element("tr");
       const head = element("th");
@@ -102,7 +102,7 @@
       const cells = [
         [learner], [bp(profit), `n ${profit < -0.05 ? "loss" : "gain"}`], ["long"], [price(entry), "n"], [forecast(entryUp, "BUY"), "n"], [end], [price(exit), "n"],
         [closed === null ? "" : forecast(exitUp, "SELL"), "n"], ["1", "n"],
-        [closed === null ? "held" : reason],
+        [closed === null ? "" : reason],
       ];
       line.append(head, ...cells.map(([text, className]) => element("td", text, className)));
       return line;

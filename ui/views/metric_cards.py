@@ -127,10 +127,20 @@ SHOWN = {line.key for line in (*MONEY, LIVE_ACCURACY, EDGE)} | {
 }  # fmt: skip
 
 
+def label_of(key: str) -> str:
+    """Return a metric's name for people.
+
+    >>> label_of("live/calibration_error"), label_of("train/learning_rate")
+    ('Calibration error', 'Train learning rate')
+    """
+    room, _, name = key.replace("_", " ").partition("/")
+    return f"Train {name}" if room == "train" else name.capitalize()
+
+
 def card_of(learner: str, metrics: Mapping[str, float]) -> Card:
     """Return a learner's card; one that has none here shows the first metrics that it logs."""
     if learner in CARDS:
         return CARDS[learner]
     others = sorted(key for key in metrics if key not in SHOWN and key.count("/") == 1)
-    logged = [Line(key, key, plain) for key in others if not key.endswith("_ci")]
+    logged = [Line(key, label_of(key), plain) for key in others if not key.endswith("_ci")]
     return Card(learner, (*MONEY, LIVE_ACCURACY, EDGE, *logged[:6]))
