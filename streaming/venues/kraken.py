@@ -217,7 +217,7 @@ class Kraken(FrameVenue):
 
 
 def _row_of(trade: RestTrade) -> Row:
-    if not 0 <= trade.time < LATEST_S:
+    if not (trade.time.is_finite() and 0 <= trade.time < LATEST_S):
         raise ValueError("no time")
     ts = int(trade.time * NS_PER_S)
     side = REST_SIDES.get(trade.side, Side.UNKNOWN)

@@ -214,6 +214,23 @@ def test_frames_through_the_sequencer_into_bars(tmp_path_factory, wire: Wire, da
 
 
 @wires
+@pytest.mark.parametrize("text", ["nan", "-Infinity", "1e999", "sNaN"])
+def test_a_reply_whose_numbers_are_none(wire: Wire, text: str) -> None:
+    reply = wire.replies["history"]
+    for *way, key in [path for path in leaves(reply) if path]:
+        changed = copy.deepcopy(reply)
+        inner = changed
+        for step in way:
+            inner = inner[step]
+        inner[key] = text
+        with contextlib.suppress(ValueError):
+            ticks, _ = wire.venue().parse_history(
+                wire.case.symbol, encoded(changed), time.time_ns(), LATEST
+            )
+            check_ticks(ticks)
+
+
+@wires
 @settings(max_examples=EXAMPLES)
 @given(st.data(), st.sampled_from([200, 201, 400, 403, 418, 429, 500]))
 def test_replies_of_rest(wire: Wire, data, status: int) -> None:
