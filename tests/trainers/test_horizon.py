@@ -80,7 +80,7 @@ def test_no_row_is_learned_from_before_its_label_is_known(martingale):
 
 
 def test_experts_are_weighed_by_what_they_said_once_the_label_is_known(martingale):
-    ts, said = martingale["ts_open"][200:210], np.arange(40.0).reshape(10, 4)
+    ts, said = martingale["ts_open"][200:210], np.arange(60.0).reshape(10, 6)
     waiting = NONE.then(Unlabelled(ts, said))
     early, up, waiting = waiting.labelled(martingale[:212], "close", H)
     later, up_later, left = waiting.labelled(martingale[:230], "close", H)
