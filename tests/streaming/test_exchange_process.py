@@ -48,13 +48,13 @@ def wait_until_up(port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "number, parent, code",
-    [(signal.SIGTERM, "", 0), (signal.SIGINT, "", 0), (signal.SIGTERM, str(os.getpid()), 143)],
+    "number, in_session, code",
+    [(signal.SIGTERM, False, 0), (signal.SIGINT, False, 0), (signal.SIGTERM, True, 143)],
 )
 def test_a_signal_ends_it_cleanly_and_a_session_is_told_so(
-    tmp_path: Path, port: int, number: int, parent: str, code: int
+    tmp_path: Path, port: int, number: int, in_session: bool, code: int
 ) -> None:
-    environ = {**os.environ, PARENT: parent} if parent else None
+    environ = {**os.environ, PARENT: str(os.getpid())} if in_session else None
     process = subprocess.Popen(
         [*COMMAND, session(tmp_path, port)], stderr=subprocess.PIPE, env=environ
     )
