@@ -14,6 +14,7 @@ import pytest
 
 from tests.ui.mlflow_runs import typical
 from tests.ui.page_world import PATIENCE, World, free_port
+from trainers.tracking import model_reader
 from trainers.tracking import reader as reader_module
 from trainers.tracking.reader import NoSuchRunError, SessionReader, TrackingAwayError
 from ui.mlflow.poller import Poller
@@ -68,6 +69,14 @@ def test_runs_are_listed_page_by_page(world: World, monkeypatch: pytest.MonkeyPa
     assert len(source.newest_learner_runs(most=1)) == 2  # a learner's and a champion's
 
 
+def test_models_are_listed_page_by_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"tickloop-paged-{n}" for n in range(3)]
+    for name in names:
+        world.client.create_registered_model(name)
+    monkeypatch.setattr(model_reader, "PAGE_MODELS", 2)
+    assert [one.name for one in reader(monkeypatch, world.uri).models()] == names
+
+
 def test_direct_and_by_server_are_the_same(
     monkeypatch: pytest.MonkeyPatch, world: World, server: str
 ) -> None:
@@ -102,10 +111,11 @@ def test_histories_of_many_runs_are_one_request(
         source = reader(monkeypatch, uri)
         each = {run: source.history(run, "live/accuracy", most=3) for run in runs}
         assert sum(map(bool, each.values())) > 1
-        name = "_histories_rest" if uri == server else "_histories_direct"
-        read, asked = getattr(source, name), []
+        read, asked = reader_module.sampled, []
         monkeypatch.setattr(
-            source, name, lambda ids, *a, r=read, n=asked: n.append(ids) or r(ids, *a)
+            reader_module,
+            "sampled",
+            lambda c, u, ids, *a, r=read, n=asked: n.append(ids) or r(c, u, ids, *a),
         )
         assert source.histories(runs, "live/accuracy", most=3) == each
         assert asked == [runs]

@@ -9,12 +9,13 @@ import dataclasses
 import json
 from typing import Any
 
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.tracking import MlflowClient
 
 from trainers.names import AUDIT, MODEL_PREFIX
 
 MOST_VERSIONS = 50
+PAGE_MODELS = 1000  # the most that a store returns at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,12 +38,21 @@ class ModelRecord:
 
 
 def read_models(client: MlflowClient) -> list[ModelRecord]:
-    """Return Tickloop's registered models, sorted by name, at most 100.
+    """Return Tickloop's registered models, sorted by name.
 
     Raises:
         MlflowException: if the store does not answer.
     """
-    found = client.search_registered_models(f"name LIKE '{MODEL_PREFIX}%'", max_results=100)
+    found: list[RegisteredModel] = []
+    token = None
+    while True:
+        page = client.search_registered_models(
+            f"name LIKE '{MODEL_PREFIX}%'", max_results=PAGE_MODELS, page_token=token
+        )
+        found.extend(page)
+        token = page.token
+        if not token:
+            break
     return [_model(client, model.name, dict(model.aliases)) for model in found]
 
 
