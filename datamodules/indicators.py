@@ -33,13 +33,15 @@ def lagged(x: Series, lag: int, n: int) -> Series:
 
 def sma(x: Series, length: int) -> Series:
     """Return the simple moving average, ``(..., T)`` -> ``(..., T - length + 1)``."""
+    if not isinstance(x, np.ndarray):  # four operations: a model is exported by the operation
+        return x.unfold(-1, length, 1).cumsum(-1)[..., -1] / length
     n = x.shape[-1] - length + 1
-    if isinstance(x, np.ndarray) and 0 < n <= FEW and length > SHORT:
+    if 0 < n <= FEW and length > SHORT:
         windows = np.lib.stride_tricks.as_strided(
             x, (*x.shape[:-1], n, length), (*x.strides, x.strides[-1]), writeable=False
         )
-        return np.add.accumulate(windows, axis=-1)[..., -1] / length
-    total = x[..., :n]
+        return (np.add.accumulate(windows, axis=-1)[..., -1] + 0.0) / length
+    total = x[..., :n] + 0.0  # as torch's sums, which begin at 0: -0.0 + 0.0 is 0.0
     for first in range(1, length):
         total = total + x[..., first : first + n]
     return total / length

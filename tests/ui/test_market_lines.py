@@ -168,10 +168,10 @@ def test_small_lines_begin_with_the_closes_of_the_last_five_minutes(
 class Counting(SessionReader):
     """A reader that counts the histories it reads."""
 
-    histories = 0
+    looked_up = 0
 
     def history(self, *args: object, **kwargs: object) -> dict[int, float]:
-        self.histories += 1
+        self.looked_up += 1
         return super().history(*args, **kwargs)
 
 
@@ -191,17 +191,17 @@ def test_histories_are_read_once_and_then_followed_by_the_runs_own_values(
     metrics = MetricsReader(reader, world.run_id)
     few = metrics.read().cycles["BTCUSDT"]
     assert (few.scores, few.bets) == ({}, {})
-    unlooked = reader.histories
+    unlooked = reader.looked_up
     assert unlooked == 1, "of a market that nobody looks at, the edge alone"
     metrics.look_at("BTCUSDT")
     assert [row[0] for row in metrics.read().cycles["BTCUSDT"].scores.values()] == [1, 2, 3]
-    before = reader.histories
+    before = reader.looked_up
     world.log(world.runs["cnn"], 4, live__edge=0.25, live__edge_ci=0.5, live__accuracy=0.75)
     found = metrics.read().cycles["BTCUSDT"]
     assert found.edges["cnn", 4] == ["cnn", 4, 0.25, 0.5]
     assert found.scores[4][1] == 0.75
-    assert reader.histories == before
+    assert reader.looked_up == before
     for cycle in (5, 6):
         world.log(world.runs["cnn"], cycle, live__edge=cycle / 100)
     assert [metrics.read().cycles["BTCUSDT"].edges["cnn", n][2] for n in (5, 6)] == [0.05, 0.06]
-    assert reader.histories == before + 1, "a cycle between two looks is read"
+    assert reader.looked_up == before + 1, "a cycle between two looks is read"

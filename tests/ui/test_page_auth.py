@@ -197,7 +197,6 @@ def test_a_viewer_runs_what_only_reads_by_each_of_them(locked: Page) -> None:
 @pytest.mark.parametrize(
     "path, body",
     [
-        ("/gradio_api/queue/join", b'{"data": [], "fn_index": 4, "fn_index": 3}'),
         ("/gradio_api/queue/join", b'{"data": [], "fn_index": 999}'),
         ("/gradio_api/run/no_such_name", b'{"data": []}'),
         ("/gradio_api/run/training_status", b"\xff not json"),
@@ -211,6 +210,14 @@ def test_what_is_not_known_to_only_read_is_refused_to_a_viewer(
     locked: Page, path: str, body: bytes
 ) -> None:
     assert httpx.post(locked.address + path, content=body, auth=VIEWER).status_code == 403
+
+
+def test_a_function_named_twice_is_the_one_that_runs(busy: World, locked: Page) -> None:
+    reads, trains = numbers(locked)["training_status"], numbers(locked)[TRAIN]
+    body = f'{{"data": [], "fn_index": {reads}, "fn_index": {trains}}}'
+    join = locked.address + "/gradio_api/queue/join"
+    assert httpx.post(join, content=body, auth=VIEWER).status_code == 403
+    assert not wanted_training(busy)
 
 
 @pytest.mark.parametrize("name", ["pause", "stop", "confidence", "promote", "rollback"])

@@ -1,7 +1,7 @@
 """Reads sessions, learners and models from MLflow, in the poller's thread.
 
 Models are read every 15 s, as alerts and controls need them. The runs of all sessions, of which
-there may be hundreds, are read as often while somebody looks at them.
+there may be hundreds, are read once, and as often while somebody looks at them.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ class RunsView:
             self.versions = {
                 learners[one.name]: one.versions for one in self.models if one.name in learners
             }
-        if self._is_looked_at and self._runs_due.over:
+        is_first = not self._shown.whole  # a table that came later would move the page
+        if (is_first or self._is_looked_at) and self._runs_due.over:
             with self._runs_due:
                 self._read_runs(metrics)
 
