@@ -158,20 +158,3 @@ def test_each_child_has_a_process_group_of_its_own_so_ctrl_c_reaches_the_session
     run(tmp_path, [child("trainer", code)])
     pid, group = told.read_text().split()
     assert pid == group
-
-
-def test_what_shows_has_a_lower_priority_than_what_learns(tmp_path):
-    told = [tmp_path / name for name in ("trainer", "page")]
-    codes = [f"import os; open({str(file)!r}, 'w').write(str(os.nice(0)))" for file in told]
-    children = [
-        child("page", f"{codes[1]}; {FOREVER}", nice=3),
-        child("trainer", f"{codes[0]}; {FOREVER}"),
-    ]
-    run(
-        tmp_path,
-        children,
-        until=lambda: all(file.exists() and file.read_text() for file in told),
-        seconds=180,
-    )
-    learns, shows = (int(file.read_text()) for file in told)
-    assert (learns, shows) == (os.nice(0), min(19, os.nice(0) + 3))

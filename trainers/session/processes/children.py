@@ -13,12 +13,6 @@ from trainers.session.processes.supervisor import Child
 # A process with threads cannot be forked safely, and threads gain a trainer nothing.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
-
-# Where the machine has too much to do, forecasts come first: what is shown may come later.
-SHOWS = 10
-# The built-in exchange stands for a venue, which takes none of this machine's CPU.
-PLAYS = 5
-
 LAUNCHER = "trainers.session.processes.launcher"
 
 
@@ -51,7 +45,7 @@ def children_of(
     """
     children = workers(session)
     if config.plays_locally:
-        exchange = Child("exchange", ["-m", "streaming.exchange", str(session)], nice=PLAYS)
+        exchange = Child("exchange", ["-m", "streaming.exchange", str(session)])
         children.insert(0, exchange)
     if config.page_port:
         children.append(_page(config, session, passwords))
@@ -72,7 +66,7 @@ def _page(config: SessionConfig, session: Path, passwords: Passwords) -> Child:
         "page_names": config.page_names,
     }
     flags = [word for name, value in arguments.items() for word in (f"--{name}", value)]
-    return Child("page", ["-m", "ui.app", *flags], env=passwords.environ, nice=SHOWS)
+    return Child("page", ["-m", "ui.app", *flags], env=passwords.environ)
 
 
 def _mlflow_ui(port: int, session: Path, uri: str) -> Child:
@@ -82,7 +76,7 @@ def _mlflow_ui(port: int, session: Path, uri: str) -> Child:
     env = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     # It has nothing to save, and shutting down takes it seconds.
     log = session / "mlflow-ui.log"
-    return Child("MLflow UI", words, env=env, patience=0.5, log=log, nice=SHOWS)
+    return Child("MLflow UI", words, env=env, patience=0.5, log=log)
 
 
 def _program(module: str, *arguments: str) -> list[str]:

@@ -38,7 +38,6 @@ class Child:
         env: additions to the environment.
         patience: time from SIGTERM to SIGKILL, s.
         log: the file for its output; None leaves it on the session's own.
-        nice: by how much its priority is below the session's own, as of the command ``nice``.
 
     Attributes:
         argv: its whole command line.
@@ -54,12 +53,10 @@ class Child:
         env: dict[str, str] | None = None,
         patience: float = PATIENCE_SECONDS,
         log: Path | None = None,
-        nice: int = 0,
     ) -> None:
         self.name, self.patience = name, patience
         self._log = log
-        lower = ["nice", "-n", str(nice)] if nice else []  # it becomes the interpreter
-        self.argv = [*lower, sys.executable, *argv]
+        self.argv = [sys.executable, *argv]
         self._env = {**os.environ, **(env or {}), PARENT: str(os.getpid())}
         self.restarts = Restarts()
         self.process: subprocess.Popen[bytes] | None = None
