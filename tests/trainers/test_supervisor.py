@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 import time
 
