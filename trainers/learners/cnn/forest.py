@@ -7,10 +7,13 @@ gradient boosting machine (2001); the histograms are those of LightGBM (G. Ke et
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import ThreadpoolController
 from torch import Tensor, nn
 
 # Seconds teach little: few leaves, each of many rows, and small steps towards them.
@@ -71,7 +74,7 @@ class Forest(nn.Module):
             up: ``(N,)`` whether the close rose after each row.
             seed: of the columns that each split chooses from.
         """
-        grown = HistGradientBoostingClassifier(
+        boosting = HistGradientBoostingClassifier(
             max_iter=TREES,
             max_leaf_nodes=LEAVES,
             learning_rate=STEP_SIZE,
@@ -81,7 +84,9 @@ class Forest(nn.Module):
             max_bins=BINS,
             early_stopping=False,  # it would hold out rows at random
             random_state=seed,
-        ).fit(x, up)
+        )
+        with _pools().limit(limits=1, user_api="openmp"):
+            grown = boosting.fit(x, up)
         column, threshold = np.zeros((TREES, SPLITS), np.int64), np.zeros((TREES, SPLITS))
         value = np.zeros((TREES, ANSWERS))
         for i, (tree,) in enumerate(grown._predictors):
@@ -93,6 +98,16 @@ class Forest(nn.Module):
         self.threshold.copy_(torch.from_numpy(threshold))
         self.value.copy_(torch.from_numpy(value))
         self.bias.fill_(float(grown._baseline_prediction.item()))
+
+
+@functools.cache
+def _pools() -> ThreadpoolController:
+    """Return the pools of threads of the libraries that are loaded.
+
+    A tree of seconds is grown in less time than two threads take to wait for each other: on a busy
+    machine they took twenty times as long as one.
+    """
+    return ThreadpoolController()
 
 
 def leaves_of(nodes: NDArray[np.void]) -> NDArray[np.int64]:
