@@ -1,8 +1,8 @@
 """Technical indicators along the last axis, of numpy arrays and torch tensors alike.
 
-Only slicing and IEEE arithmetic are used: every value depends on a fixed number of inputs, in a
-fixed order of operations. So the value of a bar is the same bits whatever comes before or after
-it in the array, and the same in numpy (training) as in torch (the exported model).
+Only slicing, IEEE arithmetic and sums in order are used: every value depends on a fixed number of
+inputs, in a fixed order of operations. So the value of a bar is the same bits whatever comes before
+or after it in the array, and the same in numpy (training) as in torch (the exported model).
 """
 
 from __future__ import annotations

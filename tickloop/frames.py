@@ -19,10 +19,9 @@ from streaming.quotes import LATE as LATE_QUOTE
 from streaming.quotes import Quotes
 from streaming.ticks import AFTER_GAP, LATE, REPAIRED, Side, Ticks
 from trainers.recording.ledger import LedgerContents
-from trainers.scoring.ledger import FAILED, MADE, MISSED, NO_ACTION, SILENT
+from trainers.scoring.ledger import NO_ACTION, STATUS_NAMES
 from trainers.scoring.moves import moves_of
 
-STATUS = {MADE: "made", MISSED: "missed", SILENT: "silent", FAILED: "failed"}
 SIDES = {Side.UNKNOWN: "unknown", Side.BOUGHT: "bought", Side.SOLD: "sold"}
 ACTIONS = {int(action): action.name for action in Action}
 
@@ -120,7 +119,7 @@ def forecast_frame(ledger: LedgerContents, target: Target = NEXT_BAR) -> pd.Data
     return pd.DataFrame(
         {
             "learner": category(rows["learner"], ledger.names),
-            "status": category(rows["status"], list(STATUS.values())),
+            "status": category(rows["status"], list(STATUS_NAMES.values())),
             "probability": rows["probability"],
             "action": category(np.where(action == NO_ACTION, -1, action), names),
             "signal": category(rows["signal"], names),

@@ -18,7 +18,7 @@ from streaming.config import StreamConfig
 from streaming.errors import ConfigError
 from streaming.exchange.server import Exchange
 from streaming.program.entry_point import entry_point
-from streaming.program.process import code_after, end_signals, end_with_parent
+from streaming.program.process import end_with_parent, on_end_in
 from streaming.rings.credit import Credits
 
 
@@ -33,21 +33,15 @@ async def run(config: StreamConfig, folder: Path) -> int:
         TickloopError: if the config names no market or tape that can be served.
         OSError: if the port is in use.
     """
-    stop, ended = asyncio.Event(), list[int]()
-
-    def end(number: int) -> None:
-        ended.append(number)
-        stop.set()
-
-    for number in end_signals():
-        asyncio.get_running_loop().add_signal_handler(number, end, number)
+    stop = asyncio.Event()
+    code = on_end_in(asyncio.get_running_loop(), stop.set)
     credits = Credits(folder, config.symbol_list) if config.waits else None
     async with Exchange(config, folder, credits=credits) as exchange:
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({stopped, exchange.pacing}, return_when=asyncio.FIRST_COMPLETED)
         if exchange.pacing.done():
             exchange.pacing.result()  # raises what has ended it
-    return code_after(ended[0]) if ended else 0
+    return code()
 
 
 @entry_point("exchange")

@@ -15,7 +15,7 @@ from pathlib import Path
 from streaming.config import StreamConfig
 from streaming.feed.feed import follow
 from streaming.program.entry_point import entry_point
-from streaming.program.process import code_after, end_signals, end_with_parent
+from streaming.program.process import end_with_parent, on_end_in
 
 
 async def stream(session: Path, markets: str) -> int:
@@ -28,17 +28,10 @@ async def stream(session: Path, markets: str) -> int:
     config = StreamConfig.load(session / "config.json")
     config = dataclasses.replace(config, symbols=markets or config.symbols)
     task = asyncio.create_task(follow(config, session))
-    ended: list[int] = []
-
-    def end(number: int) -> None:
-        ended.append(number)
-        task.cancel()
-
-    for number in end_signals():
-        asyncio.get_running_loop().add_signal_handler(number, end, number)
+    code = on_end_in(asyncio.get_running_loop(), task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task
-    return code_after(ended[0]) if ended else 0
+    return code()
 
 
 @entry_point("feed")

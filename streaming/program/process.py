@@ -17,6 +17,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # every process would import it, and few have a loop
+    from asyncio import AbstractEventLoop
 
 CHECK_SECONDS = 0.5
 
@@ -38,6 +42,22 @@ def on_end(handle: Callable[[int, FrameType | None], object]) -> None:
     """Call ``handle`` on the signals that would end the process."""
     for number in end_signals():
         signal.signal(number, handle)
+
+
+def on_end_in(loop: AbstractEventLoop, handle: Callable[[], object]) -> Callable[[], int]:
+    """Call ``handle`` on those signals, in a loop; what is returned tells the exit code then.
+
+    It is 0 as long as none has come, else ``code_after`` the first.
+    """
+    came: list[int] = []
+
+    def end(number: int) -> None:
+        came.append(number)
+        handle()
+
+    for number in end_signals():
+        loop.add_signal_handler(number, end, number)
+    return lambda: code_after(came[0]) if came else 0
 
 
 def code_after(number: int) -> int:

@@ -118,7 +118,8 @@ def look_at(address: TapeAddress, symbols: Sequence[str], *, quotes: bool) -> li
         return [_own_tape(address, own, symbol, quotes=quotes) for symbol in symbols]
     files = files_of(address)
     parts: dict[str, list[Part]] = {symbol: [] for symbol in symbols}
-    remarks = {symbol: _left_aside(address) for symbol in symbols}
+    aside = _left_aside(address)
+    remarks = {symbol: [*aside] for symbol in symbols}
     names: dict[str, str] = {}
     there: list[str] = []
     for file in files:

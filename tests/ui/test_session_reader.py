@@ -14,9 +14,9 @@ import pytest
 
 from tests.ui.mlflow_runs import typical
 from tests.ui.page_world import PATIENCE, World, free_port
-from trainers.tracking import model_reader
 from trainers.tracking import reader as reader_module
 from trainers.tracking.reader import NoSuchRunError, SessionReader, TrackingAwayError
+from trainers.tracking.stores import paging
 from ui.mlflow.poller import Poller
 from ui.runs.run_comparison import compare
 
@@ -64,7 +64,7 @@ def test_runs_are_listed_page_by_page(world: World, monkeypatch: pytest.MonkeyPa
     source = reader(monkeypatch, world.uri)
     whole = source.learner_runs(world.run_id), source.baseline_runs(world.run_id)
     assert min(map(len, whole)) > 1
-    monkeypatch.setattr(reader_module, "PAGE_RUNS", 1)
+    monkeypatch.setattr(paging, "PAGE", 1)
     assert (source.learner_runs(world.run_id), source.baseline_runs(world.run_id)) == whole
     assert len(source.newest_learner_runs(most=1)) == 2  # a learner's and a champion's
 
@@ -73,7 +73,7 @@ def test_models_are_listed_page_by_page(world: World, monkeypatch: pytest.Monkey
     names = [f"tickloop-paged-{n}" for n in range(3)]
     for name in names:
         world.client.create_registered_model(name)
-    monkeypatch.setattr(model_reader, "PAGE_MODELS", 2)
+    monkeypatch.setattr(paging, "PAGE", 2)
     assert [one.name for one in reader(monkeypatch, world.uri).models()] == names
 
 

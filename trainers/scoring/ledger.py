@@ -24,6 +24,7 @@ MADE = 0  # made in time
 MISSED = 1  # too late: its label was known already
 SILENT = 2  # the learner returned None
 FAILED = 3  # the learner raised an exception
+STATUS_NAMES = {MADE: "made", MISSED: "missed", SILENT: "silent", FAILED: "failed"}
 
 NO_ACTION = -1  # a forecaster's action
 

@@ -9,13 +9,13 @@ import dataclasses
 import json
 from typing import Any
 
-from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from trainers.names import AUDIT, MODEL_PREFIX
+from trainers.tracking.stores.paging import every_page
 
 MOST_VERSIONS = 50
-PAGE_MODELS = 1000  # the most that a store returns at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,16 +43,10 @@ def read_models(client: MlflowClient) -> list[ModelRecord]:
     Raises:
         MlflowException: if the store does not answer.
     """
-    found: list[RegisteredModel] = []
-    token = None
-    while True:
-        page = client.search_registered_models(
-            f"name LIKE '{MODEL_PREFIX}%'", max_results=PAGE_MODELS, page_token=token
-        )
-        found.extend(page)
-        token = page.token
-        if not token:
-            break
+    query = f"name LIKE '{MODEL_PREFIX}%'"
+    found = every_page(
+        lambda most, token: client.search_registered_models(query, most, page_token=token)
+    )
     return [_model(client, model.name, dict(model.aliases)) for model in found]
 
 

@@ -27,9 +27,9 @@ from streaming.errors import reason_of
 from trainers.names import CONTROL, CONTROL_ASKED, EXPERIMENT, Kind, Tag
 from trainers.tracking.model_reader import ModelRecord, read_models
 from trainers.tracking.store import STORE_ERRORS, sqlite_path, tracking_uri
+from trainers.tracking.stores.paging import PAGE, every_page
 from trainers.tracking.stores.sampling import file_stamps, sampled
 
-PAGE_RUNS = 1000
 LAST_STEP = 2**31 - 1
 RUNS_AT_ONCE = 100  # whose histories MLflow's server returns together
 NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # MLflow's error codes
@@ -153,17 +153,15 @@ class SessionReader:
                 found = client.get_experiment_by_name(EXPERIMENT)
                 if found is None:
                     return []
-                self._experiment = found.experiment_id
-            runs: list[Run] = []
-            token = None
-            while True:
-                left = PAGE_RUNS if most is None else min(PAGE_RUNS, most - len(runs))
-                page = client.search_runs([self._experiment], wanted, max_results=left,
-                                          order_by=order, page_token=token)  # fmt: skip
-                runs += page
-                token = page.token
-                if not token or len(runs) == most:
-                    return [_record(run) for run in runs]
+                self._experiment = str(found.experiment_id)
+            here = [self._experiment]
+            runs = every_page(
+                lambda n, token: client.search_runs(
+                    here, wanted, max_results=n, order_by=order, page_token=token
+                ),
+                most,
+            )
+            return [_record(run) for run in runs]
 
     def history(
         self, run_id: str, key: str, *, after: int = -1, until: int = LAST_STEP, most: int = 1000
@@ -242,7 +240,7 @@ class SessionReader:
             client = self._client()
             everywhere = [e.experiment_id for e in client.search_experiments()]
             found = client.search_runs(
-                everywhere, f"attributes.run_id IN ({wanted})", max_results=PAGE_RUNS
+                everywhere, f"attributes.run_id IN ({wanted})", max_results=PAGE
             )
         records = {run.info.run_id: _record(run) for run in found}
         for run_id in run_ids:

@@ -10,11 +10,9 @@ import numpy as np
 from datamodules.transitions import Action
 from streaming.ticks import NS_PER_S
 from trainers.recording.ledger import LedgerContents
-from trainers.scoring.ledger import FAILED, MADE, MISSED, NO_ACTION, SILENT
+from trainers.scoring.ledger import NO_ACTION, STATUS_NAMES
 from trainers.tracking.model_reader import ModelRecord
 from ui.trades.paper_account import PaperAccount
-
-STATUSES = {MADE: "made", MISSED: "missed", SILENT: "silent", FAILED: "failed"}
 
 
 def forecast_records(ledger: LedgerContents, most: int) -> list[dict[str, Any]]:
@@ -24,7 +22,7 @@ def forecast_records(ledger: LedgerContents, most: int) -> list[dict[str, Any]]:
         {
             "time": int(row["bar"]) // NS_PER_S,
             "learner": ledger.names[row["learner"]],
-            "status": STATUSES[int(row["status"])],
+            "status": STATUS_NAMES[int(row["status"])],
             "probability": float(row["probability"]) if np.isfinite(row["probability"]) else None,
             "action": None if row["action"] == NO_ACTION else Action(row["action"]).name,
             "signal": Action(row["signal"]).name,

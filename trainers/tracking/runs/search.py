@@ -7,6 +7,7 @@ from mlflow.tracking import MlflowClient
 
 from trainers.names import Kind, Tag
 from trainers.tracking.runs.owners import may_live
+from trainers.tracking.stores.paging import every_page
 
 
 def last_session(client: MlflowClient) -> str | None:
@@ -39,14 +40,11 @@ def runs_of_market(client: MlflowClient, session: str, symbol: str) -> list[Run]
 def search(client: MlflowClient, query: str) -> list[Run]:
     """Return the runs that match MLflow's ``query``, of all experiments."""
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    found: list[Run] = []
-    token = None
-    while True:
-        page = client.search_runs(experiments, query, max_results=1000, page_token=token)
-        found.extend(page)
-        token = page.token
-        if not token:
-            return found
+    return every_page(
+        lambda most, token: client.search_runs(
+            experiments, query, max_results=most, page_token=token
+        )
+    )
 
 
 def _newest(runs: list[Run]) -> str | None:
