@@ -128,8 +128,9 @@ def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
         tab.context.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def shared_tabs() -> Iterator[list[Tab]]:
+    """The tab of a file's tests; one left open would draw the page to the end of all tests."""
     tabs: list[Tab] = []
     yield tabs
     for tab in tabs:
@@ -140,7 +141,7 @@ def shared_tabs() -> Iterator[list[Tab]]:
 def tab(
     request: pytest.FixtureRequest, browser: Browser, page: Page, shared_tabs: list[Tab]
 ) -> Iterator[Tab]:
-    """A tab on the busy session, shared by the tests that change nothing.
+    """A tab on the busy session, shared by the tests of a file that change nothing.
 
     One that fails may leave it anywhere: the next then has a new one.
     """

@@ -76,6 +76,8 @@ def log_version(
             model_id=logged.model_id,
             step=move.cycle,
             metadata=metadata(bars, outputs),
+            # It would load the model once more, a third of the time, to warn of what tests hold.
+            validate_serving_input=False,
         )
     name = model_of_run(run.data.params, symbol, learner)
     told = f"{learner} on {symbol}, made by Tickloop sessions with the source {source}"
