@@ -11,10 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.features import WARMUP_BARS
 from datamodules.labels import moves_over
 from streaming.bars import BROKEN, Bars
 
 WINDOW_BARS = 60
+FORECASTER_BARS = WARMUP_BARS + WINDOW_BARS  # raw bars of a forecast: warm-up of features, window
 
 
 class Windows(NamedTuple):

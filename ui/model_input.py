@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from fastapi import FastAPI, HTTPException
 
-from datamodules.features import RAW_COLUMNS, WARMUP_BARS, raw_columns
-from datamodules.windows import WINDOW_BARS
+from datamodules.features import RAW_COLUMNS, raw_columns
+from datamodules.windows import FORECASTER_BARS
 from streaming.bars import BAR
 from streaming.cache import bar_ring
 from trainers.promotion.model_card import ENDPOINT
 from ui.session_view import SessionView
 
-FORECASTER_BARS = WARMUP_BARS + WINDOW_BARS  # what the CNN takes
 MOST_BARS = 3600
 WRONG, NOT_YET = 422, 409
 

@@ -1,4 +1,4 @@
-"""The proxies of a process's environment: none for this machine's own servers.
+"""This machine's own address, and an environment in which its servers are reached directly.
 
 A session's processes speak with each other, and often with MLflow, on this machine. A proxy that a
 shell names, as ``ALL_PROXY``, knows nothing of them.
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = "127.0.0.1"
+THIS_MACHINE = (LOOPBACK, "localhost", "::1")
+# A process with threads cannot be forked safely, and threads gain a trainer nothing.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 EXCEPTIONS = ("no_proxy", "NO_PROXY")
 USABLE = ("http", "https")
 
@@ -18,7 +21,7 @@ def reach_this_machine_directly(environ: MutableMapping[str, str]) -> None:
     if not _proxies(environ):
         return
     given = next((environ[name] for name in EXCEPTIONS if environ.get(name)), "")
-    wanted = ",".join(dict.fromkeys([*filter(None, given.split(",")), *LOOPBACK]))
+    wanted = ",".join(dict.fromkeys([*filter(None, given.split(",")), *THIS_MACHINE]))
     for name in EXCEPTIONS:
         environ[name] = given if given.strip() == "*" else wanted
 

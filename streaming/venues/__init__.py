@@ -37,7 +37,7 @@ class Decoded(NamedTuple):
     refused: tuple[str, ...] = ()  # what it will not send us, in its words
 
 
-class Request(NamedTuple):
+class RestRequest(NamedTuple):
     """A GET of a venue's REST interface."""
 
     url: str
@@ -197,7 +197,7 @@ class Venue(ABC):
         """
 
     @abstractmethod
-    def history_request(self, market: str, span: Span, limit: int) -> Request:
+    def history_request(self, market: str, span: Span, limit: int) -> RestRequest:
         """Return the request for ``limit`` trades of ``span``, the newest if it is open."""
 
     @abstractmethod
@@ -213,14 +213,14 @@ class Venue(ABC):
         """
 
     @abstractmethod
-    def time_request(self) -> Request:
+    def time_request(self) -> RestRequest:
         """Return the request for the venue's clock."""
 
     @abstractmethod
     def parse_time(self, body: bytes) -> int:
         """Return the venue's time, ns; raise ``ValueError`` if the reply is not one."""
 
-    def symbol_request(self, market: str) -> Request:
+    def symbol_request(self, market: str) -> RestRequest:
         """Return a request that the venue refuses for a symbol that it does not have."""
         return self.history_request(market, Span(None, None, 0), 1)
 

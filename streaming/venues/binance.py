@@ -18,8 +18,8 @@ from streaming.venues import (
     Link,
     Refusal,
     Rejected,
-    Request,
     RestLimit,
+    RestRequest,
     Route,
     Span,
     Terms,
@@ -115,24 +115,24 @@ class Binance(Venue):
         streams = "/".join(f"{name}@{channel}" for name in names for channel in channels)
         return Route(f"{self._ws}{path}?streams={streams}")
 
-    def history_request(self, market: str, span: Span, limit: int) -> Request:
+    def history_request(self, market: str, span: Span, limit: int) -> RestRequest:
         """Return the request for ``limit`` trades from the first of ``span`` on."""
         agg = self.channel == "aggTrade"
         path = "aggTrades" if agg else "historicalTrades"
         since = "" if span.first is None else f"&fromId={span.first}"
-        return Request(
+        return RestRequest(
             f"{self._rest}/api/v3/{path}?symbol={self._in_query(market)}{since}&limit={limit}",
             AGG_TRADES_WEIGHT if agg else TRADES_WEIGHT,
         )
 
-    def time_request(self) -> Request:
+    def time_request(self) -> RestRequest:
         """Return the request for the venue's clock."""
-        return Request(f"{self._rest}/api/v3/time", TIME_WEIGHT)
+        return RestRequest(f"{self._rest}/api/v3/time", TIME_WEIGHT)
 
-    def symbol_request(self, market: str) -> Request:
+    def symbol_request(self, market: str) -> RestRequest:
         """Return the request for what the venue knows of a symbol."""
         url = f"{self._rest}/api/v3/exchangeInfo?symbol={self._in_query(market)}"
-        return Request(url, INFO_WEIGHT)
+        return RestRequest(url, INFO_WEIGHT)
 
     def _in_query(self, market: str) -> str:
         return quote(upper(self.symbols[market]), safe="")

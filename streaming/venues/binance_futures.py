@@ -14,7 +14,7 @@ import numpy as np
 
 from streaming.quotes import Quotes
 from streaming.ticks import Ticks
-from streaming.venues import Link, Request, RestLimit, Span, Terms
+from streaming.venues import Link, RestLimit, RestRequest, Span, Terms
 from streaming.venues.binance import TIME_WEIGHT, USED_WEIGHT, Binance
 
 AGG_TRADES_WEIGHT, PRICE_WEIGHT = 20, 1
@@ -51,20 +51,20 @@ class BinanceUsdM(Binance):
             links.append(Link(carries, routes))
         return links if self.quotes else links[:1]
 
-    def history_request(self, market: str, span: Span, limit: int) -> Request:
+    def history_request(self, market: str, span: Span, limit: int) -> RestRequest:
         """Return the request for ``limit`` trades from the first of ``span`` on."""
         since = "" if span.first is None else f"&fromId={span.first}"
         query = f"symbol={self._in_query(market)}{since}&limit={limit}"
-        return Request(f"{self._rest}{self.api}/aggTrades?{query}", AGG_TRADES_WEIGHT)
+        return RestRequest(f"{self._rest}{self.api}/aggTrades?{query}", AGG_TRADES_WEIGHT)
 
-    def time_request(self) -> Request:
+    def time_request(self) -> RestRequest:
         """Return the request for the venue's clock."""
-        return Request(f"{self._rest}{self.api}/time", TIME_WEIGHT)
+        return RestRequest(f"{self._rest}{self.api}/time", TIME_WEIGHT)
 
-    def symbol_request(self, market: str) -> Request:
+    def symbol_request(self, market: str) -> RestRequest:
         """Return the request for a symbol's price: what is known of it, is said of all only."""
         query = f"symbol={self._in_query(market)}"
-        return Request(f"{self._rest}{self.api}/ticker/price?{query}", PRICE_WEIGHT)
+        return RestRequest(f"{self._rest}{self.api}/ticker/price?{query}", PRICE_WEIGHT)
 
 
 class BinanceCoinM(BinanceUsdM):

@@ -23,8 +23,8 @@ from streaming.venues import (
     Paging,
     Refusal,
     Rejected,
-    Request,
     RestLimit,
+    RestRequest,
     Route,
     Span,
     Terms,
@@ -196,9 +196,9 @@ class Bybit(FrameVenue):
         price, size = levels[0] if levels else (math.nan, math.nan)
         return price, self.size(price, size)
 
-    def history_request(self, market: str, span: Span, limit: int) -> Request:
+    def history_request(self, market: str, span: Span, limit: int) -> RestRequest:
         """Return the request for the newest trades, whatever is wanted."""
-        return Request(
+        return RestRequest(
             f"{self._rest}/v5/market/recent-trade?category={self.category}"
             f"&symbol={quote(self.symbols[market], safe='')}&limit={self.terms.page}",
             1,
@@ -230,9 +230,9 @@ class Bybit(FrameVenue):
         wait = not count.has_streamed if streamed_only else not count.is_held
         return make_ticks(0) if wait else count.release()
 
-    def time_request(self) -> Request:
+    def time_request(self) -> RestRequest:
         """Return the request for the venue's clock."""
-        return Request(f"{self._rest}/v5/market/time", 1)
+        return RestRequest(f"{self._rest}/v5/market/time", 1)
 
     def parse_time(self, body: bytes) -> int:
         """Return the venue's time, ns."""

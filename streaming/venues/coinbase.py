@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from streaming.ticks import Side, Ticks
-from streaming.venues import Link, Refusal, Rejected, Request, RestLimit, Route, Span, Terms
+from streaming.venues import Link, Refusal, Rejected, RestLimit, RestRequest, Route, Span, Terms
 from streaming.venues.frames import FrameVenue
 from streaming.venues.gathering import UNREADABLE, Gathered, Id, Time, TradeId, ns_of
 from streaming.venues.replies import Row, checked_time, decode, read_ticks
@@ -127,11 +127,11 @@ class Coinbase(FrameVenue):
             found.trade(market, id, ts, stamp, message.price, message.size, side)
             self._seen[market] = max(id, self._seen.get(market, 0))
 
-    def history_request(self, market: str, span: Span, limit: int) -> Request:
+    def history_request(self, market: str, span: Span, limit: int) -> RestRequest:
         """Return the request for ``limit`` trades up to the last of ``span``; newest first."""
         product = quote(self.symbols[market], safe="")
         after = "" if span.last is None else f"&after={span.last + 1}"
-        return Request(f"{self._rest}/products/{product}/trades?limit={limit}{after}", 1)
+        return RestRequest(f"{self._rest}/products/{product}/trades?limit={limit}{after}", 1)
 
     def parse_history(
         self, market: str, body: bytes, ts_init: int, latest: int
@@ -140,9 +140,9 @@ class Coinbase(FrameVenue):
         raws = decode(body, list[msgspec.Raw])
         return read_ticks(raws, Trade, _row_of, market, ts_init, latest)
 
-    def time_request(self) -> Request:
+    def time_request(self) -> RestRequest:
         """Return the request for the venue's clock."""
-        return Request(f"{self._rest}/time", 1)
+        return RestRequest(f"{self._rest}/time", 1)
 
     def parse_time(self, body: bytes) -> int:
         """Return the venue's time, ns."""

@@ -19,8 +19,8 @@ from streaming.venues import (
     Paging,
     Refusal,
     Rejected,
-    Request,
     RestLimit,
+    RestRequest,
     Route,
     Span,
     Terms,
@@ -171,11 +171,11 @@ class Kraken(FrameVenue):
             case _:
                 found.reject("not_trade" if message.channel else "malformed")
 
-    def history_request(self, market: str, span: Span, limit: int) -> Request:
+    def history_request(self, market: str, span: Span, limit: int) -> RestRequest:
         """Return the request for ``limit`` trades after ``span.since``, or for the newest."""
         since = f"&since={span.since}" if span.since else ""
         url = f"{self._rest}/0/public/Trades?pair={self._pair(market)}{since}&count={limit}"
-        return Request(url, 1)
+        return RestRequest(url, 1)
 
     def parse_history(
         self, market: str, body: bytes, ts_init: int, latest: int
@@ -188,9 +188,9 @@ class Kraken(FrameVenue):
         raws = decode(rows[0], list[msgspec.Raw])
         return read_ticks(raws, RestTrade, _row_of, market, ts_init, latest)
 
-    def time_request(self) -> Request:
+    def time_request(self) -> RestRequest:
         """Return the request for the venue's clock."""
-        return Request(f"{self._rest}/0/public/Time", 1)
+        return RestRequest(f"{self._rest}/0/public/Time", 1)
 
     def parse_time(self, body: bytes) -> int:
         """Return the venue's time, ns; whole seconds."""

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from streaming.ticks import Side, Ticks
-from streaming.venues import Link, Refusal, Rejected, Request, RestLimit, Route, Span, Terms
+from streaming.venues import Link, Refusal, Rejected, RestLimit, RestRequest, Route, Span, Terms
 from streaming.venues.frames import FrameVenue
 from streaming.venues.gathering import UNREADABLE, Gathered, Id, Ms, TradeId, ns_of_ms
 from streaming.venues.replies import Row, checked_time, decode, read_ticks
@@ -181,11 +181,11 @@ class Okx(FrameVenue):
 
         return row_of
 
-    def history_request(self, market: str, span: Span, limit: int) -> Request:
+    def history_request(self, market: str, span: Span, limit: int) -> RestRequest:
         """Return the request for ``limit`` trades up to the last of ``span``; newest first."""
         after = "" if span.last is None else f"&type=1&after={span.last + 1}"
         query = f"instId={self._in_query(market)}{after}&limit={limit}"
-        return Request(f"{self._rest}/api/v5/market/history-trades?{query}", 1)
+        return RestRequest(f"{self._rest}/api/v5/market/history-trades?{query}", 1)
 
     def parse_history(
         self, market: str, body: bytes, ts_init: int, latest: int
@@ -194,21 +194,21 @@ class Okx(FrameVenue):
         raws = decode(body, Reply).data
         return read_ticks(raws, Trade, self._rows_of(market), market, ts_init, latest)
 
-    def time_request(self) -> Request:
+    def time_request(self) -> RestRequest:
         """Return the request for the venue's clock."""
-        return Request(f"{self._rest}/api/v5/public/time", 1)
+        return RestRequest(f"{self._rest}/api/v5/public/time", 1)
 
     def parse_time(self, body: bytes) -> int:
         """Return the venue's time, ns."""
         (clock,) = decode(body, Reply).data
         return checked_time(ns_of_ms(decode(clock, Clock).ts))
 
-    def symbol_request(self, market: str) -> Request:
+    def symbol_request(self, market: str) -> RestRequest:
         """Return the request for a contract's size, or for a trade where there is no contract."""
         if not (kind := kind_of(self.symbols[market])):
             return super().symbol_request(market)
         query = f"instType={kind}&instId={self._in_query(market)}"
-        return Request(f"{self._rest}/api/v5/public/instruments?{query}", 1)
+        return RestRequest(f"{self._rest}/api/v5/public/instruments?{query}", 1)
 
     def take_symbol(self, market: str, body: bytes) -> None:
         """Learn how large a contract is."""

@@ -14,6 +14,7 @@ from mlflow.tracking import MlflowClient
 from benchmarks.kills import Session, faults_of
 from benchmarks.processes import words_of
 from datamodules.features import raw_columns
+from datamodules.windows import FORECASTER_BARS
 from streaming.events import Code, event_ring
 from tests.end_to_end.main_job import (
     MainJob,
@@ -25,7 +26,6 @@ from tests.end_to_end.main_job import (
 )
 from tests.serving import serving
 from tests.stores import copy_store
-from trainers.learners.cnn.forecaster import FORECASTER_BARS
 from trainers.learners.cnn.learner import CNN
 from trainers.promotion.alias_watcher import Versions
 from trainers.recording.decision_log import cycles_ended, read_decisions

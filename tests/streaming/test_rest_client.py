@@ -12,7 +12,7 @@ from streaming.errors import RepairError, UnknownSymbolError
 from streaming.feed.rest import rest_client
 from streaming.feed.rest.rest_client import RestClient
 from streaming.feed.rest.venue_clock import steady_ns
-from streaming.venues import Request
+from streaming.venues import RestRequest
 from streaming.venues.binance import Binance
 from tests.streaming.rest_server import rest_server
 
@@ -33,19 +33,19 @@ def get(rest, *, weight=1, patience=5.0):
 async def many(rest, n, *, weight=1, patience=5.0):
     """The bodies, or errors, of n GETs at once by one client."""
     client = RestClient(rest.venue)
-    request = Request(f"{rest.url}/x", weight)
+    request = RestRequest(f"{rest.url}/x", weight)
     replies = await asyncio.gather(
         *(client.get(request, patience) for _ in range(n)), return_exceptions=True
     )
     if n == 1 and isinstance(replies[0], BaseException):
         raise replies[0]
-    return [reply.body if isinstance(reply, rest_client.Reply) else reply for reply in replies]
+    return [reply.body if isinstance(reply, rest_client.TimedReply) else reply for reply in replies]
 
 
 def test_a_reply_has_its_body_and_its_times(rest):
     async def ask():
         rest.script = [(200, {}, b"hello")]
-        return await RestClient(rest.venue).get(Request(f"{rest.url}/x", 1), 1)
+        return await RestClient(rest.venue).get(RestRequest(f"{rest.url}/x", 1), 1)
 
     before = steady_ns()
     reply = asyncio.run(ask())
@@ -130,7 +130,7 @@ def test_a_venue_that_is_not_there_is_a_repair_error():
         port = server.getsockname()[1]
     client = RestClient(Binance(("X",)))
     with pytest.raises(RepairError, match=f"127.0.0.1:{port}.*refused"):
-        asyncio.run(client.get(Request(f"http://127.0.0.1:{port}/", 1), 1))
+        asyncio.run(client.get(RestRequest(f"http://127.0.0.1:{port}/", 1), 1))
 
 
 def test_who_waits_for_a_venue_that_does_not_answer_need_not_find_that_out_again(monkeypatch):
@@ -138,7 +138,7 @@ def test_who_waits_for_a_venue_that_does_not_answer_need_not_find_that_out_again
 
     async def ask(url):
         client = RestClient(Binance(("X",)))
-        asked = (client.get(Request(url, 1), 0.1) for _ in range(5))
+        asked = (client.get(RestRequest(url, 1), 0.1) for _ in range(5))
         return await asyncio.gather(*asked, return_exceptions=True)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -155,7 +155,7 @@ def test_an_address_that_is_none_is_a_repair_error(url, monkeypatch):
     monkeypatch.setattr(rest_client, "proxy_fault", lambda url: "")
     monkeypatch.setattr(rest_client, "on_this_machine", lambda url: True)
     with pytest.raises(RepairError):
-        asyncio.run(RestClient(Binance(("X",))).get(Request(url, 1), 1))
+        asyncio.run(RestClient(Binance(("X",))).get(RestRequest(url, 1), 1))
 
 
 def test_no_proxy_is_asked_for_this_machine(rest, monkeypatch):

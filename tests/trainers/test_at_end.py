@@ -15,7 +15,7 @@ from trainers.config import SessionConfig, session_folder
 from trainers.learners.registry import baselines_of, learners_of
 from trainers.promotion.at_end import (
     AtEndConfig,
-    Told,
+    EndReport,
     session_of,
     share_out,
     told_of,
@@ -109,8 +109,8 @@ def test_markets_that_their_trainers_have_left_are_registered_already(tmp_path):
 
 def at_once(markets):
     for market in markets:
-        yield Told(market, f"registered cnn {market} version 1, by {os.getpid()}")
-        yield Told(market, done=True)
+        yield EndReport(market, f"registered cnn {market} version 1, by {os.getpid()}")
+        yield EndReport(market, done=True)
 
 
 def test_processes_share_the_markets_out_and_tell_how_far_they_are():
@@ -129,7 +129,7 @@ def test_when_the_time_is_up_those_that_are_left_are_known():
         for market in markets:
             if market == "B":
                 signal.pause()
-            yield Told(market, done=True)
+            yield EndReport(market, done=True)
 
     said = []
     assert share_out(slow, ["A", "B", "C", "D"], 2, 8, said.append) == ["B", "D"]
@@ -152,7 +152,7 @@ def test_a_market_that_fails_does_not_hold_the_others_up(tmp_path, monkeypatch):
     config = SessionConfig(symbols="AAAUSDT,BBBUSDT")
     first, second = told_of(tmp_path, config, config.symbol_list)
     assert first.text.startswith("AAAUSDT is not registered: ")
-    assert (first.done, second) == (False, Told("BBBUSDT", done=True))
+    assert (first.done, second) == (False, EndReport("BBBUSDT", done=True))
 
 
 def test_a_session_that_is_unknown_or_runs_is_refused(tmp_path):

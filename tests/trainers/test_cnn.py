@@ -8,7 +8,7 @@ import torch
 
 from datamodules.features import COLUMNS, features_of, make_activity, raw_columns
 from datamodules.scaling import scale
-from datamodules.windows import WINDOW_BARS, make_windows
+from datamodules.windows import FORECASTER_BARS, WINDOW_BARS, make_windows
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from tests.trainers.ledger_rows import score
 from trainers.config import SessionConfig
@@ -16,7 +16,6 @@ from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.cnn.forecaster import (
     EXPERTS,
     FADING,
-    FORECASTER_BARS,
     RECENT,
     STEADY,
     VIEW_ROWS,

@@ -10,7 +10,7 @@ from streaming.events import Code
 from tests.trainers.world import Spy, World
 from trainers.engine.controls import RefusedError
 from trainers.engine.events import ControlGiven
-from trainers.session.trainer.controls import ControlFile, Request, control_result
+from trainers.session.trainer.controls import ControlFile, ControlRequest, control_result
 from trainers.session.trainer.session_part import Requests
 
 
@@ -114,11 +114,11 @@ def test_a_request_is_relayed_once_while_it_is_not_answered(tmp_path):
     tags = {"control/pause": "", "status": "IDLE"}
     file.relay(tags)
     file.relay(tags)
-    assert reader.requests() == [Request(1, "pause", "")]
+    assert reader.requests() == [ControlRequest(1, "pause", "")]
     file.answered(reader.requests()[0])
     assert reader.requests() == []
     file.relay(tags)  # asked for anew, with the same value
-    assert reader.requests() == [Request(2, "pause", "")]
+    assert reader.requests() == [ControlRequest(2, "pause", "")]
 
 
 def test_a_request_is_carried_out_and_answered_and_a_refused_one_too(world):
@@ -155,7 +155,9 @@ def test_a_trainer_started_again_carries_nothing_out_twice_and_forgets_nothing(w
 
 
 def test_the_answer_tells_value_cycle_result_and_text():
-    ((name, text),) = control_result(Request(3, "epsilon", "0.5"), 7, "applied", "done").items()
+    ((name, text),) = control_result(
+        ControlRequest(3, "epsilon", "0.5"), 7, "applied", "done"
+    ).items()
     assert name == "control_result/epsilon"
     found = json.loads(text)
     assert found.pop("ts") > 0

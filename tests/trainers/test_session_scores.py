@@ -9,18 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainers.scoring.promotion.discoveries import log_e_of_market
-from trainers.scoring.session import Ended, session_scores
+from trainers.scoring.session import CycleSummary, session_scores
 
 STREAM = {"stream/ticks": 10.0, "stream/lag_ms": 3.0, "stream/span_seconds": 60.0}
 LOGS = st.floats(-50, 50)
 
 
 def ended(log_e=0.0, **standing):
-    return Ended(STREAM, {"log_e": log_e, **standing})
+    return CycleSummary(STREAM, {"log_e": log_e, **standing})
 
 
 def test_streams_are_summed_but_the_lag_is_the_longest_and_the_span_the_shortest():
-    slow = Ended({"stream/ticks": 5.0, "stream/lag_ms": 9.0, "stream/span_seconds": 30.0}, {})
+    slow = CycleSummary(
+        {"stream/ticks": 5.0, "stream/lag_ms": 9.0, "stream/span_seconds": 30.0}, {}
+    )
     found = session_scores({"A": ended(), "B": slow}, ["A", "B"]).metrics
     assert [found[name] for name in STREAM] == [15.0, 9.0, 30.0]
 
@@ -47,7 +49,7 @@ def test_profits_are_summed_over_the_markets_that_have_one():
 
 
 def test_a_record_that_is_older_than_standings_has_no_discoveries():
-    assert session_scores({"A": ended(9.0), "B": Ended(STREAM, None)}, ["A", "B"])[1] is None
+    assert session_scores({"A": ended(9.0), "B": CycleSummary(STREAM, None)}, ["A", "B"])[1] is None
 
 
 @given(st.lists(LOGS, min_size=1, max_size=5))

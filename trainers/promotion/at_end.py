@@ -89,7 +89,7 @@ def unregistered(session: Path, config: SessionConfig) -> list[str]:
     return [market for market in every if not was_left(of_market(session, market, DECISIONS))]
 
 
-class Told(NamedTuple):
+class EndReport(NamedTuple):
     """What a process tells of a market: a result in words, or that it is done with it."""
 
     market: str
@@ -97,7 +97,7 @@ class Told(NamedTuple):
     done: bool = False
 
 
-def told_of(session: Path, config: SessionConfig, markets: Sequence[str]) -> Iterator[Told]:
+def told_of(session: Path, config: SessionConfig, markets: Sequence[str]) -> Iterator[EndReport]:
     """Register the learners of some markets, one after the other; yield what came of it."""
     client = MlflowClient(tracking_uri(Path.cwd()))
     for market in markets:
@@ -105,14 +105,14 @@ def told_of(session: Path, config: SessionConfig, markets: Sequence[str]) -> Ite
             if (trainer := trainer_of(session, config, market)) is not None:
                 runs = read_runs(session, market)
                 for _, text in register_learners(client, session.name, trainer, runs):
-                    yield Told(market, text)
-            yield Told(market, done=True)
+                    yield EndReport(market, text)
+            yield EndReport(market, done=True)
         except (TickloopError, *STORE_ERRORS, OSError) as e:  # the other markets go on
-            yield Told(market, f"{market} is not registered: {reason_of(e)}")
+            yield EndReport(market, f"{market} is not registered: {reason_of(e)}")
 
 
 def share_out(
-    work: Callable[[Sequence[str]], Iterator[Told]],
+    work: Callable[[Sequence[str]], Iterator[EndReport]],
     markets: Sequence[str],
     workers: int,
     seconds: float,
@@ -158,7 +158,7 @@ def _hear(
     tell: Callable[[str], object],
 ) -> None:
     try:
-        told: Told = pipe.recv()
+        told: EndReport = pipe.recv()
     except EOFError:
         running.pop(pipe).join()
         return
@@ -170,7 +170,9 @@ def _hear(
 
 
 def _work(
-    work: Callable[[Sequence[str]], Iterator[Told]], markets: Sequence[str], pipe: Connection
+    work: Callable[[Sequence[str]], Iterator[EndReport]],
+    markets: Sequence[str],
+    pipe: Connection,
 ) -> None:
     """Run in a process of its own, which ends soon after its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

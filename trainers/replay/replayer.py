@@ -16,7 +16,7 @@ from trainers.recording.record import MarketRecord, Record
 from trainers.replay.comparison import MetricsCheck, compare_stages
 from trainers.replay.progress import Progress
 from trainers.replay.runs import SESSION, ReplayRuns, run_name
-from trainers.scoring.session import Ended, session_scores
+from trainers.scoring.session import CycleSummary, session_scores
 
 
 class Loads(Protocol):
@@ -134,7 +134,7 @@ class Replayer:
                 continue  # a kill of the session cut one of these cycles short
             stands = {market: self._record.markets[market].stands for market in taken}
             ends = {
-                market: Ended(one.stream, one.standing if stands[market] else None)
+                market: CycleSummary(one.stream, one.standing if stands[market] else None)
                 for market, one in zip(taken, done, strict=True)
                 if one
             }

@@ -36,7 +36,7 @@ from trainers.replay.progress import Progress
 from trainers.research.market import MarketBacktest, Tell
 from trainers.research.played import Span
 from trainers.research.runs import Runs, begin
-from trainers.research.workers import Told, Work, Workers, cores
+from trainers.research.workers import Work, WorkerReport, Workers, cores
 from trainers.session.end import finish
 from trainers.session.preflight import check_folder
 from trainers.session.start import before_the_start
@@ -155,7 +155,7 @@ def _run(runs: Runs, work: Mapping[str, Work], seconds: float, at_once: int) -> 
     played = dict.fromkeys(work, 0.0)
     progress = Progress(seconds, "backtest")
 
-    def take(market: str, told: Told) -> None:
+    def take(market: str, told: WorkerReport) -> None:
         runs.take(market, told.points)
         played[market] = max(played[market], told.seconds)
         progress.show(sum(played.values()))

@@ -17,7 +17,7 @@ from trainers.names import Kind, Tag
 from trainers.recording.decision_log import read_decisions
 from trainers.recording.files import DECISIONS, SUMS, append_line, of_market
 from trainers.research.market import Point
-from trainers.scoring.session import Ended, session_scores
+from trainers.scoring.session import CycleSummary, session_scores
 from trainers.states import State
 from trainers.tracking.event_tag import EventTag
 from trainers.tracking.runs.lifecycle import start_session
@@ -104,14 +104,14 @@ class Runs:
             The tags that the newest of them come to.
         """
         tags: dict[str, str] = {}
-        ends: dict[str, dict[int, Ended]] = {}
+        ends: dict[str, dict[int, CycleSummary]] = {}
         first = self._config.symbol_list[0]
         wall_ms: dict[int, int] = {}
         for market in self._config.symbol_list:
             path = of_market(self._session, market, DECISIONS)
             entries = read_decisions(path) if path.exists() else []
             ends[market] = {
-                one["cycle"]: Ended(one["stream"], one["standing"])
+                one["cycle"]: CycleSummary(one["stream"], one["standing"])
                 for one in entries
                 if one["do"] == "end"
             }

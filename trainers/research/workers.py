@@ -29,7 +29,7 @@ class WorkerError(TickloopError):
     exit_code = 1
 
 
-class Told(NamedTuple):
+class WorkerReport(NamedTuple):
     """What a process tells: how much of its market is played, s, new points; at the end a text."""
 
     seconds: float
@@ -57,7 +57,7 @@ class Workers:
     """
 
     def __init__(
-        self, work: Mapping[str, Work], at_once: int, take: Callable[[str, Told], object]
+        self, work: Mapping[str, Work], at_once: int, take: Callable[[str, WorkerReport], object]
     ) -> None:
         self._left, self._at_once, self._take = list(work.items()), at_once, take
         self._stop: Event = FORK.Event()
@@ -98,7 +98,7 @@ class Workers:
             told = pipe.recv()
         except EOFError:
             process.join()
-            told = Told(0.0, [], error=f"its process ended with code {process.exitcode}")
+            told = WorkerReport(0.0, [], error=f"its process ended with code {process.exitcode}")
         if told.error:
             self._errors.append(f"{market}: {told.error}")
         if told.error or told.end:
@@ -118,12 +118,12 @@ def _work(work: Work, pipe: Connection, stop: Event) -> None:
         return stop.is_set() or os.getppid() != parent
 
     try:
-        text = work(lambda seconds, points: pipe.send(Told(seconds, points)), stopped)
-        pipe.send(Told(0.0, [], end=text))
+        text = work(lambda seconds, points: pipe.send(WorkerReport(seconds, points)), stopped)
+        pipe.send(WorkerReport(0.0, [], end=text))
     except (TickloopError, OSError) as e:
-        pipe.send(Told(0.0, [], error=reason_of(e)))
+        pipe.send(WorkerReport(0.0, [], error=reason_of(e)))
     except Exception:  # noqa: BLE001  (a bug: its traceback is the parent's to show)
-        pipe.send(Told(0.0, [], error=f"a bug\n{traceback.format_exc()}"))
+        pipe.send(WorkerReport(0.0, [], error=f"a bug\n{traceback.format_exc()}"))
 
 
 def cores(markets: Sequence[str], workers: int) -> int:

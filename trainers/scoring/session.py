@@ -27,7 +27,7 @@ MISSED, MISSED_RATE = f"{LIVE}missed", f"{LIVE}missed_rate"
 SUMMED = (MISSED, f"{LIVE}scored", f"{LIVE}trades")
 
 
-class Ended(NamedTuple):
+class CycleSummary(NamedTuple):
     """What a market's end of a cycle says for the session.
 
     Attributes:
@@ -79,7 +79,7 @@ class SessionScores(NamedTuple):
     discoveries: list[str] | None
 
 
-def session_scores(ends: Mapping[str, Ended], markets: Collection[str]) -> SessionScores:
+def session_scores(ends: Mapping[str, CycleSummary], markets: Collection[str]) -> SessionScores:
     """Combine the markets of a session.
 
     Args:

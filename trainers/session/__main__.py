@@ -21,13 +21,14 @@ from mlflow.tracking import MlflowClient
 
 from streaming.program.console import say
 from streaming.program.entry_point import entry_point
+from streaming.program.environment import LOOPBACK
 from streaming.program.process import on_end
 from trainers.config import SessionConfig, session_folder
 from trainers.names import EXPERIMENT
 from trainers.recording.files import CONFIG, TAPE
 from trainers.replay.earlier import replay_at_the_end
 from trainers.replay.runs import not_replayed_yet
-from trainers.session.access import LOOPBACK, Passwords
+from trainers.session.access import Passwords
 from trainers.session.addresses import Announcer, addresses_of
 from trainers.session.end import finish, register_afterwards, tell_the_end
 from trainers.session.processes.children import children_of, workers_here

@@ -17,13 +17,13 @@ from collections.abc import Mapping
 from typing import Literal, Self
 
 from streaming.errors import ConfigError
+from streaming.program.environment import LOOPBACK
 
 Role = Literal["operator", "viewer"]
 OPERATOR: Role = "operator"
 VIEWER: Role = "viewer"
 ROLES: tuple[Role, ...] = (OPERATOR, VIEWER)
 VARIABLES: dict[Role, str] = {role: f"TICKLOOP_{role.upper()}_PASSWORD" for role in ROLES}
-LOOPBACK = "127.0.0.1"
 SHORTEST = 8  # characters; the minimum of NIST SP 800-63B
 
 

@@ -7,8 +7,9 @@ import socket
 from urllib.parse import quote, urlencode, urlsplit
 
 from streaming.program.console import say
+from streaming.program.environment import LOOPBACK
 from trainers.config import SessionConfig
-from trainers.session.access import LOOPBACK, reached_at
+from trainers.session.access import reached_at
 
 
 class Announcer:

@@ -12,9 +12,10 @@ from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 from streaming.errors import ConfigError, TickloopError
 from streaming.exchange.sources import check_source
 from streaming.feed.rest.symbol_check import check_venue
+from streaming.program.environment import LOOPBACK
 from trainers.config import SessionConfig
 from trainers.learners.registry import check_learners
-from trainers.session.access import LOOPBACK, Passwords, check_access
+from trainers.session.access import Passwords, check_access
 
 # MLflow cuts a longer param off, and a run's params have to be the session's settings.
 MOST_CHARS = MAX_PARAM_VAL_LENGTH

@@ -23,7 +23,7 @@ from trainers.config import SessionConfig
 from trainers.names import Tag
 from trainers.tracking.model_reader import ModelRecord
 from ui.alerts.alert_store import AlertData, AlertStore, HistoryEntry, Progress, new_id
-from ui.alerts.rule_evaluator import Key, RuleEvaluator, State, Transition
+from ui.alerts.rule_evaluator import Key, RuleEvaluator, RuleState, Transition
 from ui.alerts.rules import CHAMPION, STATE, STATUS
 from ui.alerts.samples import Samples, Series, collect_samples, names_of_samples, new_events
 from ui.alerts.sender import Limits, Message, Sender
@@ -91,7 +91,7 @@ class AlertService:
         self.data = self._read() or AlertData({})
 
     @property
-    def states(self) -> dict[Key, State]:
+    def states(self) -> dict[Key, RuleState]:
         """The state of every rule and series."""
         return self._evaluator.states
 

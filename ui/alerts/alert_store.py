@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from streaming.errors import ConfigError
-from ui.alerts.rule_evaluator import Key, State
+from ui.alerts.rule_evaluator import Key, RuleState
 from ui.alerts.rules import DEFAULTS, Rule
 from ui.server.private_file import PrivateFile
 
@@ -55,7 +55,7 @@ class Progress:
         champions: (symbol, learner) -> version of the champion seen last; of all sessions.
     """
 
-    firing: dict[Key, State] = dataclasses.field(default_factory=dict)
+    firing: dict[Key, RuleState] = dataclasses.field(default_factory=dict)
     last_event: float = 0.0
     champions: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)
 
@@ -163,6 +163,6 @@ def new_id() -> str:
 
 
 def _decode_progress(stored: dict[str, Any], champions: Any) -> Progress:
-    firing = {Key(*each[:3]): State(*each[3:]) for each in stored.get("firing", [])}
+    firing = {Key(*each[:3]): RuleState(*each[3:]) for each in stored.get("firing", [])}
     seen = {(symbol, who): version for symbol, who, version in champions}
     return Progress(firing, float(stored.get("last_event", 0.0)), seen)

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from trainers.names import Status
-from trainers.states import OVER
-from trainers.states import State as RunState
-from ui.alerts.rule_evaluator import Key, State
+from trainers.states import OVER, State
+from ui.alerts.rule_evaluator import Key, RuleState
 from ui.alerts.rules import (
     ANY,
     AT_ONCE,
@@ -28,10 +27,10 @@ from ui.alerts.rules import (
 PHASES = ("firing", "pending", "resolved", "quiet")  # the most urgent first
 OFF, WAITING = "off", "waiting"
 # The states in which a session runs.
-STATES = [state for state in RunState if state not in OVER or state == RunState.FAILED]
+STATES = [state for state in State if state not in OVER or state == State.FAILED]
 
 
-def rule_view(name: str, rule: Rule, states: dict[Key, State]) -> dict[str, Any]:
+def rule_view(name: str, rule: Rule, states: dict[Key, RuleState]) -> dict[str, Any]:
     """Return one rule with the state of its most urgent series.
 
     ``phase`` is off, waiting (nothing to compare with yet), or that of the state; ``since`` is

@@ -23,7 +23,7 @@ LONGEST_STEP = 10.0  # seconds between two evaluations; more than that were not 
 
 
 @dataclasses.dataclass(frozen=True)
-class State:
+class RuleState:
     """The state of one rule for one series.
 
     Attributes:
@@ -36,21 +36,21 @@ class State:
     since: float = 0.0
     lasted: float = 0.0
 
-    def advance(self, rule: Rule, true: bool, now: float, seconds: float) -> State:
+    def advance(self, rule: Rule, true: bool, now: float, seconds: float) -> RuleState:
         """Return the state after an evaluation, ``seconds`` after the one before."""
         if self.phase == "firing":
             if true:
                 return dataclasses.replace(self, lasted=0.0)
             lasted = self.lasted + seconds
             over = lasted >= rule.steady_seconds
-            return State("resolved", now) if over else dataclasses.replace(self, lasted=lasted)
+            return RuleState("resolved", now) if over else dataclasses.replace(self, lasted=lasted)
         if not true:
-            return State("quiet", now) if self.phase == "pending" else self
+            return RuleState("quiet", now) if self.phase == "pending" else self
         lasted = self.lasted + seconds if self.phase == "pending" else 0.0
         if lasted >= rule.seconds:
-            return State("firing", now)
+            return RuleState("firing", now)
         since = self.since if self.phase == "pending" else now
-        return State("pending", since, lasted)
+        return RuleState("pending", since, lasted)
 
 
 class Key(NamedTuple):
@@ -92,9 +92,9 @@ class RuleEvaluator:
     """
 
     def __init__(
-        self, states: Mapping[Key, State] | None = None, known: Samples | None = None
+        self, states: Mapping[Key, RuleState] | None = None, known: Samples | None = None
     ) -> None:
-        self.states: dict[Key, State] = dict(states or {})
+        self.states: dict[Key, RuleState] = dict(states or {})
         self.known: Samples = dict(known or {})
         self._at: float | None = None
 
@@ -144,7 +144,7 @@ class RuleEvaluator:
         seconds: float,
     ) -> Iterator[Transition]:  # fmt: skip
         key = Key(name, series.symbol, series.who)
-        old = self.states.get(key, State())
+        old = self.states.get(key, RuleState())
         new = self.states[key] = old.advance(rule, true, now, seconds)
         again = true and rule.at_once and old.phase == new.phase == "firing"
         if again or (new.phase != old.phase and new.phase in ("firing", "resolved")):

@@ -22,12 +22,11 @@ from trainers.session.access import VIEWER
 from ui.auth.authenticator import Authenticator, Principal, TooManyAttemptsError
 from ui.auth.prefix import prefix_of
 from ui.auth.same_origin import SAFE_METHODS, SameOrigin
-from ui.server.bodies import TooLargeError, again, body_of
+from ui.server.bodies import LARGEST_CALL, TooLargeError, again, body_of
 from ui.server.refusals import refusal
 
 LOGIN, LOGOUT = "/login", "/logout"
 OPEN = {("GET", LOGIN), ("POST", LOGIN), ("POST", LOGOUT)}  # to anybody, as they reveal nothing
-LARGEST_CALL = 1_000_000  # bytes of a viewer's call
 NOT_LOGGED_IN = 4401
 START = "http.response.start"  # the answer to a request that was allowed when it came
 REASON = "this changes something, which needs the operator's password; you are a viewer"

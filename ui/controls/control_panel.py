@@ -33,7 +33,7 @@ MOVES = (Control.PROMOTE, Control.ROLLBACK)  # of an alias in the registry
 Versions = Mapping[str, list[VersionRecord]]
 
 
-class Request(NamedTuple):
+class RequestProgress(NamedTuple):
     """What became of the newest request of a control.
 
     Attributes:
@@ -85,7 +85,9 @@ def controls(
     )
 
 
-def request_of(name: Control, metrics: SessionMetrics, versions: Versions, now: float) -> Request:
+def request_of(
+    name: Control, metrics: SessionMetrics, versions: Versions, now: float
+) -> RequestProgress:
     """Return what became of the newest request of a control; its text is empty if there is none."""
     tags = metrics.session.tags if metrics.session else {}
     asked, result = (
@@ -94,12 +96,16 @@ def request_of(name: Control, metrics: SessionMetrics, versions: Versions, now: 
     )
     by = str(asked.get("by", ""))
     if (value := tags.get(CONTROL + name)) is not None:
-        return Request(f"requested{_shown(name, value)}", by, _number(asked.get("ts")), open=True)
+        return RequestProgress(
+            f"requested{_shown(name, value)}", by, _number(asked.get("ts")), open=True
+        )
     if CONTROL_RESULT + name not in tags:
-        return Request("")
+        return RequestProgress("")
     value = str(result.get("value", ""))
     # An answer to another value is to a later request, which somebody else made.
-    taken = Request("", by if asked.get("value", value) == value else "", _number(result.get("ts")))
+    taken = RequestProgress(
+        "", by if asked.get("value", value) == value else "", _number(result.get("ts"))
+    )
     if result.get("result") == "refused":
         return taken._replace(text=f"refused: {_reason(name, str(result.get('text', '')))}")
     if result.get("result") != "applied":
@@ -133,8 +139,8 @@ def _made(
 
 
 def _move(
-    learner: str, cycle: str, taken: Request, made: Mapping[str, int | None], now: float
-) -> Request:
+    learner: str, cycle: str, taken: RequestProgress, made: Mapping[str, int | None], now: float
+) -> RequestProgress:
     """Return what became of a promotion or a rollback that the trainer has taken."""
     missing = [symbol for symbol, version in made.items() if version is None]
     if made and not missing:

@@ -20,10 +20,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.gradio_app.arguments import AWAY, ENDED, WRONG
 from ui.gradio_app.permissions import CALL, JOIN, RUN, function_of
-from ui.server.bodies import TooLargeError, again, body_of
+from ui.server.bodies import LARGEST_CALL, TooLargeError, again, body_of
 from ui.server.refusals import refusal, wrong_value
 
-LARGEST_CALL = 1_000_000  # bytes
 CODES = {WRONG: 422, ENDED: 409, AWAY: 503}
 FAILED = "the page failed at this; its log says more"
 

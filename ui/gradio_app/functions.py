@@ -12,6 +12,7 @@ from typing import Any
 
 from datamodules import transitions, windows
 from datamodules.features import WARMUP_BARS
+from datamodules.windows import FORECASTER_BARS
 from trainers.names import Control, Tag
 from trainers.recording.ledger import read_ledger
 from trainers.tracking.reader import RunRecord, TrackingAwayError
@@ -20,7 +21,7 @@ from ui.gradio_app.permissions import for_viewers
 from ui.gradio_app.records import forecast_records, model_records, trade_records
 from ui.live.market import Counters, Market, tick_record
 from ui.mlflow.session_metrics import RUNNING
-from ui.model_input import FORECASTER_BARS, MOST_BARS, NoBarsError, bars_for_model
+from ui.model_input import MOST_BARS, NoBarsError, bars_for_model
 from ui.session_state import state_texts
 from ui.session_view import SessionView
 

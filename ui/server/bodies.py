@@ -5,6 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
+LARGEST_CALL = 1_000_000  # bytes of a call of the API
+
 
 class TooLargeError(Exception):
     """A request's body is larger than allowed; the text says how large that is."""

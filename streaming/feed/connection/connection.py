@@ -18,7 +18,7 @@ from streaming.config import StreamConfig
 from streaming.errors import ConfigError
 from streaming.events import Code
 from streaming.feed.connection.batching import BATCH_SECONDS, Batcher
-from streaming.feed.connection.open_socket import Ended, OpenSocket, open_socket
+from streaming.feed.connection.open_socket import ConnectionEnd, OpenSocket, open_socket
 from streaming.feed.files.stream_files import StreamFiles
 from streaming.feed.rest.proxies import on_this_machine, proxy_fault
 from streaming.program.backoff import ConnectBudget, full_jitter
@@ -137,10 +137,10 @@ class Connection:
             self._socket = None
             await asyncio.sleep(delay)
 
-    async def _connect_once(self) -> Ended:
+    async def _connect_once(self) -> ConnectionEnd:
         """Stream over one connection, and those that take over from it; return why it ended."""
         opened = await self._open()
-        if isinstance(opened, Ended):
+        if isinstance(opened, ConnectionEnd):
             return opened
         self._socket = opened
         self._files.say(Code.CONNECTED, f"connected to {self._url}")
@@ -154,14 +154,14 @@ class Connection:
         self.made += 1
         self._opened()
 
-    async def _open(self) -> OpenSocket | Ended:
+    async def _open(self) -> OpenSocket | ConnectionEnd:
         if not on_this_machine(self._url):
             await asyncio.sleep(self._budget.wait(time.monotonic()))
             self._budget.spend(time.monotonic())
         route = self._link.routes[self._route % len(self._link.routes)]
         return await open_socket(route, self._terms, self._batcher, self._files)
 
-    async def _stream(self, current: OpenSocket) -> Ended:
+    async def _stream(self, current: OpenSocket) -> ConnectionEnd:
         """Read until the stream is lost; return why it was."""
         reading = self._read(current)
         try:
@@ -180,7 +180,7 @@ class Connection:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _read(self, socket: OpenSocket) -> asyncio.Task[Ended]:
+    def _read(self, socket: OpenSocket) -> asyncio.Task[ConnectionEnd]:
         self._tasks = {task for task in self._tasks if not task.done()}
         reading = asyncio.create_task(socket.read())
         self._tasks.add(reading)
@@ -196,11 +196,11 @@ class Connection:
             self._why = "the venue ends connections of this age"
 
     async def _take_over(
-        self, old: OpenSocket, reading: asyncio.Task[Ended]
-    ) -> tuple[OpenSocket, asyncio.Task[Ended]] | None:
+        self, old: OpenSocket, reading: asyncio.Task[ConnectionEnd]
+    ) -> tuple[OpenSocket, asyncio.Task[ConnectionEnd]] | None:
         """Open a connection beside ``old`` and end that; return the new one, None without one."""
         new = await self._open()
-        if isinstance(new, Ended):
+        if isinstance(new, ConnectionEnd):
             text = f"no connection to change to{self._of_what} yet: {new.reason}"
             self._files.say(Code.DISCONNECTED, text, "change")
             asyncio.get_running_loop().call_later(AGAIN_S, self._change.set)
@@ -223,7 +223,7 @@ class Connection:
         await reading
         return new, new_reading
 
-    def _report(self, ended: Ended, delay: float) -> None:
+    def _report(self, ended: ConnectionEnd, delay: float) -> None:
         """Report why there is no connection; the built-in exchange may still be starting."""
         if self._socket is None and self._config.plays_locally:
             return

@@ -34,7 +34,7 @@ LIMITED_WAIT_S, REFUSED_WAIT_S = 10.0, 300.0
 MAX_WAIT_S = 300.0
 
 
-class Ended(NamedTuple):
+class ConnectionEnd(NamedTuple):
     """Why a connection has ended, or was not made.
 
     Attributes:
@@ -91,7 +91,7 @@ class OpenSocket:
             return False
         return True
 
-    async def read(self) -> Ended:
+    async def read(self) -> ConnectionEnd:
         """Read frames until it ends; return why it did."""
         watch = asyncio.create_task(self._watch())
         try:
@@ -100,10 +100,10 @@ class OpenSocket:
         except websockets.ConnectionClosed as e:
             self._batcher.flush()
             if self._silent:
-                return Ended(self._silent, silent=True)
+                return ConnectionEnd(self._silent, silent=True)
             if e.rcvd is None and e.sent is not None and e.sent.code == TOO_BIG:
                 self._files.count_messages(1, time.time_ns(), Counter({("", "oversized"): 1}))
-            return Ended(e.rcvd.reason if e.rcvd and e.rcvd.reason else str(e))
+            return ConnectionEnd(e.rcvd.reason if e.rcvd and e.rcvd.reason else str(e))
         finally:
             watch.cancel()
         raise AssertionError("unreachable: reading ends by an exception only")
@@ -128,7 +128,7 @@ class OpenSocket:
 
 async def open_socket(
     route: Route, terms: Terms, batcher: Batcher, files: StreamFiles
-) -> OpenSocket | Ended:
+) -> OpenSocket | ConnectionEnd:
     """Connect and send the greeting; return why not if that fails."""
     try:
         socket = await connect(
@@ -146,14 +146,14 @@ async def open_socket(
     except websockets.InvalidStatus as e:
         return _refusal(e.response.status_code, e.response.headers.get("Retry-After"))
     except websockets.InvalidProxy as e:
-        return Ended(f"the proxy is none: {e.msg}")  # its address may have a password
+        return ConnectionEnd(f"the proxy is none: {e.msg}")  # its address may have a password
     except (OSError, TimeoutError, ValueError, websockets.WebSocketException) as e:
-        return Ended(str(e) or type(e).__name__)
+        return ConnectionEnd(str(e) or type(e).__name__)
     assert isinstance(socket, ChunkedConnection)
     return OpenSocket(socket, terms, batcher, files)
 
 
-def _refusal(status: int, retry_after: str | None) -> Ended:
+def _refusal(status: int, retry_after: str | None) -> ConnectionEnd:
     usual = LIMITED_WAIT_S if status in LIMITED else REFUSED_WAIT_S if status in REFUSED else 0.0
     wait = min(MAX_WAIT_S, retry_after_seconds(retry_after, usual)) if usual else 0.0
-    return Ended(f"HTTP {status}", status in REFUSED, wait)
+    return ConnectionEnd(f"HTTP {status}", status in REFUSED, wait)

@@ -12,7 +12,7 @@ TRIFLE = 1 / 1000  # of all messages
 ENOUGH = 10  # dropped for one reason, before their share means something
 
 
-class Told(NamedTuple):
+class Notice(NamedTuple):
     """Something to be said."""
 
     text: str
@@ -27,7 +27,7 @@ class Rejections:
         self._dropped: Counter[str] = Counter()
         self._told: set[str] = set()  # reasons whose share has been said
 
-    def add(self, messages: int, rejected: Rejected) -> Iterator[Told]:
+    def add(self, messages: int, rejected: Rejected) -> Iterator[Notice]:
         """Count a batch, and yield what is to be said now.
 
         Args:
@@ -38,12 +38,12 @@ class Rejections:
         for (symbol, reason), n in rejected.items():
             if reason not in self._dropped:
                 what = f"a trade of {symbol}" if symbol else "a message of the venue"
-                yield Told(f"dropped {what}: {reason}; further ones are counted", reason)
+                yield Notice(f"dropped {what}: {reason}; further ones are counted", reason)
             self._dropped[reason] += n
             dropped, share = self._dropped[reason], self._dropped[reason] / max(1, self._messages)
             if dropped >= ENOUGH and share > TRIFLE and reason not in self._told:
                 self._told.add(reason)
-                yield Told(
+                yield Notice(
                     f"dropped {dropped:,} of {self._messages:,} messages ({share:.1%}): {reason}",
                     f"{reason}, share",
                 )

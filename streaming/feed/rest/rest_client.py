@@ -21,7 +21,7 @@ from streaming.feed.rest.proxies import on_this_machine, proxy_fault
 from streaming.feed.rest.rest_gate import RestGate
 from streaming.feed.rest.venue_clock import steady_ns
 from streaming.program.backoff import retry_after_seconds
-from streaming.venues import Refusal, Request, Venue
+from streaming.venues import Refusal, RestRequest, Venue
 
 TIMEOUT_S = 10.0
 MAX_REPLY_BYTES = 8 * 2**20
@@ -37,7 +37,7 @@ TOO_MANY_S = 15.0  # ... that came without such a status
 USER_AGENT = "tickloop"  # some venues refuse urllib's own
 
 
-class Reply(NamedTuple):
+class TimedReply(NamedTuple):
     """A reply, and when it was asked for and came, ns of the steady clock."""
 
     body: bytes
@@ -66,7 +66,7 @@ class RestClient:
         self._gate = RestGate(venue.terms.limit)
         self._one_at_a_time = asyncio.Lock()
 
-    async def get(self, request: Request, patience: float) -> Reply:
+    async def get(self, request: RestRequest, patience: float) -> TimedReply:
         """Return the reply of a request.
 
         Args:
@@ -85,7 +85,7 @@ class RestClient:
                     sent, answer = steady_ns(), await self._ask(request)
                     refusal = self._venue.refusal(answer.status, answer.body)
                     if refusal is None:
-                        return Reply(answer.body, sent, steady_ns())
+                        return TimedReply(answer.body, sent, steady_ns())
                     wait, reason = self._refused(answer, refusal)
                     faults += 1
                 else:
@@ -94,7 +94,7 @@ class RestClient:
                 raise RepairError(reason)
             await asyncio.sleep(wait)
 
-    async def _ask(self, request: Request) -> Answer:
+    async def _ask(self, request: RestRequest) -> Answer:
         if fault := proxy_fault(request.url):
             raise RepairError(fault)
         started = time.monotonic()

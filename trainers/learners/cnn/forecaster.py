@@ -22,13 +22,8 @@ from torch import Tensor, nn
 
 from datamodules.features import COLUMNS, WARMUP_BARS, make_activity, make_features
 from datamodules.scaling import HIGHEST, LOWEST
-from datamodules.windows import WINDOW_BARS
 from trainers.learners import layers
 from trainers.learners.cnn.rows import RowExperts
-
-# The number of raw bars that an exported forecaster takes: its window, and the warm-up of its
-# features.
-FORECASTER_BARS = WARMUP_BARS + WINDOW_BARS
 
 WINDOW_EXPERTS = ("coin", "recent", "steady", "deep")
 EXPERTS = (*WINDOW_EXPERTS, "online", "forest")

@@ -16,12 +16,11 @@ from datamodules.digest import digest
 from datamodules.features import WARMUP_BARS, make_activity, make_features, raw_columns
 from datamodules.labelled_rows import LabelledRows
 from datamodules.snapshot import Snapshot
-from datamodules.windows import gap_free
+from datamodules.windows import FORECASTER_BARS, gap_free
 from streaming.bars import Bars
 from trainers.config.learners import CNNSettings
 from trainers.learners.cnn.forecaster import (
     EXPERTS,
-    FORECASTER_BARS,
     RECENT,
     STEADY,
     VIEW_ROWS,

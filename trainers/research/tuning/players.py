@@ -13,7 +13,7 @@ from trainers.research.tuning.files import keep_trial, kept_trial
 from trainers.research.tuning.job import Job
 from trainers.research.tuning.search.study import Asked
 from trainers.research.tuning.search.trial import Played, play_trial
-from trainers.research.workers import Told, Workers, cores
+from trainers.research.workers import WorkerReport, Workers, cores
 from trainers.scoring.search.judgement import DEFAULT
 
 
@@ -67,7 +67,7 @@ class Players:
         played = {number: one for number, one in found.items() if one is not None}
         return played if len(played) == len(batch) else None
 
-    def _take(self, number: str, told: Told) -> None:
+    def _take(self, number: str, told: WorkerReport) -> None:
         self._seconds[number] = max(self._seconds.get(number, 0.0), told.seconds)
         self._show()
 

@@ -22,9 +22,9 @@ from pathlib import Path
 import psutil
 
 from streaming.errors import TickloopError
+from streaming.program.environment import LOOPBACK
 from streaming.program.process import identity
 
-LOOPBACK = "127.0.0.1"
 NOTE, TOKEN, LOG = "ray.json", "ray.token", "ray.log"
 STORE_BYTES = 75 << 20  # the least that Ray takes; nothing of ours is in its object store
 START_SECONDS, STOP_SECONDS = 120.0, 30.0

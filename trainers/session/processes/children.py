@@ -6,12 +6,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from streaming.program.environment import ONE_THREAD
 from trainers.config import SessionConfig
 from trainers.session.access import Passwords
 from trainers.session.processes.supervisor import Child
-
-# A process with threads cannot be forked safely, and threads gain a trainer nothing.
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 LAUNCHER = "trainers.session.processes.launcher"
 

@@ -34,7 +34,7 @@ class _Line(msgspec.Struct):
     value: str = ""
 
 
-class Request(NamedTuple):
+class ControlRequest(NamedTuple):
     """An operator's request.
 
     Attributes:
@@ -59,7 +59,7 @@ class ControlFile:
         self._path = session / CONTROLS
         self._lock = threading.Lock()
         self._read = 0  # bytes of the file that were read
-        self._requests: dict[int, Request] = {}
+        self._requests: dict[int, ControlRequest] = {}
         self._answered: set[int] = set()
 
     def relay(self, tags: Mapping[str, str]) -> None:
@@ -75,19 +75,19 @@ class ControlFile:
                     self._append({"seq": seq, "name": name, "value": value, "ts": time.time()})
                     self._look()
 
-    def requests(self) -> list[Request]:
+    def requests(self) -> list[ControlRequest]:
         """Return the requests that are not answered yet, oldest first."""
         with self._lock:
             self._look()
             return [request for seq, request in self._requests.items() if seq not in self._answered]
 
-    def after(self, seq: int) -> list[Request]:
+    def after(self, seq: int) -> list[ControlRequest]:
         """Return the requests with a number above ``seq``, answered or not, oldest first."""
         with self._lock:
             self._look()
             return [request for request in self._requests.values() if request.seq > seq]
 
-    def answered(self, request: Request) -> None:
+    def answered(self, request: ControlRequest) -> None:
         """Mark a request as answered."""
         with self._lock:
             self._append({"answered": request.seq})
@@ -108,10 +108,10 @@ class ControlFile:
             if entry.answered:
                 self._answered.add(entry.answered)
             else:
-                self._requests[entry.seq] = Request(entry.seq, entry.name, entry.value)
+                self._requests[entry.seq] = ControlRequest(entry.seq, entry.name, entry.value)
 
 
-def control_result(request: Request, cycle: int, result: str, text: str) -> dict[str, str]:
+def control_result(request: ControlRequest, cycle: int, result: str, text: str) -> dict[str, str]:
     """Return the tag that answers a request.
 
     Args:

@@ -14,7 +14,7 @@ from trainers.names import CONTROL, Control, Status, Tag
 from trainers.recording.decision_log import read_decisions, was_left
 from trainers.recording.files import DECISIONS, OUTBOX, of_market
 from trainers.session.market.live_market import LiveMarket
-from trainers.session.trainer.controls import ControlFile, Request, control_result
+from trainers.session.trainer.controls import ControlFile, ControlRequest, control_result
 from trainers.session.trainer.totals.market_states import MarketStates
 from trainers.session.trainer.totals.sums import Sums
 from trainers.tracking.event_tag import EventTag
@@ -92,7 +92,9 @@ class SessionPart:
         """Log tags of the session's run."""
         self._writer.log(self._run, step, tags=_plain(tags))
 
-    def answer(self, request: Request, cycle: int, result: str, text: str, *, paused: bool) -> None:
+    def answer(
+        self, request: ControlRequest, cycle: int, result: str, text: str, *, paused: bool
+    ) -> None:
         """Log the answer to a request and remove the request's tag.
 
         Args:
@@ -152,7 +154,7 @@ class Requests:
                 part.answer(request, first.cycle, result, text, paused=first.paused)
                 self._file.answered(request)
 
-    def _apply(self, request: Request, markets: Sequence[LiveMarket]) -> tuple[str, str]:
+    def _apply(self, request: ControlRequest, markets: Sequence[LiveMarket]) -> tuple[str, str]:
         """Carry out a request on all markets or on none; return the result and a text."""
         event = ControlGiven(request.name, request.value)
         try:

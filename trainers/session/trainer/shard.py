@@ -14,7 +14,7 @@ from trainers.engine.commands import CycleDone
 from trainers.session.market.live_market import LiveMarket
 
 
-class Ended(NamedTuple):
+class CycleEnd(NamedTuple):
     """A cycle that has ended, and the market whose cycle it was."""
 
     market: LiveMarket
@@ -55,7 +55,7 @@ class Shard:
         """Whether nothing is left to do in any market."""
         return not self.within_a_cycle and all(one.over for one in self.markets.values())
 
-    def go_on(self) -> Ended | None:
+    def go_on(self) -> CycleEnd | None:
         """Forecast the new bars of all markets, then do a step of a cycle.
 
         Returns:
@@ -75,4 +75,4 @@ class Shard:
         if (done := market.step()) is None:
             return None
         self._running = None
-        return Ended(market, done)
+        return CycleEnd(market, done)

@@ -32,7 +32,7 @@ from trainers.session.market.live_stream import wait_for_rings
 from trainers.session.market.warm_up import WarmUp
 from trainers.session.trainer.reports import Reports
 from trainers.session.trainer.session_part import Requests, SessionPart
-from trainers.session.trainer.shard import Ended, Shard
+from trainers.session.trainer.shard import CycleEnd, Shard
 from trainers.session.trainer.states import StateTags
 from trainers.states import State
 from trainers.tracking.runs.run_ids import RunIds
@@ -212,7 +212,7 @@ class Trainer:
 
     # ---- cycles
 
-    def _report(self, ended: Ended) -> None:
+    def _report(self, ended: CycleEnd) -> None:
         """Say what a cycle came to."""
         market, done = ended
         if self._part is not None and market.market == self._symbols[0]:

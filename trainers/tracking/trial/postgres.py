@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 
 from streaming.errors import ConfigError
+from streaming.program.environment import LOOPBACK
 from trainers.tracking.trial.program import Program, ServerError, bound_to_us
 
-LOOPBACK = "127.0.0.1"
 USER = DATABASE = "tickloop"
 DEBIAN = Path("/usr/lib/postgresql")  # has a folder a version, and is not on the path
 PACKAGE = "apt-get install postgresql"

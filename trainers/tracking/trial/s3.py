@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+from streaming.program.environment import LOOPBACK
 from trainers.tracking.trial.program import Program, bound_to_us, found
 
-LOOPBACK = "127.0.0.1"
 BUCKET = "tickloop"
 
 

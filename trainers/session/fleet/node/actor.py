@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from streaming.program.environment import ONE_THREAD
 from streaming.program.process import PARENT
 from trainers.session.fleet.node.forked import SOCKET, ensure_server
 
 FORKED = "trainers.session.fleet.node.forked"
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 FOLDER = Path("mlruns") / "fleet"  # of the project's folder on each node
 AGAIN_SECONDS = 1.0
 FINAL = (0, 2)  # exit codes after which another start would be of no use

@@ -29,7 +29,7 @@ import msgspec
 from setproctitle import getproctitle, setproctitle
 
 from streaming.program.process import end_signals
-from trainers.session.fleet.node.forked import Request
+from trainers.session.fleet.node.forked import ForkRequest
 from trainers.session.processes.fork import exit_after, run_program
 
 IDLE_SECONDS = 15.0
@@ -71,7 +71,7 @@ class ForkServer:
         connection, _ = self._listener.accept()
         with contextlib.suppress(OSError, msgspec.DecodeError):
             data, outputs, *_ = socket.recv_fds(connection, REQUEST_BYTES, OUTPUTS)
-            request = msgspec.json.decode(data, type=Request)
+            request = msgspec.json.decode(data, type=ForkRequest)
             pid = self._fork(request, connection, outputs) if request.argv else 0
             if not pid:
                 connection.sendall(READY)
@@ -80,7 +80,7 @@ class ForkServer:
             self._forks[connection] = pid
             self._selector.register(connection, selectors.EVENT_READ)
 
-    def _fork(self, request: Request, connection: socket.socket, outputs: list[int]) -> int:
+    def _fork(self, request: ForkRequest, connection: socket.socket, outputs: list[int]) -> int:
         server, pid = os.getpid(), os.fork()
         if pid == 0:
             self._selector.close()
@@ -124,12 +124,12 @@ class ForkServer:
         connection.close()
 
 
-def become(request: Request, server: int) -> NoReturn:
+def become(request: ForkRequest, server: int) -> NoReturn:
     """Run a program in this process, which is a fork, then exit."""
     exit_after(lambda: _run(request, server))
 
 
-def _run(request: Request, server: int) -> None:
+def _run(request: ForkRequest, server: int) -> None:
     os.setsid()
     for number in end_signals():
         signal.signal(number, signal.SIG_DFL)

@@ -28,7 +28,7 @@ SOCKET = "TICKLOOP_FORK_SERVER"  # names the socket
 LISTEN_SECONDS = 30.0
 
 
-class Request(msgspec.Struct):
+class ForkRequest(msgspec.Struct):
     """What a fork server is asked for.
 
     Attributes:
@@ -51,7 +51,7 @@ def connect(path: str, argv: list[str]) -> socket.socket | None:
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(path)
-        asked = Request(argv, dict(os.environ), os.getcwd())
+        asked = ForkRequest(argv, dict(os.environ), os.getcwd())
         socket.send_fds(connection, [msgspec.json.encode(asked)], [1, 2])
     except OSError:
         connection.close()

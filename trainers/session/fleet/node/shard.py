@@ -21,13 +21,14 @@ from mlflow.tracking import MlflowClient
 from streaming.errors import reason_of
 from streaming.program.console import say
 from streaming.program.entry_point import entry_point
+from streaming.program.environment import ONE_THREAD
 from streaming.program.process import end_with_parent, on_end
 from streaming.symbols import file_name
 from trainers.config import SessionConfig
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.errors import RecordError
 from trainers.recording.files import CONFIG, CONTROLS, DECISIONS, RECORD, of_market
-from trainers.session.processes.children import LAUNCHER, ONE_THREAD
+from trainers.session.processes.children import LAUNCHER
 from trainers.session.processes.supervisor import Child, Supervisor
 from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
 from trainers.tracking.travel.epochs import Epochs

@@ -14,7 +14,7 @@ from trainers.recording.contents.entries import Entry
 from trainers.recording.decision_log import last_end, read_decisions
 from trainers.recording.files import DECISIONS, SUMS, append_line, of_market
 from trainers.recording.record import read_sums
-from trainers.scoring.session import Ended, SessionScores, session_scores
+from trainers.scoring.session import CycleSummary, SessionScores, session_scores
 
 
 class Sums:
@@ -44,7 +44,9 @@ class Sums:
             if taken is None
             else {market: self._end(market, at) for market, at in taken.items()}
         )
-        found = {market: Ended(end["stream"], end.get("standing")) for market, end in ends.items()}
+        found = {
+            market: CycleSummary(end["stream"], end.get("standing")) for market, end in ends.items()
+        }
         return session_scores(found, self._markets)
 
     def _take(self, cycle: int) -> dict[str, Entry]:
