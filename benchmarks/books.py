@@ -2,7 +2,8 @@
 
 Test-then-train from scratch on recorded tapes with quotes, looked for as in ``benchmarks.tapes``;
 mean log-loss over five seeds of the next second's direction, of the mid and of the last trade. Only
-bars that moved are scored, from the first cycle on.
+bars that moved are scored, from the first cycle on. The peer is LightGBM on the inputs of ``book``,
+grown anew each cycle on the whole past; both are scored on the bars that both forecast.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.forecasters import CYCLE
 from benchmarks.learning import PROCESSES, SEEDS, START, Floats, forecasts, losses
 from benchmarks.measuring import NotMeasuredError
 from benchmarks.table import Row
 from benchmarks.tapes import MOST_BARS, tapes_folder
+from datamodules.features import WARMUP_BARS, features_of
 from datamodules.labels import label_prices
 from datamodules.target import CLOSE, MID
 from streaming.bars import Bars, bars_of
@@ -27,6 +30,8 @@ from trainers.config import SessionConfig
 
 CAPTURE = "wire/binance_spot_trade_bookticker_20240808.txt.gz"
 GRACE_NS = NS_PER_S // 4
+BOOK, FLOW, PEER = "book", "flow", "LightGBM"
+FEWEST = 40  # rows that moved, below which LightGBM is not asked
 
 
 class Tape(NamedTuple):
@@ -76,16 +81,38 @@ def bars_on(tape: Tape) -> Bars:
     return bars_of(ticks[usable], quotes, grace_ns=GRACE_NS)[:MOST_BARS]
 
 
-def measured(job: Job) -> tuple[float, int]:
-    """Return the mean log-loss and the number of bars that it is the mean of."""
+def measured(job: Job) -> Floats:
+    """Return the log-loss of each bar from the first cycle on, NaN where the price did not move."""
     bars = bars_on(job.tape)
-    config = SessionConfig(seed=job.seed, features=job.features, label=job.label)
-    found = _losses(forecasts(bars, config), label_prices(bars, job.label))
-    return float(np.nanmean(found)), int(np.count_nonzero(~np.isnan(found)))
+    if job.features == PEER:
+        said = boosted(bars, job.label)
+    else:
+        config = SessionConfig(seed=job.seed, features=job.features, label=job.label)
+        said = forecasts(bars, config)
+    return losses(said, label_prices(bars, job.label))[START:]
 
 
-def _losses(said: Floats, prices: Floats) -> Floats:
-    return losses(said, prices)[START:]
+def boosted(bars: Bars, label: str) -> Floats:
+    """Return LightGBM's forecasts after each bar, ``(T,)``; NaN where it gives none."""
+    import lightgbm
+
+    made = features_of(bars, BOOK)
+    x = np.concatenate([np.zeros((WARMUP_BARS, made.shape[1])), made])
+    moved = np.append(np.diff(label_prices(bars, label)), 0.0)
+    said = np.full(len(bars), np.nan)
+    for start in range(START, len(bars), CYCLE):
+        known = np.arange(WARMUP_BARS, start - 1)
+        known = known[moved[known] != 0]
+        if len(known) < FEWEST:
+            continue
+        model = lightgbm.LGBMClassifier(
+            n_estimators=60, num_leaves=7, learning_rate=0.05, min_child_samples=20,
+            subsample=0.8, subsample_freq=1, reg_lambda=5, n_jobs=1, verbose=-1,
+        )  # fmt: skip
+        model.fit(x[known], moved[known] > 0)
+        asked = x[start : start + CYCLE]
+        said[start : start + CYCLE] = np.asarray(model.predict_proba(asked))[:, 1]
+    return said
 
 
 def run() -> list[Row]:
@@ -99,13 +126,10 @@ def run() -> list[Row]:
                 except NotMeasuredError as e:
                     rows.append(Row(_what(tape, label), None, None, "nats", "<=", 1, "", str(e)))
                     continue
-                jobs = [
-                    Job(tape, label, features, seed)
-                    for features in ("book", "flow")
-                    for seed in range(SEEDS)
-                ]
-                rows.append(_row(tape, label, wanted, [*pool.map(measured, jobs)]))
-                print(f"  {rows[-1]}", flush=True)
+                jobs = [Job(tape, label, name, i) for name in (BOOK, FLOW) for i in range(SEEDS)]
+                found = [*pool.map(measured, [*jobs, Job(tape, label, PEER, 0)])]
+                rows += _rows(tape, label, wanted, np.stack(found))
+                print("\n".join(f"  {row}" for row in rows[-2:]), flush=True)
     return rows
 
 
@@ -113,11 +137,22 @@ def _what(tape: Tape, label: str) -> str:
     return f"{tape.name}, log-loss of the next {label}"
 
 
-def _row(tape: Tape, label: str, wanted: float, found: list[tuple[float, int]]) -> Row:
-    book, flow = np.reshape([loss for loss, _ in found], (2, SEEDS))
+def _rows(tape: Tape, label: str, wanted: float, found: Floats) -> list[Row]:
+    """Compare log-losses, ``(11, bars)``: ``book`` and ``flow`` of five seeds each, the peer."""
+    means = np.nanmean(found, axis=1)
+    book, flow = means[:SEEDS], means[SEEDS:-1]
+    both = ~np.isnan(found).any(axis=0)
+    ours, peer = float(found[:SEEDS, both].mean()), float(found[-1, both].mean())
     seeds = ", ".join(f"{one:.4f}" for one in book)
-    return Row(
-        _what(tape, label), float(book.mean()), float(flow.mean()), "nats", "<=",
-        1 - wanted / float(flow.mean()), "flow features of the same learner",
-        f"book {seeds}; flow {flow.min():.4f} to {flow.max():.4f}; {found[0][1]} bars moved",
-    )  # fmt: skip
+    moved = np.count_nonzero(~np.isnan(found[0]))
+    return [
+        Row(
+            _what(tape, label), float(book.mean()), float(flow.mean()), "nats", "<=",
+            1 - wanted / float(flow.mean()), "flow features of the same learner",
+            f"book {seeds}; flow {flow.min():.4f} to {flow.max():.4f}; {moved} bars moved",
+        ),
+        Row(
+            f"{_what(tape, label)}, book", ours, peer, "nats", "<=", 1,
+            "LightGBM on the same inputs", f"{np.count_nonzero(both)} bars that both forecast",
+        ),
+    ]  # fmt: skip

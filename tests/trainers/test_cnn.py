@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.features import COLUMNS, features_of, make_activity, raw_columns
+from datamodules.features import ACTIVITY, COLUMNS, features_of, make_activity, raw_columns
 from datamodules.scaling import scale
 from datamodules.windows import FORECASTER_BARS, WINDOW_BARS, make_windows
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
@@ -19,10 +19,12 @@ from trainers.learners.cnn.forecaster import (
     RECENT,
     STEADY,
     VIEW_ROWS,
+    Forecaster,
     WindowNet,
 )
 from trainers.learners.cnn.learner import RECENT_BARS
 from trainers.learners.cnn.mixing import log_weights_after
+from trainers.learners.cnn.rows import RowExperts
 from trainers.learners.linear import fit_logistic
 from trainers.learners.registry import learners_of
 from trainers.scoring.direction.cases import Directions
@@ -101,6 +103,8 @@ def test_a_forecast_is_the_trusted_mean_of_the_views_of_the_scaled_features(feat
     with torch.inference_mode():
         logits = [cnn.serving.net(by_hand[None])[0], cnn.serving.rows(torch.from_numpy(row))[0]]
         views = torch.sigmoid(torch.cat(logits)).tolist()
+    book = COLUMNS[features].index("book_imbalance") if features == "book" else None
+    views.insert(0, 0.5 if book is None else 0.5 + 0.4 * row[0, book])
     weights = [float(share) for share in trust_of(cnn).values()]
     assert len({round(share, 6) for share in weights}) > 1  # one of them has earned more
     wanted = sum(share * view for share, view in zip(weights, views, strict=True))
@@ -164,7 +168,7 @@ def test_a_linear_view_sees_the_newest_row_and_ever_less_of_the_moves_before():
 def test_an_untrained_network_says_one_half_in_every_view(features):
     net = WindowNet(features).eval()
     x = torch.rand(3, WINDOW_BARS, len(COLUMNS[features]))
-    assert torch.sigmoid(net(x)).tolist() == [[0.5] * 4] * 3
+    assert torch.sigmoid(net(x)).tolist() == [[0.5] * 3] * 3
 
 
 def test_the_deep_view_begins_as_the_steady_one():
@@ -172,8 +176,7 @@ def test_the_deep_view_begins_as_the_steady_one():
     with torch.no_grad():
         net.weights.normal_()
         net.bias.normal_()
-        coin, recent, steady, deep = net(torch.rand(5, WINDOW_BARS, 8)).unbind(1)
-    assert not coin.any()
+        recent, steady, deep = net(torch.rand(5, WINDOW_BARS, 8)).unbind(1)
     assert torch.equal(deep, steady)
     assert not torch.equal(recent, steady)
 
@@ -191,7 +194,7 @@ def test_every_bar_of_the_window_reaches_the_convolution():
     net = WindowNet("flow").eval()
     torch.nn.init.normal_(net.head.weight)
     x = torch.rand(1, WINDOW_BARS, 8, requires_grad=True)
-    (net(x)[0, 3] - net(x)[0, 2]).square().backward()
+    (net(x)[0, 2] - net(x)[0, 1]).square().backward()
     assert (x.grad[0].abs().sum(1) > 0).all()
 
 
@@ -241,12 +244,30 @@ def test_every_bar_counts_once_in_the_trust_however_often_it_learns():
     assert sum(scored) == moved[199:].sum()
 
 
-def test_a_market_that_is_known_is_not_left_to_the_coin():
+def test_a_market_that_is_known_is_not_left_to_the_prior():
     bars, cnn = trending(500), learner()
     for cycle, t in enumerate(range(250, 501, 50), 1):
         report = cnn.learn(snapshot_of(bars[:t], cycle=cycle))
-    assert trust_of(cnn)["coin"] < 0.001
-    assert report["weight_coin"] == pytest.approx(trust_of(cnn)["coin"])
+    assert trust_of(cnn)["prior"] < 0.001
+    assert report["weight_prior"] == pytest.approx(trust_of(cnn)["prior"])
+
+
+@pytest.mark.parametrize("tilt", [-1.0, -0.25, 0.0, 0.5])
+@EACH
+def test_where_the_book_is_seen_the_longer_queue_is_trusted_before_anything_is_learned(
+    features, tilt
+):
+    rows = torch.zeros(2, WINDOW_BARS, len(COLUMNS[features]), dtype=torch.float64)
+    known = features == "book"
+    if known:
+        rows[:, -1, COLUMNS[features].index("book_imbalance")] = tilt
+    untrained = Forecaster(
+        WindowNet(features), RowExperts(features), None, features=features, confidence=0.65
+    ).eval()
+    activity = torch.zeros(2, len(ACTIVITY), dtype=torch.float64)
+    found = untrained.rise(rows, activity).tolist()
+    share = 1 / (len(EXPERTS) - 1 + 0.1)  # of the prior: ``deep`` begins with a tenth of the others
+    assert found == pytest.approx([0.5 + share * 0.4 * tilt * known] * 2)
 
 
 def test_a_signal_needs_the_confidence_asked_for():

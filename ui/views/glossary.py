@@ -143,7 +143,11 @@ TRAIN = {
     "train/weight_deep": Term("share", "Weight of the convolution."),
     "train/weight_online": Term("share", "Weight of the expert that learns row by row."),
     "train/weight_forest": Term("share", "Weight of the boosted trees."),
-    "train/weight_coin": Term("share", "Weight of the expert that says one half."),
+    "train/weight_prior": Term(
+        "share",
+        "Weight of what is known before anything is learned: the sizes at bid and ask, where"
+        " there are any, else one half.",
+    ),
     "train/average_reward": Term("bp a bar", "Reward of a practice run over bars it has seen."),
     "train/episodes": Term("runs", "Practice runs so far."),
     "train/epsilon": Term("share", "Random actions in a practice run."),

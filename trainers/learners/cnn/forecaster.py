@@ -3,7 +3,8 @@
 A forecast is a mixture of six experts (``EXPERTS``), weighted by their past forecasts
 (``trainers.learners.cnn.mixing``):
 
-    coin     always one half: right where nothing can be known
+    prior    what is known before anything is learned: the queues at the best bid and ask, where
+             the features have them, else one half
     recent   linear in the newest bars, fitted on the last 10 minutes: follows a market that turns
     steady   the same, fitted on the whole history: best while the market does not change
     deep     steady plus the output of a convolution over the whole window
@@ -25,8 +26,14 @@ from datamodules.scaling import HIGHEST, LOWEST
 from trainers.learners import layers
 from trainers.learners.cnn.rows import RowExperts
 
-WINDOW_EXPERTS = ("coin", "recent", "steady", "deep")
-EXPERTS = (*WINDOW_EXPERTS, "online", "forest")
+WINDOW_EXPERTS = ("recent", "steady", "deep")
+EXPERTS = ("prior", *WINDOW_EXPERTS, "online", "forest")
+
+# The longer queue at the best bid or ask is likely to outlast the other: the mid moves up next with
+# about the bid's share of both sizes. Kept between 0.1 and 0.9, as trades come in between.
+# Source: M. Gould and J. Bonart, Queue imbalance as a one-tick-ahead price predictor in a limit
+# order book (2016).
+QUEUE, TRUST = "book_imbalance", 0.8
 RECENT, STEADY = 0, 1  # rows of the linear weights
 DEEP = WINDOW_EXPERTS.index("deep")
 
@@ -45,7 +52,7 @@ SMALL = 1e-6  # the lowest standard deviation: a feature that hardly moves must 
 
 
 class WindowNet(nn.Module):
-    """The experts of windows: ``(B, 60, F)`` scaled windows -> ``(B, 4)`` logits of a rise.
+    """The experts of windows: ``(B, 60, F)`` scaled windows -> ``(B, 3)`` logits of a rise.
 
     The moments and the linear weights are buffers: each cycle fits them exactly, without gradient
     steps. The convolution's head starts at 0, so that ``deep`` begins as ``steady``.
@@ -118,7 +125,7 @@ class WindowNet(nn.Module):
         linear = layers.product(self.seen(x)[:, None], self.weights, self.bias)
         recent, steady = linear[:, 0].unbind(1)
         added = self.head(self.body(self._standard(x).transpose(1, 2))).squeeze(1)
-        return torch.stack([torch.zeros_like(steady), recent, steady, steady + added], 1)
+        return torch.stack([recent, steady, steady + added], 1)
 
     def _standard(self, x: Tensor) -> Tensor:
         return ((x - self.mean) / self.deviation).clip(-CLIP_SD, CLIP_SD)
@@ -128,7 +135,7 @@ class Forecaster(nn.Module):
     """The model of a version: raw bars in; it holds features, scaler, experts and their weights.
 
     Args:
-        net: the network of the experts of windows, ``(B, 60, F)`` -> logits ``(B, 4)``.
+        net: the network of the experts of windows, ``(B, 60, F)`` -> logits ``(B, 3)``.
         rows: the experts of rows, ``(B, F + 5)`` -> logits ``(B, 2)``.
         scaler: the scaler of the bars that ``net`` was trained on; None if it is loaded later.
         features: name of the feature set.
@@ -198,5 +205,13 @@ class Forecaster(nn.Module):
     def _experts_of(self, rows: Tensor, activity: Tensor) -> Tensor:
         x = (rows * self.scale + self.offset).clip(LOWEST, HIGHEST).float()  # (B, 60, F)
         of_rows = self.rows(torch.cat([rows[:, -1], activity], 1))
-        logits = torch.cat([self.net(x).double(), of_rows], 1)
-        return layers.elementwise(torch.sigmoid, logits)
+        learned = layers.elementwise(torch.sigmoid, torch.cat([self.net(x).double(), of_rows], 1))
+        return torch.cat([self._prior(rows[:, -1]), learned], 1)
+
+    def _prior(self, row: Tensor) -> Tensor:
+        """Return the probability of a rise, ``(B, 1)``, that nobody has to learn."""
+        columns = COLUMNS[self.features]
+        if QUEUE not in columns:
+            return torch.full_like(row[:, :1], 0.5)
+        at = columns.index(QUEUE)
+        return 0.5 + 0.5 * TRUST * row[:, at : at + 1]

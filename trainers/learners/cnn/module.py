@@ -20,7 +20,7 @@ class CNNModule(ContinualModule):
     via regenerative regularization (2023).
 
     Args:
-        net: the experts' network, ``(B, 60, F)`` -> logits ``(B, 4)``.
+        net: the experts' network, ``(B, 60, F)`` -> logits ``(B, 3)``.
         learning_rate: Adam step size.
         weight_decay: each step moves the weights by ``learning_rate * weight_decay`` of the way
             back to their initial values; decoupled, as in AdamW.
