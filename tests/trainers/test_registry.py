@@ -366,3 +366,18 @@ def test_by_hand_a_challenger_that_is_champion_already_is_not_promoted_again(mod
         client.set_terminated(run.info.run_id)
     with pytest.raises(RegistryError, match="no challenger and no running session"):
         by_hand(asked, client)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"version": 7}, "version: got 7; tickloop-.* has: 1"),
+        ({"model": "cmn"}, "model: got 'cmn'; no version of tickloop-.*-cmn is registered yet"),
+    ],
+)
+def test_by_hand_what_is_not_there_is_to_be_asked_for_otherwise(model, client, asked, told):
+    for run in search(client, "attributes.status = 'RUNNING'"):
+        client.set_terminated(run.info.run_id)
+    given = {"model": "cnn", "symbol": model.symbol, "source": "sim", "action": "promote"}
+    with pytest.raises(ConfigError, match=told):
+        by_hand(PromoteConfig(**{**given, **asked}), client)

@@ -67,7 +67,7 @@ def run(config: PromoteConfig, client: MlflowClient) -> str:
     """Carry out the action; return the text to print.
 
     Raises:
-        ConfigError: if the model to show or roll back does not exist.
+        ConfigError: if there is no such model or version.
         RegistryError: if the registry or the running session cannot do it.
     """
     name = _name(config, client)
@@ -78,8 +78,7 @@ def run(config: PromoteConfig, client: MlflowClient) -> str:
         else:
             _ask_session(client, config, name)
         return status(client, name)
-    if not versions_of(client, name):
-        raise ConfigError(f"model: got {config.model!r}; no version of {name} is registered yet")
+    _check_registered(client, config, name)
     if config.action == "rollback":
         roll_back(client, name, Move("rollback", "hand"))
     return status(client, name)
@@ -115,17 +114,23 @@ def _challenger(client: MlflowClient, name: str) -> int:
     return 0 if version == version_of(client, name, CHAMPION_ALIAS) else version
 
 
+def _check_registered(client: MlflowClient, config: PromoteConfig, name: str) -> None:
+    if not versions_of(client, name):
+        raise ConfigError(f"model: got {config.model!r}; no version of {name} is registered yet")
+
+
 def _check_known(client: MlflowClient, name: str, version: int) -> None:
     there = [int(found.version) for found in versions_of(client, name)]
     if version not in there:
         known = ", ".join(map(str, there)) or "none"
-        raise RegistryError(f"version: got {version}; {name} has: {known}")
+        raise ConfigError(f"version: got {version}; {name} has: {known}")
 
 
 def _ask_session(client: MlflowClient, config: PromoteConfig, name: str) -> None:
     """Request the running session to register its learner, as it is now, as champion."""
     session = running_session(client)
     if session is None:
+        _check_registered(client, config, name)
         raise RegistryError(
             f"{name}: there is no challenger and no running session; a session registers one when"
             " it ends"
