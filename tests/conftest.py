@@ -5,8 +5,9 @@ import os
 import signal
 
 import pytest
-import torch
 from hypothesis import settings
+
+from trainers.learners.determinism import deterministic
 
 # What is imported and collected stays: looking through it for garbage would take seconds each time.
 gc.disable()
@@ -59,5 +60,4 @@ def _no_store_of_another_test(_no_store_of_another_file):
 @pytest.fixture(autouse=True, scope="session")
 def _as_in_the_trainer():
     """One thread and deterministic algorithms, for fixtures of any scope too."""
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    deterministic()

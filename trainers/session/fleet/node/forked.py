@@ -22,6 +22,7 @@ from pathlib import Path
 
 import msgspec
 
+from streaming.program.environment import ONE_THREAD
 from streaming.program.process import end_signals, end_with_parent, on_end
 
 SOCKET = "TICKLOOP_FORK_SERVER"  # names the socket
@@ -80,7 +81,7 @@ def ensure_server(node: str) -> tuple[str, socket.socket | None]:
         module = "trainers.session.fleet.node.fork_server"
         subprocess.Popen(
             [sys.executable, "-m", module, path],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, **ONE_THREAD},
             start_new_session=True,
         )
         deadline = time.monotonic() + LISTEN_SECONDS
