@@ -121,6 +121,14 @@ def test_click_on_a_cycle_opens_its_metrics(busy: World, tab: Tab, card: Tab) ->
     expect(card).to_be_visible()
     expect(card.get_by_role("heading", level=2)).to_have_text(f"Training cycle {cycle}")
     expect(card).to_contain_text(re.compile(r"Epochs\s*48"))
+    wrapped = card.locator("dd").evaluate_all(
+        """(cells) => cells.filter((cell) => {
+          const range = document.createRange();
+          range.selectNodeContents(cell);
+          return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1;
+        }).map((cell) => cell.textContent)"""
+    )
+    assert wrapped == [], "no number is broken in two"
     expect(card).to_contain_text(re.compile(r"Episodes\s*96"))
     link = card.get_by_role("link", name="run in MLflow").first
     training_view = rf"http://127.0.0.1:5000/#/experiments/\d+/runs/{busy.runs['cnn']}"
