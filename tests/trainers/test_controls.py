@@ -51,7 +51,7 @@ def test_pause_resume_and_a_cycle_asked_for(world):
 
 
 def test_the_learning_rate_is_set_of_each_learner_that_has_one_and_of_no_baseline(world):
-    assert world.ask("learning_rate", "0.01") == "learning_rate of cnn, dqn is now 0.01"
+    assert world.ask("learning_rate", "0.01") == "learning rate of cnn, dqn is now 0.01"
     rate = {"learning_rate": 0.01}
     assert numbers(world) == {"cnn": rate, "dqn": rate, "majority": {}}
 

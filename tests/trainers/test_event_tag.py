@@ -5,7 +5,7 @@ import json
 import pytest
 
 from streaming.events import Code, EventWriter
-from trainers.tracking.event_tag import EVENTS_SHOWN, TAG_CHARS, EventTag, tag_of
+from trainers.tracking.event_tag import CYCLES_SHOWN, EVENTS_SHOWN, TAG_CHARS, EventTag, tag_of
 
 
 @pytest.fixture
@@ -29,6 +29,18 @@ def test_events_of_all_processes_are_shown_in_the_order_of_time(tmp_path, writer
     assert tag.new() is None
     writers["feed"].say(Code.CONNECTED, "connected", 3 * 10**9)
     assert [code for _, code, _ in shown(tag.new())] == ["gap", "cycle", "connected"]
+
+
+def test_cycles_leave_room_for_what_else_happened(tmp_path, writers):
+    tag = EventTag(tmp_path)
+    writers["feed"].say(Code.GAP, "gap, trades 1 to 2", 0)
+    for i in range(1, EVENTS_SHOWN + 5):
+        writers["trainer"].say(Code.CYCLE, f"cycle {i}", i * 10**9)
+        newest = tag.new()
+    last = range(EVENTS_SHOWN + 5 - CYCLES_SHOWN, EVENTS_SHOWN + 5)
+    assert [text for _, _, text in shown(newest)] == [
+        "gap, trades 1 to 2", *(f"cycle {i}" for i in last)
+    ]  # fmt: skip
 
 
 def test_the_newest_are_shown_and_a_new_process_shows_the_same(tmp_path, writers):

@@ -274,6 +274,7 @@ def test_no_time_is_told_after_a_few_bars():
     few, more = judged(market.knows(11), market.says(0.5), {}, [60, 61], challenge=1)
     assert (few.bars, few.bars_left) == (59, None)
     assert more.bars_left > 0
+    assert more.reason.endswith(f", about {more.bars_left:,} bars to go at this pace")
 
 
 def test_the_time_told_is_what_it_takes_at_an_even_pace():

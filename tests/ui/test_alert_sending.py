@@ -42,13 +42,14 @@ class Market:
     def __init__(self, folder: Path) -> None:
         self.folder, self.edge, self.status, self.now = folder, -1.0, "IDLE", 1000.0
         self.silent, self.champion, self.events = 0.5, "", []
+        self.source = "sim"
         (folder / "session").mkdir(exist_ok=True)
 
     def service(self) -> AlertService:
         sources = Sources(
             session="s1",
             folder=self.folder / "session",
-            config=SessionConfig(stale_seconds=60.0),
+            config=SessionConfig(source=self.source, stale_seconds=60.0),
             metrics=self.metrics,
             streams=lambda: {"BTCUSDT": dataclasses.replace(COUNTERS, silent_seconds=self.silent)},
             models=self.models,
@@ -270,6 +271,17 @@ def test_a_restart_sends_nothing_twice_and_misses_nothing(market: Market, webhoo
     until(lambda: sent(again) == ["sent"] * 3)
     assert "none to 2" in again.data.history[-1].text
     assert again.firing == 3
+
+
+def test_a_session_of_another_source_does_not_end_a_champion(market: Market) -> None:
+    service = market.service()
+    market.champion = "2"
+    market.evaluate(service, 2)
+    service._leader.release()
+    market.source, market.champion = "binance", ""
+    again = market.service()
+    market.evaluate(again, 2)
+    assert again.data.history == service.data.history
 
 
 def test_a_message_that_died_with_its_page_does_not_stay_at_sending(market: Market) -> None:

@@ -56,6 +56,12 @@ def test_a_market_leads_earns_or_loses_only_where_the_whole_interval_says_so(
     assert ("loses" in marks) == (value + width < 0)
 
 
+def test_a_score_of_few_bars_is_only_their_number() -> None:
+    cells = line(cnn=run("cnn", live__edge=0.5, live__accuracy=0.7, live__scored=17))["cells"]
+    assert cells["accuracy"][0] == cells["edge"][0] == "n = 17, too few"
+    assert cells["edge"][1:] == [0.5, "n = 17: +0.5000"]
+
+
 def test_a_market_without_an_interval_has_no_mark() -> None:
     cnn = run("cnn", live__edge=0.5)
     dqn = run("dqn", live__pnl_bps=-90.0, live__trades=40)

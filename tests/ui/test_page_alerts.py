@@ -94,6 +94,7 @@ def test_a_person_adds_a_rule_sees_it_fire_and_takes_it_out(
     expect(line).to_contain_text("BTCUSDT cnn since")
     expect(tab.get_by_role("tab", name="Alerts 1 firing")).to_be_visible()
     history = tab.locator("#alert-history tr").first
+    expect(history.locator(".chip")).to_have_text("fired")
     expect(history).to_contain_text("BTCUSDT cnn live/accuracy is 0.542")
     expect(history).to_contain_text("shown on this page only")
     tab.get_by_role("button", name="Switch off: cnn live/accuracy > 0.5").click()

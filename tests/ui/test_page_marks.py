@@ -82,6 +82,18 @@ def test_cycles_and_champions_are_told_apart(tab: Tab) -> None:
     expect(tab.locator("#marks-legend")).to_contain_text("● training cycle")
 
 
+def test_champion_under_the_mouse_says_which_version_serves(tab: Tab) -> None:
+    tab.evaluate(
+        f"""(() => {{
+          const {{ champions }} = {CHART}.marks;
+          champions.set("1/0", {{ learner: 0, version: 7, time: 1 }});
+          {CHART}.legend.point("champion:1/0", {{ x: 100, y: 200 }});
+          champions.delete("1/0");
+        }})()"""
+    )
+    expect(tab.locator("#trade-tip")).to_contain_text("cnn: version 7 serves from here on")
+
+
 def test_trade_under_the_mouse_has_its_price_forecast_and_profit(tab: Tab) -> None:
     where = f"""
     (() => {{
@@ -104,10 +116,19 @@ def test_click_on_a_cycle_opens_its_metrics(busy: World, tab: Tab, card: Tab) ->
     tab.wait_for_function(f"({MARKER})({cycle})[0] > 0")
     x, y = tab.evaluate(MARKER, cycle)
     tab.mouse.move(x, y)
+    expect(tab.locator("#trade-tip")).to_contain_text(f"training cycle {cycle}")
     tab.mouse.click(x, y)
     expect(card).to_be_visible()
     expect(card.get_by_role("heading", level=2)).to_have_text(f"Training cycle {cycle}")
     expect(card).to_contain_text(re.compile(r"Epochs\s*48"))
+    wrapped = card.locator("dd").evaluate_all(
+        """(cells) => cells.filter((cell) => {
+          const range = document.createRange();
+          range.selectNodeContents(cell);
+          return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1;
+        }).map((cell) => cell.textContent)"""
+    )
+    assert wrapped == [], "no number is broken in two"
     expect(card).to_contain_text(re.compile(r"Episodes\s*96"))
     link = card.get_by_role("link", name="run in MLflow").first
     training_view = rf"http://127.0.0.1:5000/#/experiments/\d+/runs/{busy.runs['cnn']}"

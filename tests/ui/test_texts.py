@@ -296,6 +296,7 @@ def test_model_is_bound_to_this_session_s_learner_only() -> None:
 
 def test_comparison_names_params_that_differ_and_headline_metrics_first() -> None:
     a = RunRecord("a", "", {}, {"live/edge": 1.0, "b": 1.0, "only": 1.0}, 1, {"x": "1", "y": "2"})
+    a.params["page_port"] = "7860"  # says nothing of what was tried
     b = RunRecord("b", "", {}, {"live/edge": 1.0, "b": 1.0}, 1, {"x": "1", "z": "3"})
     assert params_that_differ([a, b]) == (["y", "z"], 1)
     assert metric_names([a, b]) == ["live/edge", "b", "only"]

@@ -65,7 +65,8 @@ def adjust(control: Control, value: str, learners: Sequence[LearnerRunner]) -> s
                 changed.append(runner.name)
         except LearnerError as e:
             failed += f"; {runner.name} failed at it: {e}"
-    return f"{control} of {', '.join(changed) or 'no learner'} is now {number:g}{failed}"
+    name = control.value.replace("_", " ")
+    return f"{name} of {', '.join(changed) or 'no learner'} is now {number:g}{failed}"
 
 
 def set_confidence(

@@ -9,10 +9,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from streaming.events import event_ring
+from streaming.events import Code, event_ring
 from streaming.rings.ring import Ring
 
 EVENTS_SHOWN = 20
+CYCLES_SHOWN = 5  # of these: there are so many that they would push all else out
 TAG_CHARS = 7500  # MLflow cuts tags at 8000
 
 Shown = dict[str, Any]
@@ -38,8 +39,7 @@ class EventTag:
             found += self._read(path.stem)
         if not found:
             return None
-        newest = sorted([*self._newest, *found], key=lambda event: float(event["ts"]))
-        self._newest = newest[-EVENTS_SHOWN:]
+        self._newest = newest_of([*self._newest, *found])
         return tag_of(self._newest)
 
     def _read(self, writer: str) -> list[Shown]:
@@ -56,6 +56,14 @@ class EventTag:
             }
             for row in new.rows
         ]
+
+
+def newest_of(events: list[Shown]) -> list[Shown]:
+    """Return the newest events, oldest first, of which few are cycles."""
+    ordered = sorted(events, key=lambda event: float(event["ts"]))
+    cycles = [i for i, event in enumerate(ordered) if event["code"] == Code.CYCLE]
+    dropped = set(cycles[:-CYCLES_SHOWN])
+    return [event for i, event in enumerate(ordered) if i not in dropped][-EVENTS_SHOWN:]
 
 
 def tag_of(events: list[Shown]) -> str:

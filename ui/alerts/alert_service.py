@@ -20,7 +20,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from trainers.config import SessionConfig
-from trainers.names import Tag
+from trainers.names import Tag, model_name
 from trainers.tracking.model_reader import ModelRecord
 from ui.alerts.alert_store import AlertData, AlertStore, HistoryEntry, Progress, new_id
 from ui.alerts.rule_evaluator import Key, RuleEvaluator, RuleState, Transition
@@ -156,8 +156,7 @@ class AlertService:
         if self._leader.is_locked:
             return True
         progress = self.data.progress
-        champions: Samples = {Series(*of, CHAMPION): v for of, v in progress.champions.items()}
-        self._evaluator = RuleEvaluator(progress.firing, champions)
+        self._evaluator = RuleEvaluator(progress.firing, self._champions_seen())
         with contextlib.suppress(Timeout):
             self._leader.acquire()
             # Nobody sends any more what an earlier leader was about to send.
@@ -190,11 +189,30 @@ class AlertService:
             if entry.sent == SENDING:
                 self._send(entry)
 
+    def _champions_seen(self) -> Samples:
+        """Return the champions of this session's models as they were seen last."""
+        config, seen = self.sources.config, self.data.progress.champions
+        every = [(symbol, who) for symbol in config.symbol_list for who in config.learner_names]
+        return {
+            Series(*each, CHAMPION): seen[self._model(*each), each[1]]
+            for each in every
+            if (self._model(*each), each[1]) in seen
+        }
+
+    def _model(self, symbol: str, who: str) -> str:
+        # A champion of one source is none of another.
+        config = self.sources.config
+        return model_name(config.source, symbol, who, config.target)
+
     def _phases(self) -> list[tuple[Key, str]]:
         return [(key, state.phase) for key, state in self.states.items()]
 
     def _progress(self, samples: Samples, last_event: float) -> Progress:
-        champions = {s[:2]: str(value) for s, value in samples.items() if s.what == CHAMPION}
+        champions = {
+            (self._model(series.symbol, series.who), series.who): str(value)
+            for series, value in samples.items()
+            if series.what == CHAMPION
+        }
         firing = {
             key: dataclasses.replace(state, lasted=0.0)
             for key, state in self.states.items()

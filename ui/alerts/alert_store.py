@@ -52,7 +52,7 @@ class Progress:
     Attributes:
         firing: the states that fire.
         last_event: time of the newest event that was evaluated, Unix seconds.
-        champions: (symbol, learner) -> version of the champion seen last; of all sessions.
+        champions: (registered model, learner) -> version of the champion seen last, in any session.
     """
 
     firing: dict[Key, RuleState] = dataclasses.field(default_factory=dict)
@@ -164,5 +164,5 @@ def new_id() -> str:
 
 def _decode_progress(stored: dict[str, Any], champions: Any) -> Progress:
     firing = {Key(*each[:3]): RuleState(*each[3:]) for each in stored.get("firing", [])}
-    seen = {(symbol, who): version for symbol, who, version in champions}
+    seen = {(model, who): version for model, who, version in champions}
     return Progress(firing, float(stored.get("last_event", 0.0)), seen)

@@ -15,7 +15,7 @@ from ui.live.market import Counters
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.session_state import learner_state, stream_state
 from ui.views.formatting import NOT_APPLICABLE, count
-from ui.views.metric_cards import EDGE, EDGE_BPS, LIVE_ACCURACY, MISSED, PNL, Line
+from ui.views.metric_cards import EDGE, EDGE_BPS, FEW, LIVE_ACCURACY, MISSED, PNL, Line
 from ui.views.verdict_text import by_interval, verdict_text
 
 # The marks of a line, words that its filter finds.
@@ -73,8 +73,8 @@ def line_of(
     edge, ours = (EDGE, forecaster) if who.forecaster else (EDGE_BPS, trader)
     edge = dataclasses.replace(edge, also=None)
     cells = {
-        "accuracy": _cell(LIVE_ACCURACY, forecaster),
-        "edge": _cell(edge, ours),
+        "accuracy": _scored(LIVE_ACCURACY, forecaster),
+        "edge": _scored(edge, ours),
         "pnl": _cell(PNL, trader),
         "verdict": _verdict(ours),
         "missed": _missed(runs.values()),
@@ -125,6 +125,14 @@ def _cell(line: Line, run: RunRecord | None) -> Cell:
         return [NOT_APPLICABLE, None, ""]
     short = dataclasses.replace(line, samples="")
     return [short.text(run.metrics), _number(line, run), line.text(run.metrics)]
+
+
+def _scored(line: Line, run: RunRecord | None) -> Cell:
+    """Return a score; of few samples only their number, as all of it would be cut off."""
+    text, number, whole = _cell(line, run)
+    n = run.metrics.get(line.of) if run else None
+    few = n is not None and 0 < n < FEW
+    return [f"n = {n:.0f}, too few" if few else text, number, whole]
 
 
 def _verdict(run: RunRecord | None) -> Cell:

@@ -15,6 +15,7 @@ from ui.views.metric_cards import card_of
 MOST_RUNS = 500
 POINTS = 400  # of a line,
 ALL_POINTS = 8000  # and of all lines together: more would not be seen, and take long to read
+PORTS = ("page_port", "mlflow_ui_port")  # no part of what was tried
 FIRST = ("live/accuracy", "live/edge", "live/pnl_bps", "live/win_rate", "stream/ticks")
 
 
@@ -64,8 +65,11 @@ def compare(
 
 
 def params_that_differ(runs: Sequence[RunRecord]) -> tuple[list[str], int]:
-    """Return the names of the params that differ, and how many are the same in all runs."""
-    names = sorted({name for run in runs for name in run.params})
+    """Return the names of the params that differ, and how many are the same in all runs.
+
+    The ports of this machine are left out.
+    """
+    names = sorted({name for run in runs for name in run.params if name not in PORTS})
     differ = [name for name in names if len({run.params.get(name) for run in runs}) > 1]
     return differ, len(names) - len(differ)
 

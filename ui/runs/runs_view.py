@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from trainers.config import SessionConfig
 from trainers.names import Tag, model_name
@@ -44,6 +45,8 @@ class RunsView:
         self._models_due, self._runs_due = Pause(READ_SECONDS), Pause(READ_SECONDS)
         self._looked_at = float("-inf")
         self._shown = ViewModel()
+        self._rows: dict[str, Any] = {}
+        self._newest: list[RunRecord] = []  # learners' runs
         self.models: list[ModelRecord] | None = None
         self.versions: dict[str, list[VersionRecord]] = {}
         self.records: dict[str, RunRecord] = {}
@@ -65,7 +68,8 @@ class RunsView:
         Raises:
             TrackingAwayError: if MLflow does not answer; the view model is unchanged.
         """
-        if self._models_due.over:
+        models_read = self._models_due.over
+        if models_read:
             with self._models_due:
                 self.models = self._reader.models()
             learners = self._learners(metrics)
@@ -73,22 +77,27 @@ class RunsView:
                 learners[one.name]: one.versions for one in self.models if one.name in learners
             }
         is_first = not self._shown.whole  # a table that came later would move the page
-        if (is_first or self._is_looked_at) and self._runs_due.over:
+        runs_read = (is_first or self._is_looked_at) and self._runs_due.over
+        if runs_read:
             with self._runs_due:
-                self._read_runs(metrics)
+                self._read_runs()
+        if models_read or runs_read:  # what became of a request is said of the same versions
+            self._show(metrics)
 
-    def _read_runs(self, metrics: SessionMetrics) -> None:
-        learners = self._reader.newest_learner_runs()
-        sessions = self._reader.sessions()
-        rows = run_rows(sessions, learners)
-        self.records = {run.run_id: run for run in (*sessions, *learners)}
-        models = model_rows(self.models or [], self._learners(metrics), learners)
+    def _read_runs(self) -> None:
+        self._newest, sessions = self._reader.newest_learner_runs(), self._reader.sessions()
+        self._rows = run_rows(sessions, self._newest)
+        self.records = {run.run_id: run for run in (*sessions, *self._newest)}
+
+    def _show(self, metrics: SessionMetrics) -> None:
+        models = model_rows(self.models or [], self._learners(metrics), self._newest)
         texts = {
             f"v.{symbol}.{name}": verdict_text(run.tags.get(Tag.VERDICT))
             for symbol, runs in metrics.learners.items()
             for name, run in runs.items()
         }
-        self._shown = ViewModel(texts, {"models": models, "run_ids": [*rows]}, {"runs": rows})
+        known = {"models": models, "run_ids": [*self._rows]}
+        self._shown = ViewModel(texts, known, {"runs": self._rows})
 
     def _learners(self, metrics: SessionMetrics) -> dict[str, str]:
         """Return this session's learners by the name of their registered model."""

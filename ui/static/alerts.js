@@ -224,6 +224,7 @@
       const [when, state] = [element("td", undefined, "n"), element("td")];
       when.append(time(at));
       state.append(chip(phase));
+      if (phase === "firing") state.firstChild.textContent = "fired"; // it may be over by now
       row.append(when, state, element("td", rule), element("td", text), element("td", sent));
       return row;
     }

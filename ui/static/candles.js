@@ -29,7 +29,7 @@
       this.unit = 1; // of the chart's prices: small ones are charted in a smaller unit
       this.chart = Tickloop.createTimeChart(frame.querySelector("#chart"), {
         autoSize: true,
-        rightPriceScale: { borderVisible: false },
+        rightPriceScale: { borderVisible: false, entireTextOnly: true },
         timeScale: { rightOffset: RIGHT_BARS },
         crosshair: { mode: L.CrosshairMode.Normal },
       });

@@ -41,9 +41,9 @@
     open(cycle, point) {
       if (!this.dialog.open) this.opener = document.activeElement;
       const frame = this.dialog.parentElement;
-      const left = point ? Math.min(point.x + 12, frame.clientWidth - this.dialog.offsetWidth - 320) : 12;
-      this.dialog.style.left = `${Math.max(8, left)}px`;
       this.dialog.show();
+      const left = point ? Math.min(point.x + 12, frame.clientWidth - this.dialog.offsetWidth - 8) : 12;
+      this.dialog.style.left = `${Math.max(8, left)}px`;
       byId("cycle-close").focus();
       this.show(cycle);
     }

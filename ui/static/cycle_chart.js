@@ -12,7 +12,7 @@
       this.lines = new Map();
       this.chart = L.createChart(host, {
         autoSize: true,
-        rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.15, bottom: 0.1 } },
+        rightPriceScale: { borderVisible: false, entireTextOnly: true, scaleMargins: { top: 0.15, bottom: 0.1 } },
         timeScale: {
           borderVisible: false,
           tickMarkFormatter: (cycle) => `#${cycle}`,
@@ -90,6 +90,8 @@
   class Mini {
     constructor() {
       this.chart = new CycleChart("mini", (value) => `${value.toFixed(0)} %`);
+      const scaleMargins = { top: 0.2, bottom: 0.2 }; // it is low: a tag needs that room
+      this.chart.chart.priceScale("right").applyOptions({ scaleMargins });
       this.set([]);
     }
 

@@ -12,7 +12,7 @@
       this.lines = new Map(); // learner -> its series
       this.chart = Tickloop.createTimeChart(host, {
         autoSize: true,
-        rightPriceScale: { borderVisible: false },
+        rightPriceScale: { borderVisible: false, entireTextOnly: true },
         handleScroll: false,
         handleScale: false,
       });

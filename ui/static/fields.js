@@ -11,7 +11,7 @@
     const number = Number(text.replace(/\s*%$/, ""));
     if (text === "" || Number.isNaN(number)) return `expected a number from ${low} to ${high}`;
     const share = number / 100;
-    const percent = text.endsWith("%") || (high <= 1 && number > high);
+    const percent = text.endsWith("%") || (number >= 10 && number > high);
     if (percent && share >= low && share <= high) return `${number} % is ${Number(share.toPrecision(6))}`;
     if (percent || number < low || number > high) return `expected ${low} to ${high}`;
     return "";
@@ -27,7 +27,7 @@
           this.submit(form);
         };
         form.elements.value.oninput = () => this.complain(form, "");
-        form.elements.value.onblur = () => this.fill(form);
+        form.elements.value.onblur = ({ relatedTarget }) => this.leave(form, relatedTarget);
       }
     }
 
@@ -47,6 +47,16 @@
       field.min = low;
       field.max = high;
       form.querySelector("small").textContent = note;
+    }
+
+    /* What was refused does not stand there as if it were in force. */
+    leave(form, to) {
+      const field = form.elements.value;
+      if (field.ariaInvalid === "true" && !form.contains(to)) {
+        field.value = "";
+        this.complain(form, "");
+      }
+      this.fill(form);
     }
 
     /* Show what is in force again, once a request has been answered. */

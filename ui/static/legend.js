@@ -1,4 +1,4 @@
-/* What is under the mouse: the candle's values above the chart, a trade's in a box beside it. */
+/* What is under the mouse: the candle's values above the chart, a mark's in a box beside it. */
 (function () {
   "use strict";
   const Tickloop = (window.Tickloop = window.Tickloop || {});
@@ -41,22 +41,39 @@
       sma50.textContent = `SMA 50 ${price(bar.sma50)}`;
     }
 
-    /* What can be clicked has a hand; a trade has a box. */
+    /* What can be clicked has a hand; each mark has a box. */
     point(id, point) {
-      const [what, key] = id.split(":");
+      const at = id.indexOf(":");
+      const [what, key] = [id.slice(0, at), id.slice(at + 1)];
       this.frame.querySelector("#chart").classList.toggle("over-mark", what === "cycle");
-      const trade = what === "trade" ? this.candles.marks.trades.get(key) : null;
-      this.tip.hidden = !trade;
-      if (!trade || !point) return;
-      this.tip.replaceChildren(...this.lines(trade).map((text) => element("p", text)));
+      const lines = this.linesOf(what, key);
+      this.tip.hidden = !lines.length;
+      if (!lines.length || !point) return;
+      this.tip.replaceChildren(...lines.map((text) => element("p", text)));
       const { width } = this.frame.getBoundingClientRect();
       const right = point.x > width / 2;
       this.tip.style.left = right ? "auto" : `${point.x + BESIDE_PX}px`;
       this.tip.style.right = right ? `${width - point.x + BESIDE_PX}px` : "auto";
-      this.tip.style.top = `${Math.max(60, point.y)}px`;
+      this.tip.style.top = `${Math.max(60, Math.min(point.y, this.frame.clientHeight - this.tip.offsetHeight - BESIDE_PX))}px`;
     }
 
-    lines({ learner, side, at, price, up, bps }) {
+    linesOf(what, key) {
+      const { trades, cycles, champions, learners } = this.candles.marks;
+      const { full, zone } = Tickloop.time;
+      const when = (ts) => `${full(ts)} ${zone(ts)}`;
+      if (what === "trade" && trades.has(key)) return this.trade(trades.get(key));
+      if (what === "cycle" && cycles.has(Number(key))) {
+        return [`training cycle ${key}`, when(cycles.get(Number(key)).time), "click: what each learner logged in it"];
+      }
+      if (what === "champion" && champions.has(key)) {
+        const { learner, version, time } = champions.get(key);
+        const serves = version ? `version ${version} serves from here on` : "no version serves from here on";
+        return [`${(learners[learner] ?? "?").split(".")[0]}: ${serves}`, when(time)];
+      }
+      return [];
+    }
+
+    trade({ learner, side, at, price, up, bps }) {
       const name = this.candles.marks.learners[learner];
       const { full, zone } = Tickloop.time;
       const what = `${name} ${side > 0 ? "bought" : "sold"} 1 unit at ${price.toFixed(this.candles.decimals)}, on paper`;

@@ -93,7 +93,7 @@
       const trades = this.ofCandles(shown("trades")).map(([key, each, n]) => this.trade(key, each, n));
       const edge = [
         ...this.named(this.newestOfCandle(shown("cycles"))),
-        ...shown("champions").map(([, each]) => this.champion(each)),
+        ...shown("champions").map(([key, each]) => this.champion(key, each)),
       ].sort(byTime);
       this.ofTrades.setMarkers(trades.sort(byTime));
       this.edge.setData([...new Set(edge.map(({ time }) => time))].map((time) => ({ time, value: 0 })));
@@ -144,10 +144,10 @@
       return { id: `cycle:${cycle}`, time, text: named ? `${cycle}` : "", ...shape };
     }
 
-    champion({ learner, version, time }) {
+    champion(key, { learner, version, time }) {
       const shape = { position: "aboveBar", shape: "square", size: 1, color: Tickloop.colour("c4") };
       const [name] = (this.learners[learner] ?? "?").split(".");
-      return { id: "champion", time, text: version ? `${name} v${version}` : `${name}: none`, ...shape };
+      return { id: `champion:${key}`, time, text: version ? `${name} v${version}` : `${name}: none`, ...shape };
     }
 
     /* Write what the marks mean into the legend. */

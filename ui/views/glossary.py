@@ -162,8 +162,9 @@ TRAIN = {
 
 PROMOTION = {
     "promotion/log_e": Term(
-        "", "Logarithm of the evidence that the challenger is better; it is promoted above the"
-        " threshold."
+        "", "Logarithm of the evidence on which the verdict rests: that the challenger is better;"
+        " where the champion is proven better, that it is; of a champion, that a baseline is. Above"
+        " the threshold it is proven."
     ),
     "promotion/log_threshold": Term("", "The threshold for `promotion/log_e`."),
     "promotion/discoveries": Term(

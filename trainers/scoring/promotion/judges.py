@@ -111,5 +111,5 @@ def _verdict(
     log_e = evidence.log_value
     text = f"{reason}: log E {log_e:z.2f} of {threshold:.2f} after {pair.bars} bars"
     if left:
-        text += f", about {left} to go at this pace"
+        text += f", about {left:,} bars to go at this pace"
     return Verdict(decision, text, log_e, threshold, pair.bars, pair.against, left)
