@@ -8,10 +8,10 @@ BIN := .venv/bin
 main: .venv/main
 	@exec $(BIN)/python -m trainers.session $(ARGS)
 
-# Four files at a time, as most of them wait most of the time; a file's tests stay together, as they
+# Three files at a time, as most of them wait most of the time; a file's tests stay together, as they
 # share what is costly to make. Those that take longest come first (tests/conftest.py).
 test: .venv/dev
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/dev
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from streaming.feed.market.ingest import Ingest
+from streaming.rings.credit import Credits
 from streaming.ticks import NS_PER_S, make_ticks
 from tests.trainers.world import START, Silent, Spy
 from trainers.config import SessionConfig
@@ -172,3 +173,21 @@ def test_requests_wait_only_for_the_running_cycle(tmp_path):
         while shard.go_on() or shard.busy:
             between += not shard.within_a_cycle
         assert between >= 3
+
+
+def test_whose_cycles_are_done_lets_the_market_of_others_go_on_at_once(tmp_path):
+    """Its trainer may look no more: it registers its models, and ends."""
+    config = settings(cycles=1)
+    with contextlib.closing(Session(tmp_path, config, [MARKETS])) as session:
+        (shard,) = session.shards
+        credits = Credits(tmp_path, MARKETS)
+        far = START + 10**6 * NS_PER_S  # a bar that nobody has forecast
+        while not shard.over:
+            assert not any(credits.may_pass(name, far) for name in MARKETS if not done(shard, name))
+            session.push()
+            shard.go_on()
+        assert all(credits.may_pass(name, far) for name in MARKETS)
+
+
+def done(shard, name):
+    return shard.markets[name].over

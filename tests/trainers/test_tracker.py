@@ -121,6 +121,34 @@ def test_with_many_markets_the_batches_of_a_cycle_go_in_one_request():
     assert {batch["tags"][0]["value"] for batch in store.batches} == {"IDLE"}
 
 
+def test_nothing_is_written_that_came_after_what_is_done_first():
+    """A record travels first: what is logged meanwhile is of an entry that has not travelled."""
+    store, done, late = Recorder(), [], []
+
+    class Told(list):
+        def append(self, body):
+            done.extend(metric["key"] for metric in body["metrics"])
+
+    def first():
+        done.append("first")
+        if writers and not late:
+            late.append(writers[0].log("r", 2, {"late": 1.0}))
+
+    store.batches = Told()
+    store.start()
+    writers = []
+    try:
+        tracker = Tracker(store.client, first=first)
+        writers.append(tracker.writer())
+        writers[0].log("r", 1, {"early": 1.0})
+        assert eventually(lambda: {"early", "late"} <= {*done})
+        assert tracker.close(DEADLINE)
+    finally:
+        store.stop()
+    asked = done.index("first", done.index("early"))
+    assert asked < done.index("late")
+
+
 def test_tags_that_are_as_they_were_are_not_written_again():
     outbox = Outbox(None)
     writer = RunWriter(outbox, lambda: None)

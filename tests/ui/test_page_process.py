@@ -120,9 +120,11 @@ def test_viewer_costs_under_200_bytes_a_second(page: Page) -> None:
 
     whole, sizes, deltas = apart(listen)
     # A market that was held up on a busy machine has several seconds in one message, and an alert.
-    seconds = [max(1, len({row[0] for row in delta["rows"]}) - 1) for delta in deltas]
+    seconds = [max(1, len({row[0] for row in delta.get("rows", ())}) - 1) for delta in deltas]
     assert median(size / n for size, n in zip(sizes, seconds, strict=True)) < 200
     assert len(whole["rows"]) == 900
-    assert all(delta["rows"] for delta in deltas)
-    assert all(len(delta["rows"]) <= 2 * n + 2 for delta, n in zip(deltas, seconds, strict=True))
+    assert sum("rows" in delta for delta in deltas) >= 3  # a held-up market has none for a second
+    assert all(
+        len(delta.get("rows", ())) <= 2 * n + 2 for delta, n in zip(deltas, seconds, strict=True)
+    )
     assert not any("cards" in delta or "symbol" in delta for delta in deltas)

@@ -81,16 +81,19 @@ class Outbox:
                 append(self._file, self._path, json.dumps(batch).encode() + b"\n")
             self._queue.append(batch)
 
-    def next(self) -> list[Batch]:
+    def next(self, most: int = LOOK_AHEAD) -> list[Batch]:
         """Return the batches to deliver next, oldest first, all of one run; empty if there is none.
 
         They fit into one request: where the store is slower than the batches come, it has fewer
         requests to answer.
+
+        Args:
+            most: how many batches are looked at, the oldest ones.
         """
         with self._lock:
             found: list[Batch] = []
             metrics, tags = 0, set[str]()
-            for batch in itertools.islice(self._queue, LOOK_AHEAD):
+            for batch in itertools.islice(self._queue, min(most, LOOK_AHEAD)):
                 if found and batch.run != found[0].run:
                     continue
                 metrics, tags = metrics + len(batch.metrics), tags | batch.tags.keys()

@@ -12,7 +12,7 @@ import collections
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mlflow.exceptions import MlflowException
@@ -171,9 +171,10 @@ class Tracker:
                 self._closed.wait(GATHER_SECONDS)
             self._wake.clear()
             try:
+                known = [(outbox, len(outbox)) for outbox in list(self._outboxes)]
                 if self._first is not None:
                     self._first()
-                self._deliver()
+                self._deliver(known)
                 self._do_tasks()
                 if time.monotonic() - looked >= POLL_SECONDS and not self._closing:
                     looked = time.monotonic()
@@ -202,9 +203,11 @@ class Tracker:
             text = f"the MLflow store answers again after {seconds:.0f} s, and lacks nothing"
             self._tell(Code.STORE_BACK, text)
 
-    def _deliver(self) -> None:
-        for outbox in list(self._outboxes):
-            while batches := outbox.next():
+    def _deliver(self, known: Sequence[tuple[Outbox, int]]) -> None:
+        """Deliver the batches that were there before ``first``: it knows nothing of later ones."""
+        for outbox, n in known:
+            while batches := outbox.next(n):
+                n -= len(batches)
                 started = time.perf_counter()
                 refused = deliver(self.client, batches)
                 self.write_seconds += time.perf_counter() - started

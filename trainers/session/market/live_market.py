@@ -119,7 +119,9 @@ class LiveMarket:
         if stream_over and not self._stream_over:
             self._stream_over = True
             self._last_cycle_due = self._has_new and self._may_train
-        if cycle is None and not self.due:
+        if self.over:
+            self._credit.waive()
+        elif cycle is None and not self.due:
             self._credit.look(max(0, self.trainer.newest_bar))
 
     @property
@@ -183,6 +185,8 @@ class LiveMarket:
             return None
         done = self._cycles.end(self._cycle)
         self._cycle = None
+        if self.over:
+            self._credit.waive()  # a trainer that is done looks no more
         return done
 
     def _finish(self, cycle: RunningCycle) -> None:
