@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.forecasters import CYCLE
 from benchmarks.learning import PROCESSES, SEEDS, START, Floats, forecasts, losses
 from benchmarks.measuring import NotMeasuredError
+from benchmarks.peers.boosting import boosted
 from benchmarks.table import Row
 from benchmarks.tapes import MOST_BARS, tapes_folder
 from datamodules.features import WARMUP_BARS, features_of
@@ -31,7 +32,6 @@ from trainers.config import SessionConfig
 CAPTURE = "wire/binance_spot_trade_bookticker_20240808.txt.gz"
 GRACE_NS = NS_PER_S // 4
 BOOK, FLOW, PEER = "book", "flow", "LightGBM"
-FEWEST = 40  # rows that moved, below which LightGBM is not asked
 
 
 class Tape(NamedTuple):
@@ -85,33 +85,19 @@ def measured(job: Job) -> Floats:
     """Return the log-loss of each bar from the first cycle on, NaN where the price did not move."""
     bars = bars_on(job.tape)
     if job.features == PEER:
-        said = boosted(bars, job.label)
+        said = peers(bars, job.label)
     else:
         config = SessionConfig(seed=job.seed, features=job.features, label=job.label)
         said = forecasts(bars, config)
     return losses(said, label_prices(bars, job.label))[START:]
 
 
-def boosted(bars: Bars, label: str) -> Floats:
+def peers(bars: Bars, label: str) -> Floats:
     """Return LightGBM's forecasts after each bar, ``(T,)``; NaN where it gives none."""
-    import lightgbm
-
     made = features_of(bars, BOOK)
     x = np.concatenate([np.zeros((WARMUP_BARS, made.shape[1])), made])
     moved = np.append(np.diff(label_prices(bars, label)), 0.0)
-    said = np.full(len(bars), np.nan)
-    for start in range(START, len(bars), CYCLE):
-        known = np.arange(WARMUP_BARS, start - 1)
-        known = known[moved[known] != 0]
-        if len(known) < FEWEST:
-            continue
-        model = lightgbm.LGBMClassifier(
-            n_estimators=60, num_leaves=7, learning_rate=0.05, min_child_samples=20,
-            subsample=0.8, subsample_freq=1, reg_lambda=5, n_jobs=1, verbose=-1,
-        )  # fmt: skip
-        model.fit(x[known], moved[known] > 0)
-        asked = x[start : start + CYCLE]
-        said[start : start + CYCLE] = np.asarray(model.predict_proba(asked))[:, 1]
+    said: Floats = boosted(x, moved, first=WARMUP_BARS, start=START, step=CYCLE)
     return said
 
 

@@ -13,11 +13,11 @@ import json
 import sys
 import warnings
 
-import lightgbm
 import numpy as np
+from boosting import boosted  # it stands beside this script
 from river import compose, linear_model, optim, preprocessing
 
-START, STEP, HISTORY, FEWEST = 200, 30, 900, 40
+FIRST, START, STEP, HISTORY = 60, 200, 30, 900
 NONE = 1e-12
 
 
@@ -53,7 +53,7 @@ def river(x, label):
         preprocessing.StandardScaler(), linear_model.LogisticRegression(optim.SGD(0.01), l2=1e-4)
     )
     said = np.full(len(x), np.nan)
-    for t in range(60, len(x) - 1):
+    for t in range(FIRST, len(x) - 1):
         row = dict(enumerate(x[t]))
         if t >= START:
             said[t] = model.predict_proba_one(row).get(True, 0.5)
@@ -62,33 +62,17 @@ def river(x, label):
     return said
 
 
-def boosted(x, label):
-    """Return the forecasts of LightGBM, fitted anew each cycle."""
-    said = np.full(len(x), np.nan)
-    for start in range(START, len(x) - 1, STEP):
-        known = np.arange(max(60, start - HISTORY), start - 1)
-        known = known[label[known] != 0]
-        if len(known) < FEWEST:
-            continue
-        model = lightgbm.LGBMClassifier(
-            n_estimators=60, num_leaves=7, learning_rate=0.05, min_child_samples=20,
-            subsample=0.8, subsample_freq=1, reg_lambda=5, n_jobs=1, verbose=-1,
-        )  # fmt: skip
-        model.fit(x[known], label[known] > 0)
-        said[start : start + STEP] = np.asarray(model.predict_proba(x[start : start + STEP]))[:, 1]
-    return said
-
-
 def main(source, target):
     """Forecast the bars of a file."""
     warnings.filterwarnings("ignore")
     bars = np.load(source)
     label = np.append(np.sign(np.diff(bars["close"])), 0)
-    said = {
-        f"{method.__name__}_{name}": method(x, label)
-        for name, x in columns(bars).items()
-        for method in (river, boosted)
-    }
+    said = {}
+    for name, x in columns(bars).items():
+        said[f"river_{name}"] = river(x, label)
+        said[f"boosted_{name}"] = boosted(
+            x, label, first=FIRST, start=START, step=STEP, history=HISTORY
+        )
     np.savez(target, **said)
     print(json.dumps({"methods": list(said)}), flush=True)
 
