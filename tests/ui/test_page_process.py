@@ -112,19 +112,20 @@ def test_viewer_costs_under_200_bytes_a_second(page: Page) -> None:
 
             socket.protocol.receive_data = count
             deltas, sizes = [], []
-            for _ in range(6):
+            while len(deltas) < 6:
                 before = received
-                deltas.append(json.loads(await socket.recv()))
+                # A market that is held up has no bar for a second; its bytes count all the same.
+                while "rows" not in (delta := json.loads(await socket.recv())):
+                    pass
+                deltas.append(delta)
                 sizes.append(received - before)
             return whole, sizes, deltas
 
     whole, sizes, deltas = apart(listen)
     # A market that was held up on a busy machine has several seconds in one message, and an alert.
-    seconds = [max(1, len({row[0] for row in delta.get("rows", ())}) - 1) for delta in deltas]
+    seconds = [max(1, len({row[0] for row in delta["rows"]}) - 1) for delta in deltas]
     assert median(size / n for size, n in zip(sizes, seconds, strict=True)) < 200
     assert len(whole["rows"]) == 900
-    assert sum("rows" in delta for delta in deltas) >= 3  # a held-up market has none for a second
-    assert all(
-        len(delta.get("rows", ())) <= 2 * n + 2 for delta, n in zip(deltas, seconds, strict=True)
-    )
+    assert all(delta["rows"] for delta in deltas)
+    assert all(len(delta["rows"]) <= 2 * n + 2 for delta, n in zip(deltas, seconds, strict=True))
     assert not any("cards" in delta or "symbol" in delta for delta in deltas)
