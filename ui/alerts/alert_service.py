@@ -194,9 +194,9 @@ class AlertService:
         config, seen = self.sources.config, self.data.progress.champions
         every = [(symbol, who) for symbol in config.symbol_list for who in config.learner_names]
         return {
-            Series(*each, CHAMPION): seen[self._model(*each), each[1]]
+            Series(*each, CHAMPION): seen[of]
             for each in every
-            if (self._model(*each), each[1]) in seen
+            if (of := (self._model(*each), each[1])) in seen
         }
 
     def _model(self, symbol: str, who: str) -> str:

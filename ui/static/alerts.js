@@ -10,9 +10,9 @@
 
   const isOver = () => document.querySelector('[data-k="over.title"]').textContent !== "";
 
-  const chip = (text) => {
+  const chip = (phase, text = phase) => {
     const made = element("span", text, "chip");
-    made.dataset.s = text;
+    made.dataset.s = phase;
     return made;
   };
 
@@ -223,8 +223,7 @@
       const row = element("tr");
       const [when, state] = [element("td", undefined, "n"), element("td")];
       when.append(time(at));
-      state.append(chip(phase));
-      if (phase === "firing") state.firstChild.textContent = "fired"; // it may be over by now
+      state.append(chip(phase, phase === "firing" ? "fired" : phase)); // it may be over by now
       row.append(when, state, element("td", rule), element("td", text), element("td", sent));
       return row;
     }

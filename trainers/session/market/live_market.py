@@ -119,9 +119,7 @@ class LiveMarket:
         if stream_over and not self._stream_over:
             self._stream_over = True
             self._last_cycle_due = self._has_new and self._may_train
-        if self.over:
-            self._credit.waive()
-        elif cycle is None and not self.due:
+        if cycle is None and not self.due:
             self._credit.look(max(0, self.trainer.newest_bar))
 
     @property
