@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datamodules.mids import BP, SPREAD_BARS, close_side, half_spread_bps, mids
+from datamodules.mids import (
+    BP,
+    SPREAD_BARS,
+    close_side,
+    half_spread_bps,
+    mids,
+    newest_half_spread_bps,
+)
 from streaming.exchange.markets.market import SIGMA
-from tests.datamodules.samples import bars_from, random_bars
+from tests.datamodules.samples import bars_from, markets, random_bars
 from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.processes import Martingale
 
@@ -109,3 +116,12 @@ def test_later_bars_change_nothing(n, more, seed):
     bars = quoted(random_bars(n + more, seed), seed)
     for known in (close_side, half_spread_bps, mids):
         assert known(bars[:n]).tobytes() == known(bars)[:n].tobytes()
+
+
+@given(bars=markets(1, 130), seed=st.integers(0, 99), quotes=st.booleans())
+def test_the_newest_half_spread_is_the_last_of_all_to_the_bit(bars, seed, quotes):
+    bars = quoted(bars, seed)
+    if quotes:
+        bars["quoted"] = np.random.default_rng(seed).integers(0, 2, len(bars))
+        bars["bid"], bars["ask"] = bars["last_sold"], bars["last_bought"]
+    assert newest_half_spread_bps(bars).tobytes() == half_spread_bps(bars)[-1:].tobytes()

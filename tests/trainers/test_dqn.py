@@ -15,6 +15,7 @@ from tests.oracles.signal import Signal
 from tests.oracles.trading import advantage_of_in
 from trainers.config import SessionConfig
 from trainers.learners.dqn.agent import Agent, ValueNet, inputs_of
+from trainers.learners.dqn.gradients import set_gradients
 from trainers.learners.dqn.learner import experiences_of, held_by
 from trainers.learners.dqn.module import DQNModule
 from trainers.learners.dqn.value_learner import SkillTest
@@ -83,6 +84,19 @@ def test_the_target_follows_by_tau():
     module._follow()
     for target, was, goal in zip(module.target.parameters(), before, online, strict=True):
         torch.testing.assert_close(target, was + 0.25 * (goal - was))
+
+
+@pytest.mark.parametrize("rows, seed", [(1, 0), (7, 1), (64, 2), (256, 3), (1000, 4)])
+def test_the_written_gradients_are_those_of_autograd_to_the_bit(rows, seed):
+    torch.manual_seed(seed)
+    written, net = ValueNet(12).train(), ValueNet(12).train()
+    net.load_state_dict(written.state_dict())
+    x, y = torch.randn(rows, 12), torch.randn(rows)
+    loss = torch.nn.functional.mse_loss(net(x), y)
+    loss.backward()
+    assert torch.equal(set_gradients(list(written.parameters()), x, y), loss.detach())
+    for one, other in zip(written.parameters(), net.parameters(), strict=True):
+        assert torch.equal(one.grad, other.grad)
 
 
 def agent_worth(worth, **about):

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.mids import SPREAD_BARS, half_spread_bps, mids
+from datamodules.mids import SPREAD_BARS, half_spread_bps, mids_at, newest_half_spread_bps
 from streaming.bars import Bars
 
 # The status of a forecast.
@@ -68,7 +68,8 @@ def outcomes_of(bars: Bars, n: int) -> Outcomes:
     newest = bars[-n:]
     rows = np.zeros(n, OUTCOME)
     rows["bar"], rows["close"], rows["gap"] = newest["ts_open"], newest["close"], newest["gap"]
-    rows["mid"], rows["half_spread_bps"] = mids(bars)[-n:], half_spread_bps(bars)[-n:]
+    half_spread = newest_half_spread_bps(bars) if n == 1 else half_spread_bps(bars)[-n:]
+    rows["mid"], rows["half_spread_bps"] = mids_at(newest, half_spread), half_spread
     return rows
 
 

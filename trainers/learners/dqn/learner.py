@@ -16,7 +16,7 @@ from torch import Tensor
 from datamodules.dqn_datamodule import transitions_of
 from datamodules.features import raw_columns
 from datamodules.indicators import RSI_BARS
-from datamodules.mids import SPREAD_BARS, half_spread_bps
+from datamodules.mids import newest_half_spread_bps
 from datamodules.replay_buffer import Experiences, ReplayBuffer
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
 from datamodules.transitions import STATE_BARS, Action, Transitions, typical_move
@@ -120,7 +120,7 @@ class DQN:
             raise NotEnoughBarsError(0, 1, "experiences without a gap")
         rng = snapshot.rng(self.name)
         self.unit_bps = typical_move(transitions.ret[-UNIT_BARS:], self.unit_bps)
-        cost_bps = self._fee_bps + float(half_spread_bps(snapshot.bars[-SPREAD_BARS:])[-1])
+        cost_bps = self._fee_bps + float(newest_half_spread_bps(snapshot.bars)[0])
         self._module.learning_rate = self.learning_rate
         new = experiences_of(transitions, self.unit_bps, after=self.memory.newest)
         loss = self.core.learn(new, cost=cost_bps / self.unit_bps, rng=rng)

@@ -24,10 +24,10 @@ import copy
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from datamodules.dqn_datamodule import Batch
 from trainers.learners.dqn.agent import ValueNet
+from trainers.learners.dqn.gradients import set_gradients
 from trainers.learners.lightning import ContinualModule
 
 # The weight decay of AdamW. Most of a market is noise: without decay, the agent trades a martingale
@@ -70,15 +70,12 @@ class DQNModule(ContinualModule):
         target = self.td_target(after, ret)
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, torch.optim.Optimizer)
-        losses = []
+        weights, losses = list(self.net.parameters()), []
         for x, y in zip(state, target, strict=True):
             # Squared loss estimates the mean, which counts; the usual Huber loss would be pulled
             # towards the median, which differs as returns have heavy tails.
-            loss = F.mse_loss(self.net(x), y)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch has no annotation here
+            losses.append(set_gradients(weights, x, y))
             optimizer.step()
-            losses.append(loss.detach())
         self._follow()
         self.loss_sum += float(torch.stack(losses).sum())
         self.updates += len(losses)
