@@ -2,6 +2,7 @@
 
 PYTHON ?= python3.11
 BIN := .venv/bin
+INSTALL ?= $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: main test check bench cloud fleet clean
 
@@ -33,11 +34,11 @@ fleet: .venv/fleet
 .venv/main: requirements.txt
 	@echo "Making the environment in .venv (a few minutes, once) ..."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(INSTALL) -r requirements.txt
 	@touch $@
 
 .venv/%: requirements-%.txt .venv/main
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(INSTALL) -r $<
 	@touch $@
 
 .venv/dev: $(wildcard requirements*.txt)

@@ -9,10 +9,13 @@ is one line and an exit code. A fault of the program itself shows its traceback.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
+import importlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NoReturn
 
 from streaming.errors import TickloopError, reason_of
@@ -63,3 +66,25 @@ def _code_of(error: Exception, codes: Mapping[type[Exception], int]) -> int:
 def _told(name: str, text: str, code: int) -> int:
     say(f"{name}: {text}", error=True)
     return code
+
+
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Do not look for garbage within the ``with``, nor ever among what it has made.
+
+    Modules stay. To look through them again and again takes a fifth of the time of an import; what
+    is never looked at also stays one copy for all forks of this process.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def import_all(modules: Iterable[str]) -> None:
+    """Import modules by their names."""
+    with importing():
+        for module in modules:
+            importlib.import_module(module)

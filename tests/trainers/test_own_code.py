@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mlflow import MlflowClient
 from mlflow.utils.validation import _validate_metric
 
-from datamodules.plain import not_plain
+from datamodules.plain import copied, not_plain
 from streaming.bars import BROKEN
 from streaming.errors import ConfigError
 from streaming.events import Code
@@ -282,6 +282,19 @@ def test_what_counts_as_plain_comes_back_from_a_checkpoint(tmp_path_factory, sta
     save_checkpoint(path, {"state": state})
     found = load_checkpoint(path)["state"]
     assert repr(_lists(found)) == repr(_lists(state))
+    other = copied(state)
+    assert repr(_lists(other)) == repr(_lists(state))
+    assert _arrays(other).isdisjoint(_arrays(state))
+
+
+def _arrays(value):
+    """The ids of the arrays, tensors, lists and dicts within a value."""
+    if isinstance(value, torch.Tensor | np.ndarray):
+        return {id(value)}
+    parts = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list):
+        return set().union(*map(_arrays, value)) if isinstance(value, tuple) else set()
+    return {id(value)}.union(*map(_arrays, parts))
 
 
 def _lists(value):

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
+from datamodules.plain import copied
+
 RIDGE = 10.0  # a weight of 1 per standard deviation costs 5 nats in total
 MOST = 700.0  # a logit; the exponential of a larger one is infinite
 FEWEST = 20  # rows; fewer cannot support a dozen weights
@@ -100,7 +102,7 @@ class OnlineLogistic:
         if (model := self._model) is None:
             return {}
         scaler = self._scaler
-        return copy.deepcopy(
+        return copied(
             {
                 "model": {"weights": model.coef_, "bias": model.intercept_, "seen": model.t_},
                 "scaler": {
@@ -113,7 +115,7 @@ class OnlineLogistic:
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        state = copy.deepcopy(state)
+        state = copied(state)
         self._scaler, self._model = StandardScaler(), None
         if "model" not in state:
             return

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +15,8 @@ from typing import NamedTuple
 
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
+
+from streaming.program.entry_point import importing
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +62,8 @@ class DeferredApp:
         await asyncio.wait({task})
 
     async def _run(self) -> None:
-        loaded = await asyncio.to_thread(self._load)
-        gc.freeze()  # modules stay: collecting garbage among them takes 2 % of a core
+        with importing():  # to collect garbage among its modules takes 2 % of a core
+            loaded = await asyncio.to_thread(self._load)
         async with loaded.app.router.lifespan_context(loaded.app):
             self._app = loaded
             self._ready.set()

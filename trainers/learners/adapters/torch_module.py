@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from datamodules.digest import digest
+from datamodules.plain import copied
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
 from streaming.bars import Bars
 from trainers.config.entries import Entry
@@ -160,13 +161,13 @@ class TorchLearner:
         return {
             "columns": self._moments.shape[1],
             "moments": self._moments.copy(),
-            "module": None if module is None else copy.deepcopy(module.state_dict()),
-            "optimizer": None if module is None else copy.deepcopy(module.optimizer_state),
-            "serving": None if serving is None else copy.deepcopy(serving.state_dict()),
+            "module": None if module is None else copied(module.state_dict()),
+            "optimizer": None if module is None else copied(module.optimizer_state),
+            "serving": None if serving is None else copied(serving.state_dict()),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        state = copy.deepcopy(state)
+        state = copied(state)
         self._moments, self._serving = state["moments"], None
         if state["module"] is None:
             return

@@ -15,7 +15,6 @@ the first three are frequencies in these bars, so they are calibrated.
 from __future__ import annotations
 
 import abc
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.labels import label_prices, moves_over
+from datamodules.plain import copied
 from datamodules.snapshot import NotEnoughBarsError, Snapshot, entropy
 from datamodules.target import CLOSE
 from datamodules.transitions import Action
@@ -86,10 +86,10 @@ class Baseline(abc.ABC):
         """Return the new ``state``, at least one number, computed from a snapshot."""
 
     def state_dict(self) -> dict[str, Any]:
-        return copy.deepcopy(self.state)
+        return copied(self.state)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.state = copy.deepcopy(state)
+        self.state = copied(state)
 
 
 class Majority(Baseline):

@@ -7,13 +7,13 @@ too late. An event with the code ``leak_alarm`` reports that.
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.labelled_rows import labelled_rows, newest_rows
+from datamodules.plain import copied
 from datamodules.snapshot import Snapshot
 from streaming.bars import Bars
 from trainers.learners.learner import Context
@@ -59,10 +59,10 @@ class PermutedLabels:
         return {"rows": float(len(rows.x))}
 
     def state_dict(self) -> dict[str, Any]:
-        return copy.deepcopy(self.state)
+        return copied(self.state)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.state = copy.deepcopy(state)
+        self.state = copied(state)
 
 
 def _standard(rows: NDArray[np.float64], moments: dict[str, Any]) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from datamodules.cnn_datamodule import CNNDataModule
 from datamodules.digest import digest
 from datamodules.features import WARMUP_BARS, make_activity, make_features, raw_columns
 from datamodules.labelled_rows import LabelledRows
+from datamodules.plain import copied
 from datamodules.snapshot import Snapshot
 from datamodules.windows import FORECASTER_BARS, gap_free
 from streaming.bars import Bars
@@ -208,14 +209,14 @@ class CNN:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "module": copy.deepcopy(self._module.state_dict()),
+            "module": copied(self._module.state_dict()),
             "rows": self._rows.state_dict(),
-            "initial": copy.deepcopy(self._module.initial),
-            "optimizer": copy.deepcopy(self._module.optimizer_state),
+            "initial": copied(self._module.initial),
+            "optimizer": copied(self._module.optimizer_state),
             "epochs": self.epochs,
             "learning_rate": self.learning_rate,
             "confidence": self.confidence,
-            "serving": None if self.serving is None else copy.deepcopy(self.serving.state_dict()),
+            "serving": None if self.serving is None else copied(self.serving.state_dict()),
             "serving_confidence": None if self.serving is None else self.serving.confidence,
             "served_from": self._served_from,
             # The next bar brings all labels: at horizon 1 none waits.
@@ -230,8 +231,8 @@ class CNN:
             )
         self._module.load_state_dict(state["module"])
         self._rows.load_state_dict(state["rows"])
-        self._module.initial = copy.deepcopy(state["initial"])
-        self._module.optimizer_state = copy.deepcopy(state["optimizer"])
+        self._module.initial = copied(state["initial"])
+        self._module.optimizer_state = copied(state["optimizer"])
         self.epochs = state["epochs"]
         self.learning_rate, self.confidence = state["learning_rate"], state["confidence"]
         self.serving = None

@@ -8,7 +8,6 @@ Their errors are not those of the experts fitted on windows, so a mean of all is
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from datamodules.features import COLUMNS
 from datamodules.labelled_rows import LabelledRows
+from datamodules.plain import copied
 from trainers.learners import layers
 from trainers.learners.cnn.forest import FEWEST, Forest
 from trainers.learners.linear import CLIP_SD, OnlineLogistic
@@ -90,7 +90,7 @@ class RowLearner:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "experts": copy.deepcopy(self.experts.state_dict()),
+            "experts": copied(self.experts.state_dict()),
             "online": self._online.state_dict(),
             "learned_until": self._learned_until,
             "grown_until": self._grown_until,

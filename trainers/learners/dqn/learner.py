@@ -17,6 +17,7 @@ from datamodules.dqn_datamodule import transitions_of
 from datamodules.features import raw_columns
 from datamodules.indicators import RSI_BARS
 from datamodules.mids import newest_half_spread_bps
+from datamodules.plain import copied
 from datamodules.replay_buffer import Experiences, ReplayBuffer
 from datamodules.snapshot import NotEnoughBarsError, Snapshot
 from datamodules.transitions import STATE_BARS, Action, Transitions, typical_move
@@ -169,7 +170,7 @@ class DQN:
             "episodes": self.episodes,
             "epsilon": self.epsilon,
             "learning_rate": self.learning_rate,
-            "serving": None if self.serving is None else copy.deepcopy(self.serving.state_dict()),
+            "serving": None if self.serving is None else copied(self.serving.state_dict()),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

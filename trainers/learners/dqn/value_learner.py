@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from datamodules.digest import digest
 from datamodules.dqn_datamodule import DQNDataModule
+from datamodules.plain import copied
 from datamodules.replay_buffer import Experiences, ReplayBuffer
 from trainers.config.learners import DQNSettings
 from trainers.learners.dqn.agent import ValueNet
@@ -112,8 +112,8 @@ class ValueLearner:
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state, for ``load_state_dict``."""
         return {
-            "module": copy.deepcopy(self.module.state_dict()),
-            "optimizer": copy.deepcopy(self.module.optimizer_state),
+            "module": copied(self.module.state_dict()),
+            "optimizer": copied(self.module.optimizer_state),
             "updates": self.module.updates,
             "memory": self.memory.state_dict(),
             "skill": (self.skill.gain, self.skill.square),
@@ -122,7 +122,7 @@ class ValueLearner:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what ``state_dict`` returned."""
         self.module.load_state_dict(state["module"])
-        self.module.optimizer_state = copy.deepcopy(state["optimizer"])
+        self.module.optimizer_state = copied(state["optimizer"])
         self.module.updates = state["updates"]
         self.memory.load_state_dict(state["memory"])
         self.skill.gain, self.skill.square = state["skill"]

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import importlib
 import os
 import signal
@@ -27,7 +26,7 @@ from typing import NoReturn
 from streaming.errors import RingError
 from streaming.events import Code, EventWriter
 from streaming.program.console import say
-from streaming.program.entry_point import entry_point
+from streaming.program.entry_point import entry_point, import_all
 from streaming.program.process import PARENT, end_signals, on_end
 from trainers.config import SessionConfig
 from trainers.recording.files import CONFIG
@@ -181,10 +180,8 @@ def _become_trainer(session: Path, launcher: int, markets: Sequence[str]) -> NoR
 @entry_point("launcher")
 def main() -> int:
     """Run as a process of a session."""
-    for module in PRELOADED:
-        importlib.import_module(module)
+    import_all(PRELOADED)
     importlib.import_module("trainers.learners.determinism").deterministic()
-    gc.freeze()  # what was imported stays one copy for all forks
     parser = argparse.ArgumentParser(prog="launcher", allow_abbrev=False)
     parser.add_argument("session", type=Path, help="the session's folder")
     parser.add_argument("--markets", default="", help="the markets of one trainer, if not all")

@@ -13,7 +13,6 @@ the process is told to end. Without a connection for a while the server ends its
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import json
 import os
@@ -28,6 +27,7 @@ from typing import NoReturn
 import msgspec
 from setproctitle import getproctitle, setproctitle
 
+from streaming.program.entry_point import import_all
 from streaming.program.process import end_signals
 from trainers.session.fleet.node.forked import ForkRequest
 from trainers.session.processes.fork import exit_after, run_program
@@ -148,11 +148,8 @@ def main() -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
-        for name in IMPORTED:
-            importlib.import_module(name)
-        for name in importlib.import_module(IMPORTED[1]).PRELOADED:
-            importlib.import_module(name)
-        gc.freeze()  # what was imported stays one copy for all forks
+        import_all(IMPORTED)
+        import_all(importlib.import_module(IMPORTED[1]).PRELOADED)
         ForkServer(listener).serve()
         path.unlink(missing_ok=True)
 
