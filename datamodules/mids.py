@@ -63,5 +63,6 @@ def mids_at(bars: Bars, half_spread_bps: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def _traded_spread_bps(bars: Bars) -> NDArray[np.float64]:
-    spread: NDArray[np.float64] = bars["last_bought"] - bars["last_sold"]
-    return np.maximum(spread, 0) / bars["close"] * BP
+    spread = np.maximum(bars["last_bought"] - bars["last_sold"], 0)
+    bps: NDArray[np.float64] = spread / bars["close"] * BP
+    return bps
