@@ -113,10 +113,10 @@ def _detail(
             return "waiting for the first cycle"
         return f"{min(ticks, config.min_ticks):,} of {config.min_ticks:,} ticks"
     session = metrics.session
-    if state in OVER and metrics.cycle:
-        return f"{metrics.cycle:,} cycle{'s' * (metrics.cycle > 1)}"
-    if session is None or state in OVER or state == State.STARTING:
+    if session is None or state == State.STARTING:
         return ""
+    if state in OVER:
+        return f"{session.cycle:,} cycle{'s' * (session.cycle > 1)}" if session.cycle else ""
     return session.tags.get(Tag.STATUS_TEXT, "")
 
 

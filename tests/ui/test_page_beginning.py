@@ -116,7 +116,7 @@ def test_an_open_tab_is_told_of_the_end_and_goes_on_with_the_session(
     new: World, open_tab: OpenTab
 ) -> None:
     page = Page(new, env={PARENT: str(os.getpid())})  # as the session's own child
-    tab = open_tab(page.address)
+    tab = open_tab(page.address + "#/live")
     over, link = tab.get_by_role("status", name="The end of this session"), '[data-k="link"]'
     expect(over).to_be_hidden()
     assert page.end() == 128 + signal.SIGTERM
