@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.chart import chart, differences
 from benchmarks.processes import plain_environment
 from tests.datamodules.samples import random_bars, snapshot_of
 from tests.end_to_end.main_job import market_ticks, write_tape
@@ -36,6 +37,13 @@ def test_it_is_short_and_starts_with_a_line_to_run():
 
 def test_its_picture_is_there():
     assert (ROOT / re.search(r"!\[.*?\]\((.*?)\)", README)[1]).stat().st_size > 20_000
+
+
+def test_the_chart_of_benchmarks_is_drawn_from_the_table_beside_it():
+    rows = differences((ROOT / "docs/benchmarks.md").read_text(encoding="utf-8"))
+    assert len(rows) == 15
+    assert ("BAC", -0.0286, 0.0027) in rows
+    assert (ROOT / "docs/tapes.svg").read_text() == chart(rows), "python -m benchmarks.chart"
 
 
 def test_its_links_lead_somewhere():

@@ -6,6 +6,7 @@ MLflow's tags ───┴─ session ┴─ learners -> one word each (trainers
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from streaming.rings.counters import ConnectionState
@@ -23,7 +24,8 @@ from trainers.tracking.reader import RunRecord
 from trainers.tracking.summary import summary_of
 from ui.live.market import Counters
 from ui.mlflow.session_metrics import SessionMetrics
-from ui.views.view_model import Texts
+from ui.views.formatting import for_good
+from ui.views.view_model import Texts, ViewModel
 
 Streams = Mapping[str, Counters | None]  # the counters by symbol
 
@@ -111,8 +113,10 @@ def _detail(
             return "waiting for the first cycle"
         return f"{min(ticks, config.min_ticks):,} of {config.min_ticks:,} ticks"
     session = metrics.session
-    if session is None or state in OVER or state == State.STARTING:
+    if session is None or state == State.STARTING:
         return ""
+    if state in OVER:
+        return f"{session.cycle:,} cycle{'s' * (session.cycle > 1)}" if session.cycle else ""
     return session.tags.get(Tag.STATUS_TEXT, "")
 
 
@@ -133,6 +137,12 @@ def end_texts(metrics: SessionMetrics, over: State | None, now: float) -> Texts:
         "over.text": "\n".join(told.learners),
         "over.command": told.resume,
     }
+
+
+def at_the_end(shown: ViewModel) -> ViewModel:
+    """Return what a session that is over shows: what has not come does not come any more."""
+    texts = {key: for_good(text) for key, text in shown.texts.items()}
+    return dataclasses.replace(shown, texts=texts)
 
 
 _VERBS = {State.STOPPED: "was stopped", State.ENDED: "ended", State.FAILED: "failed"}

@@ -36,7 +36,7 @@ from ui.mlflow.poller import Poller
 from ui.runs.fleet_table import fleet
 from ui.runs.runs_view import RunsView
 from ui.session_starter import SessionStarter
-from ui.session_state import end_texts, ended_as, state_texts
+from ui.session_state import at_the_end, end_texts, ended_as, state_texts
 from ui.views.view_model import View, ViewModel, merged
 
 
@@ -108,7 +108,7 @@ class SessionView:
         counters, over = streams[symbol], self.over
         decimals = price_decimals(row[4] for row in rows[-300:])
         cycles = metrics.cycles.get(symbol)
-        return merged(
+        shown = merged(
             ViewModel(
                 {
                     **header(rows, metrics, decimals, self.config.bar_seconds),
@@ -118,6 +118,7 @@ class SessionView:
                     **self._tape.texts(over=over is not None),
                 },
                 {
+                    "session": self.run_id,
                     "decimals": decimals,
                     "mlflow": mlflow_ui(self.poller.reader.uri, self.config.mlflow_ui_port),
                 },
@@ -142,6 +143,7 @@ class SessionView:
             self._evidence[symbol],
             self.overview.view_model(metrics, over) if view == View.MARKETS else ViewModel(),
         )
+        return at_the_end(shown) if over else shown
 
     @property
     def over(self) -> State | None:

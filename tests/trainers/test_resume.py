@@ -53,6 +53,24 @@ def test_a_fleet_is_resumed_as_a_fleet_and_a_session_as_a_session(tmp_path):
         resume.resumed_config(SessionConfig(), tmp_path)
 
 
+def test_its_page_is_where_it_was_unless_another_place_is_given(tmp_path):
+    had = {"page_host": "localhost", "page_port": 8000, "page_names": "a.lan", "mlflow_ui_port": 0}
+    SessionConfig(**had, venue_ws="ws://there").save(tmp_path / CONFIG)
+
+    def where(**given):
+        resumed = resume.resumed_config(SessionConfig(**given), tmp_path)
+        return {name: getattr(resumed, name) for name in (*had, "venue_ws")}
+
+    kept = {**had, "mlflow_ui_port": 5000, "venue_ws": "ws://there"}  # where it had none: a UI
+    assert where() == kept
+    assert where(page_port=9000, mlflow_ui_port=0) == {
+        **kept,
+        "page_port": 9000,
+        "mlflow_ui_port": 0,
+    }
+    assert where(page_port=0, page_host="::1") == {**kept, "page_port": 0, "page_host": "::1"}
+
+
 @pytest.mark.parametrize("content", [None, b""])
 def test_a_market_that_lost_its_decisions_does_not_begin_anew_on_what_is_left(tmp_path, content):
     check_logs(tmp_path)

@@ -131,7 +131,9 @@ class World:
         copy_store(root)
         self.client = MlflowClient(self.uri)
         self.experiment = self.client.create_experiment(EXPERIMENT, str(root / "mlruns"))
-        self.run_id = self.run({Tag.KIND: Kind.SESSION, Tag.STATUS: Status.IDLE})
+        self.run_id = self.run(
+            {Tag.KIND: Kind.SESSION, Tag.SYMBOL: symbols, Tag.STATUS: Status.IDLE}
+        )
         self.client.set_tag(self.run_id, Tag.SESSION, self.run_id)
         self.config = SessionConfig(symbols=symbols, learners=learners)
         self.folder = session_folder(root, self.run_id)

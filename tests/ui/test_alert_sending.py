@@ -284,6 +284,24 @@ def test_a_session_of_another_source_does_not_end_a_champion(market: Market) -> 
     assert again.data.history == service.data.history
 
 
+def test_champions_that_an_earlier_version_kept_by_market_are_forgotten_with_a_line(
+    market: Market, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = market.folder / "alerts.json"
+    market.evaluate(market.service())
+    kept = json.loads(path.read_text())
+    ours = ["tickloop-btcusdt-dqn", "dqn", "7"]
+    path.write_text(json.dumps({**kept, "champions": [["BTCUSDT", "cnn", "3"], ours]}))
+    store = AlertStore(path, "s1")
+    store.change(lambda data: data)
+    assert "alerts.json: champions seen by an earlier version" in caplog.text
+    assert "are forgotten: BTCUSDT cnn. Their next change is told." in caplog.text
+    assert json.loads(path.read_text())["champions"] == [ours]
+    caplog.clear()
+    store.change(lambda data: data)
+    assert caplog.text == ""
+
+
 def test_a_message_that_died_with_its_page_does_not_stay_at_sending(market: Market) -> None:
     with Webhook() as webhook:
         webhook.server.shutdown()

@@ -114,13 +114,44 @@ def test_promote_what_is_best_and_see_it_serve(met: World, tab: Tab) -> None:
     expect(tab.get_by_role("region", name="CNN", exact=True)).to_contain_text("Champion: version 4")
 
 
-def _serve(met: World, ts: float) -> None:
+CONTRADICTIONS = """
+() => {
+  window.contradicted = 0;
+  const look = () => {
+    const text = document.getElementById("view-runs").textContent;
+    const model = document.querySelector('[aria-label="Model dqn"]')?.textContent ?? "";
+    contradicted += /applied dqn/.test(text) && /no model yet/.test(model);
+  };
+  const all = { subtree: true, childList: true, characterData: true };
+  new MutationObserver(look).observe(document.getElementById("view-runs"), all);
+}
+"""
+
+
+def test_a_promotion_is_applied_only_where_its_model_is_listed(met: World, tab: Tab) -> None:
+    tab.get_by_role("tab", name="Runs and models").click()
+    models = tab.get_by_role("region", name="Models", exact=True)
+    expect(models.get_by_role("region", name="Model dqn")).to_contain_text("no model yet")
+    tab.evaluate(CONTRADICTIONS)
+    began, model = time.time(), "tickloop-btcusdt-dqn"
+    answer = {"result": "applied", "value": "dqn", "cycle": 26, "ts": began}
+    met.client.set_tag(met.run_id, "control_result/promote", json.dumps(answer))
+    expect(models).to_contain_text("being made: dqn, taken in cycle 26")
+    met.client.create_registered_model(model)
+    _serve(met, began, "dqn")
+    expect(models).to_contain_text("applied dqn in cycle 26: version 1")
+    expect(models.get_by_role("region", name=f"Model {model}")).to_contain_text("champion")
+    assert tab.evaluate("contradicted") == 0
+
+
+def _serve(met: World, ts: float, learner: str = "cnn") -> None:
     """Register the version and have it serve, as the trainer does."""
-    made = met.client.create_model_version(MODEL, f"runs:/{met.runs['cnn']}/model", met.runs["cnn"])
+    run, model = met.runs[learner], f"tickloop-btcusdt-{learner}"
+    made = met.client.create_model_version(model, f"runs:/{run}/model", run)
     audit = {"ts": ts, "action": "promote", "by": "hand", "session": met.run_id, "cycle": 25}
-    met.client.set_model_version_tag(MODEL, made.version, "audit.1", json.dumps(audit))
-    met.client.set_registered_model_alias(MODEL, "champion", made.version)
-    met.tag(met.runs["cnn"], **{Tag.CHAMPION: str(made.version)})
+    met.client.set_model_version_tag(model, made.version, "audit.1", json.dumps(audit))
+    met.client.set_registered_model_alias(model, "champion", made.version)
+    met.tag(run, **{Tag.CHAMPION: str(made.version)})
 
 
 def test_find_the_trade_that_lost_most(met: World, tab: Tab, screenshots: Path) -> None:

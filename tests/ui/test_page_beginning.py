@@ -24,7 +24,7 @@ def test_shows_that_it_waits_for_a_stream(
     tab = open_tab(new_page.address + "#/live")
     assert text_of(tab, "price") == "waiting for the stream"
     assert text_of(tab, "stream.ticks") == "waiting for the stream"
-    for name, text in {"CNN": "not trained yet", "DQN": "not trained yet"}.items():
+    for name, text in {"CNN": "none yet", "DQN": "none yet"}.items():
         card = tab.get_by_role("region", name=name)
         expect(card).to_contain_text("warming up 0/500 ticks")
         expect(card).to_contain_text(text)
@@ -72,7 +72,7 @@ def test_learner_without_trades_and_one_with_an_error(
     expect(card).to_contain_text("no trades yet")
     card = tab.get_by_role("region", name="CNN")
     expect(card).to_contain_text("no bars scored yet")
-    expect(card.locator('[data-k="cnn.train/loss"]')).to_have_text("not trained yet")
+    expect(card.locator('[data-k="cnn.train/loss"]')).to_have_text("none yet")
     expect(card.locator(".chip")).to_have_text("failed")
     expect(card).to_contain_text("ValueError: loss is not finite")
 
@@ -116,7 +116,7 @@ def test_an_open_tab_is_told_of_the_end_and_goes_on_with_the_session(
     new: World, open_tab: OpenTab
 ) -> None:
     page = Page(new, env={PARENT: str(os.getpid())})  # as the session's own child
-    tab = open_tab(page.address)
+    tab = open_tab(page.address + "#/live")
     over, link = tab.get_by_role("status", name="The end of this session"), '[data-k="link"]'
     expect(over).to_be_hidden()
     assert page.end() == 128 + signal.SIGTERM
@@ -124,6 +124,12 @@ def test_an_open_tab_is_told_of_the_end_and_goes_on_with_the_session(
     expect(over).to_contain_text(f'make ARGS="--resume {new.run_id}"')
     expect(tab.locator('[data-k="state"]')).to_have_text("stopped")
     expect(tab.locator(link)).to_be_empty()
+    dqn = tab.get_by_role("region", name="DQN").locator('[data-k="dqn.live/pnl_bps"]')
+    expect(dqn).to_have_text("no trades")
+    tab.get_by_role("tab", name="Trades").click()
+    none = tab.get_by_role("region", name="Trades").get_by_text("no trade")
+    expect(none).to_be_visible()
+    assert none.inner_text() == "no trade", "nothing is still to come"
     again = Page(new, page.port)
     try:
         expect(over).to_be_hidden()

@@ -56,7 +56,7 @@ def test_login_page_reads_well(visit: OpenLogin, screenshots: Path, scheme: str)
     expect(tab.get_by_role("alert")).to_contain_text("Wrong password. Forgotten?")
     expect(tab.get_by_label("Password")).to_have_attribute("aria-describedby", "alert")
     tab.screenshot(path=screenshots / f"login_wrong_{scheme}.png")
-    everything = LOW_CONTRAST.replace("#bar *, .card *, #legend *, #tools *", "body *")
+    everything = LOW_CONTRAST.replace("#bar *, #over *, .card *, #legend *, #tools *", "body *")
     assert everything != LOW_CONTRAST
     assert tab.evaluate(everything) == []
     dark = tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(9, 12, 17)"

@@ -30,7 +30,7 @@ LOW_CONTRAST = """
     const part = (v) => ((v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
     return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
   };
-  const nodes = [...document.querySelectorAll("#bar *, .card *, #legend *, #tools *")];
+  const nodes = [...document.querySelectorAll("#bar *, #over *, .card *, #legend *, #tools *")];
   return nodes.filter((node) => [...node.childNodes].some((c) => c.nodeType === 3 && c.data.trim()))
     .map((node) => {
       const [a, b] = [light(channels(getComputedStyle(node).color)), light(behind(node))];
@@ -41,6 +41,12 @@ LOW_CONTRAST = """
 """
 IS_DARK = "document.body.classList.contains('dark')"
 CHART_BACKGROUND = "Tickloop.candles.chart.options().layout.background.color"
+VIEWS = {
+    "Trades": "#trades-rows tr",
+    "Runs and models": "#compare-rows tr",
+    "Evidence": "#scores tr",
+    "Alerts": "#alert-rules li",
+}  # and what shows that they are filled; Markets: test_page_markets
 STATUSES = (*State, "TRAINING", "IDLE", "ERROR", "PAUSED", "reconnecting")
 
 
@@ -56,6 +62,10 @@ def test_first_theme_is_the_system_s_and_reads_well(
             "(s) => document.querySelectorAll('.chip').forEach((c) => c.dataset.s = s)", status
         )
         assert tab.evaluate(LOW_CONTRAST) == []
+    for name, filled in VIEWS.items():
+        tab.get_by_role("tab", name=name).click()
+        expect(tab.locator(filled).first).to_be_visible()
+        assert tab.evaluate(LOW_CONTRAST) == [], name
 
 
 def test_toggled_theme_is_remembered(page: Page, open_tab: OpenTab) -> None:

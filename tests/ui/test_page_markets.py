@@ -111,7 +111,7 @@ def test_prices_are_live(markets: Tab) -> None:
     "column, first, last",
     [
         ("Edge", "SOLUSDT", "ETHUSDT"),
-        ("Net P&L", "SOLUSDT", "ETHUSDT"),
+        ("Net P&L of dqn", "SOLUSDT", "ETHUSDT"),
         ("Price", "BTCUSDT", "SOLUSDT"),
     ],
 )

@@ -105,7 +105,7 @@ def test_trade_under_the_mouse_has_its_price_forecast_and_profit(tab: Tab) -> No
     """
     trade = tab.evaluate(where)
     tip = tab.locator("#trade-tip")
-    expect(tip).to_contain_text(f"cnn sold 1 unit at {trade['price']:.2f}, on paper")
+    expect(tip).to_contain_text(f"cnn sold 1 unit at {trade['price']:,.2f}, on paper")
     expect(tip).to_contain_text(f"forecast: {100 * trade['up']:.1f} % that it rises")
     expect(tip).to_contain_text(f"{trade['bps']:+.1f} bp after costs")
 

@@ -63,7 +63,7 @@ def test_zero_that_was_logged_is_shown() -> None:
 
 
 def test_gaps_say_what_was_repaired() -> None:
-    assert shown().texts["stream.gaps"] == "2 not repaired, 140 ticks repaired"
+    assert shown().texts["stream.gaps"] == "2 not repaired, 140 repaired"
 
 
 def test_no_gap_is_not_said_where_a_loss_does_not_show() -> None:

@@ -11,7 +11,8 @@ from trainers.states import State
 from trainers.tracking.reader import RunRecord
 from ui.live.market import Counters
 from ui.mlflow.session_metrics import SessionMetrics
-from ui.session_state import end_texts, ended_as, state_texts
+from ui.session_state import at_the_end, end_texts, ended_as, state_texts
+from ui.views.view_model import ViewModel
 
 COUNTERS = Counters(
     connection="CONNECTED", ticks=700, bars=40, ticks_per_second=None, span_seconds=40.0, gaps=0,
@@ -96,3 +97,12 @@ def test_the_end_says_when_what_came_of_it_and_how_to_go_on() -> None:
 def test_nothing_is_said_of_the_end_of_a_session_that_runs() -> None:
     metrics = known(state="live")
     assert {*end_texts(metrics, ended_as(metrics), 0.0).values()} == {""}
+
+
+def test_what_is_over_says_what_it_came_to_and_waits_for_nothing() -> None:
+    config, metrics = SessionConfig(learners="cnn"), known("FINISHED", state="ended")
+    texts = state_texts("BTCUSDT", metrics, {"BTCUSDT": PLAYED}, config, ended_as(metrics))
+    assert texts["session.text"] == "7 cycles"
+    shown = ViewModel({"a": "no trades yet", "b": "+1.3 bp", "c": "not yet known"}, {"models": []})
+    over = ViewModel({"a": "no trades", "b": "+1.3 bp", "c": "not yet known"}, {"models": []})
+    assert at_the_end(shown) == over

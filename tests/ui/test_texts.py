@@ -281,6 +281,7 @@ def test_runs_have_the_state_of_their_session_and_champions_that_never_were_are_
     assert {name: row["status"] for name, row in rows.items()} == {
         "s": "stopped", "cnn": "stopped", "cnn.champion": "stopped",
     }  # fmt: skip
+    assert rows["cnn"]["scores"][0] == "no bars scored", "it is over: none will come"
     (killed,) = run_rows([run("s", "KILLED", session="s", state="live")], []).values()
     assert killed["status"] == "failed"
 
@@ -296,10 +297,18 @@ def test_model_is_bound_to_this_session_s_learner_only() -> None:
 
 def test_comparison_names_params_that_differ_and_headline_metrics_first() -> None:
     a = RunRecord("a", "", {}, {"live/edge": 1.0, "b": 1.0, "only": 1.0}, 1, {"x": "1", "y": "2"})
-    a.params["page_port"] = "7860"  # says nothing of what was tried
+    a.params.update(page_port="7860", venue_ws="ws://127.0.0.1:38785")  # not what was tried
     b = RunRecord("b", "", {}, {"live/edge": 1.0, "b": 1.0}, 1, {"x": "1", "z": "3"})
     assert params_that_differ([a, b]) == (["y", "z"], 1)
     assert metric_names([a, b]) == ["live/edge", "b", "only"]
+    b.params["venue_ws"] = "wss://elsewhere"
+    assert params_that_differ([a, b])[0] == ["venue_ws", "y", "z"]
+
+
+def test_a_headline_that_only_one_run_has_comes_before_what_all_have() -> None:
+    old = RunRecord("a", "", {}, {"horizon/1s/move": 1.0, "live/edge": 1.0, "train/loss": 1.0}, 1)
+    young = RunRecord("b", "", {}, {"horizon/1s/move": 1.0, "train/loss": 1.0}, 1)
+    assert metric_names([old, young]) == ["train/loss", "live/edge", "horizon/1s/move"]
 
 
 def test_link_into_mlflow_never_has_a_password() -> None:

@@ -149,7 +149,7 @@ class SessionConfig(PageConfig, TrainingConfig, StreamConfig):
     )  # fmt: skip
     resume: str = setting(
         "", "resume a session: its run id, or last; its settings stay, except cycles (the total)"
-        " and the addresses of the page and of MLflow's UI",
+        " and addresses that are given",
     )  # fmt: skip
     mlflow_ui_port: int = setting(
         5000, "port of MLflow's own UI; 0 starts none", low=0, high=65_535

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
+from typing import Any
 
 import psutil
 from mlflow.tracking import MlflowClient
@@ -17,14 +18,15 @@ from trainers.recording.files import CONFIG, SHARES, check_format
 from trainers.tracking.runs.search import last_session
 
 # The settings that a resume may change. The total number of cycles is one of them.
-FREE = ("resume", "cycles", "shards", "page_host", "page_port", "page_names", "mlflow_ui_port")
+FREE = ("resume", "cycles", "shards")
 
 LAST_SECONDS = 15.0  # how long to wait for the processes of a killed session to end
 
 WORKERS = ("streaming.exchange", "streaming.feed", "trainers.session.trainer",
            "trainers.session.processes.launcher")  # fmt: skip
 
-ADDRESSES = ("venue_ws", "venue_rest")  # may be changed too, as a venue may have moved
+# May be changed too, as a venue may have moved and a port be taken.
+ADDRESSES = ("venue_ws", "venue_rest", "page_host", "page_port", "page_names", "mlflow_ui_port")
 
 
 def session_to_resume(client: MlflowClient, root: Path, resume: str) -> str:
@@ -78,6 +80,9 @@ def _works_on(process: psutil.Process, session: Path) -> bool:
 def resumed_config(given: SessionConfig, session: Path) -> SessionConfig:
     """Return the session's recorded settings, with those that may change replaced.
 
+    An address that is left at its default is the one that the session had. Where it had no page
+    or no UI of MLflow (port 0), the default brings one.
+
     Args:
         given: the settings of the command line.
         session: the folder of the session to resume.
@@ -94,10 +99,17 @@ def resumed_config(given: SessionConfig, session: Path) -> SessionConfig:
         )
     recorded = SessionConfig.load(session / CONFIG)
     free = {name: getattr(given, name) for name in FREE}
-    free |= {name: getattr(given, name) for name in ADDRESSES if getattr(given, name)}
+    free |= {name: _address(name, given, recorded) for name in ADDRESSES}
     return dataclasses.replace(
         recorded, **free | {"cycles": goal(given.cycles, cycles_done(session))}
     )
+
+
+def _address(name: str, given: SessionConfig, recorded: SessionConfig) -> Any:
+    chosen = getattr(given, name)
+    # `mlflow run` gives every setting, so that a default cannot be told from a choice.
+    is_chosen = chosen != getattr(SessionConfig, name)
+    return chosen if is_chosen else getattr(recorded, name) or chosen
 
 
 def goal(cycles: int, done: int) -> int:

@@ -7,16 +7,19 @@ address holds a secret that everyone who may look at MLflow would read.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 from streaming.errors import ConfigError
+from trainers.names import MODEL_PREFIX
 from ui.alerts.rule_evaluator import Key, RuleState
 from ui.alerts.rules import DEFAULTS, Rule
 from ui.server.private_file import PrivateFile
 
+logger = logging.getLogger(__name__)
 MOST_RULES = 50
 HISTORY_KEPT = 100
 SESSIONS_KEPT = 5
@@ -120,9 +123,17 @@ class AlertStore:
             ValueError: if what is there is not what a page wrote.
             ConfigError: if ``change`` raises it.
         """
-        return self._decode(
-            self._file.change(lambda old: self._encode(old, change(self._decode(old))))
-        )
+
+        def changed(old: Any) -> dict[str, Any]:
+            new = self._encode(old, change(self._decode(old)))
+            if lost := _without_source((old or {}).get("champions", [])):
+                logger.warning(
+                    "%s: champions seen by an earlier version, of which it does not say the source,"
+                    " are forgotten: %s. Their next change is told.", self._file.path, lost
+                )  # fmt: skip
+            return new
+
+        return self._decode(self._file.change(changed))
 
     def _decode(self, stored: Any) -> AlertData:
         if stored is None:
@@ -164,5 +175,14 @@ def new_id() -> str:
 
 def _decode_progress(stored: dict[str, Any], champions: Any) -> Progress:
     firing = {Key(*each[:3]): RuleState(*each[3:]) for each in stored.get("firing", [])}
-    seen = {(model, who): version for model, who, version in champions}
+    seen = {(model, who): version for model, who, version in champions if _is_model(model)}
     return Progress(firing, float(stored.get("last_event", 0.0)), seen)
+
+
+def _without_source(champions: Any) -> str:
+    """Return the champions that are named by their market alone, as a text."""
+    return ", ".join(f"{of} {who}" for of, who, _ in champions if not _is_model(of))
+
+
+def _is_model(name: str) -> bool:
+    return name.startswith(MODEL_PREFIX)

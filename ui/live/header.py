@@ -65,7 +65,7 @@ def stream(counters: Counters | None, decimals: int = 2, *, proof: bool = True) 
 def _gaps(counters: Counters, proof: bool) -> str:
     known = [
         f"{counters.gaps:,} not repaired" * bool(counters.gaps),
-        f"{counters.repaired:,} ticks repaired" * bool(counters.repaired),
+        f"{counters.repaired:,} repaired" * bool(counters.repaired),
         "" if proof else "not provable here",
     ]
     return ", ".join(filter(None, known)) or "0"

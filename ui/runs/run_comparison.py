@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from streaming.program.environment import LOOPBACK
 from trainers.tracking.reader import RunRecord, SessionReader
 from ui.views.metric_cards import card_of
 
@@ -16,7 +17,9 @@ MOST_RUNS = 500
 POINTS = 400  # of a line,
 ALL_POINTS = 8000  # and of all lines together: more would not be seen, and take long to read
 PORTS = ("page_port", "mlflow_ui_port")  # no part of what was tried
-FIRST = ("live/accuracy", "live/edge", "live/pnl_bps", "live/win_rate", "stream/ticks")
+FIRST = (
+    "live/accuracy", "live/edge", "live/pnl_bps", "live/win_rate", "stream/ticks", "train/loss",
+)  # fmt: skip
 
 
 def compare(
@@ -67,17 +70,18 @@ def compare(
 def params_that_differ(runs: Sequence[RunRecord]) -> tuple[list[str], int]:
     """Return the names of the params that differ, and how many are the same in all runs.
 
-    The ports of this machine are left out.
+    Addresses on this machine are left out: no session has those of another.
     """
-    names = sorted({name for run in runs for name in run.params if name not in PORTS})
+    said = [item for run in runs for item in run.params.items()]
+    names = sorted({name for name, value in said if name not in PORTS and LOOPBACK not in value})
     differ = [name for name in names if len({run.params.get(name) for run in runs}) > 1]
     return differ, len(names) - len(differ)
 
 
 def metric_names(runs: Sequence[RunRecord]) -> list[str]:
-    """Return the runs' metrics: headlines of all runs first, then those that most runs have."""
+    """Return the runs' metrics: headlines first, then the others; of each, what most runs have."""
     count = Counter(name for run in runs for name in run.metrics)
-    first = [name for name in FIRST if count[name] == len(runs)]
+    first = sorted((name for name in FIRST if count[name]), key=lambda name: -count[name])
     rest = sorted(count.keys() - set(first), key=lambda name: (-count[name], name))
     return [*first, *rest]
 

@@ -20,6 +20,7 @@ from ui.views.formatting import (
     clock,
     count,
     duration,
+    for_good,
     nats,
     percent,
 )
@@ -58,8 +59,9 @@ def run_rows(sessions: Iterable[RunRecord], learners: Iterable[RunRecord]) -> Ro
         if session in rows and not never_served(run):
             name = " ".join(reversed(run.name))
             kind = run.tags.get(Tag.KIND, "")
-            rows[run.run_id] = _row(run, session, name, kind, scores, _learner_note(run))
-            rows[run.run_id]["status"] = ended.get(session, rows[run.run_id]["status"])
+            row = rows[run.run_id] = _row(run, session, name, kind, scores, _learner_note(run))
+            if session in ended:
+                row["status"], row["scores"] = ended[session], [for_good(each) for each in scores]
     return rows
 
 

@@ -72,16 +72,12 @@ class RunsView:
         if models_read:
             with self._models_due:
                 self.models = self._reader.models()
-            learners = self._learners(metrics)
-            self.versions = {
-                learners[one.name]: one.versions for one in self.models if one.name in learners
-            }
         is_first = not self._shown.whole  # a table that came later would move the page
         runs_read = (is_first or self._is_looked_at) and self._runs_due.over
         if runs_read:
             with self._runs_due:
                 self._read_runs()
-        if models_read or runs_read:  # what became of a request is said of the same versions
+        if models_read or runs_read:
             self._show(metrics)
 
     def _read_runs(self) -> None:
@@ -98,6 +94,9 @@ class RunsView:
         }
         known = {"models": models, "run_ids": [*self._rows]}
         self._shown = ViewModel(texts, known, {"runs": self._rows})
+        # Only now: what became of a request is told of these, and is not to be ahead of the list.
+        learners, listed = self._learners(metrics), self.models or []
+        self.versions = {learners[one.name]: one.versions for one in listed if one.name in learners}
 
     def _learners(self, metrics: SessionMetrics) -> dict[str, str]:
         """Return this session's learners by the name of their registered model."""

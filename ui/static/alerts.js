@@ -8,7 +8,7 @@
   const NAMES = { any: "any learner", stream: "stream", session: "session" };
   const utc = (seconds) => new Date(seconds * 1000).toISOString();
 
-  const isOver = () => document.querySelector('[data-k="over.title"]').textContent !== "";
+  const isOver = () => document.body.classList.contains("tl-over");
 
   const chip = (phase, text = phase) => {
     const made = element("span", text, "chip");

@@ -43,6 +43,16 @@
     return made;
   };
 
+  /* A price as it is written everywhere: 59,485.73. */
+  const formats = new Map(); // by decimals
+  Tickloop.price = (value, decimals) => {
+    if (!formats.has(decimals)) {
+      const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+      formats.set(decimals, new Intl.NumberFormat("en-US", digits));
+    }
+    return formats.get(decimals).format(value);
+  };
+
   Tickloop.byId = (id) => document.getElementById(id);
 
   /* Whether the page's messages come. Those of a session that is over come to an end with it. */

@@ -186,9 +186,8 @@
       const shown = Math.min(decimals, MOST_DECIMALS);
       const rescaled = unit !== this.unit;
       Object.assign(this, { decimals, unit });
-      const formatter = (value) => (value * unit).toFixed(decimals);
-      const format = unit === 1 ? { type: "price", precision: shown } : { type: "custom", formatter };
-      const priceFormat = { ...format, minMove: 10 ** -shown };
+      const formatter = (value) => Tickloop.price(value * unit, decimals);
+      const priceFormat = { type: "custom", formatter, minMove: 10 ** -shown };
       for (const series of [this.candles, this.sma20, this.sma50]) series.applyOptions({ priceFormat });
       if (rescaled) this.replace([...this.rows.values()], true);
     }

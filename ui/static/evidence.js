@@ -58,7 +58,7 @@
     head(columns, windows) {
       const [first, second] = [element("tr"), element("tr")];
       const cell = (text, scope, span = {}) => Object.assign(element("th", text), { scope, ...span });
-      first.append(cell("learner", "col", { rowSpan: 2 }), cell("bars scored", "col", { rowSpan: 2 }));
+      first.append(cell("learner", "col", { rowSpan: 2 }), cell("bars scored", "col", { rowSpan: 2, className: "n" }));
       for (const [key, label] of columns) {
         const group = cell("", "colgroup", { colSpan: windows.length });
         group.append(Tickloop.label("span", label, `live/${key}`));

@@ -31,7 +31,7 @@
         sma20.textContent = sma50.textContent = "";
         return;
       }
-      const price = (value) => (value === null ? "needs more bars" : value.toFixed(decimals));
+      const price = (value) => (value === null ? "needs more bars" : Tickloop.price(value, decimals));
       const { full, zone } = Tickloop.time;
       const [open, high, low, close] = [bar.open, bar.high, bar.low, bar.close].map(price);
       const gap = bar.gap & BROKEN ? "  BROKEN: a wrong print" : bar.gap ? "  GAP: trades are missing" : "";
@@ -76,7 +76,7 @@
     trade({ learner, side, at, price, up, bps }) {
       const name = this.candles.marks.learners[learner];
       const { full, zone } = Tickloop.time;
-      const what = `${name} ${side > 0 ? "bought" : "sold"} 1 unit at ${price.toFixed(this.candles.decimals)}, on paper`;
+      const what = `${name} ${side > 0 ? "bought" : "sold"} 1 unit at ${Tickloop.price(price, this.candles.decimals)}, on paper`;
       const forecast = up === null ? "by its action" : `forecast: ${(100 * up).toFixed(1)} % that it rises; ${this.threshold(at)}`;
       const profit = bps === null ? [] : [`this trade: ${bps >= 0 ? "+" : ""}${bps.toFixed(1)} bp after costs`];
       return [what, `${full(at)} ${zone(at)}`, forecast, ...profit];

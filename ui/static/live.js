@@ -139,6 +139,7 @@
 
     put(key, text) {
       const [, control] = key.match(/^control\.(?!note)(.+)$/) ?? [];
+      if (key === "over.title") document.body.classList.toggle("tl-over", text !== "");
       if (control) this.controls.put(control, text);
       else if (key === "alerts.revision") this.alerts.load();
       else this.panel.put(key, text);

@@ -23,15 +23,6 @@
     ["lag", "Lag", "stream/lag_ms", "n"],
   ];
 
-  const formats = new Map(); // decimals -> format of a price
-  const formatOf = (decimals) => {
-    if (!formats.has(decimals)) {
-      const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-      formats.set(decimals, new Intl.NumberFormat("en-US", digits));
-    }
-    return formats.get(decimals);
-  };
-
   class MarketLine {
     constructor(symbol, index) {
       Object.assign(this, { symbol, index, order: { name: symbol }, words: "" });
@@ -57,7 +48,7 @@
     /* What changes each second. A small line has a new point when its time comes. */
     price(value, decimals, isNew) {
       this.order.price = value;
-      this.write("price", formatOf(decimals).format(value));
+      this.write("price", Tickloop.price(value, decimals));
       this.prices.put(value, isNew);
     }
 

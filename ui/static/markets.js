@@ -77,7 +77,8 @@
 
     tellLearners([forecaster, trader]) {
       for (const key of ["accuracy", "edge", "verdict"]) this.headings.get(key).title = `of ${forecaster || trader}`;
-      this.headings.get("pnl").title = `of ${trader}`;
+      const whose = trader === forecaster ? "Net P&L" : `Net P&L of ${trader}`;
+      this.headings.get("pnl").querySelector("button").textContent = whose;
     }
 
     count() {

@@ -98,7 +98,11 @@
         item.append(time, label);
         return item;
       });
-      if (!items.length) items.push(element("li", "none yet: promotions, gaps and faults are told here"));
+      if (!items.length) {
+        const none = element("li", "none");
+        none.append(element("span", " yet: promotions, gaps and faults are told here", "while-it-runs"));
+        items.push(none);
+      }
       byId("events").replaceChildren(...items);
     }
   }

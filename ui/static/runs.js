@@ -16,8 +16,9 @@
       compare.onChoice = () => this.tick();
     }
 
-    update({ runs, run_ids: ids, models, learners, symbol }) {
-      Object.assign(this, models && { models }, learners && { learners }, symbol && { symbol });
+    update({ runs, run_ids: ids, models, learners, symbol, session }) {
+      Object.assign(this, models && { models }, learners && { learners });
+      Object.assign(this, symbol && { symbol }, session && { session });
       if (ids) this.keep(new Set(ids));
       if (runs) {
         for (const row of runs) this.rows.set(row.id, row);
@@ -27,15 +28,21 @@
       if (models || learners) this.listModels();
     }
 
-    /* The registered models, and the learners of this market that have none yet. */
+    /* The models of this market's learners, also of those that have none yet; the others folded. */
     listModels() {
       const { models = [], learners = [], symbol } = this;
-      const registered = new Set(models.map(({ learner }) => learner));
-      const without = learners
-        .filter((name) => !name.endsWith(".champion") && !registered.has(`${symbol}.${name}`))
-        .map((name) => ({ name: "", learner: `${symbol}.${name}`, versions: [] }));
-      byId("models").replaceChildren(...[...models, ...without].map((model) => this.model(model)));
-      if (!byId("models").children.length) byId("models").append(element("p", NO_MODEL, "none"));
+      const registered = new Map(models.map((model) => [model.learner, model]));
+      const ours = learners
+        .filter((name) => !name.endsWith(".champion"))
+        .map((name) => `${symbol}.${name}`)
+        .map((learner) => registered.get(learner) ?? { name: "", learner, versions: [] });
+      const others = models.filter((model) => !ours.includes(model));
+      byId("models").replaceChildren(...ours.map((model) => this.model(model)));
+      if (!ours.length) byId("models").append(element("p", NO_MODEL, "none"));
+      const folded = byId("other-models");
+      folded.hidden = !others.length;
+      folded.firstElementChild.textContent = `Of other markets, sources and learners: ${others.length}`;
+      folded.lastElementChild.replaceChildren(...others.map((model) => this.model(model)));
       this.panel.find();
       this.controls.enable();
     }
@@ -113,14 +120,18 @@
       return rows.map(({ id, run }) => ({ id, label: count.get(run) > 1 ? `${run} · ${id.slice(0, 8)}` : run }));
     }
 
-    /* This market's newest learner and itself in the session before; else the learner beside it. */
+    /* This session's learner of this market, and itself in a session before of the same source and
+       markets; else the learner beside it. */
     pair(sorted) {
-      const all = sorted.filter((row) => row.kind === "learner");
-      const ours = all.filter((row) => row.name.split(" ")[1] === this.symbol);
-      const learners = ours.length ? ours : all;
-      const [newest, beside] = learners;
-      const before = learners.find((row) => row !== newest && row.name === newest.name);
-      return [newest, before ?? beside].filter(Boolean).map(({ id }) => id);
+      const learners = sorted.filter((row) => row.kind === "learner");
+      const ours = learners.filter((row) => row.session === this.session);
+      const here = ours.filter((row) => row.name.split(" ")[1] === this.symbol);
+      const [one, beside] = here.length ? here : ours;
+      if (!one) return [];
+      const of = (row) => `${row.name} ${this.rows.get(row.session)?.name}`;
+      const older = learners.slice(learners.indexOf(one) + 1);
+      const before = older.find((row) => of(row) === of(one));
+      return [one, before ?? beside].filter(Boolean).map(({ id }) => id);
     }
 
     row(row) {

@@ -89,7 +89,7 @@
 
     row([learner, opened, entry, entryUp, closed, exit, exitUp, profit, reason]) {
       const { full, date, clock } = Tickloop.time;
-      const price = (value) => (value === null ? "" : value.toFixed(this.decimals));
+      const price = (value) => (value === null ? "" : Tickloop.price(value, this.decimals));
       const end = closed === null ? "held" : date(closed) === date(opened) ? clock(closed) : full(closed);
       const line = element("tr");
       const head = element("th");

@@ -6,11 +6,20 @@ import datetime
 import math
 
 # A value that is not known yet is shown by one of these, never as 0.
-UNTRAINED = "not trained yet"
+UNTRAINED = "none yet"
 UNSCORED = "no bars scored yet"
 NO_TRADES = "no trades yet"
 UNKNOWN = "not known yet"
 NOT_APPLICABLE = "—"  # a score that an agent or a baseline does not have
+
+
+def for_good(text: str) -> str:
+    """Return a text as it is said of what is over, where nothing is still to come.
+
+    >>> for_good("no trades yet"), for_good("+1.3 bp")
+    ('no trades', '+1.3 bp')
+    """
+    return text.removesuffix(" yet")
 
 
 def percent(value: float) -> str:

@@ -75,7 +75,7 @@ LIVE = {
     "live/break_even": Term(
         "share",
         "Accuracy from which it would pay to be in or out at each forecast, for its horizon:"
-        " 0.5 + cost of a change / mean size of a move. Above 1 no accuracy pays.",
+        " 0.5 + cost of a change / mean size of a move. Above 1 not even being always right pays.",
     ),
     "live/missed": Term("bars", "Forecasts that came too late: the next bar was known already."),
     "live/missed_rate": Term(
@@ -183,7 +183,7 @@ HORIZONS = {
     ),
     "horizon/Ns/break_even": Term(
         "share", "Accuracy from which it would pay to be in or out for N seconds by a forecast;"
-        " above 1 no accuracy pays."
+        " above 1 not even being always right pays."
     ),
 }  # fmt: skip
 
