@@ -156,7 +156,8 @@ class Courier:
             stops[kind] = first + len(rows)
             if first * size > at and len(rows):  # overwritten meanwhile: the tape has them
                 self._sent[self._ring_name(kind)] = Sent(first * size, first * size)
-            yield kind, rows.tobytes()
+            # A part ends after so many bytes, the open one may begin within a row.
+            yield kind, rows.tobytes()[max(0, at - first * size) :]
 
     # ---- what is put
 
