@@ -13,14 +13,14 @@ from benchmarks.fleet_proof import Stored, cycles_within, doubled, lost, refused
 from benchmarks.fleet_session import SETTINGS, Fleet, fleet, load, replayed, wait_for
 from benchmarks.kills import faults_of
 from benchmarks.measuring import median
-from benchmarks.processes import words_of
 from benchmarks.table import Row
 from streaming.ticks import NS_PER_S
 from tests.end_to_end.main_job import end_registering
 from tests.trial_store import crash
 from trainers.recording.decision_log import cycles_ended
-from trainers.recording.files import DECISIONS, of_market
+from trainers.recording.files import DECISIONS
 
+TRAINER = "trainers.session.trainer"
 AWAY_SECONDS = 60.0
 TAKEN_SECONDS, DETECTED_SECONDS = 5.0, 3.0  # the limits of a takeover and of its detection
 WITHIN_SECONDS = (0.5, 5.0)  # from a calm moment to the next kill: also within a cycle's training
@@ -93,9 +93,9 @@ def partition(markets: int) -> list[Row]:
         before = stored_now(session.objects, session.session, session.markets)
         node = next(each for each in session.cluster.all if markets_on(session, each))
         moved, epochs = markets_on(session, node), session.epochs.now()
-        old = [p for p in session.on_nodes("trainers.session.trainer") if markets_of(p) == moved]
-        folder = next(Path(word) for word in words_of(old[0]) if "/fleet/" in word)
-        log = of_market(folder, moved[0], DECISIONS)
+        logs = {log: each for each in session.on_nodes(TRAINER) for log in logs_of(each)}
+        old = {log: each for log, each in logs.items() if log.name.split(".")[0] in moved}
+        log = min(old)
         at, done = time.monotonic(), cycles_ended(log)
         node.cut_off()
         wait_for(lambda: all(session.epochs.now()[m] > epochs[m] for m in moved), "a takeover")
@@ -103,7 +103,9 @@ def partition(markets: int) -> list[Row]:
         time.sleep(max(0.0, AWAY_SECONDS - taken))
         alone_for = cycles_ended(log) - done
         node.join_again()
-        wait_for(lambda: not any(process.is_running() for process in old), "its trainers to end")
+        wait_for(
+            lambda: not any(process.is_running() for process in old.values()), "its trainers to end"
+        )
         ended = time.monotonic() - at - AWAY_SECONDS
         size = refused(session.objects, moved)
         faults, text = settle(session, before)
@@ -115,10 +117,10 @@ def partition(markets: int) -> list[Row]:
     return found_rows(f"{markets} markets, a node cut off for 60 s", faults, note)
 
 
-def markets_of(trainer: psutil.Process) -> list[str]:
-    """Return the markets that a trainer's command line names."""
-    words = words_of(trainer)
-    return words[words.index("--markets") + 1].split(",") if "--markets" in words else []
+def logs_of(trainer: psutil.Process) -> list[Path]:
+    """Return the decision logs that a trainer writes."""
+    written = [Path(file.path) for file in trainer.open_files() if file.mode != "r"]
+    return [path for path in written if path.name.endswith(DECISIONS)]
 
 
 def outages(markets: int) -> list[Row]:

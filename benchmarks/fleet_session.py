@@ -117,20 +117,15 @@ class Fleet(Session):
             seconds,
         )
 
-    def on_nodes(self, *wanted: str) -> list[psutil.Process]:
-        """Return the session's processes on nodes whose command line has all these words."""
-        found = []
-        for process in psutil.process_iter():
-            words = words_of(process)
-            if all(any(word in each for each in words) for word in wanted) and any(
-                "mlruns/fleet/" in each and self.session.name in each for each in words
-            ):
-                found.append(process)
-        return found
-
-    def holder_of(self, market: str) -> str:
-        """Return the beginning of the id of the node that has a market."""
-        return self.epochs.holders()[market][1].rpartition(" ")[2]
+    def on_nodes(self, program: str) -> list[psutil.Process]:
+        """Return the session's processes on nodes that run a program; titles may be cut off."""
+        home = f"{self.folder}/mlruns/fleet/"
+        return [
+            process
+            for process in psutil.process_iter()
+            for words in [words_of(process)]
+            if program in words and any(home in word for word in words)
+        ]
 
 
 @contextlib.contextmanager
