@@ -15,9 +15,12 @@ from benchmarks.fleet_proof import compared, metrics_of
 from benchmarks.fleet_session import SETTINGS, fleet, load, names_of, replayed
 from benchmarks.processes import plain_environment
 from benchmarks.table import Row
+from streaming.tape import write_segment
+from tests.end_to_end.main_job import market_ticks
 from tests.trial_store import trial_store
 
 CYCLES = 6
+TAPE_SECONDS = 300
 READY_TICKS = (
     5000  # of three minutes: the first cycle begins when all trainers have long been there
 )
@@ -71,10 +74,14 @@ def stores(markets: int) -> list[Row]:
     names = names_of(markets)
     found = []
     with trial_store() as store, tempfile.TemporaryDirectory(prefix="tickloop-bench-") as name:
+        tape = Path(name) / "tape"  # a simulated market begins where its feed has come to it
+        tape.mkdir()
+        for seed, symbol in enumerate(names):
+            write_segment(tape, symbol, 0, market_ticks(TAPE_SECONDS, seed))
         for environment in ({}, store.environment):
             folder = Path(name) / ("cloud" if environment else "local")
             folder.mkdir()
-            session = alone(folder, "sim", names, environment)
+            session = alone(folder, f"tape:{tape}", names, environment, features="flow")
             os.environ.update(environment)
             uri = environment.get("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
             found.append(metrics_of(MlflowClient(uri), session.name))

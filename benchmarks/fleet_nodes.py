@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import secrets
 import sys
 from collections.abc import Iterator, Mapping
@@ -141,11 +142,13 @@ def run_cluster() -> None:
     import ray
     from ray.cluster_utils import Cluster
 
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # Ray tells there of workers that were killed
     small: dict[str, Any] = {"object_store_memory": STORE_BYTES}
     head = {"num_cpus": 0, "include_dashboard": False, "_system_config": SYSTEM, **small}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     ray.init(address=cluster.address, log_to_driver=False)
-    print(json.dumps(cluster.address), flush=True)
+    print(json.dumps(cluster.address), file=answers, flush=True)
     known = {}
     for line in sys.stdin:
         answer: Any = None
@@ -158,7 +161,7 @@ def run_cluster() -> None:
                 cluster.remove_node(known.pop(identity), allow_graceful=False)
             case {"do": "living"}:
                 answer = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(answer), file=answers, flush=True)
     ray.shutdown()
     cluster.shutdown()
 

@@ -119,7 +119,7 @@ class Fleet(Session):
 
     def on_nodes(self, program: str) -> list[psutil.Process]:
         """Return the session's processes on nodes that run a program; titles may be cut off."""
-        home = f"{self.folder}/mlruns/fleet/"
+        home = f"{self.folder}/mlruns/"
         return [
             process
             for process in psutil.process_iter()
