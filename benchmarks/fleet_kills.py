@@ -15,7 +15,7 @@ from tests.trial_store import crash
 TARGETS = ("node", "actor", "feed", "trainer", "head", "session", "postgres", "s3")
 SHARD = {"trainers.session.fleet.node.forked", "trainers.session.fleet.node.shard"}
 AWAY_SECONDS = (2.0, 15.0)  # how long a server of the store is away
-LIMIT_SECONDS = 180.0
+LIMIT_SECONDS = 400.0
 
 
 class Takeover(NamedTuple):

@@ -30,6 +30,7 @@ from trainers.session.fleet.cluster import ENVIRONMENT, STORE_BYTES, SYSTEM
 SHARDS_A_NODE = 8
 STORE = ("MLFLOW_TRACKING_URI", "MLFLOW_S3_ENDPOINT_URL")
 CHUNK = 1 << 16
+START_SECONDS = 400.0  # Ray starts in 7 s, on a busy machine in minutes
 
 
 class Node(NamedTuple):
@@ -77,8 +78,10 @@ class Nodes:
         """Add a node with a link of its own."""
         variables, ports = through_link({n: self.environment[n] for n in STORE})
         link = Worker(["-m", "benchmarks.fleet_nodes", *ports])
-        link.receive(60)
-        identity, pid = self._cluster.ask(json.dumps({"do": "add", "variables": variables}))
+        link.receive(START_SECONDS)
+        identity, pid = self._cluster.ask(
+            json.dumps({"do": "add", "variables": variables}), START_SECONDS
+        )
         self.all.append(Node(identity, psutil.Process(pid), link))
         return self.all[-1]
 
@@ -119,7 +122,8 @@ def nodes(folder: Path, store: Mapping[str, str], number: int) -> Iterator[Nodes
     environment = (
         plain_environment() | ENVIRONMENT | dict(store) | {"RAY_AUTH_TOKEN_PATH": str(token)}
     )
-    with worker(["-m", "benchmarks.fleet_nodes"], environment=environment) as cluster:
+    program = ["-m", "benchmarks.fleet_nodes"]
+    with worker(program, timeout=START_SECONDS, environment=environment) as cluster:
         made = Nodes(cluster, environment)
         every = [psutil.Process(cluster.process.pid)]
         try:
@@ -139,7 +143,6 @@ def nodes(folder: Path, store: Mapping[str, str], number: int) -> Iterator[Nodes
 
 def run_cluster() -> None:
     """Make a cluster and do what is asked, until nobody asks any more."""
-    import ray
     from ray.cluster_utils import Cluster
 
     answers = os.fdopen(os.dup(1), "w")
@@ -147,7 +150,6 @@ def run_cluster() -> None:
     small: dict[str, Any] = {"object_store_memory": STORE_BYTES}
     head = {"num_cpus": 0, "include_dashboard": False, "_system_config": SYSTEM, **small}
     cluster = Cluster(initialize_head=True, head_node_args=head)
-    ray.init(address=cluster.address, log_to_driver=False)
     print(json.dumps(cluster.address), file=answers, flush=True)
     known = {}
     for line in sys.stdin:
@@ -160,9 +162,9 @@ def run_cluster() -> None:
             case {"do": "lose", "node": identity}:
                 cluster.remove_node(known.pop(identity), allow_graceful=False)
             case {"do": "living"}:
-                answer = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+                table = cluster.global_state.node_table()
+                answer = [each["NodeID"] for each in table if each["Alive"]]
         print(json.dumps(answer), file=answers, flush=True)
-    ray.shutdown()
     cluster.shutdown()
 
 

@@ -27,7 +27,7 @@ from trainers.tracking.travel.objects import Objects, objects_at
 from trainers.tracking.trial.store import TrialStore
 
 NODES = 3
-PATIENCE_SECONDS = 240.0
+PATIENCE_SECONDS = 600.0
 # One learner, short cycles: what is looked at is the record, and more cycles say more of it.
 SETTINGS: dict[str, Any] = {"learners": "cnn", "cycle_seconds": 10, "features": "book",
                             "fee_bps": 4, "segment_seconds": 20, "shards": NODES}  # fmt: skip
