@@ -142,7 +142,8 @@ def fleet(markets: int, seed: int = 0, **settings: Any) -> Iterator[Fleet]:
         store = stack.enter_context(trial_store())
         before = dict(os.environ)
         stack.callback(os.environ.update, before)
-        os.environ.update(store.environment)
+        # The second is for who has known of no S3 server when it was imported.
+        os.environ.update(store.environment, AWS_RESPONSE_CHECKSUM_VALIDATION="when_required")
         cluster = stack.enter_context(nodes(folder, store.environment, NODES))
         project = folder / "project"
         project.mkdir()
