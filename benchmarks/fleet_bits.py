@@ -43,7 +43,7 @@ def one_machine(markets: int) -> list[Row]:
     rows = found.same + found.different
     note = f"{rows:,} forecasts in both, {found.apart} after other cycles, {found.alone} in one"
     return [
-        Row(f"{markets} markets on 3 nodes and on one: other bits", float(found.different), 1.0, "",
+        Row(f"{markets} markets on 3 nodes and on one: other bits", float(found.different) if rows else None, 1.0, "",
             "<=", 0, "the same session on one machine", f"{note}; {text}; {at}"),
     ]  # fmt: skip
 
