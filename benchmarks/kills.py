@@ -16,11 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
+from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from benchmarks.processes import plain_environment, words_of
@@ -51,10 +53,21 @@ class Session:
         folder: the project's root; made if missing.
         settings: of the session.
         rng: decides what is killed, and when.
+        module: the program.
+        environment: additions to the environment.
     """
 
-    def __init__(self, folder: Path, rng: random.Random, **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        rng: random.Random,
+        *,
+        module: str = "trainers.session",
+        environment: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> None:
         self.folder, self.rng = folder, rng
+        self.module, self.environment = module, plain_environment() | dict(environment or {})
         self.settings = {"page_port": 0, "mlflow_ui_port": 0, "parity": "false", **settings}
         self.killed: list[str] = []
         self.process: subprocess.Popen[bytes] | None = None
@@ -67,9 +80,9 @@ class Session:
         flags = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
         with (self.folder / "out.txt").open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "trainers.session", *flags],
+                [sys.executable, "-m", self.module, *flags],
                 cwd=self.folder,
-                env=plain_environment(),
+                env=self.environment,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -128,11 +141,11 @@ class Session:
         if self.process.poll() is not None:
             self.start()
 
-    def stop(self) -> None:
+    def stop(self, seconds: float = 30) -> None:
         """Press Ctrl-C, as its user would."""
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(30) == 0, self.said()[-3000:]
+        assert self.process.wait(seconds) == 0, self.said()[-3000:]
 
     def end(self) -> None:
         """End what is left, whatever happened."""
@@ -149,7 +162,21 @@ class Session:
 
 def faults_of(session: Path, client: MlflowClient) -> list[str]:
     """Return what is wrong with a session's record and runs; nothing, it is hoped."""
-    symbol = json.loads((session / "config.json").read_text())["symbols"]
+    symbols = json.loads((session / "config.json").read_text())["symbols"].split(",")
+    every = [e.experiment_id for e in client.search_experiments()]
+    runs = client.search_runs(every, f"tags.session = '{session.name}'", max_results=5000)
+    faults = [f"{run.info.run_name} is RUNNING" for run in runs if run.info.status == "RUNNING"]
+    for symbol in symbols:
+        # The run of the session is that of its one market.
+        of_it = [r for r in runs if len(symbols) == 1 or r.data.tags.get("symbol") == symbol]
+        of_it = [r for r in of_it if len(symbols) == 1 or r.info.run_id != session.name]
+        faults += _faults_of_market(session, symbol, client, of_it)
+    return faults
+
+
+def _faults_of_market(
+    session: Path, symbol: str, client: MlflowClient, runs: Sequence[Run]
+) -> list[str]:
     entries = read_decisions(of_market(session, symbol, DECISIONS))
     ticks = read_rows(session, symbol, entries, "ticks")  # raises if a tick that was seen is gone
     faults = []
@@ -164,18 +191,15 @@ def faults_of(session: Path, client: MlflowClient) -> list[str]:
     cycles = [entry["cycle"] for entry in entries if entry["do"] == "end"]
     if cycles != list(range(1, len(cycles) + 1)):
         faults.append(f"cycles {cycles}")
-    runs = client.search_runs(
-        [e.experiment_id for e in client.search_experiments()], f"tags.session = '{session.name}'"
-    )
-    faults += [f"{run.info.run_name} is RUNNING" for run in runs if run.info.status == "RUNNING"]
-    if len(runs) != len(names) + 1:
+    alone = any(run.info.run_id == session.name for run in runs)
+    if alone and len(runs) != len(names) + 1:
         faults.append(f"{len(runs)} runs for {len(names)} learners")
     for run in runs:
         for key in ("stream/ticks", "live/scored"):
             steps = [point.step for point in client.get_metric_history(run.info.run_id, key)]
             if steps and sorted(steps) != cycles:
                 faults.append(f"{run.info.run_name} {key}: steps {steps}, cycles {cycles}")
-    return faults
+    return faults if alone else [f"{symbol}: {fault}" for fault in faults]
 
 
 def run() -> list[Row]:

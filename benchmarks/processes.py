@@ -9,7 +9,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,23 @@ class Worker:
     Args:
         argv: arguments after the interpreter.
         python: the interpreter, this one by default.
+        environment: additions to the environment.
     """
 
-    def __init__(self, argv: Sequence[str], python: Path | None = None) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        python: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = " ".join(argv[:2])
         self.process = subprocess.Popen(
             [str(python or sys.executable), *argv],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+            | dict(environment or {}),
         )
         self.ready: Any = None
 
@@ -77,10 +84,13 @@ class Worker:
 
 @contextlib.contextmanager
 def worker(
-    argv: Sequence[str], python: Path | None = None, timeout: float = 120
+    argv: Sequence[str],
+    python: Path | None = None,
+    timeout: float = 120,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Worker]:
     """Start a worker, wait until it is ready, and end it afterwards."""
-    started = Worker(argv, python)
+    started = Worker(argv, python, environment)
     try:
         started.ready = started.receive(timeout)
         yield started

@@ -170,7 +170,7 @@ class MainJob:
         **settings: Any,
     ) -> None:
         self.folder, self.store = folder, store
-        self._environment = plain_environment() | (environment or {})
+        self._environment = plain_environment() | dict(environment or {})
         if store:
             self._environment["MLFLOW_TRACKING_URI"] = store
         defaults = {"page_port": 0, "mlflow_ui_port": 0}
@@ -238,5 +238,5 @@ class MainJob:
         client = self.client
         experiments = [e.experiment_id for e in client.search_experiments()]
         found = client.search_runs(experiments, "tags.session != ''")
-        found = [run for run in found if "replay_of" not in run.data.tags]
-        return {run.data.tags.get("learner", "session"): run for run in found}
+        ours = [run for run in found if "replay_of" not in run.data.tags]
+        return {run.data.tags.get("learner", "session"): run for run in ours}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
+import msgspec
+import numpy as np
 import pytest
 
 from streaming.cache import bar_ring, quote_ring, tick_cache
@@ -19,13 +21,13 @@ from trainers.recording.files import (
     of_market,
 )
 from trainers.recording.ledger import read_ledger
-from trainers.recording.travel.market_files import growing_files
-from trainers.recording.travel.parts import Base
+from trainers.recording.travel.market_files import BARS, QUOTES, ROWS, TICKS, growing_files
+from trainers.recording.travel.parts import PART_BYTES, Base
 from trainers.session.processes.shards import shares_of
 from trainers.tracking.travel.courier import Courier
 from trainers.tracking.travel.epochs import Epochs, ReplacedError
 from trainers.tracking.travel.objects import FolderObjects
-from trainers.tracking.travel.takeover import take_over
+from trainers.tracking.travel.takeover import MAKERS, take_over
 from trainers.tracking.travel.travelled import prefix_of, travelled
 
 MARKET = MARKETS[0]
@@ -147,8 +149,54 @@ def test_rows_that_are_on_tape_are_deleted_from_the_store(tmp_path):
             session.shards[0].markets[MARKET].log.write("segment", name=newest.name, sha256="")
         courier.go()
         spans = travelled(fleet.store, MARKET).parts[f"{MARKET}.ticks"][1]
+        assert len(spans) > 1  # whoever was replaced deletes nothing: it looks between the two
+        courier.forget_what_is_on_tape()
+        spans = travelled(fleet.store, MARKET).parts[f"{MARKET}.ticks"][1]
     assert len(spans) == 1
     assert spans[0].start > 0
+
+
+@pytest.mark.parametrize("at", range(len(RINGS)), ids=["ticks", "quotes", "bars"])
+def test_rows_of_several_parts_arrive_byte_for_byte(tmp_path, at):
+    """Most parts end within a row."""
+    store, total = FolderObjects(tmp_path / "store"), 2000
+    with contextlib.ExitStack() as stack:
+        kinds = list(zip((TICKS, QUOTES, BARS), RINGS, strict=True))
+        rings = [
+            stack.enter_context(contextlib.closing(MAKERS[kind](tmp_path, MARKET, total)))
+            for kind, _ in kinds
+        ]
+        courier = Courier(store, prefix_of(MARKET, 1), Base(0, {}), tmp_path, MARKET, first=False)
+        rows = np.zeros(total, ROWS[kinds[at][0]])
+        rows[rows.dtype.names[0]] = np.arange(1, total + 1)
+        for chunk in np.array_split(rows, 9):
+            rings[at].append(chunk)
+            courier.go()
+    store.put(f"{prefix_of(MARKET, 1)}/base.json", msgspec.json.encode(Base(0, {})))
+    name = f"{MARKET}{kinds[at][0]}"
+    assert rows.nbytes > PART_BYTES
+    assert travelled(store, MARKET).read(store, name) == rows.tobytes()
+
+
+def test_a_quote_waits_for_the_ticks_that_came_before_it(tmp_path):
+    """The feed writes on while the rings are read: a later quote may have come, not its ticks."""
+    store = FolderObjects(tmp_path / "store")
+    with contextlib.ExitStack() as stack:
+        ticks, quotes, _ = (
+            stack.enter_context(contextlib.closing(MAKERS[kind](tmp_path, MARKET, 100)))
+            for kind in (TICKS, QUOTES, BARS)
+        )
+        courier = Courier(store, prefix_of(MARKET, 1), Base(0, {}), tmp_path, MARKET, first=False)
+        store.put(f"{prefix_of(MARKET, 1)}/base.json", msgspec.json.encode(Base(0, {})))
+        rows = np.zeros(4, ROWS[QUOTES])
+        rows["after"] = [10, 10, 12, 12]
+        ticks.append(np.zeros(10, ROWS[TICKS]))
+        quotes.append(rows)
+        for more in (0, 2):
+            ticks.append(np.zeros(more, ROWS[TICKS]))
+            courier.go()
+            arrived = travelled(store, MARKET).read(store, f"{MARKET}{QUOTES}")
+            assert arrived == rows[: 2 + more].tobytes()
 
 
 def test_a_checkpoint_travels_once_what_came_before_it_is_in_mlflow(tmp_path):

@@ -39,6 +39,7 @@ from trainers.tracking.travel.objects import objects_at
 
 MOST_MOVES, MOST_NAMED = 8, 4  # in the tag, which MLflow cuts off at 8,000 characters
 LOOK_SECONDS = 1.0
+CALM_SECONDS = 20.0  # after a shard has come to a node, before another is moved
 STOP_SECONDS = 60.0
 
 
@@ -58,6 +59,7 @@ class Head:
         self._events = EventWriter(session, "fleet")
         self._stopped = threading.Event()
         self._seen: list[Seen | None] = []
+        self._changed = 0.0  # when a shard has last come to a node, s of the monotonic clock
         self._client, self._moves, self._told = client, deque[str](maxlen=MOST_MOVES), ""
         self._objects = objects_at(client.get_run(session.name).info.artifact_uri)
         markets = self._config.symbol_list
@@ -90,8 +92,10 @@ class Head:
         for number, (was, now) in enumerate(zip(before, new, strict=True), 1):
             name = f"shard {number} of {len(new)}"
             if now and (was is None or was.started != now.started):
-                moved = f", was on {was.node[:8]}" if was else ""
+                moved, self._changed = f", was on {was.node[:8]}" if was else "", time.monotonic()
                 self._say(f"{name} runs on node {now.node[:8]} ({now.host}){moved}")
+            if now and now.code and not (was and was.code):
+                self._say(f"{name} has ended for good, exit code {now.code}; see Ray's logs there")
         # What does not answer now keeps its last look: Ray makes it again.
         self._seen = [now or was for was, now in zip(before, new, strict=True)]
         self._tell_mlflow()
@@ -100,6 +104,8 @@ class Head:
 
     def _even_out(self, places: list[str], nodes: list[str]) -> None:
         """Move a shard to a node that has joined, once that node can take it at once."""
+        if time.monotonic() - self._changed < CALM_SECONDS:
+            return  # it would be taken away again before it has its markets
         move = next_move(places, nodes)
         if move is None or not self._shards.is_ready(move.to):
             return

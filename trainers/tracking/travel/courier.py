@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from streaming.cache import bar_ring, quote_ring, tick_cache
 from streaming.symbols import file_name
@@ -105,7 +107,6 @@ class Courier:
             if self._whole.get(name) != data:
                 self._objects.put(f"{self._prefix}/{name}", data)
                 self._whole[name] = data
-        self._forget_what_is_on_tape()
 
     # ---- what there is
 
@@ -142,7 +143,10 @@ class Courier:
         return data[: max(0, whole_bytes(name, data, sent.open_at, self._learners) - sent.open_at)]
 
     def _new_rows(self) -> Iterator[tuple[str, bytes]]:
-        """Return the new rows of each ring; of the bars those that the rows before imply."""
+        """Return the new rows of each ring: none that refers to what came after the last look.
+
+        A quote says after how many ticks it came, a bar which ticks and quotes it has.
+        """
         stops: dict[str, int] = {}
         for kind, opened in RINGS.items():
             if not (self._folder / self._ring_name(kind)).exists():
@@ -150,13 +154,16 @@ class Courier:
             ring, size = opened(self._folder, self._market), ROWS[kind].itemsize
             at = self._sent.get(self._ring_name(kind), Sent(0, 0)).open_at
             first, rows = ring.read(at // size)
+            if kind == QUOTES:
+                rows = rows[: _leading(rows["after"] <= stops[TICKS])]
             if kind == BARS:
                 known = (rows["final_seq"] <= stops[TICKS]) & (rows["final_quote"] <= stops[QUOTES])
-                rows = rows[: int(known.sum())]
+                rows = rows[: _leading(known)]
             stops[kind] = first + len(rows)
             if first * size > at and len(rows):  # overwritten meanwhile: the tape has them
                 self._sent[self._ring_name(kind)] = Sent(first * size, first * size)
-            yield kind, rows.tobytes()
+            # A part ends after so many bytes, the open one may begin within a row.
+            yield kind, rows.tobytes()[max(0, at - first * size) :]
 
     # ---- what is put
 
@@ -191,8 +198,14 @@ class Courier:
                 kind = QUOTES if match["kind"] else TICKS
                 self._on_tape[kind] = max(self._on_tape[kind], int(match["stop"]))
 
-    def _forget_what_is_on_tape(self) -> None:
-        """Delete the full parts of rows that the tape in the store has."""
+    def forget_what_is_on_tape(self) -> None:
+        """Delete the full parts of rows that the tape in the store has.
+
+        Only who has the newest epoch may: whoever has taken over needs what another's tape has.
+
+        Raises:
+            ArtifactStoreError, OSError: as ``go``.
+        """
         for kind, stop in self._on_tape.items():
             name = self._ring_name(kind)
             open_at = self._sent.get(name, Sent(0, 0)).open_at
@@ -204,3 +217,12 @@ class Courier:
             for span in gone:
                 self._objects.delete(f"{self._prefix}/{part_name(name, span.start)}")
                 self._row_parts[name].remove(span)
+
+
+def _leading(known: NDArray[np.bool]) -> int:
+    """Return how many are true before the first that is not.
+
+    >>> _leading(np.array([True, True, False, True]))
+    2
+    """
+    return int(np.logical_and.accumulate(known).sum())

@@ -65,6 +65,8 @@ class Guard:
         for courier in self._couriers:
             courier.go()
         self._epochs.check(self._ours)
+        for courier in self._couriers:
+            courier.forget_what_is_on_tape()
 
     def go_or_end(self) -> None:
         """Do the same, but end this process at once if it was replaced: it has nothing to save."""

@@ -12,7 +12,6 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from typing import NamedTuple
 from streaming.program.environment import ONE_THREAD
 from streaming.program.process import PARENT
 from trainers.session.fleet.node.forked import SOCKET, ensure_server
+from trainers.session.fleet.node.homes import Home
 
 FORKED = "trainers.session.fleet.node.forked"
 FOLDER = Path("mlruns") / "fleet"  # of the project's folder on each node
@@ -83,10 +83,9 @@ class ShardActor:
         self._process.send_signal(signal.SIGTERM)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        (self._root / FOLDER).mkdir(parents=True, exist_ok=True)
-        home = tempfile.mkdtemp(dir=self._root / FOLDER, prefix="shard-")
+        self._home = Home(self._root / FOLDER)
         return subprocess.Popen(
-            [*self._argv, "--home", home],
+            [*self._argv, "--home", str(self._home.path)],
             cwd=self._root,
             env={**os.environ, **ONE_THREAD, PARENT: str(os.getpid()), SOCKET: self._server},
             start_new_session=True,
@@ -95,7 +94,9 @@ class ShardActor:
     def _keep(self) -> None:
         while (code := self._process.wait()) not in FINAL and not self._stopping.is_set():
             time.sleep(AGAIN_SECONDS)
+            self._home.close()
             self._process = self._start()
+        self._home.close()
         self._code = code
 
 

@@ -28,6 +28,7 @@ from trainers.config import SessionConfig
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.errors import RecordError
 from trainers.recording.files import CONFIG, CONTROLS, DECISIONS, RECORD, of_market
+from trainers.session.fleet.node.homes import keep
 from trainers.session.processes.children import LAUNCHER
 from trainers.session.processes.supervisor import Child, Supervisor
 from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
@@ -148,7 +149,8 @@ def main() -> int:
     try:
         return shard.run()
     except (*STORE_ERRORS, OSError) as e:
-        say(f"the rest of {given.markets} stays in {shard.folder}: {reason_of(e)}", error=True)
+        kept = keep(given.home)
+        say(f"the rest of {given.markets} stays in {kept}: {reason_of(e)}", error=True)
         return 1
 
 
