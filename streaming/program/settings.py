@@ -16,10 +16,10 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, Self
 
 from streaming.errors import ConfigError, reason_of
-from streaming.program.console import say
+from streaming.program.parser import Parser
 from streaming.program.whole_file import write_whole
 
 METAVARS = {int: "N", float: "X", bool: "BOOL"}  # what stands for a value in the help text
@@ -92,13 +92,12 @@ class Settings:
     @classmethod
     def parse(cls, argv: Sequence[str] | None, free: str = "(?!)") -> Self:
         """Parse flags; those whose names match the pattern ``free`` are taken as they are."""
-        parser = _Parser(
+        parser = Parser(
             prog=_program(),
             usage="%(prog)s [--SETTING VALUE ...]",
             description=inspect.getdoc(cls),
             epilog="\n  ".join(["examples:", *cls.examples]) if cls.examples else None,
             formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
         )
         groups: dict[str, Any] = {"options": parser}
         for name, flag in cls.flags().items():
@@ -166,12 +165,6 @@ def _program() -> str | None:
     """Return how the program was called, ``python -m PACKAGE``; None if it was not."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     return f"python -m {spec.name.removesuffix('.__main__')}" if spec else None
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        say(f"{self.prog}: {message}", error=True)
-        raise SystemExit(2)
 
 
 def _help(field: dataclasses.Field[Any]) -> str:

@@ -16,6 +16,7 @@ import logging
 import os
 import re
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import pathname2url
 
@@ -38,7 +39,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from streaming.errors import reason_of
+from streaming.errors import ConfigError, RingError, reason_of
 from trainers.names import EXPERIMENT
 from trainers.tracking.stores.artifacts import EXTRA, VARIABLE, given_root
 from trainers.tracking.stores.database import create_tables, locked
@@ -64,6 +65,15 @@ TIMED = re.compile(r"(postgresql|mysql)")  # whose drivers call their time limit
 
 # What MLflow's client raises when the store does not answer or refuses.
 STORE_ERRORS = (MlflowException, SQLAlchemyError)
+
+
+@contextlib.contextmanager
+def before_the_start() -> Iterator[None]:
+    """Make a wrong setting of what the disk or the store refuses: nothing has started yet."""
+    try:
+        yield
+    except (*STORE_ERRORS, RingError, OSError) as e:
+        raise ConfigError(f"cannot start: {reason_of(e)}") from e
 
 
 def begin_process(name: str) -> None:
