@@ -193,6 +193,8 @@ def typed(name: str, value: Any, kind: Any, allowed: str = "") -> Any:
     Raises:
         ConfigError: if it is none; ``allowed`` ends the sentence that says so.
     """
+    if isinstance(value, str) and not is_text(value):
+        raise ConfigError(f"{name}: got {value!r}; allowed: text and names of files in UTF-8")
     if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
     try:
@@ -205,6 +207,15 @@ def typed(name: str, value: Any, kind: Any, allowed: str = "") -> Any:
         names = {int: "a whole number", float: "a number", bool: "true or false"}
         wanted = names.get(kind, "text")
         raise ConfigError(f"{name}: expected {wanted}{allowed}; got {value!r}") from None
+
+
+def is_text(value: str) -> bool:
+    """Return whether a text is UTF-8, as MLflow keeps it; names of files may have any bytes."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check(field: dataclasses.Field[Any], value: Any) -> None:

@@ -13,8 +13,8 @@ import pytest
 from streaming.program import interrupt
 from streaming.program.entry_point import entry_point
 from streaming.program.process import end_signals
-from tests.streaming.tape.samples import csv, row
 from tests.stores import copy_store
+from tests.streaming.tape.samples import csv, row
 
 # The programs of people, with an option that names something and is not there; and those of a
 # session, which are given its folder.
@@ -84,6 +84,11 @@ def test_a_folder_without_a_session_is_one_line(start, tmp_path, program) -> Non
 @pytest.mark.parametrize("words", [["--no_such", "1"], ["--session"], ["--a\nb"], ["x", "y", "z"]])
 def test_a_word_that_is_none_is_one_line(start, program, words) -> None:
     refused(start(program, *words))
+
+
+@pytest.mark.parametrize("setting", ["model", "symbol", "source"])
+def test_a_setting_that_is_no_text_is_one_line(start, setting: str) -> None:
+    refused(start("trainers.promotion.__main__", f"--{setting}", "\udcff"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
