@@ -104,8 +104,19 @@ def test_a_signal_ends_a_program_with_one_line_and_its_code(capsys, start, numbe
     assert (e.value.code, capsys.readouterr().err) == (128 + number, "it: stopped\n")
 
 
-def test_a_store_that_is_none_is_one_line(start, tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db").write_bytes(b"no database " * 400)
+STORES = [
+    "sqlite:///junk", "sqlite:///dir", "sqlite://", "http://127.0.0.1:1", "http://[::1",
+    "http://h:99999", "postgresql://u:secret@127.0.0.1:1/x", "databricks", "\udcff",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("uri", STORES)
+def test_a_store_that_is_none_is_one_line(start, tmp_path: Path, monkeypatch, uri: str) -> None:
+    (tmp_path / "junk").write_bytes(b"no database " * 400)
+    (tmp_path / "dir").mkdir()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     for program in ("trainers.replay.__main__", "tickloop.export.__main__",
                     "trainers.promotion.__main__", "ui.app"):  # fmt: skip
-        refused(start(program))
+        code, said = start(program)
+        refused((code, said))
+        assert "secret" not in said

@@ -18,6 +18,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 from urllib.request import pathname2url
 
 from filelock import FileLock, Timeout
@@ -103,8 +104,9 @@ def tracking_uri(root: Path) -> str:
     if path := sqlite_path(uri):
         query = uri.partition("?")[2]
         return _sqlite_uri(root / path) + (f"?{query}" if query else "")
-    if OTHERS.match(uri):
-        return uri
+    with contextlib.suppress(ValueError):  # an address that is none, as a port of 99999
+        if OTHERS.match(uri) and urlsplit(uri).port != 0:
+            return uri
     raise StoreError(
         f"MLFLOW_TRACKING_URI: got {masked(uri)!r}; allowed: sqlite:///PATH, http://HOST, or a"
         " database"
@@ -143,7 +145,7 @@ def ensure_store(root: Path) -> str:
         elif uri.startswith("http"):
             _ensure_experiment(MlflowClient(uri), None)
         else:
-            _connect(uri)
+            connect(uri)
             with locked(uri):
                 create_tables(uri, given_root() or pathname2url(str(root / "mlruns")))
                 _ensure_experiment(MlflowClient(uri), None)
@@ -157,8 +159,13 @@ def ensure_store(root: Path) -> str:
     return uri
 
 
-def _connect(uri: str) -> None:
-    """Connect to a database once: where that fails, MLflow would try for 100 s."""
+def connect(uri: str) -> None:
+    """Connect to a database once: where that fails, MLflow would try for 100 s.
+
+    Raises:
+        SQLAlchemyError: if it does not answer.
+        ImportError: if its driver is not installed.
+    """
     limit = {"connect_timeout": CONNECT_SECONDS} if TIMED.match(uri) else {}
     engine = sqlalchemy.create_engine(uri, connect_args=limit, poolclass=sqlalchemy.NullPool)
     engine.connect().close()
