@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from benchmarks.processes import plain_environment, words_of
@@ -149,7 +150,26 @@ class Session:
 
 def faults_of(session: Path, client: MlflowClient) -> list[str]:
     """Return what is wrong with a session's record and runs; nothing, it is hoped."""
-    symbol = json.loads((session / "config.json").read_text())["symbols"]
+    symbols = json.loads((session / "config.json").read_text())["symbols"].split(",")
+    runs = client.search_runs(
+        [e.experiment_id for e in client.search_experiments()], f"tags.session = '{session.name}'"
+    )
+    faults = [f"{run.info.run_name} is RUNNING" for run in runs if run.info.status == "RUNNING"]
+    learners = 0
+    for symbol in symbols:
+        ours = [run for run in runs if run.data.tags.get("symbol") in (symbol, ",".join(symbols))]
+        names, found = _faults_of_market(session, symbol, client, ours)
+        faults += [fault if symbols == [symbol] else f"{symbol}: {fault}" for fault in found]
+        learners += len(names)
+    if len(runs) != learners + 1:
+        faults.append(f"{len(runs)} runs for {learners} learners")
+    return faults
+
+
+def _faults_of_market(
+    session: Path, symbol: str, client: MlflowClient, runs: list[Run]
+) -> tuple[list[str], list[str]]:
+    """Return the names of a market's learners, and what is wrong with its record and runs."""
     entries = read_decisions(of_market(session, symbol, DECISIONS))
     ticks = read_rows(session, symbol, entries, "ticks")  # raises if a tick that was seen is gone
     faults = []
@@ -164,18 +184,12 @@ def faults_of(session: Path, client: MlflowClient) -> list[str]:
     cycles = [entry["cycle"] for entry in entries if entry["do"] == "end"]
     if cycles != list(range(1, len(cycles) + 1)):
         faults.append(f"cycles {cycles}")
-    runs = client.search_runs(
-        [e.experiment_id for e in client.search_experiments()], f"tags.session = '{session.name}'"
-    )
-    faults += [f"{run.info.run_name} is RUNNING" for run in runs if run.info.status == "RUNNING"]
-    if len(runs) != len(names) + 1:
-        faults.append(f"{len(runs)} runs for {len(names)} learners")
     for run in runs:
         for key in ("stream/ticks", "live/scored"):
             steps = [point.step for point in client.get_metric_history(run.info.run_id, key)]
             if steps and sorted(steps) != cycles:
                 faults.append(f"{run.info.run_name} {key}: steps {steps}, cycles {cycles}")
-    return faults
+    return list(names), faults
 
 
 def run() -> list[Row]:
@@ -184,7 +198,7 @@ def run() -> list[Row]:
     kills = int(os.environ.get("BENCH_KILLS", KILLS))
     with tempfile.TemporaryDirectory(prefix="tickloop-bench-") as name:
         folder = Path(name)
-        session = Session(folder, rng, speed=SPEED, page_port=_free_port(), segment_seconds=5)
+        session = Session(folder, rng, speed=SPEED, page_port=free_port(), segment_seconds=5)
         try:
             session.start()
             for _ in range(kills):
@@ -204,7 +218,8 @@ def run() -> list[Row]:
     return [Row(what, float(len(faults)), 1.0, "", "<=", 0, "nothing", note)]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
