@@ -31,7 +31,7 @@ from benchmarks.system import replay_of
 from benchmarks.table import Row
 from tests.streaming.tape.samples import csv, row
 
-SIZE_MB = 64
+SIZE_MB = 192  # three markets take 60 before anything is learned
 PATIENCE = 300.0  # s
 SAID = "No space left on device"
 TRACEBACK = "Traceback (most recent call last)"
@@ -61,17 +61,22 @@ def small_disk(megabytes: int = SIZE_MB) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def filled(disk: Path, left_kb: int = 0) -> Iterator[None]:
-    """Fill a disk up to some kilobytes."""
+    """Fill a disk up to some kilobytes; programs may write to it meanwhile."""
     ballast = disk / "ballast"
-    there = os.statvfs(disk)
-    with ballast.open("wb") as file, contextlib.suppress(OSError):
-        os.posix_fallocate(
-            file.fileno(), 0, max(1, there.f_bavail * there.f_frsize - left_kb * 1024)
-        )
+    with ballast.open("wb") as file:
+        for step in (2**20, 4096):
+            with contextlib.suppress(OSError):
+                while _free(disk) >= step + left_kb * 1024:
+                    os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, step)
     try:
         yield
     finally:
         ballast.unlink()
+
+
+def _free(disk: Path) -> int:
+    found = os.statvfs(disk)
+    return found.f_bavail * found.f_frsize
 
 
 def session_on(disk: Path, symbols: str) -> list[str]:
@@ -169,5 +174,6 @@ def run() -> list[Row]:
 
 
 def _row(name: str, faults: list[str]) -> Row:
+    print(f"  {name}: {'; '.join(faults) or 'nothing'}", flush=True)
     what = f"full disk, {name}: things lost, or not said in a line"
     return Row(what, float(len(faults)), 1.0, "", "<=", 0, "nothing", "; ".join(faults))
