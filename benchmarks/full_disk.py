@@ -163,13 +163,14 @@ def run() -> list[Row]:
         source = ("--source", f"tape:{tape.name}")
         arena = ("--learners", "cnn,sklearn:naive_bayes.GaussianNB")
         ports = ("--page_port", "0", "--mlflow_ui_port", "0")
-        backtest = ("trainers.research.backtest", *source)
-        rows += [
-            _row("backtest", program_on(disk, *backtest)),
-            _row("export", program_on(disk, "tickloop.export")),
-            _row("tune", program_on(disk, "trainers.research.tune", *source, "--trials", "2")),
-            _row("arena", program_on(disk, "trainers.research.arena", *source, *arena, *ports)),
-        ]
+        rows.append(_row("backtest", program_on(disk, "trainers.research.backtest", *source)))
+        done = max(disk.glob("mlruns/sessions/*/config.json"), key=lambda one: one.stat().st_mtime)
+        programs = {
+            "export": ("tickloop.export", "--session", done.parent.name),
+            "tune": ("trainers.research.tune", *source, "--trials", "2"),
+            "arena": ("trainers.research.arena", *source, *arena, *ports),
+        }
+        rows += [_row(name, program_on(disk, *words)) for name, words in programs.items()]
     return rows
 
 
