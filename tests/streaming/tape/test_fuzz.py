@@ -61,6 +61,20 @@ def play(path: Path, options: str = "") -> None:
         assert all(remark and "\n" not in remark for remark in found[symbol].remarks)
 
 
+@contextlib.contextmanager
+def nothing_kept() -> Iterator[None]:
+    """What is reserved here is given back: a process with such reservations cannot fork."""
+    before = psutil.Process().memory_info().vms
+    yield
+    assert psutil.Process().memory_info().vms < before + 8 * 2**30  # Arrow keeps some, for reuse
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_kept_by_all() -> Iterator[None]:
+    with nothing_kept():
+        yield
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
@@ -166,14 +180,6 @@ def varint(number: int) -> bytes:
     while left > 127:
         left, found = left >> 7, found + bytes([left & 127 | 128])
     return found + bytes([left])
-
-
-@contextlib.contextmanager
-def nothing_kept() -> Iterator[None]:
-    """What is reserved here is given back: a process with such reservations cannot fork."""
-    before = psutil.Process().memory_info().vms
-    yield
-    assert psutil.Process().memory_info().vms < before + 2 * 2**30  # Arrow keeps one, for reuse
 
 
 @pytest.mark.parametrize("rows", [10**6, 10**9, 10**10, 10**12, 2**62])
