@@ -157,7 +157,9 @@ def faults_of(session: Path, client: MlflowClient) -> list[str]:
     faults = [f"{run.info.run_name} is RUNNING" for run in runs if run.info.status == "RUNNING"]
     learners = 0
     for symbol in symbols:
-        ours = [run for run in runs if run.data.tags.get("symbol") in (symbol, ",".join(symbols))]
+        # The session's own run has the cycles of its first market.
+        own = session.name if symbol == symbols[0] else ""
+        ours = [r for r in runs if own == r.info.run_id or r.data.tags.get("symbol") == symbol]
         names, found = _faults_of_market(session, symbol, client, ours)
         faults += [fault if symbols == [symbol] else f"{symbol}: {fault}" for fault in found]
         learners += len(names)
