@@ -106,7 +106,8 @@ def test_a_signal_ends_a_program_with_one_line_and_its_code(capsys, start, numbe
 
 STORES = [
     "sqlite:///junk", "sqlite:///dir", "sqlite://", "http://127.0.0.1:1", "http://[::1",
-    "http://h:99999", "postgresql://u:secret@127.0.0.1:1/x", "databricks", "\udcff",
+    "http://h:99999", "postgresql://u:secret@127.0.0.1:1/x", "postgresql://u:secret@h:port/x",
+    "databricks", "\udcff",
 ]  # fmt: skip
 
 

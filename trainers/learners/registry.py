@@ -251,8 +251,8 @@ def _parameters(found: type) -> dict[str, inspect.Parameter]:
         every = inspect.signature(found).parameters
     except (TypeError, ValueError) as e:  # it is none of Python's, as int
         raise ConfigError(
-            f"learners: got {found.__name__!r}; expected a class that says what it takes"
-            f" ({reason_of(e)})"
+            f"learners: got '{found.__module__}:{found.__qualname__}'; expected a class that says"
+            f" what it takes ({reason_of(e)})"
         ) from e
     return {
         name: one

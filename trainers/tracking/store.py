@@ -38,7 +38,7 @@ import sqlalchemy
 from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from streaming.errors import ConfigError, RingError, reason_of
 from trainers.names import EXPERIMENT
@@ -104,8 +104,8 @@ def tracking_uri(root: Path) -> str:
     if path := sqlite_path(uri):
         query = uri.partition("?")[2]
         return _sqlite_uri(root / path) + (f"?{query}" if query else "")
-    with contextlib.suppress(ValueError):  # an address that is none, as a port of 99999
-        if OTHERS.match(uri) and urlsplit(uri).port != 0:
+    with contextlib.suppress(ValueError):  # an address that is none, as one with port 99999
+        if OTHERS.match(uri) and (not uri.startswith("http") or urlsplit(uri).port != 0):
             return uri
     raise StoreError(
         f"MLFLOW_TRACKING_URI: got {masked(uri)!r}; allowed: sqlite:///PATH, http://HOST, or a"
@@ -167,7 +167,10 @@ def connect(uri: str) -> None:
         ImportError: if its driver is not installed.
     """
     limit = {"connect_timeout": CONNECT_SECONDS} if TIMED.match(uri) else {}
-    engine = sqlalchemy.create_engine(uri, connect_args=limit, poolclass=sqlalchemy.NullPool)
+    try:
+        engine = sqlalchemy.create_engine(uri, connect_args=limit, poolclass=sqlalchemy.NullPool)
+    except ValueError as e:  # a port that is no number
+        raise ArgumentError(str(e)) from e
     engine.connect().close()
 
 
