@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -166,17 +166,24 @@ def faults_of(session: Path, client: MlflowClient) -> list[str]:
     every = [e.experiment_id for e in client.search_experiments()]
     runs = client.search_runs(every, f"tags.session = '{session.name}'", max_results=5000)
     faults = [f"{run.info.run_name} is RUNNING" for run in runs if run.info.status == "RUNNING"]
+    learners = 0
     for symbol in symbols:
-        # The run of the session is that of its one market.
-        of_it = [r for r in runs if len(symbols) == 1 or r.data.tags.get("symbol") == symbol]
-        of_it = [r for r in of_it if len(symbols) == 1 or r.info.run_id != session.name]
-        faults += _faults_of_market(session, symbol, client, of_it)
+        ours = runs
+        if len(symbols) > 1:  # then the session's own run is that of no market
+            of_it = [run for run in runs if run.data.tags.get("symbol") == symbol]
+            ours = [run for run in of_it if run.info.run_id != session.name]
+        names, found = _faults_of_market(session, symbol, client, ours)
+        faults += [fault if symbols == [symbol] else f"{symbol}: {fault}" for fault in found]
+        learners += len(names)
+    if len(runs) != learners + 1:
+        faults.append(f"{len(runs)} runs for {learners} learners")
     return faults
 
 
 def _faults_of_market(
-    session: Path, symbol: str, client: MlflowClient, runs: Sequence[Run]
-) -> list[str]:
+    session: Path, symbol: str, client: MlflowClient, runs: list[Run]
+) -> tuple[list[str], list[str]]:
+    """Return the names of a market's learners, and what is wrong with its record and runs."""
     entries = read_decisions(of_market(session, symbol, DECISIONS))
     ticks = read_rows(session, symbol, entries, "ticks")  # raises if a tick that was seen is gone
     faults = []
@@ -191,15 +198,12 @@ def _faults_of_market(
     cycles = [entry["cycle"] for entry in entries if entry["do"] == "end"]
     if cycles != list(range(1, len(cycles) + 1)):
         faults.append(f"cycles {cycles}")
-    alone = any(run.info.run_id == session.name for run in runs)
-    if alone and len(runs) != len(names) + 1:
-        faults.append(f"{len(runs)} runs for {len(names)} learners")
     for run in runs:
         for key in ("stream/ticks", "live/scored"):
             steps = [point.step for point in client.get_metric_history(run.info.run_id, key)]
             if steps and sorted(steps) != cycles:
                 faults.append(f"{run.info.run_name} {key}: steps {steps}, cycles {cycles}")
-    return faults if alone else [f"{symbol}: {fault}" for fault in faults]
+    return list(names), faults
 
 
 def run() -> list[Row]:
@@ -208,7 +212,7 @@ def run() -> list[Row]:
     kills = int(os.environ.get("BENCH_KILLS", KILLS))
     with tempfile.TemporaryDirectory(prefix="tickloop-bench-") as name:
         folder = Path(name)
-        session = Session(folder, rng, speed=SPEED, page_port=_free_port(), segment_seconds=5)
+        session = Session(folder, rng, speed=SPEED, page_port=free_port(), segment_seconds=5)
         try:
             session.start()
             for _ in range(kills):
@@ -228,7 +232,8 @@ def run() -> list[Row]:
     return [Row(what, float(len(faults)), 1.0, "", "<=", 0, "nothing", note)]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -119,10 +119,6 @@ class StreamConfig(BarConfig):
         is_known = not rest if kind in VENUES else kind in LOCAL and (kind == "sim" or bool(rest))
         if not is_known:
             raise ConfigError(f"source: got {self.source!r}; allowed: {SOURCES}")
-        if not is_text(self.source):
-            raise ConfigError(
-                f"source: got {self.source!r}; allowed: names in UTF-8; rename the file"
-            )
         for checked in ("markets", "ws_addresses", "rest_addresses"):
             getattr(self, checked)
 
@@ -159,12 +155,3 @@ class StreamConfig(BarConfig):
     def waits(self) -> bool:
         """Whether the market waits for its trainers: it could be over before they have learned."""
         return self.plays_locally and (self.source.startswith("tape:") or self.speed > 1)
-
-
-def is_text(value: str) -> bool:
-    """Return whether a setting is text: a name on disk may be of any bytes."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -26,14 +26,8 @@ settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put first what takes longest a file; at the end one process would work on it alone.
-
-    Last comes what reads broken tapes: a page of Parquet that claims to be large leaves as much
-    reserved, and a process with such reservations may not be able to fork.
-    """
-    last = "tests/streaming/tape/test_fuzz.py"
-    items.sort(key=lambda item: (item.nodeid.startswith(last),
-                                 not item.nodeid.startswith("tests/end_to_end/")))  # fmt: skip
+    """Put first what takes longest a file; at the end one process would work on it alone."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/end_to_end/"))
 
 
 def pytest_collection_finish() -> None:

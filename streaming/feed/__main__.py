@@ -5,7 +5,6 @@ python -m streaming.feed SESSION_FOLDER [--markets SYMBOL,...]
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import dataclasses
@@ -15,6 +14,7 @@ from pathlib import Path
 from streaming.config import StreamConfig
 from streaming.feed.feed import follow
 from streaming.program.entry_point import entry_point
+from streaming.program.parser import Parser
 from streaming.program.process import end_with_parent, on_end_in
 
 
@@ -39,7 +39,7 @@ def main() -> int:
     """Run as a process of a session."""
     logging.basicConfig(level=logging.WARNING, format="feed: %(message)s")
     end_with_parent()
-    parser = argparse.ArgumentParser(prog="python -m streaming.feed", allow_abbrev=False)
+    parser = Parser(prog="python -m streaming.feed")
     parser.add_argument("session", type=Path, help="the session's folder")
     parser.add_argument("--markets", default="", help="its markets to follow, all by default")
     given = parser.parse_args()

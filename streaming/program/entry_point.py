@@ -4,7 +4,8 @@
     def main() -> int: ...
 
 An error whose cause lies outside the program (a wrong setting, a full disk, a store that is away)
-is one line and an exit code. A fault of the program itself shows its traceback.
+is one line and an exit code; so is a signal that ends the program before its time (128 + the
+signal, as shells have it). A fault of the program itself shows its traceback.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import functools
 import gc
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NoReturn
 
-from streaming.errors import TickloopError, reason_of
+from streaming.errors import TickloopError, one_line, reason_of
 from streaming.program.console import prepare, say
 from streaming.program.environment import reach_this_machine_directly
+from streaming.program.interrupt import Interrupt
 
 Main = Callable[[], int | None]
 
@@ -47,8 +50,9 @@ def entry_point(
             reach_this_machine_directly(os.environ)
             try:
                 code = main() or 0
-            except KeyboardInterrupt:
-                code = _told(name, "stopped", 1)
+            except KeyboardInterrupt as e:
+                number = e.number if isinstance(e, Interrupt) else signal.SIGINT
+                code = _told(name, "stopped", 128 + number)
             except expected as e:
                 code = _told(name, reason_of(e), _code_of(e, codes or {}))
             sys.exit(code)
@@ -64,7 +68,7 @@ def _code_of(error: Exception, codes: Mapping[type[Exception], int]) -> int:
 
 
 def _told(name: str, text: str, code: int) -> int:
-    say(f"{name}: {text}", error=True)
+    say(one_line(f"{name}: {text}"), error=True)
     return code
 
 

@@ -16,10 +16,10 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, Self
 
 from streaming.errors import ConfigError, reason_of
-from streaming.program.console import say
+from streaming.program.parser import Parser
 from streaming.program.whole_file import write_whole
 
 METAVARS = {int: "N", float: "X", bool: "BOOL"}  # what stands for a value in the help text
@@ -92,13 +92,12 @@ class Settings:
     @classmethod
     def parse(cls, argv: Sequence[str] | None, free: str = "(?!)") -> Self:
         """Parse flags; those whose names match the pattern ``free`` are taken as they are."""
-        parser = _Parser(
+        parser = Parser(
             prog=_program(),
             usage="%(prog)s [--SETTING VALUE ...]",
             description=inspect.getdoc(cls),
             epilog="\n  ".join(["examples:", *cls.examples]) if cls.examples else None,
             formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
         )
         groups: dict[str, Any] = {"options": parser}
         for name, flag in cls.flags().items():
@@ -168,12 +167,6 @@ def _program() -> str | None:
     return f"python -m {spec.name.removesuffix('.__main__')}" if spec else None
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        say(f"{self.prog}: {message}", error=True)
-        raise SystemExit(2)
-
-
 def _help(field: dataclasses.Field[Any]) -> str:
     meta = field.metadata
     unit = f" [{meta['unit']}]" if meta["unit"] else ""
@@ -200,6 +193,8 @@ def typed(name: str, value: Any, kind: Any, allowed: str = "") -> Any:
     Raises:
         ConfigError: if it is none; ``allowed`` ends the sentence that says so.
     """
+    if isinstance(value, str) and not is_text(value):
+        raise ConfigError(f"{name}: got {value!r}; allowed: text and names of files in UTF-8")
     if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
     try:
@@ -212,6 +207,15 @@ def typed(name: str, value: Any, kind: Any, allowed: str = "") -> Any:
         names = {int: "a whole number", float: "a number", bool: "true or false"}
         wanted = names.get(kind, "text")
         raise ConfigError(f"{name}: expected {wanted}{allowed}; got {value!r}") from None
+
+
+def is_text(value: str) -> bool:
+    """Return whether a text is UTF-8, as MLflow keeps it; names of files may have any bytes."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check(field: dataclasses.Field[Any], value: Any) -> None:

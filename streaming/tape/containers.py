@@ -20,6 +20,7 @@ from streaming.errors import TapeError, reason_of
 
 FORMATS = "a folder of segments, or a table of trades as CSV or Parquet, also packed (gz, zip, zst)"
 MAX_BYTES = 2 * 2**30  # of an unpacked table: it is read at once, in some 5 times as much memory
+AT_ONCE = 2**20  # bytes
 
 
 class Member(NamedTuple):
@@ -132,10 +133,13 @@ def _unpacked(path: Path, start: bytes, file: IO[bytes]) -> bytes:
 
 
 def _read(where: str, file: IO[bytes], most: int) -> bytes:
-    content = file.read(most + 1)
-    if len(content) > most:
-        raise TapeError(too_large(where))
-    return content
+    """Return all of a file, piece by piece: who is asked for 2 GB at once reserves as much."""
+    content = io.BytesIO()
+    while piece := file.read(AT_ONCE):
+        content.write(piece)
+        if content.tell() > most:
+            raise TapeError(too_large(where))
+    return content.getvalue()
 
 
 def too_large(where: str) -> str:

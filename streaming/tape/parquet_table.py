@@ -1,7 +1,10 @@
 """A Parquet file of anybody's -> a table: its columns by name, whatever their types.
 
 It is read some rows at a time: at once, a damaged file that claims 10**10 rows would have 300 GB of
-addresses reserved, after which the process cannot fork, and one that claims more would kill it.
+addresses reserved, after which the process cannot fork, and one that claims more would kill it. A
+page may claim 2**31 values, for which 17 GB would be reserved: while a file is read, the process
+may not take more than a whole file could need. By one thread: in others Arrow ends the process
+where C++ finds no memory.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from streaming.errors import TapeError, reason_of
+from streaming.program.process import memory_for
 from streaming.tape.columns import TRADES, UNUSED, Schema, in_header
 from streaming.tape.containers import MAX_BYTES, Member, too_large
 from streaming.tape.rows import Table, plain
@@ -29,8 +33,9 @@ def read_parquet(member: Member) -> Any:
         TapeError: if it is damaged, or too large.
     """
     try:
-        file = pa.parquet.ParquetFile(pa.BufferReader(member.content))
-        found = pa.Table.from_batches(_batches(member, file), file.schema_arrow)
+        with memory_for(MOST_UNPACKED + MAX_BYTES):
+            file = pa.parquet.ParquetFile(pa.BufferReader(member.content))
+            found = pa.Table.from_batches(_batches(member, file), file.schema_arrow)
         if found.num_rows != file.metadata.num_rows:
             raise ValueError(f"it claims {file.metadata.num_rows} rows, and has {found.num_rows}")
         return found
@@ -44,7 +49,7 @@ def read_parquet(member: Member) -> Any:
 def _batches(member: Member, file: Any) -> Iterator[Any]:
     """Yield a file's rows, as long as they are not more than may be in memory."""
     left = MOST_UNPACKED
-    for batch in file.iter_batches(ROWS_AT_ONCE):
+    for batch in file.iter_batches(ROWS_AT_ONCE, use_threads=False):
         left -= batch.nbytes
         if left < 0:
             raise TapeError(too_large(member.where))

@@ -43,7 +43,7 @@ def ends(capsys, error, **options):
         (OSError(errno.EROFS, os.strerror(errno.EROFS)), 1, "it: Read-only file system\n"),
         (AwayError("no answer\nBackground on this error at"), 1, "it: no answer\n"),
         (AwayError(), 1, "it: AwayError\n"),
-        (KeyboardInterrupt(), 1, "it: stopped\n"),
+        (KeyboardInterrupt(), 130, "it: stopped\n"),
         (None, 3, ""),
     ],
 )  # fmt: skip

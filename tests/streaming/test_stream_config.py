@@ -72,7 +72,7 @@ def test_both_bounds_are_allowed_and_what_lies_beyond_is_refused_in_one_line(fie
         ("symbols", "../../etc", "names such as BTCUSDT"),
         ("symbols", "BTC\nUSDT", "names such as BTCUSDT"),
         ("symbols", "B" * 61, "1 to 60 characters"),
-        ("symbols", "\udce9", "names such as BTCUSDT"),
+        ("symbols", "\udce9", "UTF-8"),
         ("source", "tape:caf\udce9.csv", "UTF-8"),
         ("symbols", "BTCUSDT,btcusdt", "each symbol once"),
         ("venue_ws", "localhost:1", "ws://HOST"),

@@ -103,6 +103,7 @@ WRONG = [
     ("learners", "json:dumps", "expected a class"),
     ("learners", "no.such.module:X", "cannot be imported"),
     ("learners", "json:NoSuchClass", "cannot be imported"),
+    ("learners", "builtins:int", "a class that says what it takes"),
     ("page_port", "70000", "0 to 65535"),
     ("page_host", "0.0.0.0", "127.0.0.1"),
     ("mlflow_ui_port", "-5", "0 to 65535"),

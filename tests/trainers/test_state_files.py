@@ -6,6 +6,7 @@ import contextlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -28,11 +29,16 @@ from trainers.recording.files import (
     FORMAT,
     OUTBOX,
     RUNS,
+    SHARES,
     SUMS,
     append_line,
 )
 from trainers.recording.ledger import Ledger, read_ledger
 from trainers.recording.record import read_runs, read_sums
+from trainers.research.tuning.files import BARS, check_bars, keep_trial, kept_trial, trial_file
+from trainers.research.tuning.search.trial import Played
+from trainers.session.fleet.cluster import NOTE, LocalRay
+from trainers.session.fleet.head import shares
 from trainers.session.trainer.controls import ControlFile
 from trainers.tracking.outbox import Batch, Outbox, left_in
 
@@ -81,9 +87,16 @@ CONTENTS = {
     f"{SYMBOL}{RUNS}": json.dumps({"cnn": "0" * 32}).encode(),
     SUMS: lines({"cycle": 1, "of": {SYMBOL: 1}}),
     CONTROLS: lines({"seq": 1, "name": "pause", "value": "", "ts": 1.5}, {"answered": 1}),
+    SHARES: json.dumps([[SYMBOL]]).encode(),
+    NOTE: b'{"address":"127.0.0.1:1","pid":1,"identity":"b 1 2"}',
     OUTBOX: lines(Batch("r", 1, 2, {"a": 0.5, "b": float("nan")}, {"t": "x"}, {})),
 }
+TRIAL = "trials/000001.npz"
 READ = {
+    SHARES: lambda folder: shares(folder, SessionConfig()),
+    NOTE: lambda folder: LocalRay(folder).node,
+    BARS: lambda folder: check_bars(folder, {}),
+    TRIAL: lambda folder: kept_trial(folder, 1, {"updates": 4}),
     CONFIG: lambda folder: SessionConfig.load(folder / CONFIG),
     f"{SYMBOL}{DECISIONS}": lambda folder: (
         check_logs(folder),
@@ -110,6 +123,9 @@ def whole(tmp_path_factory) -> Path:
     SessionConfig().save(folder / CONFIG)
     save_checkpoint(folder / f"{SYMBOL}{CHECKPOINT}", {"entries": 3, "state": {"a": [1, 0.5]}})
     Ledger(folder, SYMBOL, ["cnn"]).close()
+    check_bars(folder, {})
+    trial_file(folder, 1).parent.mkdir()
+    keep_trial(folder, 1, {"updates": 4}, Played(np.zeros(5), {"majority": np.ones(3)}, 0.5))
     return folder
 
 
@@ -169,7 +185,7 @@ def test_a_damaged_file_is_read_or_named_in_one_line(whole, name, damage):
 @pytest.mark.parametrize("name", [CONFIG, f"{SYMBOL}{DECISIONS}", f"{SYMBOL}{CHECKPOINT}"])
 @pytest.mark.parametrize("keep", [0, 9])
 def test_what_is_cut_off_is_named_with_what_to_do(whole, tmp_path, name, keep):
-    for path in whole.iterdir():
+    for path in filter(Path.is_file, whole.iterdir()):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / name).write_bytes((whole / name).read_bytes()[:keep] + b"\n")
     with pytest.raises(TickloopError, match=r"restore it|remove it"):

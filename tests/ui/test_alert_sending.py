@@ -387,3 +387,21 @@ def test_a_page_that_cannot_write_sends_all_the_same(market: Market, webhook: We
     market.edge = 1.0
     market.evaluate(service)
     assert "live/edge is 1" in webhook.next()["message"]
+
+
+def test_what_cannot_be_saved_is_sent_once_said_once_and_saved_later(
+    market: Market, webhook: Webhook, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = ready(market, webhook.address, **DEFAULTS, edge=EDGE_RULE)
+    obstacle = market.folder / "alerts.json.new"
+    obstacle.mkdir()
+    market.edge = 1.0
+    market.log(Code.LEAK_ALARM, "labels leak")
+    market.evaluate(service, 5)
+    until(lambda: sent(service) == ["sent"] * 2)
+    assert caplog.text.count("alerts cannot be saved") == 1
+    assert "Traceback" not in caplog.text
+    obstacle.rmdir()
+    market.evaluate(service)
+    assert sent(market.service()) == ["sent"] * 2
+    assert service.sender.sent == 2

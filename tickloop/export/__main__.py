@@ -16,6 +16,7 @@ from pathlib import Path
 from mlflow.tracking import MlflowClient
 
 from streaming.errors import ConfigError
+from streaming.program import interrupt
 from streaming.program.console import say
 from streaming.program.entry_point import entry_point
 from streaming.program.whole_file import write_whole
@@ -26,8 +27,9 @@ from trainers.config import SessionConfig
 from trainers.config.export import TENSORBOARD, ExportConfig
 from trainers.recording.files import CONFIG, check_format
 from trainers.replay.runs import known_session, record_folder
+from trainers.session.preflight import check_folder
 from trainers.tracking.reader import SessionReader, TrackingAwayError
-from trainers.tracking.store import STORE_ERRORS, begin_process
+from trainers.tracking.store import STORE_ERRORS, before_the_start, begin_process
 
 MADE_OF = "session.txt"  # the file of an export that has its session's run id
 FOLDER = "exports"
@@ -43,12 +45,14 @@ def export(given: ExportConfig, root: Path) -> Path:
     """
     if given.to == TENSORBOARD:
         check_installed()
-    reader = SessionReader(root)
-    reader.sessions(1)  # raises if there is no store: a client would make one
-    client = MlflowClient(reader.uri)
-    session = known_session(client, given.session)
-    folder = Path(given.folder) if given.folder else root / FOLDER / session / given.to
-    _check_free(folder, session)
+    with before_the_start():
+        reader = SessionReader(root)
+        reader.sessions(1)  # raises if there is no store: a client would make one
+        client = MlflowClient(reader.uri)
+        session = known_session(client, given.session)
+        folder = Path(given.folder) if given.folder else root / FOLDER / session / given.to
+        _check_free(folder, session)
+        check_folder(folder.parent)
     with contextlib.ExitStack() as stack:
         new = stack.enter_context(_replacing(folder))
         if given.to == TENSORBOARD:
@@ -81,7 +85,6 @@ def _check_free(folder: Path, session: str) -> None:
 @contextlib.contextmanager
 def _replacing(folder: Path) -> Iterator[Path]:
     """Give a new folder, which takes the place of ``folder`` once all is in it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         new = Path(temporary) / "new"
         new.mkdir()
@@ -96,6 +99,7 @@ def main() -> None:
     """Run an export from the command line."""
     given = ExportConfig.from_args()
     begin_process("export")
+    interrupt.install()
     folder = export(given, Path.cwd())
     say(f"exported to {folder}")
     if given.to == TENSORBOARD:

@@ -150,9 +150,7 @@ def settings_of(entry: str) -> tuple[str, dict[str, dataclasses.Field[Any]]]:
     found = _find(entry)
     section = entry if entry in KNOWN else found.__name__
     settings: dict[str, dataclasses.Field[Any]] = {}
-    for name, parameter in inspect.signature(found).parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
+    for name, parameter in _parameters(found).items():
         if isinstance(parameter.default, Settings):
             return section, {one.name: one for one in dataclasses.fields(parameter.default)}
         if parameter.default is not parameter.empty:
@@ -247,13 +245,27 @@ def _named(learner: Any, given: str) -> Any:
     return learner
 
 
+def _parameters(found: type) -> dict[str, inspect.Parameter]:
+    """Return what a class's constructor takes by name."""
+    try:
+        every = inspect.signature(found).parameters
+    except (TypeError, ValueError) as e:  # it is none of Python's, as int
+        raise ConfigError(
+            f"learners: got '{found.__module__}:{found.__qualname__}'; expected a class that says"
+            f" what it takes ({reason_of(e)})"
+        ) from e
+    return {
+        name: one
+        for name, one in every.items()
+        if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    }
+
+
 def _arguments(found: type, given: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Return the constructor's arguments; a setting is converted to the type of its default."""
     arguments: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
-    for name, parameter in inspect.signature(found).parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
+    for name, parameter in _parameters(found).items():
         if parameter.default is parameter.empty:
             arguments[name] = context
         elif isinstance(parameter.default, Settings):

@@ -17,7 +17,7 @@ from pathlib import Path
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from streaming.errors import ConfigError
+from streaming.errors import ConfigError, TickloopError
 from streaming.program.console import say
 from streaming.program.entry_point import entry_point
 from streaming.program.settings import Settings, setting
@@ -43,7 +43,7 @@ from trainers.promotion.registry import (
 from trainers.tracking.model_reader import audit_of
 from trainers.tracking.runs.launched import unquoted
 from trainers.tracking.runs.search import last_session, running_session
-from trainers.tracking.store import STORE_ERRORS, ensure_store
+from trainers.tracking.store import before_the_start, ensure_store
 
 ACTIONS = ("promote", "rollback", "status")
 PATIENCE_S = 180.0  # how long to wait for a session to register its learner
@@ -69,6 +69,7 @@ def run(config: PromoteConfig, client: MlflowClient) -> str:
     Raises:
         ConfigError: if there is no such model or version.
         RegistryError: if the registry or the running session cannot do it.
+        TickloopError: if the running session does not answer.
     """
     name = _name(config, client)
     if config.action == "promote":
@@ -144,7 +145,7 @@ def _ask_session(client: MlflowClient, config: PromoteConfig, name: str) -> None
         if found.get("result") == "refused" and found["value"] == config.model:
             raise RegistryError(found["text"])
         if time.monotonic() > deadline:
-            raise RegistryError(f"{name}: session {session} did not answer in {PATIENCE_S:.0f} s")
+            raise TickloopError(f"{name}: session {session} did not answer in {PATIENCE_S:.0f} s")
         time.sleep(0.2)
 
 
@@ -163,11 +164,13 @@ def _model_of(run: Run) -> str:
     return model_of_run(run.data.params, tags[Tag.SYMBOL], tags[Tag.LEARNER])
 
 
-@entry_point("promote", outside=STORE_ERRORS)
+@entry_point("promote")
 def main() -> None:
     """Run an action from the command line."""
     config = PromoteConfig.from_args()
-    say(run(config, MlflowClient(ensure_store(Path.cwd()))))
+    with before_the_start():
+        text = run(config, MlflowClient(ensure_store(Path.cwd())))
+    say(text)
 
 
 if __name__ == "__main__":

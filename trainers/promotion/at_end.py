@@ -200,7 +200,7 @@ def session_of(given: AtEndConfig, root: Path) -> Path:
     return folder
 
 
-@entry_point("models", outside=STORE_ERRORS, codes={ConfigError: 2, TickloopError: 1})
+@entry_point("models", outside=STORE_ERRORS)
 def main() -> int:
     """Run after a session."""
     given = AtEndConfig.from_args()

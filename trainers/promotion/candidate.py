@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from mlflow.tracking import MlflowClient
 
-from streaming.errors import TickloopError
+from streaming.errors import ConfigError
 from streaming.program.entry_point import entry_point
+from streaming.program.parser import Parser
 from streaming.symbols import file_name
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted
@@ -87,9 +88,10 @@ def register(client: MlflowClient, session: Path, file: Path) -> int:
     Raises:
         TickloopError: if the file, or the settings in the session's folder, cannot be used.
     """
-    request = load_checkpoint(file)
-    assert request is not None
     config = SessionConfig.load(session / CONFIG)
+    request = load_checkpoint(file)
+    if request is None:
+        raise ConfigError(f"{file}: expected the candidate that a trainer wrote, there is none")
     name = model_name(config.source, request["symbol"], request["learner"], config.target)
     candidate = f"{session.name} {request['cycle']}"
     told = (request["by"], session.name, request["cycle"], request["verdict"])
@@ -113,14 +115,17 @@ def register(client: MlflowClient, session: Path, file: Path) -> int:
     return version
 
 
-@entry_point("candidate", outside=STORE_ERRORS, codes={TickloopError: 1})
+@entry_point("candidate", outside=STORE_ERRORS)
 def main() -> None:
     """Run as a process of a session."""
     begin_process("candidate")
     deterministic()
-    session, file = Path(sys.argv[1]), Path(sys.argv[2])
-    register(MlflowClient(tracking_uri(Path.cwd())), session, file)
-    file.unlink()
+    parser = Parser(prog="candidate")
+    parser.add_argument("session", type=Path, help="the session's folder")
+    parser.add_argument("file", type=Path, help="the candidate's file in it")
+    given = parser.parse_args()
+    register(MlflowClient(tracking_uri(Path.cwd())), given.session, given.file)
+    given.file.unlink()
 
 
 if __name__ == "__main__":

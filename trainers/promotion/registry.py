@@ -33,6 +33,8 @@ VERSIONS_KEPT = 10  # the newest versions, which are never pruned
 class RegistryError(TickloopError):
     """The registry cannot do what was asked and has changed nothing: show the reason."""
 
+    exit_code = 2
+
 
 class Move(NamedTuple):
     """The audit record of one move of an alias.

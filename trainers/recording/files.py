@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
+from streaming.errors import reason_of
 from streaming.symbols import file_name
 from trainers.recording.errors import RecordError
 
@@ -91,6 +92,27 @@ def append_line(path: Path, line: bytes) -> None:
         append(file, path, line + b"\n")
     finally:
         os.close(file)
+
+
+def read_json(path: Path, kind: type[T], what: str, advice: str) -> T:
+    """Return the value in a JSON file that was written whole.
+
+    Args:
+        path: the file.
+        kind: the type of the value.
+        what: the value in words, for the error's text.
+        advice: ends the error's text: what to do.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        RecordError: if it holds something else.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (ValueError, RecursionError) as e:
+        raise RecordError(
+            f"{path}: expected {what} in JSON ({reason_of(e)}); it was cut off or changed: {advice}"
+        ) from e
 
 
 def json_lines(path: Path, kind: type[T], advice: str) -> list[T]:

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from streaming.bars import BarBuilder
-from streaming.errors import reason_of
 from streaming.tape.segments import segments
 from streaming.ticks import NS_PER_MS, NS_PER_S
 from trainers.config import SessionConfig
@@ -31,6 +30,7 @@ from trainers.recording.files import (
     check_format,
     json_lines,
     of_market,
+    read_json,
 )
 from trainers.recording.ledger import LedgerContents, read_ledger
 
@@ -177,15 +177,11 @@ def read_runs(folder: Path, market: str) -> dict[str, str]:
         RecordError: if the file is damaged.
     """
     path = of_market(folder, market, RUNS)
+    advice = f"{RESTORE}, or resume the session, which makes it anew"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        return read_json(path, dict[str, str], "the run ids by learner", advice)
     except FileNotFoundError:
         return {}
-    except (ValueError, RecursionError) as e:
-        raise RecordError(
-            f"{path}: expected the run ids by learner in JSON ({reason_of(e)}); it was cut off or"
-            f" changed: {RESTORE}, or resume the session, which makes it anew"
-        ) from e
 
 
 def read_sums(folder: Path) -> dict[int, dict[str, int]]:

@@ -24,7 +24,6 @@ from streaming.program.settings import Settings, setting
 from trainers.learners.determinism import deterministic
 from trainers.names import Tag
 from trainers.promotion.alias_watcher import MODELS, Versions
-from trainers.recording.errors import RecordError
 from trainers.recording.record import Record, read_record
 from trainers.replay.comparison import MetricsCheck, ReplayDiffersError
 from trainers.replay.replayer import Replayer
@@ -40,7 +39,7 @@ from trainers.replay.runs import (
 from trainers.replay.side_by_side import side_by_side
 from trainers.replay.what_if import changed, difference, split_arguments
 from trainers.tracking.runs.launched import launched_run
-from trainers.tracking.store import STORE_ERRORS, ensure_store
+from trainers.tracking.store import STORE_ERRORS, before_the_start, ensure_store
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,19 +60,20 @@ def replay(given: ReplayConfig, changes: dict[str, str], root: Path) -> int:
 
     Raises:
         ConfigError, StoreError: if a setting, the session or the store is unusable.
-        TickloopError: if the record lacks something or was changed.
+        RecordError: if the record lacks something or was changed.
     """
     with tempfile.TemporaryDirectory(prefix="tickloop-replay-") as folder:
         return _replay_in(Path(folder), given, changes, root)
 
 
 def _replay_in(folder: Path, given: ReplayConfig, changes: dict[str, str], root: Path) -> int:
-    client = MlflowClient(ensure_store(root))
-    session = known_session(client, given.session)
-    record = read_record(record_folder(client, root, session, folder))
-    config = changed(record.config, changes)
-    what_if = difference(config, record.config)
-    recorded = recorded_metrics(client, {SESSION: session, **_runs_of(record)})
+    with before_the_start():
+        client = MlflowClient(ensure_store(root))
+        session = known_session(client, given.session)
+        record = read_record(record_folder(client, root, session, folder))
+        config = changed(record.config, changes)
+        what_if = difference(config, record.config)
+        recorded = recorded_metrics(client, {SESSION: session, **_runs_of(record)})
     runs = None
     if given.runs:
         asked = {"session": given.session, "runs": "true", **changes}
@@ -115,7 +115,7 @@ def _runs_of(record: Record) -> dict[str, str]:
     }
 
 
-@entry_point("replay", outside=STORE_ERRORS, codes={RecordError: 1})
+@entry_point("replay", outside=STORE_ERRORS)
 def main() -> int:
     """Run a replay from the command line."""
     logging.basicConfig(level=logging.WARNING, format="replay: %(message)s", force=True)

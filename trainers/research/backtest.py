@@ -39,11 +39,10 @@ from trainers.research.runs import Runs, begin
 from trainers.research.workers import Work, WorkerReport, Workers, cores
 from trainers.session.end import finish
 from trainers.session.preflight import check_folder
-from trainers.session.start import before_the_start
 from trainers.states import State
 from trainers.tracking.arena.model_uris import with_versions
 from trainers.tracking.reader import SessionReader
-from trainers.tracking.store import STORE_ERRORS, ensure_store
+from trainers.tracking.store import STORE_ERRORS, before_the_start, ensure_store
 from trainers.tracking.summary import summary_of
 
 

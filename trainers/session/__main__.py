@@ -33,10 +33,10 @@ from trainers.session.addresses import Announcer, addresses_of
 from trainers.session.end import finish, register_afterwards, tell_the_end
 from trainers.session.processes.children import children_of, workers_here
 from trainers.session.processes.supervisor import Child, Supervisor
-from trainers.session.start import before_the_start, begin
+from trainers.session.start import begin
 from trainers.states import State
 from trainers.tracking.reader import SessionReader
-from trainers.tracking.store import STORE_ERRORS
+from trainers.tracking.store import STORE_ERRORS, before_the_start
 from trainers.tracking.summary import resume_command
 
 Workers = Callable[[Path], list[Child]]

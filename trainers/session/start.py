@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from streaming.errors import ConfigError, RingError, reason_of
 from streaming.program.console import say
 from trainers.config import SessionConfig, session_folder
 from trainers.session.access import Passwords
@@ -25,18 +22,9 @@ from trainers.session.resume import (
 from trainers.tracking.arena.model_uris import with_versions
 from trainers.tracking.runs.lifecycle import resume_session, start_session
 from trainers.tracking.runs.orphans import close_orphans
-from trainers.tracking.store import STORE_ERRORS, ensure_store
+from trainers.tracking.store import ensure_store
 from trainers.tracking.stores.artifacts import check_artifacts
 from trainers.tracking.uploads import undelivered
-
-
-@contextlib.contextmanager
-def before_the_start() -> Iterator[None]:
-    """Make a wrong setting of what the disk or the store refuses: nothing has started yet."""
-    try:
-        yield
-    except (*STORE_ERRORS, RingError, OSError) as e:
-        raise ConfigError(f"the session cannot start: {reason_of(e)}") from e
 
 
 def begin(

@@ -26,7 +26,7 @@ from mlflow.exceptions import MlflowException
 from streaming.errors import reason_of
 from trainers.names import CONTROL, CONTROL_ASKED, EXPERIMENT, Kind, Tag
 from trainers.tracking.model_reader import ModelRecord, read_models
-from trainers.tracking.store import STORE_ERRORS, sqlite_path, tracking_uri
+from trainers.tracking.store import STORE_ERRORS, connect, sqlite_path, tracking_uri
 from trainers.tracking.stores.paging import PAGE, every_page
 from trainers.tracking.stores.sampling import file_stamps, sampled
 
@@ -277,6 +277,8 @@ class SessionReader:
             path = sqlite_path(self.uri)
             if path is not None and not path.exists():
                 raise TrackingAwayError(f"there is no MLflow store at {path} yet")
+            if not self.uri.startswith("http"):
+                connect(self.uri)
             self._made = MlflowClient(self.uri)
         return self._made
 

@@ -16,7 +16,9 @@ import logging
 import os
 import re
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 from urllib.request import pathname2url
 
 from filelock import FileLock, Timeout
@@ -36,9 +38,9 @@ import sqlalchemy
 from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from streaming.errors import reason_of
+from streaming.errors import ConfigError, RingError, reason_of
 from trainers.names import EXPERIMENT
 from trainers.tracking.stores.artifacts import EXTRA, VARIABLE, given_root
 from trainers.tracking.stores.database import create_tables, locked
@@ -64,6 +66,15 @@ TIMED = re.compile(r"(postgresql|mysql)")  # whose drivers call their time limit
 
 # What MLflow's client raises when the store does not answer or refuses.
 STORE_ERRORS = (MlflowException, SQLAlchemyError)
+
+
+@contextlib.contextmanager
+def before_the_start() -> Iterator[None]:
+    """Make a wrong setting of what the disk or the store refuses: nothing has started yet."""
+    try:
+        yield
+    except (*STORE_ERRORS, RingError, OSError) as e:
+        raise ConfigError(f"cannot start: {reason_of(e)}") from e
 
 
 def begin_process(name: str) -> None:
@@ -93,8 +104,9 @@ def tracking_uri(root: Path) -> str:
     if path := sqlite_path(uri):
         query = uri.partition("?")[2]
         return _sqlite_uri(root / path) + (f"?{query}" if query else "")
-    if OTHERS.match(uri):
-        return uri
+    with contextlib.suppress(ValueError):  # an address that is none, as one with port 99999
+        if OTHERS.match(uri) and (not uri.startswith("http") or urlsplit(uri).port != 0):
+            return uri
     raise StoreError(
         f"MLFLOW_TRACKING_URI: got {masked(uri)!r}; allowed: sqlite:///PATH, http://HOST, or a"
         " database"
@@ -133,7 +145,7 @@ def ensure_store(root: Path) -> str:
         elif uri.startswith("http"):
             _ensure_experiment(MlflowClient(uri), None)
         else:
-            _connect(uri)
+            connect(uri)
             with locked(uri):
                 create_tables(uri, given_root() or pathname2url(str(root / "mlruns")))
                 _ensure_experiment(MlflowClient(uri), None)
@@ -147,10 +159,18 @@ def ensure_store(root: Path) -> str:
     return uri
 
 
-def _connect(uri: str) -> None:
-    """Connect to a database once: where that fails, MLflow would try for 100 s."""
+def connect(uri: str) -> None:
+    """Connect to a database once: where that fails, MLflow would try for 100 s.
+
+    Raises:
+        SQLAlchemyError: if it does not answer.
+        ImportError: if its driver is not installed.
+    """
     limit = {"connect_timeout": CONNECT_SECONDS} if TIMED.match(uri) else {}
-    engine = sqlalchemy.create_engine(uri, connect_args=limit, poolclass=sqlalchemy.NullPool)
+    try:
+        engine = sqlalchemy.create_engine(uri, connect_args=limit, poolclass=sqlalchemy.NullPool)
+    except ValueError as e:  # a port that is no number
+        raise ArgumentError(str(e)) from e
     engine.connect().close()
 
 

@@ -19,10 +19,18 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from streaming.errors import reason_of
 from trainers.config import SessionConfig
 from trainers.names import Tag, model_name
 from trainers.tracking.model_reader import ModelRecord
-from ui.alerts.alert_store import AlertData, AlertStore, HistoryEntry, Progress, new_id
+from ui.alerts.alert_store import (
+    HISTORY_KEPT,
+    AlertData,
+    AlertStore,
+    HistoryEntry,
+    Progress,
+    new_id,
+)
 from ui.alerts.rule_evaluator import Key, RuleEvaluator, RuleState, Transition
 from ui.alerts.rules import CHAMPION, STATE, STATUS
 from ui.alerts.samples import Samples, Series, collect_samples, names_of_samples, new_events
@@ -88,6 +96,9 @@ class AlertService:
         )
         self._limits, self._lock = Limits(), threading.RLock()
         self._evaluator = RuleEvaluator()
+        self._entries: list[HistoryEntry] = []  # which could not be saved, as the progress
+        self._progress_now: Progress | None = None
+        self._failure = ""  # why not; empty if all is saved
         self.data = self._read() or AlertData({})
 
     @property
@@ -124,7 +135,7 @@ class AlertService:
             OSError, ValueError: if the file cannot be used.
         """
         with self._lock:
-            self.data = self._store.change(change)
+            self.data = self._with_unsaved(self._store.change(change))
             self.broken = ""
             self.revision += 1
 
@@ -149,7 +160,7 @@ class AlertService:
                 self.revision += 1
             self.broken = f"no alerts: {e}"
             return None
-        return data
+        return self._with_unsaved(data)
 
     def _is_leader(self) -> bool:
         """Return whether this page evaluates, becoming the leader if there is none."""
@@ -161,11 +172,14 @@ class AlertService:
             self._leader.acquire()
             # Nobody sends any more what an earlier leader was about to send.
             session = self.sources.session
-            self.change(
-                lambda data: data.with_sent(
-                    LOST, lambda entry: (entry.sent, entry.session) == (SENDING, session)
+            try:
+                self.change(
+                    lambda data: data.with_sent(
+                        LOST, lambda entry: (entry.sent, entry.session) == (SENDING, session)
+                    )
                 )
-            )
+            except OSError as e:
+                self._cannot_save(e)
         return self._leader.is_locked
 
     def _evaluate(self, now: float) -> None:
@@ -238,23 +252,44 @@ class AlertService:
         return transition.text + (f": {status[:TEXT_CHARS]}" if status else "")
 
     def _save(self, entries: list[HistoryEntry], progress: Progress) -> None:
-        """Save an evaluation; messages are sent even if it cannot be saved."""
-        if not entries and progress == self.data.progress:
+        """Save an evaluation; messages are sent even if it cannot be saved.
+
+        What the disk does not take is saved with a later one: else its events would be new ones at
+        the next evaluation, and be sent again.
+        """
+        if not entries and progress == self.data.progress and not self._failure:
             return
-
-        def change(data: AlertData) -> AlertData:
-            return dataclasses.replace(data.with_history(*entries), progress=progress)
-
+        self._entries, self._progress_now = [*self._entries, *entries][-HISTORY_KEPT:], progress
         try:
-            self.data = self._store.change(change)
+            self.data = self._store.change(self._with_unsaved)
         except OSError as e:
-            logger.error("alerts cannot be saved: %s", e)
-            self.data = change(self.data)
+            self._cannot_save(e)
+            self.data = self._with_unsaved(self.data)
+        else:
+            self._entries, self._progress_now, self._failure = [], None, ""
+
+    def _with_unsaved(self, data: AlertData) -> AlertData:
+        """Return the data with the evaluations that could not be saved."""
+        progress = self._progress_now or data.progress
+        return dataclasses.replace(data.with_history(*self._entries), progress=progress)
+
+    def _cannot_save(self, error: OSError | ValueError) -> None:
+        """Say once why nothing can be saved, until something can."""
+        if (reason := reason_of(error)) != self._failure:
+            logger.error("alerts cannot be saved: %s", reason)
+        self._failure = reason
 
     def _send(self, entry: HistoryEntry, also: Callable[[str], None] = lambda _: None) -> None:
         def done(outcome: str) -> None:
+            with self._lock:
+                self._entries = [
+                    dataclasses.replace(each, sent=outcome) if each.id == entry.id else each
+                    for each in self._entries
+                ]
             try:
                 self.change(lambda data: data.with_sent(outcome, lambda e: e.id == entry.id))
+            except (OSError, ValueError) as e:
+                self._cannot_save(e)
             finally:
                 also(outcome)
 

@@ -9,6 +9,7 @@ import io
 import lzma
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,20 @@ def play(path: Path, options: str = "") -> None:
         assert len(chunk.trades) == len(found[symbol].ticks) > 0
         assert (np.diff(chunk.due) >= 0).all()
         assert all(remark and "\n" not in remark for remark in found[symbol].remarks)
+
+
+@contextlib.contextmanager
+def nothing_kept() -> Iterator[None]:
+    """What is reserved here is given back: a process with such reservations cannot fork."""
+    before = psutil.Process().memory_info().vms
+    yield
+    assert psutil.Process().memory_info().vms < before + 8 * 2**30  # Arrow keeps some, for reuse
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_kept_by_all() -> Iterator[None]:
+    with nothing_kept():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +171,9 @@ def test_good_files_cut_off_and_with_flipped_bits(folder: Path, whole, which, cu
     play(file(folder, bytes(content)))
 
 
+I32, I64 = 0x15, 0x16  # the next field is such a number
+
+
 def varint(number: int) -> bytes:
     """A whole number as Parquet's footer has it: 7 bits a byte, the sign in the lowest bit."""
     left, found = 2 * number, b""
@@ -166,14 +184,26 @@ def varint(number: int) -> bytes:
 
 @pytest.mark.parametrize("rows", [10**6, 10**9, 10**10, 10**12, 2**62])
 def test_a_parquet_file_that_claims_more_rows_than_it_has(folder: Path, whole, rows: int) -> None:
-    content, i64 = whole[6], b"\x16"
-    size = int.from_bytes(content[-8:-4], "little")
-    footer = content[-8 - size : -8].replace(i64 + varint(30), i64 + varint(rows))
+    content, size = whole[6], int.from_bytes(whole[6][-8:-4], "little")
+    count, more = bytes([I64]) + varint(30), bytes([I64]) + varint(rows)
+    footer = content[-8 - size : -8].replace(count, more)
     claims = content[: -8 - size] + footer + len(footer).to_bytes(4, "little") + b"PAR1"
-    before = psutil.Process().memory_info().vms
-    with pytest.raises(TapeError, match=rf"it claims {rows} rows, and has 30"):
+    with nothing_kept(), pytest.raises(TapeError, match=rf"it claims {rows} rows, and has 30"):
         open_tape(parse_address(str(file(folder, claims))))
-    assert psutil.Process().memory_info().vms < before + 2**30  # or it could not fork any more
+
+
+def test_a_page_of_parquet_that_claims_more_than_it_has(folder: Path, whole) -> None:
+    content, said = whole[6], []
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    for at in [at for at in range(4, 20) if content[at] == I32]:  # its kind, sizes, values, codes
+        end = next(end for end in range(at + 1, footer) if content[end] < 128) + 1
+        for number in (2**30, 2**31 - 1):
+            pages = content[: at + 1] + varint(number) + content[end:footer]
+            claims = file(folder, pages[:footer] + content[footer:])
+            with nothing_kept(), pytest.raises(TapeError) as refused:
+                open_tape(parse_address(str(claims)))
+            said.append(str(refused.value))
+    assert any("of size 17179869184 failed" in line for line in said)  # 8 bytes a value
 
 
 STARTS = [b"", b"PK\x03\x04", b"PAR1", b"\x1f\x8b\x08", b"BZh9", b"\x28\xb5\x2f\xfd"]

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,15 @@ from datamodules.digest import digest
 from streaming.bars import Bars
 from streaming.errors import TickloopError, reason_of
 from streaming.program.whole_file import write_whole
+from trainers.recording.files import read_json
 from trainers.research.tuning.search.trial import Played
 
 STUDY = "study.json"
 BARS = "bars.json"
 TRIALS = "trials"
+# What NumPy and the archive around its arrays raise on a file that was cut off or changed.
+DAMAGED = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile,
+           zlib.error)  # fmt: skip
 BASELINE = "baseline."  # before the names of baselines in a trial's file
 
 
@@ -46,11 +52,14 @@ def check_bars(folder: Path, bars: Mapping[str, Bars]) -> None:
 
     Raises:
         StudyError: if they are not.
+        RecordError: if the note is damaged.
     """
     hashes, path = {market: digest(rows) for market, rows in bars.items()}, folder / BARS
     if not path.exists():
         write_whole(path, json.dumps(hashes).encode())
-    elif json.loads(path.read_bytes()) != hashes:
+        return
+    noted = read_json(path, dict[str, str], "hashes of bars by market", "begin another search")
+    if noted != hashes:
         raise StudyError(
             f"{path}: expected the bars of the search's beginning; the tape has others now;"
             " restore it, or begin another search"
@@ -76,12 +85,12 @@ def kept_trial(folder: Path, number: int, settings: Mapping[str, Any]) -> Played
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
             known = json.loads(str(kept["settings"]))
             names = [name for name in kept if name.startswith(BASELINE)]
             baselines = {name.removeprefix(BASELINE): kept[name] for name in names}
             played = Played(kept["scores"], baselines, float(kept["share"]))
-    except (OSError, ValueError, KeyError) as e:
+    except DAMAGED as e:
         raise StudyError(f"{path}: damaged ({reason_of(e)}); delete it, it is played again") from e
     if known != json.loads(json.dumps(settings)):
         raise StudyError(

@@ -21,9 +21,8 @@ from trainers.research.tuning.players import Players
 from trainers.research.tuning.search.study import Study
 from trainers.session.end import end
 from trainers.session.preflight import check_folder
-from trainers.session.start import before_the_start
 from trainers.states import State
-from trainers.tracking.store import ensure_store
+from trainers.tracking.store import before_the_start, ensure_store
 
 TRIALS_BY_DEFAULT = TuneConfig.__dataclass_fields__["trials"].default
 

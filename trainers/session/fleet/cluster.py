@@ -8,6 +8,7 @@ Everything listens on loopback, nothing is reported to anybody, there is no dash
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -19,11 +20,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import msgspec
 import psutil
 
 from streaming.errors import TickloopError
 from streaming.program.environment import LOOPBACK
 from streaming.program.process import identity
+from streaming.program.whole_file import write_whole
 
 NOTE, TOKEN, LOG = "ray.json", "ray.token", "ray.log"
 STORE_BYTES = 75 << 20  # the least that Ray takes; nothing of ours is in its object store
@@ -42,6 +45,14 @@ SYSTEM = {"health_check_period_ms": 500, "health_check_timeout_ms": 500,
 
 class RayError(TickloopError):
     """Ray does not start, or does not answer: the text names its log."""
+
+
+class Node(msgspec.Struct):
+    """A node on this machine: its address, its process, and what tells that from others."""
+
+    address: str
+    pid: int
+    identity: str | None
 
 
 class LocalRay:
@@ -63,18 +74,25 @@ class LocalRay:
             RayError: if it does not start.
         """
         os.environ.update(ENVIRONMENT, RAY_AUTH_TOKEN_PATH=str(self._session / TOKEN))
-        known = json.loads(self._note.read_text()) if self._note.exists() else {}
-        if known and identity(known["pid"]) == known["identity"]:
-            return str(known["address"])
+        known = self.node
+        if known and identity(known.pid) == known.identity:
+            return known.address
         return self._start()
+
+    @property
+    def node(self) -> Node | None:
+        """The node that this or an earlier head has started; None if that is not known."""
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return msgspec.json.decode(self._note.read_bytes(), type=Node)
+        return None
 
     def stop(self) -> None:
         """End it, with all that it has started."""
-        if not self._note.exists():
+        known = self.node
+        if known is None:
             return
-        known = json.loads(self._note.read_text())
-        if identity(known["pid"]) == known["identity"]:
-            top = psutil.Process(known["pid"])
+        if identity(known.pid) == known.identity:
+            top = psutil.Process(known.pid)
             every = [*top.children(recursive=True), top]
             top.send_signal(signal.SIGTERM)
             for left in psutil.wait_procs(every, STOP_SECONDS)[1]:
@@ -104,8 +122,8 @@ class LocalRay:
             )
         self._wait(process, port)
         address = f"{LOOPBACK}:{port}"
-        known = {"address": address, "pid": process.pid, "identity": identity(process.pid)}
-        self._note.write_text(json.dumps(known))
+        started = Node(address, process.pid, identity(process.pid))
+        write_whole(self._note, msgspec.json.encode(started))
         return address
 
     def _wait(self, process: subprocess.Popen[bytes], port: int) -> None:

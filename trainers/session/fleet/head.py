@@ -8,7 +8,6 @@ looks at the session here, as the page does, and for the record of the session a
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import threading
@@ -23,10 +22,12 @@ from streaming.errors import reason_of
 from streaming.events import Code, EventWriter
 from streaming.program.console import say
 from streaming.program.entry_point import entry_point
+from streaming.program.parser import Parser
 from streaming.program.process import end_with_parent, on_end
+from streaming.program.whole_file import write_whole
 from trainers.config import SessionConfig
 from trainers.names import Tag
-from trainers.recording.files import CONFIG, RECORD, SHARES
+from trainers.recording.files import CONFIG, RECORD, SHARES, read_json
 from trainers.session.fleet.cluster import LocalRay
 from trainers.session.fleet.node.actor import FINAL
 from trainers.session.fleet.placement import next_move
@@ -174,12 +175,17 @@ def rows_of(
 
 
 def shares(session: Path, config: SessionConfig) -> list[list[str]]:
-    """Return the markets of each shard: those of the first head of the session."""
+    """Return the markets of each shard: those of the first head of the session.
+
+    Raises:
+        RecordError: if what the first head has noted is damaged.
+    """
     path = session / SHARES
     if not path.exists():
-        path.write_text(json.dumps(shares_of(config.symbol_list, config.shards)))
-    found: list[list[str]] = json.loads(path.read_text())
-    return found
+        noted = shares_of(config.symbol_list, config.shards)
+        write_whole(path, json.dumps(noted).encode())
+    advice = f"remove it if --shards is {config.shards}, as it was when the session began"
+    return read_json(path, list[list[str]], "the markets of each shard", advice)
 
 
 @entry_point("fleet", outside=STORE_ERRORS)
@@ -187,7 +193,7 @@ def main() -> int:
     """Run as a process of a session."""
     begin_process("fleet")
     end_with_parent()
-    parser = argparse.ArgumentParser(prog="fleet", allow_abbrev=False)
+    parser = Parser(prog="fleet")
     parser.add_argument("session", type=Path, help="the session's folder")
     parser.add_argument("--address", default="", help="the Ray cluster; none: this machine")
     given = parser.parse_args()

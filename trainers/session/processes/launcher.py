@@ -12,7 +12,6 @@ thread and keeps no file or socket open, so that a fork of it is as good as a ne
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import importlib
 import os
@@ -27,6 +26,7 @@ from streaming.errors import RingError
 from streaming.events import Code, EventWriter
 from streaming.program.console import say
 from streaming.program.entry_point import entry_point, import_all
+from streaming.program.parser import Parser
 from streaming.program.process import PARENT, end_signals, on_end
 from trainers.config import SessionConfig
 from trainers.recording.files import CONFIG
@@ -180,13 +180,13 @@ def _become_trainer(session: Path, launcher: int, markets: Sequence[str]) -> NoR
 @entry_point("launcher")
 def main() -> int:
     """Run as a process of a session."""
-    import_all(PRELOADED)
-    importlib.import_module("trainers.learners.determinism").deterministic()
-    parser = argparse.ArgumentParser(prog="launcher", allow_abbrev=False)
+    parser = Parser(prog="launcher")
     parser.add_argument("session", type=Path, help="the session's folder")
     parser.add_argument("--markets", default="", help="the markets of one trainer, if not all")
     given = parser.parse_args()
     config = SessionConfig.load(given.session / CONFIG)
+    import_all(PRELOADED)
+    importlib.import_module("trainers.learners.determinism").deterministic()
     shares = shares_of(config.symbol_list, config.shards)
     if given.markets:
         shares = [given.markets.split(",")]

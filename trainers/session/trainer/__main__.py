@@ -9,7 +9,6 @@ the session's own run: answers to operators' requests, events, and the sums over
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from streaming.errors import ConfigError, RingError
 from streaming.program.entry_point import entry_point
+from streaming.program.parser import Parser
 from streaming.program.process import end_with_parent, on_end
 from trainers.config import SessionConfig
 from trainers.learners.determinism import deterministic
@@ -31,9 +31,7 @@ def arguments(argv: list[str]) -> tuple[Path, list[str]]:
     Raises:
         ConfigError: if the session has no such market.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m trainers.session.trainer", description=__doc__, allow_abbrev=False
-    )
+    parser = Parser(prog="python -m trainers.session.trainer", description=__doc__)
     parser.add_argument("session", type=Path, help="the session's folder")
     parser.add_argument("--markets", default="", help="its markets to train, all by default")
     given = parser.parse_args(argv)

@@ -12,15 +12,15 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 from mlflow.tracking import MlflowClient
 
 from streaming.program.console import say
-from trainers.recording.travel.parts import BASE, Base
+from trainers.recording.errors import RESTORE
+from trainers.recording.files import read_json
 from trainers.tracking.travel.courier import Courier
 from trainers.tracking.travel.epochs import Epochs, ReplacedError
 from trainers.tracking.travel.objects import objects_at
-from trainers.tracking.travel.travelled import prefix_of
+from trainers.tracking.travel.travelled import base_in, prefix_of
 
 OURS = "epochs.json"  # in the session's folder: the epochs under which it was taken over
 
@@ -41,7 +41,7 @@ class Guard:
     def __init__(
         self, client: MlflowClient, folder: Path, markets: Sequence[str], first: str
     ) -> None:
-        known = msgspec.json.decode((folder / OURS).read_bytes(), type=dict[str, int])
+        known = read_json(folder / OURS, dict[str, int], "epochs by market", RESTORE)
         self._ours = {market: known[market] for market in markets}
         self._epochs = Epochs(client.tracking_uri, folder.name)
         self._epochs.check(self._ours)
@@ -49,7 +49,7 @@ class Guard:
         self._couriers = []
         for market, epoch in self._ours.items():
             prefix = prefix_of(market, epoch)
-            base = msgspec.json.decode(objects.get(f"{prefix}/{BASE}") or b"", type=Base)
+            base = base_in(objects, prefix)
             self._couriers.append(
                 Courier(objects, prefix, base, folder, market, first=market == first)
             )

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from streaming.errors import reason_of
 from streaming.symbols import file_name
+from trainers.recording.errors import RecordError
 from trainers.recording.files import RECORD
 from trainers.recording.travel.parts import (
     BASE,
@@ -30,6 +32,22 @@ def prefix_of(market: str, epoch: int) -> str:
     'record/epochs/BTC=2FUSDT/000003'
     """
     return f"{EPOCHS}/{file_name(market)}/{epoch:06d}"
+
+
+def base_in(objects: Objects, prefix: str) -> Base:
+    """Return the beginning of an epoch, given what its keys begin with.
+
+    Raises:
+        RecordError: if the store has none, or a damaged one.
+    """
+    key = f"{prefix}/{BASE}"
+    try:
+        return msgspec.json.decode(objects.get(key) or b"", type=Base)
+    except (ValueError, RecursionError) as e:
+        raise RecordError(
+            f"{key}: expected the beginning of an epoch in the artifact store ({reason_of(e)});"
+            " restore it there, or begin another session"
+        ) from e
 
 
 class Travelled(NamedTuple):
@@ -87,8 +105,7 @@ def travelled(objects: Objects, market: str, known: Mapping[int, Base] | None = 
         number, _, name = key.partition("/")
         epoch = int(number)
         if name == BASE and epoch not in bases:
-            data = objects.get(f"{prefix_of(market, epoch)}/{BASE}")
-            bases[epoch] = msgspec.json.decode(data or b"", type=Base)
+            bases[epoch] = base_in(objects, prefix_of(market, epoch))
         elif part := file_and_offset(name):
             span = Span(part[1], part[1] + size)
             parts.setdefault(part[0], {}).setdefault(epoch, []).append(span)

@@ -9,7 +9,6 @@ Its actor starts it. It ends with its actor, and it ends by itself once another 
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import threading
@@ -22,7 +21,9 @@ from streaming.errors import reason_of
 from streaming.program.console import say
 from streaming.program.entry_point import entry_point
 from streaming.program.environment import ONE_THREAD
+from streaming.program.parser import Parser
 from streaming.program.process import end_with_parent, on_end
+from streaming.program.whole_file import write_whole
 from streaming.symbols import file_name
 from trainers.config import SessionConfig
 from trainers.recording.decision_log import DecisionLog
@@ -80,7 +81,7 @@ class Shard:
             taken = take_over(epochs, objects, name, self.folder, self._config, holder, first=first)
             ours[name] = taken[0]
         self._mirrors = self._others(objects)
-        (self.folder / OURS).write_text(json.dumps(ours))
+        write_whole(self.folder / OURS, json.dumps(ours).encode())
 
     def _others(self, objects: Objects) -> list[Mirror]:
         """Return the mirrors of what this shard needs of other markets."""
@@ -138,7 +139,7 @@ def main() -> int:
     """Run as a process of an actor."""
     begin_process("shard")
     end_with_parent()
-    parser = argparse.ArgumentParser(prog="shard", allow_abbrev=False)
+    parser = Parser(prog="shard")
     parser.add_argument("run", help="the session's run id")
     parser.add_argument("--markets", required=True)
     parser.add_argument("--home", type=Path, required=True)
