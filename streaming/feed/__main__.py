@@ -13,8 +13,8 @@ from pathlib import Path
 
 from streaming.config import StreamConfig
 from streaming.feed.feed import follow
+from streaming.program.console import Parser
 from streaming.program.entry_point import entry_point
-from streaming.program.parser import Parser
 from streaming.program.process import end_with_parent, on_end_in
 
 

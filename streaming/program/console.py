@@ -1,4 +1,4 @@
-"""What a process tells the person who started it: lines that never end the process.
+"""What a program and the person who started it tell each other: its lines never end the process.
 
 A terminal may be closed, a pipe cut, a disk full, or a character unknown to the encoding. None of
 these is a reason to stop learning from a market.
@@ -6,11 +6,14 @@ these is a reason to stop learning from a market.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import logging
 import os
 import sys
-from typing import TextIO
+from typing import Any, NoReturn, TextIO
+
+from streaming.errors import one_line
 
 STANDARD_FILES = {"stdin": "r", "stdout": "w", "stderr": "w"}
 
@@ -49,6 +52,17 @@ def say(text: str, *, error: bool = False, end: str = "\n") -> None:
         stream.flush()
     except (OSError, ValueError):
         _discard(stream)
+
+
+class Parser(argparse.ArgumentParser):
+    """Reads a command line: takes no abbreviations; what is wrong is one line, exit code 2."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        say(one_line(f"{self.prog}: {message}"), error=True)
+        raise SystemExit(2)
 
 
 def flush() -> None:

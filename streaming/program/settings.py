@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from streaming.errors import ConfigError, reason_of
-from streaming.program.parser import Parser
+from streaming.program.console import Parser
 from streaming.program.whole_file import write_whole
 
 METAVARS = {int: "N", float: "X", bool: "BOOL"}  # what stands for a value in the help text

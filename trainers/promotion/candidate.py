@@ -19,8 +19,8 @@ import numpy as np
 from mlflow.tracking import MlflowClient
 
 from streaming.errors import ConfigError
+from streaming.program.console import Parser
 from streaming.program.entry_point import entry_point
-from streaming.program.parser import Parser
 from streaming.symbols import file_name
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted

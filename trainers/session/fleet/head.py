@@ -20,9 +20,8 @@ from mlflow.tracking import MlflowClient
 
 from streaming.errors import reason_of
 from streaming.events import Code, EventWriter
-from streaming.program.console import say
+from streaming.program.console import Parser, say
 from streaming.program.entry_point import entry_point
-from streaming.program.parser import Parser
 from streaming.program.process import end_with_parent, on_end
 from streaming.program.whole_file import write_whole
 from trainers.config import SessionConfig

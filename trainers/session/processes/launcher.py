@@ -24,9 +24,8 @@ from typing import NoReturn
 
 from streaming.errors import RingError
 from streaming.events import Code, EventWriter
-from streaming.program.console import say
+from streaming.program.console import Parser, say
 from streaming.program.entry_point import entry_point, import_all
-from streaming.program.parser import Parser
 from streaming.program.process import PARENT, end_signals, on_end
 from trainers.config import SessionConfig
 from trainers.recording.files import CONFIG

@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 
 from streaming.errors import ConfigError, RingError
+from streaming.program.console import Parser
 from streaming.program.entry_point import entry_point
-from streaming.program.parser import Parser
 from streaming.program.process import end_with_parent, on_end
 from trainers.config import SessionConfig
 from trainers.learners.determinism import deterministic
