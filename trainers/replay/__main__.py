@@ -24,6 +24,7 @@ from streaming.program.settings import Settings, setting
 from trainers.learners.determinism import deterministic
 from trainers.names import Tag
 from trainers.promotion.alias_watcher import MODELS, Versions
+from trainers.recording.errors import RecordError
 from trainers.recording.record import Record, read_record
 from trainers.replay.comparison import MetricsCheck, ReplayDiffersError
 from trainers.replay.replayer import Replayer
@@ -115,7 +116,7 @@ def _runs_of(record: Record) -> dict[str, str]:
     }
 
 
-@entry_point("replay", outside=STORE_ERRORS)
+@entry_point("replay", outside=STORE_ERRORS, codes={RecordError: 1})  # no setting is wrong
 def main() -> int:
     """Run a replay from the command line."""
     logging.basicConfig(level=logging.WARNING, format="replay: %(message)s", force=True)
