@@ -74,7 +74,7 @@ def bare_cnn(learner: CNN, snapshot: Snapshot, config: Context) -> nn.Module:
 def bare_dqn(learner: DQN, snapshot: Snapshot, config: Context) -> nn.Module:
     """Train the network of ``learner`` for one cycle: what being in is worth, Polyak target."""
     module = learner._module
-    net, target, rng = module.net, module.target, snapshot.rng("dqn")
+    net, target, rng = module.net.train(), module.target.train(), snapshot.rng("dqn")
     optimizer = torch.optim.AdamW(
         net.parameters(), lr=DQN_SETTINGS.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
     )
