@@ -22,9 +22,7 @@ from tests.trial_store import trial_store
 CYCLES = 6
 TAPE_SECONDS = 300
 BEGUN = "promotion/"
-READY_TICKS = (
-    5000  # of three minutes: the first cycle begins when all trainers have long been there
-)
+READY_TICKS = 5000  # of three minutes: the first cycle begins when all trainers are long there
 
 
 def one_machine(markets: int) -> list[Row]:

@@ -10,12 +10,12 @@ import psutil
 
 from benchmarks.fleet_kills import TARGETS, Takeover, kill, markets_on
 from benchmarks.fleet_proof import Stored, cycles_within, doubled, lost, refused, stored_now
-from benchmarks.fleet_session import SETTINGS, Fleet, fleet, load, replayed, wait_for
+from benchmarks.fleet_session import PATIENCE_SECONDS, SETTINGS, Fleet, fleet, load, replayed
 from benchmarks.kills import faults_of
 from benchmarks.measuring import median
 from benchmarks.table import Row
 from streaming.ticks import NS_PER_S
-from tests.end_to_end.main_job import end_registering
+from tests.end_to_end.main_job import end_registering, wait_for
 from tests.trial_store import crash
 from trainers.recording.decision_log import cycles_ended
 from trainers.recording.files import DECISIONS
@@ -98,13 +98,19 @@ def partition(markets: int) -> list[Row]:
         log = min(old)
         at, done = time.monotonic(), cycles_ended(log)
         node.cut_off()
-        wait_for(lambda: all(session.epochs.now()[m] > epochs[m] for m in moved), "a takeover")
+        wait_for(
+            lambda: all(session.epochs.now()[m] > epochs[m] for m in moved),
+            "a takeover",
+            PATIENCE_SECONDS,
+        )
         taken = time.monotonic() - at
         time.sleep(max(0.0, AWAY_SECONDS - taken))
         alone_for = cycles_ended(log) - done
         node.join_again()
         wait_for(
-            lambda: not any(process.is_running() for process in old.values()), "its trainers to end"
+            lambda: not any(process.is_running() for process in old.values()),
+            "its trainers to end",
+            PATIENCE_SECONDS,
         )
         ended = time.monotonic() - at - AWAY_SECONDS
         size = refused(session.objects, moved)

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import psutil
 
 from benchmarks.fleet_nodes import Node
-from benchmarks.fleet_session import Fleet, wait_for
+from benchmarks.fleet_session import Fleet
 from benchmarks.processes import words_of
+from tests.end_to_end.main_job import wait_for
 from tests.trial_store import crash
 
 TARGETS = ("node", "actor", "feed", "trainer", "head", "session", "postgres", "s3")

@@ -16,6 +16,7 @@ from trainers.recording.files import DECISIONS, of_market
 from trainers.recording.ledger import ledger_files, read_ledger
 from trainers.replay.runs import recorded_metrics
 from trainers.scoring.ledger import MADE, Forecasts
+from trainers.tracking.runs.search import runs_of, search
 from trainers.tracking.travel.objects import Objects
 from trainers.tracking.travel.travelled import travelled
 
@@ -127,10 +128,8 @@ def same_cycles(one: Path, other: Path, market: str) -> int:
 
 def doubled(client: MlflowClient, session: str) -> list[str]:
     """Return the metrics that have two points at one step, in any run of a session."""
-    every = [e.experiment_id for e in client.search_experiments()]
-    runs = client.search_runs(every, f"tags.session = '{session}'", max_results=5000)
     faults = []
-    for run in runs:
+    for run in runs_of(client, session):
         for key in run.data.metrics:
             steps = [point.step for point in client.get_metric_history(run.info.run_id, key)]
             if len(steps) != len(set(steps)):
@@ -140,8 +139,7 @@ def doubled(client: MlflowClient, session: str) -> list[str]:
 
 def metrics_of(client: MlflowClient, session: str) -> dict[tuple[str, int, str], float]:
     """Return the points of a session's runs by run, step and name; without those of a clock."""
-    every = [e.experiment_id for e in client.search_experiments()]
-    runs = client.search_runs(every, f"tags.session = '{session}' and tags.kind != 'session'")
+    runs = search(client, f"tags.session = '{session}' and tags.kind != 'session'")
     names = {f"{r.data.tags['symbol']} {r.data.tags['learner']}": r.info.run_id for r in runs}
     return {
         (name, step, key): value

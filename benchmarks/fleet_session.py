@@ -8,10 +8,9 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 from mlflow.tracking import MlflowClient
@@ -19,6 +18,7 @@ from mlflow.tracking import MlflowClient
 from benchmarks.fleet_nodes import Nodes, nodes
 from benchmarks.kills import Session
 from benchmarks.processes import plain_environment, words_of
+from tests.end_to_end.main_job import wait_for
 from tests.trial_store import trial_store
 from trainers.recording.decision_log import cycles_ended
 from trainers.recording.files import DECISIONS, of_market
@@ -31,16 +31,6 @@ PATIENCE_SECONDS = 600.0
 # One learner, short cycles: what is looked at is the record, and more cycles say more of it.
 SETTINGS: dict[str, Any] = {"learners": "cnn", "cycle_seconds": 10, "features": "book",
                             "fee_bps": 4, "segment_seconds": 20, "shards": NODES}  # fmt: skip
-T = TypeVar("T")
-
-
-def wait_for(found: Callable[[], T], what: str, seconds: float = PATIENCE_SECONDS) -> T:
-    """Return ``found()`` once it is true."""
-    deadline = time.monotonic() + seconds
-    while not (value := found()):
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
-        time.sleep(0.05)
-    return value
 
 
 def names_of(markets: int) -> list[str]:
@@ -84,7 +74,7 @@ class Fleet(Session):
     @property
     def session(self) -> Path:
         """The session's folder on the head."""
-        return wait_for(self.sessions, "the session's folder")[0]
+        return wait_for(self.sessions, "the session's folder", PATIENCE_SECONDS)[0]
 
     @property
     def client(self) -> MlflowClient:

@@ -17,18 +17,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from mlflow.tracking import MlflowClient
 
-from benchmarks.kills import Session, faults_of, free_port
+from benchmarks.kills import Session, faults_of
 from benchmarks.measuring import NotMeasuredError
 from benchmarks.processes import plain_environment
-from benchmarks.system import replay_of
+from benchmarks.system import free_ports, replay_of
 from benchmarks.table import Row
+from tests.end_to_end.main_job import wait_for
 from tests.streaming.tape.samples import csv, row
 
 SIZE_MB = 192  # three markets take 60 before anything is learned
@@ -81,7 +82,7 @@ def _free(disk: Path) -> int:
 
 def session_on(disk: Path, symbols: str) -> list[str]:
     """Run a session on a disk that is full for a while; return what was wrong."""
-    port = free_port()
+    (port,) = free_ports(1)
     session = Session(disk, random.Random(0), speed=10, symbols=symbols, page_port=port)
     try:
         session.start()
@@ -89,7 +90,7 @@ def session_on(disk: Path, symbols: str) -> list[str]:
         faults = [] if _rule(port) < 400 else ["no alert can be made"]
         alerts = _rules(port)
         with filled(disk):
-            _wait(lambda: SAID in session.said(), "nobody said that the disk is full")
+            wait_for(lambda: SAID in session.said(), f"the words {SAID!r}", PATIENCE)
             time.sleep(5)
             if _rule(port) < 400:
                 faults.append("an alert was acknowledged that no disk has")
@@ -141,14 +142,6 @@ def _rule(port: int) -> int:
 def _rules(port: int) -> set[str]:
     with urlopen(f"http://127.0.0.1:{port}/live/alerts", timeout=60) as answer:
         return {rule["id"] for rule in json.load(answer)["rules"]}
-
-
-def _wait(until: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not until():
-        if time.monotonic() > deadline:
-            raise AssertionError(otherwise)
-        time.sleep(0.1)
 
 
 def run() -> list[Row]:

@@ -11,7 +11,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,13 +25,14 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from benchmarks.processes import plain_environment, words_of
-from benchmarks.system import replay_of
+from benchmarks.system import free_ports, replay_of
 from benchmarks.table import Row
 from streaming.ticks import AFTER_GAP
 from trainers.recording.contents.stream_rows import read_rows
 from trainers.recording.decision_log import cycles_ended, read_decisions
 from trainers.recording.files import DECISIONS, of_market
 from trainers.recording.ledger import read_ledger
+from trainers.tracking.runs.search import runs_of
 
 KILLS = 50
 SPEED = 10
@@ -163,8 +163,7 @@ class Session:
 def faults_of(session: Path, client: MlflowClient) -> list[str]:
     """Return what is wrong with a session's record and runs; nothing, it is hoped."""
     symbols = json.loads((session / "config.json").read_text())["symbols"].split(",")
-    every = [e.experiment_id for e in client.search_experiments()]
-    runs = client.search_runs(every, f"tags.session = '{session.name}'", max_results=5000)
+    runs = runs_of(client, session.name)
     faults = [f"{run.info.run_name} is RUNNING" for run in runs if run.info.status == "RUNNING"]
     learners = 0
     for symbol in symbols:
@@ -212,7 +211,8 @@ def run() -> list[Row]:
     kills = int(os.environ.get("BENCH_KILLS", KILLS))
     with tempfile.TemporaryDirectory(prefix="tickloop-bench-") as name:
         folder = Path(name)
-        session = Session(folder, rng, speed=SPEED, page_port=free_port(), segment_seconds=5)
+        (port,) = free_ports(1)
+        session = Session(folder, rng, speed=SPEED, page_port=port, segment_seconds=5)
         try:
             session.start()
             for _ in range(kills):
@@ -230,11 +230,3 @@ def run() -> list[Row]:
     note = f"{counts}; replay: {text}" + (f"; FAULTS: {'; '.join(faults)}" if faults else "")
     what = f"things lost in {len(session.killed)} kill -9"
     return [Row(what, float(len(faults)), 1.0, "", "<=", 0, "nothing", note)]
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
