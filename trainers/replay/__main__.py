@@ -116,7 +116,8 @@ def _runs_of(record: Record) -> dict[str, str]:
     }
 
 
-@entry_point("replay", outside=STORE_ERRORS, codes={RecordError: 1})  # no setting is wrong
+# A record that is spoiled is no wrong setting: 1, not 2.
+@entry_point("replay", outside=STORE_ERRORS, codes={RecordError: 1})
 def main() -> int:
     """Run a replay from the command line."""
     logging.basicConfig(level=logging.WARNING, format="replay: %(message)s", force=True)
