@@ -60,8 +60,11 @@ IMPURE = {
     "asyncio", "datetime", "io", "logging", "mmap", "multiprocessing", "os", "pathlib", "shutil",
     "signal", "socket", "subprocess", "tempfile", "threading", "time",
 }  # fmt: skip
-# Lightning's own log is silenced where it is used.
-EXCUSED = {("trainers/learners/lightning.py", "logging")}
+# Lightning's own log is silenced where it is used; MKL is told by the environment alone.
+EXCUSED = {
+    ("trainers/learners/lightning.py", "logging"),
+    ("trainers/learners/determinism.py", "os"),
+}
 
 # The rooms of trainers/, from the ground floor up: each imports from those before it only.
 ROOMS = (

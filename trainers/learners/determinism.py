@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 # A limit reaches only what is loaded: this brings scipy's BLAS and an OpenMP of its own.
 import sklearn.linear_model  # noqa: F401
 import torch
 from threadpoolctl import threadpool_limits
+
+# Without this the order of MKL's sums depends on where in memory a matrix begins, which is never
+# twice the same. MKL reads it at its first product. Source: its guide, chapter Conditional
+# Numerical Reproducibility.
+os.environ.setdefault("MKL_CBWR", "AUTO")
 
 
 def deterministic() -> None:
