@@ -119,6 +119,15 @@ def test_one_that_is_done_is_not_forked_again_while_the_others_go_on(tmp_path):
     assert (lives(tmp_path, "A"), lives(tmp_path, "B")) == (1, 1)
 
 
+@pytest.mark.parametrize("attempt", range(5))
+def test_a_signal_that_comes_while_they_are_forked_ends_all(tmp_path, attempt):
+    launcher = start(tmp_path, "time.sleep(60)", TWO)
+    while not lives(tmp_path, "A"):
+        pass  # the second is just being forked
+    launcher.send_signal(signal.SIGTERM)
+    assert launcher.wait(30) == 0
+
+
 def test_a_signal_reaches_all_of_them(tmp_path):
     launcher = start(tmp_path, "time.sleep(60)", TWO)
     while not (lives(tmp_path, "A") and lives(tmp_path, "B")):

@@ -130,11 +130,16 @@ class Launcher:
 
     def _start(self, fork: Fork) -> None:
         fork.restarts.started()
-        launcher = os.getpid()
+        launcher, ends = os.getpid(), end_signals()
+        # Held back, or one that comes now would be passed on to a fork that is not known yet, or
+        # be handled in the fork.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ends)
         fork.pid = os.fork()
         if fork.pid == 0:
-            for number in end_signals():
+            for number in ends:
                 signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
+        if fork.pid == 0:
             self._become_trainer(self._session, launcher, fork.markets)
 
     def _has_ended(self, fork: Fork, code: int) -> None:
