@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
+
+from tests.ports import free_port
 
 
 class Served:
@@ -54,9 +55,7 @@ class Served:
 @contextlib.contextmanager
 def serving(uri: str, model: str, folder: Path) -> Iterator[Served]:
     """Serve ``models:/...`` of a store for as long as the ``with`` lasts."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = ["models", "serve", "-m", model, "--env-manager", "local", "-p", str(port), "-w", "1"]
     environment = {
         **os.environ,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import boto3
 
-from tests.end_to_end.main_job import free_port
+from tests.ports import free_port
 from trainers.tracking.trial.store import PASSWORD, TrialStore
 
 

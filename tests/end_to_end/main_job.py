@@ -7,7 +7,6 @@ import io
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -59,13 +58,6 @@ def answers(url: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def market_ticks(seconds: int, seed: int = 0, market: Market = MARKETS["default"]) -> Ticks:
@@ -139,7 +131,9 @@ def page_of_the_last(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes
         env=plain_environment(),
     )
     try:
-        wait_for(lambda: answers(f"http://127.0.0.1:{port}/live/page.js"), "the page")
+        address = f"http://127.0.0.1:{port}/live/page.js"
+        wait_for(lambda: page.poll() is not None or answers(address), "the page")
+        assert page.poll() is None, "the page has ended"
         yield page
     finally:
         page.kill()

@@ -31,12 +31,12 @@ from tests.end_to_end.main_job import (
     MainJob,
     answers,
     apart,
-    free_port,
     market_ticks,
     page_of_the_last,
     wait_for,
     write_tape,
 )
+from tests.ports import free_port
 from tests.streaming.venue_server import VenueServer
 from tests.trainers.whole import scores_of
 from tests.ui.conftest import CHROMIUM, FLAGS

@@ -20,9 +20,9 @@ from tests.end_to_end.main_job import (
     MainJob,
     answers,
     end_registering,
-    free_port,
     wait_for,
 )
+from tests.ports import free_port
 
 SHELL = {
     "ALL_PROXY": "socks5://127.0.0.1:9",

@@ -15,10 +15,10 @@ from tests.end_to_end.main_job import (
     MainJob,
     apart,
     end_registering,
-    free_port,
     page_of_the_last,
     wait_for,
 )
+from tests.ports import free_port
 from tests.ui.conftest import CHROMIUM, FLAGS
 
 

@@ -7,7 +7,8 @@ import pytest
 from benchmarks.kills import faults_of
 from benchmarks.tracking_server import TrackingServer
 from streaming.events import Code, event_ring
-from tests.end_to_end.main_job import MainJob, answers, free_port, replayed, wait_for
+from tests.end_to_end.main_job import MainJob, answers, replayed, wait_for
+from tests.ports import free_port
 
 
 def start(server):

@@ -17,6 +17,7 @@ import pytest
 from streaming.config import StreamConfig
 from streaming.exchange import __main__ as exchange_main
 from streaming.program.process import PARENT
+from tests.ports import free_port
 
 COMMAND = [sys.executable, "-m", "streaming.exchange"]
 TIMEOUT_S = 60
@@ -24,9 +25,7 @@ TIMEOUT_S = 60
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 def session(folder: Path, port: int, **settings: str) -> Path:

@@ -18,7 +18,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from benchmarks.processes import plain_environment
-from tests.end_to_end.main_job import free_port
+from tests.ports import free_port
 from tests.trainers.test_store import AT_ONCE, PROJECT
 from tests.trial_store import address_with_password, trial_store
 from trainers.config import SessionConfig

@@ -16,6 +16,7 @@ import pytest
 import trainers.session.__main__
 import trainers.session.start
 from streaming.program.process import end_signals
+from tests.ports import free_port
 from trainers.config import SessionConfig, session_folder
 from trainers.learners.registry import BASELINES, BUILT_IN
 from trainers.session.__main__ import main, with_exchange
@@ -163,14 +164,8 @@ def checks(session, monkeypatch):
     return session
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 def test_the_same_port_for_two_things_is_one_line(checks):
-    port = free_port()
+    port = str(free_port())
     refused(checks("--page_port", port, "--mlflow_ui_port", port), port, "port")
 
 
@@ -351,7 +346,7 @@ def test_a_session_reads_back_the_fee_it_was_given(tmp_path):
 
 
 def test_a_free_port_and_no_port_are_fine():
-    check_port("page_port", "127.0.0.1", int(free_port()))
+    check_port("page_port", "127.0.0.1", free_port())
     check_port("page_port", "127.0.0.1", 0)
 
 
@@ -360,7 +355,7 @@ def test_the_page_may_listen_on_the_loopback_of_ip_6():
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
         pytest.skip("no IPv6 here")
-    config = SessionConfig(page_host="::1", page_port=int(free_port()), mlflow_ui_port=0)
+    config = SessionConfig(page_host="::1", page_port=free_port(), mlflow_ui_port=0)
     check(config, Passwords())
 
 
@@ -411,7 +406,7 @@ def test_the_page_is_announced_where_it_answers(host, address):
 
 
 def test_an_address_is_announced_once_something_answers_there(capsys):
-    port = int(free_port())
+    port = free_port()
     announce = Announcer({"page": f"http://127.0.0.1:{port}"})
     announce()
     assert capsys.readouterr().out == ""

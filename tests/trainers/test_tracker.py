@@ -3,7 +3,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import socket
 import sqlite3
 import threading
 import time
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from mlflow.tracking import MlflowClient
 
 from streaming.events import Code
+from tests.ports import free_port
 from trainers.tracking.outbox import Batch, Outbox
 from trainers.tracking.stores.delivery import deliver
 from trainers.tracking.tracker import FEW_OUTBOXES, RunWriter, Tracker
@@ -34,9 +34,7 @@ class Recorder:
     """MLflow's REST endpoint for log-batch; writes down what comes."""
 
     def __init__(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.batches = []
         self.client = MlflowClient(f"http://127.0.0.1:{self.port}")
 

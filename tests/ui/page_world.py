@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -30,6 +29,7 @@ from streaming.cache import write_bar_ring, write_tick_cache
 from streaming.events import Code
 from streaming.rings.counters import ConnectionState
 from streaming.ticks import AFTER_GAP, NS_PER_S, Ticks, make_ticks
+from tests.ports import free_port
 from tests.stores import copy_store
 from tests.ui.ledger_writer import AGENTS, LedgerWriter
 from trainers.config import SessionConfig, session_folder
@@ -205,12 +205,6 @@ def learner_tags(name: str, symbol: str, kind: str = Kind.LEARNER) -> dict[str, 
         Tag.KIND: kind, Tag.SYMBOL: symbol, Tag.LEARNER: name,
         Tag.LEARNER_KIND: LearnerKind.AGENT if is_agent else LearnerKind.FORECASTER,
     }  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Page:

@@ -13,7 +13,7 @@ import pytest
 
 from streaming.errors import ConfigError
 from streaming.events import Code
-from tests.ui.page_world import free_port
+from tests.ports import free_port
 from tests.ui.test_page_views import COUNTERS
 from tests.ui.webhook import Webhook
 from trainers.config import SessionConfig

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.ui.mlflow_runs import typical
-from tests.ui.page_world import PATIENCE, World, free_port
+from tests.ui.page_world import PATIENCE, World
 from trainers.tracking import reader as reader_module
 from trainers.tracking.reader import NoSuchRunError, SessionReader, TrackingAwayError
 from trainers.tracking.stores import paging
