@@ -117,7 +117,7 @@ def _address(name: str, given: SessionConfig, recorded: SessionConfig) -> Any:
 def to_record(config: SessionConfig, session: Path) -> SessionConfig:
     """Return the settings of a session to record; a port that it does without now stays recorded.
 
-    The page's Start resumes a session without a page of its own: a later resume has it where it was.
+    The page's Start resumes a session without a page of its own; a later resume has it again.
 
     Args:
         config: the settings to run with.
