@@ -169,7 +169,10 @@ class SessionView:
             scorer = self._scorers[symbol]
             scorer.update(metrics.cycle_of(symbol))
             found, learners = scorer.scores, scorer.learners
-            self._evidence[symbol] = evidence(symbol, metrics, found, learners, ahead)
+            logged = self.config.logs_baselines
+            self._evidence[symbol] = evidence(
+                symbol, metrics, found, learners, ahead, baselines_logged=logged
+            )
 
 
 def mlflow_ui(uri: str, port: int) -> int | str:

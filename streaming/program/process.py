@@ -21,6 +21,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from streaming.program.console import say
+
 if TYPE_CHECKING:  # every process would import it, and few have a loop
     from asyncio import AbstractEventLoop
 
@@ -86,10 +88,19 @@ def identity(pid: int) -> str | None:
 
 
 def end_with_parent() -> None:
-    """Send this process SIGTERM once its parent is gone, so that no orphan goes on running."""
+    """Send this process SIGTERM once its parent is gone, so that no orphan goes on running.
+
+    What somebody has started by hand under `nohup` stays when the shell ends; without it, it says
+    why it ends.
+    """
+    by_hand = PARENT not in os.environ
+    if by_hand and signal.SIGHUP not in end_signals():
+        return
 
     def watch() -> None:
         wait_for_orphanage()
+        if by_hand:
+            say("ends, as what started it has ended; under nohup it would stay", error=True)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="end-with-parent", daemon=True).start()

@@ -20,16 +20,18 @@ from tests.end_to_end.main_job import (
 )
 from tests.ports import free_port
 from tests.ui.conftest import CHROMIUM, FLAGS
+from trainers.config import SessionConfig
+from trainers.recording.files import CONFIG
 
 
 def test_start_on_the_page_of_an_ended_session_has_it_go_on_until_the_page_ends(tmp_path):
-    with MainJob(tmp_path, speed=20, learners="cnn") as job:
+    port = free_port()
+    with MainJob(tmp_path, speed=20, learners="cnn", page_port=port) as job:
         session = job.session_folder()
         wait_for(lambda: job.cycles() >= 2, "two cycles")
         out, _ = job.interrupt()
     assert job.process.returncode == 0, out
     before = job.cycles()
-    port = free_port()
     with page_of_the_last(tmp_path, port) as page:
         apart(go_on, port, job, before + 2)
         children = psutil.Process(page.pid).children(recursive=True)
@@ -42,6 +44,9 @@ def test_start_on_the_page_of_an_ended_session_has_it_go_on_until_the_page_ends(
     told = json.loads(job.client.get_run(session.name).data.tags["control_result/start"])
     assert (told["result"], told["text"]) == ("applied", "training goes on")
     assert faults_of(session, job.client) == []
+    assert SessionConfig.load(session / CONFIG).page_port == port, (
+        "a later resume has its page there"
+    )
     check_parity_by_the_next(job, session.name)
 
 

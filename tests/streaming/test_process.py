@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from streaming.program.process import identity
+from streaming.program.process import PARENT, identity
 
 WAITS = """
 import signal
@@ -22,6 +22,25 @@ try:
     signal.pause()
 except Ended as e:
     print(e)
+"""
+
+# Ends with its parent; says that it stays once it was an orphan for some of the parent's checks.
+ORPHAN = """
+import os, sys, time
+from streaming.program.process import CHECK_SECONDS, end_with_parent
+sys.stderr = sys.stdout
+parent = os.getppid()
+end_with_parent()
+print("ready", flush=True)
+while os.getppid() == parent:
+    time.sleep(0.01)
+time.sleep(4 * CHECK_SECONDS)
+print("stays", flush=True)
+"""
+SHELL = f"""
+import subprocess, sys
+how = input().split()
+subprocess.Popen([*how, sys.executable, "-c", {ORPHAN!r}], stderr=subprocess.DEVNULL).wait()
 """
 
 
@@ -59,6 +78,22 @@ def test_under_nohup_a_closed_terminal_ends_nothing(start):
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGTERM)
     assert process.stdout.readline() == "SIGTERM\n"
+
+
+@pytest.mark.parametrize("how, ends", [("", True), ("nohup", False)])
+def test_what_was_started_by_hand_ends_with_its_shell_and_says_so_unless_under_nohup(
+    start, how, ends
+):
+    shell = start(SHELL, "env", "-u", PARENT)
+    shell.stdin.write(f"{how}\n")
+    shell.stdin.flush()
+    assert shell.stdout.readline() == "ready\n"
+    shell.send_signal(signal.SIGKILL)
+    shell.wait()
+    said = shell.stdout.readline()  # of the program, whose output is the shell's
+    assert said == (
+        "ends, as what started it has ended; under nohup it would stay\n" if ends else "stays\n"
+    )
 
 
 def test_a_process_has_an_identity_until_it_ends(start):

@@ -7,6 +7,7 @@ import contextlib
 import numpy as np
 import pytest
 
+from streaming.events import Code
 from tests.trainers.world import Spy, World, second, seconds_of
 from trainers.recording.decision_log import read_decisions
 from trainers.scoring.ledger import MADE, SILENT
@@ -94,6 +95,28 @@ def test_a_better_learner_is_to_be_promoted(make):
     install(world, 1, 0.5)
     world.run(60)
     assert test_of(world).verdict.decision == "promote"
+
+
+def test_a_promotion_is_told_once_and_again_only_after_another_verdict(make):
+    world = make(Truth(), cycle_seconds=10)
+    world.run(20)
+    install(world, 1, 0.5)
+    world.run(120)
+    assert test_of(world).verdict.decision == "promote"
+    assert len(world.told(Code.PROMOTED)) == 1
+    install(world, 2, 0.5, challenge=2)  # the next test begins anew
+    world.run(120)
+    assert test_of(world).verdict.decision == "promote"
+    assert len(world.told(Code.PROMOTED)) == 2
+
+
+def test_a_rollback_is_told_once(make):
+    world = make(Truth(), baselines=[Truth("knows")], cycle_seconds=10)
+    world.run(20)
+    install(world, 1, 0.05)
+    world.run(120)
+    assert test_of(world).on_champion.decision == "rollback"
+    assert len(world.told(Code.ROLLED_BACK)) == 1
 
 
 def test_a_learner_that_says_what_its_champion_says_never_replaces_it(make):

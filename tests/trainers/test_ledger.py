@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -12,7 +13,7 @@ import pytest
 
 from tests.trainers.ledger_rows import SECOND, forecasts_of, outcomes_of
 from trainers.recording.errors import LedgerError
-from trainers.recording.ledger import Ledger, read_ledger
+from trainers.recording.ledger import Ledger, newest_forecasts, read_ledger
 from trainers.recording.rows import PAGE
 from trainers.scoring.ledger import FORECAST, OUTCOME
 
@@ -287,6 +288,24 @@ def test_rows_of_another_layout_are_refused(tmp_path):
 def test_names_that_do_not_fit_the_header_are_refused(tmp_path):
     with pytest.raises(LedgerError, match="give them shorter names"):
         Ledger(tmp_path, "BTC", ["x" * 50] * 100)
+
+
+def test_the_newest_forecasts_are_read_without_those_before(tmp_path):
+    bars = range(50_000)
+    rows = forecasts_of([0.5] * len(bars), bars=bars)
+    with contextlib.closing(write(tmp_path, [])) as ledger:
+        ledger.extend(outcomes_of([100.0] * len(bars), bars=bars), rows)
+    before = bytes_read()
+    names, newest = newest_forecasts(tmp_path, "BTC", 4)
+    assert bytes_read() - before < 10 * PAGE < rows.nbytes
+    assert names == NAMES
+    assert newest.tobytes() == rows[-4:].tobytes()
+    assert newest_forecasts(tmp_path, "BTC", 0)[1].tobytes() == rows.tobytes()
+    assert newest_forecasts(tmp_path, "BTC", 10**6)[1].tobytes() == rows.tobytes()
+
+
+def bytes_read():
+    return int(Path("/proc/self/io").read_text().split()[1])
 
 
 def test_there_is_nothing_to_read_before_the_writer_came(tmp_path):

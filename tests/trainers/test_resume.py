@@ -71,6 +71,16 @@ def test_its_page_is_where_it_was_unless_another_place_is_given(tmp_path):
     assert where(page_port=0, page_host="::1") == {**kept, "page_port": 0, "page_host": "::1"}
 
 
+def test_a_resume_without_a_page_does_not_forget_where_it_was(tmp_path):
+    SessionConfig(page_port=8000, mlflow_ui_port=6000).save(tmp_path / CONFIG)
+    by_start = resume.resumed_config(SessionConfig(page_port=0, mlflow_ui_port=0), tmp_path)
+    assert (by_start.page_port, by_start.mlflow_ui_port) == (0, 0)
+    resume.to_record(by_start, tmp_path).save(tmp_path / CONFIG)
+    later = resume.resumed_config(SessionConfig(), tmp_path)
+    assert (later.page_port, later.mlflow_ui_port) == (8000, 6000)
+    assert resume.to_record(by_start, tmp_path / "new") == by_start
+
+
 @pytest.mark.parametrize("content", [None, b""])
 def test_a_market_that_lost_its_decisions_does_not_begin_anew_on_what_is_left(tmp_path, content):
     check_logs(tmp_path)

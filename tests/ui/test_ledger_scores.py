@@ -153,6 +153,15 @@ def test_ledger_is_scored_once_a_cycle(folder: Path) -> None:
     assert scorer.scores is first
 
 
+def test_a_table_without_baselines_says_that_they_are_not_logged() -> None:
+    def told(**options: bool) -> bool:
+        shown = evidence("BTCUSDT", SessionMetrics(), LedgerScores(), ["cnn"], **options)
+        return bool(shown.whole["scores"]["baselines_logged"])
+
+    assert told()
+    assert not told(baselines_logged=False)
+
+
 def test_what_is_not_known_is_text_and_what_cannot_be_is_a_dash() -> None:
     texts = evidence("BTCUSDT", SessionMetrics(), LedgerScores(), ["cnn"]).texts
     assert texts["e.cnn.live/10m/accuracy"] == "none yet"
@@ -163,6 +172,6 @@ def test_what_is_not_known_is_text_and_what_cannot_be_is_a_dash() -> None:
     begun = SessionMetrics(learners={"BTCUSDT": {"dqn": run}})
     agent = evidence("BTCUSDT", begun, LedgerScores(), ["dqn"]).texts
     assert agent["e.dqn.live/10m/accuracy"] == agent["e.dqn.scored"] == "—"
-    assert agent["e.dqn.live/pnl_bps"] == "none yet"
+    assert agent["e.dqn.live/pnl_bps"] == "no trades yet"
     assert agent["p.dqn.each"] == "an agent: it gives no probability"
     assert not [text for text in texts.values() if text in ("0", "0.0 %", "nan", "")]

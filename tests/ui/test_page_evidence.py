@@ -99,9 +99,13 @@ def test_break_even_shows_needed_reached_and_what_costs_take(shown: Tab) -> None
     panel = shown.get_by_role("region", name="Break-even of cnn", exact=True)
     expect(panel).to_contain_text(re.compile(r"accuracy needed\s*61\.8 %"))
     expect(panel).to_contain_text(re.compile(r"accuracy reached\s*54\.2 % ± 3\.6 %"))
-    expect(panel).to_contain_text("does not pay: the whole interval is below")
-    money = [panel.locator(f'[data-k="p.cnn.{times}"]').inner_text() for times in range(3)]
-    free, once, twice = (float(text.split(" bp")[0].replace(",", "")) for text in money)
+    expect(panel).to_contain_text("does not pay: the whole interval is below 0")
+    expect(panel).to_contain_text("would not pay: the whole interval is below the accuracy needed")
+    money = [panel.locator(f'[data-k="p.cnn.{times}"]') for times in range(3)]
+    for each in money:
+        expect(each).to_have_class("few no-number")  # 14 trades: too few to be bold
+    texts = [each.inner_text().removeprefix("n = 14: ").split(" bp")[0] for each in money]
+    free, once, twice = (float(text.replace(",", "")) for text in texts)
     assert free > once > twice
     expect(panel.locator("rect")).to_have_count(3)
     agent = shown.get_by_role("region", name="Break-even of dqn")

@@ -142,6 +142,55 @@ def test_what_grows_moves_nothing_below_it(page: Page, open_tab: OpenTab, width:
     assert after == before
 
 
+# Labels beside numbers that are not shown by whole words: those wider than their room.
+CUT_LABELS = """
+() => [...document.querySelectorAll("#right .pairs > div > span")]
+  .filter((node) => node.getClientRects().length && node.scrollWidth > node.clientWidth)
+  .map((node) => node.textContent)
+"""
+
+
+@pytest.mark.parametrize("width", [1440, 1280, 1024, 390])
+def test_no_label_is_cut_within_a_word_however_long_its_number(
+    page: Page, open_tab: OpenTab, width: int
+) -> None:
+    tab = open_tab(page.address, viewport={"width": width, "height": 844})
+    tab.evaluate(GROWN)
+    put = "(nodes, text) => nodes.forEach((node) => (node.textContent = text))"
+    tab.locator('[data-k$=".live/drawdown"]').evaluate_all(put, "999.9 ± 199.9 bp")
+    assert tab.evaluate(CUT_LABELS) == []
+    expect(tab.get_by_text("Live accuracy (test-then-train)")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_values_of_controls_are_not_cut(page: Page, open_tab: OpenTab, width: int) -> None:
+    tab = open_tab(page.address, viewport={"width": width, "height": 844})
+    values = tab.locator("#controls input[name=value]")
+    assert values.count() == 3
+    for value in values.all():
+        value.fill("0.0625")
+        assert value.evaluate("(input) => input.scrollWidth <= input.clientWidth")
+
+
+def test_what_is_tapped_on_a_phone_is_large_enough(page: Page, open_tab: OpenTab) -> None:
+    """WCAG 2.2 AA, target size: 24 by 24 px."""
+    tab = open_tab(page.address, viewport=PHONE)
+    for button in tab.locator("#tools button:visible, #bottom button, #tabs button:visible").all():
+        box = button.bounding_box()
+        assert min(box["width"], box["height"]) >= 24, button.inner_text()
+
+
+def test_what_scrolls_sideways_is_reached_by_keyboard(page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(page.address, viewport=PHONE)
+    unreached = tab.evaluate(
+        """() => [...document.querySelectorAll(".scroll")]
+          .filter((node) => node.tabIndex < 0 && !node.querySelector("button, input, a"))
+          .map((node) => node.closest("section").ariaLabel)"""
+    )
+    # Those of runs and trades have something in each row.
+    assert [name for name in unreached if name not in ("Sessions", "Trades")] == []
+
+
 def test_phone_s_legend_leaves_the_candles_free(page: Page, open_tab: OpenTab) -> None:
     tab = open_tab(page.address, viewport=PHONE)
     legend, chart = (tab.locator(name).bounding_box() for name in ("#legends", "#chart"))

@@ -13,6 +13,7 @@ from playwright.sync_api import Page as Tab
 from tests.ui.conftest import new_tab
 from tests.ui.page_world import Page, World
 from tests.ui.test_page_look import LOW_CONTRAST
+from trainers.states import State
 
 OpenTab = Callable[..., Tab]
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XBT/USD")
@@ -100,6 +101,34 @@ def test_who_leads_loses_and_is_proven_is_seen_at_a_glance(markets: Tab) -> None
     expect(markets.locator('[data-k="markets.pnl"]')).to_have_text("-31.0 bp")
 
 
+def test_money_says_whose_it_is(markets: Tab) -> None:
+    expect(markets.locator("#markets-sum")).to_have_text("Sum of net P&L of dqn")
+    pnl = markets.locator(LINES, has_text="SOLUSDT").locator(":nth-child(10)")
+    expect(pnl).to_have_attribute("title", re.compile(r"cnn .+, dqn \+20\.0 bp ± 5\.0 bp"))
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_a_line_has_room_for_each_state_and_for_much_money(
+    several_page: Page, open_tab: OpenTab, width: int
+) -> None:
+    tab = open_tab(several_page.address, viewport={"width": width, "height": 844})
+    line = tab.locator(LINES, has_text="SOLUSDT")
+    expect(line).to_contain_text("+20.0 bp ± 5.0 bp")
+    for state in State:
+        cell = line.locator(".state")
+        cell.locator(".chip").evaluate("(chip, text) => (chip.textContent = text)", state)
+        assert cell.evaluate("(cell) => cell.scrollWidth <= cell.clientWidth"), state
+    for column, text in {
+        1: "DOGEUSDT",
+        8: "-0.1234 ± 0.1234",
+        10: "n = 29: -131.9 bp ± 93.9 bp",
+        11: "wait -0.1 / 3.7",
+    }.items():
+        cell = line.locator(f":scope > :nth-child({column})")
+        cell.evaluate("(cell, text) => (cell.textContent = text)", text)
+        assert cell.evaluate("(cell) => cell.scrollWidth <= cell.clientWidth"), text
+
+
 def test_prices_are_live(markets: Tab) -> None:
     price = markets.locator(LINES, has_text="ETHUSDT").locator(":nth-child(4)")
     before = price.inner_text()
@@ -110,7 +139,7 @@ def test_prices_are_live(markets: Tab) -> None:
 @pytest.mark.parametrize(
     "column, first, last",
     [
-        ("Edge", "SOLUSDT", "ETHUSDT"),
+        ("Edge, nats", "SOLUSDT", "ETHUSDT"),
         ("Net P&L of dqn", "SOLUSDT", "ETHUSDT"),
         ("Price", "BTCUSDT", "SOLUSDT"),
     ],

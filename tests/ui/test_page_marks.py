@@ -54,7 +54,7 @@ def test_strip_has_its_band_and_one_half(tab: Tab) -> None:
     assert tab.evaluate(f"{CHART}.strip.half.options().price") == 0.5
     assert tab.evaluate(f"{CHART}.strip.band.thresholds") == [[0, 0.65]]
     expect(tab.locator("#strip-legend")).to_have_text(
-        re.compile(r"cnn 0\.\d{3}.*band: no signal under 65 %")
+        re.compile(r"cnn \d\d\.\d %.*band: no signal under 65 %")
     )
 
 

@@ -78,6 +78,18 @@ def test_two_runs_side_by_side(busy: World, runs: Tab) -> None:
     expect(runs.locator("#compare-rows td")).to_have_text(["900", "1", "720", "0"])
 
 
+def test_compared_runs_are_followed_as_they_go_on(
+    changing: World, changing_page: Page, open_tab: OpenTab
+) -> None:
+    tab = open_tab(changing_page.address + "#BTCUSDT/runs")
+    expect(tab.locator("#compare-rows tr")).to_have_count(2)
+    tab.get_by_label("Metric").select_option("live/trades")
+    changing.log(changing.runs["cnn"], 25, live__trades=4321.0)
+    expect(tab.locator("#compare-rows")).to_contain_text("4321")
+    expect(tab.get_by_label("Metric")).to_have_value("live/trades")
+    expect(tab.locator("#compare-head [data-term='live/trades']")).to_have_text("live/trades")
+
+
 def test_runs_without_a_common_metric_can_be_compared(busy: World, runs: Tab) -> None:
     choose(runs, busy.run_id, busy.runs["dqn"])
     expect(runs.locator("#compare-params")).to_have_text("All 4 parameters are the same")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
+from streaming.events import Code
 from tests.ui.mlflow_runs import PARITY, PROMOTED, VERDICT
 from trainers.config import SessionConfig
 from trainers.names import Control, champion_name
@@ -15,13 +17,13 @@ from trainers.tracking.reader import RunRecord
 from ui.controls.control_panel import controls
 from ui.controls.current_values import current_values
 from ui.controls.decision import decision_of
-from ui.live.header import price_decimals
-from ui.live.learner_cards import cards
-from ui.mlflow.session_metrics import SessionMetrics
+from ui.live.header import header, price_decimals
+from ui.live.learner_cards import cards, newest_events
+from ui.mlflow.session_metrics import Event, SessionMetrics
 from ui.runs.run_comparison import metric_names, params_that_differ
 from ui.runs.runs_table import audit_text, model_rows, run_rows
 from ui.session_view import mlflow_ui
-from ui.views.metric_cards import LIVE_ACCURACY, PNL
+from ui.views.metric_cards import DRAWDOWN, LIVE_ACCURACY, PNL
 from ui.views.verdict_text import verdict_text
 from ui.views.view_model import ViewModel
 
@@ -248,6 +250,41 @@ def test_champion_is_its_version_and_how_it_does_now() -> None:
     assert texts["cnn.champion"] == "version 4, live 53.6 %"
     assert texts["dqn.champion"] == "none yet"
     assert texts["mine.champion"] == "not known yet"
+
+
+def test_a_first_trade_that_is_held_is_no_trade_closed() -> None:
+    held = {"live/pnl_bps": 0.5, "live/pnl_bps_ci": 1.4, "live/trades": 0.0}
+    learner = dataclasses.replace(run(symbol="BTCUSDT", learner="dqn"), metrics=held)
+    metrics = SessionMetrics(learners={"BTCUSDT": {"dqn": learner}})
+    texts = cards(SessionConfig(), "BTCUSDT", None, metrics).texts
+    assert texts["dqn.note"] == "open: the interval holds 0, the first is held"
+    held["live/pnl_bps"] = 0.0
+    assert cards(SessionConfig(), "BTCUSDT", None, metrics).texts["dqn.note"] == ""
+
+
+@pytest.mark.parametrize(
+    "value, text", [(24.64, "24.6 ± 29.9 bp"), (1234.5, "1,234 ± 29.9 bp"), (0.0, "0.0 ± 29.9 bp")]
+)
+def test_a_drawdown_has_no_sign_and_its_unit_once(value: float, text: str) -> None:
+    assert DRAWDOWN.text({"live/drawdown": value, "live/drawdown_ci": 29.9}) == text
+
+
+def test_an_event_of_a_connection_leaves_its_streams_out() -> None:
+    events = [
+        Event(1.0, Code.CONNECTED, "connected to ws://there/stream?streams=btcusdt@trade"),
+        Event(2.0, Code.CONTROL, "why? so"),
+    ]
+    assert [each["text"] for each in newest_events(events)] == [
+        "why? so", "connected to ws://there/stream",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "close, text", [(100.066, "+6.60 bp in 60 s"), (99.99999, "+0.00 bp in 60 s")]
+)
+def test_a_change_has_two_decimals_and_no_zero_below_zero(close: float, text: str) -> None:
+    rows = [[i, 100.0, 100.0, 100.0, 100.0] for i in range(60)] + [[60, 100.0, close, close, close]]
+    assert header(rows, SessionMetrics(), 2)["change"] == text
 
 
 def test_runs_have_their_kind_and_what_a_replay_found() -> None:

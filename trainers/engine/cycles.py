@@ -192,10 +192,12 @@ class Cycles:
     def _carry_out(self, test: ChampionChallenger) -> Iterator[Command]:
         """Yield the promotion or rollback that the verdicts of one test demand."""
         if (verdict := test.verdict) and verdict.decision == "promote":
-            yield Happened(Code.PROMOTED, f"{test.name}: promote: {verdict.reason}")
+            if verdict.decision in test.turned:
+                yield Happened(Code.PROMOTED, f"{test.name}: promote: {verdict.reason}")
             yield from candidate_of(test, self.number, "evidence", self._forecasting.bars)
         if (verdict := test.on_champion) and verdict.decision == "rollback":
-            yield Happened(Code.ROLLED_BACK, f"{test.name}: rollback: {verdict.reason}")
+            if verdict.decision in test.turned:
+                yield Happened(Code.ROLLED_BACK, f"{test.name}: rollback: {verdict.reason}")
             yield RollbackWanted(test.name, self.number, "evidence", verdict)
 
     def _text(self) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from trainers.recording.errors import LedgerError
 from trainers.recording.files import FORECASTS, OUTCOMES, of_market
-from trainers.recording.rows import RowFile, map_rows, read_names, read_rows
+from trainers.recording.rows import RowFile, map_rows, read_names, read_newest, read_rows
 from trainers.scoring.ledger import FORECAST, OUTCOME, Forecasts, Outcomes, rows_between
 
 PIECE_BARS = 20_000  # some 30 MB with twelve learners
@@ -55,6 +55,25 @@ def read_ledger(folder: Path, symbol: str) -> LedgerContents:
     names = read_names(forecasts_file, FORECAST)
     forecasts = read_rows(forecasts_file, FORECAST)
     return LedgerContents(names, read_rows(outcomes_file, OUTCOME), forecasts)
+
+
+def newest_forecasts(folder: Path, symbol: str, most: int) -> tuple[list[str], Forecasts]:
+    """Read the newest forecasts of a ledger and no others; its writer may be at work.
+
+    Args:
+        folder: the session's folder.
+        symbol: the market.
+        most: how many at most; 0 for all there are.
+
+    Returns:
+        the learners' names, and ``(n,)`` of dtype ``FORECAST``, oldest first.
+
+    Raises:
+        LedgerError: if the file does not have this version's format.
+        FileNotFoundError: if there is no ledger: its writer has not started yet.
+    """
+    _, file = ledger_files(folder, symbol)
+    return read_names(file, FORECAST), read_newest(file, FORECAST, most)
 
 
 class Piece(NamedTuple):

@@ -75,12 +75,25 @@ def read_rows(path: Path, dtype: np.dtype[np.void], start: int = 0) -> Rows:
     return np.fromfile(path, dtype, offset=PAGE + start * dtype.itemsize)
 
 
+def read_newest(path: Path, dtype: np.dtype[np.void], most: int) -> Rows:
+    """Return a copy of the newest complete rows, at most so many; 0 for all of them."""
+    if not most:
+        return read_rows(path, dtype)
+    rows = read_rows(path, dtype, max(0, _complete(path, dtype) - most))
+    return rows[-most:]  # some may have come meanwhile
+
+
 def map_rows(path: Path, dtype: np.dtype[np.void]) -> Rows:
     """Return the complete rows written so far without reading them: pages come as they are used."""
-    there = max(0, path.stat().st_size - PAGE) // dtype.itemsize
+    there = _complete(path, dtype)
     if not there:
         return np.zeros(0, dtype)
     return np.asarray(np.memmap(path, dtype, "r", offset=PAGE, shape=(there,)))
+
+
+def _complete(path: Path, dtype: np.dtype[np.void]) -> int:
+    """Return how many complete rows a file has."""
+    return max(0, path.stat().st_size - PAGE) // dtype.itemsize
 
 
 class RowFile:

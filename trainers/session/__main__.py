@@ -33,6 +33,7 @@ from trainers.session.addresses import Announcer, addresses_of
 from trainers.session.end import finish, register_afterwards, tell_the_end
 from trainers.session.processes.children import children_of, workers_here
 from trainers.session.processes.supervisor import Child, Supervisor
+from trainers.session.resume import to_record
 from trainers.session.start import begin
 from trainers.states import State
 from trainers.tracking.reader import SessionReader
@@ -104,7 +105,7 @@ def _run(
         with before_the_start():
             (session / TAPE).mkdir(parents=True, exist_ok=True)
             resolved = with_exchange(config)
-            resolved.save(session / CONFIG)
+            to_record(resolved, session).save(session / CONFIG)
             to_replay = not_replayed_yet(client, root) if config.parity else []
             children = children_of(
                 resolved, session, client.tracking_uri, passwords, to_replay, workers

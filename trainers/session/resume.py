@@ -25,6 +25,8 @@ LAST_SECONDS = 15.0  # how long to wait for the processes of a killed session to
 WORKERS = ("streaming.exchange", "streaming.feed", "trainers.session.trainer",
            "trainers.session.processes.launcher")  # fmt: skip
 
+PORTS = ("page_port", "mlflow_ui_port")  # 0 for none
+
 # May be changed too, as a venue may have moved and a port be taken.
 ADDRESSES = ("venue_ws", "venue_rest", "page_host", "page_port", "page_names", "mlflow_ui_port")
 
@@ -110,6 +112,22 @@ def _address(name: str, given: SessionConfig, recorded: SessionConfig) -> Any:
     # `mlflow run` gives every setting, so that a default cannot be told from a choice.
     is_chosen = chosen != getattr(SessionConfig, name)
     return chosen if is_chosen else getattr(recorded, name) or chosen
+
+
+def to_record(config: SessionConfig, session: Path) -> SessionConfig:
+    """Return the settings of a session to record; a port that it does without now stays recorded.
+
+    The page's Start resumes a session without a page of its own; a later resume has it again.
+
+    Args:
+        config: the settings to run with.
+        session: the session's folder.
+    """
+    if not (session / CONFIG).exists():
+        return config
+    before = SessionConfig.load(session / CONFIG)
+    ports = {name: getattr(config, name) or getattr(before, name) for name in PORTS}
+    return dataclasses.replace(config, **ports)
 
 
 def goal(cycles: int, done: int) -> int:

@@ -23,7 +23,7 @@ from ui.mlflow.session_metrics import SessionMetrics
 from ui.views.formatting import duration
 from ui.views.view_model import Texts, ViewModel
 
-ENDED = "this session has ended; Start resumes it"
+ENDED = "this session is over; Start resumes it"
 WAITING = "waiting for MLflow"
 OVERDUE_SECONDS = 180.0  # a version is made in less
 CLOCKS_SECONDS = 5.0  # by which the clocks of two processes' records may differ

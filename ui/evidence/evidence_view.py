@@ -38,7 +38,7 @@ AGENT = "an agent: it gives no probability"
 # The label has the unit, the cells do not.
 EDGE = Line("edge", "edge over best baseline, nats", nats, NONE_YET, of="scored")
 COLUMNS = (
-    Line("pnl_bps", "P&L after costs, bp", lambda value: f"{value:+,.1f}", NONE_YET, of="trades"),
+    Line("pnl_bps", "P&L after costs, bp", lambda value: f"{value:+,.1f}", NO_TRADES, of="trades"),
     Line("accuracy", "accuracy, %", lambda value: f"{100 * value:.1f}", NONE_YET, of="scored"),
     Line("log_loss", "log-loss, nats", decimals, NONE_YET, of="scored"),
     EDGE,
@@ -69,6 +69,8 @@ def evidence(
     ledger: LedgerScores,
     learners: list[str],
     ahead: int = 1,
+    *,
+    baselines_logged: bool = True,
 ) -> ViewModel:
     """Return one symbol's evidence tab.
 
@@ -78,6 +80,7 @@ def evidence(
         ledger: what the page computed from the ledger.
         learners: the learners in the ledger, without the baselines.
         ahead: how far forecasts look ahead, s.
+        baselines_logged: whether the baselines have runs, whose scores are in the table.
     """
     runs = metrics.runs(symbol)
     found = dict.fromkeys([*learners, *metrics.learners.get(symbol, {}), *runs])
@@ -110,6 +113,7 @@ def evidence(
                 "forecasters": forecasters,
                 "challengers": challengers,
                 "windows": windows_of(ledger.span_seconds),
+                "baselines_logged": baselines_logged,
                 "columns": [[column.key, column.label] for column in COLUMNS],
             },
             "curves": ledger.curves,
@@ -149,7 +153,10 @@ def _pays(name: str, run: RunRecord | None, ledger: LedgerScores) -> Texts:
     costs, agent = ledger.costs.get(name), is_agent(run)
     return {
         f"p.{name}.verdict": _account_verdict(metrics, costs),
-        **{f"p.{name}.{times}": _money(costs[times] if costs else None) for times in range(3)},
+        **{
+            f"p.{name}.{times}": _money(costs[times] if costs else None, metrics.get("live/trades"))
+            for times in range(3)
+        },
         **({f"p.{name}.each": AGENT} if agent else _each_bar(name, metrics)),
         f"v.{name}": verdict_text(run.tags.get(Tag.VERDICT) if run else None),
     }
@@ -173,7 +180,7 @@ def _account_verdict(metrics: Mapping[str, float], costs: list[Estimate] | None)
         return NO_TRADES
     if costs[1].half_width is None:
         return UNKNOWN
-    return _compared(costs[1].value, costs[1].half_width, "pays", "does not pay")
+    return _compared(costs[1].value, costs[1].half_width, "pays", "does not pay", "0")
 
 
 def _accuracy_verdict(metrics: Mapping[str, float]) -> str:
@@ -182,23 +189,27 @@ def _accuracy_verdict(metrics: Mapping[str, float]) -> str:
     reached, width, needed = known
     if reached is None or needed is None or width is None:
         return UNKNOWN
-    return _compared(reached - needed, width, "would pay", "would not pay")
+    return _compared(reached - needed, width, "would pay", "would not pay", "the accuracy needed")
 
 
-def _compared(above: float, width: float, yes: str, no: str) -> str:
+def _compared(above: float, width: float, yes: str, no: str, bound: str) -> str:
     return by_interval(
         above,
         width,
-        f"{yes}: the whole interval is above",
-        f"{no}: the whole interval is below",
-        "open: the interval holds both",
+        f"{yes}: the whole interval is above {bound}",
+        f"{no}: the whole interval is below {bound}",
+        f"open: the interval holds {bound}",
     )
 
 
-def _money(estimate: Estimate | None) -> str:
+def _money(estimate: Estimate | None, trades: float | None) -> str:
+    """Return a profit; of few trades it begins with their number, as on the cards."""
     if estimate is None:
         return NO_TRADES
-    return Line("x", "", bp).text({"x": estimate.value, "x_ci": estimate.half_width or 0.0})
+    known = {"x": estimate.value, "x_ci": estimate.half_width or 0.0}
+    if trades is not None:
+        known["n"] = trades
+    return Line("x", "", bp, NO_TRADES, of="n").text(known)
 
 
 def _bars(ledger: LedgerScores, name: str) -> list[list[float | None]]:

@@ -14,7 +14,7 @@ from datamodules import transitions, windows
 from datamodules.features import WARMUP_BARS
 from datamodules.windows import FORECASTER_BARS
 from trainers.names import Control, Tag
-from trainers.recording.ledger import read_ledger
+from trainers.recording.ledger import newest_forecasts
 from trainers.tracking.reader import RunRecord, TrackingAwayError
 from ui.gradio_app.arguments import AWAY, ENDED, RefusedError
 from ui.gradio_app.permissions import for_viewers
@@ -105,10 +105,12 @@ class ApiFunctions:
             signal, the action that follows at the confidence in force then.
         """
         try:
-            ledger = read_ledger(self.session.folder, self._market(symbol).symbol)
+            found = newest_forecasts(
+                self.session.folder, self._market(symbol).symbol, _limit(limit)
+            )
         except FileNotFoundError:
             return []  # nothing was forecast yet
-        return forecast_records(ledger, _limit(limit))
+        return forecast_records(*found)
 
     @for_viewers
     def get_trades(self, symbol: str = "", limit: int = 200) -> list:  # type: ignore[type-arg]

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from datamodules.transitions import Action
 from streaming.ticks import NS_PER_S
-from trainers.recording.ledger import LedgerContents
-from trainers.scoring.ledger import NO_ACTION, STATUS_NAMES
+from trainers.scoring.ledger import NO_ACTION, STATUS_NAMES, Forecasts
 from trainers.tracking.model_reader import ModelRecord
 from ui.trades.paper_account import PaperAccount
 
 
-def forecast_records(ledger: LedgerContents, most: int) -> list[dict[str, Any]]:
-    """Return the newest forecasts, newest last; none that was not given has a probability."""
-    rows = ledger.forecasts[-most:] if most else ledger.forecasts
+def forecast_records(names: Sequence[str], rows: Forecasts) -> list[dict[str, Any]]:
+    """Return forecasts in their order; none that was not given has a probability."""
     return [
         {
             "time": int(row["bar"]) // NS_PER_S,
-            "learner": ledger.names[row["learner"]],
+            "learner": names[row["learner"]],
             "status": STATUS_NAMES[int(row["status"])],
             "probability": float(row["probability"]) if np.isfinite(row["probability"]) else None,
             "action": None if row["action"] == NO_ACTION else Action(row["action"]).name,

@@ -10,7 +10,7 @@ from datamodules.mids import BP
 from datamodules.target import Target
 from ui.live.market import Book, Counters
 from ui.mlflow.session_metrics import SessionMetrics
-from ui.views.formatting import count, duration, signed
+from ui.views.formatting import count, duration
 from ui.views.view_model import Texts
 
 OLD_SECONDS = 6.0  # three polls of MLflow were missed
@@ -115,4 +115,4 @@ def price_decimals(closes: Iterable[float]) -> int:
 def _change(rows: list[list[Any]], bar_seconds: int) -> str:
     if len(rows) < 61:
         return f"change over {60 * bar_seconds} s: {len(rows)}/61 bars" if rows else ""
-    return f"{signed(BP * (rows[-1][4] / rows[-61][4] - 1))} bp in {60 * bar_seconds} s"
+    return f"{BP * (rows[-1][4] / rows[-61][4] - 1):+z,.2f} bp in {60 * bar_seconds} s"

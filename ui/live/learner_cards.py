@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -61,9 +62,16 @@ def newest_events(events: list[Event]) -> list[dict[str, Any]]:
 
     Cycles, which the cards show anyway, would push all else out.
     """
-    told = [event for event in events if event.code != Code.CYCLE]
+    told = [_short(event) for event in events if event.code != Code.CYCLE]
     last = sorted(told, key=lambda event: event.ts, reverse=True)[:EVENTS_SHOWN]
     return [{"ts": round(event.ts, 1), "code": event.code, "text": event.text} for event in last]
+
+
+def _short(event: Event) -> Event:
+    """Leave out which streams a connection is of: they are many, and the session's own."""
+    if event.code != Code.CONNECTED:
+        return event
+    return dataclasses.replace(event, text=event.text.partition("?")[0])
 
 
 def _warming(config: SessionConfig, counters: Counters | None, metrics: SessionMetrics) -> str:
@@ -100,8 +108,8 @@ def _note(run: RunRecord) -> str:
     """Return what the interval of the profit says, and on how many trades it stands."""
     profit, width = run.metrics["live/pnl_bps"], run.metrics.get("live/pnl_bps_ci")
     closed = run.metrics.get("live/trades", 0)
-    trades = f"{count(closed)} trade{'s' * (closed != 1)} closed"
-    if width is None:
+    trades = f"{count(closed)} trade{'s' * (closed != 1)} closed" if closed else "the first is held"
+    if width is None or not (closed or profit):
         return trades if closed else ""
     verdict = by_interval(
         profit,

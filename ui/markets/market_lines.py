@@ -75,7 +75,7 @@ def line_of(
     cells = {
         "accuracy": _scored(LIVE_ACCURACY, forecaster),
         "edge": _scored(edge, ours),
-        "pnl": _cell(PNL, trader),
+        "pnl": [*_cell(PNL, trader)[:2], _profits(runs)],
         "verdict": _verdict(ours),
         "missed": _missed(runs.values()),
         "gaps": _gaps(counters),
@@ -125,6 +125,11 @@ def _cell(line: Line, run: RunRecord | None) -> Cell:
         return [NOT_APPLICABLE, None, ""]
     short = dataclasses.replace(line, samples="")
     return [short.text(run.metrics), _number(line, run), line.text(run.metrics)]
+
+
+def _profits(runs: Mapping[str, RunRecord]) -> str:
+    """Return every learner's profit: the line has room for one."""
+    return ", ".join(f"{name} {PNL.text(run.metrics)}" for name, run in runs.items())
 
 
 def _scored(line: Line, run: RunRecord | None) -> Cell:

@@ -53,6 +53,9 @@
     return formats.get(decimals).format(value);
   };
 
+  /* A text whose numbers are never parted from their units and intervals. */
+  Tickloop.together = (text) => text.replace(/ (?=(±|bp|nats|%)(?!\w))|(?<=±) /g, "\u00a0");
+
   Tickloop.byId = (id) => document.getElementById(id);
 
   /* Whether the page's messages come. Those of a session that is over come to an end with it. */

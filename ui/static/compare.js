@@ -4,6 +4,7 @@
   const Tickloop = (window.Tickloop = window.Tickloop || {});
   const { byId, element } = Tickloop;
   const digits = (value) => `${Math.abs(value) < 1e-9 ? 0 : Number(value.toPrecision(4))}`;
+  const SETTLED_MS = 1000; // the runs of a cycle are read one after the other
   const FEW = 8; // lines that are told apart by colour and have their value at the axis
 
   class Compare {
@@ -32,6 +33,13 @@
       this.load();
     }
 
+    /* These runs have gone on: ask again, once for all that change together. */
+    follow(ids) {
+      if (![...ids].some((id) => this.chosen.has(id))) return;
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => Tickloop.whenOpen("view-runs", "compare", () => this.load()), SETTLED_MS);
+    }
+
     async load() {
       this.onChoice();
       if (!this.chosen.size) return this.show({ params: [], same: 0, metrics: [], metric: "", runs: [] });
@@ -46,7 +54,11 @@
 
     show({ params, same, metrics, metric, runs }) {
       const select = this.form.elements.metric;
-      select.replaceChildren(...metrics.map((name) => new Option(name, name, false, name === metric)));
+      if (metrics.join() !== this.metrics) {
+        this.metrics = metrics.join(); // one that is open stays so
+        select.replaceChildren(...metrics.map((name) => new Option(name, name)));
+      }
+      select.value = metric;
       const width = runs.length > FEW ? 1 : 2;
       this.chart.show(runs.map(({ id, points }, i) => ({ key: id, colour: i % Tickloop.SERIES, width, points: new Map(points) })));
       byId("compare-key").textContent = runs.length ? `${runs.length} ${runs.length === 1 ? "run" : "runs"}` : "";
@@ -61,7 +73,8 @@
     }
 
     heading(text) {
-      const cell = element("th", text);
+      const cell = element("th");
+      cell.append(Tickloop.label("span", text, Tickloop.termOf(text))); // a metric has its unit there
       cell.scope = "col";
       return cell;
     }

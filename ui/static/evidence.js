@@ -42,14 +42,14 @@
       if (bets) draw("bets", () => this.drawBets());
     }
 
-    setScores({ rows, learners, forecasters, challengers, windows, columns }) {
+    setScores({ rows, learners, forecasters, challengers, windows, columns, baselines_logged: logged }) {
       this.cells = columns.flatMap(([key]) => Object.keys(windows).map((prefix) => prefix + key));
       this.windows = Object.keys(windows).length;
       document.querySelector("#scores thead").replaceChildren(...this.head(columns, Object.values(windows)));
       const body = document.querySelector("#scores tbody");
       const of = (kind) => rows.filter((row) => row.kind === kind).map(({ name }) => this.row(name, kind));
       const baselines = of("baseline");
-      body.replaceChildren(...of("learner"), ...(baselines.length ? [this.divider()] : []), ...baselines);
+      body.replaceChildren(...of("learner"), ...(baselines.length || !logged ? [this.divider(logged)] : []), ...baselines);
       byId("pays").replaceChildren(...learners.map((name) => this.pays(name, forecasters.includes(name))));
       byId("verdicts").replaceChildren(...challengers.map((name) => this.panel.sentence(`v.${name}`, name)));
       this.panel.find();
@@ -70,9 +70,10 @@
       return [first, second];
     }
 
-    divider() {
+    divider(logged) {
       const row = element("tr", undefined, "divider");
-      const head = element("th", "baselines, always on in the same ledger");
+      const unlogged = "the baselines have no runs in a session of many markets (log_baselines); those that forecast are in the leaderboard";
+      const head = element("th", logged ? "baselines, always on in the same ledger" : unlogged);
       head.colSpan = 2 + this.cells.length;
       row.append(head);
       return row;

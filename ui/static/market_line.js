@@ -14,7 +14,7 @@
     ["rise", "5 min", "", "spark"],
     ["rate", "Ticks/s", "stream/ticks_per_second", "n narrow"],
     ["accuracy", "Live accuracy", "live/accuracy", "n"],
-    ["edge", "Edge", "live/edge", "n"],
+    ["edge", "Edge, nats", "live/edge", "n"],
     ["trend", "Edge by cycle", "live/edge", "spark narrow"],
     ["pnl", "Net P&L", "live/pnl_bps", "n"],
     ["verdict", "Verdict, log E", "promotion/log_e", "verdict"],

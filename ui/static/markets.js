@@ -79,6 +79,11 @@
       for (const key of ["accuracy", "edge", "verdict"]) this.headings.get(key).title = `of ${forecaster || trader}`;
       const whose = trader === forecaster ? "Net P&L" : `Net P&L of ${trader}`;
       this.headings.get("pnl").querySelector("button").textContent = whose;
+      this.headings.get("edge").querySelector("button").textContent = forecaster ? "Edge, nats" : "Edge";
+      byId("markets-sum").textContent = `Sum of ${whose[0].toLowerCase()}${whose.slice(1)}`;
+      // On a phone each line says what its numbers are.
+      byId("markets").style.setProperty("--tl-edge-name", forecaster ? '"edge, nats "' : '"edge "');
+      byId("markets").style.setProperty("--tl-pnl-name", JSON.stringify(trader === forecaster ? "P&L " : `${trader} P&L `));
     }
 
     count() {

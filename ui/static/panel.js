@@ -35,6 +35,7 @@
     }
 
     write(node, text) {
+      if (node.classList.contains("prose")) text = Tickloop.together(text);
       if (node.textContent !== text) node.textContent = text;
       if (node.classList.contains("chip")) node.dataset.s = text;
       else {
@@ -74,7 +75,10 @@
 
     pair(key, label, wide, term = Tickloop.termOf(key)) {
       const pair = element("div", undefined, wide ? "wide" : "");
-      pair.append(Tickloop.label("span", label, term), place("b", key));
+      const [name, detail] = label.split(/ (?=\()/);
+      const caption = Tickloop.label("span", name, term);
+      if (detail) caption.append(" ", element("span", detail, "detail"));
+      pair.append(caption, place("b", key));
       return pair;
     }
 

@@ -80,6 +80,7 @@
         this.nodes.set(id, node);
         if (old && focused) node.querySelector("input").focus();
       }
+      this.compare.follow(this.changed);
       this.changed.clear();
       if (!known) this.list();
       else this.sift();

@@ -115,7 +115,7 @@
         lastValueVisible: false, // it would be that of the newest candle on the screen
         crosshairMarkerVisible: false,
         visible: this.visible,
-        priceFormat: { type: "custom", formatter: (value) => value.toFixed(2), minMove: 0.01 },
+        priceFormat: { type: "custom", formatter: (value) => `${(100 * value).toFixed(0)} %`, minMove: 0.01 },
         autoscaleInfoProvider: (original) => this.range(original()),
         color: Tickloop.colour(`c${i % Tickloop.SERIES}`),
       };
@@ -146,7 +146,7 @@
       if (!row) return this.write("up", "no forecasts yet");
       const parts = this.forecasters().map((i) => {
         const value = row.probabilities[i] ?? null;
-        const text = `${this.learners[i] ?? ""} ${value === null ? "none" : value.toFixed(3)}`;
+        const text = `${this.learners[i] ?? ""} ${value === null ? "none" : `${(100 * value).toFixed(1)} %`}`;
         return [`t${i % Tickloop.SERIES}`, text];
       });
       this.write("up", ...parts, ["", `band: no signal under ${Math.round(100 * this.confidenceAt(time ?? Infinity))} %`]);

@@ -11,7 +11,7 @@
 
   class TradesView {
     constructor(show) {
-      Object.assign(this, { show, by: "closed", rising: false, asked: 0 });
+      Object.assign(this, { show, by: "opened", rising: false, asked: 0 });
       this.equity = new Tickloop.Equity("equity");
       this.heads = [...document.querySelectorAll("#trades th[data-by]")];
       for (const head of this.heads) head.querySelector("button").onclick = () => this.sort(head);
@@ -83,7 +83,7 @@
       const line = element("p");
       const held = Math.abs(soFar - profit) > 0.05 ? `, ${bp(soFar)} bp with the trade that is held` : "";
       const trades = `${closed} trade${closed === 1 ? "" : "s"} closed: ${bp(profit)} bp after costs${held}`;
-      line.append(element("b", name), element("span", `${trades}; drawdown ${fall.toFixed(1)} bp`));
+      line.append(element("b", name), element("span", Tickloop.together(`${trades}; drawdown ${fall.toFixed(1)} bp`)));
       return line;
     }
 

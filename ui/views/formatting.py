@@ -52,9 +52,9 @@ def bp(value: float) -> str:
     return f"{value:+,.1f} bp" if abs(value) < 1000 else f"{value:+,.0f} bp"
 
 
-def bp_down(value: float) -> str:
-    """Format a fall in basis points, which has no sign: ``12.4 bp``."""
-    return bp(value).lstrip("+")
+def fall(value: float) -> str:
+    """Format a fall in basis points, which has no sign, without its unit: ``12.4``."""
+    return f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
 
 
 def nats(value: float) -> str:

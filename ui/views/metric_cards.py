@@ -11,9 +11,9 @@ from ui.views.formatting import (
     UNSCORED,
     UNTRAINED,
     bp,
-    bp_down,
     count,
     decimals,
+    fall,
     nats,
     percent,
     plain,
@@ -37,6 +37,7 @@ class Line:
         of: the metric that counts the samples of the value; empty if it has none.
         samples: what these are called after the value; empty leaves them out.
         also: formats the value in another unit, to stand behind it.
+        unit: said once, after the interval, where there is little room; else the format has it.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Line:
     of: str = ""
     samples: str = ""
     also: Callable[[float], str] | None = None
+    unit: str = ""
 
     def text(self, metrics: Mapping[str, float]) -> str:
         """Return the metric's text, with the half-width of its interval if that is known.
@@ -58,6 +60,7 @@ class Line:
         if value is None or (n == 0 and value == 0):
             return self.unknown
         shown = self.format(value) + (f" ± {self.format(width).lstrip('+')}" if width else "")
+        shown += f" {self.unit}" if self.unit else ""
         shown += f" ({self.also(value)})" if self.also else ""
         if n is not None and n < FEW:
             return f"n = {n:.0f}: {shown}"
@@ -73,7 +76,7 @@ class Card:
 
 
 PNL = Line("live/pnl_bps", "Net P&L after costs", bp, NO_TRADES, of="live/trades")
-DRAWDOWN = Line("live/drawdown", "Drawdown", bp_down, NO_TRADES)
+DRAWDOWN = Line("live/drawdown", "Drawdown", fall, NO_TRADES, unit="bp")
 MISSED = Line("live/missed_rate", "Missed", percent, UNKNOWN)
 LIVE_ACCURACY = Line(
     "live/accuracy", "Live accuracy (test-then-train)", percent, UNSCORED, wide=True,
@@ -84,7 +87,7 @@ WIN_RATE = Line(
     of="live/trades", samples="trades",
 )  # fmt: skip
 EDGE = Line(
-    "live/edge", "Edge over best baseline, nats", nats, UNSCORED, wide=True, of="live/scored",
+    "live/edge", "Edge, nats (over best baseline)", nats, UNSCORED, wide=True, of="live/scored",
     also=share_of_coin,
 )  # fmt: skip
 EDGE_BPS = Line(

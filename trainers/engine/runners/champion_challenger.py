@@ -81,6 +81,8 @@ class ChampionChallenger:
             registry has been read, and until then nothing is judged.
         verdict: the last cycle's verdict on the challenger; None before the first.
         on_champion: the last cycle's verdict on the champion; None while there is no champion.
+        turned: the decisions of the last cycle that were not those of the cycle before: what a
+            verdict demands takes some cycles, and is told once.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class ChampionChallenger:
         self.version, self.since, self.challenge = 0, -1, 0
         self.verdict: Verdict | None = None
         self.on_champion: Verdict | None = None
+        self.turned: set[str] = set()
         self._fee_bps = fee_bps
         # An agent is judged by what it earns from bar to bar.
         self._target = target._replace(horizon=1) if challenger.is_agent else target
@@ -152,9 +155,14 @@ class ChampionChallenger:
         """Judge challenger and champion on the bars since the champion was installed."""
         if self.challenge == 0:
             return
+        before = self._decisions()
         self.verdict = judge_challenger(self._of_challenger, challenge=self.challenge)
         if self.version:
             self.on_champion = judge_champion(self._of_champion)
+        self.turned = self._decisions() - before
+
+    def _decisions(self) -> set[str]:
+        return {verdict.decision for verdict in (self.verdict, self.on_champion) if verdict}
 
     def metrics(self) -> dict[str, float]:
         """Return the last cycle's evidence for the challenger, as metrics by full name."""

@@ -109,7 +109,7 @@ def _verdict(
 ) -> Verdict:
     """Return a verdict that rests on one evidence of a pair, with its numbers in the reason."""
     log_e = evidence.log_value
-    text = f"{reason}: log E {log_e:z.2f} of {threshold:.2f} after {pair.bars} bars"
+    text = f"{reason}: log E {log_e:z.2f} of {threshold:.2f} after {pair.bars:,} bars"
     if left:
         text += f", about {left:,} bars to go at this pace"
     return Verdict(decision, text, log_e, threshold, pair.bars, pair.against, left)
