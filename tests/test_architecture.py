@@ -6,7 +6,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -150,6 +150,20 @@ def test_no_room_outgrows_its_files():
     files = [here for here in SOURCES if here.startswith(ROOMED)]
     rooms = Counter(here.rpartition("/")[0] for here in files if not here.endswith("__init__.py"))
     assert {room: n for room, n in rooms.items() if n > MOST_FILES} == {}
+
+
+WIRE = ("streaming/venues/", "streaming/exchange/protocol/")  # its messages have the venues' names
+
+
+def test_a_class_name_has_one_meaning():
+    places = defaultdict(set)
+    for here in SOURCES:
+        for node in tree_of(here).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                message = any(ast.unparse(base).startswith("msgspec.Struct") for base in node.bases)
+                if not (message and here.startswith(WIRE)):
+                    places[node.name].add(here)
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 def test_no_module_imports_itself_by_way_of_others():

@@ -33,7 +33,7 @@ from trainers.names import (
     model_of_run,
 )
 from trainers.promotion.registry import (
-    Move,
+    AliasMove,
     RegistryError,
     promote,
     roll_back,
@@ -75,13 +75,13 @@ def run(config: PromoteConfig, client: MlflowClient) -> str:
     if config.action == "promote":
         if version := config.version or _challenger(client, name):
             _check_known(client, name, version)
-            promote(client, name, version, Move("promote", "hand"))
+            promote(client, name, version, AliasMove("promote", "hand"))
         else:
             _ask_session(client, config, name)
         return status(client, name)
     _check_registered(client, config, name)
     if config.action == "rollback":
-        roll_back(client, name, Move("rollback", "hand"))
+        roll_back(client, name, AliasMove("rollback", "hand"))
     return status(client, name)
 
 

@@ -27,7 +27,7 @@ from trainers.engine.commands import CandidateWanted
 from trainers.learners.determinism import deterministic
 from trainers.learners.registry import learners_of
 from trainers.names import model_name
-from trainers.promotion.registry import Move, promote, version_of_candidate
+from trainers.promotion.registry import AliasMove, promote, version_of_candidate
 from trainers.promotion.versions import log_version
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
 from trainers.recording.files import CONFIG
@@ -108,10 +108,10 @@ def register(client: MlflowClient, session: Path, file: Path) -> int:
             learner=request["learner"],
             module=module,
             example=np.stack([raw[:-1], raw[1:]]),
-            move=Move("register", *told),
+            move=AliasMove("register", *told),
             candidate=candidate,
         )
-    promote(client, name, version, Move("promote", *told))
+    promote(client, name, version, AliasMove("promote", *told))
     return version
 
 

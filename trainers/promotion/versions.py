@@ -24,7 +24,7 @@ from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.own_code import LearnerError
 from trainers.names import CHALLENGER_ALIAS, SOURCE, model_of_run, source_name
 from trainers.promotion.model_card import metadata, model_card
-from trainers.promotion.registry import CANDIDATE, Move, prune, record, version_of
+from trainers.promotion.registry import CANDIDATE, AliasMove, prune, record, version_of
 from trainers.tracking.model_reader import audit_of
 from trainers.tracking.stores.artifacts import artifact_store
 
@@ -43,7 +43,7 @@ def log_version(
     learner: str,
     module: nn.Module,
     example: NDArray[np.float64],
-    move: Move,
+    move: AliasMove,
     candidate: str = "",
 ) -> int:
     """Log a model, register it and make it the challenger; return its version's number.
@@ -178,7 +178,7 @@ def _registered(
         learner=runner.name,
         module=module,
         example=np.stack([raw[:-1], raw[1:]]),
-        move=Move("register", "end", session, trainer.cycle),
+        move=AliasMove("register", "end", session, trainer.cycle),
     )
     return Registered(version, f"registered {who} version {version}")
 

@@ -16,7 +16,7 @@ from trainers.engine.runners.roster import make_roster
 from trainers.names import Kind, Tag
 from trainers.recording.decision_log import read_decisions
 from trainers.recording.files import DECISIONS, SUMS, append_line, of_market
-from trainers.research.market import Point
+from trainers.research.market import CyclePoint
 from trainers.scoring.session import CycleSummary, session_scores
 from trainers.states import State
 from trainers.tracking.event_tag import EventTag
@@ -50,7 +50,7 @@ def begin(client: MlflowClient, given: BacktestConfig, record: SessionConfig, ro
     return run_id
 
 
-class Runs:
+class BacktestRuns:
     """The runs of all learners of a backtest.
 
     Args:
@@ -70,7 +70,7 @@ class Runs:
         self._waiting: dict[str, list[Metric]] = {run: [] for run in self._ids.values()}
         self._tags: dict[str, dict[str, str]] = {run: {} for run in self._ids.values()}
 
-    def take(self, market: str, points: list[Point]) -> None:
+    def take(self, market: str, points: list[CyclePoint]) -> None:
         """Take metrics and tags; write the metrics of a run once they fill a request."""
         for point in points:
             if (run := self._ids.get((market, point.learner))) is None:

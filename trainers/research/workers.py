@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 
 from streaming.errors import TickloopError, reason_of
 from streaming.program.console import flush
-from trainers.research.market import Point
+from trainers.research.market import CyclePoint
 
 FORK = multiprocessing.get_context("fork")
 
@@ -33,7 +33,7 @@ class WorkerReport(NamedTuple):
     """What a process tells: how much of its market is played, s, new points; at the end a text."""
 
     seconds: float
-    points: list[Point]
+    points: list[CyclePoint]
     end: str = ""
     error: str = ""
 
@@ -42,7 +42,7 @@ class Work(Protocol):
     """The backtest of one market, to be called in its process."""
 
     def __call__(
-        self, tell: Callable[[float, list[Point]], object], stopped: Callable[[], bool]
+        self, tell: Callable[[float, list[CyclePoint]], object], stopped: Callable[[], bool]
     ) -> str:
         """Run; return what came of it."""
 

@@ -19,7 +19,7 @@ from trainers.tracking.reader import RunRecord, TrackingAwayError
 from ui.gradio_app.arguments import AWAY, ENDED, RefusedError
 from ui.gradio_app.permissions import for_viewers
 from ui.gradio_app.records import forecast_records, model_records, trade_records
-from ui.live.market import Counters, Market, tick_record
+from ui.live.market import Counters, MarketReader, tick_record
 from ui.mlflow.session_metrics import RUNNING
 from ui.model_input import MOST_BARS, NoBarsError, bars_for_model
 from ui.session_state import state_texts
@@ -216,7 +216,7 @@ class ApiFunctions:
             self.training_status,
         ]
 
-    def _market(self, symbol: str) -> Market:
+    def _market(self, symbol: str) -> MarketReader:
         try:
             return self.session.market(symbol)
         except KeyError as e:

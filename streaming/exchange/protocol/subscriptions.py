@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from streaming.exchange.protocol.wire import Stream, stream_of
+from streaming.exchange.protocol.wire import WireStream, stream_of
 
 METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 MAX_STREAMS = 1024
@@ -36,9 +36,9 @@ class Subscriptions:
         self.names = dict.fromkeys(name for name in names if "@" in name)
         self.combined = combined
         self.unit_ns = unit_ns
-        self._by_symbol: dict[str, list[Stream]] | None = None  # None: to be found again
+        self._by_symbol: dict[str, list[WireStream]] | None = None  # None: to be found again
 
-    def of(self, symbol: str) -> tuple[Stream, ...]:
+    def of(self, symbol: str) -> tuple[WireStream, ...]:
         """Return the streams of a symbol; an unknown one is left out, as at the venue."""
         if self._by_symbol is None:
             self._by_symbol = {}

@@ -19,7 +19,7 @@ FEWEST = 20  # rows; fewer support no fit
 MOST_MARGIN = 700.0  # the exponential of a larger one is infinite
 
 
-class Rows(NamedTuple):
+class TrainingRows(NamedTuple):
     """What there is to learn from, oldest first.
 
     Attributes:
@@ -44,10 +44,10 @@ class Method(Protocol):
 
     anew: bool
 
-    def is_due(self, rows: Rows, cycle: int, fitted: int) -> bool:
+    def is_due(self, rows: TrainingRows, cycle: int, fitted: int) -> bool:
         """Return whether to learn in a cycle, given when it last learned; 0 is never."""
 
-    def learn(self, model: Any, rows: Rows) -> None:
+    def learn(self, model: Any, rows: TrainingRows) -> None:
         """Learn, in place."""
 
     def probability(self, model: Any, x: Floats, names: tuple[str, ...]) -> float | None:
@@ -85,10 +85,10 @@ class OneByOne:
 
     anew = False
 
-    def is_due(self, rows: Rows, cycle: int, fitted: int) -> bool:
+    def is_due(self, rows: TrainingRows, cycle: int, fitted: int) -> bool:
         return rows.new > 0
 
-    def learn(self, model: Any, rows: Rows) -> None:
+    def learn(self, model: Any, rows: TrainingRows) -> None:
         first = len(rows.up) - rows.new
         for x, up in zip(rows.x[first:].tolist(), rows.up[first:].tolist(), strict=True):
             model.learn_one(dict(zip(rows.names, x, strict=True)), up)
@@ -119,10 +119,10 @@ class InParts(_Batch):
 
     anew = False
 
-    def is_due(self, rows: Rows, cycle: int, fitted: int) -> bool:
+    def is_due(self, rows: TrainingRows, cycle: int, fitted: int) -> bool:
         return rows.new > 0
 
-    def learn(self, model: Any, rows: Rows) -> None:
+    def learn(self, model: Any, rows: TrainingRows) -> None:
         first = len(rows.up) - rows.new
         model.partial_fit(rows.x[first:], rows.up[first:], classes=np.array([False, True]))
 
@@ -139,10 +139,10 @@ class Anew(_Batch):
     def __init__(self, cycles: int) -> None:
         self._cycles = cycles
 
-    def is_due(self, rows: Rows, cycle: int, fitted: int) -> bool:
+    def is_due(self, rows: TrainingRows, cycle: int, fitted: int) -> bool:
         one_sided = rows.up.all() or not rows.up.any()
         due = fitted == 0 or cycle >= fitted + self._cycles
         return len(rows.up) >= FEWEST and not one_sided and due
 
-    def learn(self, model: Any, rows: Rows) -> None:
+    def learn(self, model: Any, rows: TrainingRows) -> None:
         model.fit(rows.x, rows.up)

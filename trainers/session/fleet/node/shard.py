@@ -44,7 +44,7 @@ PATIENCE_SECONDS = 20.0  # a trainer brings its record to the store before it en
 FORKED = "trainers.session.fleet.node.forked"
 
 
-class Shard:
+class NodeShard:
     """Some markets of a session, on this machine.
 
     Args:
@@ -145,7 +145,7 @@ def main() -> int:
     parser.add_argument("--holder", default="")
     given = parser.parse_args()
     client = MlflowClient(tracking_uri(Path.cwd()))
-    shard = Shard(client, given.run, given.markets.split(","), given.home, given.holder)
+    shard = NodeShard(client, given.run, given.markets.split(","), given.home, given.holder)
     try:
         return shard.run()
     except (*STORE_ERRORS, OSError) as e:

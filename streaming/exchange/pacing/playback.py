@@ -42,7 +42,7 @@ class Removal:
         return left
 
 
-class Replayer:
+class Playback:
     """Hand out a symbol's rows as market time passes.
 
     Args:
