@@ -15,15 +15,13 @@ from trainers.config import SessionConfig, session_folder
 from trainers.config.fleet import FleetConfig
 from trainers.recording.decision_log import check_logs, cycles_done
 from trainers.recording.files import CONFIG, SHARES, check_format
+from trainers.session.processes.programs import WRITERS
 from trainers.tracking.runs.search import last_session
 
 # The settings that a resume may change. The total number of cycles is one of them.
 FREE = ("resume", "cycles", "shards")
 
 LAST_SECONDS = 15.0  # how long to wait for the processes of a killed session to end
-
-WORKERS = ("streaming.exchange", "streaming.feed", "trainers.session.trainer",
-           "trainers.session.processes.launcher")  # fmt: skip
 
 # May be changed too, as a venue may have moved and a port be taken.
 ADDRESSES = ("venue_ws", "venue_rest", "page_host", "page_port", "page_names", "mlflow_ui_port")
@@ -74,7 +72,7 @@ def wait_for_the_last(session: Path) -> None:
 def _works_on(process: psutil.Process, session: Path) -> bool:
     # The title that a forked trainer gives itself is a single argument, and a path may have blanks.
     line = " ".join([*(process.info["cmdline"] or ()), ""])
-    return f" {session} " in line and any(f"-m {module} " in line for module in WORKERS)
+    return f" {session} " in line and any(f"-m {module} " in line for module in WRITERS)
 
 
 def resumed_config(given: SessionConfig, session: Path) -> SessionConfig:

@@ -15,7 +15,7 @@ from streaming.exchange.protocol.quotes import Books
 from streaming.exchange.protocol.rest_rows import agg_rows, book_row, trade_rows
 from streaming.exchange.protocol.trades import History, Trades
 from streaming.symbols import same_but_for_case
-from streaming.ticks import NS_PER_MS
+from streaming.ticks import FOR_EVER, NS_PER_MS
 
 MAX_LIMIT = 1000
 QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "EUR", "BTC", "ETH", "BNB")
@@ -100,7 +100,7 @@ class Rest:
         trades = trades[trades["closes"]]
         ms = trades["ts_event"] // NS_PER_MS
         wanted = (trades["agg_id"] >= _number(query, "fromId", 0)) & (
-            (ms >= _number(query, "startTime", 0)) & (ms <= _number(query, "endTime", 1 << 62))
+            (ms >= _number(query, "startTime", 0)) & (ms <= _number(query, "endTime", FOR_EVER))
         )
         found = np.flatnonzero(wanted)
         oldest_first = "fromId" in query or "startTime" in query

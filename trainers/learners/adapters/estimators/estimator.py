@@ -30,11 +30,11 @@ from trainers.learners.adapters.inputs import Inputs, inputs_of
 from trainers.learners.adapters.settings import EstimatorSettings
 from trainers.learners.adapters.wrapped import find, refusing, seed_of, settings_of
 from trainers.learners.learner import Context
+from trainers.learners.linear import CLIP_SD
 from trainers.names import LearnerKind
 
 Floats = NDArray[np.float64]
 
-CLIP_SD = 5.0  # standard deviations
 TRIED_ROWS = 64
 
 

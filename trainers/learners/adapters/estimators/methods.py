@@ -13,10 +13,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from trainers.learners.linear import FEWEST_ROWS, MOST_LOGIT
 
-FEWEST = 20  # rows; fewer support no fit
-MOST_MARGIN = 700.0  # the exponential of a larger one is infinite
+Floats = NDArray[np.float64]
 
 
 class TrainingRows(NamedTuple):
@@ -111,7 +110,7 @@ class _Batch:
             return float(found[list(model.classes_).index(True)])
         # A margin has no scale: the logistic function makes a probability of it, no calibration.
         margin = float(model.decision_function(x[None])[0])
-        return 1 / (1 + math.exp(-max(-MOST_MARGIN, min(margin, MOST_MARGIN))))
+        return 1 / (1 + math.exp(-max(-MOST_LOGIT, min(margin, MOST_LOGIT))))
 
 
 class InParts(_Batch):
@@ -142,7 +141,7 @@ class Anew(_Batch):
     def is_due(self, rows: TrainingRows, cycle: int, fitted: int) -> bool:
         one_sided = rows.up.all() or not rows.up.any()
         due = fitted == 0 or cycle >= fitted + self._cycles
-        return len(rows.up) >= FEWEST and not one_sided and due
+        return len(rows.up) >= FEWEST_ROWS and not one_sided and due
 
     def learn(self, model: Any, rows: TrainingRows) -> None:
         model.fit(rows.x, rows.up)

@@ -29,7 +29,7 @@ from trainers.recording.decision_log import DecisionLog
 from trainers.recording.errors import RecordError
 from trainers.recording.files import CONFIG, CONTROLS, DECISIONS, RECORD, of_market
 from trainers.session.fleet.node.homes import keep
-from trainers.session.processes.children import LAUNCHER
+from trainers.session.processes.programs import FEED, FORKED, LAUNCHER
 from trainers.session.processes.supervisor import Child, Supervisor
 from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
 from trainers.tracking.travel.epochs import Epochs
@@ -41,7 +41,6 @@ from trainers.tracking.uploads import Uploads
 
 LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 20.0  # a trainer brings its record to the store before it ends
-FORKED = "trainers.session.fleet.node.forked"
 
 
 class NodeShard:
@@ -107,7 +106,7 @@ class NodeShard:
         flags = [str(self.folder), "--markets", ",".join(self._markets)]
         launcher = ["-m", FORKED, LAUNCHER, *flags]
         return [
-            Child("feed", ["-m", "streaming.feed", *flags]),
+            Child("feed", ["-m", FEED, *flags]),
             Child("trainer", launcher, env=ONE_THREAD, patience=PATIENCE_SECONDS),
         ]
 
