@@ -45,7 +45,7 @@ class Players:
         """Play a batch, those that were kept left out; None if it was stopped.
 
         Raises:
-            WorkerError: if a process has failed; the others were played.
+            ProgramError: if a process has failed; the others were played.
             StudyError: if what was kept does not fit.
         """
         work = {
