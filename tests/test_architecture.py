@@ -193,6 +193,13 @@ def test_print_stays_in_entry_points(here):
         assert "print" not in {call.id for call in calls if isinstance(call, ast.Name)}
 
 
+def test_each_error_of_types_that_is_ignored_has_its_code_and_its_reason():
+    for here, path in SOURCES.items():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if "# type: ignore" in line:
+                assert re.search(r"# type: ignore\[[a-z-]+\]  # \w", line), f"{here}: {line}"
+
+
 def test_generators_are_never_the_global_ones():
     for here, path in SOURCES.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

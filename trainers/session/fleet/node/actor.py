@@ -62,7 +62,7 @@ class ShardActor:
 
         context = ray.get_runtime_context()
         self._node = context.get_node_id()
-        self._host: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        self._host: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]  # Ray
         self._server, self._kept = ensure_server(self._node)
         self._argv = [sys.executable, "-m", FORKED, SHARD, run,
                       "--markets", ",".join(markets),
