@@ -26,10 +26,12 @@ OWNERS = {
     "websockets": (
         "streaming/feed/connection/", "streaming/exchange/",
     ),
-    # Beside its owner: the registry of models, and the entry points that make a client.
-    "mlflow": ("trainers/tracking/", "trainers/promotion/", "trainers/replay/",
-               "trainers/session/", "trainers/research/", "trainers/learners/adapters/",
-               "tickloop/export/"),
+    # All that most rooms use of it is in ``client``; the others use what is private or heavy.
+    "mlflow": ("trainers/tracking/stores/client.py", "trainers/tracking/stores/artifacts.py",
+               "trainers/tracking/stores/database.py", "trainers/tracking/stores/paging.py",
+               "trainers/tracking/stores/sampling.py", "trainers/promotion/versions.py",
+               "trainers/promotion/alias_watcher.py",
+               "trainers/learners/adapters/mlflow_model.py"),
     "gradio": ("ui/",),
     "fastapi": ("ui/",),
     "uvicorn": ("ui/",),

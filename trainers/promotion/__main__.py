@@ -14,9 +14,6 @@ import json
 import time
 from pathlib import Path
 
-from mlflow.entities import Run
-from mlflow.tracking import MlflowClient
-
 from streaming.errors import ConfigError, TickloopError
 from streaming.program.console import say
 from streaming.program.entry_point import entry_point
@@ -44,6 +41,7 @@ from trainers.tracking.model_reader import audit_of
 from trainers.tracking.runs.launched import unquoted
 from trainers.tracking.runs.search import last_session, running_session
 from trainers.tracking.store import before_the_start, ensure_store
+from trainers.tracking.stores.client import MlflowClient, Run
 
 ACTIONS = ("promote", "rollback", "status")
 PATIENCE_S = 180.0  # how long to wait for a session to register its learner

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mlflow.tracking import MlflowClient
 
 from streaming.errors import ConfigError
 from streaming.program.console import Parser
@@ -32,6 +31,7 @@ from trainers.promotion.versions import log_version
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
 from trainers.recording.files import CONFIG
 from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
+from trainers.tracking.stores.client import MlflowClient
 
 log = logging.getLogger(__name__)
 

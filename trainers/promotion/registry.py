@@ -14,13 +14,10 @@ import json
 import time
 from typing import Any, NamedTuple
 
-from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
-
 from streaming.errors import TickloopError
 from trainers.names import AUDIT, CHAMPION_ALIAS, PREVIOUS_ALIAS, SOURCE, source_name
 from trainers.tracking.model_reader import audit_of
+from trainers.tracking.stores.client import MlflowClient, MlflowException, ModelVersion
 
 # A tag with the number of challenges so far: on a version, those against it as champion; on a
 # registered model, those while it had no champion.

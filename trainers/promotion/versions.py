@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 import mlflow
 import mlflow.pytorch
 import numpy as np
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 from torch import nn
 
@@ -27,6 +25,7 @@ from trainers.promotion.model_card import metadata, model_card
 from trainers.promotion.registry import CANDIDATE, AliasMove, prune, record, version_of
 from trainers.tracking.model_reader import audit_of
 from trainers.tracking.stores.artifacts import artifact_store
+from trainers.tracking.stores.client import MlflowClient, MlflowException
 
 # The packages that serving needs; MLflow would take six seconds to infer them.
 REQUIREMENTS = [

@@ -17,8 +17,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from streaming.errors import ConfigError, TapeError
 from streaming.program.console import say
 from streaming.program.entry_point import entry_point
@@ -43,6 +41,7 @@ from trainers.states import State
 from trainers.tracking.arena.model_uris import with_versions
 from trainers.tracking.reader import SessionReader
 from trainers.tracking.store import STORE_ERRORS, before_the_start, ensure_store
+from trainers.tracking.stores.client import MlflowClient
 from trainers.tracking.summary import summary_of
 
 

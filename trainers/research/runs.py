@@ -6,9 +6,6 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlflow.entities import Metric, Param
-from mlflow.tracking import MlflowClient
-
 from streaming.errors import ConfigError
 from trainers.config import SessionConfig
 from trainers.config.backtest import BacktestConfig
@@ -22,6 +19,7 @@ from trainers.states import State
 from trainers.tracking.event_tag import EventTag
 from trainers.tracking.runs.lifecycle import start_session
 from trainers.tracking.runs.run_ids import RunIds
+from trainers.tracking.stores.client import Metric, MlflowClient, Param
 
 MOST = 1000  # metrics of one request, MLflow's limit
 

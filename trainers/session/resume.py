@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from mlflow.tracking import MlflowClient
 
 from streaming.errors import ConfigError
 from trainers.config import SessionConfig, session_folder
@@ -17,6 +16,7 @@ from trainers.recording.decision_log import check_logs, cycles_done
 from trainers.recording.files import CONFIG, SHARES, check_format
 from trainers.session.processes.programs import WRITERS
 from trainers.tracking.runs.search import last_session
+from trainers.tracking.stores.client import MlflowClient
 
 # The settings that a resume may change. The total number of cycles is one of them.
 FREE = ("resume", "cycles", "shards")

@@ -19,9 +19,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from mlflow.entities import Dataset, DatasetInput
-from mlflow.tracking import MlflowClient
-
 from streaming.events import Code
 from streaming.tape.segments import Segment, SegmentKind, outdated, segments
 from streaming.tape.times import DAY_NS
@@ -44,6 +41,7 @@ from trainers.recording.files import (
 )
 from trainers.tracking.outbox import Outbox
 from trainers.tracking.stores.artifacts import artifact_store, dataset_source, is_local
+from trainers.tracking.stores.client import Dataset, DatasetInput, MlflowClient
 from trainers.tracking.stores.delivery import deliver
 
 DIGEST_CHARS = 36  # MLflow refuses longer digests

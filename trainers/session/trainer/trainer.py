@@ -8,8 +8,6 @@ import logging
 import time
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from streaming.events import Code
 from streaming.market_clock import played_of
 from streaming.program.console import say
@@ -37,6 +35,7 @@ from trainers.session.trainer.states import StateTags
 from trainers.states import State
 from trainers.tracking.runs.run_ids import RunIds
 from trainers.tracking.store import tracking_uri
+from trainers.tracking.stores.client import MlflowClient
 from trainers.tracking.tracker import Tracker
 from trainers.tracking.travel.guard import guard_of
 from trainers.tracking.uploads import Uploads

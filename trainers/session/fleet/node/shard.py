@@ -15,8 +15,6 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from streaming.errors import reason_of
 from streaming.program.console import Parser, say
 from streaming.program.entry_point import entry_point
@@ -32,6 +30,7 @@ from trainers.session.fleet.node.homes import keep
 from trainers.session.processes.programs import FEED, FORKED, LAUNCHER
 from trainers.session.processes.supervisor import Child, Supervisor
 from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
+from trainers.tracking.stores.client import MlflowClient
 from trainers.tracking.travel.epochs import Epochs
 from trainers.tracking.travel.guard import OURS, Guard
 from trainers.tracking.travel.mirror import Mirror
