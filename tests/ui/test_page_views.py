@@ -217,7 +217,7 @@ def test_chart_begins_with_what_a_short_ring_still_has(tmp_path: Path) -> None:
     stream.close()
 
 
-def test_formats() -> None:
+def test_numbers_are_written_as_people_read_them() -> None:
     assert [exact_duration(s) for s in (90, 600, 3600)] == ["90 s", "10 min", "1 h"]
     assert [duration(s) for s in (42, 600, 10_800)] == ["42 s", "10.0 min", "3.0 h"]
     assert [plain(v) for v in (0.001, 12.3456, 1234.5)] == ["0.001", "12.35", "1,234"]
