@@ -180,6 +180,25 @@ def test_no_module_imports_itself_by_way_of_others():
     assert list(TopologicalSorter(arrows).static_order())
 
 
+def test_rooms_beside_each_other_form_no_circle():
+    """A room and its own sub-rooms are one: the first has what they share, and their shell."""
+    rooms = {
+        here.removesuffix(".py").replace("/", "."): here.rpartition("/")[0] for here in SOURCES
+    }
+    arrows = defaultdict(set)
+    for here, path in SOURCES.items():
+        mine = here.rpartition("/")[0]
+        for name in imports_of(path):
+            other = rooms.get(name) or rooms.get(name.rpartition(".")[0])
+            if (
+                other
+                and not f"{other}/".startswith(f"{mine}/")
+                and not mine.startswith(f"{other}/")
+            ):
+                arrows[mine].add(other)
+    assert list(TopologicalSorter(arrows).static_order())
+
+
 def test_the_engine_knows_of_the_record_tracking_and_sessions_nothing():
     heavy = {"mlflow", "torch", "pytorch_lightning", "sklearn", "psutil", "msgspec", "pyarrow"}
     for here, path in SOURCES.items():

@@ -27,9 +27,9 @@ from ui.evidence.evidence_view import evidence
 from ui.evidence.ledger_scores import LedgerScorer
 from ui.live.header import forecast_texts, header, price_decimals, stream
 from ui.live.learner_cards import cards
-from ui.live.market import MarketReader
 from ui.live.source_badge import badge
 from ui.live.tape_progress import TapeProgress
+from ui.market_reader import MarketReader
 from ui.markets.overview import Overview
 from ui.metrics_stream.publisher import MetricsPublisher
 from ui.mlflow.poller import Poller

@@ -21,7 +21,7 @@ from trainers.recording.files import DECISIONS, TAPE, of_market
 from ui.chart.candles import LENGTHS, candles_of, rows_of
 from ui.chart.chart import SymbolChart
 from ui.chart.thresholds import Thresholds
-from ui.live.market import MarketReader
+from ui.market_reader import MarketReader
 
 START = 1_700_000_040  # a whole minute
 PRICES = st.floats(1, 1e6)

@@ -17,7 +17,7 @@ from trainers.config import SessionConfig
 from trainers.names import Kind, LearnerKind, Tag
 from trainers.states import State
 from trainers.tracking.reader import RunRecord, SessionReader
-from ui.live.market import Counters, MarketReader
+from ui.market_reader import Counters, MarketReader
 from ui.markets.market_lines import Leading, leading, line_of, market_state
 from ui.markets.overview import Overview, discovered, headline
 from ui.mlflow.metrics_reader import MetricsReader

@@ -21,8 +21,8 @@ from trainers.tracking.reader import RunRecord
 from ui.chart.chart_rows import ChartRows
 from ui.live.header import header, stream
 from ui.live.learner_cards import cards, newest_events
-from ui.live.market import Counters, MarketReader
 from ui.live.tape_progress import TapeProgress
+from ui.market_reader import Counters, MarketReader
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.server.broadcaster import Broadcaster, Subscriber, Topic
 from ui.views.formatting import bp, clock, duration, exact_duration, plain

@@ -18,7 +18,7 @@ from ui.chart.chart_rows import ChartRows
 from ui.chart.ledger_marks import LedgerMarks
 from ui.chart.taped_bars import TapedBars
 from ui.chart.thresholds import Thresholds
-from ui.live.market import MarketReader
+from ui.market_reader import MarketReader
 from ui.views.view_model import ViewModel
 
 ROWS_SHOWN = 900  # at once; older ones are asked for

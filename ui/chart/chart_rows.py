@@ -6,7 +6,7 @@ import numpy as np
 
 from streaming.ticks import NS_PER_S
 from ui.chart.candles import WARMUP, Row, candles_of, rows_of
-from ui.live.market import MarketReader
+from ui.market_reader import MarketReader
 
 
 class ChartRows:

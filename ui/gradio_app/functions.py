@@ -19,7 +19,7 @@ from trainers.tracking.reader import RunRecord, TrackingAwayError
 from ui.gradio_app.arguments import AWAY, ENDED, RefusedError
 from ui.gradio_app.permissions import for_viewers
 from ui.gradio_app.records import forecast_records, model_records, trade_records
-from ui.live.market import Counters, MarketReader, tick_record
+from ui.market_reader import Counters, MarketReader, tick_record
 from ui.mlflow.session_metrics import RUNNING
 from ui.model_input import MOST_BARS, NoBarsError, bars_for_model
 from ui.session_state import state_texts

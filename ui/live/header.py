@@ -8,7 +8,7 @@ from typing import Any
 
 from datamodules.mids import BP
 from datamodules.target import Target
-from ui.live.market import BestQuote, Counters
+from ui.market_reader import BestQuote, Counters
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.views.formatting import count, duration, signed
 from ui.views.view_model import Texts

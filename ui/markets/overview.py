@@ -18,7 +18,7 @@ from trainers.config import SessionConfig
 from trainers.names import LIVE, PROMOTION, Tag
 from trainers.states import State
 from ui.live.header import price_decimals
-from ui.live.market import Counters, MarketReader
+from ui.market_reader import Counters, MarketReader
 from ui.markets.market_lines import leading, line_of, market_state
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.session_state import session_state
