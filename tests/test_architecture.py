@@ -154,6 +154,15 @@ def test_every_room_of_trainers_is_in_the_order_and_none_that_has_gone():
     assert found - {None, "__init__"} == set(ROOMS)
 
 
+@pytest.mark.parametrize("here", [here for here in SOURCES if here.endswith("__init__.py")])
+def test_each_room_says_what_it_has_and_names_no_file_that_has_gone(here):
+    said = ast.get_docstring(tree_of(here))
+    assert said
+    room = SOURCES[here].parent
+    for name in re.findall(r"[Bb]egin with ``(\w+)``", said):
+        assert (room / f"{name}.py").exists() or (room / name).is_dir(), name
+
+
 ROOMED = ("trainers/", "ui/", "streaming/feed/", "streaming/program/", "streaming/rings/")
 
 

@@ -47,7 +47,7 @@ class Method(Protocol):
         """Return whether to learn in a cycle, given when it last learned; 0 is never."""
 
     def learn(self, model: Any, rows: TrainingRows) -> None:
-        """Learn, in place."""
+        """Train the model in place, with the new rows or with all, as its kind does."""
 
     def probability(self, model: Any, x: Floats, names: tuple[str, ...]) -> float | None:
         """Return the probability of a rise, given a row ``(F,)``; None if the model has none."""
