@@ -21,7 +21,7 @@ from trainers.tracking.runs.lifecycle import start_session
 from trainers.tracking.runs.run_ids import RunIds
 from trainers.tracking.stores.client import Metric, MlflowClient, Param
 
-MOST = 1000  # metrics of one request, MLflow's limit
+REQUEST_METRICS = 1000  # the most that MLflow takes at once
 
 
 def begin(client: MlflowClient, given: BacktestConfig, record: SessionConfig, root: Path) -> str:
@@ -78,9 +78,9 @@ class BacktestRuns:
             self._waiting[run] += [
                 Metric(name, value, at, point.step) for name, value in point.metrics.items()
             ]
-            while len(self._waiting[run]) >= MOST:
-                self._client.log_batch(run, metrics=self._waiting[run][:MOST])
-                del self._waiting[run][:MOST]
+            while len(self._waiting[run]) >= REQUEST_METRICS:
+                self._client.log_batch(run, metrics=self._waiting[run][:REQUEST_METRICS])
+                del self._waiting[run][:REQUEST_METRICS]
 
     def end(self, state: State) -> None:
         """Write the rest, the session's own metrics among it."""
@@ -125,6 +125,6 @@ class BacktestRuns:
             metrics += [Metric(name, value, at, cycle) for name, value in scores.metrics.items()]
             if scores.discoveries is not None:
                 tags[Tag.DISCOVERIES] = json.dumps(scores.discoveries)
-        for i in range(0, len(metrics), MOST):
-            self._client.log_batch(self._session.name, metrics=metrics[i : i + MOST])
+        for i in range(0, len(metrics), REQUEST_METRICS):
+            self._client.log_batch(self._session.name, metrics=metrics[i : i + REQUEST_METRICS])
         return tags
