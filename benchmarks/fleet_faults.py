@@ -19,8 +19,8 @@ from tests.end_to_end.main_job import end_registering, wait_for
 from tests.trial_store import crash
 from trainers.recording.decision_log import cycles_ended
 from trainers.recording.files import DECISIONS
+from trainers.session.processes.programs import TRAINER
 
-TRAINER = "trainers.session.trainer"
 AWAY_SECONDS = 60.0
 TAKEN_SECONDS, DETECTED_SECONDS = 5.0, 3.0  # the limits of a takeover and of its detection
 WITHIN_SECONDS = (0.5, 5.0)  # from a calm moment to the next kill: also within a cycle's training

@@ -32,16 +32,12 @@ from trainers.recording.contents.stream_rows import read_rows
 from trainers.recording.decision_log import cycles_ended, read_decisions
 from trainers.recording.files import DECISIONS, of_market
 from trainers.recording.ledger import read_ledger
+from trainers.session.processes.programs import EXCHANGE, FEED, PAGE, TRAINER
 from trainers.tracking.runs.search import runs_of
 
 KILLS = 50
 SPEED = 10
-MODULES = {
-    "exchange": "streaming.exchange",
-    "feed": "streaming.feed",
-    "trainer": "trainers.session.trainer",
-    "page": "ui.app",
-}
+MODULES = {"exchange": EXCHANGE, "feed": FEED, "trainer": TRAINER, "page": PAGE}
 TARGETS = ("exchange", "feed", "trainer", "page", "session", "all")
 WITHIN_S = (0.5, 5.0)  # from all being there to the kill: also within a cycle's training
 

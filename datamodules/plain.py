@@ -65,7 +65,8 @@ def copied(value: Plain) -> Plain:
         one = one.copy()
     elif _is_tensor(one):
         one = one.detach().clone()
-    return one  # type: ignore[no-any-return]
+    copy: Plain = one
+    return copy
 
 
 def _is_tensor(value: Any) -> bool:

@@ -1,13 +1,15 @@
-"""Everything ``streaming`` raises, and what its caller should do about it.
+"""What ``streaming`` raises, and what its caller should do about it; what every room may raise.
 
 TickloopError
 ├── ConfigError    a setting is wrong: show the line, exit with code 2
 ├── TapeError      a tape cannot be read: show the line, exit with code 2
 ├── RingError      a ring file is another version's, in use or has no room: stop, say which file
+├── ProgramError   a program that was started does not run: show the line, exit with code 1
 └── RepairError    the venue would not give the missing trades: mark the gap, go on
     └── UnknownSymbolError    it has no such symbol
 
-A bad message raises nothing: it is dropped and counted by reason (``venues``).
+A bad message raises nothing: it is dropped and counted by reason (``venues``). The errors of all
+rooms are in ARCHITECTURE.md under "Errors".
 """
 
 from __future__ import annotations
@@ -63,6 +65,10 @@ class TapeError(TickloopError):
 
 class RingError(TickloopError):
     """A ring file has another layout, another process writes it, or it cannot take more."""
+
+
+class ProgramError(TickloopError):
+    """A program that this one has started does not start, or has failed; the text names its log."""
 
 
 class RepairError(TickloopError):

@@ -10,11 +10,12 @@ import msgspec
 
 from streaming.errors import ConfigError
 from streaming.program.whole_file import write_whole
+from streaming.ticks import NS_PER_S
 
 CLOCK = "exchange.json"  # its file in a session's folder
 
 # Where simulated time starts at any speed but 1: long enough ago never to be in the future.
-LONG_AGO_NS = 1_704_067_200 * 10**9  # 2024-01-01
+LONG_AGO_NS = 1_704_067_200 * NS_PER_S  # 2024-01-01
 
 
 @dataclasses.dataclass(frozen=True)

@@ -52,6 +52,8 @@ NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 NS_PER_US = 1_000
 
+FOR_EVER = 1 << 62  # later than any time in ns, more than any number of rows
+
 # A time of 13 digits is in ms until the year 2286, one of 16 digits in us.
 US_FROM = 10**14
 

@@ -13,6 +13,8 @@ from streaming.symbols import readable_name
 
 EXPERIMENT = "tickloop"
 
+MOST_TAG_CHARS = 8000  # MLflow cuts a longer tag off
+
 
 class Tag(enum.StrEnum):
     """The tags of runs; other programs may rely on these names."""

@@ -55,7 +55,7 @@ RUN_ID = re.compile(r"[0-9A-Za-z_-]{1,128}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PageConfig(Settings):
+class PageProcessConfig(Settings):
     """The live page of one session."""
 
     session: str = setting("last", "run id of the session to show; last is the one started last")
@@ -96,7 +96,7 @@ def open_session(root: Path, run_id: str) -> SessionView:
 
 def build_app(
     session: SessionView,
-    config: PageConfig,
+    config: PageProcessConfig,
     authenticator: Authenticator,
     broadcaster: Broadcaster,
 ) -> FastAPI:
@@ -132,7 +132,7 @@ def build_app(
     return app
 
 
-def load_gradio(session: SessionView, config: PageConfig) -> Loaded:
+def load_gradio(session: SessionView, config: PageProcessConfig) -> Loaded:
     """Import Gradio, which takes longer than everything else, and make its application."""
     from ui.gradio_app.blocks import load  # noqa: PLC0415  (that it is late is the point)
 
@@ -151,7 +151,7 @@ def prepare_for_gradio(folder: Path) -> None:
         say(f"the page does without {', '.join(dropped)}: it can use HTTP proxies only")
 
 
-def listen(config: PageConfig) -> socket.socket:
+def listen(config: PageProcessConfig) -> socket.socket:
     """Return a socket bound to the page's address.
 
     Raises:
@@ -175,7 +175,7 @@ def listen(config: PageConfig) -> socket.socket:
 def main() -> None:
     """Serve the page until it is told to end."""
     on_end(_end)
-    config = PageConfig.from_args()
+    config = PageProcessConfig.from_args()
     end_with_parent()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s page %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -22,7 +22,7 @@ from trainers.states import (
 )
 from trainers.tracking.reader import RunRecord
 from trainers.tracking.summary import summary_of
-from ui.live.market import Counters
+from ui.market_reader import Counters
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.views.formatting import for_good
 from ui.views.view_model import Texts, ViewModel

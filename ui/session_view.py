@@ -1,10 +1,10 @@
 """One session, running or ended, as the page and its API show it.
 
-rings ─── Market ─┬─┬─ SymbolChart ─┐
-                  └─│── Overview ───┤
-ledger ─┬───────────┘               │
-        └─ LedgerScorer ────────────┼─> view model of a symbol
-MLflow ─── Poller ──────────────────┴─> alerts, metrics stream
+rings ─── MarketReader ─┬─┬─ SymbolChart ─┐
+                        └─│── Overview ───┤
+ledger ─┬─────────────────┘               │
+        └─ LedgerScorer ──────────────────┼─> view model of a symbol
+MLflow ─── Poller ────────────────────────┴─> alerts, metrics stream
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from ui.evidence.evidence_view import evidence
 from ui.evidence.ledger_scores import LedgerScorer
 from ui.live.header import forecast_texts, header, price_decimals, stream
 from ui.live.learner_cards import cards
-from ui.live.market import Market
 from ui.live.source_badge import badge
 from ui.live.tape_progress import TapeProgress
+from ui.market_reader import MarketReader
 from ui.markets.overview import Overview
 from ui.metrics_stream.publisher import MetricsPublisher
 from ui.mlflow.poller import Poller
@@ -55,7 +55,7 @@ class SessionView:
         symbols, learners = config.symbol_list, config.learner_names
         grace_ns = config.grace_ms * NS_PER_MS
         self.markets = {
-            name: Market(folder, name, grace_ns, config.bar_seconds) for name in symbols
+            name: MarketReader(folder, name, grace_ns, config.bar_seconds) for name in symbols
         }
         self.overview = Overview(config, self.markets)
         self.charts = {name: SymbolChart(folder, self.markets[name], config) for name in symbols}
@@ -81,7 +81,7 @@ class SessionView:
         poller.after_each_poll(self.alerts.evaluate)
         poller.after_each_poll(self.publisher.publish)
 
-    def market(self, symbol: str = "") -> Market:
+    def market(self, symbol: str = "") -> MarketReader:
         """Return a symbol's market, the first one's if none is named.
 
         Raises:

@@ -13,7 +13,7 @@ from websockets.protocol import State
 
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.protocol.subscriptions import Subscriptions
-from streaming.exchange.protocol.wire import Stream, frames
+from streaming.exchange.protocol.wire import WireStream, frames
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +73,9 @@ class Clients:
                 logger.warning("%s: too slow, disconnected", connection.remote_address)
                 self._close(client, 1008, "too slow")
 
-    def _followers(self, symbol: str) -> dict[tuple[Stream, ...], list[ServerConnection]]:
+    def _followers(self, symbol: str) -> dict[tuple[WireStream, ...], list[ServerConnection]]:
         """Return the connections that follow a symbol, by the streams of it that they want."""
-        followers: dict[tuple[Stream, ...], list[ServerConnection]] = {}
+        followers: dict[tuple[WireStream, ...], list[ServerConnection]] = {}
         for client in self._clients:
             if mine := client.subscriptions.of(symbol):
                 followers.setdefault(mine, []).append(client.connection)

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 import msgspec
 
 from streaming.exchange.clients import Clients
-from streaming.exchange.pacing.replayer import Replayer
+from streaming.exchange.pacing.playback import Playback
 from streaming.exchange.simulator import MarketSimulator
 
 KINDS = ("drop", "abort", "stall", "skip", "lose", "raw", "refuse", "end")
@@ -92,13 +92,13 @@ class Faults:
 
     def skip(self, count: int, symbol: str = "") -> None:
         """Do not stream the next ``count`` trades of each symbol, or of one."""
-        for replayer in self._replayers(symbol):
-            replayer.skipped.count += count
+        for playback in self._playbacks(symbol):
+            playback.skipped.count += count
 
     def lose(self, count: int, symbol: str = "") -> None:
         """Drop the next ``count`` trades of each symbol, or of one, before they happen."""
-        for replayer in self._replayers(symbol):
-            replayer.lost.count += count
+        for playback in self._playbacks(symbol):
+            playback.lost.count += count
 
     def raw(self, text: str) -> None:
         """Send ``text`` to all websockets."""
@@ -113,6 +113,6 @@ class Faults:
         """End the market."""
         self._simulator.stop()
 
-    def _replayers(self, symbol: str) -> list[Replayer]:
-        replayers = self._simulator.replayers
-        return [replayers[symbol]] if symbol else list(replayers.values())
+    def _playbacks(self, symbol: str) -> list[Playback]:
+        playbacks = self._simulator.playbacks
+        return [playbacks[symbol]] if symbol else list(playbacks.values())

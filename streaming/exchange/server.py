@@ -71,9 +71,9 @@ class Exchange:
         self._simulator = MarketSimulator(config, folder, wall_ns, credits)
         self.faults = Faults(self.clients, self._simulator)
         self._rest = Rest(
-            {symbol: each.history for symbol, each in self._simulator.replayers.items()},
+            {symbol: each.history for symbol, each in self._simulator.playbacks.items()},
             self._simulator.market_ns,
-            lambda symbol: self._simulator.replayers[symbol].book,
+            lambda symbol: self._simulator.playbacks[symbol].book,
         )
         self._port = urlsplit(config.venue_ws).port or 0
         self._server: Server
@@ -110,7 +110,7 @@ class Exchange:
             await self._server.wait_closed()
 
     async def _pace(self) -> None:
-        sent, tick = 0.0, max(TICK_S, SYMBOL_TICK_S * len(self._simulator.replayers))
+        sent, tick = 0.0, max(TICK_S, SYMBOL_TICK_S * len(self._simulator.playbacks))
         while True:
             rows = 0
             for symbol, chunk in self._simulator.advance():
@@ -144,7 +144,7 @@ class Exchange:
 
     def _start_for(self, client: Client) -> None:
         """Start a tape when the first client has subscribed, so that none misses its beginning."""
-        if any(client.subscriptions.of(symbol) for symbol in self._simulator.replayers):
+        if any(client.subscriptions.of(symbol) for symbol in self._simulator.playbacks):
             self._simulator.start()
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from streaming.config import StreamConfig
 from streaming.events import Code, EventWriter
 from streaming.exchange.markets import seconds
-from streaming.exchange.pacing.replayer import Replayer, Timed
+from streaming.exchange.pacing.playback import Playback, Timed
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.sources import market_chunks, market_of, recordings, tape_chunks
 from streaming.market_clock import CLOCK, LONG_AGO_NS, MarketClock
@@ -36,7 +36,7 @@ class MarketSimulator:
         credits: the credits of those who follow the market; None if it waits for nobody.
 
     Attributes:
-        replayers: the rows of each symbol.
+        playbacks: the rows of each symbol.
         is_waiting: whether it stands still.
 
     Raises:
@@ -63,14 +63,14 @@ class MarketSimulator:
         self._first_due = self._last_due = 0  # when the first and last row of a tape are due, ns
         self._stopped = self.is_waiting = False
         load = self._load_market if config.source.startswith("sim") else self._load_tape
-        self.replayers = {
-            symbol: Replayer(chunks, self._grace_ns, config.bar_ns)
+        self.playbacks = {
+            symbol: Playback(chunks, self._grace_ns, config.bar_ns)
             for symbol, chunks in load(config).items()
         }
         for _ in self.advance():
             pass  # what lies in the past is history, not streamed
-        for replayer in self.replayers.values():
-            replayer.begin()
+        for playback in self.playbacks.values():
+            playback.begin()
         self._credits = credits
 
     def _load_market(self, config: StreamConfig) -> dict[str, Iterator[Timed]]:
@@ -127,12 +127,12 @@ class MarketSimulator:
     @property
     def ended(self) -> bool:
         """Whether no trade will happen any more."""
-        return self._stopped or all(each.ended for each in self.replayers.values())
+        return self._stopped or all(each.ended for each in self.playbacks.values())
 
     def market_ns(self) -> int:
         """Return the market's time, never behind a trade that has happened."""
         now = self._clock.at(self._wall_ns()) if self._clock else self._first_due
-        return max(now, *(each.time(now) for each in self.replayers.values()))
+        return max(now, *(each.time(now) for each in self.playbacks.values()))
 
     def advance(self) -> Iterator[tuple[str, Chunk]]:
         """Go on to the present; yield the rows to be streamed, in slices."""
@@ -144,12 +144,12 @@ class MarketSimulator:
             self._stand_still(wall, self._clock.market_ns)
             return
         held = [now]
-        for symbol, replayer in self.replayers.items():
+        for symbol, playback in self.playbacks.items():
             may_pass = functools.partial(self._credits.may_pass, symbol) if self._credits else None
-            while replayer.due(now) and not self._stopped:
-                yield symbol, replayer.advance(now, SLICE_ROWS, may_pass)
-                if replayer.held:
-                    held.append(replayer.next_due)
+            while playback.due(now) and not self._stopped:
+                yield symbol, playback.advance(now, SLICE_ROWS, may_pass)
+                if playback.held:
+                    held.append(playback.next_due)
                     break
         if self._credits is not None:
             self._stand_still(wall, min(held))

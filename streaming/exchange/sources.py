@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from streaming.bars import MAX_CARRY_S
 from streaming.config import StreamConfig
 from streaming.errors import ConfigError
-from streaming.exchange.markets import MARKETS, Market, Second
-from streaming.exchange.pacing.replayer import Timed
-from streaming.exchange.pacing.time_marks import FOR_EVER, with_marks
+from streaming.exchange.markets import MARKETS, Second, SyntheticMarket
+from streaming.exchange.pacing.playback import Timed
+from streaming.exchange.pacing.time_marks import with_marks
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.protocol.quotes import with_due
 from streaming.exchange.protocol.trades import FIRST_AGG_ID, with_aggregates
@@ -22,7 +22,7 @@ from streaming.program.console import say
 from streaming.records import join
 from streaming.tape import Recording, open_tape, parse_address, release_memory
 from streaming.tape.order import has_receive_times
-from streaming.ticks import NS_PER_S, filled_times
+from streaming.ticks import FOR_EVER, NS_PER_S, filled_times
 
 PAST_SECONDS = 60  # that are made at once
 
@@ -60,7 +60,7 @@ def check_source(config: StreamConfig) -> Source:
     return Source(config.symbol_list, config.quotes)
 
 
-def market_of(config: StreamConfig) -> Market:
+def market_of(config: StreamConfig) -> SyntheticMarket:
     """Return the market that ``sim`` or ``sim:<name>`` names.
 
     Raises:

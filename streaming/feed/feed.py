@@ -4,7 +4,7 @@ For each venue:
 Connection -> Batcher -> decoder -> Ingest (one for each market) -> rings, tape
                                       └ trades held back -> GapRepair -> TradeHistory -> Ingest
 RestClient asks for the history, for the venue's clock (ClockReader) and about a silence
-(SilenceWatch); TimeMarks says when a second is over; Reports says what there is to say.
+(SilenceWatch); TimeMarks says when a second is over; FeedReports says what there is to say.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from streaming.feed.clock.clock_reader import ClockReader
 from streaming.feed.clock.time_marks import TimeMarks
 from streaming.feed.connection.batching import BATCH_SECONDS, WAITING_BATCH_SECONDS, Batcher
 from streaming.feed.connection.connection import Connection
-from streaming.feed.files.reports import Reports
+from streaming.feed.files.reports import FeedReports
 from streaming.feed.files.stream_files import StreamFiles
 from streaming.feed.gap_repair import GapRepair
 from streaming.feed.market.conflation import Conflation
@@ -212,7 +212,7 @@ async def follow(config: StreamConfig, session: Path) -> None:
     Raises:
         TickloopError: as ``Feed.run``; what fails for one venue ends all.
     """
-    reports = Reports(session)
+    reports = FeedReports(session)
     try:
         feeds = [
             Feed(config, StreamFiles(config, session, venue.symbols, reports), venue)

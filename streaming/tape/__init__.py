@@ -19,12 +19,12 @@ sort      what the order of the trades is: id, time, file
 from streaming.tape.address import TapeAddress, parse_address
 from streaming.tape.reading import open_tape, read_tape, release_memory, tape_symbols
 from streaming.tape.recording import Recording
-from streaming.tape.segments import Kind, Segment, TapeWriter, segments, write_segment
+from streaming.tape.segments import Segment, SegmentKind, TapeWriter, segments, write_segment
 
 __all__ = [
-    "Kind",
     "Recording",
     "Segment",
+    "SegmentKind",
     "TapeAddress",
     "TapeWriter",
     "open_tape",

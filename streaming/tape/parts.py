@@ -25,7 +25,7 @@ from streaming.tape.quote_table import FORMS, names_beside
 from streaming.tape.reading import open_tape
 from streaming.tape.recording import Recording, spelled
 from streaming.tape.segment_tape import read_segment
-from streaming.tape.segments import NAME, Kind, Segment, segment_symbol, segments
+from streaming.tape.segments import NAME, Segment, SegmentKind, segment_symbol, segments
 from streaming.ticks import AFTER_GAP, LATE, Ticks
 
 TABLES = (*FORMS, ".csv.bz2", ".csv.xz", ".tsv", ".txt", ".zst", ".gz")
@@ -179,8 +179,8 @@ def _own_tape(
 ) -> SymbolTape:
     name = spelled(address.path, symbol, there)
     quotes = quotes and any(
-        bool((read_segment(each.path, Kind.QUOTES)["flags"] & MARK == 0).any())
-        for each in segments(address.path, name, Kind.QUOTES)
+        bool((read_segment(each.path, SegmentKind.QUOTES)["flags"] & MARK == 0).any())
+        for each in segments(address.path, name, SegmentKind.QUOTES)
     )
     parts = [
         _part(
@@ -222,11 +222,11 @@ def read_parts(tape: SymbolTape, *, quotes: bool) -> Iterator[tuple[Ticks, Quote
 def _kept_parts(tape: SymbolTape, *, quotes: bool) -> Iterator[tuple[Ticks, Quotes]]:
     folder = tape.parts[0].address.path.parent
     ticks = segments(folder, tape.symbol)
-    left = segments(folder, tape.symbol, Kind.QUOTES) if quotes else []
+    left = segments(folder, tape.symbol, SegmentKind.QUOTES) if quotes else []
     rows = NO_QUOTES
     for segment in ticks:
         while left and (not len(rows) or rows["after"][-1] < segment.stop):
-            rows = np.concatenate([rows, read_segment(left.pop(0).path, Kind.QUOTES)])
+            rows = np.concatenate([rows, read_segment(left.pop(0).path, SegmentKind.QUOTES)])
         n = len(rows) if segment is ticks[-1] else np.searchsorted(rows["after"], segment.stop)
         here, rows = rows[:n].copy(), rows[n:]
         yield _as_received(segment, here)

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from streaming.quotes import RECEIVED, Quotes
 from streaming.tape.order import has_receive_times
-from streaming.ticks import MAX_AHEAD_NS, Ticks, filled_times
+from streaming.ticks import FOR_EVER, MAX_AHEAD_NS, Ticks, filled_times
 
-FOR_EVER = 1 << 62
 FASTEST = 0.01  # the share of trades that came with no delay
 
 

@@ -14,7 +14,7 @@ from streaming.quotes import RECEIVED, Quotes, faults, make_quotes
 from streaming.symbols import same_but_for_case
 from streaming.tape.placing import placed, with_venue_times
 from streaming.tape.remarks import MOST_DROPPED, TRIFLE, share
-from streaming.tape.rows import Rows, Table, rows_of, unique
+from streaming.tape.rows import Table, TapeRows, rows_of, unique
 from streaming.tape.times import DAY_NS, times
 from streaming.tape.values import ids, numbers
 from streaming.ticks import Ticks
@@ -107,20 +107,20 @@ class QuoteTable:
             raise rows.wrong("bid", at, "a bid below the ask, as most quotes would be dropped")
         return with_venue_times(placed(quotes, ticks), ticks), said
 
-    def _rows(self, symbol: str, venue: str) -> Rows:
+    def _rows(self, symbol: str, venue: str) -> TapeRows:
         there: Sequence[str] = [self._symbol]
         if "symbol" in self._table.columns:
             there = unique(self._table, "symbol", np.arange(len(self._table)))
         alike = same_but_for_case(symbol, there)
         if len(alike) != 1:
-            return Rows(self._table, np.zeros(0, np.int64))
+            return TapeRows(self._table, np.zeros(0, np.int64))
         index = np.arange(len(self._table))
         for field, value in (("symbol", alike[0]), ("venue", venue)):
             if field in self._table.columns and value:
                 index = rows_of(self._table, field, value, index)
-        return Rows(self._table, index)
+        return TapeRows(self._table, index)
 
-    def _quotes(self, rows: Rows) -> Quotes:
+    def _quotes(self, rows: TapeRows) -> Quotes:
         quotes = make_quotes(len(rows))
         for name in PRICES:
             quotes[name] = numbers(rows, name)

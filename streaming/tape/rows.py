@@ -40,7 +40,7 @@ class Table(NamedTuple):
         return len(next(iter(self.columns.values())))
 
 
-class Rows:
+class TapeRows:
     """Some rows of a table.
 
     Args:

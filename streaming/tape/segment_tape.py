@@ -15,7 +15,7 @@ from streaming.quotes import MARK, NO_QUOTES, Quotes
 from streaming.tape.containers import members
 from streaming.tape.parquet_table import read_parquet
 from streaming.tape.recording import Recording, spelled
-from streaming.tape.segments import NAME, Kind, Segment, segment_symbol, segments
+from streaming.tape.segments import NAME, Segment, SegmentKind, segment_symbol, segments
 from streaming.ticks import TICK
 
 
@@ -55,7 +55,7 @@ class SegmentTape:
 
     def _read_quotes(self, name: str) -> Quotes:
         """Return the quotes that were kept; the exchange tells the time itself."""
-        parts = [read_segment(part.path, Kind.QUOTES) for part in self._quotes.get(name, ())]
+        parts = [read_segment(part.path, SegmentKind.QUOTES) for part in self._quotes.get(name, ())]
         rows = np.concatenate([NO_QUOTES, *parts])
         quotes: Quotes = rows[rows["flags"] & MARK == 0]
         quotes["flags"] = 0
@@ -85,7 +85,7 @@ def folder_tape(folder: Path, *, quotes: bool = True) -> SegmentTape:
             f"{folder}: expected SYMBOL-FIRST-STOP.parquet, a session's segments; there are none:"
             " name one file of trades, not its folder"
         )
-    book = {name: segments(folder, name, Kind.QUOTES) for name in files} if quotes else {}
+    book = {name: segments(folder, name, SegmentKind.QUOTES) for name in files} if quotes else {}
     return SegmentTape(folder, files, book)
 
 
@@ -94,7 +94,7 @@ def is_segment(found: pa.Table) -> bool:
     return set(TICK.names or ()) <= set(found.column_names)
 
 
-def read_segment(path: Path, kind: Kind = Kind.TICKS) -> NDArray[np.void]:
+def read_segment(path: Path, kind: SegmentKind = SegmentKind.TICKS) -> NDArray[np.void]:
     """Return the rows in a segment, ``(n,)`` of the kind's dtype.
 
     Raises:

@@ -34,7 +34,7 @@ NAME = re.compile(
 )
 
 
-class Kind(enum.StrEnum):
+class SegmentKind(enum.StrEnum):
     """Whose rows a segment has; the value stands behind the symbol in its name."""
 
     TICKS = ""
@@ -43,7 +43,7 @@ class Kind(enum.StrEnum):
     @property
     def row(self) -> np.dtype[np.void]:
         """The dtype of a row."""
-        return QUOTE if self is Kind.QUOTES else TICK
+        return QUOTE if self is SegmentKind.QUOTES else TICK
 
 
 class Segment(NamedTuple):
@@ -55,7 +55,11 @@ class Segment(NamedTuple):
 
 
 def write_segment(
-    folder: Path, symbol: str, first_seq: int, rows: NDArray[np.void], kind: Kind = Kind.TICKS
+    folder: Path,
+    symbol: str,
+    first_seq: int,
+    rows: NDArray[np.void],
+    kind: SegmentKind = SegmentKind.TICKS,
 ) -> Path:
     """Write ``rows``, ``(n,)`` of dtype ``TICK`` or ``QUOTE``, as one segment; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,13 +79,13 @@ def _column(values: NDArray[Any]) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
-def segments(folder: Path, symbol: str, kind: Kind = Kind.TICKS) -> list[Segment]:
+def segments(folder: Path, symbol: str, kind: SegmentKind = SegmentKind.TICKS) -> list[Segment]:
     """Return a symbol's segments of one kind, oldest first; none if there is no such folder."""
     found = (segment_of(path, symbol, kind) for path in folder.glob("*.parquet"))
     return sorted(segment for segment in found if segment)
 
 
-def segment_of(path: Path, symbol: str, kind: Kind) -> Segment | None:
+def segment_of(path: Path, symbol: str, kind: SegmentKind) -> Segment | None:
     """Return the segment that a file's name says; None if it is not one of the symbol and kind."""
     match = NAME.fullmatch(path.name)
     if match is None or (match["symbol"], match["kind"] or "") != (file_name(symbol), kind):
@@ -89,7 +93,7 @@ def segment_of(path: Path, symbol: str, kind: Kind) -> Segment | None:
     return Segment(int(match["first"]), int(match["stop"]), path)
 
 
-def outdated(folder: Path, symbol: str, kind: Kind, keep_ns: int) -> list[Segment]:
+def outdated(folder: Path, symbol: str, kind: SegmentKind, keep_ns: int) -> list[Segment]:
     """Return the oldest segments, those that end more than ``keep_ns`` before the newest one does.
 
     They come a tenth of that time at once, not one each minute. The newest segment never does.
@@ -138,7 +142,9 @@ class TapeWriter:
         TapeError: if the folder's segments belong to another ring.
     """
 
-    def __init__(self, ring: Ring, folder: Path, symbol: str, kind: Kind = Kind.TICKS) -> None:
+    def __init__(
+        self, ring: Ring, folder: Path, symbol: str, kind: SegmentKind = SegmentKind.TICKS
+    ) -> None:
         self.ring, self.folder, self.symbol, self._kind = ring, folder, symbol, kind
         written = segments(folder, symbol, kind)
 

@@ -20,7 +20,7 @@ from streaming.tape.order import Order, OrderError, order_of
 from streaming.tape.quote_table import QuoteTable
 from streaming.tape.recording import Recording, spelled
 from streaming.tape.remarks import MOST_DROPPED, TRIFLE, dropped_of, remarks, share
-from streaming.tape.rows import Rows, Table, rows_of, unique
+from streaming.tape.rows import Table, TapeRows, rows_of, unique
 from streaming.tape.times import DAY_NS, have_zone, times
 from streaming.tape.values import ids, numbers, sides
 from streaming.ticks import MOST, Ticks, faults, make_ticks
@@ -63,7 +63,7 @@ class TableTape:
             self.symbols = unique(table, "symbol", self._there)
             if "" in self.symbols:
                 at = int(np.searchsorted(self._there, rows_of(table, "symbol", "", self._there)[0]))
-                raise Rows(table, self._there).wrong("symbol", at, "a symbol in each row")
+                raise TapeRows(table, self._there).wrong("symbol", at, "a symbol in each row")
         self._latest_ns = time.time_ns() + DAY_NS
 
     def read(self, symbol: str) -> Recording:
@@ -101,7 +101,7 @@ class TableTape:
         texts = (*(text for text in said if text), *remarked, *of_quotes)
         return Recording(ticks, name, texts, quotes)
 
-    def _rows(self, name: str) -> tuple[Rows, list[str]]:
+    def _rows(self, name: str) -> tuple[TapeRows, list[str]]:
         """Return a symbol's rows at one venue, and the venues that there are, that one first."""
         index, table = self._there, self._table
         if "symbol" in table.columns:
@@ -110,7 +110,7 @@ class TableTape:
         if "venue" not in table.columns:
             if wanted:
                 raise TapeError(f"{self._address.path}: venue: got {wanted!r}; it names no venues")
-            return Rows(table, index), []
+            return TapeRows(table, index), []
         there = unique(table, "venue", index)
         if wanted and wanted not in there:
             raise TapeError(
@@ -118,10 +118,10 @@ class TableTape:
                 f" {', '.join(there)}"
             )
         venue = wanted or there[0]
-        rows = Rows(table, rows_of(table, "venue", venue, index))
+        rows = TapeRows(table, rows_of(table, "venue", venue, index))
         return rows, [venue, *(other for other in there if other != venue)]
 
-    def _ticks(self, rows: Rows) -> Ticks:
+    def _ticks(self, rows: TapeRows) -> Ticks:
         ticks = make_ticks(len(rows))
         unit = self._address.unit
         ticks["ts_event"] = times(rows, "time", self._latest_ns, unit)
@@ -150,7 +150,7 @@ class TableTape:
         return order._replace(counts=order.counts and has_ids)
 
 
-def _refuse_signed(rows: Rows, ticks: Ticks) -> None:
+def _refuse_signed(rows: TapeRows, ticks: Ticks) -> None:
     """Refuse sizes of which many are below 0: their sign means something, maybe the side."""
     below = ticks["size"] < 0
     if below.mean() > TRIFLE:

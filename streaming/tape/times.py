@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from streaming.tape.rows import Rows
+from streaming.tape.rows import TapeRows
 from streaming.ticks import NS_PER_MS, NS_PER_S, NS_PER_US, OLDEST_TS
 
 UNITS = {"s": NS_PER_S, "ms": NS_PER_MS, "us": NS_PER_US, "ns": 1}
@@ -25,7 +25,7 @@ ZONE = r"(Z|[+-]\d\d:?\d\d)$"
 ALLOWED = "a time in s, ms, us or ns, or as 2023-11-14 22:13:20.123+00:00"
 
 
-def times(rows: Rows, field: str, latest_ns: int, unit: str = "") -> NDArray[np.int64]:
+def times(rows: TapeRows, field: str, latest_ns: int, unit: str = "") -> NDArray[np.int64]:
     """Return a column's times, ``(n,)`` in ns since the Unix epoch; 0 where one is impossible.
 
     Args:
@@ -75,7 +75,7 @@ def unit_of(values: NDArray[np.int64], latest_ns: int, unit: str = "") -> NDArra
 
 
 def _in_ns(
-    rows: Rows,
+    rows: TapeRows,
     field: str,
     whole: NDArray[np.int64],
     parts: NDArray[np.int64],
@@ -105,7 +105,7 @@ def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _numbers(
-    rows: Rows, field: str, column: pa.ChunkedArray
+    rows: TapeRows, field: str, column: pa.ChunkedArray
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     try:
         whole = _ints(pc.cast(column, pa.int64()))
@@ -120,7 +120,7 @@ def _numbers(
     return whole, _ints(pc.cast(part, pa.int64()))
 
 
-def _dates(rows: Rows, field: str, column: pa.ChunkedArray) -> NDArray[np.int64]:
+def _dates(rows: TapeRows, field: str, column: pa.ChunkedArray) -> NDArray[np.int64]:
     """Return ISO times in ns; those without a zone are taken as UTC."""
     rows.each_must_match(field, column, DATE, ALLOWED)
     text = pc.replace_substring_regex(column, r"^(\S{10})D", r"\1T")  # BitMEX's

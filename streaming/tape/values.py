@@ -11,14 +11,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from streaming.tape.columns import MAKERS, SIDES
-from streaming.tape.rows import SPREADSHEET, Rows
+from streaming.tape.rows import SPREADSHEET, TapeRows
 
 # The feed refuses larger ids: a program that keeps numbers as floats would have rounded them.
 MAX_ID = 2**53
 IS_ID = r"^\d{1,16}(\.0*)?$"
 
 
-def numbers(rows: Rows, field: str) -> NDArray[np.float64]:
+def numbers(rows: TapeRows, field: str) -> NDArray[np.float64]:
     """Return the prices or sizes, ``(n,)``; NaN where there is none.
 
     Raises:
@@ -29,7 +29,7 @@ def numbers(rows: Rows, field: str) -> NDArray[np.float64]:
     return filled
 
 
-def sides(rows: Rows) -> NDArray[np.int8]:
+def sides(rows: TapeRows) -> NDArray[np.int8]:
     """Return the taker's side, ``(n,)`` of ``Side``: from its column, or from who was the maker.
 
     Raises:
@@ -41,7 +41,7 @@ def sides(rows: Rows) -> NDArray[np.int8]:
     return np.zeros(len(rows), np.int8)
 
 
-def _words(rows: Rows, field: str, words: Mapping[str, int]) -> NDArray[np.int8]:
+def _words(rows: TapeRows, field: str, words: Mapping[str, int]) -> NDArray[np.int8]:
     text = pc.fill_null(pc.utf8_lower(pc.cast(rows.column(field), pa.string())), "")
     which = pc.index_in(text, value_set=pa.array(list(words)))
     if which.null_count:
@@ -67,7 +67,7 @@ class Ids(NamedTuple):
     why: str = ""
 
 
-def ids(rows: Rows) -> Ids:
+def ids(rows: TapeRows) -> Ids:
     """Return the ids of rows; those of rows without one are 0.
 
     Raises:

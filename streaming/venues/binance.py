@@ -258,10 +258,13 @@ class Binance(Venue):
         if len(frame) > MAX_FRAME_BYTES:
             return "oversized"
         try:
-            return self._combined.one.decode(frame).data  # type: ignore[no-any-return]
+            event: Event = self._combined.one.decode(frame).data
         except UNREADABLE:
             pass
+        else:
+            return event
         try:
-            return self._raw.decode(frame)  # type: ignore[no-any-return]
+            event = self._raw.decode(frame)
         except UNREADABLE:
             return what_is(frame, self.channel)
+        return event

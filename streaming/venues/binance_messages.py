@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 from itertools import chain
 from operator import attrgetter
+from types import GenericAlias
 from typing import Annotated, Any, NamedTuple, Self
 
 import msgspec
@@ -139,8 +140,13 @@ class Decoders(NamedTuple):
     @classmethod
     def of(cls, kind: type[msgspec.Struct], *, strict: bool = True) -> Self:
         """Return those of a kind of message."""
-        many: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[kind], strict=strict)  # type: ignore[valid-type]
+        many: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_list_of(kind), strict=strict)
         return cls(msgspec.json.Decoder(kind, strict=strict), many)
+
+
+def _list_of(kind: type[msgspec.Struct]) -> Any:
+    """Return ``list[kind]``, which a type checker only knows of kinds that are written there."""
+    return GenericAlias(list, kind)
 
 
 def decode_frames(decoders: Decoders, frames: Sequence[bytes]) -> list[Any]:
@@ -187,7 +193,8 @@ def read_rows(kind: type[RestRow], symbol: str, body: bytes, rejected: Rejected)
     """
     try:
         try:
-            return msgspec.json.decode(body, type=list[kind], strict=False)  # type: ignore[valid-type]
+            found: list[RestRow] = msgspec.json.decode(body, type=_list_of(kind), strict=False)
+            return found
         except ValueError:
             raws = msgspec.json.decode(body, type=list[msgspec.Raw])
     except RecursionError as e:

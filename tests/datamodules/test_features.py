@@ -185,7 +185,7 @@ def test_a_few_means_have_the_bits_of_the_last_of_many(length, n, seed):
     assert few.tobytes() == sma(x, length)[:, -n:].tobytes()
 
 
-def test_indicators_by_hand():
+def test_indicators_are_as_computed_by_hand():
     assert sma(np.array([1.0, 2.0, 6.0, 4.0]), 2).tolist() == [1.5, 4.0, 5.0]
     assert change(np.array([2.0, 3.0, 1.5])).tolist() == [0.5, -0.5]
     up_down = np.array([10.0, 13.0, 12.0])  # gained 3, lost 1

@@ -43,7 +43,7 @@ def test_windows_and_labels_agree_with_a_loop_wherever_the_gaps_are(gaps, closes
     assert windows.at.tolist() == windows.x[:, -1, 0].tolist()
 
 
-def test_labels_by_hand():
+def test_labels_are_as_computed_by_hand():
     close = np.full(64, 5.0)
     close[60:] = [6, 6, 4, 5]
     windows = make_windows(rows_like(close), close, np.zeros(64, int))

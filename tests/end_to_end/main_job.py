@@ -23,7 +23,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from benchmarks.processes import plain_environment, words_of
-from streaming.exchange.markets import MARKETS, Market, trades
+from streaming.exchange.markets import MARKETS, SyntheticMarket, trades
 from streaming.tape import write_segment
 from streaming.ticks import NS_PER_S, Ticks
 from tests.stores import copy_store
@@ -60,7 +60,9 @@ def answers(url: str) -> bool:
     return True
 
 
-def market_ticks(seconds: int, seed: int = 0, market: Market = MARKETS["default"]) -> Ticks:
+def market_ticks(
+    seconds: int, seed: int = 0, market: SyntheticMarket = MARKETS["default"]
+) -> Ticks:
     """Return so many seconds of a market."""
     chunks = trades(market, seed, "BTCUSDT", 1_704_067_200 * NS_PER_S)
     return np.concatenate([next(chunks) for _ in range(seconds)])

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from streaming.exchange.markets.market import Market, moves_of, with_orders
+from streaming.exchange.markets.market import SyntheticMarket, moves_of, with_orders
 from streaming.exchange.markets.processes.momentum import Momentum
 from streaming.ticks import NS_PER_S
 from tests.end_to_end.main_job import MainJob, market_ticks, replayed, wait_for, write_tape
@@ -20,7 +20,9 @@ LASTS = 7200  # seconds of reversal, of which as many are played as are needed
 def turning_ticks():
     """Trades of a market that turns: what told the next move right tells it wrong from then on."""
     before, after = (
-        market_ticks(seconds, market=Market(with_orders(moves_of(Momentum(1.0, flip))), 0.5))
+        market_ticks(
+            seconds, market=SyntheticMarket(with_orders(moves_of(Momentum(1.0, flip))), 0.5)
+        )
         for seconds, flip in ((TURNS, 0.05), (LASTS, 0.95))
     )
     after["id"] += before["id"][-1]

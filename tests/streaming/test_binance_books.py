@@ -9,7 +9,7 @@ import numpy as np
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.protocol.quotes import BOOK, marks
 from streaming.exchange.protocol.trades import with_aggregates
-from streaming.exchange.protocol.wire import Stream, frames
+from streaming.exchange.protocol.wire import WireStream, frames
 from streaming.quotes import RECEIVED
 from streaming.ticks import NS_PER_MS, NS_PER_S
 from streaming.venues.binance import Binance
@@ -86,7 +86,7 @@ def test_what_the_exchange_sends_is_what_the_decoder_reads() -> None:
     chunk = Chunk(with_aggregates(ticks, ticks["ts_event"]), rows)
     found = []
     for channel in ("trade", "bookTicker", "time"):
-        found += frames(Stream("BTCUSDT", channel, True, NS_PER_MS), chunk)
+        found += frames(WireStream("BTCUSDT", channel, True, NS_PER_MS), chunk)
     places, sent = zip(*sorted(found), strict=True)
     assert places == tuple(range(6))
     decoded = venue().decode(sent, [5] * 6, NOW)

@@ -151,7 +151,7 @@ def test_an_exchange_that_was_killed_sends_again_what_it_may_have_sent_and_waits
     world.after(0.9)
     world.now += 60 * NS_PER_S
     world.exchange()
-    had = len(world.simulator.replayers["AAAUSDT"].history.trades)
+    had = len(world.simulator.playbacks["AAAUSDT"].history.trades)
     assert had <= 20
     assert world.after(3.0) == [0, 0]  # credits of before are used up
     world.look()
@@ -162,9 +162,9 @@ def test_a_simulated_market_is_the_same_one_after_a_restart(tmp_path: Path) -> N
     world = World(tmp_path, {"AAAUSDT": tape_of([0])}, source="sim")
     world.look()
     world.after(0.2)
-    before = world.simulator.replayers["AAAUSDT"].history.trades
+    before = world.simulator.playbacks["AAAUSDT"].history.trades
     world.exchange()
-    again = world.simulator.replayers["AAAUSDT"].history.trades
+    again = world.simulator.playbacks["AAAUSDT"].history.trades
     shared = min(len(before), len(again))
     assert shared > 500
     assert (again[:shared] == before[:shared]).all()

@@ -48,7 +48,7 @@ def ids(path: str, **query: object) -> list[int]:
     return [row["a" if path == "aggTrades" else "id"] for row in rows]
 
 
-def test_ping_and_time() -> None:
+def test_ping_and_time_answer_as_the_venue_does() -> None:
     assert ask("ping") == (200, {})
     assert ask("time") == (200, {"serverTime": MS + 5})
     assert ask("time", NS_PER_US) == (200, {"serverTime": (MS + 5) * 1000})

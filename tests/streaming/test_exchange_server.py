@@ -21,7 +21,7 @@ from streaming.config import StreamConfig
 from streaming.errors import ConfigError, TapeError
 from streaming.exchange import Exchange, check_source, clients
 from streaming.quotes import make_quotes
-from streaming.tape import Kind, read_tape, write_segment
+from streaming.tape import SegmentKind, read_tape, write_segment
 from streaming.ticks import NS_PER_MS, NS_PER_S, make_ticks
 
 TIMEOUT_S = 10
@@ -241,7 +241,7 @@ def quoted(folder: Path, **settings: Any) -> StreamConfig:
     quotes["ts_event"], quotes["after"] = START + np.array([200, 1400]) * NS_PER_MS, 1
     quotes["id"], quotes["bid"], quotes["ask"], quotes["bid_size"] = [7, 9], 99.5, 100.5, [1, 2]
     write_segment(folder / "tape", "BTCUSDT", 0, ticks)
-    write_segment(folder / "tape", "BTCUSDT", 0, quotes, Kind.QUOTES)
+    write_segment(folder / "tape", "BTCUSDT", 0, quotes, SegmentKind.QUOTES)
     return config
 
 

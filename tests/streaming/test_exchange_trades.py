@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from streaming.bars import MAX_CARRY_S
 from streaming.exchange.markets import MARKETS, seconds
-from streaming.exchange.pacing.replayer import Removal, Replayer
+from streaming.exchange.pacing.playback import Playback, Removal
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.protocol.rest_rows import decimal
 from streaming.exchange.protocol.subscriptions import Subscriptions
 from streaming.exchange.protocol.trades import History, with_aggregates
-from streaming.exchange.protocol.wire import Stream, frames, stream_of
+from streaming.exchange.protocol.wire import WireStream, frames, stream_of
 from streaming.exchange.sources import due_times, market_chunks
 from streaming.ticks import NS_PER_MS, NS_PER_S, NS_PER_US, Ticks, make_ticks
 
@@ -26,8 +26,8 @@ from streaming.ticks import NS_PER_MS, NS_PER_S, NS_PER_US, Ticks, make_ticks
 relaxed = settings(deadline=None)
 
 MS = 1_700_000_000_000
-TRADE = Stream("BTCUSDT", "trade", False, NS_PER_MS)
-AGG = Stream("BTCUSDT", "aggTrade", False, NS_PER_MS)
+TRADE = WireStream("BTCUSDT", "trade", False, NS_PER_MS)
+AGG = WireStream("BTCUSDT", "aggTrade", False, NS_PER_MS)
 
 
 def ticks_of(rows: list[tuple[int, float, int]]) -> Ticks:
@@ -45,7 +45,7 @@ def trades_of(rows: list[tuple[int, float, int]]):
     return with_aggregates(ticks, ticks["ts_event"])
 
 
-def texts(stream: Stream, trades) -> list[bytes]:
+def texts(stream: WireStream, trades) -> list[bytes]:
     return [frame for _, frame in frames(stream, Chunk(trades))]
 
 
@@ -122,28 +122,28 @@ def test_history_keeps_the_newest_trades_in_order(sizes) -> None:
 
 @relaxed
 @given(st.lists(st.integers(0, 50), max_size=8))
-def test_a_replayer_hands_out_each_trade_once_when_it_is_due(times) -> None:
+def test_a_playback_hands_out_each_trade_once_when_it_is_due(times) -> None:
     trades = trades_of([(1, 1.0, 1)] * 40)
     parts = map(Chunk, np.split(trades, [7, 20]))
-    replayer, out = Replayer((part, part.trades["ts_event"]) for part in parts), []
+    playback, out = Playback((part, part.trades["ts_event"]) for part in parts), []
     for now in sorted(times):
-        while replayer.due((MS + now) * NS_PER_MS):
-            out += replayer.advance((MS + now) * NS_PER_MS, limit=5).trades["id"].tolist()
+        while playback.due((MS + now) * NS_PER_MS):
+            out += playback.advance((MS + now) * NS_PER_MS, limit=5).trades["id"].tolist()
         assert out == trades["id"][: min(now, 40)].tolist()
-        assert replayer.history.trades["id"].tolist() == out
-        assert replayer.ended == (now >= 40)
+        assert playback.history.trades["id"].tolist() == out
+        assert playback.ended == (now >= 40)
 
 
 def rows_until(end_s: int, present_s: int) -> tuple[list[object], list[object]]:
     """All trades, and all quotes and marks, of a market that is handed out second by second."""
     market = seconds(MARKETS["default"], 0, "BTCUSDT", 0, quotes=True)
     chunks = market_chunks(market, 0, 250 * NS_PER_MS, present_s * NS_PER_S)
-    replayer = Replayer(chunks)
+    playback = Playback(chunks)
     trades: list[object] = []
     books: list[object] = []
     for now in range(NS_PER_S, end_s * NS_PER_S, NS_PER_S):
-        while replayer.due(now):
-            part = replayer.advance(now)
+        while playback.due(now):
+            part = playback.advance(now)
             before = len(trades) + part.books["after"]
             trades += part.trades.tolist()
             books += [(*row[:-2], n) for row, n in zip(part.books.tolist(), before, strict=True)]

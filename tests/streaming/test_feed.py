@@ -21,7 +21,7 @@ import streaming.feed.market.ingest
 from streaming.cache import bar_ring
 from streaming.events import Code
 from streaming.rings.counters import REJECTED, ConnectionState
-from streaming.tape import Kind, read_tape
+from streaming.tape import SegmentKind, read_tape
 from streaming.ticks import AFTER_GAP, REPAIRED
 from tests.streaming.feed_session import Session, config_for, running, scenario, until
 from tests.streaming.venue_server import VenueServer
@@ -507,7 +507,7 @@ async def test_no_row_is_written_to_two_segments_and_the_end_writes_the_rest(fol
 
         def write_pending(self):
             first, self.next_seq = self.next_seq, self.ring.committed
-            if self.kind == Kind.TICKS:
+            if self.kind == SegmentKind.TICKS:
                 spans.append((first, self.next_seq))
 
     with pytest.MonkeyPatch.context() as patch:

@@ -25,7 +25,7 @@ def on_arm(monkeypatch):
     monkeypatch.setattr(fences.platform, "machine", lambda: "aarch64")
 
 
-def test_x86_64_needs_none():
+def test_x86_64_needs_no_fence():
     assert make_fence("x86_64", "no such library")() is None
 
 

@@ -127,7 +127,7 @@ def test_autoregression_has_its_closed_form(carry: float) -> None:
 
 
 @pytest.mark.parametrize("same", [0.6, 0.3])
-def test_signs_have_theirs(same: float) -> None:
+def test_the_answer_for_signs_is_their_entropy(same: float) -> None:
     entropy = -same * math.log(same) - (1 - same) * math.log(1 - same)
     assert Signs(same).answer() == pytest.approx((max(same, 1 - same), entropy))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streaming.bars import MAX_CARRY_S, BarBuilder
 from streaming.exchange.pacing.final_bars import FinalBars
-from streaming.exchange.pacing.replayer import Replayer
+from streaming.exchange.pacing.playback import Playback
 from streaming.exchange.pacing.time_marks import with_marks
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.protocol.quotes import BOOK, is_mark
@@ -170,13 +170,13 @@ def test_the_exchange_knows_which_bars_are_final(ticks: Ticks, grace_ms: int, da
 @given(markets(disorder=False), st.lists(st.integers(0, 60_000), max_size=6))
 def test_what_is_handed_out_does_not_depend_on_when_it_is_asked_for(ticks, pauses) -> None:
     chunk = marked(ticks, until=int(ticks["ts_event"].max()) + 3 * NS_PER_S)
-    replayer, trades, finals = Replayer(iter([(chunk, chunk.times(FAR))])), [], FinalBars(0)
+    playback, trades, finals = Playback(iter([(chunk, chunk.times(FAR))])), [], FinalBars(0)
     for now in [*(START + np.cumsum(pauses) * NS_PER_MS).tolist(), FAR]:
-        while replayer.due(now):
-            part = replayer.advance(now, limit=3)
+        while playback.due(now):
+            part = playback.advance(now, limit=3)
             trades += part.trades["id"].tolist()
             finals.add(part.times(FAR))
     assert trades == ticks["id"].tolist()
-    assert replayer.ended
-    assert finals.newest_time == replayer.bars.newest_time
-    assert finals.newest_bar == replayer.bars.newest_bar
+    assert playback.ended
+    assert finals.newest_time == playback.bars.newest_time
+    assert finals.newest_bar == playback.bars.newest_bar

@@ -32,7 +32,7 @@ from trainers.tracking.stores.artifacts import (
     check_artifacts,
     given_root,
 )
-from trainers.tracking.stores.errors import StoreError
+from trainers.tracking.stores.client import StoreError
 from trainers.tracking.travel.epochs import Epochs, ReplacedError
 from trainers.tracking.travel.objects import objects_at
 from trainers.tracking.trial.store import KEY, PASSWORD, SECRET, TrialStore

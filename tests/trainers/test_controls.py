@@ -8,7 +8,7 @@ import pytest
 
 from streaming.events import Code
 from tests.trainers.world import Spy, World
-from trainers.engine.controls import RefusedError
+from trainers.engine.controls import ControlRefusedError
 from trainers.engine.events import ControlGiven
 from trainers.session.trainer.controls import ControlFile, ControlRequest, control_result
 from trainers.session.trainer.session_part import Requests
@@ -84,7 +84,7 @@ def test_what_is_out_of_range_or_unknown_is_refused_and_changes_nothing(
     world, name, value, allowed
 ):
     before = repr(numbers(world)), world.trainer.paused, world.trainer.wanted
-    with pytest.raises(RefusedError, match=rf"^control/{name}: .*allowed: {allowed}$"):
+    with pytest.raises(ControlRefusedError, match=rf"^control/{name}: .*allowed: {allowed}$"):
         world.trainer.check_control(ControlGiven(name, value))
     assert world.ask(name, value).startswith(f"refused control/{name}")
     assert (repr(numbers(world)), world.trainer.paused, world.trainer.wanted) == before

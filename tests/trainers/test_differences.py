@@ -19,7 +19,7 @@ SIGNALS = st.lists(
 FEE = 1.0
 
 
-def test_brier_differences_by_hand():
+def test_differences_of_brier_scores_are_as_computed_by_hand():
     ours = score_directions([1, 0, 1], [0.8, 0.5, np.nan])
     other = score_directions([1, 0, 1], [0.5, 0.5, 0.9])
     found = by_brier(ours, other)
@@ -46,7 +46,7 @@ def moving(n, seed=0):
     return 100 * np.exp(1e-4 * np.cumsum(np.random.default_rng(seed).standard_normal(n + 1)))
 
 
-def test_profits_by_hand():
+def test_differences_of_profit_are_as_computed_by_hand():
     # Ours is in for two bars and pays for both ways when it goes in.
     ours = agent(
         [Action.HOLD] * 40 + [Action.BUY, Action.HOLD, Action.SELL],

@@ -41,7 +41,7 @@ def test_one_market_is_the_test_of_ville(log_e, fdr):
     assert discoveries({"BTC": log_e}, fdr) == (["BTC"] if log_e >= -math.log(fdr) else [])
 
 
-def test_no_market_is_none():
+def test_without_markets_there_is_no_discovery():
     assert discoveries({}) == []
 
 

@@ -146,7 +146,7 @@ def test_noise_is_no_evidence_and_a_little_signal_is():
         assert evidence.proven is proven
 
 
-def test_evidence_is_forgotten():
+def test_a_skill_that_has_gone_is_proven_no_more():
     evidence, one = SkillTest(), np.ones(3000, np.float32)
     assert not evidence.proven
     evidence.add(one, one)

@@ -108,7 +108,7 @@ def test_under_a_null_that_depends_on_what_came_before_few_cross():
     assert share_that_reaches(0.05, np.where(run_up > 0, 1.0, 0.1) * signs) <= 0.05
 
 
-def test_a_true_edge_crosses():
+def test_evidence_of_a_true_edge_reaches_its_threshold():
     rng = np.random.default_rng(2)
     better = rng.choice([-1.0, 0.0, 1.0], (100, PEEKS), p=[0.1, 0.7, 0.2])
     assert share_that_reaches(0.05, better) >= 0.95

@@ -98,7 +98,7 @@ def test_the_forest_is_grown_anew_when_a_twentieth_of_its_rows_would_be_new(monk
     learner = RowLearner("flow")
     for n in range(20, 601, 10):
         learner.learn(LabelledRows(*(part[:n] for part in known)), np.random.default_rng(0))
-    assert sizes[0] == forest.FEWEST
+    assert sizes[0] == forest.FEWEST_ROWS
     growth = np.array(sizes[1:]) / np.array(sizes[:-1])
     assert growth.min() >= 1 / (1 - rows.NEW_ROWS) - 1e-9
     assert len(sizes) < 40

@@ -71,7 +71,7 @@ def test_one_that_raises_again_and_again_is_given_up(tmp_path):
     assert told(tmp_path)[-1].startswith(f"the trainer failed {MOST_FAILURES} times in a row")
 
 
-def test_a_signal_ends_both(tmp_path):
+def test_a_signal_ends_the_launcher_and_its_trainer(tmp_path):
     launcher = start(tmp_path, "time.sleep(60)")
     while not lives(tmp_path):
         time.sleep(0.01)

@@ -18,5 +18,5 @@ def test_a_number_has_the_same_bits_whatever_is_beside_it(n, seed):
         assert together.tolist() == [float(each) for each in apart]
 
 
-def test_the_shape_stays():
+def test_an_elementwise_function_keeps_the_shape():
     assert layers.elementwise(F.gelu, torch.ones(2, 3, 4)).shape == (2, 3, 4)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from trainers.learners.linear import FEWEST, RIDGE, fit_logistic
+from trainers.learners.linear import FEWEST_ROWS, RIDGE, fit_logistic
 
 
 def logistic(z):
@@ -80,13 +80,13 @@ def test_a_column_that_never_moves_gets_no_weight():
 
 
 def test_there_is_nothing_to_fit_in_few_rows_or_in_one_direction():
-    x, up = drawn(FEWEST, 2, seed=5)
+    x, up = drawn(FEWEST_ROWS, 2, seed=5)
     up[:2] = [True, False]
     assert fit_logistic(x, up) is not None
     assert fit_logistic(x[1:], up[1:]) is None
     assert fit_logistic(x[:0], up[:0]) is None
-    assert fit_logistic(x, np.ones(FEWEST, bool)) is None
-    assert fit_logistic(x, np.zeros(FEWEST, bool)) is None
+    assert fit_logistic(x, np.ones(FEWEST_ROWS, bool)) is None
+    assert fit_logistic(x, np.zeros(FEWEST_ROWS, bool)) is None
 
 
 def test_the_same_rows_twice_give_the_same_bits():

@@ -57,7 +57,7 @@ def test_scores_of_directions_are_those_of_sklearn(forecasts):
     assert found["live/mcc"] == pytest.approx(matthews_corrcoef(up, said), abs=1e-12)
 
 
-def test_scores_by_hand():
+def test_scores_are_as_computed_by_hand():
     found = live([100, 101, 100, 100, 99, 100], [0.8, 0.6, 0.9, 0.2, 0.5, 0.9])
     assert (found["scored"], found["flat"]) == (4, 1)
     assert found["flat_rate"] == pytest.approx(1 / 5)
@@ -77,7 +77,7 @@ def test_kappa_is_the_share_of_no_changes_errors_that_are_not_made():
     assert kappa(Directions.of(Samples(np.array([0.9]), np.ones(1), np.ones(1)))) is None
 
 
-def test_calibration_error_by_hand():
+def test_the_calibration_error_is_as_computed_by_hand():
     # 0.4 comes up as often as it says, 0.8 too seldom.
     probability = np.repeat([0.4, 0.8], [50, 50])
     up = np.concatenate([np.arange(50) % 5 < 2, np.arange(50) % 5 < 3]).astype(float)
@@ -123,7 +123,7 @@ def test_break_even_is_one_half_and_cost_over_the_size_of_a_move():
     assert found["break_even"] == pytest.approx(0.5 + 2 / 10, abs=1e-4)
 
 
-def test_counts():
+def test_forecasts_are_counted_by_what_became_of_them():
     status = [MADE, MISSED, SILENT, SILENT, FAILED, MADE, MADE]
     found = live([1, 2, 3, 4, 5, 6, 7], [0.9] * 7, status=status, gaps=[6])
     names = ("scored", "missed", "silent", "failed", "broken")

@@ -17,7 +17,7 @@ from tests.serving import serving
 from trainers.config import SessionConfig
 from trainers.learners.registry import learners_of
 from trainers.names import model_name
-from trainers.promotion.registry import Move
+from trainers.promotion.registry import AliasMove
 from trainers.promotion.versions import log_version
 from trainers.tracking.runs.lifecycle import start_learner, start_session
 from trainers.tracking.store import ensure_store
@@ -50,7 +50,7 @@ class Logged:
             learner=name,
             module=module,
             example=np.stack([raw[:-1], raw[1:]]),
-            move=Move("register", "end", cycle=3),
+            move=AliasMove("register", "end", cycle=3),
         )
 
     def raw(self, name, t):

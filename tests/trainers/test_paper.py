@@ -78,7 +78,7 @@ def test_a_window_has_the_bars_and_the_trades_closed_in_it(steps, fee_bps, data)
     assert late.profit_bps.tolist() == whole.profit_bps[whole.closed >= start].tolist()
 
 
-def test_an_account_by_hand():
+def test_a_paper_account_is_as_computed_by_hand():
     signals = [Action.BUY, Action.HOLD, Action.SELL, Action.BUY, Action.HOLD]
     mids = [100, 101, 100.495, 200, 198]
     scored = score(mids, [np.nan] * 5, signals=signals, half_spread_bps=2.0)

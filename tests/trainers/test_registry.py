@@ -24,7 +24,7 @@ from trainers.promotion.__main__ import run as by_hand
 from trainers.promotion.alias_watcher import AliasWatcher, Versions
 from trainers.promotion.candidate import candidates, register, write_candidate
 from trainers.promotion.registry import (
-    Move,
+    AliasMove,
     RegistryError,
     next_challenge,
     promote,
@@ -42,7 +42,7 @@ from trainers.tracking.runs.lifecycle import start_learner, start_session
 from trainers.tracking.runs.search import search
 
 BARS = random_bars(300, seed=6)
-MADE, BY_HAND = Move("register", "end", cycle=1), Move("promote", "hand")
+MADE, BY_HAND = AliasMove("register", "end", cycle=1), AliasMove("promote", "hand")
 SYMBOLS = iter(f"MARKET{i}" for i in range(100))
 
 
@@ -108,7 +108,7 @@ def test_a_champion_leaves_its_place_to_the_next_and_is_the_previous_one(model, 
     promote(client, model.name, 1, BY_HAND)
     assert (model.alias("champion"), model.alias("previous")) == (1, 0)
     assert model.alias("challenger") == 1  # until there is a newer one
-    promote(client, model.name, 2, Move("promote", "evidence", "s", 7, {"reason": "better"}))
+    promote(client, model.name, 2, AliasMove("promote", "evidence", "s", 7, {"reason": "better"}))
     assert (model.alias("champion"), model.alias("previous")) == (2, 1)
     assert model.told(2) == [("promote", "evidence")]
     (told,) = audit_of(client.get_model_version(model.name, "2"))
@@ -119,17 +119,17 @@ def test_a_rollback_makes_the_previous_one_champion_again_and_then_nobody(model,
     model.more(1)
     promote(client, model.name, 1, BY_HAND)
     promote(client, model.name, 2, BY_HAND)
-    assert roll_back(client, model.name, Move("rollback", "hand")) == 1
+    assert roll_back(client, model.name, AliasMove("rollback", "hand")) == 1
     assert (model.alias("champion"), model.alias("previous")) == (1, 0)
-    assert roll_back(client, model.name, Move("rollback", "hand")) == 0
+    assert roll_back(client, model.name, AliasMove("rollback", "hand")) == 0
     assert model.alias("champion") == 0
     with pytest.raises(RegistryError, match="there is no champion to roll back"):
-        roll_back(client, model.name, Move("rollback", "hand"))
+        roll_back(client, model.name, AliasMove("rollback", "hand"))
 
 
 def test_what_was_told_of_a_version_is_never_changed(model, client):
     for i in range(12):
-        record(client, model.name, 1, Move("promote", "hand", cycle=i))
+        record(client, model.name, 1, AliasMove("promote", "hand", cycle=i))
     found = audit_of(client.get_model_version(model.name, "1"))
     assert [told["cycle"] for told in found] == list(range(12))
 

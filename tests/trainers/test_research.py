@@ -15,7 +15,7 @@ from streaming.quotes import MARK, make_quotes
 from streaming.rings.counters import ConnectionState
 from streaming.tape import parse_address, write_segment
 from streaming.tape.parts import look_at, read_parts
-from streaming.tape.segments import Kind
+from streaming.tape.segments import SegmentKind
 from streaming.ticks import NS_PER_S, make_ticks
 from tests.trainers.world import Silent
 from trainers.config import SessionConfig
@@ -23,14 +23,14 @@ from trainers.config.backtest import BacktestConfig
 from trainers.engine.events import ChampionInstalled
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.roster import make_roster
-from trainers.names import Kind as RunKind
+from trainers.names import Kind
 from trainers.recording.checkpoint import load_checkpoint
 from trainers.recording.decision_log import DecisionLog, read_decisions
 from trainers.recording.files import CHECKPOINT, DECISIONS, of_market
 from trainers.recording.ledger import read_ledger
 from trainers.replay.__main__ import ReplayConfig, replay
 from trainers.research.market import MarketBacktest
-from trainers.research.played import PlayedTape, Span
+from trainers.research.played import PlayedSpan, PlayedTape
 from trainers.research.workers import Workers, cores
 from trainers.scoring.ledger import MISSED
 from trainers.session.market.live_market import LiveMarket
@@ -39,7 +39,7 @@ from trainers.tracking.store import ensure_store
 
 ROOT = Path(__file__).parents[2]
 START = 1_700_000_000
-ALWAYS = Span(0, 1 << 62, 1 << 62)
+ALWAYS = PlayedSpan(0, 1 << 62, 1 << 62)
 QUICK = {"min_ticks": 300, "cnn_updates": 1, "cnn_batch_size": 32, "dqn_updates": 50}
 
 
@@ -247,7 +247,7 @@ def test_at_a_session_s_cuts_a_backtest_of_its_tape_gives_its_forecasts(tmp_path
 
 def test_a_span_is_what_lies_in_it(tmp_path, quoted):
     tape = looked_at(quoted, "AAA")
-    span = Span((START + 100) * NS_PER_S, (START + 300) * NS_PER_S, (START + 300) * NS_PER_S)
+    span = PlayedSpan((START + 100) * NS_PER_S, (START + 300) * NS_PER_S, (START + 300) * NS_PER_S)
     backtested(tmp_path / "part", tape, config_of(learners="none"), span)
     kept = looked_at(tmp_path / "part" / "tape", "AAA").parts
     assert min(part.first for part in kept) >= span.first
@@ -309,7 +309,7 @@ def test_quotes_of_a_session_stay_with_their_ticks_over_segments(tmp_path):
     for first in range(0, len(ticks), 50):
         write_segment(tmp_path, "AAA", first, ticks[first : first + 50])
     for first in range(0, len(quotes), 37):
-        write_segment(tmp_path, "AAA", first, quotes[first : first + 37], Kind.QUOTES)
+        write_segment(tmp_path, "AAA", first, quotes[first : first + 37], SegmentKind.QUOTES)
     found, after, before = [], [], 0
     for part, of_part in read_parts(looked_at(tmp_path, "AAA"), quotes=True):
         found.append(part)
@@ -402,13 +402,13 @@ def test_one_command_for_two_markets_and_any_number_of_processes_and_a_replay(tm
     client = MlflowClient(ensure_store(tmp_path))
     assert last_session(client) is None  # a backtest is no session that goes on
     (folder,) = (tmp_path / "mlruns" / "sessions").iterdir()
-    assert client.get_run(folder.name).data.tags["kind"] == RunKind.BACKTEST
+    assert client.get_run(folder.name).data.tags["kind"] == Kind.BACKTEST
     runs = runs_of(client, folder.name)
     assert {run.data.tags["symbol"] for run in runs} == {"AAA", "BBB", "AAA,BBB"}
     assert {run.info.status for run in runs} == {"FINISHED"}
     config = SessionConfig.load(folder / "config.json")
     for tape in look_at(parse_address(str(tmp_path)), ["AAA", "BBB"], quotes=True):
-        span = Span(0, 1 << 62, max(part.last for part in tape.parts))
+        span = PlayedSpan(0, 1 << 62, max(part.last for part in tape.parts))
         backtested(tmp_path / f"alone-{tape.symbol}", tape, config, span)
         one, other = (
             read_ledger(where, tape.symbol) for where in (folder, tmp_path / f"alone-{tape.symbol}")

@@ -81,7 +81,7 @@ def test_the_last_direction_is_known_at_the_close_and_skips_flat_bars():
     assert moves.direction.tolist() == [0, 1, 1, -1, -1, 1]
 
 
-def test_no_future_row():
+def test_later_bars_change_no_move_that_was_known():
     rng = np.random.default_rng(0)
     outcomes = outcomes_of(100 + rng.integers(-2, 3, 60).cumsum(), gaps=[7, 30])
     whole = moves_of(outcomes)

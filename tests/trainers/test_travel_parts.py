@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainers.recording.travel.parts import Base, Span, lineage, part_name, pieces, to_write
+from trainers.recording.travel.parts import Base, ByteSpan, lineage, part_name, pieces, to_write
 
 FILE = "BTCUSDT.decisions.jsonl"
 MOST = 10
@@ -34,7 +34,7 @@ class Holder:
 def read(store, bases, since=0):
     parts = {}
     for (epoch, offset), data in store.items():
-        parts.setdefault(epoch, []).append(Span(offset, offset + len(data)))
+        parts.setdefault(epoch, []).append(ByteSpan(offset, offset + len(data)))
     return b"".join(
         store[piece.epoch, piece.offset][piece.start - piece.offset : piece.stop - piece.offset]
         for piece in pieces(FILE, bases, parts, since)
@@ -103,5 +103,5 @@ def test_an_epoch_that_began_after_it_was_replaced_is_in_nobodys_lineage():
 
 def test_what_is_missing_ends_the_file_and_is_never_skipped():
     bases = {1: Base(0, {})}
-    assert pieces(FILE, bases, {1: [Span(0, 10), Span(20, 30)]}) == [(1, 0, 0, 10)]
+    assert pieces(FILE, bases, {1: [ByteSpan(0, 10), ByteSpan(20, 30)]}) == [(1, 0, 0, 10)]
     assert part_name(FILE, 10) < part_name(FILE, 100)

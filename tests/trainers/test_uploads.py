@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from streaming.errors import ConfigError
 from streaming.events import Code
 from streaming.tape import write_segment
-from streaming.tape.segments import Kind, outdated, segments
+from streaming.tape.segments import SegmentKind, outdated, segments
 from streaming.ticks import NS_PER_S, make_ticks
 from trainers.config import SessionConfig
 from trainers.recording.decision_log import DecisionLog, read_decisions
@@ -76,14 +76,14 @@ def test_a_folder_that_has_changed_just_now_is_read_again(client, session):
     assert len(read_decisions(path)) == 1
 
 
-def hours(session, first, kind=Kind.TICKS):
+def hours(session, first, kind=SegmentKind.TICKS):
     """A segment of ten rows, an hour each, that follow those before it."""
     rows = np.zeros(10, kind.row)
     rows["ts_event"] = (first + np.arange(10)) * HOUR
     write_segment(session / TAPE, "BTCUSDT", first, rows, kind)
 
 
-def kept(session, kind=Kind.TICKS):
+def kept(session, kind=SegmentKind.TICKS):
     return [part.first for part in segments(session / TAPE, "BTCUSDT", kind)]
 
 
@@ -95,9 +95,9 @@ def test_segments_that_are_too_old_are_dropped_counted_and_told(client, session)
         )
         for first in range(0, 50, 10):
             hours(session, first)
-        hours(session, 0, Kind.QUOTES)  # the only one, as the market has no quotes any more
+        hours(session, 0, SegmentKind.QUOTES)  # the only one, as the market has no quotes any more
         made.closed_segments()
-        assert (kept(session), kept(session, Kind.QUOTES)) == ([10, 20, 30, 40], [0])
+        assert (kept(session), kept(session, SegmentKind.QUOTES)) == ([10, 20, 30, 40], [0])
         hours(session, 50)
         made = Uploads(client, session, "BTCUSDT", log, 30 * HOUR)  # as after a restart
         made.closed_segments()
@@ -110,7 +110,7 @@ def test_segments_that_are_too_old_are_dropped_counted_and_told(client, session)
     entries = read_decisions(path)
     assert [e["name"][8:20] for e in entries if e["do"] == "dropped"] == ["0" * 12, "000000000010"]
     stored = {Path(found.path).name for found in client.list_artifacts(session.name, "record/tape")}
-    assert stored == {part.path.name for kind in Kind for part in segments(
+    assert stored == {part.path.name for kind in SegmentKind for part in segments(
         session / TAPE, "BTCUSDT", kind)}  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def test_what_is_kept_reaches_back_as_far_as_it_should_and_a_tenth_more_at_most(
             ticks["ts_event"] = np.arange(first, stop) * 100
             write_segment(Path(folder), "X", int(first), ticks)
         every = segments(Path(folder), "X")
-        old = outdated(Path(folder), "X", Kind.TICKS, keep * 100)
+        old = outdated(Path(folder), "X", SegmentKind.TICKS, keep * 100)
     assert every[: len(old)] == old
     newest, first_kept = every[-1], every[len(old)]
     assert all((part.stop - 1) < newest.stop - 1 - keep for part in old)

@@ -21,7 +21,7 @@ from trainers.recording.files import DECISIONS, TAPE, of_market
 from ui.chart.candles import LENGTHS, candles_of, rows_of
 from ui.chart.chart import SymbolChart
 from ui.chart.thresholds import Thresholds
-from ui.live.market import Market
+from ui.market_reader import MarketReader
 
 START = 1_700_000_040  # a whole minute
 PRICES = st.floats(1, 1e6)
@@ -77,7 +77,7 @@ def chart(tmp_path: Path) -> SymbolChart:
         write_segment(tmp_path / TAPE, "BTCUSDT", first, part)
     cache.close()
     ring.close()
-    return SymbolChart(tmp_path, Market(tmp_path, "BTCUSDT"), SessionConfig())
+    return SymbolChart(tmp_path, MarketReader(tmp_path, "BTCUSDT"), SessionConfig())
 
 
 def past(chart: SymbolChart, time: int, seconds: int = 1, most: int = 300) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def test_without_a_tape_the_past_ends_with_the_ring(tmp_path: Path) -> None:
     write_tick_cache(tmp_path, "BTCUSDT", 1000).close()
     ring.append(bars_at(START, [1.0] * 500))
     ring.close()
-    chart = SymbolChart(tmp_path, Market(tmp_path, "BTCUSDT"), SessionConfig())
+    chart = SymbolChart(tmp_path, MarketReader(tmp_path, "BTCUSDT"), SessionConfig())
     part = past(chart, START + 400)
     assert [row[0] for row in part["rows"]] == list(range(START + 200, START + 400))
     assert past(chart, START + 200)["complete"] is True

@@ -17,7 +17,7 @@ from trainers.config import SessionConfig
 from trainers.names import Kind, LearnerKind, Tag
 from trainers.states import State
 from trainers.tracking.reader import RunRecord, SessionReader
-from ui.live.market import Counters, Market
+from ui.market_reader import Counters, MarketReader
 from ui.markets.market_lines import Leading, leading, line_of, market_state
 from ui.markets.overview import Overview, discovered, headline
 from ui.mlflow.metrics_reader import MetricsReader
@@ -141,7 +141,7 @@ def streams(tmp_path: Path) -> list[Stream]:
 
 
 def overview(folder: Path) -> Overview:
-    return Overview(CONFIG, {name: Market(folder, name) for name in CONFIG.symbol_list})
+    return Overview(CONFIG, {name: MarketReader(folder, name) for name in CONFIG.symbol_list})
 
 
 def test_only_what_changed_is_sent(tmp_path: Path, streams: list[Stream]) -> None:

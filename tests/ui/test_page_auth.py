@@ -30,7 +30,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.ui.conftest import OPERATOR, PASSWORDS, VIEWER
 from tests.ui.page_world import Page, World, apart
 from trainers.session.access import Passwords
-from ui.app import PageConfig, build_app, load_gradio, open_session
+from ui.app import PageProcessConfig, build_app, load_gradio, open_session
 from ui.auth.authenticator import Authenticator
 from ui.auth.login_attempts import PER_ADDRESS
 from ui.server.broadcaster import Broadcaster
@@ -47,7 +47,7 @@ def routes(busy: World, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[
         session = open_session(busy.root, busy.run_id)
     folder = tmp_path_factory.mktemp("routes")
     authenticator = Authenticator(Passwords(*PASSWORDS.values()), folder / "access.json", "cookie")
-    config = PageConfig()
+    config = PageProcessConfig()
     broadcaster = Broadcaster(session.view_model, session.config.symbol_list)
     whole = build_app(session, config, authenticator, broadcaster)
     apps = whole, load_gradio(session, config).app

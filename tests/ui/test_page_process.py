@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 from streaming.errors import ConfigError
 from tests.ui.page_world import PATIENCE, ROOT, Page, World, apart
 from trainers.session.access import Passwords, check_access
-from ui.app import PageConfig, open_session
+from ui.app import PageProcessConfig, open_session
 from ui.gradio_app.blocks import PROGRESS_SECONDS, WORK_SECONDS, slow_down_queue
 from ui.server.assets import CHART_FILE, chart_folder
 
@@ -51,7 +51,7 @@ def test_page_for_others_without_a_password_is_one_line_and_code_2(busy: World) 
 def test_session_must_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with pytest.raises(ConfigError, match=r"got '\.\./\.\./etc'; allowed: last, or"):
-        PageConfig(session="../../etc")
+        PageProcessConfig(session="../../etc")
     with pytest.raises(ConfigError, match="cannot tell which is the last one"):
         open_session(tmp_path, "last")
     with pytest.raises(ConfigError, match="got 'abc'; there is no"):

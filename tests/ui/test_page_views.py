@@ -21,8 +21,8 @@ from trainers.tracking.reader import RunRecord
 from ui.chart.chart_rows import ChartRows
 from ui.live.header import header, stream
 from ui.live.learner_cards import cards, newest_events
-from ui.live.market import Counters, Market
 from ui.live.tape_progress import TapeProgress
+from ui.market_reader import Counters, MarketReader
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.server.broadcaster import Broadcaster, Subscriber, Topic
 from ui.views.formatting import bp, clock, duration, exact_duration, plain
@@ -153,7 +153,7 @@ def test_forming_bar_and_carried_seconds(tmp_path: Path) -> None:
     stream = Stream(tmp_path, "BTCUSDT", 100.0)
     stream.at = 1_700_000_000 * NS_PER_S
     stream.feed(70)  # three bars and a half, at 20 a second
-    market = Market(tmp_path, "BTCUSDT")
+    market = MarketReader(tmp_path, "BTCUSDT")
     expected = bars_of(stream.cache.tail(70).rows)
     assert [row[0] for row in market.rows(10)] == (expected["ts_open"] // NS_PER_S).tolist()
     assert market.rows(10)[-1][4] == expected["close"][-1]
@@ -174,7 +174,7 @@ def test_forming_bars_while_the_feed_waits_for_late_ticks(tmp_path: Path) -> Non
     stream.at = 1_700_000_000 * NS_PER_S
     for _ in range(9):
         stream.feed(9)
-        rows = Market(tmp_path, "BTCUSDT", grace).rows(100)
+        rows = MarketReader(tmp_path, "BTCUSDT", grace).rows(100)
         if stream.bars.committed:
             expected = bars_of(stream.cache.tail(500).rows, grace_ns=grace)
             assert [row[4] for row in rows] == expected["close"].tolist()
@@ -193,7 +193,7 @@ def test_rows_of_a_chart_that_is_updated_are_those_of_a_new_one(
     with tempfile.TemporaryDirectory() as folder:
         stream = Stream(Path(folder), "BTCUSDT", 100.0)
         stream.builder = BarBuilder(grace)
-        market = Market(Path(folder), "BTCUSDT", grace)
+        market = MarketReader(Path(folder), "BTCUSDT", grace)
         chart = ChartRows(market, 1, limit)
         for silent, ticks in fed:
             stream.at += silent * NS_PER_S
@@ -206,7 +206,7 @@ def test_chart_begins_with_what_a_short_ring_still_has(tmp_path: Path) -> None:
     stream = Stream(tmp_path, "BTCUSDT", 100.0, kept=100)
     for _ in range(30):
         stream.feed(90)
-    market = Market(tmp_path, "BTCUSDT")
+    market = MarketReader(tmp_path, "BTCUSDT")
     assert market.oldest > 0
     chart = ChartRows(market, 1, 900)
     for _ in range(5):
@@ -217,7 +217,7 @@ def test_chart_begins_with_what_a_short_ring_still_has(tmp_path: Path) -> None:
     stream.close()
 
 
-def test_formats() -> None:
+def test_numbers_are_written_as_people_read_them() -> None:
     assert [exact_duration(s) for s in (90, 600, 3600)] == ["90 s", "10 min", "1 h"]
     assert [duration(s) for s in (42, 600, 10_800)] == ["42 s", "10.0 min", "3.0 h"]
     assert [plain(v) for v in (0.001, 12.3456, 1234.5)] == ["0.001", "12.35", "1,234"]

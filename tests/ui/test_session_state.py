@@ -9,7 +9,7 @@ import pytest
 from trainers.config import SessionConfig
 from trainers.states import State
 from trainers.tracking.reader import RunRecord
-from ui.live.market import Counters
+from ui.market_reader import Counters
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.session_state import at_the_end, end_texts, ended_as, state_texts
 from ui.views.view_model import ViewModel

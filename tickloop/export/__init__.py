@@ -1,0 +1,4 @@
+"""A session as files for other tools: Parquet, TensorBoard.
+
+Begin with ``parquet``.
+"""

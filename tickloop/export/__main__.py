@@ -13,8 +13,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from streaming.errors import ConfigError
 from streaming.program import interrupt
 from streaming.program.console import say
@@ -30,6 +28,7 @@ from trainers.replay.runs import known_session, record_folder
 from trainers.session.preflight import check_folder
 from trainers.tracking.reader import SessionReader, TrackingAwayError
 from trainers.tracking.store import STORE_ERRORS, before_the_start, begin_process
+from trainers.tracking.stores.client import MlflowClient
 
 MADE_OF = "session.txt"  # the file of an export that has its session's run id
 FOLDER = "exports"

@@ -9,9 +9,8 @@ from typing import Any, ClassVar, Self
 
 from streaming.errors import ConfigError
 from streaming.program.settings import setting
+from streaming.ticks import FOR_EVER, NS_PER_S
 from trainers.config.session import SessionConfig
-
-FOR_EVER = 1 << 62
 
 # Settings of a session that a backtest has no use for; it has no page, venue or wall clock.
 WITHOUT = (
@@ -118,4 +117,4 @@ def _time(name: str, text: str, default: int) -> int:
             " 2024-01-31T12:30:00"
         ) from None
     found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return round(found.timestamp()) * 10**9
+    return round(found.timestamp()) * NS_PER_S

@@ -20,7 +20,7 @@ BOUNDS = {
 }
 
 
-class RefusedError(ValueError):
+class ControlRefusedError(ValueError):
     """A control has an unknown name or a value out of range; nothing was changed."""
 
 
@@ -28,19 +28,21 @@ def control_of(name: str) -> Control:
     """Return the control with this name.
 
     Raises:
-        RefusedError: if there is no such control.
+        ControlRefusedError: if there is no such control.
     """
     try:
         return Control(name)
     except ValueError:
-        raise RefusedError(f"control/{name}: unknown; allowed: {', '.join(Control)}") from None
+        raise ControlRefusedError(
+            f"control/{name}: unknown; allowed: {', '.join(Control)}"
+        ) from None
 
 
 def number_of(control: Control, value: str) -> float:
     """Parse the value of a control that sets a number.
 
     Raises:
-        RefusedError: if it is no number, or out of range.
+        ControlRefusedError: if it is no number, or out of range.
     """
     low, high = BOUNDS[control]
     try:
@@ -48,7 +50,7 @@ def number_of(control: Control, value: str) -> float:
     except ValueError:
         number = math.nan
     if not low <= number <= high:
-        raise RefusedError(f"control/{control}: got {value!r}; allowed: {low:g} to {high:g}")
+        raise ControlRefusedError(f"control/{control}: got {value!r}; allowed: {low:g} to {high:g}")
     return number
 
 
@@ -56,7 +58,7 @@ def adjust(control: Control, value: str, learners: Sequence[LearnerRunner]) -> s
     """Set a number of every learner that has it; return a text that says what was done.
 
     Raises:
-        RefusedError: if the value is no number, or out of range.
+        ControlRefusedError: if the value is no number, or out of range.
     """
     number, changed, failed = number_of(control, value), [], ""
     for runner in learners:
@@ -80,7 +82,7 @@ def set_confidence(
         learners: the runners whose exported models carry the probability as well.
 
     Raises:
-        RefusedError: if the value is no number, or out of range.
+        ControlRefusedError: if the value is no number, or out of range.
     """
     number = number_of(Control.CONFIDENCE, value)
     for runner in everyone:
@@ -93,12 +95,12 @@ def has_learned(runner: LearnerRunner) -> bool:
     """Return whether a learner has a model that can be promoted.
 
     Raises:
-        RefusedError: if the learner fails at its export.
+        ControlRefusedError: if the learner fails at its export.
     """
     try:
         return runner.exported() is not None
     except LearnerError as e:
-        raise RefusedError(f"control/promote: {runner.name} cannot be exported ({e})") from e
+        raise ControlRefusedError(f"control/promote: {runner.name} cannot be exported ({e})") from e
 
 
 def test_of(
@@ -107,14 +109,14 @@ def test_of(
     """Return the test of the learner that an operator wants to promote or roll back.
 
     Raises:
-        RefusedError: if no test has this learner, or it has nothing to promote or roll back.
+        ControlRefusedError: if no test has this learner, or it has nothing to promote or roll back.
     """
     found = {test.name: test for test in tests}.get(learner)
     if found is None:
         names = ", ".join(sorted(test.name for test in tests)) or "nobody"
-        raise RefusedError(f"control/{control}: got {learner!r}; allowed: {names}")
+        raise ControlRefusedError(f"control/{control}: got {learner!r}; allowed: {names}")
     if control == Control.ROLLBACK and not found.version:
-        raise RefusedError(f"control/rollback: {learner} has no champion to roll back")
+        raise ControlRefusedError(f"control/rollback: {learner} has no champion to roll back")
     if control == Control.PROMOTE and not has_learned(found.challenger):
-        raise RefusedError(f"control/promote: {learner} has not learned yet")
+        raise ControlRefusedError(f"control/promote: {learner} has not learned yet")
     return found

@@ -9,6 +9,7 @@ import numpy as np
 
 from datamodules.digest import digest
 from datamodules.mids import SPREAD_BARS
+from datamodules.windows import FORECASTER_BARS
 from streaming.bars import Bars
 from trainers.engine.bar_window import BarWindow
 from trainers.engine.commands import Command, ForecastsMade, LedgerRows
@@ -27,7 +28,7 @@ from trainers.scoring.ledger import (
 )
 
 # A forecast's row holds the hash of this many newest bars: all that a built-in learner reads.
-HASHED_BARS = 110
+HASHED_BARS = FORECASTER_BARS + 1
 
 
 class Forecasting:

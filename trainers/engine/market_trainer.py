@@ -22,7 +22,7 @@ from trainers.config import TrainingConfig
 from trainers.engine.commands import Command, Happened, RollbackWanted, RunUpdate
 from trainers.engine.controls import (
     BOUNDS,
-    RefusedError,
+    ControlRefusedError,
     adjust,
     control_of,
     number_of,
@@ -155,7 +155,7 @@ class MarketTrainer:
         """Check an operator's request without carrying it out.
 
         Raises:
-            RefusedError: if the request is unknown, out of range or impossible now.
+            ControlRefusedError: if the request is unknown, out of range or impossible now.
         """
         control = control_of(event.name)
         if control in BOUNDS:
@@ -167,7 +167,7 @@ class MarketTrainer:
         """Carry out a request; yield its commands and an event with the result."""
         try:
             text = yield from self._apply(control_of(event.name), event.value)
-        except RefusedError as e:
+        except ControlRefusedError as e:
             text = f"refused {e}"
         yield Happened(Code.CONTROL, text)
 

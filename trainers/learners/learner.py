@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from datamodules.snapshot import Snapshot
 from datamodules.target import CLOSE
 from streaming.bars import Bars
+from trainers.config import TrainingConfig
 
 # The model of a version: raw bars (B, T, 16) float64 -> a tensor (B, ...).
 Model = Callable[[Any], Any]
@@ -49,7 +50,7 @@ class Context:
     market: str = ""
     seed: int = 0
     features: str = "flow"
-    confidence: float = 0.65
+    confidence: float = TrainingConfig.confidence
     fee_bps: float = 1.0
     label: str = CLOSE
     horizon: int = 1

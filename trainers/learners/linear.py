@@ -13,8 +13,8 @@ from sklearn.preprocessing import StandardScaler
 from datamodules.plain import copied
 
 RIDGE = 10.0  # a weight of 1 per standard deviation costs 5 nats in total
-MOST = 700.0  # a logit; the exponential of a larger one is infinite
-FEWEST = 20  # rows; fewer cannot support a dozen weights
+MOST_LOGIT = 700.0  # the exponential of a larger one is infinite
+FEWEST_ROWS = 20  # fewer cannot support a dozen weights
 
 # Row by row.
 STEP_SIZE = 0.01
@@ -33,7 +33,7 @@ def probabilities(
     logits = np.full(len(x), bias)
     for column, weight in zip(x.T, weights, strict=True):
         logits += column * weight
-    found: NDArray[np.float64] = 1 / (1 + np.exp(-logits.clip(-MOST, MOST)))
+    found: NDArray[np.float64] = 1 / (1 + np.exp(-logits.clip(-MOST_LOGIT, MOST_LOGIT)))
     return found
 
 
@@ -50,7 +50,7 @@ def fit_logistic(
         The weights ``(D,)`` and the bias; None if there is nothing to fit: fewer than 20 rows, or
         only one direction.
     """
-    if len(up) < FEWEST or up.all() or not up.any():
+    if len(up) < FEWEST_ROWS or up.all() or not up.any():
         return None
     found = LogisticRegression(C=1 / RIDGE, max_iter=200).fit(x, up)
     return found.coef_[0], float(found.intercept_[0])

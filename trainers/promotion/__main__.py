@@ -14,9 +14,6 @@ import json
 import time
 from pathlib import Path
 
-from mlflow.entities import Run
-from mlflow.tracking import MlflowClient
-
 from streaming.errors import ConfigError, TickloopError
 from streaming.program.console import say
 from streaming.program.entry_point import entry_point
@@ -33,7 +30,7 @@ from trainers.names import (
     model_of_run,
 )
 from trainers.promotion.registry import (
-    Move,
+    AliasMove,
     RegistryError,
     promote,
     roll_back,
@@ -44,6 +41,7 @@ from trainers.tracking.model_reader import audit_of
 from trainers.tracking.runs.launched import unquoted
 from trainers.tracking.runs.search import last_session, running_session
 from trainers.tracking.store import before_the_start, ensure_store
+from trainers.tracking.stores.client import MlflowClient, Run
 
 ACTIONS = ("promote", "rollback", "status")
 PATIENCE_S = 180.0  # how long to wait for a session to register its learner
@@ -75,13 +73,13 @@ def run(config: PromoteConfig, client: MlflowClient) -> str:
     if config.action == "promote":
         if version := config.version or _challenger(client, name):
             _check_known(client, name, version)
-            promote(client, name, version, Move("promote", "hand"))
+            promote(client, name, version, AliasMove("promote", "hand"))
         else:
             _ask_session(client, config, name)
         return status(client, name)
     _check_registered(client, config, name)
     if config.action == "rollback":
-        roll_back(client, name, Move("rollback", "hand"))
+        roll_back(client, name, AliasMove("rollback", "hand"))
     return status(client, name)
 
 

@@ -18,8 +18,6 @@ import mlflow
 import mlflow.artifacts
 import mlflow.pytorch
 import torch
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 
 from datamodules.target import NEXT_BAR, Target
 from streaming.errors import reason_of
@@ -29,6 +27,7 @@ from trainers.learners.learner import Model
 from trainers.names import CHAMPION_ALIAS, model_name, source_name
 from trainers.promotion.registry import RegistryError, next_challenge, source_of, version_of
 from trainers.tracking.stores.artifacts import artifact_store
+from trainers.tracking.stores.client import MlflowClient, MlflowException
 
 MODELS = "models"
 RETRY_SECONDS = 30.0  # after a version could not be loaded

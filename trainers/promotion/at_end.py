@@ -23,8 +23,6 @@ from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import NamedTuple
 
-from mlflow.tracking import MlflowClient
-
 from streaming.cache import bar_ring
 from streaming.errors import ConfigError, TickloopError, reason_of
 from streaming.program.console import say
@@ -41,6 +39,7 @@ from trainers.recording.files import CHECKPOINT, CONFIG, DECISIONS, of_market
 from trainers.recording.ledger import read_ledger
 from trainers.recording.record import read_runs
 from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
+from trainers.tracking.stores.client import MlflowClient
 
 FORK = multiprocessing.get_context("fork")
 COMMAND = "python -m trainers.promotion.at_end --session"

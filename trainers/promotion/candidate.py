@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mlflow.tracking import MlflowClient
 
 from streaming.errors import ConfigError
 from streaming.program.console import Parser
@@ -27,11 +26,12 @@ from trainers.engine.commands import CandidateWanted
 from trainers.learners.determinism import deterministic
 from trainers.learners.registry import learners_of
 from trainers.names import model_name
-from trainers.promotion.registry import Move, promote, version_of_candidate
+from trainers.promotion.registry import AliasMove, promote, version_of_candidate
 from trainers.promotion.versions import log_version
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
 from trainers.recording.files import CONFIG
 from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
+from trainers.tracking.stores.client import MlflowClient
 
 log = logging.getLogger(__name__)
 
@@ -108,10 +108,10 @@ def register(client: MlflowClient, session: Path, file: Path) -> int:
             learner=request["learner"],
             module=module,
             example=np.stack([raw[:-1], raw[1:]]),
-            move=Move("register", *told),
+            move=AliasMove("register", *told),
             candidate=candidate,
         )
-    promote(client, name, version, Move("promote", *told))
+    promote(client, name, version, AliasMove("promote", *told))
     return version
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from trainers.engine.commands import CandidateWanted, RollbackWanted
 from trainers.promotion.alias_watcher import AliasWatcher, Arrival
 from trainers.promotion.candidate import candidates, start, write_candidate
-from trainers.promotion.registry import Move
+from trainers.promotion.registry import AliasMove
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class PromotionController:
         session: Path,
         name_of: Callable[[str, str], str],
         watcher: AliasWatcher,
-        roll_back: Callable[[str, Move], object],
+        roll_back: Callable[[str, AliasMove], object],
         later: Callable[[Callable[[], object]], None],
     ) -> None:
         self._session, self._name_of, self._watcher = session, name_of, watcher
@@ -95,7 +95,7 @@ class PromotionController:
     def roll_back(self, market: str, wanted: RollbackWanted) -> None:
         """Make the previous champion the champion again, as soon as the store answers."""
         verdict = wanted.verdict.as_dict() if wanted.verdict else None
-        move = Move("rollback", wanted.by, self._session.name, wanted.cycle, verdict)
+        move = AliasMove("rollback", wanted.by, self._session.name, wanted.cycle, verdict)
         name = self._name_of(market, wanted.learner)
         self._later(functools.partial(self._roll_back, name, move))
 

@@ -14,13 +14,10 @@ import json
 import time
 from typing import Any, NamedTuple
 
-from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
-
 from streaming.errors import TickloopError
 from trainers.names import AUDIT, CHAMPION_ALIAS, PREVIOUS_ALIAS, SOURCE, source_name
 from trainers.tracking.model_reader import audit_of
+from trainers.tracking.stores.client import MlflowClient, MlflowException, ModelVersion
 
 # A tag with the number of challenges so far: on a version, those against it as champion; on a
 # registered model, those while it had no champion.
@@ -36,7 +33,7 @@ class RegistryError(TickloopError):
     exit_code = 2
 
 
-class Move(NamedTuple):
+class AliasMove(NamedTuple):
     """The audit record of one move of an alias.
 
     Attributes:
@@ -80,7 +77,7 @@ def source_of(client: MlflowClient, name: str, version: int) -> str:
         raise
 
 
-def promote(client: MlflowClient, name: str, version: int, move: Move) -> None:
+def promote(client: MlflowClient, name: str, version: int, move: AliasMove) -> None:
     """Make a version the champion; the champion before it becomes ``previous``.
 
     It keeps the alias ``challenger``, if it has it, until a newer version takes that.
@@ -94,7 +91,7 @@ def promote(client: MlflowClient, name: str, version: int, move: Move) -> None:
     client.set_registered_model_alias(name, CHAMPION_ALIAS, str(version))
 
 
-def roll_back(client: MlflowClient, name: str, move: Move) -> int:
+def roll_back(client: MlflowClient, name: str, move: AliasMove) -> int:
     """Make the previous champion the champion again; return its version.
 
     Without a previous champion there is no champion afterwards, and 0 is returned.
@@ -116,7 +113,7 @@ def roll_back(client: MlflowClient, name: str, move: Move) -> int:
     return previous
 
 
-def record(client: MlflowClient, name: str, version: int, move: Move) -> None:
+def record(client: MlflowClient, name: str, version: int, move: AliasMove) -> None:
     """Add an audit record to a version; earlier records are never changed."""
     tags = client.get_model_version(name, str(version)).tags
     number = 1 + sum(tag.startswith(AUDIT) for tag in tags)

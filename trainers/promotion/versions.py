@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 import mlflow
 import mlflow.pytorch
 import numpy as np
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 from torch import nn
 
@@ -24,9 +22,10 @@ from trainers.engine.runners.learner_runner import LearnerRunner
 from trainers.learners.own_code import LearnerError
 from trainers.names import CHALLENGER_ALIAS, SOURCE, model_of_run, source_name
 from trainers.promotion.model_card import metadata, model_card
-from trainers.promotion.registry import CANDIDATE, Move, prune, record, version_of
+from trainers.promotion.registry import CANDIDATE, AliasMove, prune, record, version_of
 from trainers.tracking.model_reader import audit_of
 from trainers.tracking.stores.artifacts import artifact_store
+from trainers.tracking.stores.client import MlflowClient, MlflowException
 
 # The packages that serving needs; MLflow would take six seconds to infer them.
 REQUIREMENTS = [
@@ -43,7 +42,7 @@ def log_version(
     learner: str,
     module: nn.Module,
     example: NDArray[np.float64],
-    move: Move,
+    move: AliasMove,
     candidate: str = "",
 ) -> int:
     """Log a model, register it and make it the challenger; return its version's number.
@@ -178,7 +177,7 @@ def _registered(
         learner=runner.name,
         module=module,
         example=np.stack([raw[:-1], raw[1:]]),
-        move=Move("register", "end", session, trainer.cycle),
+        move=AliasMove("register", "end", session, trainer.cycle),
     )
     return Registered(version, f"registered {who} version {version}")
 

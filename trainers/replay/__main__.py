@@ -15,8 +15,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from streaming.program import interrupt
 from streaming.program.console import say
 from streaming.program.entry_point import entry_point
@@ -41,6 +39,7 @@ from trainers.replay.side_by_side import side_by_side
 from trainers.replay.what_if import changed, difference, split_arguments
 from trainers.tracking.runs.launched import launched_run
 from trainers.tracking.store import STORE_ERRORS, before_the_start, ensure_store
+from trainers.tracking.stores.client import MlflowClient
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ SHOW_SECONDS = 1.0  # between two updates on a terminal
 LINE_SECONDS = 10.0  # between two updates elsewhere, where each is a new line
 
 
-class Progress:
+class ProgressBar:
     """Shows progress on stderr.
 
     Args:

@@ -14,7 +14,7 @@ from trainers.engine.runners.roster import make_roster
 from trainers.learners.learner import Model
 from trainers.recording.record import MarketRecord, Record
 from trainers.replay.comparison import MetricsCheck, compare_stages
-from trainers.replay.progress import Progress
+from trainers.replay.progress import ProgressBar
 from trainers.replay.runs import SESSION, ReplayRuns, run_name
 from trainers.scoring.session import CycleSummary, session_scores
 
@@ -55,7 +55,7 @@ class Replayer:
         self._runs, self._versions, self._what_if = runs, versions, what_if
         self.cycles = 0
         total = sum(market.market_seconds for market in record.markets.values())
-        self._progress = Progress(total)
+        self._progress = ProgressBar(total)
         self._done_before = 0.0  # market time of the markets that are done, s
         self._streams: dict[tuple[str, int], CycleDone] = {}
         self._added: dict[int, Collection[str]] = {}  # by cycle of the market that is replayed

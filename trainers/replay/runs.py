@@ -8,10 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
-from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
-
 from streaming.errors import ConfigError, TickloopError
 from streaming.events import Code
 from trainers.config import SessionConfig, session_folder
@@ -24,6 +20,7 @@ from trainers.tracking.runs.lifecycle import create_run, describe_run, end_run, 
 from trainers.tracking.runs.provenance import commit_of
 from trainers.tracking.runs.search import ended_sessions, last_session
 from trainers.tracking.stores.artifacts import artifact_store
+from trainers.tracking.stores.client import MLFLOW_GIT_COMMIT, MlflowClient, MlflowException
 from trainers.tracking.tracker import Tracker
 
 SESSION = "session"  # stands for the session's own run where others are named SYMBOL/learner

@@ -17,8 +17,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from streaming.errors import ConfigError, TapeError
 from streaming.program.console import say
 from streaming.program.entry_point import entry_point
@@ -32,10 +30,10 @@ from trainers.learners.determinism import deterministic
 from trainers.learners.registry import check_learners
 from trainers.names import Kind, Tag
 from trainers.recording.files import CONFIG, DECISIONS, TAPE, of_market
-from trainers.replay.progress import Progress
+from trainers.replay.progress import ProgressBar
 from trainers.research.market import MarketBacktest, Tell
-from trainers.research.played import Span
-from trainers.research.runs import Runs, begin
+from trainers.research.played import PlayedSpan
+from trainers.research.runs import BacktestRuns, begin
 from trainers.research.workers import Work, WorkerReport, Workers, cores
 from trainers.session.end import finish
 from trainers.session.preflight import check_folder
@@ -43,6 +41,7 @@ from trainers.states import State
 from trainers.tracking.arena.model_uris import with_versions
 from trainers.tracking.reader import SessionReader
 from trainers.tracking.store import STORE_ERRORS, before_the_start, ensure_store
+from trainers.tracking.stores.client import MlflowClient
 from trainers.tracking.summary import summary_of
 
 
@@ -79,7 +78,7 @@ def backtest(config: BacktestConfig, root: Path) -> int:
             for tape in tapes
         }
         seconds = sum(seconds_of(tape, span) for tape in tapes)
-        code = _run(Runs(client, session, record), work, seconds, config.workers)
+        code = _run(BacktestRuns(client, session, record), work, seconds, config.workers)
     finally:
         ended = finish(client, session, code)
     _tell_the_end(SessionReader(root), run_id, ended.state)
@@ -114,7 +113,7 @@ def tapes_of(config: BacktestConfig) -> list[SymbolTape]:
     return found
 
 
-def span_of(config: BacktestConfig, tapes: list[SymbolTape]) -> Span:
+def span_of(config: BacktestConfig, tapes: list[SymbolTape]) -> PlayedSpan:
     """Return what is played of all tapes.
 
     Raises:
@@ -127,7 +126,9 @@ def span_of(config: BacktestConfig, tapes: list[SymbolTape]) -> Span:
                 f"{tape.parts[0].address.path}: expected trades of {tape.symbol} from"
                 f" {config.since or 'its beginning'} to {config.until or 'its end'}; there are none"
             )
-    return Span(first, stop, min(stop, max(part.last for tape in tapes for part in tape.parts)))
+    return PlayedSpan(
+        first, stop, min(stop, max(part.last for tape in tapes for part in tape.parts))
+    )
 
 
 def cuts_of(session: str, symbols: Sequence[str], root: Path) -> dict[str, Path]:
@@ -149,10 +150,10 @@ def cuts_of(session: str, symbols: Sequence[str], root: Path) -> dict[str, Path]
     return logs
 
 
-def _run(runs: Runs, work: Mapping[str, Work], seconds: float, at_once: int) -> int:
+def _run(runs: BacktestRuns, work: Mapping[str, Work], seconds: float, at_once: int) -> int:
     deterministic()  # only now all libraries are loaded: it reaches none that comes later
     played = dict.fromkeys(work, 0.0)
-    progress = Progress(seconds, "backtest")
+    progress = ProgressBar(seconds, "backtest")
 
     def take(market: str, told: WorkerReport) -> None:
         runs.take(market, told.points)
@@ -183,7 +184,7 @@ def _market(
     market: str,
     config: SessionConfig,
     tape: SymbolTape,
-    span: Span,
+    span: PlayedSpan,
     cuts: Path | None,
     tell: Tell,
     stopped: Callable[[], bool],
@@ -191,7 +192,7 @@ def _market(
     return MarketBacktest(session, market, config, tape, span, tell, stopped, cuts).run()
 
 
-def seconds_of(tape: SymbolTape, span: Span) -> float:
+def seconds_of(tape: SymbolTape, span: PlayedSpan) -> float:
     """Return the market time that is played of a tape, s; nights between files are not."""
     times = [(max(part.first, span.first), min(part.last, span.stop)) for part in tape.parts]
     return sum(max(0, last - first) for first, last in times) / NS_PER_S

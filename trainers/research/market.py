@@ -39,11 +39,11 @@ from trainers.recording.checkpoint import save_checkpoint
 from trainers.recording.decision_log import DecisionLog, read_decisions
 from trainers.recording.files import CHECKPOINT, DECISIONS, of_market
 from trainers.recording.ledger import Ledger
-from trainers.research.played import SLICE_ROWS, PlayedTape, Span
+from trainers.research.played import SLICE_ROWS, PlayedSpan, PlayedTape
 from trainers.session.market.live_stream import LiveStream
 
 
-class Point(NamedTuple):
+class CyclePoint(NamedTuple):
     """Metrics and tags of a learner at a cycle, for its run."""
 
     learner: str
@@ -54,7 +54,7 @@ class Point(NamedTuple):
 
 
 # Takes what is new: market time played so far, s, and points for MLflow.
-Tell = Callable[[float, list[Point]], object]
+Tell = Callable[[float, list[CyclePoint]], object]
 
 
 class MarketBacktest:
@@ -77,7 +77,7 @@ class MarketBacktest:
         market: str,
         config: SessionConfig,
         tape: SymbolTape,
-        span: Span,
+        span: PlayedSpan,
         tell: Tell,
         stopped: Callable[[], bool],
         cuts: Path | None = None,
@@ -98,7 +98,7 @@ class MarketBacktest:
         self._given = 0  # bars
         self._checkpoint_file = of_market(session, market, CHECKPOINT)
         self._checkpoint: dict[str, Any] | None = None
-        self._points: list[Point] = []
+        self._points: list[CyclePoint] = []
         self._started = 0  # ns
 
     def _open(self, session: Path, config: SessionConfig) -> None:
@@ -188,7 +188,7 @@ class MarketBacktest:
                 self._ledger.extend(command.outcome, command.forecasts)
             case RunUpdate():
                 self._points.append(
-                    Point(
+                    CyclePoint(
                         command.learner,
                         command.step,
                         command.wall_ms,

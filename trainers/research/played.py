@@ -31,7 +31,7 @@ from streaming.venues.gathering import mark_faults
 SLICE_ROWS = 20_000  # handed over at once
 
 
-class Span(NamedTuple):
+class PlayedSpan(NamedTuple):
     """What is played of all tapes.
 
     Attributes:
@@ -58,7 +58,7 @@ class PlayedTape:
         rejected: how many rows are void, by market and reason.
     """
 
-    def __init__(self, tape: SymbolTape, span: Span, grace_ns: int, *, quotes: bool) -> None:
+    def __init__(self, tape: SymbolTape, span: PlayedSpan, grace_ns: int, *, quotes: bool) -> None:
         wanted = [part for part in tape.parts if part.first < span.stop and part.last >= span.first]
         self._tape, self._span = tape._replace(parts=tuple(wanted)), span
         self._grace_ns, self._quotes = grace_ns, quotes

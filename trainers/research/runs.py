@@ -6,9 +6,6 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlflow.entities import Metric, Param
-from mlflow.tracking import MlflowClient
-
 from streaming.errors import ConfigError
 from trainers.config import SessionConfig
 from trainers.config.backtest import BacktestConfig
@@ -16,14 +13,15 @@ from trainers.engine.runners.roster import make_roster
 from trainers.names import Kind, Tag
 from trainers.recording.decision_log import read_decisions
 from trainers.recording.files import DECISIONS, SUMS, append_line, of_market
-from trainers.research.market import Point
+from trainers.research.market import CyclePoint
 from trainers.scoring.session import CycleSummary, session_scores
 from trainers.states import State
 from trainers.tracking.event_tag import EventTag
 from trainers.tracking.runs.lifecycle import start_session
 from trainers.tracking.runs.run_ids import RunIds
+from trainers.tracking.stores.client import Metric, MlflowClient, Param
 
-MOST = 1000  # metrics of one request, MLflow's limit
+REQUEST_METRICS = 1000  # the most that MLflow takes at once
 
 
 def begin(client: MlflowClient, given: BacktestConfig, record: SessionConfig, root: Path) -> str:
@@ -50,7 +48,7 @@ def begin(client: MlflowClient, given: BacktestConfig, record: SessionConfig, ro
     return run_id
 
 
-class Runs:
+class BacktestRuns:
     """The runs of all learners of a backtest.
 
     Args:
@@ -70,7 +68,7 @@ class Runs:
         self._waiting: dict[str, list[Metric]] = {run: [] for run in self._ids.values()}
         self._tags: dict[str, dict[str, str]] = {run: {} for run in self._ids.values()}
 
-    def take(self, market: str, points: list[Point]) -> None:
+    def take(self, market: str, points: list[CyclePoint]) -> None:
         """Take metrics and tags; write the metrics of a run once they fill a request."""
         for point in points:
             if (run := self._ids.get((market, point.learner))) is None:
@@ -80,9 +78,9 @@ class Runs:
             self._waiting[run] += [
                 Metric(name, value, at, point.step) for name, value in point.metrics.items()
             ]
-            while len(self._waiting[run]) >= MOST:
-                self._client.log_batch(run, metrics=self._waiting[run][:MOST])
-                del self._waiting[run][:MOST]
+            while len(self._waiting[run]) >= REQUEST_METRICS:
+                self._client.log_batch(run, metrics=self._waiting[run][:REQUEST_METRICS])
+                del self._waiting[run][:REQUEST_METRICS]
 
     def end(self, state: State) -> None:
         """Write the rest, the session's own metrics among it."""
@@ -127,6 +125,6 @@ class Runs:
             metrics += [Metric(name, value, at, cycle) for name, value in scores.metrics.items()]
             if scores.discoveries is not None:
                 tags[Tag.DISCOVERIES] = json.dumps(scores.discoveries)
-        for i in range(0, len(metrics), MOST):
-            self._client.log_batch(self._session.name, metrics=metrics[i : i + MOST])
+        for i in range(0, len(metrics), REQUEST_METRICS):
+            self._client.log_batch(self._session.name, metrics=metrics[i : i + REQUEST_METRICS])
         return tags

@@ -13,10 +13,10 @@ from streaming.feed.market.ingest import Ingest
 from streaming.tape.parts import SymbolTape
 from streaming.ticks import NS_PER_MS
 from trainers.config import SessionConfig
-from trainers.research.played import SLICE_ROWS, PlayedTape, Span
+from trainers.research.played import SLICE_ROWS, PlayedSpan, PlayedTape
 
 
-def bars_of_tape(tape: SymbolTape, span: Span, config: SessionConfig) -> Bars:
+def bars_of_tape(tape: SymbolTape, span: PlayedSpan, config: SessionConfig) -> Bars:
     """Return the bars of one symbol, ``(T,)`` of dtype ``BAR``, oldest first.
 
     Raises:

@@ -16,24 +16,18 @@ from multiprocessing.context import ForkProcess
 from multiprocessing.synchronize import Event
 from typing import NamedTuple, Protocol
 
-from streaming.errors import TickloopError, reason_of
+from streaming.errors import ProgramError, TickloopError, reason_of
 from streaming.program.console import flush
-from trainers.research.market import Point
+from trainers.research.market import CyclePoint
 
 FORK = multiprocessing.get_context("fork")
-
-
-class WorkerError(TickloopError):
-    """The backtest of a market has failed; the text says why."""
-
-    exit_code = 1
 
 
 class WorkerReport(NamedTuple):
     """What a process tells: how much of its market is played, s, new points; at the end a text."""
 
     seconds: float
-    points: list[Point]
+    points: list[CyclePoint]
     end: str = ""
     error: str = ""
 
@@ -42,7 +36,7 @@ class Work(Protocol):
     """The backtest of one market, to be called in its process."""
 
     def __call__(
-        self, tell: Callable[[float, list[Point]], object], stopped: Callable[[], bool]
+        self, tell: Callable[[float, list[CyclePoint]], object], stopped: Callable[[], bool]
     ) -> str:
         """Run; return what came of it."""
 
@@ -73,7 +67,7 @@ class Workers:
         """Run all work.
 
         Raises:
-            WorkerError: if some of it has failed; the rest was done.
+            ProgramError: if some of it has failed; the rest was done.
         """
         while self._left or self._running:
             while self._left and len(self._running) < self._at_once:
@@ -82,7 +76,7 @@ class Workers:
                 assert isinstance(pipe, Connection)
                 self._hear(pipe)
         if self._errors:
-            raise WorkerError("; ".join(self._errors))
+            raise ProgramError("; ".join(self._errors))
 
     def _begin(self, market: str, work: Work) -> None:
         ours, theirs = FORK.Pipe(duplex=False)

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from mlflow.tracking import MlflowClient
-
 from streaming.program.console import say
 from streaming.program.entry_point import entry_point
 from streaming.program.environment import LOOPBACK
@@ -38,6 +36,7 @@ from trainers.session.start import begin
 from trainers.states import State
 from trainers.tracking.reader import SessionReader
 from trainers.tracking.store import STORE_ERRORS, before_the_start
+from trainers.tracking.stores.client import MlflowClient
 from trainers.tracking.summary import resume_command
 
 Workers = Callable[[Path], list[Child]]

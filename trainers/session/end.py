@@ -9,8 +9,6 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from mlflow.tracking import MlflowClient
-
 from streaming.errors import ConfigError, TickloopError, reason_of
 from streaming.program.console import say
 from trainers.config import SessionConfig
@@ -21,6 +19,7 @@ from trainers.tracking.arena.leaderboard import leaderboards, lines_of, log_lead
 from trainers.tracking.reader import SessionReader, TrackingAwayError
 from trainers.tracking.runs.lifecycle import describe_the_end, end_runs
 from trainers.tracking.store import STORE_ERRORS
+from trainers.tracking.stores.client import MlflowClient
 from trainers.tracking.summary import summary_of
 from trainers.tracking.uploads import leave_nothing_behind
 

@@ -21,8 +21,10 @@ from trainers.config.tune import TuneConfig
 from trainers.promotion.__main__ import PromoteConfig
 
 # The parameters of the entry points ``page`` and ``record``.
-PAGE = tuple(PageConfig.flags())
-RECORD = ("source", "symbols", "venue_ws", "venue_rest", "channel", "speed", "cycles", "seed")
+PAGE_PARAMETERS = tuple(PageConfig.flags())
+RECORD_PARAMETERS = (
+    "source", "symbols", "venue_ws", "venue_rest", "channel", "speed", "cycles", "seed",
+)  # fmt: skip
 
 # The entry points that are modules with a config of their own.
 PROGRAMS = {
@@ -44,7 +46,7 @@ def project() -> dict[str, Any]:
         "conda_env": "conda.yaml",
         "entry_points": {
             "main": _entry(main, settings),
-            "record": _entry(main + off, {name: settings[name] for name in RECORD}),
+            "record": _entry(main + off, {name: settings[name] for name in RECORD_PARAMETERS}),
             "replay": _entry("python -m trainers.replay", {"session": "last"}),
             **{
                 name: _entry(f"python -m {module}", _defaults(config))
@@ -55,7 +57,7 @@ def project() -> dict[str, Any]:
                 {field.name: field.default for field in dataclasses.fields(PromoteConfig)},
             ),
             "page": _entry(
-                "python -m ui.app", {"session": "last", **{n: settings[n] for n in PAGE}}
+                "python -m ui.app", {"session": "last", **{n: settings[n] for n in PAGE_PARAMETERS}}
             ),
         },
     }

@@ -7,8 +7,6 @@ import socket
 import tempfile
 from pathlib import Path
 
-from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
-
 from streaming.errors import ConfigError, TickloopError
 from streaming.exchange.sources import check_source
 from streaming.feed.rest.symbol_check import check_venue
@@ -16,6 +14,7 @@ from streaming.program.environment import LOOPBACK
 from trainers.config import SessionConfig
 from trainers.learners.registry import check_learners
 from trainers.session.access import Passwords, check_access
+from trainers.tracking.stores.client import MAX_PARAM_VAL_LENGTH
 
 # MLflow cuts a longer param off, and a run's params have to be the session's settings.
 MOST_CHARS = MAX_PARAM_VAL_LENGTH

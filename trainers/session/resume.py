@@ -8,22 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from mlflow.tracking import MlflowClient
 
 from streaming.errors import ConfigError
 from trainers.config import SessionConfig, session_folder
 from trainers.config.fleet import FleetConfig
 from trainers.recording.decision_log import check_logs, cycles_done
 from trainers.recording.files import CONFIG, SHARES, check_format
+from trainers.session.processes.programs import WRITERS
 from trainers.tracking.runs.search import last_session
+from trainers.tracking.stores.client import MlflowClient
 
 # The settings that a resume may change. The total number of cycles is one of them.
 FREE = ("resume", "cycles", "shards")
 
 LAST_SECONDS = 15.0  # how long to wait for the processes of a killed session to end
-
-WORKERS = ("streaming.exchange", "streaming.feed", "trainers.session.trainer",
-           "trainers.session.processes.launcher")  # fmt: skip
 
 PORTS = ("page_port", "mlflow_ui_port")  # 0 for none
 
@@ -76,7 +74,7 @@ def wait_for_the_last(session: Path) -> None:
 def _works_on(process: psutil.Process, session: Path) -> bool:
     # The title that a forked trainer gives itself is a single argument, and a path may have blanks.
     line = " ".join([*(process.info["cmdline"] or ()), ""])
-    return f" {session} " in line and any(f"-m {module} " in line for module in WORKERS)
+    return f" {session} " in line and any(f"-m {module} " in line for module in WRITERS)
 
 
 def resumed_config(given: SessionConfig, session: Path) -> SessionConfig:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from streaming.program.console import say
 from trainers.config import SessionConfig, session_folder
 from trainers.session.access import Passwords
@@ -24,6 +22,7 @@ from trainers.tracking.runs.lifecycle import resume_session, start_session
 from trainers.tracking.runs.orphans import close_orphans
 from trainers.tracking.store import ensure_store
 from trainers.tracking.stores.artifacts import check_artifacts
+from trainers.tracking.stores.client import MlflowClient
 from trainers.tracking.uploads import undelivered
 
 

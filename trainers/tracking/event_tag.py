@@ -11,10 +11,11 @@ from typing import Any
 
 from streaming.events import Code, event_ring
 from streaming.rings.ring import Ring
+from trainers.names import MOST_TAG_CHARS
 
 EVENTS_SHOWN = 20
 CYCLES_SHOWN = 5  # of these: there are so many that they would push all else out
-TAG_CHARS = 7500  # MLflow cuts tags at 8000
+TAG_CHARS = MOST_TAG_CHARS - 500
 
 Shown = dict[str, Any]
 

@@ -9,10 +9,8 @@ import dataclasses
 import json
 from typing import Any
 
-from mlflow.entities.model_registry import ModelVersion
-from mlflow.tracking import MlflowClient
-
 from trainers.names import AUDIT, MODEL_PREFIX
+from trainers.tracking.stores.client import MlflowClient, ModelVersion
 from trainers.tracking.stores.paging import every_page
 
 MOST_VERSIONS = 50

@@ -19,14 +19,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mlflow import MlflowClient
-from mlflow.entities import Run, RunTag
-from mlflow.exceptions import MlflowException
-
 from streaming.errors import reason_of
 from trainers.names import CONTROL, CONTROL_ASKED, EXPERIMENT, Kind, Tag
 from trainers.tracking.model_reader import ModelRecord, read_models
 from trainers.tracking.store import STORE_ERRORS, connect, sqlite_path, tracking_uri
+from trainers.tracking.stores.client import MlflowClient, MlflowException, Run, RunTag
 from trainers.tracking.stores.paging import PAGE, every_page
 from trainers.tracking.stores.sampling import file_stamps, sampled
 

@@ -35,16 +35,18 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 
 import sqlalchemy
-from mlflow.entities import LifecycleStage
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from streaming.errors import ConfigError, RingError, reason_of
 from trainers.names import EXPERIMENT
 from trainers.tracking.stores.artifacts import EXTRA, VARIABLE, given_root
-from trainers.tracking.stores.database import create_tables, locked
-from trainers.tracking.stores.errors import StoreError
+from trainers.tracking.stores.client import (
+    LifecycleStage,
+    MlflowClient,
+    MlflowException,
+    StoreError,
+)
+from trainers.tracking.stores.database import LOCK_SECONDS, create_tables, locked
 from trainers.tracking.stores.half_made import emptied
 
 logger = logging.getLogger(__name__)
@@ -58,7 +60,6 @@ logging.getLogger("psycopg").setLevel(logging.ERROR)  # as of a pipeline that an
 # The tag by which MLflow's UI knows that an experiment trains models and has no traces.
 EXPERIMENT_KIND, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
 
-LOCK_SECONDS = 60
 CONNECT_SECONDS = 5
 SQLITE = "sqlite:///"
 OTHERS = re.compile(r"(https?|(postgresql|mysql|mssql)(\+\w+)?)://")

@@ -15,13 +15,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from streaming.errors import TickloopError, reason_of
 from streaming.events import Code
 from trainers.tracking.outbox import Batch, Outbox
+from trainers.tracking.stores.client import MlflowClient, MlflowException
 from trainers.tracking.stores.delivery import deliver
 from trainers.tracking.stores.refusals import is_refusal
 

@@ -19,11 +19,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from mlflow.entities import Dataset, DatasetInput
-from mlflow.tracking import MlflowClient
-
 from streaming.events import Code
-from streaming.tape.segments import Kind, Segment, outdated, segments
+from streaming.tape.segments import Segment, SegmentKind, outdated, segments
 from streaming.tape.times import DAY_NS
 from trainers.config import SessionConfig
 from trainers.recording.decision_log import DecisionLog
@@ -44,6 +41,7 @@ from trainers.recording.files import (
 )
 from trainers.tracking.outbox import Outbox
 from trainers.tracking.stores.artifacts import artifact_store, dataset_source, is_local
+from trainers.tracking.stores.client import Dataset, DatasetInput, MlflowClient
 from trainers.tracking.stores.delivery import deliver
 
 DIGEST_CHARS = 36  # MLflow refuses longer digests
@@ -95,7 +93,7 @@ class Uploads:
             return 0
 
     def _upload(self) -> None:
-        every = (segments(self._session / TAPE, self._market, kind) for kind in Kind)
+        every = (segments(self._session / TAPE, self._market, kind) for kind in SegmentKind)
         for segment in itertools.chain.from_iterable(every):
             if segment.path.name not in self._done:
                 digest = upload_segment(self._client, self._session.name, segment)
@@ -108,7 +106,7 @@ class Uploads:
         """Drop the segments that are too old, and their copies if the store is on this disk."""
         old = [
             segment
-            for kind in Kind
+            for kind in SegmentKind
             for segment in outdated(self._session / TAPE, self._market, kind, self._keep_ns)
         ]
         if not old:

@@ -35,7 +35,7 @@ from ui.alerts.rule_evaluator import Key, RuleEvaluator, RuleState, Transition
 from ui.alerts.rules import CHAMPION, STATE, STATUS
 from ui.alerts.samples import Samples, Series, collect_samples, names_of_samples, new_events
 from ui.alerts.sender import Limits, Message, Sender
-from ui.live.market import Counters
+from ui.market_reader import Counters
 from ui.mlflow.session_metrics import SessionMetrics
 
 logger = logging.getLogger(__name__)

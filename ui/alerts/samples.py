@@ -18,7 +18,7 @@ from trainers.scoring.metrics import DIRECTION
 from trainers.tracking.model_reader import ModelRecord
 from ui.alerts.rules import CHAMPION, SESSION, STATE, STATUS, STREAM, Value
 from ui.live.header import OLD_SECONDS
-from ui.live.market import Counters
+from ui.market_reader import Counters
 from ui.mlflow.session_metrics import Event, SessionMetrics
 from ui.session_state import learner_state, session_state, stream_state
 from ui.views.metric_cards import FEW

@@ -125,7 +125,7 @@ def deliver(address: str, title: str, body: str) -> str:
     services = apprise.Apprise()
     if not services.add(address):
         return f"{NOT_SENT}apprise does not know the address"
-    with apprise.LogCapture(level=logging.WARNING) as log:  # type: ignore[no-untyped-call]
+    with apprise.LogCapture(level=logging.WARNING) as log:  # type: ignore[no-untyped-call]  # apprise
         # As text: a service that shows HTML is given it escaped.
         done = services.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT)
         logged = log.getvalue()

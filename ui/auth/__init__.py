@@ -1,0 +1,4 @@
+"""Who may see and change what: log-in, roles, requests of other sites.
+
+Begin with ``middleware``.
+"""

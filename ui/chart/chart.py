@@ -1,8 +1,8 @@
 """One symbol's chart: its newest part, for all who look on, and older parts for who scrolls back.
 
-Market, TapedBars ─┐
-LedgerMarks ───────┼─> SymbolChart -> view model, or a part of the past
-Thresholds ────────┘
+MarketReader, TapedBars ─┐
+LedgerMarks ─────────────┼─> SymbolChart -> view model, or a part of the past
+Thresholds ──────────────┘
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ui.chart.chart_rows import ChartRows
 from ui.chart.ledger_marks import LedgerMarks
 from ui.chart.taped_bars import TapedBars
 from ui.chart.thresholds import Thresholds
-from ui.live.market import Market
+from ui.market_reader import MarketReader
 from ui.views.view_model import ViewModel
 
 ROWS_SHOWN = 900  # at once; older ones are asked for
@@ -33,7 +33,7 @@ class SymbolChart:
         config: the session's settings.
     """
 
-    def __init__(self, folder: Path, market: Market, config: SessionConfig) -> None:
+    def __init__(self, folder: Path, market: MarketReader, config: SessionConfig) -> None:
         symbol = market.symbol
         self.market = market
         self.tape = TapedBars(folder, symbol, market.grace_ns, market.bar_seconds)

@@ -6,7 +6,7 @@ import numpy as np
 
 from streaming.ticks import NS_PER_S
 from ui.chart.candles import WARMUP, Row, candles_of, rows_of
-from ui.live.market import Market
+from ui.market_reader import MarketReader
 
 
 class ChartRows:
@@ -18,7 +18,7 @@ class ChartRows:
         limit: how many rows are kept, at least 1.
     """
 
-    def __init__(self, market: Market, seconds: int, limit: int) -> None:
+    def __init__(self, market: MarketReader, seconds: int, limit: int) -> None:
         self._market, self._seconds, self._limit = market, seconds, limit
         self._next = -1  # seq of the first bar that is in no final candle
         self._final: list[Row] = []  # with those before that the averages need

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from streaming.ticks import NS_PER_S
-from trainers.engine.controls import RefusedError, number_of
+from trainers.engine.controls import ControlRefusedError, number_of
 from trainers.names import Control
 from trainers.recording.files import DECISIONS, of_market
 
@@ -58,5 +58,5 @@ class Thresholds:
                 return
             after = int(entry["after_bar"]) // NS_PER_S
             self.changes.append([after, number_of(Control.CONFIDENCE, entry["value"])])
-        except (ValueError, KeyError, TypeError, RefusedError):
+        except (ValueError, KeyError, TypeError, ControlRefusedError):
             return  # a log of before 0.3 has no time; a damaged one is told by who repeats it

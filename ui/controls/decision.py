@@ -22,7 +22,7 @@ from ui.views.verdict_text import verdict_text
 COLUMNS = ("version", "becomes", "bars scored", "edge", "net P&L after costs")
 
 
-class Decision(NamedTuple):
+class MovePreview(NamedTuple):
     """A promotion or a rollback, before it is asked for.
 
     Attributes:
@@ -50,7 +50,7 @@ def decision_of(
     metrics: SessionMetrics,
     models: list[ModelRecord],
     scores: Mapping[str, Mapping[str, float]],
-) -> Decision:
+) -> MovePreview:
     """Return what becomes what.
 
     Args:
@@ -93,7 +93,7 @@ def decision_of(
             ),
         ]
     markets = [name for name, runs in metrics.learners.items() if learner in runs]
-    return Decision(
+    return MovePreview(
         learner, markets, rows, verdict_text(run.tags.get(Tag.VERDICT) if run else None)
     )
 

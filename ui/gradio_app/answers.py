@@ -27,7 +27,7 @@ CODES = {WRONG: 422, ENDED: 409, AWAY: 503}
 FAILED = "the page failed at this; its log says more"
 
 
-class Answers:
+class AnswerMiddleware:
     """A middleware around Gradio's application.
 
     Args:

@@ -11,7 +11,7 @@ from gradio.events import api as add_api
 from starlette.middleware.cors import CORSMiddleware
 
 from ui.auth.prefix import Prefixed
-from ui.gradio_app.answers import Answers
+from ui.gradio_app.answers import AnswerMiddleware
 from ui.gradio_app.arguments import checked
 from ui.gradio_app.deferred import Loaded
 from ui.gradio_app.functions import ApiFunctions
@@ -56,7 +56,7 @@ def load(session: SessionView, host: str, port: int) -> Loaded:
     # Gradio keeps to the policy of its parent; its own would let any origin read.
     parent.add_middleware(CORSMiddleware, allow_origins=[])
     parent.add_middleware(Prefixed)
-    parent.add_middleware(Answers, blocks=page)
+    parent.add_middleware(AnswerMiddleware, blocks=page)
     app = gr.mount_gradio_app(
         parent,
         page,

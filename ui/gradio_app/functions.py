@@ -19,7 +19,7 @@ from trainers.tracking.reader import RunRecord, TrackingAwayError
 from ui.gradio_app.arguments import AWAY, ENDED, RefusedError
 from ui.gradio_app.permissions import for_viewers
 from ui.gradio_app.records import forecast_records, model_records, trade_records
-from ui.live.market import Counters, Market, tick_record
+from ui.market_reader import Counters, MarketReader, tick_record
 from ui.mlflow.session_metrics import RUNNING
 from ui.model_input import MOST_BARS, NoBarsError, bars_for_model
 from ui.session_state import state_texts
@@ -41,7 +41,7 @@ class ApiFunctions:
         self.session = session
 
     @for_viewers
-    def get_tick_cache_for_training(self, symbol: str = "", limit: int = 0) -> list:  # type: ignore[type-arg]  # Gradio reads the bare type
+    def get_tick_cache_for_training(self, symbol: str = "", limit: int = 0) -> list:
         """Return the newest ticks of the cache, newest last.
 
         Args:
@@ -55,7 +55,7 @@ class ApiFunctions:
         return [tick_record(tick) for tick in self._market(symbol).ticks(_limit(limit))]
 
     @for_viewers
-    def get_one_second_bars(self, symbol: str = "", limit: int = 900) -> list:  # type: ignore[type-arg]
+    def get_one_second_bars(self, symbol: str = "", limit: int = 900) -> list:
         """Return the newest one-second bars, newest last, the forming one included.
 
         Args:
@@ -71,7 +71,7 @@ class ApiFunctions:
         return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
     @for_viewers
-    def get_bars_for_model(self, symbol: str = "", bars: int = FORECASTER_BARS) -> dict:  # type: ignore[type-arg]
+    def get_bars_for_model(self, symbol: str = "", bars: int = FORECASTER_BARS) -> dict:
         """Return the newest whole bars as a served model version takes them.
 
         Args:
@@ -91,7 +91,7 @@ class ApiFunctions:
             raise RefusedError(str(e)) from e
 
     @for_viewers
-    def get_forecasts(self, symbol: str = "", limit: int = 900) -> list:  # type: ignore[type-arg]
+    def get_forecasts(self, symbol: str = "", limit: int = 900) -> list:
         """Return the newest rows of the ledger, newest last: forecasts of learners and baselines.
 
         Args:
@@ -113,7 +113,7 @@ class ApiFunctions:
         return forecast_records(*found)
 
     @for_viewers
-    def get_trades(self, symbol: str = "", limit: int = 200) -> list:  # type: ignore[type-arg]
+    def get_trades(self, symbol: str = "", limit: int = 200) -> list:
         """Return the newest paper trades of all learners, newest last. No orders are sent.
 
         Args:
@@ -131,7 +131,7 @@ class ApiFunctions:
         return trade_records(accounts, _limit(limit))
 
     @for_viewers
-    def get_models(self) -> list:  # type: ignore[type-arg]
+    def get_models(self) -> list:
         """Return the registered models as they were read from MLflow, at most 15 s ago.
 
         Returns:
@@ -140,7 +140,7 @@ class ApiFunctions:
         """
         return model_records(self.session.runs.models or [])
 
-    def send_training_data_to_models(self, symbol: str = "") -> dict:  # type: ignore[type-arg]
+    def send_training_data_to_models(self, symbol: str = "") -> dict:
         """Ask for a training cycle now; where there are passwords, the operator's is needed.
 
         Args:
@@ -164,7 +164,7 @@ class ApiFunctions:
         }
 
     @for_viewers
-    def training_status(self) -> dict:  # type: ignore[type-arg]
+    def training_status(self) -> dict:
         """Return the state of the session, its stream and each learner.
 
         Returns:
@@ -218,7 +218,7 @@ class ApiFunctions:
             self.training_status,
         ]
 
-    def _market(self, symbol: str) -> Market:
+    def _market(self, symbol: str) -> MarketReader:
         try:
             return self.session.market(symbol)
         except KeyError as e:

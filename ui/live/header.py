@@ -8,7 +8,7 @@ from typing import Any
 
 from datamodules.mids import BP
 from datamodules.target import Target
-from ui.live.market import Book, Counters
+from ui.market_reader import BestQuote, Counters
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.views.formatting import count, duration
 from ui.views.view_model import Texts
@@ -88,7 +88,7 @@ def forecast_texts(target: Target) -> Texts:
     }
 
 
-def _book(book: Book | None, decimals: int) -> Texts:
+def _book(book: BestQuote | None, decimals: int) -> Texts:
     if book is None:
         return {"stream.book": "no quotes here", "stream.imbalance": "no quotes"}
     bid, ask = (f"{price:,.{decimals}f}" for price in (book.bid, book.ask))

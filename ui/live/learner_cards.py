@@ -10,7 +10,7 @@ from streaming.events import Code
 from trainers.config import SessionConfig
 from trainers.names import Tag, champion_name
 from trainers.tracking.reader import RunRecord
-from ui.live.market import Counters
+from ui.market_reader import Counters
 from ui.mlflow.session_metrics import Event, SessionMetrics
 from ui.views.formatting import UNKNOWN, count, percent
 from ui.views.metric_cards import CARDS, MISSED, card_of

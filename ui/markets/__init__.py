@@ -1,0 +1,4 @@
+"""The Markets tab: a line a market.
+
+Begin with ``overview``.
+"""

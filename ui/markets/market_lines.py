@@ -11,7 +11,7 @@ from trainers.config import SessionConfig
 from trainers.names import LearnerKind, Tag
 from trainers.states import OVER, State
 from trainers.tracking.reader import RunRecord
-from ui.live.market import Counters
+from ui.market_reader import Counters
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.session_state import learner_state, stream_state
 from ui.views.formatting import NOT_APPLICABLE, count

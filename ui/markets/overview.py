@@ -18,7 +18,7 @@ from trainers.config import SessionConfig
 from trainers.names import LIVE, PROMOTION, Tag
 from trainers.states import State
 from ui.live.header import price_decimals
-from ui.live.market import Counters, Market
+from ui.market_reader import Counters, MarketReader
 from ui.markets.market_lines import leading, line_of, market_state
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.session_state import session_state
@@ -39,7 +39,7 @@ class Overview:
         markets: the markets by symbol.
     """
 
-    def __init__(self, config: SessionConfig, markets: Mapping[str, Market]) -> None:
+    def __init__(self, config: SessionConfig, markets: Mapping[str, MarketReader]) -> None:
         self._config, self._markets = config, markets
         self._index = {symbol: i for i, symbol in enumerate(markets)}
         self._streams: tuple[float, dict[str, Counters | None]] = (float("-inf"), {})

@@ -1,0 +1,4 @@
+"""Metrics as they come, for programs that listen.
+
+Begin with ``publisher``.
+"""

@@ -1,0 +1,4 @@
+"""What the page reads from MLflow, in one thread.
+
+Begin with ``poller``.
+"""

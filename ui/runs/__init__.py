@@ -1,0 +1,4 @@
+"""The Runs tab: all sessions, their runs compared.
+
+Begin with ``runs_view``.
+"""

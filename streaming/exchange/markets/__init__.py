@@ -12,7 +12,7 @@ return; a market has ``SIGMA`` of them.
 """
 
 from streaming.exchange.markets.fills import Second, seconds, trades
-from streaming.exchange.markets.market import Market
+from streaming.exchange.markets.market import SyntheticMarket
 from streaming.exchange.markets.registry import MARKETS
 
-__all__ = ["MARKETS", "Market", "Second", "seconds", "trades"]
+__all__ = ["MARKETS", "Second", "SyntheticMarket", "seconds", "trades"]

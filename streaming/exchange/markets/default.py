@@ -9,12 +9,12 @@ import numpy as np
 from numpy.random import Generator
 
 from streaming.exchange.markets.arrivals import BLOCK_S
-from streaming.exchange.markets.market import SIGMA, STEPS, Moves
+from streaming.exchange.markets.market import SIGMA, STEPS, MidMoves
 
 LEAN = 0.05  # how far the takers' sides follow the drift
 
 
-def leaning(rng: Generator, *, drift: float = 0.5, flip: float = 0.05) -> Iterator[Moves]:
+def leaning(rng: Generator, *, drift: float = 0.5, flip: float = 0.05) -> Iterator[MidMoves]:
     """Yield moves that drift up or down with a hidden state, as ``Momentum`` does by the second.
 
     With these values the past moves of the mid predict 61 % of the next second's directions at
@@ -31,4 +31,4 @@ def leaning(rng: Generator, *, drift: float = 0.5, flip: float = 0.05) -> Iterat
         states = np.cumprod(turns) * np.float64(state)
         state = float(states[-1])
         noise = rng.normal(0, SIGMA / math.sqrt(STEPS), BLOCK_S * STEPS)
-        yield Moves(np.repeat(states, STEPS) * (drift * SIGMA / STEPS) + noise, states * LEAN)
+        yield MidMoves(np.repeat(states, STEPS) * (drift * SIGMA / STEPS) + noise, states * LEAN)

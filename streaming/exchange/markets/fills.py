@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from streaming.exchange.markets.arrivals import BLOCK_S
 from streaming.exchange.markets.book import LOT, Fills, at_side, book
 from streaming.exchange.markets.leans import with_leans
-from streaming.exchange.markets.market import Block, Market
+from streaming.exchange.markets.market import Block, SyntheticMarket
 from streaming.quotes import Quotes, make_quotes
 from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks, make_ticks
 
@@ -45,7 +45,7 @@ class Second(NamedTuple):
 
 
 def seconds(
-    market: Market, seed: int, symbol: str, start_ns: int, *, quotes: bool = True
+    market: SyntheticMarket, seed: int, symbol: str, start_ns: int, *, quotes: bool = True
 ) -> Iterator[Second]:
     """Yield each second of a market from ``start_ns`` on.
 
@@ -73,7 +73,7 @@ def seconds(
         last_id, last_update = last_id + len(fills.ticks), last_update + len(told)
 
 
-def trades(market: Market, seed: int, symbol: str, start_ns: int) -> Iterator[Ticks]:
+def trades(market: SyntheticMarket, seed: int, symbol: str, start_ns: int) -> Iterator[Ticks]:
     """Yield the trades of each second, ``(n,)``; arguments are those of ``seconds``."""
     return (second.ticks for second in seconds(market, seed, symbol, start_ns, quotes=False))
 

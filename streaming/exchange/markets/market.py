@@ -22,7 +22,7 @@ STEPS = 10  # moves of the mid a second
 SIGMA = 0.3e-4  # the unit of a process's returns, as a log return of the mid
 
 
-class Moves(NamedTuple):
+class MidMoves(NamedTuple):
     """One block of a mid that moves by itself.
 
     Attributes:
@@ -63,7 +63,7 @@ class Block(NamedTuple):
 Blocks = Callable[[Generator, Generator], Iterator[Block]]
 
 
-class Market(NamedTuple):
+class SyntheticMarket(NamedTuple):
     """What ``sim:NAME`` names.
 
     Attributes:
@@ -76,7 +76,7 @@ class Market(NamedTuple):
     shows: float
 
 
-def with_orders(moves: Callable[[Generator], Iterator[Moves]]) -> Blocks:
+def with_orders(moves: Callable[[Generator], Iterator[MidMoves]]) -> Blocks:
     """Return the market of a mid that moves by itself, and of the orders that come to it."""
     begins = np.arange(BLOCK_S * STEPS) / STEPS
 
@@ -92,14 +92,14 @@ def with_orders(moves: Callable[[Generator], Iterator[Moves]]) -> Blocks:
     return blocks
 
 
-def moves_of(process: Process) -> Callable[[Generator], Iterator[Moves]]:
+def moves_of(process: Process) -> Callable[[Generator], Iterator[MidMoves]]:
     """Return a process as moves: a Brownian bridge reaches each return within its second."""
 
-    def moves(rng: Generator) -> Iterator[Moves]:
+    def moves(rng: Generator) -> Iterator[MidMoves]:
         returns_rng, bridge_rng = rng.spawn(2)
         for returns in process.blocks(returns_rng, BLOCK_S):
             noise = bridge_rng.normal(0, 1 / math.sqrt(STEPS), (BLOCK_S, STEPS))
             noise += (returns / STEPS - noise.mean(axis=1))[:, None]
-            yield Moves(SIGMA * noise.ravel(), np.zeros(BLOCK_S))
+            yield MidMoves(SIGMA * noise.ravel(), np.zeros(BLOCK_S))
 
     return moves

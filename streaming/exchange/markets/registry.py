@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streaming.exchange.markets.default import leaning
 from streaming.exchange.markets.hawkes import Hawkes
-from streaming.exchange.markets.market import Market, moves_of, with_orders
+from streaming.exchange.markets.market import SyntheticMarket, moves_of, with_orders
 from streaming.exchange.markets.processes.ar1 import AR1
 from streaming.exchange.markets.processes.martingale import Martingale
 from streaming.exchange.markets.processes.momentum import Momentum
@@ -22,14 +22,14 @@ PROCESSES: dict[str, Process] = {
 
 SHOWS = 0.6  # of the markets that can be predicted without the book, too
 
-MARKETS: dict[str, Market] = {
-    "default": Market(with_orders(leaning), 0.65),
-    "martingale": Market(with_orders(moves_of(Martingale())), 0.5),
-    "book": Market(with_orders(moves_of(Martingale())), 0.7),
+MARKETS: dict[str, SyntheticMarket] = {
+    "default": SyntheticMarket(with_orders(leaning), 0.65),
+    "martingale": SyntheticMarket(with_orders(moves_of(Martingale())), 0.5),
+    "book": SyntheticMarket(with_orders(moves_of(Martingale())), 0.7),
     **{
-        name: Market(with_orders(moves_of(process)), SHOWS)
+        name: SyntheticMarket(with_orders(moves_of(process)), SHOWS)
         for name, process in PROCESSES.items()
         if name != "martingale"
     },
-    "hawkes": Market(Hawkes().blocks, SHOWS),
+    "hawkes": SyntheticMarket(Hawkes().blocks, SHOWS),
 }

@@ -13,9 +13,7 @@ from streaming.bars import MAX_CARRY_S
 from streaming.exchange.protocol.chunk import Chunk
 from streaming.exchange.protocol.quotes import SPARE, marks
 from streaming.records import join
-from streaming.ticks import NS_PER_S
-
-FOR_EVER = 1 << 62
+from streaming.ticks import FOR_EVER, NS_PER_S
 
 
 def with_marks(

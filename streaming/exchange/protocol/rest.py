@@ -11,23 +11,15 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from streaming.exchange.protocol.errors import RequestError
 from streaming.exchange.protocol.quotes import Books
 from streaming.exchange.protocol.rest_rows import agg_rows, book_row, trade_rows
 from streaming.exchange.protocol.trades import History, Trades
 from streaming.symbols import same_but_for_case
-from streaming.ticks import NS_PER_MS
+from streaming.ticks import FOR_EVER, NS_PER_MS
 
 MAX_LIMIT = 1000
 QUOTES = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "EUR", "BTC", "ETH", "BNB")
-
-
-class RestError(Exception):
-    """What is wrong with a request, in the venue's words."""
-
-    def __init__(self, code: int, msg: str, status: int = 400) -> None:
-        super().__init__(msg)
-        self.status = status
-        self.body = msgspec.json.encode({"code": code, "msg": msg})
 
 
 class Rest:
@@ -61,14 +53,14 @@ class Rest:
         try:
             answer = self._paths.get(path.removeprefix("/api/v3/"))
             if answer is None or not path.startswith("/api/v3/"):
-                raise RestError(-1000, f"Unknown path {path}.", 404)
+                raise RequestError(-1000, f"Unknown path {path}.", 404)
             return 200, msgspec.json.encode(answer(query, unit_ns))
-        except RestError as e:
-            return e.status, e.body
+        except RequestError as e:
+            return e.status, msgspec.json.encode(e.reply)
 
     def _trades(self, query: Mapping[str, str]) -> Trades:
         if not query.get("symbol"):
-            raise RestError(
+            raise RequestError(
                 -1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."
             )
         return self._histories[self._spelled(query["symbol"])].trades
@@ -77,7 +69,7 @@ class Rest:
         """Return a symbol as the market spells it; its case does not matter, as in streams."""
         alike = same_but_for_case(symbol, self._histories)
         if not alike:
-            raise RestError(-1121, "Invalid symbol.")
+            raise RequestError(-1121, "Invalid symbol.")
         return alike[0]
 
     def _recent_trades(self, query: Mapping[str, str], unit_ns: int) -> Any:
@@ -95,12 +87,12 @@ class Rest:
     def _agg_trades(self, query: Mapping[str, str], unit_ns: int) -> Any:
         timed = "startTime" in query or "endTime" in query
         if "fromId" in query and timed:
-            raise RestError(-1128, "Combination of optional parameters invalid.")
+            raise RequestError(-1128, "Combination of optional parameters invalid.")
         trades, limit = self._trades(query), _limit(query)
         trades = trades[trades["closes"]]
         ms = trades["ts_event"] // NS_PER_MS
         wanted = (trades["agg_id"] >= _number(query, "fromId", 0)) & (
-            (ms >= _number(query, "startTime", 0)) & (ms <= _number(query, "endTime", 1 << 62))
+            (ms >= _number(query, "startTime", 0)) & (ms <= _number(query, "endTime", FOR_EVER))
         )
         found = np.flatnonzero(wanted)
         oldest_first = "fromId" in query or "startTime" in query
@@ -150,7 +142,7 @@ def _number(query: Mapping[str, str], name: str, default: int | None = None) -> 
     except ValueError:
         number = -1
     if not 0 <= number < 2**63:
-        raise RestError(
+        raise RequestError(
             -1100,
             f"Illegal characters found in parameter '{name}'; legal range is '^[0-9]{{1,20}}$'.",
         )

@@ -11,16 +11,11 @@ from typing import Any
 
 import msgspec
 
-from streaming.exchange.protocol.wire import Stream, stream_of
+from streaming.exchange.protocol.errors import RequestError
+from streaming.exchange.protocol.wire import WireStream, stream_of
 
 METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 MAX_STREAMS = 1024
-
-
-class _RequestError(Exception):
-    def __init__(self, code: int, msg: str, **more: Any) -> None:
-        super().__init__(msg)
-        self.reply = {"code": code, "msg": msg, **more}
 
 
 class Subscriptions:
@@ -36,9 +31,9 @@ class Subscriptions:
         self.names = dict.fromkeys(name for name in names if "@" in name)
         self.combined = combined
         self.unit_ns = unit_ns
-        self._by_symbol: dict[str, list[Stream]] | None = None  # None: to be found again
+        self._by_symbol: dict[str, list[WireStream]] | None = None  # None: to be found again
 
-    def of(self, symbol: str) -> tuple[Stream, ...]:
+    def of(self, symbol: str) -> tuple[WireStream, ...]:
         """Return the streams of a symbol; an unknown one is left out, as at the venue."""
         if self._by_symbol is None:
             self._by_symbol = {}
@@ -54,7 +49,7 @@ class Subscriptions:
         try:
             request = _parse(text)
             reply = {"result": self._carry_out(request), "id": request.get("id")}
-        except _RequestError as refused:
+        except RequestError as refused:
             reply = refused.reply
         return msgspec.json.encode(reply)
 
@@ -63,29 +58,29 @@ class Subscriptions:
         if method == "LIST_SUBSCRIPTIONS":
             return list(self.names)
         if not isinstance(params, list):
-            raise _RequestError(2, "Invalid request: invalid type, expected a sequence of `params`")
+            raise RequestError(2, "Invalid request: invalid type, expected a sequence of `params`")
         if method in ("SET_PROPERTY", "GET_PROPERTY"):
             return self._property(method, params, request.get("id"))
         if not all(isinstance(name, str) for name in params):
-            raise _RequestError(2, "Invalid request: invalid type, expected a string in `params`")
+            raise RequestError(2, "Invalid request: invalid type, expected a string in `params`")
         if method == "UNSUBSCRIBE":
             for name in params:
                 self.names.pop(name, None)
         elif len(self.names.keys() | set(params)) > MAX_STREAMS:
-            raise _RequestError(2, "Invalid request: too many parameters")
+            raise RequestError(2, "Invalid request: too many parameters")
         else:
             self.names |= dict.fromkeys(params)
         return None
 
     def _property(self, method: str, params: list[Any], id: Any) -> Any:
         if params[:1] != ["combined"]:
-            raise _RequestError(0, "Unknown property", id=id)
+            raise RequestError(0, "Unknown property", id=id)
         if len(params) > 2 - (method == "GET_PROPERTY"):
-            raise _RequestError(2, "Invalid request: too many parameters")
+            raise RequestError(2, "Invalid request: too many parameters")
         if method == "GET_PROPERTY":
             return self.combined
         if len(params) < 2 or not isinstance(params[1], bool):
-            raise _RequestError(1, "Invalid value type: expected Boolean")
+            raise RequestError(1, "Invalid value type: expected Boolean")
         self.combined = params[1]
         return None
 
@@ -95,16 +90,16 @@ def _parse(text: str | bytes) -> dict[str, Any]:
         request = msgspec.json.decode(text)
     except (ValueError, RecursionError):
         msg = "Invalid JSON: expected value at line 1 column 1"
-        raise _RequestError(3, msg) from None
+        raise RequestError(3, msg) from None
     if not isinstance(request, dict) or "method" not in request:
-        raise _RequestError(2, "Invalid request: missing field `method` at line 1 column 1")
+        raise RequestError(2, "Invalid request: missing field `method` at line 1 column 1")
     if request["method"] not in METHODS:
         allowed = ", ".join(f"`{method}`" for method in METHODS)
-        raise _RequestError(
+        raise RequestError(
             2, f"Invalid request: unknown variant {request['method']}, expected one of {allowed}"
         )
     if not _is_id(request.get("id")):
-        raise _RequestError(2, "Invalid request: request ID must be an unsigned integer")
+        raise RequestError(2, "Invalid request: request ID must be an unsigned integer")
     return request
 
 

@@ -81,7 +81,7 @@ class Combined(msgspec.Struct):
     data: Any
 
 
-class Stream(NamedTuple):
+class WireStream(NamedTuple):
     """One encoding of one symbol's rows of one kind: all clients of it get the same bytes."""
 
     symbol: str
@@ -95,12 +95,12 @@ class Stream(NamedTuple):
         return f"{self.symbol.lower()}@{self.channel}"
 
 
-def stream_of(name: str, *, combined: bool, unit_ns: int) -> Stream | None:
+def stream_of(name: str, *, combined: bool, unit_ns: int) -> WireStream | None:
     """Return what ``btcusdt@trade`` means; None for streams that stay silent here."""
     symbol, _, channel = name.partition("@")
     if channel not in CHANNELS or re.search("[A-Z]", symbol):
         return None
-    return Stream(symbol.upper(), channel, combined, unit_ns)
+    return WireStream(symbol.upper(), channel, combined, unit_ns)
 
 
 def unit_of(name: str | None) -> int:
@@ -108,7 +108,7 @@ def unit_of(name: str | None) -> int:
     return NS_PER_US if (name or "").upper() == "MICROSECOND" else NS_PER_MS
 
 
-def frames(stream: Stream, chunk: Chunk) -> list[tuple[int, bytes]]:
+def frames(stream: WireStream, chunk: Chunk) -> list[tuple[int, bytes]]:
     """Return the text frames of a stream's rows of a chunk, each with its place, in order."""
     encode = msgspec.json.Encoder().encode
     places, events = CHANNELS[stream.channel](stream, chunk)
@@ -117,7 +117,7 @@ def frames(stream: Stream, chunk: Chunk) -> list[tuple[int, bytes]]:
     return list(zip(places.tolist(), map(encode, events), strict=True))
 
 
-def _trade_events(stream: Stream, chunk: Chunk) -> Placed:
+def _trade_events(stream: WireStream, chunk: Chunk) -> Placed:
     trades = chunk.trades
     times = (trades["ts_event"] // stream.unit_ns).tolist()
     return chunk.trade_at, [
@@ -130,7 +130,7 @@ def _trade_events(stream: Stream, chunk: Chunk) -> Placed:
     ]  # fmt: skip
 
 
-def _agg_events(stream: Stream, chunk: Chunk) -> Placed:
+def _agg_events(stream: WireStream, chunk: Chunk) -> Placed:
     rows = agg_rows(chunk.trades, stream.unit_ns)
     return chunk.trade_at[chunk.trades["closes"]], [
         AggTradeEvent("aggTrade", row.T, stream.symbol, **msgspec.structs.asdict(row))
@@ -138,7 +138,7 @@ def _agg_events(stream: Stream, chunk: Chunk) -> Placed:
     ]
 
 
-def _book_events(stream: Stream, chunk: Chunk) -> Placed:
+def _book_events(stream: WireStream, chunk: Chunk) -> Placed:
     quotes = ~is_mark(chunk.books)
     books = chunk.books[quotes]
     times = (books["ts_event"] // stream.unit_ns).tolist()
@@ -152,7 +152,7 @@ def _book_events(stream: Stream, chunk: Chunk) -> Placed:
     ]  # fmt: skip
 
 
-def _time_events(stream: Stream, chunk: Chunk) -> Placed:
+def _time_events(stream: WireStream, chunk: Chunk) -> Placed:
     marks = is_mark(chunk.books)
     times = (chunk.books["ts_event"][marks] // stream.unit_ns).tolist()
     return chunk.book_at[marks], [TimeEvent("time", stream.symbol, time) for time in times]
@@ -160,7 +160,7 @@ def _time_events(stream: Stream, chunk: Chunk) -> Placed:
 
 # What each channel sends: places in a chunk, ``(k,)``, and the events there.
 Placed = tuple[NDArray[np.int64], list[Any]]
-CHANNELS: dict[str, Callable[[Stream, Chunk], Placed]] = {
+CHANNELS: dict[str, Callable[[WireStream, Chunk], Placed]] = {
     "trade": _trade_events,
     "aggTrade": _agg_events,
     "bookTicker": _book_events,

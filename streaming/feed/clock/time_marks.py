@@ -33,7 +33,7 @@ ASK_AGAIN_NS = 5 * NS_PER_S
 PING_S = 0.3  # from one ping to the next at least: Binance takes 5 messages a second, pongs too
 
 
-class Line(Protocol):
+class PingedLine(Protocol):
     """A connection, as far as marks depend on it."""
 
     made: int
@@ -58,7 +58,7 @@ class TimeMarks:
         self,
         terms: Terms,
         ingests: Mapping[str, Ingest],
-        line: Line,
+        line: PingedLine,
         history: TradeHistory,
         push: Callable[[str, Ticks], None],
         grace_ns: int,

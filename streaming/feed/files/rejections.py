@@ -13,14 +13,19 @@ ENOUGH = 10  # dropped for one reason, before their share means something
 
 
 class Notice(NamedTuple):
-    """Something to be said."""
+    """A line for people about dropped messages.
+
+    Attributes:
+        text: the line.
+        about: what it is about: the first line about it is printed.
+    """
 
     text: str
     about: str
 
 
 class Rejections:
-    """Counts of one process."""
+    """Counts the messages that a feed has dropped, and says when they are no trifle."""
 
     def __init__(self) -> None:
         self._messages = 0

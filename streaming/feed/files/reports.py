@@ -25,7 +25,7 @@ TOTALS = {
 }
 
 
-class Reports:
+class FeedReports:
     """The one place where a feed speaks.
 
     Args:

@@ -9,7 +9,7 @@ from pathlib import Path
 from streaming.config import StreamConfig
 from streaming.events import Code
 from streaming.feed.files.rejections import Rejections
-from streaming.feed.files.reports import Reports
+from streaming.feed.files.reports import FeedReports
 from streaming.feed.market.ingest import Ingest
 from streaming.rings.counters import ConnectionState
 from streaming.venues import Rejected
@@ -31,7 +31,7 @@ class StreamFiles:
     """
 
     def __init__(
-        self, config: StreamConfig, session: Path, markets: Iterable[str], reports: Reports
+        self, config: StreamConfig, session: Path, markets: Iterable[str], reports: FeedReports
     ) -> None:
         self._config, self._reports = config, reports
         self.say, self.say_once = self._reports.say, self._reports.say_once

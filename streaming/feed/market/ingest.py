@@ -24,7 +24,7 @@ from streaming.merged import Merged
 from streaming.quotes import LATE as LATE_QUOTE
 from streaming.quotes import MARK, NO_QUOTES, Quotes, make_quotes
 from streaming.records import copied
-from streaming.tape import Kind, TapeWriter
+from streaming.tape import SegmentKind, TapeWriter
 from streaming.ticks import LATE, NS_PER_MS, REPAIRED, VOID, Ticks, make_ticks
 
 # The quote ring holds a third of the tick cache's rows: 15 min of batches of 50 ms.
@@ -74,7 +74,7 @@ class Ingest:
         tape = session / "tape" if config.segment_seconds > 0 else None
         self.store, self.quote_store = (
             RowStore(ring, TapeWriter(ring, tape, symbol, kind) if tape else None, symbol, say)
-            for ring, kind in ((self.ticks, Kind.TICKS), (quotes, Kind.QUOTES))
+            for ring, kind in ((self.ticks, SegmentKind.TICKS), (quotes, SegmentKind.QUOTES))
         )
         self._waiting = WaitingQuotes()
         kept, kept_quotes = self.ticks.read(), quotes.read()

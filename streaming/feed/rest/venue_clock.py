@@ -1,7 +1,8 @@
-"""The venue's clock, as far as this process can know it. Pure: the feed reads the clocks here.
+"""The venue's clock, as far as this process can know it: how far it is from ours.
 
 A trade is judged by the venue's clock, as ours may be off by hours, or be set while we run. So the
-venue's is carried on by a clock that nobody sets (``steady_ns``).
+venue's is carried on by a clock that nobody sets: ``steady_ns`` reads it, all else takes times as
+arguments.
 """
 
 from __future__ import annotations

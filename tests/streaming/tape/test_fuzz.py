@@ -126,7 +126,9 @@ FIELDS = ["id", "price", "size", "time", "side"]
 
 
 @given(st.lists(st.sampled_from(KINDS), min_size=5, max_size=5), st.integers(0, 3), st.booleans())
-def test_parquet_of_whatever_types(folder: Path, kinds, rows: int, filled: bool) -> None:
+def test_parquet_of_whatever_types_is_played_or_refused_in_a_line(
+    folder: Path, kinds, rows: int, filled: bool
+) -> None:
     columns = {}
     for name, kind in zip(FIELDS, kinds, strict=True):
         try:
@@ -210,12 +212,14 @@ STARTS = [b"", b"PK\x03\x04", b"PAR1", b"\x1f\x8b\x08", b"BZh9", b"\x28\xb5\x2f\
 
 
 @given(st.binary(max_size=200), st.sampled_from(STARTS))
-def test_bytes_of_any_kind(folder: Path, content: bytes, start: bytes) -> None:
+def test_bytes_of_any_kind_are_played_or_refused_in_a_line(
+    folder: Path, content: bytes, start: bytes
+) -> None:
     play(file(folder, start + content))
 
 
 @given(st.text())
-def test_whatever_is_said_of_a_tape(text: str) -> None:
+def test_whatever_is_said_of_a_tape_is_taken_or_refused(text: str) -> None:
     for source in (text, f"x?{text}", f"x?columns={text}", f"x?unit={text}&sort={text}"):
         with contextlib.suppress(ConfigError):
             parse_address(source)

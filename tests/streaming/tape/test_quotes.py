@@ -11,7 +11,7 @@ import pytest
 
 from streaming.exchange.sources import tape_chunks
 from streaming.quotes import MARK, RECEIVED, make_quotes
-from streaming.tape import Kind, open_tape, parse_address, read_tape, write_segment
+from streaming.tape import SegmentKind, open_tape, parse_address, read_tape, write_segment
 from streaming.tape.placing import placed, with_venue_times
 from streaming.ticks import NS_PER_MS, NS_PER_S
 from tests.streaming.samples import START, ticks_at
@@ -212,8 +212,8 @@ def test_a_session_s_own_tape_has_its_quotes_without_the_marks(tmp_path: Path) -
     quotes["bid"], quotes["ask"] = 1, 2
     quotes["ts_event"] = quotes["ts_init"] = START + NS_PER_S
     write_segment(tmp_path, "BTCUSDT", 10, ticks)
-    write_segment(tmp_path, "BTCUSDT", 4, quotes[:2], Kind.QUOTES)
-    write_segment(tmp_path, "BTCUSDT", 6, quotes[2:], Kind.QUOTES)
+    write_segment(tmp_path, "BTCUSDT", 4, quotes[:2], SegmentKind.QUOTES)
+    write_segment(tmp_path, "BTCUSDT", 6, quotes[2:], SegmentKind.QUOTES)
     recording = open_tape(parse_address(str(tmp_path))).read("BTCUSDT")
     assert recording.quotes[["after", "flags"]].tolist() == [(0, 0), (3, 0)]
     assert read_tape(tmp_path, "BTCUSDT").tolist() == ticks.tolist()

@@ -154,7 +154,7 @@ def check_decoded(decoded, market: str) -> None:
 @wires
 @settings(max_examples=EXAMPLES)
 @given(st.data())
-def test_frames(wire: Wire, data) -> None:
+def test_of_damaged_frames_only_what_is_sound_is_kept(wire: Wire, data) -> None:
     market = wire.case.symbol
     venue, conflation = wire.venue(), Conflation()
     odd = st.integers(0, len(ODD) - 1).map(ODD.__getitem__)
@@ -233,7 +233,7 @@ def test_a_reply_whose_numbers_are_none(wire: Wire, text: str) -> None:
 @wires
 @settings(max_examples=EXAMPLES)
 @given(st.data(), st.sampled_from([200, 201, 400, 403, 418, 429, 500]))
-def test_replies_of_rest(wire: Wire, data, status: int) -> None:
+def test_of_damaged_replies_only_what_is_sound_is_kept(wire: Wire, data, status: int) -> None:
     venue, market = wire.venue(), wire.case.symbol
     reply = st.one_of(damaged([*wire.replies.values()]), st.binary(max_size=40))
     for body in (data.draw(reply), *ODD):

@@ -20,7 +20,7 @@ import numpy as np
 from datamodules.digest import digest
 from streaming.bars import BAR, Bars
 from streaming.rings.counters import STATS
-from streaming.ticks import NS_PER_MS
+from streaming.ticks import FOR_EVER, NS_PER_MS
 from trainers.config import TrainingConfig
 from trainers.engine.commands import CandidateWanted, Command, LedgerRows, RollbackWanted
 from trainers.engine.drivers.champions import OwnChampions
@@ -40,7 +40,7 @@ from trainers.learners.learner import Forecast, Learner
 from trainers.scoring.ledger import MADE, NO_ACTION
 
 FIRST_CYCLE = 200  # bars: enough for a few windows with their labels
-ALL: Watermark = dict.fromkeys(STREAMS, 1 << 62)
+ALL: Watermark = dict.fromkeys(STREAMS, FOR_EVER)
 NOTHING_COUNTED = dict.fromkeys(STATS.names or (), 0.0)
 
 

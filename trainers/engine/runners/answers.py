@@ -36,7 +36,7 @@ class Answers(NamedTuple):
         return cls(silent, np.full(n, np.nan), nothing)
 
     def put(self, i: int, status: int, found: Forecast) -> None:
-        """Set answer ``i``."""
+        """Set the forecast at bar ``i``, with its status for the ledger."""
         self.status[i] = status
         self.probability[i] = np.nan if found.probability is None else found.probability
         self.action[i] = NO_ACTION if found.action is None else found.action

@@ -28,7 +28,7 @@ from trainers.learners.learner import (
     as_forecast,
 )
 from trainers.learners.own_code import LearnerError, own_code, utf8
-from trainers.names import TRAIN, LearnerKind, Status, Tag
+from trainers.names import MOST_TAG_CHARS, TRAIN, LearnerKind, Status, Tag
 from trainers.scoring.ledger import FAILED, MADE, SILENT
 
 LONGEST_REST = 32  # cycles
@@ -40,7 +40,7 @@ SAVED = ("version", "status", "status_text", "errors", "rests_until", "report", 
 # A learner may make up names at each training: after so many it is told of no more.
 MOST_REFUSED = 100
 
-TAG_CHARS = 7000  # the end of a traceback that becomes a tag; MLflow cuts tags at 8000
+TRACEBACK_CHARS = MOST_TAG_CHARS - 1000  # its end, which says what was wrong
 
 
 class LearnerRunner:
@@ -271,7 +271,8 @@ class LearnerRunner:
         self.status = Status.ERROR.value
         self.status_text = f"{text}; next try in cycle {self.rests_until}"
         trace = utf8("".join(traceback.format_exception(error.__cause__ or error)))
-        yield RunUpdate(self.name, cycle, {}, {**self.tags, Tag.TRACEBACK: trace[-TAG_CHARS:]})
+        end = trace[-TRACEBACK_CHARS:]
+        yield RunUpdate(self.name, cycle, {}, {**self.tags, Tag.TRACEBACK: end})
         yield Happened(Code.LEARNER_FAILED, f"{self.name} failed: {text}", trace)
 
     def _tell_refused(self, refused: dict[str, str]) -> Iterator[Command]:

@@ -34,12 +34,10 @@ from trainers.learners.adapters.settings import TorchSettings
 from trainers.learners.adapters.wrapped import arguments_in, find, refusing, settings_of
 from trainers.learners.learner import Context
 from trainers.learners.lightning import ContinualModule, fit, seeded
+from trainers.learners.linear import CLIP_SD, FEWEST_ROWS
 from trainers.names import LearnerKind
 
 Floats = NDArray[np.float64]
-
-CLIP_SD = 5.0  # standard deviations
-FEWEST = 20  # rows; fewer support no fit
 
 
 class Direction(ContinualModule):
@@ -143,8 +141,8 @@ class TorchLearner:
         found = self._inputs.labelled(snapshot.bars[-self._settings.past_bars :])
         if len(found.up) == 0:
             return {"rows": 0.0}  # without a move there is nothing to learn from
-        if len(found.up) < FEWEST:
-            raise NotEnoughBarsError(len(found.up), FEWEST, "bars with a move")
+        if len(found.up) < FEWEST_ROWS:
+            raise NotEnoughBarsError(len(found.up), FEWEST_ROWS, "bars with a move")
         deviation = found.x.std(axis=0)
         self._moments = np.stack([found.x.mean(axis=0), np.where(deviation > 0, deviation, 1.0)])
         rng, settings = snapshot.rng(self.name), self._settings

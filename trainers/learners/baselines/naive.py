@@ -29,6 +29,7 @@ from datamodules.transitions import Action
 from datamodules.windows import gap_free
 from streaming.bars import Bars
 from streaming.forward_fill import forward_fill
+from streaming.ticks import NS_PER_S
 from trainers.learners.learner import Context
 from trainers.names import LearnerKind
 
@@ -201,7 +202,7 @@ class Random(Flat):
 
     def _action(self, opens: np.int64) -> int:
         """Draw the action at a bar that opens at ``opens``, ns."""
-        seeds = entropy(self.seed, self.market, self.name, int(opens) // 10**9)
+        seeds = entropy(self.seed, self.market, self.name, int(opens) // NS_PER_S)
         drawn = np.random.default_rng(seeds).random()
         # Twice the turnover in orders, as half of them find the position as they want it.
         if drawn < self.turnover:

@@ -26,7 +26,7 @@ LEAF_ROWS = 20
 RIDGE = 10.0
 COLUMNS_TRIED = 0.5  # share of the columns that a split chooses from: trees that differ err less
 BINS = 64  # of a column's values, between which a split may be
-FEWEST = 60  # rows; fewer support no tree
+FEWEST_ROWS = 60  # fewer support no tree
 
 
 class Forest(nn.Module):

@@ -18,7 +18,7 @@ from datamodules.features import COLUMNS
 from datamodules.labelled_rows import LabelledRows
 from datamodules.plain import copied
 from trainers.learners import layers
-from trainers.learners.cnn.forest import FEWEST, Forest
+from trainers.learners.cnn.forest import FEWEST_ROWS, Forest
 from trainers.learners.linear import CLIP_SD, OnlineLogistic
 
 # The forest is grown anew when this share of its rows would be new: its cost then grows with the
@@ -83,7 +83,7 @@ class RowLearner:
             self._learned_until = int(ts[-1])
             for name, numbers in self._online.numbers().items():
                 getattr(self.experts, name).copy_(torch.from_numpy(numbers))
-        both = len(up) >= FEWEST and up.any() and not up.all()
+        both = len(up) >= FEWEST_ROWS and up.any() and not up.all()
         if both and (ts > self._grown_until).sum() >= NEW_ROWS * len(ts):
             self.experts.forest.grow(x, up, int(rng.integers(2**31)))
             self._grown_until = int(ts[-1])

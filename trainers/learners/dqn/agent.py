@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from datamodules.features import RAW_COLUMNS
 from datamodules.indicators import rsi
+from datamodules.mids import BP
 from datamodules.transitions import STATE_BARS, STATE_COLUMNS, Action
 from trainers.learners.layers import Linear
 
@@ -102,7 +103,7 @@ def inputs_of(state: Tensor, unit: Tensor) -> Tensor:
         ``(..., 30)`` float32.
     """
     close, volume, strength = state.unbind(-1)  # (..., 10)
-    moves = (close / close[..., -1:] - 1) * 1e4 / unit
+    moves = (close / close[..., -1:] - 1) * BP / unit
     volume = volume / (volume.mean(-1, keepdim=True) + 1e-12) - 1
     inputs = torch.cat([moves, volume, strength / 50 - 1], -1)
     return inputs.clip(-10, 10).float()

@@ -38,7 +38,7 @@ class SkillTest:
 
     @property
     def proven(self) -> bool:
-        """Whether t > 2."""
+        """Whether the advantage has predicted returns that were not learned yet: t > 2."""
         return self.gain > self.PROVEN * math.sqrt(self.square)
 
     def add(self, advantage: NDArray[np.float32], ret: NDArray[np.float32]) -> None:

@@ -19,13 +19,13 @@ from streaming.cache import quote_ring, tick_cache
 from streaming.errors import TapeError
 from streaming.rings.ring import Ring, Rows
 from streaming.tape.segment_tape import read_segment
-from streaming.tape.segments import Kind, Segment, segments
+from streaming.tape.segments import Segment, SegmentKind, segments
 from trainers.recording.contents.entries import Entry
 from trainers.recording.errors import RESTORE, RecordError
 from trainers.recording.files import TAPE
 
 # What is kept of each stream.
-KINDS = {"ticks": (Kind.TICKS, tick_cache), "quotes": (Kind.QUOTES, quote_ring)}
+KINDS = {"ticks": (SegmentKind.TICKS, tick_cache), "quotes": (SegmentKind.QUOTES, quote_ring)}
 
 NO_HASHES: Mapping[str, str] = MappingProxyType({})
 
@@ -88,12 +88,12 @@ def row_parts(
 
 
 def _check_all_there(tape: Path, symbol: str, hashes: Mapping[str, str]) -> None:
-    there = {segment.path.name for kind in Kind for segment in segments(tape, symbol, kind)}
+    there = {segment.path.name for kind in SegmentKind for segment in segments(tape, symbol, kind)}
     if missing := sorted(hashes.keys() - there):
         raise RecordError(f"{tape / missing[0]}: the tape lacks this segment; {RESTORE}")
 
 
-def _content(segment: Segment, kind: Kind, recorded: str | None) -> NDArray[np.void]:
+def _content(segment: Segment, kind: SegmentKind, recorded: str | None) -> NDArray[np.void]:
     found = hashlib.sha256(segment.path.read_bytes()).hexdigest()
     if recorded is not None and found != recorded:
         raise RecordError(
@@ -113,7 +113,7 @@ def _content(segment: Segment, kind: Kind, recorded: str | None) -> NDArray[np.v
 
 
 def _from_ring(
-    folder: Path, symbol: str, ring: Callable[[Path, str], Ring], start: int, kind: Kind
+    folder: Path, symbol: str, ring: Callable[[Path, str], Ring], start: int, kind: SegmentKind
 ) -> NDArray[np.void]:
     """Return the rows from ``start`` on, which a killed feed had not written to the tape yet."""
     try:

@@ -36,14 +36,14 @@ class Base(msgspec.Struct, frozen=True):
     sizes: dict[str, int]
 
 
-class Span(NamedTuple):
+class ByteSpan(NamedTuple):
     """Bytes ``start`` (included) to ``stop`` (excluded) of a file."""
 
     start: int
     stop: int
 
 
-class Piece(NamedTuple):
+class PartPiece(NamedTuple):
     """A part of an epoch, of which bytes ``start`` to ``stop`` of the file are read."""
 
     epoch: int
@@ -71,7 +71,7 @@ def file_and_offset(name: str) -> tuple[str, int] | None:
     return (file, int(offset)) if mark and offset.isdigit() else None
 
 
-def to_write(open_at: int, written: int, size: int, most: int = PART_BYTES) -> list[Span]:
+def to_write(open_at: int, written: int, size: int, most: int = PART_BYTES) -> list[ByteSpan]:
     """Return the parts to write of a file that has grown, in order; the last one is the open one.
 
     Args:
@@ -81,14 +81,14 @@ def to_write(open_at: int, written: int, size: int, most: int = PART_BYTES) -> l
         most: how long a part may become.
 
     >>> to_write(0, 10, 25, most=10)
-    [Span(start=10, stop=20), Span(start=20, stop=25)]
+    [ByteSpan(start=10, stop=20), ByteSpan(start=20, stop=25)]
     >>> to_write(20, 25, 27, most=10), to_write(20, 27, 27, most=10)
-    ([Span(start=20, stop=27)], [])
+    ([ByteSpan(start=20, stop=27)], [])
     """
     if size <= written:
         return []
     first = written if written - open_at == most else open_at
-    return [Span(start, min(start + most, size)) for start in range(first, size, most)]
+    return [ByteSpan(start, min(start + most, size)) for start in range(first, size, most)]
 
 
 def lineage(bases: Mapping[int, Base]) -> list[int]:
@@ -111,8 +111,8 @@ def lineage(bases: Mapping[int, Base]) -> list[int]:
 
 
 def pieces(
-    file: str, bases: Mapping[int, Base], parts: Mapping[int, Iterable[Span]], since: int = 0
-) -> list[Piece]:
+    file: str, bases: Mapping[int, Base], parts: Mapping[int, Iterable[ByteSpan]], since: int = 0
+) -> list[PartPiece]:
     """Return what a file is made of, in order and without a hole, as far as the store has it.
 
     Args:
@@ -122,13 +122,13 @@ def pieces(
         since: the first byte that is wanted; those before it may be missing.
     """
     epochs = lineage(bases)
-    found: list[Piece] = []
+    found: list[PartPiece] = []
     at = since
     for epoch, successor in itertools.zip_longest(epochs, epochs[1:]):
         end = bases[successor].sizes.get(file, 0) if successor else None
         for part in sorted(parts.get(epoch, ())):
             stop = part.stop if end is None else min(part.stop, end)
             if part.start <= at < stop:
-                found.append(Piece(epoch, part.start, at, stop))
+                found.append(PartPiece(epoch, part.start, at, stop))
                 at = stop
     return found

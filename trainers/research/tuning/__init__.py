@@ -1,0 +1,4 @@
+"""A search for a learner's settings: its processes, files, runs and report.
+
+Begin with ``running``.
+"""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from trainers.config.learners import flat_name
-from trainers.replay.progress import Progress
+from trainers.replay.progress import ProgressBar
 from trainers.research.market import Tell
 from trainers.research.tuning.files import keep_trial, kept_trial
 from trainers.research.tuning.job import Job
@@ -30,7 +30,7 @@ class Players:
 
     def __init__(self, folder: Path, job: Job) -> None:
         self._folder, self._job = folder, job
-        self._progress = Progress(job.given.trials * job.seconds, "search")
+        self._progress = ProgressBar(job.given.trials * job.seconds, "search")
         self._seconds: dict[str, float] = {}  # market time played, by trial
         self._workers: Workers | None = None
         self.stopped = False
@@ -45,7 +45,7 @@ class Players:
         """Play a batch, those that were kept left out; None if it was stopped.
 
         Raises:
-            WorkerError: if a process has failed; the others were played.
+            ProgramError: if a process has failed; the others were played.
             StudyError: if what was kept does not fit.
         """
         work = {

@@ -7,8 +7,6 @@ import gc
 import tempfile
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from streaming.program.console import say
 from streaming.program.process import on_end
 from trainers.config.tune import TuneConfig
@@ -23,6 +21,7 @@ from trainers.session.end import end
 from trainers.session.preflight import check_folder
 from trainers.states import State
 from trainers.tracking.store import before_the_start, ensure_store
+from trainers.tracking.stores.client import MlflowClient
 
 TRIALS_BY_DEFAULT = TuneConfig.__dataclass_fields__["trials"].default
 

@@ -6,10 +6,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from mlflow.entities import Metric, Param
-from mlflow.tracking import MlflowClient
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
-
 from streaming.errors import ConfigError
 from trainers.config import SessionConfig
 from trainers.config.learners import flat_name
@@ -23,6 +19,13 @@ from trainers.tracking.runs.launched import launched_run
 from trainers.tracking.runs.lifecycle import create_run, log_params, start_session
 from trainers.tracking.runs.owners import owner_of_this_process
 from trainers.tracking.runs.search import runs_of, search
+from trainers.tracking.stores.client import (
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NOTE,
+    Metric,
+    MlflowClient,
+    Param,
+)
 
 
 def begin(client: MlflowClient, given: TuneConfig, record: SessionConfig, root: Path) -> str:

@@ -1,0 +1,4 @@
+"""Scores of probabilities: accuracy, log-loss, Brier score, AUC, calibration, edge.
+
+Begin with ``scores``.
+"""

@@ -1,0 +1,4 @@
+"""Scores of a paper account: profit after costs, trades, drawdown.
+
+Begin with ``paper``, the account.
+"""

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 
 from trainers.scoring.promotion.lagged import Lagged
 from trainers.scoring.promotion.pairwise import CHAMPION, Comparisons, Pairwise, bars_left
-from trainers.scoring.promotion.verdict import Decision, Verdict
+from trainers.scoring.promotion.verdict import Verdict, VerdictWord
 
 ALPHA = 0.05
 
@@ -100,7 +100,7 @@ def _proven(needed: Sequence[Pairwise], best: Pairwise | None, threshold: float)
 
 
 def _verdict(
-    decision: Decision,
+    decision: VerdictWord,
     reason: str,
     pair: Pairwise,
     evidence: Lagged,

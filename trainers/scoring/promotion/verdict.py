@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Literal, NamedTuple
 
-Decision = Literal["promote", "keep", "wait", "rollback"]
+VerdictWord = Literal["promote", "keep", "wait", "rollback"]
 
 
 class Verdict(NamedTuple):
@@ -27,7 +27,7 @@ class Verdict(NamedTuple):
             is not growing or there is no estimate.
     """
 
-    decision: Decision
+    decision: VerdictWord
     reason: str
     log_e: float
     log_threshold: float

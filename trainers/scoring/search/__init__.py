@@ -1,0 +1,4 @@
+"""How much of the best of many trials is luck.
+
+Begin with ``judgement``.
+"""

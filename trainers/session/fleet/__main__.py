@@ -18,6 +18,7 @@ from streaming.errors import ConfigError, reason_of
 from streaming.program.entry_point import entry_point
 from trainers.config.fleet import FleetConfig
 from trainers.session.__main__ import run
+from trainers.session.processes.programs import HEAD
 from trainers.session.processes.supervisor import Child
 from trainers.tracking.store import STORE_ERRORS, tracking_uri
 from trainers.tracking.travel.epochs import check_database
@@ -55,7 +56,7 @@ def main() -> int:
     flags = ["--address", config.address] if config.address else []
 
     def head(session: Path) -> list[Child]:
-        argv = ["-m", "trainers.session.fleet.head", str(session), *flags]
+        argv = ["-m", HEAD, str(session), *flags]
         return [Child("trainer", argv, patience=PATIENCE_SECONDS)]
 
     return run(config, Path.cwd(), head)

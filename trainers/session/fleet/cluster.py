@@ -23,7 +23,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from streaming.errors import TickloopError
+from streaming.errors import ProgramError
 from streaming.program.environment import LOOPBACK
 from streaming.program.process import identity
 from streaming.program.whole_file import write_whole
@@ -41,10 +41,6 @@ ENVIRONMENT = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLE
 SYSTEM = {"health_check_period_ms": 500, "health_check_timeout_ms": 500,
           "health_check_failure_threshold": 3, "health_check_initial_delay_ms": 1000,
           "worker_niceness": 0}  # fmt: skip
-
-
-class RayError(TickloopError):
-    """Ray does not start, or does not answer: the text names its log."""
 
 
 class Node(msgspec.Struct):
@@ -71,7 +67,7 @@ class LocalRay:
         """Return its address; start it unless an earlier head has.
 
         Raises:
-            RayError: if it does not start.
+            ProgramError: if it does not start.
         """
         os.environ.update(ENVIRONMENT, RAY_AUTH_TOKEN_PATH=str(self._session / TOKEN))
         known = self.node
@@ -136,4 +132,4 @@ class LocalRay:
             else:
                 return
         process.kill()
-        raise RayError(f"Ray does not start; see {self._session / LOG}")
+        raise ProgramError(f"Ray does not start; see {self._session / LOG}")

@@ -16,8 +16,6 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from streaming.errors import reason_of
 from streaming.events import Code, EventWriter
 from streaming.program.console import Parser, say
@@ -33,6 +31,7 @@ from trainers.session.fleet.placement import next_move
 from trainers.session.fleet.shards import Seen, Shards
 from trainers.session.processes.shards import shares_of
 from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
+from trainers.tracking.stores.client import MlflowClient
 from trainers.tracking.travel.epochs import Epochs
 from trainers.tracking.travel.market_mirror import MarketMirror
 from trainers.tracking.travel.objects import objects_at

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
-class Move(NamedTuple):
+class ShardMove(NamedTuple):
     """A shard, by its place in the session's order, and the node that should take it over."""
 
     shard: int
     to: str
 
 
-def next_move(places: Sequence[str], nodes: Sequence[str]) -> Move | None:
+def next_move(places: Sequence[str], nodes: Sequence[str]) -> ShardMove | None:
     """Return the move that evens the nodes out; None if they differ by one shard at most.
 
     The first shard, which also writes the session's own run, moves last.
@@ -24,7 +24,7 @@ def next_move(places: Sequence[str], nodes: Sequence[str]) -> Move | None:
         nodes: the nodes that can take shards.
 
     >>> next_move(["a", "a", "a"], ["a", "b"])
-    Move(shard=2, to='b')
+    ShardMove(shard=2, to='b')
     >>> next_move(["a", "a", "b"], ["a", "b"]), next_move(["a"], [])
     (None, None)
     """
@@ -35,4 +35,4 @@ def next_move(places: Sequence[str], nodes: Sequence[str]) -> Move | None:
     most, least = max(has, key=lambda node: has[node]), min(has, key=lambda node: has[node])
     if has[most] - has[least] < 2:
         return None
-    return Move(max(at for at, place in enumerate(places) if place == most), least)
+    return ShardMove(max(at for at, place in enumerate(places) if place == most), least)

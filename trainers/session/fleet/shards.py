@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trainers.session.fleet.node.actor import Look, ShardActor, Standby
-from trainers.session.fleet.placement import Move
+from trainers.session.fleet.placement import ShardMove
 
 NAMESPACE = "tickloop"
 ANSWER_SECONDS, MOVE_SECONDS, POLL_SECONDS = 2.0, 60.0, 0.1
@@ -65,7 +65,7 @@ class Shards:
     def _name(self, at: int) -> str:
         return f"{self._run}-{at + 1}"
 
-    def move(self, move: Move) -> bool:
+    def move(self, move: ShardMove) -> bool:
         """Move a shard to another node, once it has ended where it is.
 
         Returns:

@@ -1,0 +1,4 @@
+"""One market of a trainer, live: its stream in, its record and metrics out.
+
+Begin with ``live_market``.
+"""

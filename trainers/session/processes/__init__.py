@@ -1,0 +1,4 @@
+"""The processes of a session: started, started again, forked, ended.
+
+Begin with ``supervisor``; ``programs`` names them.
+"""

@@ -9,15 +9,14 @@ from pathlib import Path
 from streaming.program.environment import ONE_THREAD
 from trainers.config import SessionConfig
 from trainers.session.access import Passwords
+from trainers.session.processes.programs import EXCHANGE, FEED, LAUNCHER, PAGE
 from trainers.session.processes.supervisor import Child
-
-LAUNCHER = "trainers.session.processes.launcher"
 
 
 def workers_here(session: Path) -> list[Child]:
     """Return the processes that follow a session's markets and train them on this machine."""
     return [
-        Child("feed", ["-m", "streaming.feed", str(session)]),
+        Child("feed", ["-m", FEED, str(session)]),
         Child("trainer", ["-m", LAUNCHER, str(session)], env=ONE_THREAD),
     ]
 
@@ -43,7 +42,7 @@ def children_of(
     """
     children = workers(session)
     if config.plays_locally:
-        exchange = Child("exchange", ["-m", "streaming.exchange", str(session)])
+        exchange = Child("exchange", ["-m", EXCHANGE, str(session)])
         children.insert(0, exchange)
     if config.page_port:
         children.append(_page(config, session, passwords))
@@ -64,7 +63,7 @@ def _page(config: SessionConfig, session: Path, passwords: Passwords) -> Child:
         "page_names": config.page_names,
     }
     flags = [word for name, value in arguments.items() for word in (f"--{name}", value)]
-    return Child("page", ["-m", "ui.app", *flags], env=passwords.environ)
+    return Child("page", ["-m", PAGE, *flags], env=passwords.environ)
 
 
 def _mlflow_ui(port: int, session: Path, uri: str) -> Child:

@@ -30,11 +30,11 @@ from streaming.program.process import PARENT, end_signals, on_end
 from trainers.config import SessionConfig
 from trainers.recording.files import CONFIG
 from trainers.session.processes.fork import exit_after, run_program
+from trainers.session.processes.programs import TRAINER
 from trainers.session.processes.restarts import GAVE_UP, MOST_FAILURES, Restarts, how_it_ended
 from trainers.session.processes.shards import shares_of
 
 POLL_SECONDS = 0.05
-TRAINER = "trainers.session.trainer"
 
 # The modules that a trainer imports, directly or when it makes its learners.
 PRELOADED = (

@@ -18,7 +18,7 @@ PRINTED = (
 )  # fmt: skip
 
 
-class Reports:
+class TrainerReports:
     """Reports the events of a trainer.
 
     Args:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from streaming.events import Code
 from trainers.config import SessionConfig
-from trainers.engine.controls import RefusedError
+from trainers.engine.controls import ControlRefusedError
 from trainers.engine.events import ControlGiven
 from trainers.names import CONTROL, Control, Status, Tag
 from trainers.recording.decision_log import read_decisions, was_left
@@ -160,7 +160,7 @@ class Requests:
         try:
             for market in markets:
                 market.trainer.check_control(event)
-        except RefusedError as e:
+        except ControlRefusedError as e:
             for market in markets:
                 market.control(event, request.seq, refused=True)
             return "refused", f"refused {e}"

@@ -8,8 +8,6 @@ import logging
 import time
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from streaming.events import Code
 from streaming.market_clock import played_of
 from streaming.program.console import say
@@ -30,13 +28,14 @@ from trainers.recording.files import CONFIG, DECISIONS, MARKET_OUTBOX, of_market
 from trainers.session.market.live_market import LiveMarket
 from trainers.session.market.live_stream import wait_for_rings
 from trainers.session.market.warm_up import WarmUp
-from trainers.session.trainer.reports import Reports
+from trainers.session.trainer.reports import TrainerReports
 from trainers.session.trainer.session_part import Requests, SessionPart
 from trainers.session.trainer.shard import CycleEnd, Shard
 from trainers.session.trainer.states import StateTags
 from trainers.states import State
 from trainers.tracking.runs.run_ids import RunIds
 from trainers.tracking.store import tracking_uri
+from trainers.tracking.stores.client import MlflowClient
 from trainers.tracking.tracker import Tracker
 from trainers.tracking.travel.guard import guard_of
 from trainers.tracking.uploads import Uploads
@@ -77,7 +76,7 @@ class Trainer:
         every = self.config.symbol_list
         first = markets[0] == every[0]
         writer = "trainer" if first else f"trainer-{file_name(markets[0])}"
-        self._reports = Reports(session, writer)
+        self._reports = TrainerReports(session, writer)
         guard = guard_of(self.client, session, markets, every[0])
         self.tracker = Tracker(self.client, self._reports.note, guard.go_or_end if guard else None)
         self.versions = Versions(

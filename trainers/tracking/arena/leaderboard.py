@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mlflow.tracking import MlflowClient
-
 from trainers.config import SessionConfig
 from trainers.learners.registry import PERMUTED_LABELS
 from trainers.names import LEADERBOARD
@@ -15,6 +13,7 @@ from trainers.recording.errors import LedgerError
 from trainers.recording.ledger import read_ledger
 from trainers.scoring.arena.board import ALPHA, Standing, standings_of
 from trainers.tracking.stores.artifacts import artifact_store
+from trainers.tracking.stores.client import MlflowClient
 
 MOST_SHOWN = 30
 

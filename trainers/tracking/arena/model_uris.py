@@ -6,12 +6,11 @@ import dataclasses
 from pathlib import Path
 from typing import TypeVar
 
-from mlflow.tracking import MlflowClient
-
 from streaming.errors import ConfigError, reason_of
 from trainers.config import SessionConfig
 from trainers.config.entries import entry_of
 from trainers.tracking.store import STORE_ERRORS, ensure_store
+from trainers.tracking.stores.client import MlflowClient
 
 SCHEME = "models:/"
 

@@ -1,0 +1,4 @@
+"""The runs of a session: begun, found, described, ended.
+
+Begin with ``lifecycle``.
+"""

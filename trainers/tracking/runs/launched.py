@@ -13,16 +13,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.request import url2pathname
 
-from mlflow.entities import Run, SourceType
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
-from mlflow.utils.mlflow_tags import MLFLOW_PROJECT_ENTRY_POINT, MLFLOW_SOURCE_TYPE
-
 from streaming.errors import ConfigError, reason_of
 from streaming.program.console import say
 from trainers.config import SessionConfig
 from trainers.names import EXPERIMENT, Tag
 from trainers.tracking.stores.artifacts import is_local
+from trainers.tracking.stores.client import (
+    MLFLOW_PROJECT_ENTRY_POINT,
+    MLFLOW_SOURCE_TYPE,
+    MlflowClient,
+    MlflowException,
+    Run,
+    SourceType,
+)
 
 VARIABLE = "MLFLOW_RUN_ID"
 

@@ -12,16 +12,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from mlflow.entities import Param, Run
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
-from mlflow.utils.mlflow_tags import (
-    MLFLOW_PARENT_RUN_ID,
-    MLFLOW_RUN_NAME,
-    MLFLOW_RUN_NOTE,
-    MLFLOW_SOURCE_NAME,
-)
-from mlflow.utils.validation import MAX_PARAMS_TAGS_PER_BATCH
 from sqlalchemy.exc import SQLAlchemyError
 
 from streaming.errors import reason_of
@@ -36,6 +26,17 @@ from trainers.tracking.runs.launched import launched_run, settings_of
 from trainers.tracking.runs.owners import owner_of_this_process
 from trainers.tracking.runs.provenance import installed, provenance, uncommitted
 from trainers.tracking.runs.search import runs_of, runs_of_market
+from trainers.tracking.stores.client import (
+    MAX_PARAMS_TAGS_PER_BATCH,
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NAME,
+    MLFLOW_RUN_NOTE,
+    MLFLOW_SOURCE_NAME,
+    MlflowClient,
+    MlflowException,
+    Param,
+    Run,
+)
 from trainers.tracking.summary import Summary, line_of
 
 MADE_UP = re.compile(r"[a-z]+-[a-z]+-\d+")  # a name that MLflow gives a run without one

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from mlflow.entities import RunStatus
-from mlflow.tracking import MlflowClient
-
 from trainers.names import Status, Tag
 from trainers.states import State
 from trainers.tracking.runs.owners import may_live
 from trainers.tracking.runs.search import search
+from trainers.tracking.stores.client import MlflowClient, RunStatus
 
 
 def close_orphans(client: MlflowClient) -> list[str]:

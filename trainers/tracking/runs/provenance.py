@@ -11,7 +11,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
+from trainers.tracking.stores.client import MLFLOW_GIT_COMMIT
 
 STACK = (
     "mlflow", "torch", "pytorch-lightning", "numpy", "pandas", "scikit-learn", "websockets",

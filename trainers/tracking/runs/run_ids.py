@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from streaming.program.whole_file import write_whole
 from trainers.config import SessionConfig
 from trainers.names import Kind
@@ -18,6 +16,7 @@ from trainers.recording.errors import RecordError
 from trainers.recording.files import RUNS, of_market
 from trainers.recording.record import read_runs
 from trainers.tracking.runs.lifecycle import start_learner
+from trainers.tracking.stores.client import MlflowClient
 
 
 class RunIds:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from mlflow.entities import Run
-from mlflow.tracking import MlflowClient
-
 from trainers.names import Kind, Tag
 from trainers.tracking.runs.owners import may_live
+from trainers.tracking.stores.client import MlflowClient, Run
 from trainers.tracking.stores.paging import every_page
 
 

@@ -14,12 +14,10 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import mlflow.artifacts
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 
 from streaming.errors import reason_of
 from trainers.names import EXPERIMENT
-from trainers.tracking.stores.errors import StoreError
+from trainers.tracking.stores.client import MlflowClient, MlflowException, StoreError
 
 VARIABLE = "MLFLOW_DEFAULT_ARTIFACT_ROOT"
 ENDPOINT = "MLFLOW_S3_ENDPOINT_URL"

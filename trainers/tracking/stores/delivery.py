@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlflow.entities import Metric, RunTag
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
-
 from streaming.errors import reason_of
 from trainers.tracking.outbox import Batch
+from trainers.tracking.stores.client import Metric, MlflowClient, MlflowException, RunTag
 from trainers.tracking.stores.refusals import is_refusal
 
 

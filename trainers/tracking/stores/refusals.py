@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 
-from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+
+from trainers.tracking.stores.client import MlflowException
 
 # A bad name or value, a deleted run.
 REFUSED = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST")
 BAD_REQUEST = "BAD_REQUEST"
-
 ABOUT_WHAT_WAS_SENT = (DataError.code, IntegrityError.code)
 KIND = re.compile(r"https://sqlalche\.me/e/\w+/(\w+)")
 

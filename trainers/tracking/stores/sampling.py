@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlflow import MlflowClient
 from mlflow.utils.rest_utils import http_request_safe
+
+from trainers.tracking.stores.client import MlflowClient
 
 HISTORY_INTERVAL = "/api/2.0/mlflow/metrics/get-history-bulk-interval"
 

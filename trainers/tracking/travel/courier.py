@@ -34,7 +34,7 @@ from trainers.recording.travel.market_files import (
     growing_files,
     whole_bytes,
 )
-from trainers.recording.travel.parts import Base, Span, file_and_offset, part_name, to_write
+from trainers.recording.travel.parts import Base, ByteSpan, file_and_offset, part_name, to_write
 from trainers.scoring.ledger import FORECAST
 from trainers.tracking.travel.objects import Objects
 
@@ -81,10 +81,10 @@ class Courier:
         self._whole: dict[str, bytes] = {}  # as they are in the store
         self._learners: list[str] = []
         self._on_tape = {TICKS: 0, QUOTES: 0}  # rows that the tape in the store has
-        self._row_parts: dict[str, list[Span]] = {}
+        self._row_parts: dict[str, list[ByteSpan]] = {}
         for name, size in sorted(objects.sizes(prefix).items()):  # of a trainer that was killed
             if part := file_and_offset(name):
-                span = Span(part[1], part[1] + size)
+                span = ByteSpan(part[1], part[1] + size)
                 self._sent[part[0]] = Sent(span.stop, span.start)
                 self._row_parts.setdefault(part[0], []).append(span)
 
@@ -167,7 +167,7 @@ class Courier:
 
     # ---- what is put
 
-    def _put(self, name: str, data: bytes) -> list[Span]:
+    def _put(self, name: str, data: bytes) -> list[ByteSpan]:
         """Put the bytes of a file from its open part on."""
         sent = self._sent.get(name, Sent(0, 0))
         start = sent.open_at

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateTable
 
 from streaming.errors import TickloopError
-from trainers.tracking.stores.errors import StoreError
+from trainers.tracking.stores.client import StoreError
 
 EPOCHS = Table(
     "tickloop_epochs",

@@ -12,11 +12,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from streaming.program.console import say
 from trainers.recording.errors import RESTORE
 from trainers.recording.files import read_json
+from trainers.tracking.stores.client import MlflowClient
 from trainers.tracking.travel.courier import Courier
 from trainers.tracking.travel.epochs import Epochs, ReplacedError
 from trainers.tracking.travel.objects import objects_at

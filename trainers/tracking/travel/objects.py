@@ -16,7 +16,7 @@ from urllib.request import url2pathname
 
 from streaming.program.whole_file import write_whole
 from trainers.tracking.stores.artifacts import ENDPOINT, EXTRA, artifact_store, is_local
-from trainers.tracking.stores.errors import StoreError
+from trainers.tracking.stores.client import StoreError
 
 S3 = "s3"
 

@@ -21,7 +21,7 @@ from streaming.program.whole_file import write_whole
 from streaming.rings.ring import RingWriter
 from streaming.symbols import file_name
 from streaming.tape.segment_tape import read_segment
-from streaming.tape.segments import Kind, Segment, segment_of
+from streaming.tape.segments import Segment, SegmentKind, segment_of
 from trainers.recording.decision_log import read_decisions
 from trainers.recording.errors import RecordError
 from trainers.recording.files import DECISIONS, RECORD, TAPE, of_market
@@ -40,7 +40,7 @@ from trainers.tracking.travel.objects import Objects
 from trainers.tracking.travel.travelled import Travelled, prefix_of, travelled
 
 MAKERS = {TICKS: write_tick_cache, QUOTES: write_quote_ring, BARS: write_bar_ring}
-KINDS = {TICKS: Kind.TICKS, QUOTES: Kind.QUOTES}
+KINDS = {TICKS: SegmentKind.TICKS, QUOTES: SegmentKind.QUOTES}
 
 
 def take_over(
@@ -179,7 +179,7 @@ class Rings:
             and (segment := segment_of(tape / entry["name"], self._found.market, KINDS[kind]))
         )
 
-    def _segment(self, segment: Segment, kind: Kind) -> NDArray[np.void]:
+    def _segment(self, segment: Segment, kind: SegmentKind) -> NDArray[np.void]:
         data = self._objects.get(f"{RECORD}/{TAPE}/{segment.path.name}")
         if data is None:
             raise RecordError(f"{segment.path.name}: the store lacks this segment of the tape")

@@ -14,8 +14,8 @@ from trainers.recording.files import RECORD
 from trainers.recording.travel.parts import (
     BASE,
     Base,
-    Piece,
-    Span,
+    ByteSpan,
+    PartPiece,
     file_and_offset,
     part_name,
     pieces,
@@ -61,7 +61,7 @@ class Travelled(NamedTuple):
 
     market: str
     bases: dict[int, Base]
-    parts: dict[str, dict[int, list[Span]]]
+    parts: dict[str, dict[int, list[ByteSpan]]]
 
     @property
     def newest(self) -> int:
@@ -87,7 +87,7 @@ class Travelled(NamedTuple):
                 break
         return found
 
-    def _pieces(self, file: str, since: int) -> list[Piece]:
+    def _pieces(self, file: str, since: int) -> list[PartPiece]:
         return pieces(file, self.bases, self.parts.get(file, {}), since)
 
 
@@ -100,13 +100,13 @@ def travelled(objects: Objects, market: str, known: Mapping[int, Base] | None = 
         known: beginnings of epochs that were read before; they never change.
     """
     bases = dict(known or {})
-    parts: dict[str, dict[int, list[Span]]] = {}
+    parts: dict[str, dict[int, list[ByteSpan]]] = {}
     for key, size in objects.sizes(f"{EPOCHS}/{file_name(market)}").items():
         number, _, name = key.partition("/")
         epoch = int(number)
         if name == BASE and epoch not in bases:
             bases[epoch] = base_in(objects, prefix_of(market, epoch))
         elif part := file_and_offset(name):
-            span = Span(part[1], part[1] + size)
+            span = ByteSpan(part[1], part[1] + size)
             parts.setdefault(part[0], {}).setdefault(epoch, []).append(span)
     return Travelled(market, bases, parts)

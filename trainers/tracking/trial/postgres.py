@@ -8,9 +8,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from streaming.errors import ConfigError
+from streaming.errors import ConfigError, ProgramError
 from streaming.program.environment import LOOPBACK
-from trainers.tracking.trial.program import Program, ServerError, bound_to_us
+from trainers.tracking.trial.program import Program, bound_to_us
 
 USER = DATABASE = "tickloop"
 DEBIAN = Path("/usr/lib/postgresql")  # has a folder a version, and is not on the path
@@ -57,14 +57,14 @@ class Postgres:
         """Start it, and make its cluster and database if they are missing.
 
         Raises:
-            ServerError: if it does not start.
+            ProgramError: if it does not start.
         """
         if not (self._data / "PG_VERSION").exists():
             self._make_cluster()
         self.program.start(self._answers)
         made = self._run("createdb", *self._where, "-U", USER, DATABASE)
         if made.returncode and "already exists" not in made.stderr:
-            raise ServerError(f"PostgreSQL does not make its database ({_last(made.stderr)})")
+            raise ProgramError(f"PostgreSQL does not make its database ({_last(made.stderr)})")
 
     @property
     def _where(self) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ class Postgres:
         finally:
             file.unlink()
         if made.returncode:
-            raise ServerError(f"PostgreSQL does not make its cluster ({_last(made.stderr)})")
+            raise ProgramError(f"PostgreSQL does not make its cluster ({_last(made.stderr)})")
 
     def _give_away(self) -> None:
         """Give the folder to the user as whom PostgreSQL runs, and see that it can be entered."""

@@ -11,16 +11,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from streaming.errors import ConfigError, TickloopError
+from streaming.errors import ConfigError, ProgramError
 
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0  # a checkpoint on a slow disk takes as long as it takes
 POLL_SECONDS = 0.1
 TAIL_CHARS = 300
-
-
-class ServerError(TickloopError):
-    """A server does not start, or has ended by itself: the text names its log."""
 
 
 class Program:
@@ -50,7 +46,7 @@ class Program:
         """Start it and wait until it answers.
 
         Raises:
-            ServerError: if it ends, or does not answer in ``START_SECONDS``.
+            ProgramError: if it ends, or does not answer in ``START_SECONDS``.
         """
         with self._log.open("ab") as log:
             # A session of its own: Ctrl-C reaches us alone, and we end the servers in order.
@@ -67,7 +63,7 @@ class Program:
             self.check()
             if time.monotonic() > deadline:
                 self.stop()
-                raise ServerError(
+                raise ProgramError(
                     f"{self.name} does not answer after {START_SECONDS:.0f} s; see {self._log}"
                 )
             time.sleep(POLL_SECONDS)
@@ -77,13 +73,13 @@ class Program:
         """Check that it runs.
 
         Raises:
-            ServerError: if it has ended; with the end of its log.
+            ProgramError: if it has ended; with the end of its log.
         """
         if self._process is None or self._process.poll() is None:
             return
         said = self._log.read_text(errors="replace").strip()[-TAIL_CHARS:]
         last = said.rpartition("\n")[2]
-        raise ServerError(
+        raise ProgramError(
             f"{self.name} has ended with code {self._process.returncode} ({last}); see {self._log}"
         )
 

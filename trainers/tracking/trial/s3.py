@@ -42,7 +42,7 @@ class S3:
         """Start it.
 
         Raises:
-            ServerError: if it does not start.
+            ProgramError: if it does not start.
         """
         self.program.start(self._answers)
 

@@ -59,7 +59,7 @@ class TrialStore:
         """Start both servers.
 
         Raises:
-            ServerError: if one does not start.
+            ProgramError: if one does not start.
         """
         try:
             self.postgres.start()
@@ -77,7 +77,7 @@ class TrialStore:
         """Check that both run.
 
         Raises:
-            ServerError: if one has ended.
+            ProgramError: if one has ended.
         """
         self.postgres.program.check()
         self.s3.program.check()

@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 
 class Process(abc.ABC):
-    """Returns of consecutive seconds."""
+    """Draws the returns of consecutive seconds; each process overrides ``blocks``."""
 
     @abc.abstractmethod
     def blocks(self, rng: Generator, n: int) -> Iterator[Floats]:

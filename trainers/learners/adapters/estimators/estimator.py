@@ -23,18 +23,18 @@ from datamodules.plain import not_plain
 from datamodules.snapshot import Snapshot
 from streaming.bars import Bars
 from trainers.config.entries import Entry
-from trainers.learners.adapters.estimators.methods import Method, Rows, method_of
+from trainers.learners.adapters.estimators.methods import Method, TrainingRows, method_of
 from trainers.learners.adapters.estimators.parameters import arguments_of, known_parameters
 from trainers.learners.adapters.estimators.plain_state import plain, restored
 from trainers.learners.adapters.inputs import Inputs, inputs_of
 from trainers.learners.adapters.settings import EstimatorSettings
 from trainers.learners.adapters.wrapped import find, refusing, seed_of, settings_of
 from trainers.learners.learner import Context
+from trainers.learners.linear import CLIP_SD
 from trainers.names import LearnerKind
 
 Floats = NDArray[np.float64]
 
-CLIP_SD = 5.0  # standard deviations
 TRIED_ROWS = 64
 
 
@@ -93,7 +93,7 @@ class EstimatorLearner:
     def learn(self, snapshot: Snapshot) -> dict[str, float]:
         found = self._inputs.labelled(snapshot.bars[-self._past_bars :])
         new = int((found.ts > self._learned_until).sum())
-        rows = Rows(found.x, found.up, new, self._inputs.names)
+        rows = TrainingRows(found.x, found.up, new, self._inputs.names)
         self.digests = {"features": digest(found.x, found.up)}
         if due := self._method.is_due(rows, snapshot.cycle, self._fitted):
             self._state, self._fitted = self._learned(rows), snapshot.cycle
@@ -101,7 +101,7 @@ class EstimatorLearner:
         self._learned_until = int(snapshot.bars["ts_open"][-1])
         return {"rows": float(len(found.up)), "new_rows": float(new), "fitted": float(due)}
 
-    def _learned(self, rows: Rows) -> dict[str, Any]:
+    def _learned(self, rows: TrainingRows) -> dict[str, Any]:
         """Return the state after learning from rows; what forecasts is not touched."""
         scaler, model = self._restored() or (StandardScaler(), self._make())
         if self._standardise and self._method.anew:
@@ -147,7 +147,7 @@ class EstimatorLearner:
         rng = np.random.default_rng(0)
         names = self._inputs.names or tuple(f"x{i}" for i in range(3))
         x = rng.normal(size=(TRIED_ROWS, len(names)))
-        rows = Rows(x, x[:, 0] + rng.normal(size=TRIED_ROWS) > 0, TRIED_ROWS, names)
+        rows = TrainingRows(x, x[:, 0] + rng.normal(size=TRIED_ROWS) > 0, TRIED_ROWS, names)
         states = [self._learned(rows) for _ in range(2)]
         if fault := not_plain(states[0]):
             raise ValueError(f"its state cannot be kept: {fault}")

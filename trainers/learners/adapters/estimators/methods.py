@@ -13,13 +13,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trainers.learners.linear import FEWEST_ROWS, MOST_LOGIT
+
 Floats = NDArray[np.float64]
 
-FEWEST = 20  # rows; fewer support no fit
-MOST_MARGIN = 700.0  # the exponential of a larger one is infinite
 
-
-class Rows(NamedTuple):
+class TrainingRows(NamedTuple):
     """What there is to learn from, oldest first.
 
     Attributes:
@@ -44,11 +43,11 @@ class Method(Protocol):
 
     anew: bool
 
-    def is_due(self, rows: Rows, cycle: int, fitted: int) -> bool:
+    def is_due(self, rows: TrainingRows, cycle: int, fitted: int) -> bool:
         """Return whether to learn in a cycle, given when it last learned; 0 is never."""
 
-    def learn(self, model: Any, rows: Rows) -> None:
-        """Learn, in place."""
+    def learn(self, model: Any, rows: TrainingRows) -> None:
+        """Train the model in place, with the new rows or with all, as its kind does."""
 
     def probability(self, model: Any, x: Floats, names: tuple[str, ...]) -> float | None:
         """Return the probability of a rise, given a row ``(F,)``; None if the model has none."""
@@ -85,10 +84,10 @@ class OneByOne:
 
     anew = False
 
-    def is_due(self, rows: Rows, cycle: int, fitted: int) -> bool:
+    def is_due(self, rows: TrainingRows, cycle: int, fitted: int) -> bool:
         return rows.new > 0
 
-    def learn(self, model: Any, rows: Rows) -> None:
+    def learn(self, model: Any, rows: TrainingRows) -> None:
         first = len(rows.up) - rows.new
         for x, up in zip(rows.x[first:].tolist(), rows.up[first:].tolist(), strict=True):
             model.learn_one(dict(zip(rows.names, x, strict=True)), up)
@@ -111,7 +110,7 @@ class _Batch:
             return float(found[list(model.classes_).index(True)])
         # A margin has no scale: the logistic function makes a probability of it, no calibration.
         margin = float(model.decision_function(x[None])[0])
-        return 1 / (1 + math.exp(-max(-MOST_MARGIN, min(margin, MOST_MARGIN))))
+        return 1 / (1 + math.exp(-max(-MOST_LOGIT, min(margin, MOST_LOGIT))))
 
 
 class InParts(_Batch):
@@ -119,10 +118,10 @@ class InParts(_Batch):
 
     anew = False
 
-    def is_due(self, rows: Rows, cycle: int, fitted: int) -> bool:
+    def is_due(self, rows: TrainingRows, cycle: int, fitted: int) -> bool:
         return rows.new > 0
 
-    def learn(self, model: Any, rows: Rows) -> None:
+    def learn(self, model: Any, rows: TrainingRows) -> None:
         first = len(rows.up) - rows.new
         model.partial_fit(rows.x[first:], rows.up[first:], classes=np.array([False, True]))
 
@@ -139,10 +138,10 @@ class Anew(_Batch):
     def __init__(self, cycles: int) -> None:
         self._cycles = cycles
 
-    def is_due(self, rows: Rows, cycle: int, fitted: int) -> bool:
+    def is_due(self, rows: TrainingRows, cycle: int, fitted: int) -> bool:
         one_sided = rows.up.all() or not rows.up.any()
         due = fitted == 0 or cycle >= fitted + self._cycles
-        return len(rows.up) >= FEWEST and not one_sided and due
+        return len(rows.up) >= FEWEST_ROWS and not one_sided and due
 
-    def learn(self, model: Any, rows: Rows) -> None:
+    def learn(self, model: Any, rows: TrainingRows) -> None:
         model.fit(rows.x, rows.up)

@@ -22,8 +22,8 @@ from streaming.program.environment import ONE_THREAD
 from streaming.program.process import PARENT
 from trainers.session.fleet.node.forked import SOCKET, ensure_server
 from trainers.session.fleet.node.homes import Home
+from trainers.session.processes.programs import FORKED, SHARD
 
-FORKED = "trainers.session.fleet.node.forked"
 FOLDER = Path("mlruns") / "fleet"  # of the project's folder on each node
 AGAIN_SECONDS = 1.0
 FINAL = (0, 2)  # exit codes after which another start would be of no use
@@ -62,9 +62,9 @@ class ShardActor:
 
         context = ray.get_runtime_context()
         self._node = context.get_node_id()
-        self._host: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        self._host: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]  # Ray
         self._server, self._kept = ensure_server(self._node)
-        self._argv = [sys.executable, "-m", FORKED, "trainers.session.fleet.node.shard", run,
+        self._argv = [sys.executable, "-m", FORKED, SHARD, run,
                       "--markets", ",".join(markets),
                       "--holder", f"{name} on {self._node[:8]}"]  # fmt: skip
         self._root, self._started = Path(root), time.time()

@@ -31,13 +31,14 @@ from streaming.program.entry_point import import_all
 from streaming.program.process import end_signals
 from trainers.session.fleet.node.forked import ForkRequest
 from trainers.session.processes.fork import exit_after, run_program
+from trainers.session.processes.programs import LAUNCHER, SHARD
 
 IDLE_SECONDS = 15.0
 POLL_SECONDS = 0.02
 REQUEST_BYTES = 1 << 20
 READY = b"ready"  # to who only keeps us here: from now on a fork is made at once
 OUTPUTS = 2  # the file descriptors that come with a request: stdout and stderr
-IMPORTED = ("trainers.session.fleet.node.shard", "trainers.session.processes.launcher")
+IMPORTED = (SHARD, LAUNCHER)
 
 
 class ForkServer:

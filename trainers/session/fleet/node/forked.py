@@ -24,6 +24,7 @@ import msgspec
 
 from streaming.program.environment import ONE_THREAD
 from streaming.program.process import end_signals, end_with_parent, on_end
+from trainers.session.processes.programs import FORK_SERVER
 
 SOCKET = "TICKLOOP_FORK_SERVER"  # names the socket
 LISTEN_SECONDS = 30.0
@@ -78,9 +79,8 @@ def ensure_server(node: str) -> tuple[str, socket.socket | None]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (found := connect(path, [])) is not None:
             return path, found
-        module = "trainers.session.fleet.node.fork_server"
         subprocess.Popen(
-            [sys.executable, "-m", module, path],
+            [sys.executable, "-m", FORK_SERVER, path],
             env={**os.environ, **ONE_THREAD},
             start_new_session=True,
         )

@@ -15,8 +15,6 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from streaming.errors import reason_of
 from streaming.program.console import Parser, say
 from streaming.program.entry_point import entry_point
@@ -29,9 +27,10 @@ from trainers.recording.decision_log import DecisionLog
 from trainers.recording.errors import RecordError
 from trainers.recording.files import CONFIG, CONTROLS, DECISIONS, RECORD, of_market
 from trainers.session.fleet.node.homes import keep
-from trainers.session.processes.children import LAUNCHER
+from trainers.session.processes.programs import FEED, FORKED, LAUNCHER
 from trainers.session.processes.supervisor import Child, Supervisor
 from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
+from trainers.tracking.stores.client import MlflowClient
 from trainers.tracking.travel.epochs import Epochs
 from trainers.tracking.travel.guard import OURS, Guard
 from trainers.tracking.travel.mirror import Mirror
@@ -41,10 +40,9 @@ from trainers.tracking.uploads import Uploads
 
 LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 20.0  # a trainer brings its record to the store before it ends
-FORKED = "trainers.session.fleet.node.forked"
 
 
-class Shard:
+class NodeShard:
     """Some markets of a session, on this machine.
 
     Args:
@@ -107,7 +105,7 @@ class Shard:
         flags = [str(self.folder), "--markets", ",".join(self._markets)]
         launcher = ["-m", FORKED, LAUNCHER, *flags]
         return [
-            Child("feed", ["-m", "streaming.feed", *flags]),
+            Child("feed", ["-m", FEED, *flags]),
             Child("trainer", launcher, env=ONE_THREAD, patience=PATIENCE_SECONDS),
         ]
 
@@ -145,7 +143,7 @@ def main() -> int:
     parser.add_argument("--holder", default="")
     given = parser.parse_args()
     client = MlflowClient(tracking_uri(Path.cwd()))
-    shard = Shard(client, given.run, given.markets.split(","), given.home, given.holder)
+    shard = NodeShard(client, given.run, given.markets.split(","), given.home, given.holder)
     try:
         return shard.run()
     except (*STORE_ERRORS, OSError) as e:

@@ -1,0 +1,4 @@
+"""What the markets of a session come to together.
+
+Begin with ``sums``.
+"""

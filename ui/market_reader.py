@@ -1,6 +1,6 @@
 """One symbol's market as the page shows it, read from the feed's ring files.
 
-tick cache, bar ring -> Market -> bars, the forming ones too; counters
+tick cache, bar ring -> MarketReader -> bars, the forming ones too; counters
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SIDES: dict[int, str] = {Side.BOUGHT: "buy", Side.SOLD: "sell"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Book:
+class BestQuote:
     """The best bid and ask at the end of the newest bar."""
 
     bid: float
@@ -63,11 +63,11 @@ class Counters:
     rejected: int
     lag_ms: float | None
     silent_seconds: float | None  # since the last message
-    book: Book | None = None  # None where the source has no quotes
+    book: BestQuote | None = None  # None where the source has no quotes
     price: float | None = None  # of the newest trade that is no late one
 
 
-class Market:
+class MarketReader:
     """Reads one symbol's rings; opens them when they appear.
 
     Args:
@@ -191,8 +191,8 @@ class Market:
         return bars_of(seeded, grace_ns=self.grace_ns, bar_ns=self._bar_ns)[1:]
 
 
-def _book(bar: np.void) -> Book:
-    return Book(*(float(bar[name]) for name in ("bid", "ask", "bid_size", "ask_size")))
+def _book(bar: np.void) -> BestQuote:
+    return BestQuote(*(float(bar[name]) for name in ("bid", "ask", "bid_size", "ask_size")))
 
 
 def _price(ticks: Ticks, bars: Bars) -> float | None:

@@ -11,7 +11,7 @@ from streaming.exchange.pacing.final_bars import FinalBars
 from streaming.exchange.protocol.chunk import NOTHING, Chunk
 from streaming.exchange.protocol.quotes import NO_BOOKS, Books, is_mark
 from streaming.exchange.protocol.trades import History, Trades
-from streaming.ticks import NS_PER_S
+from streaming.ticks import FOR_EVER, NS_PER_S
 
 NO_TIMES = np.zeros(0, np.int64)
 
@@ -42,7 +42,7 @@ class Removal:
         return left
 
 
-class Replayer:
+class Playback:
     """Hand out a symbol's rows as market time passes.
 
     Args:
@@ -72,7 +72,7 @@ class Replayer:
     def advance(
         self,
         market_ns: int,
-        limit: int = 1 << 62,
+        limit: int = FOR_EVER,
         may_pass: Callable[[int], bool] | None = None,
     ) -> Chunk:
         """Take the rows that are due at ``market_ns``; return those to be streamed.
