@@ -15,7 +15,7 @@ from trainers.tracking.reader import RunRecord
 from ui.controls.control_panel import controls
 from ui.controls.current_values import current_values
 from ui.controls.decision import decision_of
-from ui.live.header import price_decimals
+from ui.live.header import decimals_of, price_decimals
 from ui.live.learner_cards import cards
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.runs.run_comparison import metric_names, params_that_differ
@@ -352,4 +352,5 @@ def test_a_profit_without_a_trade_is_no_number() -> None:
     ],
 )  # fmt: skip
 def test_prices_have_as_many_decimals_as_tell_them_apart(closes, decimals) -> None:
-    assert price_decimals(closes) == decimals
+    assert decimals_of(closes) == decimals
+    assert price_decimals([[0, 1, 2, 3, close, 5] for close in closes]) == decimals
