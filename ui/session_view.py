@@ -106,7 +106,7 @@ class SessionView:
         rows, newest = chart.newest(seconds)
         streams = self.overview.streams()
         counters, over = streams[symbol], self.over
-        decimals = price_decimals(row[4] for row in rows[-300:])
+        decimals = price_decimals(rows[-300:])
         cycles = metrics.cycles.get(symbol)
         shown = merged(
             ViewModel(

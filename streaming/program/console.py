@@ -8,14 +8,34 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import logging
 import os
 import sys
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from streaming.errors import one_line
 
-STANDARD_FILES = {"stdin": "r", "stdout": "w", "stderr": "w"}
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+STANDARD_FILES = ("stdin", "stdout", "stderr")
+# What becomes of a character that the encoding lacks.
+LACKING = {"stdout": "replace", "stderr": "backslashreplace"}
+
+
+class Taking(io.FileIO):
+    """A standard file that takes all that is written; what it cannot pass on is lost.
+
+    So nobody fails who prints: no line of ours, and none of a learner's.
+    """
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        size = memoryview(data).nbytes
+        try:
+            return super().write(data) or size
+        except OSError:
+            return size
 
 
 def prepare() -> None:
@@ -24,15 +44,34 @@ def prepare() -> None:
     A standard file that is closed is opened on nothing: else the next file that the process opens
     would get its number, and take what is meant for the terminal.
     """
-    for number, (name, mode) in enumerate(STANDARD_FILES.items()):
+    for number, name in enumerate(STANDARD_FILES):
         try:
             os.fstat(number)
         except OSError:
             nothing = os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
             os.set_inheritable(nothing, True)  # for the processes that this one starts
-        if getattr(sys, name) is None:  # as Python has it where the file was closed
-            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+        if name in LACKING:
+            _take_all(name, number)
+        elif sys.stdin is None:  # as Python has it where the file was closed
+            sys.stdin = os.fdopen(number, encoding="utf-8", closefd=False)
     logging.raiseExceptions = False  # or a log line that cannot be written prints a traceback
+
+
+def _take_all(name: str, number: int) -> None:
+    """Put a stream that takes all in the place of stdout or stderr, unless that is not a file's."""
+    stream = getattr(sys, name)
+    if stream is not getattr(sys, f"__{name}__"):
+        return
+    if stream is not None:
+        _flush(stream)
+    taking = io.TextIOWrapper(
+        io.BufferedWriter(Taking(number, "w", closefd=False)),
+        encoding=getattr(stream, "encoding", "utf-8"),
+        errors=LACKING[name],
+        line_buffering=getattr(stream, "line_buffering", False),
+        write_through=getattr(stream, "write_through", False),
+    )
+    setattr(sys, name, taking)
 
 
 def say(text: str, *, error: bool = False, end: str = "\n") -> None:
@@ -47,11 +86,9 @@ def say(text: str, *, error: bool = False, end: str = "\n") -> None:
     if stream is None:  # it was closed, and the program is none of ours
         return
     encoding = stream.encoding or "utf-8"
-    try:
+    with contextlib.suppress(OSError, ValueError):
         stream.write((text + end).encode(encoding, "replace").decode(encoding))
         stream.flush()
-    except (OSError, ValueError):
-        _discard(stream)
 
 
 class Parser(argparse.ArgumentParser):
@@ -68,21 +105,9 @@ class Parser(argparse.ArgumentParser):
 def flush() -> None:
     """Empty the buffers of stdout and stderr, as a process does before it forks or ends."""
     for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            _discard(stream)
+        _flush(stream)
 
 
-def _discard(stream: TextIO) -> None:
-    """Empty the buffer of a stream that cannot be written, or it would fail again at the exit."""
+def _flush(stream: TextIO) -> None:
     with contextlib.suppress(OSError, ValueError):
-        number = stream.fileno()
-        real, nothing = os.dup(number), os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nothing, number)
-            stream.flush()
-        finally:
-            os.dup2(real, number)
-            os.close(real)
-            os.close(nothing)
+        stream.flush()

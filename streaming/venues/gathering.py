@@ -177,9 +177,9 @@ class Gathered:
 
 
 def order_by_time(quotes: Quotes, ticks: Ticks) -> None:
-    """Place quotes among the ticks of their batch by time, in place."""
-    times = np.maximum.accumulate(ticks["ts_event"])
-    quotes["after"] = np.searchsorted(times, quotes["ts_event"], side="right")
+    """Place quotes among the ticks of their batch by time, in place; those keep their order."""
+    times, quoted = (np.maximum.accumulate(rows["ts_event"]) for rows in (ticks, quotes))
+    quotes["after"] = np.searchsorted(times, quoted, side="right")
 
 
 def mark_void(

@@ -17,7 +17,8 @@ say("to the end", error=True)
 kept = open(os.environ["KEPT"], "w")
 kept.write("its own")
 kept.flush()
-print("a model's own words")
+for out in (sys.stdout, sys.stderr):
+    print("a model's own words \\u00b1 " * 9999, file=out, flush=True)
 flush()
 say("again")
 """
@@ -83,3 +84,4 @@ def test_a_character_that_the_encoding_lacks_is_a_question_mark(
     lines = (tmp_path / "kept.out").read_bytes().decode(encoding).splitlines()
     assert (code, lines[2]) == (0, "again")
     assert lines[0] in ("0.5 ? 0.1", "0.5 ± 0.1")
+    assert lines[1].startswith(("a model's own words ? a", "a model's own words ± a"))

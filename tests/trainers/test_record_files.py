@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 
 from datamodules.digest import digest
 from streaming.ticks import TICK, make_ticks
+from trainers.config import SessionConfig
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
 from trainers.recording.decision_log import DecisionLog, last_end, read_decisions
 from trainers.recording.errors import CheckpointError, DecisionLogError, RecordError
+from trainers.recording.files import CONFIG, DECISIONS, of_market
 from trainers.recording.record import read_record
 
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5))
@@ -195,6 +198,24 @@ def test_a_record_of_the_older_format_is_refused_in_a_line_that_names_the_versio
         read_record(tmp_path)
     (line,) = str(refused.value).splitlines()
     assert "found one of format 1, written by tickloop 0.1; replay or resume it with that" in line
+
+
+def write_cycle(folder, **settings):
+    """A market's record of one cycle, without a file of its learners' runs."""
+    SessionConfig(**settings).save(folder / CONFIG)
+    with contextlib.closing(DecisionLog(of_market(folder, "BTCUSDT", DECISIONS))) as log:
+        log.write("end", cycle=1, seconds={}, overran=False, hashes={}, stream={})
+
+
+def test_a_recording_without_learners_is_a_whole_record_though_it_has_no_runs(tmp_path):
+    write_cycle(tmp_path, learners="none")
+    assert read_record(tmp_path).markets["BTCUSDT"].runs == {}
+
+
+def test_a_record_that_lacks_the_runs_of_its_learners_is_refused_by_name(tmp_path):
+    write_cycle(tmp_path)
+    with pytest.raises(RecordError, match=r"expected the market's BTCUSDT\.runs\.json"):
+        read_record(tmp_path)
 
 
 def test_the_end_of_the_last_cycle_is_read_from_the_end_of_a_log(path, decisions):

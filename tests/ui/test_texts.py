@@ -17,7 +17,7 @@ from trainers.tracking.reader import RunRecord
 from ui.controls.control_panel import controls
 from ui.controls.current_values import current_values
 from ui.controls.decision import decision_of
-from ui.live.header import header, price_decimals
+from ui.live.header import decimals_of, header, price_decimals
 from ui.live.learner_cards import cards, newest_events
 from ui.mlflow.session_metrics import Event, SessionMetrics
 from ui.runs.run_comparison import metric_names, params_that_differ
@@ -389,4 +389,5 @@ def test_a_profit_without_a_trade_is_no_number() -> None:
     ],
 )  # fmt: skip
 def test_prices_have_as_many_decimals_as_tell_them_apart(closes, decimals) -> None:
-    assert price_decimals(closes) == decimals
+    assert decimals_of(closes) == decimals
+    assert price_decimals([[0, 1, 2, 3, close, 5] for close in closes]) == decimals

@@ -139,7 +139,8 @@ def read_record(folder: Path) -> Record:
 
 
 def _market(folder: Path, market: str, config: SessionConfig) -> MarketRecord:
-    for kind in (DECISIONS, RUNS):
+    # A recording without learners has no runs of them, and no such file.
+    for kind in (DECISIONS, RUNS) if config.learner_list else (DECISIONS,):
         path = of_market(folder, market, kind)
         if not path.exists():
             raise RecordError(f"{folder}: expected the market's {path.name}, there is none")

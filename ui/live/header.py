@@ -99,7 +99,12 @@ def _book(book: BestQuote | None, decimals: int) -> Texts:
     }
 
 
-def price_decimals(closes: Iterable[float]) -> int:
+def price_decimals(rows: Iterable[list[Any]]) -> int:
+    """Return how many decimals the closes of the chart's rows have, as ``decimals_of`` counts."""
+    return decimals_of(row[4] for row in rows)
+
+
+def decimals_of(closes: Iterable[float]) -> int:
     """Return how many decimals the prices have; 2 if there are no prices.
 
     At most 8 are counted, of small prices as many as ten significant digits take.

@@ -17,7 +17,7 @@ from typing import Any
 from trainers.config import SessionConfig
 from trainers.names import LIVE, PROMOTION, Tag
 from trainers.states import State
-from ui.live.header import price_decimals
+from ui.live.header import decimals_of
 from ui.market_reader import Counters, MarketReader
 from ui.markets.market_lines import leading, line_of, market_state
 from ui.mlflow.session_metrics import SessionMetrics
@@ -118,7 +118,7 @@ class Overview:
         """Return how many decimals each market's prices have, once it has some."""
         for symbol, market in self._markets.items():
             if symbol not in self._decimals and (closes := market.closes(PRICES)):
-                self._decimals[symbol] = price_decimals(closes)
+                self._decimals[symbol] = decimals_of(closes)
         return [self._decimals.get(symbol, 2) for symbol in self._markets]
 
 

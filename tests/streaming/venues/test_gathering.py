@@ -69,3 +69,11 @@ def test_where_two_connections_have_no_order_a_quote_follows_the_trades_of_its_t
     quotes["ts_event"] = [5, 10, 20, 31]
     order_by_time(quotes, ticks)
     assert quotes["after"].tolist() == [0, 1, 3, 4]
+
+
+def test_of_a_quote_with_an_older_time_than_the_one_before_the_order_received_counts():
+    ticks, quotes = make_ticks(2), make_quotes(4)
+    ticks["ts_event"] = [10, 20]
+    quotes["ts_event"] = [10, 1, 20, 19]
+    order_by_time(quotes, ticks)
+    assert quotes["after"].tolist() == [1, 1, 2, 2]
