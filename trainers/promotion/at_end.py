@@ -3,7 +3,7 @@
     python -m trainers.promotion.at_end --session RUN_ID [--seconds 120]
 
 A session that is told to end does so within 5 s, and exports take longer on a busy machine: hence
-a process of its own, at the lowest priority, that outlives the session. It starts from the
+a process of its own, at a low priority, that outlives the session. It starts from the
 checkpoints of the last cycles, so that a trainer that had to be killed loses no version either.
 The markets are shared out among processes, one a core. What is registered already is left alone, so
 the command can be given again for what time did not suffice for.

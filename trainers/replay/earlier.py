@@ -4,7 +4,7 @@
 
 A session with a fixed number of cycles is replayed when it ends, while its user waits for the
 result. A session that is ended by hand must end at once: it is replayed by this process, which the
-next session starts, at the lowest priority.
+next session starts, at a low priority.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 POLL_SECONDS = 0.1
-LOWEST = 19  # the priority that gives way to everything else
+LOW = 10  # nice: gives way to others, but is not kept out by them
 
 
 def replay_at_the_end(session: Path, stopped: Callable[[], bool]) -> None:
@@ -37,7 +37,7 @@ def _replay_of(session: str) -> list[str]:
 
 def main() -> None:
     """Replay the sessions of the command line; a replay that fails prints the reason itself."""
-    os.nice(LOWEST)  # nobody waits for it, and a session is learning beside it
+    os.nice(LOW)  # nobody waits for it, and a session is learning beside it
     for session in sys.argv[1:]:
         subprocess.run(_replay_of(session), check=False)
 

@@ -116,7 +116,7 @@ def register_afterwards(session: Path, config: SessionConfig) -> None:
     words += ["--seconds", f"{REGISTER_SECONDS}"]
     with (session / REGISTERED_LOG).open("ab") as log:
         process = subprocess.Popen(
-            ["nice", "-n", "19", *words],
+            ["nice", "-n", "10", *words],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
