@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # every process would import it, and few have a loop
     from asyncio import AbstractEventLoop
 
 CHECK_SECONDS = 0.5
+LOW_PRIORITY = 10  # nice: gives way to others, but is not kept out by them
 
 # Names the parent's process id, for a child that asks for it after its parent has gone.
 PARENT = "TICKLOOP_PARENT"

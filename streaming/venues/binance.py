@@ -99,7 +99,7 @@ class Binance(Venue):
         self._updates = Updates()
         agg = channel == "aggTrade"
         self._combined = Decoders.of(CombinedAgg if agg else Combined, strict=False)
-        self._raw: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+        self._raw: msgspec.json.Decoder[Event] = msgspec.json.Decoder(
             AggTrade if agg else Trade, strict=False
         )
         self._row: type[RestRow] = RestAggTrade if agg else RestTrade
@@ -259,12 +259,10 @@ class Binance(Venue):
             return "oversized"
         try:
             event: Event = self._combined.one.decode(frame).data
+            return event
         except UNREADABLE:
             pass
-        else:
-            return event
         try:
-            event = self._raw.decode(frame)
+            return self._raw.decode(frame)
         except UNREADABLE:
             return what_is(frame, self.channel)
-        return event

@@ -125,8 +125,8 @@ def test_a_line_has_room_for_each_state_and_for_much_money(
         1: "DOGEUSDT",  # last, as the line is found by its symbol
     }.items():
         cell = line.locator(f":scope > :nth-child({column})")
-        fits = "cell.scrollWidth <= cell.clientWidth"
-        assert cell.evaluate(f"(cell, text) => {{ cell.textContent = text; return {fits} }}", text)
+        fill = "cell.textContent = text; return cell.scrollWidth <= cell.clientWidth;"
+        assert cell.evaluate(f"(cell, text) => {{ {fill} }}", text), text
 
 
 def test_prices_are_live(markets: Tab) -> None:

@@ -17,8 +17,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from streaming.program.process import LOW_PRIORITY
+
 POLL_SECONDS = 0.1
-LOW = 10  # nice: gives way to others, but is not kept out by them
 
 
 def replay_at_the_end(session: Path, stopped: Callable[[], bool]) -> None:
@@ -37,7 +38,7 @@ def _replay_of(session: str) -> list[str]:
 
 def main() -> None:
     """Replay the sessions of the command line; a replay that fails prints the reason itself."""
-    os.nice(LOW)  # nobody waits for it, and a session is learning beside it
+    os.nice(LOW_PRIORITY)  # nobody waits for it, and a session is learning beside it
     for session in sys.argv[1:]:
         subprocess.run(_replay_of(session), check=False)
 

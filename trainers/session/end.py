@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from streaming.errors import ConfigError, TickloopError, reason_of
 from streaming.program.console import say
+from streaming.program.process import LOW_PRIORITY
 from trainers.config import SessionConfig
 from trainers.names import Kind, Tag
 from trainers.recording.files import CHECKPOINT, CONFIG, of_market
@@ -116,7 +117,7 @@ def register_afterwards(session: Path, config: SessionConfig) -> None:
     words += ["--seconds", f"{REGISTER_SECONDS}"]
     with (session / REGISTERED_LOG).open("ab") as log:
         process = subprocess.Popen(
-            ["nice", "-n", "10", *words],
+            ["nice", "-n", str(LOW_PRIORITY), *words],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
