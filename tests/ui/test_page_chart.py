@@ -175,10 +175,20 @@ def test_keys_zoom_and_step_through_candles(chart: Tab) -> None:
     chart.wait_for_function(f"{width} < 0.9 * {before}")
     frame.press("-")
     chart.wait_for_function(f"Math.abs({width} / {before} - 1) < 0.02")
+
+
+def test_a_candle_stepped_to_stays_while_new_ones_come(chart: Tab) -> None:
+    frame = chart.get_by_role("application")
+    hovered = "Tickloop.candles.legend.hovered"
     frame.press("Shift+ArrowLeft")
-    hovered = chart.evaluate("Tickloop.candles.legend.hovered")
+    candle = chart.evaluate(hovered)
+    chart.wait_for_function(f"Tickloop.candles.last > {candle} + 3")
+    assert chart.evaluate(hovered) == candle
+    times = chart.evaluate("[...Tickloop.candles.rows.keys()]")
     frame.press("Shift+ArrowLeft")
-    chart.wait_for_function(f"Tickloop.candles.legend.hovered < {hovered}")
+    assert chart.evaluate(hovered) == times[times.index(candle) - 1]
+    frame.press("End")
+    assert chart.evaluate(hovered) is None
 
 
 def test_candles_are_copied_as_csv_and_the_chart_as_png(chart: Tab) -> None:

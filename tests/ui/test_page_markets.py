@@ -207,10 +207,12 @@ def test_a_link_leads_to_a_market_and_a_view(several_page: Page, open_tab: OpenT
 
 def test_charts_that_nobody_sees_are_left_alone_and_come_back_whole(markets: Tab) -> None:
     times = "[...Tickloop.candles.rows.keys()]"
-    markets.wait_for_function("!Tickloop.connection.charted")
+    said = "Tickloop.connection.lastMessage"
+    # The first message of this view's connection brings the charts whole.
+    opened = markets.wait_for_function(f"Tickloop.connection.charted ? 0 : {said}").json_value()
+    begun = markets.wait_for_function(f"{said} > {opened} + 1000 && {said}").json_value()
     before = markets.evaluate(f"{times}.at(-1)")
-    said = markets.evaluate("Tickloop.connection.lastMessage")
-    markets.wait_for_function(f"Tickloop.connection.lastMessage > {said} + 2500")
+    markets.wait_for_function(f"{said} > {begun} + 2500")
     assert markets.evaluate(f"{times}.at(-1)") == before
     markets.get_by_role("tab", name="Live").click()
     markets.wait_for_function(f"{times}.at(-1) > {before} + 3")

@@ -10,9 +10,31 @@
     constructor(candles, frame) {
       Object.assign(this, { candles, frame, node: frame.querySelector("#legend"), tip: byId("trade-tip") });
       candles.chart.subscribeCrosshairMove((at) => {
+        // A new bar moves the chart under a crosshair that rests; a candle stepped to keeps it.
+        if (!at.sourceEvent && this.stepped && this.place()) return;
+        this.stepped = null;
         this.hover(at.time);
         this.point(String(at.hoveredObjectId ?? ""), at.point);
       });
+    }
+
+    /* Keep the crosshair on a candle until the mouse takes it. */
+    step(time) {
+      this.stepped = time;
+      if (this.place()) this.hover(time); // the library tells of the mouse only
+    }
+
+    place() {
+      const { chart, rows, unit, candles } = this.candles;
+      const bar = rows.get(this.stepped);
+      if (bar) chart.setCrosshairPosition(bar.close / unit, this.stepped, candles);
+      return bar !== undefined;
+    }
+
+    leave() {
+      this.stepped = null;
+      this.candles.chart.clearCrosshairPosition();
+      this.hover(undefined);
     }
 
     hover(time) {

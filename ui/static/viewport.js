@@ -117,12 +117,17 @@
         "=": () => zoom(ZOOM),
         "-": () => zoom(1 / ZOOM),
         Home: () => this.scale.setVisibleLogicalRange({ from: 0, to: width }),
-        End: () => this.showNewest(),
-        ".": () => this.showNewest(),
+        End: () => this.goToNewest(),
+        ".": () => this.goToNewest(),
       };
       if (!actions[event.key]) return;
       event.preventDefault();
       actions[event.key]();
+    }
+
+    goToNewest() {
+      this.candles.legend.leave();
+      this.showNewest();
     }
 
     /* Move the crosshair by a candle, so that its values can be read. */
@@ -130,10 +135,7 @@
       const times = [...this.candles.rows.keys()];
       const at = times.indexOf(this.candles.legend.hovered);
       const time = times[Math.max(0, Math.min(times.length - 1, (at < 0 ? times.length : at) + by))];
-      const bar = this.candles.rows.get(time);
-      if (!bar) return;
-      this.candles.chart.setCrosshairPosition(bar.close / this.candles.unit, time, this.candles.candles);
-      this.candles.legend.hover(time); // the library tells of the mouse only
+      this.candles.legend.step(time);
     }
 
     scaleButtons() {
