@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ PASSWORDS = {
     "TICKLOOP_VIEWER_PASSWORD": VIEWER[1],
 }
 MARKUP = '<img src=x onerror="window.hit=1">'
-CHROMIUM = "/usr/bin/chromium"
+# Chromium without its own windows takes three quarters of the processor time.
+CHROMIUM = shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
