@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from playwright.sync_api import Browser, Locator, expect
 from playwright.sync_api import Page as Tab
 
 from streaming.events import Code
-from tests.ui.conftest import MARKUP, OPERATOR, VIEWER
+from tests.ui.conftest import FLAGS, MARKUP, OPERATOR, VIEWER, WHOLE_CHROMIUM, new_tab
 from tests.ui.page_world import Page, World
 from tests.ui.test_alert_sending import SECRET
 from tests.ui.test_page_login import log_in
@@ -105,10 +106,18 @@ def test_a_person_adds_a_rule_sees_it_fire_and_takes_it_out(
     assert tab.faults == []
 
 
+@pytest.fixture
+def desktop(browser: Browser) -> Iterator[Browser]:
+    """A browser that shows messages on a desktop, which the one without windows never does."""
+    whole = browser.browser_type.launch(executable_path=WHOLE_CHROMIUM, args=FLAGS)
+    yield whole
+    whole.close()
+
+
 def test_a_browser_that_was_asked_shows_alerts_on_its_desktop(
-    cleared: Page, open_tab: OpenTab
+    cleared: Page, desktop: Browser
 ) -> None:
-    tab = open_alerts(open_tab, cleared)
+    tab = open_alerts(functools.partial(new_tab, desktop), cleared)
     tab.context.grant_permissions(["notifications"])
     tab.evaluate(
         """() => {
