@@ -15,6 +15,15 @@ from tests.ui.page_world import Page, World
 from tests.ui.test_page_reading import LAST_ROW, text_of
 
 OpenTab = Callable[..., Tab]
+# The widest gap between two lines of a text, px.
+LINE_GAP = """
+(node) => {
+  const range = document.createRange();
+  range.selectNodeContents(node);
+  const lines = [...range.getClientRects()].sort((a, b) => a.top - b.top);
+  return Math.max(0, ...lines.slice(1).map(({ top }, i) => top - lines[i].bottom));
+}
+"""
 RANGE = "Tickloop.candles.chart.timeScale().getVisibleRange()"
 
 
@@ -31,6 +40,8 @@ def test_shows_that_it_waits_for_a_stream(
         expect(card.locator(".chip")).to_have_text("starting")
     expect(tab.locator("#mini-frame .empty")).to_contain_text("no cycle scored yet")
     expect(tab.locator("#events")).to_contain_text("none yet")
+    expect(tab.locator("#strip-legend")).to_contain_text("no forecasts yet")
+    assert tab.locator("#mini-frame .empty").evaluate(LINE_GAP) < 20, "it is one sentence"
     tab.screenshot(path=screenshots / "waiting.png")
     expect(tab.locator("#legend")).to_have_text("no bars yet")
     assert tab.faults == []
