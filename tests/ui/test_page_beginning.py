@@ -40,11 +40,26 @@ def test_shows_that_it_waits_for_a_stream(
         expect(card.locator(".chip")).to_have_text("starting")
     expect(tab.locator("#mini-frame .empty")).to_contain_text("no cycle scored yet")
     expect(tab.locator("#events")).to_contain_text("none yet")
-    expect(tab.locator("#strip-legend")).to_contain_text("no forecasts yet")
-    assert tab.locator("#mini-frame .empty").evaluate(LINE_GAP) < 20, "it is one sentence"
     tab.screenshot(path=screenshots / "waiting.png")
     expect(tab.locator("#legend")).to_have_text("no bars yet")
     assert tab.faults == []
+
+
+def test_why_a_chart_is_empty_is_one_sentence(new_page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(new_page.address + "#/evidence")
+    empty = tab.locator(".empty:has(~ #edges)")
+    expect(empty).to_have_text("no edge yet: it comes a cycle after the first training")
+    assert empty.evaluate(LINE_GAP) < 20
+
+
+def test_bars_without_a_forecast_have_none_yet(new_page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(new_page.address + "#/live")
+    silent = """() => {
+      const { strip } = Tickloop.candles;
+      strip.set([[1, null], [2, null]], false, 0);
+      return strip.legend.textContent;
+    }"""
+    assert tab.evaluate(silent).endswith("no forecasts yet")
 
 
 def test_stream_appears_and_warms_up(new: World, new_page: Page, open_tab: OpenTab) -> None:
