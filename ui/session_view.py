@@ -111,7 +111,9 @@ class SessionView:
         shown = merged(
             ViewModel(
                 {
-                    **header(rows, metrics, decimals, self.config.bar_seconds),
+                    **header(
+                        rows, metrics, decimals, self.config.bar_seconds, over=over is not None
+                    ),
                     **stream(counters, decimals, proof=self._proof[symbol]),
                     **forecast_texts(self.config.target),
                     **badge(self.config.source, rows),

@@ -19,7 +19,7 @@ from trainers.states import State
 from trainers.tracking.reader import RunRecord, SessionReader
 from ui.market_reader import Counters, MarketReader
 from ui.markets.market_lines import Leading, leading, line_of, market_state
-from ui.markets.overview import Overview, discovered, headline
+from ui.markets.overview import Overview, discovered, headline, sums
 from ui.mlflow.metrics_reader import MetricsReader
 from ui.mlflow.session_metrics import SessionMetrics
 from ui.views.view_model import changes
@@ -54,6 +54,25 @@ def test_a_market_leads_earns_or_loses_only_where_the_whole_interval_says_so(
     )["marks"]
     assert ("leads" in marks) == (value - width > 0) == ("earns" in marks)
     assert ("loses" in marks) == (value + width < 0)
+
+
+def test_a_market_earns_or_loses_whichever_learner_it_is_and_says_which() -> None:
+    loses = {"live__pnl_bps": -9.0, "live__pnl_bps_ci": 4.0, "live__trades": 40}
+    found = line(cnn=run("cnn", **loses), dqn=run("dqn"))
+    assert found["marks"] == ["loses"]
+    assert (found["whose"], found["side"]) == ({"earns": "", "loses": "cnn"}, 0)
+    earns = {**loses, "live__pnl_bps": 9.0}
+    found = line(cnn=run("cnn", **loses), dqn=run("dqn", **earns))
+    assert found["marks"] == ["earns", "loses"]
+    assert (found["whose"], found["side"]) == ({"earns": "dqn", "loses": "cnn"}, 1)
+
+
+def test_sums_are_those_of_the_lines_that_are_shown() -> None:
+    shown = [[0, 37.0, 59.0], [1, 31.0, None], [2, None, 48.0]]
+    faster = dict.fromkeys("AB", dataclasses.replace(COUNTERS, ticks_per_second=99.0, lag_ms=1.0))
+    texts = sums(shown, faster, SessionMetrics())
+    assert (texts["markets.rate"], texts["markets.lag"]) == ("68", "59 ms")
+    assert sums([], faster, SessionMetrics())["markets.rate"] == "not known yet"
 
 
 def test_a_score_of_few_bars_is_only_their_number() -> None:

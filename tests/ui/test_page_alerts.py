@@ -323,6 +323,17 @@ def fill(page: Page) -> None:
     add(page, who="nobody", what="live/edge", how=">", value=0)
 
 
+def test_a_rule_of_a_session_that_is_over_waits_for_nothing(
+    cleared: Page, open_tab: OpenTab
+) -> None:
+    tab = open_alerts(open_tab, cleared)
+    tab.evaluate("document.body.classList.add('tl-over')")
+    add(cleared, who="nobody", what="live/edge", how=">", value=0)
+    line = rule_line(tab, "nobody live/edge")
+    expect(line).to_contain_text("not looked at: this session is over")
+    expect(line.locator(".chip")).to_have_text("ended")
+
+
 def test_what_is_wrong_in_a_request_is_named(cleared: Page) -> None:
     rules = cleared.address + "/live/alerts/rules"
     for fields, detail in {

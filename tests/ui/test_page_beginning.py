@@ -15,6 +15,15 @@ from tests.ui.page_world import Page, World
 from tests.ui.test_page_reading import LAST_ROW, text_of
 
 OpenTab = Callable[..., Tab]
+# The widest gap between two lines of a text, px.
+LINE_GAP = """
+(node) => {
+  const range = document.createRange();
+  range.selectNodeContents(node);
+  const lines = [...range.getClientRects()].sort((a, b) => a.top - b.top);
+  return Math.max(0, ...lines.slice(1).map(({ top }, i) => top - lines[i].bottom));
+}
+"""
 RANGE = "Tickloop.candles.chart.timeScale().getVisibleRange()"
 
 
@@ -34,6 +43,23 @@ def test_shows_that_it_waits_for_a_stream(
     tab.screenshot(path=screenshots / "waiting.png")
     expect(tab.locator("#legend")).to_have_text("no bars yet")
     assert tab.faults == []
+
+
+def test_why_a_chart_is_empty_is_one_sentence(new_page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(new_page.address + "#/evidence")
+    empty = tab.locator(".empty:has(~ #edges)")
+    expect(empty).to_have_text("no edge yet: it comes a cycle after the first training")
+    assert empty.evaluate(LINE_GAP) < 20
+
+
+def test_bars_without_a_forecast_have_none_yet(new_page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(new_page.address + "#/live")
+    silent = """() => {
+      const { strip } = Tickloop.candles;
+      strip.set([[1, null], [2, null]], false, 0);
+      return strip.legend.textContent;
+    }"""
+    assert tab.evaluate(silent).endswith("no forecasts yet")
 
 
 def test_stream_appears_and_warms_up(new: World, new_page: Page, open_tab: OpenTab) -> None:

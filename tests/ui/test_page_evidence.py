@@ -104,13 +104,24 @@ def test_break_even_shows_needed_reached_and_what_costs_take(shown: Tab) -> None
     money = [panel.locator(f'[data-k="p.cnn.{times}"]') for times in range(3)]
     for each in money:
         expect(each).to_have_class("few no-number")  # 14 trades: too few to be bold
-    texts = [each.inner_text().removeprefix("n = 14: ").split(" bp")[0] for each in money]
+    found = panel.locator('b[data-k^="p.cnn."].few').all_inner_texts()  # at one time: they move
+    texts = [text.removeprefix("n = 14: ").split(" bp")[0] for text in found]
     free, once, twice = (float(text.replace(",", "")) for text in texts)
     assert free > once > twice
     expect(panel.locator("rect")).to_have_count(3)
     agent = shown.get_by_role("region", name="Break-even of dqn")
     expect(agent).to_contain_text("an agent: it gives no probability")
     expect(agent).to_contain_text(re.compile("does not pay|open: the interval"))
+
+
+def test_break_even_has_a_figure_once_there_was_a_trade(page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(page.address + "#BTCUSDT/evidence")
+    bars = tab.get_by_role("region", name="Break-even of dqn").locator(".bars")
+    expect(bars.locator("rect")).to_have_count(3)
+    put = "(rows) => Tickloop.connection.evidence.setCosts({ dqn: rows })"
+    show = "document.querySelector('#pays .bars[data-of=dqn]').querySelectorAll('rect').length"
+    for rows, figures in (([[0, None]] * 3, 0), ([[2, 1], [1, 1], [0, 1]], 3)):
+        assert tab.evaluate(f"(rows) => {{ ({put})(rows); return {show}; }}", rows) == figures
 
 
 def test_permuted_label_control_is_at_chance(shown: Tab) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -170,6 +171,35 @@ def test_values_of_controls_are_not_cut(page: Page, open_tab: OpenTab, width: in
     for value in values.all():
         value.fill("0.0625")
         assert value.evaluate("(input) => input.scrollWidth <= input.clientWidth")
+
+
+@pytest.mark.parametrize("change", ["change: 60/61 bars", "-23.45 bp in 60 s"])
+def test_first_line_of_a_phone_cuts_nothing_off(page: Page, open_tab: OpenTab, change: str) -> None:
+    tab = open_tab(page.address, viewport=PHONE)
+    texts = {"price": "61,837.87", "change": change, "source": "TAPE 2024-08-08"}
+    cut = """(texts) => Object.entries(texts).filter(([key, text]) => {
+      const node = document.querySelector(`#bar [data-k="${key}"]`);
+      node.textContent = text;
+      return node.scrollWidth > node.clientWidth;
+    })"""
+    assert tab.evaluate(cut, texts) == []
+
+
+def test_help_on_a_phone_covers_nothing_and_is_whole(page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(page.address, viewport=PHONE)
+    outside = tab.evaluate(
+        """() => [...document.querySelectorAll("#right .help")].filter((button) => {
+          const { bottom } = button.getBoundingClientRect();
+          return bottom > button.closest("h2").getBoundingClientRect().bottom;
+        }).length"""
+    )
+    assert outside == 0
+
+
+def test_a_candle_s_value_stays_with_its_letter(tab: Tab) -> None:
+    expect(tab.locator("#legend")).to_contain_text(re.compile(r"O\s[\d,.]+\s+H\s[\d,.]+"))
+    text = tab.locator("#legend span").first.evaluate("(node) => node.textContent")
+    assert re.findall(r"([OHLCV])\u00a0[\d,.]+", text) == [*"OHLCV"]
 
 
 def test_what_is_tapped_on_a_phone_is_large_enough(page: Page, open_tab: OpenTab) -> None:

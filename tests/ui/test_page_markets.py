@@ -103,6 +103,8 @@ def test_who_leads_loses_and_is_proven_is_seen_at_a_glance(markets: Tab) -> None
 
 def test_money_says_whose_it_is(markets: Tab) -> None:
     expect(markets.locator("#markets-sum")).to_have_text("Sum of net P&L of dqn")
+    earns = markets.locator(LINES, has_text="SOLUSDT").locator(".marks .earns")
+    expect(earns).to_have_attribute("title", "dqn")
     pnl = markets.locator(LINES, has_text="SOLUSDT").locator(":nth-child(10)")
     expect(pnl).to_have_attribute("title", re.compile(r"cnn .+, dqn \+20\.0 bp ± 5\.0 bp"))
 
@@ -125,7 +127,8 @@ def test_a_line_has_room_for_each_state_and_for_much_money(
         1: "DOGEUSDT",  # last, as the line is found by its symbol
     }.items():
         cell = line.locator(f":scope > :nth-child({column})")
-        fill = "cell.textContent = text; return cell.scrollWidth <= cell.clientWidth;"
+        own = "(cell.querySelector('a') ?? cell)"  # a name is a link, and bold
+        fill = f"{own}.textContent = text; return cell.scrollWidth <= cell.clientWidth;"
         assert cell.evaluate(f"(cell, text) => {{ {fill} }}", text), text
 
 

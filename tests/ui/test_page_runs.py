@@ -67,7 +67,7 @@ def test_a_learner_is_shown_beside_itself_in_the_session_before_until_others_are
 
 def test_two_runs_side_by_side(busy: World, runs: Tab) -> None:
     choose(runs, busy.runs["cnn"], busy.earlier["cnn"])
-    expect(runs.locator("#compare-head")).to_have_text(re.compile(r"run\s*live/accuracy\s*seed"))
+    expect(runs.locator("#compare-head")).to_have_text(re.compile(r"run\s*Accuracy, share\s*seed"))
     expect(runs.locator("#compare-rows td")).to_have_text(["0.55", "1", "0.542", "0"])
     expect(runs.locator("#compare-params")).to_have_text("Parameters that differ (3 are the same)")
     chart = "Tickloop.connection.runs.compare.chart.lines"
@@ -87,7 +87,8 @@ def test_compared_runs_are_followed_as_they_go_on(
     changing.log(changing.runs["cnn"], 25, live__trades=4321.0)
     expect(tab.locator("#compare-rows")).to_contain_text("4321")
     expect(tab.get_by_label("Metric")).to_have_value("live/trades")
-    expect(tab.locator("#compare-head [data-term='live/trades']")).to_have_text("live/trades")
+    expect(tab.locator("#compare-head [data-term='live/trades']")).to_have_text("Trades")
+    expect(tab.get_by_label("Metric")).to_have_attribute("title", "live/trades")
 
 
 def test_runs_without_a_common_metric_can_be_compared(busy: World, runs: Tab) -> None:
@@ -140,6 +141,58 @@ def test_learner_without_a_version_can_be_promoted(runs: Tab) -> None:
     runs.keyboard.press("Escape")
     back = model.get_by_role("button", name="Roll back champion of dqn")
     expect(back).to_have_attribute("title", "dqn has no champion")
+    back.click(force=True)  # it says that it is disabled
+    told = runs.locator("#view-runs .why-not")
+    expect(told).to_have_text("Roll back champion: dqn has no champion")
+    expect(told).to_be_visible()
+    model.get_by_role("button", name="Promote challenger of dqn").click()
+    expect(runs.locator("#confirm")).to_be_visible()
+    expect(told).to_be_empty()
+    runs.keyboard.press("Escape")
+
+
+# Fill the scores of a run with long texts; return how far the last column, which stays on the
+# screen, covers the one before it, px.
+COVERED = """
+(texts) => {
+  const row = document.querySelector("#runs tr:not(.top)");
+  texts.forEach((text, i) => row.children[4 + i].replaceWith(Tickloop.connection.runs.score(text)));
+  const [about, link] = [...row.children].slice(-2).map((cell) => cell.getBoundingClientRect());
+  return about.right - link.left;
+}
+"""
+
+
+@pytest.mark.parametrize("width", [1440, 1024])
+def test_nothing_of_a_run_is_covered(page: Page, open_tab: OpenTab, width: int) -> None:
+    tab = open_tab(page.address + "#BTCUSDT/runs", viewport={"width": width, "height": 800})
+    expect(tab.locator("#runs tr")).to_have_count(6)
+    texts = [
+        "100.0 % ± 10.0 %",
+        "-0.1234 ± 0.1234",
+        "n = 29: 37.9 % ± 17.3 %",
+        "n = 29: -131.9 bp ± 93.9 bp",
+    ]
+    assert tab.evaluate(COVERED, texts) < 1
+
+
+def test_metrics_to_compare_fit_a_phone(page: Page, open_tab: OpenTab) -> None:
+    tab = open_tab(page.address + "#BTCUSDT/runs", viewport={"width": 390, "height": 844})
+    expect(tab.locator("#compare-rows tr")).to_have_count(2)
+    card = tab.get_by_role("region", name="Compare runs")
+    right = "(node) => node.getBoundingClientRect().right"
+    beyond = f"(card) => ({right})(card.querySelector('select')) - ({right})(card)"
+    assert card.evaluate(beyond) < 0
+
+
+def test_a_chart_without_lines_says_why(runs: Tab) -> None:
+    empty = runs.locator(".empty:has(~ #compare-chart)")
+    runs.get_by_role("button", name="Clear").click()
+    expect(empty).to_have_text("no run is ticked")
+    runs.route("**/live/compare?*", lambda route: None)  # it takes its time
+    runs.locator("#runs").get_by_role("checkbox").nth(1).check()
+    expect(empty).to_have_text("reading the runs …")
+    runs.unroute("**/live/compare?*")
 
 
 def test_a_fleet_has_a_table_of_its_shards_and_their_moves(busy: World, runs: Tab) -> None:

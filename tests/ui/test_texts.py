@@ -11,6 +11,7 @@ from streaming.events import Code
 from tests.ui.mlflow_runs import PARITY, PROMOTED, VERDICT
 from trainers.config import SessionConfig
 from trainers.names import Control, champion_name
+from trainers.scoring.metrics import DIRECTION
 from trainers.states import State
 from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord
@@ -23,7 +24,9 @@ from ui.mlflow.session_metrics import Event, SessionMetrics
 from ui.runs.run_comparison import metric_names, params_that_differ
 from ui.runs.runs_table import audit_text, model_rows, run_rows
 from ui.session_view import mlflow_ui
-from ui.views.metric_cards import DRAWDOWN, LIVE_ACCURACY, PNL
+from ui.views.formatting import bp, nats, share_of_coin
+from ui.views.glossary import TERMS
+from ui.views.metric_cards import DRAWDOWN, LIVE_ACCURACY, PNL, full_name
 from ui.views.verdict_text import verdict_text
 from ui.views.view_model import ViewModel
 
@@ -262,6 +265,34 @@ def test_a_first_trade_that_is_held_is_no_trade_closed() -> None:
     assert cards(SessionConfig(), "BTCUSDT", None, metrics).texts["dqn.note"] == ""
 
 
+def test_zero_has_one_sign() -> None:
+    assert (bp(-0.04), nats(-0.00004), share_of_coin(-0.0002)) == ("+0.0 bp", "+0.0000", "+0.0 %")
+
+
+def test_a_card_says_at_which_cycle_its_scores_stand() -> None:
+    young = RunRecord("y", "RUNNING", {}, {"train/seconds": 0.1}, 2)
+    scored = RunRecord("s", "RUNNING", {}, {"live/pnl_bps": -1.5, "live/trades": 40.0}, 1234)
+    metrics = SessionMetrics(learners={"BTCUSDT": {"cnn": scored, "dqn": young}})
+    texts = cards(SessionConfig(), "BTCUSDT", None, metrics).texts
+    assert texts["cnn.as_of"] == "as of cycle 1,234"
+    assert texts["dqn.as_of"] == "", "nothing is scored yet"
+
+
+@pytest.mark.parametrize(("over", "expected"), [(False, "now 1,234"), (True, "1,234 in all")])
+def test_cycles_of_a_session_that_is_over_are_not_now(over: bool, expected: str) -> None:
+    metrics = SessionMetrics(session=RunRecord("s", "RUNNING", {}, {}, 1234))
+    assert header([], metrics, 2, over=over)["cycle"] == f"By cycle, {expected}"
+
+
+def test_each_metric_has_a_name_of_its_own_with_its_unit() -> None:
+    shares = {name for name, term in TERMS.items() if term.unit == "share" and "/" in name}
+    assert len(shares) > 20
+    assert all(full_name(name).endswith(", share") for name in shares)
+    windows = [f"live/{window}{name}" for window in ("", "10m/", "1h/") for name in DIRECTION]
+    known = {*TERMS, *windows, *(f"{name}_ci" for name in windows), "horizon/60s/move_bps"}
+    assert len({full_name(name) for name in known}) == len(known)
+
+
 @pytest.mark.parametrize(
     "value, text", [(24.64, "24.6 ± 29.9 bp"), (1234.5, "1,234 ± 29.9 bp"), (0.0, "0.0 ± 29.9 bp")]
 )
@@ -346,6 +377,11 @@ def test_a_headline_that_only_one_run_has_comes_before_what_all_have() -> None:
     old = RunRecord("a", "", {}, {"horizon/1s/move": 1.0, "live/edge": 1.0, "train/loss": 1.0}, 1)
     young = RunRecord("b", "", {}, {"horizon/1s/move": 1.0, "train/loss": 1.0}, 1)
     assert metric_names([old, young]) == ["train/loss", "live/edge", "horizon/1s/move"]
+
+
+def test_runs_that_have_no_headline_yet_begin_with_the_bars_scored() -> None:
+    warming_up = RunRecord("a", "", {}, {"live/10m/broken": 0.0, "live/scored": 0.0}, 1)
+    assert metric_names([warming_up, warming_up])[0] == "live/scored"
 
 
 def test_link_into_mlflow_never_has_a_password() -> None:

@@ -38,7 +38,7 @@ AGENT = "an agent: it gives no probability"
 # The label has the unit, the cells do not.
 EDGE = Line("edge", "edge over best baseline, nats", nats, NONE_YET, of="scored")
 COLUMNS = (
-    Line("pnl_bps", "P&L after costs, bp", lambda value: f"{value:+,.1f}", NO_TRADES, of="trades"),
+    Line("pnl_bps", "P&L after costs, bp", lambda value: f"{value:+z,.1f}", NO_TRADES, of="trades"),
     Line("accuracy", "accuracy, %", lambda value: f"{100 * value:.1f}", NONE_YET, of="scored"),
     Line("log_loss", "log-loss, nats", decimals, NONE_YET, of="scored"),
     EDGE,

@@ -20,14 +20,20 @@ MOST_DECIMALS = 100  # that a browser can show
 
 
 def header(
-    rows: list[list[Any]], metrics: SessionMetrics, decimals: int, bar_seconds: int = 1
+    rows: list[list[Any]],
+    metrics: SessionMetrics,
+    decimals: int,
+    bar_seconds: int = 1,
+    *,
+    over: bool = False,
 ) -> Texts:
-    """Return the texts of the first line."""
+    """Return the texts of the first line; ``over`` is whether the session is."""
+    by_cycle = "By cycle, {:,} in all" if over else "By cycle, now {:,}"
     return {
         "price": f"{rows[-1][4]:,.{decimals}f}" if rows else WAITING,
         "change": _change(rows, bar_seconds),
         "notice": " · ".join(_notices(metrics)),
-        "cycle": "By cycle" if metrics.cycle is None else f"By cycle, now {metrics.cycle:,}",
+        "cycle": "By cycle" if metrics.cycle is None else by_cycle.format(metrics.cycle),
     }
 
 
@@ -36,7 +42,9 @@ def _notices(metrics: SessionMetrics) -> list[str]:
     if metrics.age is None:
         notices.append("waiting for MLflow")
     elif metrics.age > OLD_SECONDS:
-        notices.append(f"MLflow does not answer: metrics are {duration(metrics.age)} old")
+        notices.append(
+            f"MLflow does not answer, or slowly: metrics are {duration(metrics.age)} old"
+        )
     return notices
 
 
@@ -119,5 +127,5 @@ def decimals_of(closes: Iterable[float]) -> int:
 
 def _change(rows: list[list[Any]], bar_seconds: int) -> str:
     if len(rows) < 61:
-        return f"change over {60 * bar_seconds} s: {len(rows)}/61 bars" if rows else ""
+        return f"change: {len(rows)}/61 bars" if rows else ""
     return f"{BP * (rows[-1][4] / rows[-61][4] - 1):+z,.2f} bp in {60 * bar_seconds} s"

@@ -100,6 +100,7 @@ def _learner(name: str, run: RunRecord | None, warming: str) -> Texts:
         f"{name}.text": tags.get(Tag.STATUS_TEXT, ""),
         f"{name}.{headline.key}": headline.text(metrics) if known or not warming else warming,
         f"{name}.note": _note(run) if run and known else "",
+        f"{name}.as_of": f"as of cycle {run.cycle:,}" if run and run.cycle and known else "",
         **{f"{name}.{line.key}": line.text(metrics) for line in others},
     }
 

@@ -82,10 +82,19 @@ def line_of(
     }
     marks = [PROVEN] if proven else []
     marks += [LEADS] if _side(edge, ours) > 0 else []
-    marks += {1: [EARNS], -1: [LOSES]}.get(_side(PNL, trader), [])
+    # The line has room for one profit; the marks are of all.
+    sides = {name: _side(PNL, run) for name, run in runs.items()}
+    whose = {EARNS: _names(sides, 1), LOSES: _names(sides, -1)}
+    marks += [mark for mark, names in whose.items() if names]
     marks += [ERRS] if state in (State.FAILED, State.STALLED) else []
-    cycle = ours.cycle if ours else None
-    return {"state": state, "marks": marks, "cycle": cycle, "cells": cells}
+    return {
+        "state": state,
+        "marks": marks,
+        "whose": whose,
+        "side": _side(PNL, trader),
+        "cycle": ours.cycle if ours else None,
+        "cells": cells,
+    }
 
 
 def market_state(
@@ -111,6 +120,10 @@ def _side(line: Line, run: RunRecord | None) -> int:
     if value is None or not width:
         return 0
     return int(by_interval(value, width, "1", "-1", "0"))
+
+
+def _names(sides: Mapping[str, int], side: int) -> str:
+    return ", ".join(name for name, found in sides.items() if found == side)
 
 
 def _number(line: Line, run: RunRecord | None) -> float | None:

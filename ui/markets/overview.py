@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from trainers.config import SessionConfig
@@ -96,7 +96,7 @@ class Overview:
             if symbol not in self._lags or second % TURN == i % TURN:
                 self._lags[symbol] = self._lag(i, counters)
         return ViewModel(
-            {**sums(streams, metrics), **headline(metrics, proven)},
+            {**sums(self._lags.values(), streams, metrics), **headline(metrics, proven)},
             {"market_learners": [who.forecaster, who.trader], "decimals_of": self._all_decimals()},
             {
                 "prices": {
@@ -143,11 +143,12 @@ def headline(metrics: SessionMetrics, proven: list[str] | None) -> Texts:
     }
 
 
-def sums(streams: Mapping[str, Counters | None], metrics: SessionMetrics) -> Texts:
-    """Return what the markets come to together."""
+def sums(
+    shown: Collection[list[Any]], streams: Mapping[str, Counters | None], metrics: SessionMetrics
+) -> Texts:
+    """Return what the markets come to together; of ``shown``, the rates and lags in their lines."""
     known = [counters for counters in streams.values() if counters]
-    rates = [one.ticks_per_second for one in known if one.ticks_per_second is not None]
-    lags = [one.lag_ms for one in known if one.lag_ms is not None]
+    rates, lags = ([row[i] for row in shown if row[i] is not None] for i in (1, 2))
     profit = metrics.session.metrics.get(f"{LIVE}pnl_bps") if metrics.session else None
     return {
         "markets.rate": f"{sum(rates):,.0f}" if rates else UNKNOWN,

@@ -11,7 +11,7 @@ from typing import Any
 
 from streaming.program.environment import LOOPBACK
 from trainers.tracking.reader import RunRecord, SessionReader
-from ui.views.metric_cards import card_of
+from ui.views.metric_cards import card_of, full_name
 
 MOST_RUNS = 500
 POINTS = 400  # of a line,
@@ -19,6 +19,7 @@ ALL_POINTS = 8000  # and of all lines together: more would not be seen, and take
 PORTS = ("page_port", "mlflow_ui_port")  # no part of what was tried
 FIRST = (
     "live/accuracy", "live/edge", "live/pnl_bps", "live/win_rate", "stream/ticks", "train/loss",
+    "live/scored",
 )  # fmt: skip
 
 
@@ -30,12 +31,13 @@ def compare(
     Args:
         reader: the reader of the store.
         run_ids: the runs.
-        metric: the metric to show over cycles; if no run has it, the first that most have.
+        metric: the metric to show over cycles; if no run has it, the first of ``metric_names``.
         known: runs that need not be read again, as they are in the table of runs.
 
     Returns:
-        ``params``, the names of the params that differ; of each of ``runs`` its ``id``, its
-        ``values`` of these, its ``points`` ``[cycle, value]`` and its ``last`` value.
+        ``params``, the names of the params that differ; ``metrics``, the names of all metrics, each
+        with what people call it; of each of ``runs`` its ``id``, its ``values`` of the params, its
+        ``points`` ``[cycle, value]`` and its ``last`` value.
 
     Raises:
         TrackingAwayError: if MLflow does not answer, or lacks one of the runs.
@@ -53,7 +55,7 @@ def compare(
     return {
         "params": differ,
         "same": same,
-        "metrics": names,
+        "metrics": {name: full_name(name) for name in names},
         "metric": shown,
         "runs": [
             {

@@ -94,13 +94,14 @@
       const item = element("li");
       item.dataset.rule = rule.id;
       const about = element("span", rule.whose, "about");
-      if (rule.phase === "waiting") about.textContent = isOver() ? "not looked at: this session is over" : "nothing to compare with yet";
+      const over = rule.phase === "waiting" && isOver();
+      if (rule.phase === "waiting") about.textContent = over ? "not looked at: this session is over" : "nothing to compare with yet";
       else if (rule.since && rule.phase !== "quiet") {
         about.append(rule.whose ? " since " : "since ", time(rule.since, "clock"));
       }
       const buttons = element("span", undefined, "buttons for-operator");
       buttons.append(this.toggle(rule), this.remover(rule));
-      item.append(chip(rule.phase), element("b", rule.text), about, buttons);
+      item.append(chip(over ? "ended" : rule.phase), element("b", rule.text), about, buttons);
       return item;
     }
 

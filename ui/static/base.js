@@ -54,7 +54,7 @@
   };
 
   /* A text whose numbers are never parted from their units and intervals. */
-  Tickloop.together = (text) => text.replace(/ (?=(±|bp|nats|%)(?!\w))|(?<=±) /g, "\u00a0");
+  Tickloop.together = (text) => text.replace(/ (?=(±|bp|nats|%|=)(?!\w))|(?<=[±=]) /g, "\u00a0");
 
   Tickloop.byId = (id) => document.getElementById(id);
 

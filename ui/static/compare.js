@@ -42,39 +42,48 @@
 
     async load() {
       this.onChoice();
-      if (!this.chosen.size) return this.show({ params: [], same: 0, metrics: [], metric: "", runs: [] });
+      this.chart.empty.textContent = this.chosen.size ? "reading the runs …" : "no run is ticked";
+      if (!this.chosen.size) return this.show({ params: [], same: 0, metrics: {}, metric: "", runs: [] });
       const query = new URLSearchParams([...this.chosen].map((id) => ["run", id]));
       query.set("metric", this.form.elements.metric.value);
       this.query = `${query}`;
       const answer = await Tickloop.request(`live/compare?${query}`);
       if (this.query !== `${query}`) return; // others were chosen meanwhile
+      this.chart.empty.textContent = "none of these runs has logged a metric";
       if (answer.error) byId("compare-key").textContent = answer.error;
       else this.show(answer);
     }
 
     show({ params, same, metrics, metric, runs }) {
       const select = this.form.elements.metric;
-      if (metrics.join() !== this.metrics) {
-        this.metrics = metrics.join(); // one that is open stays so
-        select.replaceChildren(...metrics.map((name) => new Option(name, name)));
+      const names = Object.keys(metrics);
+      if (names.join() !== this.metrics) {
+        this.metrics = names.join(); // one that is open stays so
+        select.replaceChildren(...names.map((name) => this.option(name, metrics[name])));
       }
-      select.value = metric;
+      select.value = select.title = metric;
       const width = runs.length > FEW ? 1 : 2;
       this.chart.show(runs.map(({ id, points }, i) => ({ key: id, colour: i % Tickloop.SERIES, width, points: new Map(points) })));
       byId("compare-key").textContent = runs.length ? `${runs.length} ${runs.length === 1 ? "run" : "runs"}` : "";
       byId("compare-params").textContent = params.length
         ? `Parameters that differ (${same} are the same)`
         : runs.length ? `All ${same} parameters are the same` : "";
-      const headings = ["run", metric || "no metric", ...params];
-      byId("compare-head").replaceChildren(...headings.map((text) => this.heading(text)));
+      const value = this.heading(metrics[metric] ?? "no metric", "n", Tickloop.termOf(metric));
+      const head = [this.heading("run"), value, ...params.map((text) => this.heading(text))];
+      byId("compare-head").replaceChildren(...head);
       const rows = runs.map((run, i) => [run.last, this.row(run, i)]);
       rows.sort(([a], [b]) => (a === null) - (b === null) || b - a);
       byId("compare-rows").replaceChildren(...rows.map(([, row]) => row));
     }
 
-    heading(text) {
-      const cell = element("th");
-      cell.append(Tickloop.label("span", text, Tickloop.termOf(text))); // a metric has its unit there
+    /* What people call a metric; its name in MLflow in the tooltip. */
+    option(name, words) {
+      return Object.assign(new Option(words, name), { title: name });
+    }
+
+    heading(text, className, term) {
+      const cell = element("th", undefined, className);
+      cell.append(Tickloop.label("span", text, term));
       cell.scope = "col";
       return cell;
     }

@@ -43,11 +43,12 @@
       this.send(name, "1");
     }
 
-    /* Say why a button does nothing; returns whether it does nothing. */
+    /* Say in its card why a button does nothing; returns whether it does nothing. */
     tellWhyNot(button) {
-      if (button.ariaDisabled !== "true") return false;
-      byId("why-not").textContent = `${button.textContent}: ${button.title}`;
-      return true;
+      const idle = button.ariaDisabled === "true";
+      const why = idle ? `${button.textContent}: ${button.title}` : "";
+      button.closest(".card").querySelector(".why-not").textContent = why;
+      return idle;
     }
 
     async send(name, value) {

@@ -132,7 +132,8 @@
     setCosts(costs) {
       for (const [name, bars] of Object.entries(costs)) {
         const host = [...document.querySelectorAll("#pays .bars")].find((node) => node.dataset.of === name);
-        host?.replaceChildren(Tickloop.profits(bars, name));
+        const traded = bars.some(([value]) => value !== 0);
+        host?.replaceChildren(...(traded ? [Tickloop.profits(bars, name)] : []));
       }
     }
 

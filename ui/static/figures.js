@@ -67,6 +67,7 @@
   Tickloop.profits = (bars, learner) => {
     const height = 64;
     const svg = figure(`P&L of ${learner} at 0, 1 and 2 times the cost`, height);
+    svg.setAttribute("preserveAspectRatio", "xMinYMid"); // begins where the texts below it do
     const reach = Math.max(1e-9, ...bars.map(([value, half]) => Math.abs(value) + (half ?? 0)));
     const middle = 190;
     const x = (value) => middle + (value / reach) * (SIZE.width - middle - 8);

@@ -57,8 +57,9 @@
       const { full, zone } = Tickloop.time;
       const [open, high, low, close] = [bar.open, bar.high, bar.low, bar.close].map(price);
       const gap = bar.gap & BROKEN ? "  BROKEN: a wrong print" : bar.gap ? "  GAP: trades are missing" : "";
-      const volume = Number(bar.volume.toPrecision(8));
-      text.textContent = `${full(bar.time)} ${zone(bar.time)}  O ${open}  H ${high}  L ${low}  C ${close}  V ${volume}${gap}`;
+      const named = { O: open, H: high, L: low, C: close, V: Number(bar.volume.toPrecision(8)) };
+      const values = Object.entries(named).map((pair) => pair.join("\u00a0")).join("  "); // each in one piece
+      text.textContent = `${full(bar.time)} ${zone(bar.time)}  ${values}${gap}`;
       sma20.textContent = `SMA 20 ${price(bar.sma20)}`;
       sma50.textContent = `SMA 50 ${price(bar.sma50)}`;
     }

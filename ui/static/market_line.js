@@ -58,16 +58,17 @@
       this.write("lag", lag === null ? "—" : `${lag} ms`);
     }
 
-    show({ state, marks, cycle, cells }) {
+    /* whose: the learners behind a mark; side: that of the profit in the line, 1 above 0, -1 below. */
+    show({ state, marks, whose, side, cycle, cells }) {
       if (this.chip.textContent !== state) this.chip.textContent = this.chip.dataset.s = state;
-      this.cells.marks.replaceChildren(...marks.map((mark) => element("b", mark, mark)));
+      this.cells.marks.replaceChildren(...marks.map((mark) => Object.assign(element("b", mark, mark), { title: whose[mark] ?? "" })));
       for (const [key, [text, order, whole]] of Object.entries(cells)) {
         this.write(key, text, order === null);
         this.cells[key].title = whole;
         this.order[key] = order;
       }
       this.colour("edge", marks.includes("leads") ? "gain" : "");
-      this.colour("pnl", marks.includes("earns") ? "gain" : marks.includes("loses") ? "loss" : "");
+      this.colour("pnl", { 1: "gain", "-1": "loss" }[side]);
       this.order.state = state;
       this.order.marks = marks.length ? marks.join(" ") : null;
       this.words = [this.symbol, state, ...marks, cells.verdict[0]].join(" ").toLowerCase();

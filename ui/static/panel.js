@@ -54,8 +54,9 @@
     card({ id, title, lines }) {
       const section = element("section", undefined, "card");
       section.setAttribute("aria-label", title);
-      const heading = element("h2", title);
-      heading.append(place("span", `${id}.status`, "chip"));
+      const [heading, name] = [element("h2"), element("span", title)];
+      name.append(place("span", `${id}.as_of`, "as-of"));
+      heading.append(name, place("span", `${id}.status`, "chip"));
       const [{ key, label }, ...others] = lines;
       const headline = element("div", undefined, "headline");
       const caption = Tickloop.label("span", label, Tickloop.termOf(key));

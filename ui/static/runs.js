@@ -148,9 +148,14 @@
       const link = element("td");
       link.append(Tickloop.runLink(row, row.id.slice(0, 8)));
       line.append(head, element("td", row.kind), cell, element("td", row.cycles, "n"));
-      for (const text of row.scores) line.append(element("td", text, Tickloop.isNumber(text) ? "n" : "n no-number"));
+      for (const text of row.scores) line.append(this.score(text));
       line.append(element("td", row.note, "about"), link);
       return line;
+    }
+
+    /* A text may take two lines, a number only one. */
+    score(text) {
+      return Tickloop.isNumber(text) ? element("td", text, "n") : element("td", Tickloop.together(text), "n no-number");
     }
 
     box({ id, run }) {

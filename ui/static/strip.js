@@ -143,13 +143,14 @@
     /* Write the forecasts about the bar under the mouse, or the newest, into the legend. */
     describe(time) {
       const row = this.rows.get(time) ?? [...this.rows.values()].pop();
-      if (!row) return this.write("up", "no forecasts yet");
-      const parts = this.forecasters().map((i) => {
+      const forecasters = this.forecasters();
+      if (!row || !forecasters.length) return this.write("P(rise)", "no forecasts yet");
+      const parts = forecasters.map((i) => {
         const value = row.probabilities[i] ?? null;
         const text = `${this.learners[i] ?? ""} ${value === null ? "none" : `${(100 * value).toFixed(1)} %`}`;
         return [`t${i % Tickloop.SERIES}`, text];
       });
-      this.write("up", ...parts, ["", `band: no signal under ${Math.round(100 * this.confidenceAt(time ?? Infinity))} %`]);
+      this.write("P(rise)", ...parts, ["", `band: no signal under ${Math.round(100 * this.confidenceAt(time ?? Infinity))} %`]);
     }
 
     write(...parts) {

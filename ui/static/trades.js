@@ -70,6 +70,7 @@
     draw(answer) {
       this.answer = answer;
       const { rows, total, sums, curves } = answer;
+      document.querySelector("#view-trades .zone").textContent = Tickloop.time.zone();
       byId("trades-rows").replaceChildren(...rows.map((row) => this.row(row)));
       byId("trades-none").hidden = total > 0;
       byId("trades-note").textContent = rows.length < total ? `${rows.length} of ${total.toLocaleString("en")} trades` : "";

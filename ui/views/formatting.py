@@ -33,8 +33,8 @@ def count(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    """Format a number with its sign: ``+0.0891``."""
-    return f"{value:+.3g}"
+    """Format four decimals with their sign, 0 with a plus: ``+0.0891``."""
+    return f"{value:+z.4f}"
 
 
 def plain(value: float) -> str:
@@ -48,8 +48,8 @@ def decimals(value: float) -> str:
 
 
 def bp(value: float) -> str:
-    """Format basis points with their sign: ``+12.4 bp``."""
-    return f"{value:+,.1f} bp" if abs(value) < 1000 else f"{value:+,.0f} bp"
+    """Format basis points with their sign, 0 with a plus: ``+12.4 bp``."""
+    return f"{value:+z,.1f} bp" if abs(value) < 1000 else f"{value:+,.0f} bp"
 
 
 def fall(value: float) -> str:
@@ -59,12 +59,12 @@ def fall(value: float) -> str:
 
 def nats(value: float) -> str:
     """Format an edge in nats, with its sign: ``+0.0123``."""
-    return f"{value:+.4f}"
+    return signed(value)
 
 
 def share_of_coin(value: float) -> str:
     """Format nats as a share of the log-loss of a coin, ln 2, with its sign: ``+0.6 %``."""
-    return f"{100 * value / math.log(2):+.1f} %"
+    return f"{100 * value / math.log(2):+z.1f} %"
 
 
 def clock(ts: float) -> str:

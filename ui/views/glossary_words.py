@@ -98,8 +98,8 @@ WORDS = {
     "mark of a market": Term(
         "",
         "proven: among the session's discoveries. leads: the whole interval of the edge is above"
-        " 0. earns, loses: the whole interval of the profit is above, below 0. errs: its stream"
-        " stands still, or a learner has failed.",
+        " 0. earns, loses: the whole interval of a learner's profit is above, below 0. errs: its"
+        " stream stands still, or a learner has failed.",
     ),
     "previous": Term("", "The version that was champion before; a roll back has it serve again."),
     "promote": Term(

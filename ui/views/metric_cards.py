@@ -1,10 +1,12 @@
-"""Which metrics a learner's card shows, and how. Pure."""
+"""What people call a metric, and which metrics a learner's card shows, and how. Pure."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
 
+from trainers.names import HORIZON
+from trainers.scoring.metrics import WINDOWS
 from ui.views.formatting import (
     NO_TRADES,
     UNKNOWN,
@@ -13,6 +15,7 @@ from ui.views.formatting import (
     bp,
     count,
     decimals,
+    exact_duration,
     fall,
     nats,
     percent,
@@ -20,6 +23,7 @@ from ui.views.formatting import (
     share_of_coin,
     signed,
 )
+from ui.views.glossary import TERMS, plain_name
 
 FEW = 30  # samples: a score of fewer says little, however large it is
 
@@ -115,7 +119,7 @@ CARDS = {
             *MONEY,
             WIN_RATE,
             EDGE_BPS,
-            Line("train/average_reward", "Average reward", signed),
+            Line("train/average_reward", "Average reward", signed, unit="bp"),
             Line("train/episodes", "Episodes", count),
             Line("train/epsilon", "Epsilon", decimals),
             Line("train/memory_size", "Replay size", count),
@@ -130,16 +134,6 @@ SHOWN = {line.key for line in (*MONEY, LIVE_ACCURACY, EDGE)} | {
 }  # fmt: skip
 
 
-def label_of(key: str) -> str:
-    """Return a metric's name for people.
-
-    >>> label_of("live/calibration_error"), label_of("train/learning_rate")
-    ('Calibration error', 'Train learning rate')
-    """
-    room, _, name = key.replace("_", " ").partition("/")
-    return f"Train {name}" if room == "train" else name.capitalize()
-
-
 def card_of(learner: str, metrics: Mapping[str, float]) -> Card:
     """Return a learner's card; one that has none here shows the first metrics that it logs."""
     if learner in CARDS:
@@ -147,3 +141,68 @@ def card_of(learner: str, metrics: Mapping[str, float]) -> Card:
     others = sorted(key for key in metrics if key not in SHOWN and key.count("/") == 1)
     logged = [Line(key, label_of(key), plain) for key in others if not key.endswith("_ci")]
     return Card(learner, (*MONEY, LIVE_ACCURACY, EDGE, *logged[:6]))
+
+
+# Those whose words are not in their name in MLflow.
+NAMES = {
+    "live/pnl_bps": "Net P&L after costs",
+    "live/gross_bps": "P&L before costs",
+    "live/edge": "Edge over best baseline",
+    "live/edge_bps": "P&L over best baseline",
+    "live/scored": "Bars scored",
+    "live/flat": "Bars without a move",
+    "live/flat_rate": "Bars without a move",
+    "live/missed_rate": "Missed",
+    "live/rank_best": "Rank, at best",
+    "live/rank_worst": "Rank, at worst",
+    "live/brier": "Brier score",
+    "live/auc": "AUC",
+    "live/mcc": "MCC",
+    "live/break_even": "Accuracy needed",
+    "horizon/Ns/move_bps": "Mean move",
+    "horizon/Ns/break_even": "Accuracy needed",
+    "stream/lag_ms": "Stream lag",
+    "stream/span_seconds": "Stream span",
+    "train/seconds": "Train time",
+    "promotion/log_e": "Evidence for promotion, log E",
+    "promotion/log_threshold": "Evidence needed, log E",
+}
+
+
+def label_of(key: str) -> str:
+    """Return a metric's name for people, without its window and unit.
+
+    >>> label_of("live/calibration_error"), label_of("train/learning_rate"), label_of("mine")
+    ('Calibration error', 'Train learning rate', 'Mine')
+    >>> label_of("stream/gaps"), label_of("live/10m/pnl_bps_ci")
+    ('Stream gaps', 'Net P&L after costs')
+    """
+    metric = plain_name(key)
+    if metric in NAMES:
+        return NAMES[metric]
+    room, _, name = metric.replace("_", " ").rpartition("/")
+    text = name if room in ("", "live") else f"{room.replace('/', ' ')} {name}"
+    return text[:1].upper() + text[1:]
+
+
+def full_name(key: str) -> str:
+    """Return a metric's name for people, with what tells it from all others, and its unit.
+
+    >>> full_name("live/accuracy"), full_name("live/10m/accuracy_ci")
+    ('Accuracy, share', 'Accuracy, ±, last 10 min, share')
+    >>> full_name("horizon/60s/move_bps"), full_name("live/scored"), full_name("train/mine")
+    ('Mean move, over 60 s, bp', 'Bars scored', 'Train mine')
+    """
+    label, term = label_of(key), TERMS.get(plain_name(key))
+    unit = term.unit if term and term.unit not in label.lower().split() else ""
+    return ", ".join(filter(None, [label, "±" * key.endswith("_ci"), _within(key), unit]))
+
+
+def _within(key: str) -> str:
+    """Return over which time a metric counts; empty for the whole session."""
+    if key.startswith(HORIZON):
+        return f"over {key.split('/')[1].removesuffix('s')} s"
+    for prefix, seconds in WINDOWS.items():
+        if seconds is not None and key.startswith(prefix):
+            return f"last {exact_duration(seconds)}"
+    return ""
