@@ -17,6 +17,7 @@ from trainers.recording.ledger import read_ledger
 
 OpenTab = Callable[..., Tab]
 CHART = "Tickloop.candles"
+TRIES = 50  # the chart goes on each second: a mark may have moved by when the mouse is there
 MARKER = f"""
 (cycle) => {{
   const marks = {CHART}.marks;
@@ -114,10 +115,16 @@ def test_click_on_a_cycle_opens_its_metrics(busy: World, tab: Tab, card: Tab) ->
     tab.get_by_role("button", name="15m range").click()
     cycle = 24  # the last one logged: late enough to be on the chart for a while
     tab.wait_for_function(f"({MARKER})({cycle})[0] > 0")
-    x, y = tab.evaluate(MARKER, cycle)
-    tab.mouse.move(x, y)
-    expect(tab.locator("#trade-tip")).to_contain_text(f"training cycle {cycle}")
-    tab.mouse.click(x, y)
+    tip = tab.locator("#trade-tip")
+    for _ in range(TRIES):
+        tab.mouse.move(*tab.evaluate(MARKER, cycle))
+        if f"training cycle {cycle}" in tip.text_content():
+            break
+    expect(tip).to_contain_text(f"training cycle {cycle}")
+    for _ in range(TRIES):
+        tab.mouse.click(*tab.evaluate(MARKER, cycle))
+        if card.is_visible():
+            break
     expect(card).to_be_visible()
     expect(card.get_by_role("heading", level=2)).to_have_text(f"Training cycle {cycle}")
     expect(card).to_contain_text(re.compile(r"Epochs\s*48"))
