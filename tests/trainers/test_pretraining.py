@@ -132,7 +132,7 @@ def tapes(tmp_path_factory):
 def test_the_same_tapes_give_the_same_file_to_the_byte(tapes, tmp_path, capsys):
     each = ",".join(map(str, sorted(tapes.iterdir())))
     for name, given in (("one", tapes), ("again", tapes), ("each", each)):
-        assert pretrain(PretrainConfig(tapes=str(given), save=str(tmp_path / name))) == 0
+        assert pretrain(PretrainConfig(tapes=str(given), file=str(tmp_path / name))) == 0
     one, again = ((tmp_path / name).read_bytes() for name in ("one", "again"))
     assert one == again
     start, other = read_start(str(tmp_path / "one")), read_start(str(tmp_path / "each"))
@@ -148,9 +148,9 @@ def test_the_same_tapes_give_the_same_file_to_the_byte(tapes, tmp_path, capsys):
 def test_one_market_is_refused_as_it_shows_nothing_in_common(tapes, tmp_path):
     one = tapes / "AAA-trades-2023-11-14.csv"
     with pytest.raises(ConfigError, match="tapes: got 1 market"):
-        pretrain(PretrainConfig(tapes=str(one), save=str(tmp_path / "s.json")))
+        pretrain(PretrainConfig(tapes=str(one), file=str(tmp_path / "s.json")))
     with pytest.raises(ConfigError, match="features: got book"):
-        pretrain(PretrainConfig(tapes=str(tapes), features="book", save=str(tmp_path / "s.json")))
+        pretrain(PretrainConfig(tapes=str(tapes), features="book", file=str(tmp_path / "s.json")))
     with pytest.raises(ConfigError, match="tapes: got none"):
         PretrainConfig(tapes=" , ")
     assert not (tmp_path / "s.json").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from datamodules.target import LABELS
 from streaming.config import BarConfig
@@ -12,6 +12,8 @@ from streaming.errors import ConfigError
 from streaming.program.settings import setting
 from trainers.config.backtest import BacktestConfig
 from trainers.config.session import FEATURE_SETS
+
+SAVE = "save"  # the flag of ``file``: a record has a method of that name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,7 @@ class PretrainConfig(BarConfig):
         "", "files or folders of recorded trades, separated by commas, as after tape: of a source;"
         " all their symbols are learned from",
     )  # fmt: skip
-    save: str = setting("start.json", "the file to write; it is replaced if it is there")
+    file: str = setting("start.json", "the file to write; it is replaced if it is there")
     features: str = setting("flow", "the CNN's input columns", choices=FEATURE_SETS[1:])
     label: str = setting("close", "the price whose move is forecast", choices=LABELS)
     horizon: int = setting(1, "how many bars ahead", unit="bars", low=1, high=600)
@@ -44,7 +46,17 @@ class PretrainConfig(BarConfig):
 
     @classmethod
     def flags(cls) -> dict[str, dict[str, Any]]:
-        return {name: flag for name, flag in super().flags().items() if name != "seed"}
+        found = super().flags().items()  # nothing is drawn, so there is no seed
+        return {SAVE if name == "file" else name: flag for name, flag in found if name != "seed"}
+
+    @classmethod
+    def group_of(cls, name: str) -> str:
+        return super().group_of("file" if name == SAVE else name)
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """Return settings, given by their flags; the others have their defaults."""
+        return super().of(**{"file" if flag == SAVE else flag: values[flag] for flag in values})
 
     def backtest(self, tape: str, symbols: Sequence[str]) -> BacktestConfig:
         """Return the settings by which a backtest makes the bars of one tape."""

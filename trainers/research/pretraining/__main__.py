@@ -52,9 +52,9 @@ def pretrain(config: PretrainConfig) -> int:
         config.features, config.label, config.horizon, config.bar_seconds,
         tuple(mean.tolist()), tuple(spread.tolist()), tuple(told),
     )  # fmt: skip
-    saved = save_start(start, Path(config.save))
-    say(f"saved      {config.save}, digest {saved}, of {len(learned)} markets")
-    say(f"use        python -m trainers.session --learner.cnn.start {config.save}")
+    saved = save_start(start, Path(config.file))
+    say(f"saved      {config.file}, digest {saved}, of {len(learned)} markets")
+    say(f"use        python -m trainers.session --learner.cnn.start {config.file}")
     return 0
 
 
