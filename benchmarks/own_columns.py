@@ -57,21 +57,30 @@ def run() -> list[Row]:
         for tape, job in jobs:
             try:
                 found.append(job.result())
-                rows.append(_row(tape.name, found[-1], 2))
+                rows.append(compared(_what(tape.name), found[-1], 2, PEER))
             except NotMeasuredError as e:
                 rows.append(Row(_what(tape.name), None, None, "nats", "<=", 1, PEER, str(e)))
-    return [*rows, _row(POOLED, np.concatenate(found, axis=1), -2)] if found else rows
+    if found:
+        rows.append(compared(_what(POOLED), np.concatenate(found, axis=1), -2, PEER))
+    return rows
 
 
 def _what(name: str) -> str:
     return f"{name}, log-loss on our columns"
 
 
-def _row(name: str, found: Floats, errors: float) -> Row:
-    """A row whose ratio may be above 1 by so many standard errors, or has to be below it."""
+def compared(what: str, found: Floats, errors: float, peer: str) -> Row:
+    """Return a row whose ratio may be above 1 by so many standard errors, or has to be below it.
+
+    Args:
+        what: what is compared.
+        found: ``(2, n)`` the log-losses of each bar: ours, the peer's.
+        errors: above 0 if ours may be worse by as many, below 0 if it has to be better.
+        peer: what the other side is.
+    """
     ours, peers = found.mean(axis=1)
     differences = found[0] - found[1]
     error = float(differences.std()) / math.sqrt(len(differences))
     note = f"difference {ours - peers:+.4f} ± {error:.4f}; {len(differences)} bars moved"
-    return Row(_what(name), float(ours), float(peers), "nats", "<=",
-               1 + errors * error / float(peers), PEER, note)  # fmt: skip
+    return Row(what, float(ours), float(peers), "nats", "<=",
+               1 + errors * error / float(peers), peer, note)  # fmt: skip
