@@ -68,14 +68,23 @@ def bars_on(tape: Tape) -> Bars:
     return bars_of(ticks[(ticks["price"] > 0) & (ticks["size"] > 0)])[:MOST_BARS]
 
 
-def peers_on(bars: Bars) -> dict[str, Floats]:
-    """Return the peers' forecasts of each bar, by method."""
+def peers_on(bars: Bars, columns: Floats | None = None) -> dict[str, Floats]:
+    """Return the peers' forecasts of each bar, by method.
+
+    Args:
+        bars: ``(T,)`` the bars.
+        columns: ``(T, F)`` what the peers see, known when each bar closes; None: their own inputs.
+    """
     python = environment("direction", PACKAGES)
     with tempfile.TemporaryDirectory(prefix="tickloop-bench-") as folder:
         source, target = Path(folder) / "bars.npy", Path(folder) / "said.npz"
         np.save(source, bars)
+        files = [source, target]
+        if columns is not None:
+            files.append(Path(folder) / "columns.npy")
+            np.save(files[-1], columns)
         script = ROOT / "benchmarks" / "peers" / "direction.py"
-        subprocess.run([str(python), str(script), str(source), str(target)], check=True,
+        subprocess.run([str(python), str(script), *map(str, files)], check=True,
                        capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
         return dict(np.load(target))
 

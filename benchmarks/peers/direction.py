@@ -1,11 +1,12 @@
 """Peers' forecasts of the next bar, test-then-train: river's online logistic, LightGBM.
 
-    python benchmarks/peers/direction.py BARS.npy OUT.npz
+    python benchmarks/peers/direction.py BARS.npy OUT.npz [COLUMNS.npy]
 
 Runs in an environment of its own (river, lightgbm). Inputs are what those who use these libraries
 take: lagged log returns, the bar's shape, volume, moving averages, RSI (``classic``), and with
 them the takers' signed volume, trade count and VWAP (``flow``). LightGBM is fitted anew every
 30 bars on the last 900, as FreqAI does; river learns from each bar when the next has closed.
+With a third file, ``(T, F)``, both see its columns alone (``given``), LightGBM the whole past.
 Writes ``(T,)`` probabilities a method, NaN where it gave none.
 """
 
@@ -62,16 +63,17 @@ def river(x, label):
     return said
 
 
-def main(source, target):
+def main(source, target, given=None):
     """Forecast the bars of a file."""
     warnings.filterwarnings("ignore")
     bars = np.load(source)
     label = np.append(np.sign(np.diff(bars["close"])), 0)
+    history = None if given else HISTORY
     said = {}
-    for name, x in columns(bars).items():
+    for name, x in ({"given": np.load(given)} if given else columns(bars)).items():
         said[f"river_{name}"] = river(x, label)
         said[f"boosted_{name}"] = boosted(
-            x, label, first=FIRST, start=START, step=STEP, history=HISTORY
+            x, label, first=FIRST, start=START, step=STEP, history=history
         )
     np.savez(target, **said)
     print(json.dumps({"methods": list(said)}), flush=True)

@@ -27,6 +27,7 @@ NAMED = {
     "trainers.session.__main__": ["--page_port", "0", "--mlflow_ui_port", "0", "--resume"],
     "trainers.research.backtest": ["--source", "tape:good.csv", "--cuts"],
     "trainers.research.tune": ["--source", "tape:good.csv", "--resume"],
+    "trainers.research.pretraining.__main__": ["--tapes"],
 }
 PARTS = {
     "streaming.exchange.__main__": [],
@@ -71,6 +72,20 @@ def test_what_is_not_there_is_one_line_and_nothing_begins(start, tmp_path, progr
         refused(start(program, *NAMED[program], name))
     assert not list(tmp_path.glob("mlruns/*/*"))
     assert not list(tmp_path.glob("exports/*"))
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    {
+        "trainers.session.__main__": ["--page_port", "0", "--mlflow_ui_port", "0"],
+        "trainers.research.backtest": ["--source", "tape:good.csv", "--symbols", "GOOD"],
+    }.items(),
+)
+def test_a_start_that_is_not_there_is_one_line_and_nothing_begins(start, tmp_path, program, words):
+    for name in NOWHERE:
+        refused(answer := start(program, *words, "--cnn_start", name))
+        assert "cnn_start: " in answer[1]
+    assert not list(tmp_path.glob("mlruns/*/*"))
 
 
 @pytest.mark.parametrize("program", PARTS)

@@ -27,6 +27,9 @@ class CNNSettings(Settings):
         low=0,
         high=100,
     )
+    start: str = setting(
+        "", "file of -e pretrain: the expert steady starts from what other markets have taught"
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

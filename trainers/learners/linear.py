@@ -16,6 +16,11 @@ RIDGE = 10.0  # a weight of 1 per standard deviation costs 5 nats in total
 MOST_LOGIT = 700.0  # the exponential of a larger one is infinite
 FEWEST_ROWS = 20  # fewer cannot support a dozen weights
 
+# Newton's method.
+MOST_STEPS = 50
+LONGEST_STEP = 2.0  # a whole one may lead away where rows are few
+LEAST_STEP = 1e-6
+
 # Row by row.
 STEP_SIZE = 0.01
 ONLINE_RIDGE = 1e-4
@@ -54,6 +59,35 @@ def fit_logistic(
         return None
     found = LogisticRegression(C=1 / RIDGE, max_iter=200).fit(x, up)
     return found.coef_[0], float(found.intercept_[0])
+
+
+def fit_from(
+    x: NDArray[np.float64],
+    up: NDArray[np.bool],
+    mean: NDArray[np.float64],
+    spread: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Fit the logit of a rise, drawn to expected weights instead of to 0, by Newton's method.
+
+    Args:
+        x: ``(N, D)`` standardised rows; none is allowed too.
+        up: ``(N,)`` whether the close rose after each row.
+        mean: ``(D + 1,)`` the weights to expect, the bias last.
+        spread: ``(D + 1,)`` their standard deviations, above 0.
+
+    Returns:
+        ``(D + 1,)`` the likeliest weights, given both, and ``(D + 1,)`` their variances.
+    """
+    rows, weights = np.column_stack([x, np.ones(len(x))]), mean.copy()
+    for _ in range(MOST_STEPS):
+        likely = 1 / (1 + np.exp(-(rows @ weights).clip(-MOST_LOGIT, MOST_LOGIT)))
+        slope = rows.T @ (likely - up) + (weights - mean) / spread**2
+        bend = (rows.T * (likely * (1 - likely))) @ rows + np.diag(spread**-2)
+        step = np.linalg.solve(bend, slope)
+        weights = weights - step * min(1.0, LONGEST_STEP / max(LEAST_STEP, np.abs(step).max()))
+        if np.abs(step).max() < LEAST_STEP:
+            break
+    return weights, np.diag(np.linalg.inv(bend))
 
 
 class OnlineLogistic:

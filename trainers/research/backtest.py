@@ -26,6 +26,7 @@ from streaming.tape.parts import SymbolTape, look_at
 from streaming.ticks import NS_PER_S
 from trainers.config import SessionConfig, session_folder
 from trainers.config.backtest import BacktestConfig
+from trainers.config.pretraining.start import with_start
 from trainers.learners.determinism import deterministic
 from trainers.learners.registry import check_learners
 from trainers.names import Kind, Tag
@@ -59,7 +60,7 @@ def backtest(config: BacktestConfig, root: Path) -> int:
         symbols = [tape.symbol for tape in tapes]
         config = dataclasses.replace(config, symbols=",".join(symbols))
         quoted = any(part.quotes for tape in tapes for part in tape.parts)
-        config = config.with_features(quotes=config.quotes and quoted)
+        config = with_start(config.with_features(quotes=config.quotes and quoted))
         span = span_of(config, tapes)
         record = config.for_record()
         client = MlflowClient(ensure_store(root))

@@ -17,6 +17,7 @@ from trainers.config.arena import ArenaConfig
 from trainers.config.backtest import BacktestConfig
 from trainers.config.export import ExportConfig
 from trainers.config.fleet import FleetConfig
+from trainers.config.pretraining.settings import PretrainConfig
 from trainers.config.tune import TuneConfig
 from trainers.promotion.__main__ import PromoteConfig
 
@@ -30,6 +31,7 @@ RECORD_PARAMETERS = (
 PROGRAMS = {
     "backtest": ("trainers.research.backtest", BacktestConfig),
     "tune": ("trainers.research.tune", TuneConfig),
+    "pretrain": ("trainers.research.pretraining", PretrainConfig),
     "arena": ("trainers.research.arena", ArenaConfig),
     "fleet": ("trainers.session.fleet", FleetConfig),
     "export": ("tickloop.export", ExportConfig),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from streaming.program.console import say
 from trainers.config import SessionConfig, session_folder
+from trainers.config.pretraining.start import with_start
 from trainers.session.access import Passwords
 from trainers.session.end import finish, give_store_the_rest
 from trainers.session.preflight import PortError, check, check_folder
@@ -32,7 +33,7 @@ def begin(
     """Create a session, or resume one; return the store's client, its run id and its settings."""
     given = config
     if not config.resume:
-        config = check(with_versions(config, root), passwords)
+        config = with_start(check(with_versions(config, root), passwords))
         say(f"starting   {market_in_words(config)}; Ctrl-C ends it")
     client = MlflowClient(ensure_store(root))
     check_artifacts(client)
@@ -44,7 +45,7 @@ def begin(
     session = session_folder(root, run_id)
     say(f"resuming   session {run_id}; Ctrl-C ends it")
     wait_for_the_last(session)
-    resumed = resumed_config(config, session)
+    resumed = with_start(resumed_config(config, session))
     _check_patiently(resumed, passwords)
     try:
         resume_session(client, run_id, config, root)

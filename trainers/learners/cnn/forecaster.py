@@ -17,10 +17,13 @@ experts with a ridge penalty, and a convolution whose weight in the mixture has 
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.preprocessing import MinMaxScaler
 from torch import Tensor, nn
 
+from datamodules.cnn_datamodule import CNNDataModule
 from datamodules.features import COLUMNS, WARMUP_BARS, make_activity, make_features
 from datamodules.scaling import HIGHEST, LOWEST
 from trainers.learners import layers
@@ -129,6 +132,20 @@ class WindowNet(nn.Module):
 
     def _standard(self, x: Tensor) -> Tensor:
         return ((x - self.mean) / self.deviation).clip(-CLIP_SD, CLIP_SD)
+
+
+def fitted_moments(
+    net: WindowNet, data: CNNDataModule
+) -> tuple[NDArray[np.float64], NDArray[np.bool]]:
+    """Set a network's moments to those of a snapshot; return what its linear experts learn from.
+
+    Returns:
+        ``(M, F + 7)`` their inputs in the windows that moved, and ``(M,)`` whether the price rose.
+    """
+    net.fit_moments(torch.from_numpy(data.rows))
+    newest = data.windows.x[:, -VIEW_ROWS:][data.moved]
+    seen = net.seen(torch.from_numpy(newest)).double().numpy()
+    return seen, data.windows.up[data.moved] > 0
 
 
 class Forecaster(nn.Module):

@@ -13,13 +13,15 @@ from torch import nn
 
 from datamodules.cnn_datamodule import CNNDataModule
 from datamodules.digest import digest
-from datamodules.features import WARMUP_BARS, make_activity, make_features, raw_columns
+from datamodules.features import COLUMNS, WARMUP_BARS, make_activity, make_features, raw_columns
 from datamodules.labelled_rows import LabelledRows
 from datamodules.plain import copied
 from datamodules.snapshot import Snapshot
 from datamodules.windows import FORECASTER_BARS, gap_free
 from streaming.bars import Bars
+from streaming.errors import ConfigError
 from trainers.config.learners import CNNSettings
+from trainers.config.pretraining.start import Start, read_start
 from trainers.learners.cnn.forecaster import (
     EXPERTS,
     RECENT,
@@ -27,6 +29,7 @@ from trainers.learners.cnn.forecaster import (
     VIEW_ROWS,
     Forecaster,
     WindowNet,
+    fitted_moments,
 )
 from trainers.learners.cnn.mixing import log_weights_after
 from trainers.learners.cnn.module import CNNModule
@@ -34,7 +37,7 @@ from trainers.learners.cnn.rows import RowExperts, RowLearner
 from trainers.learners.cnn.unlabelled import NONE, Unlabelled
 from trainers.learners.learner import Context, Model
 from trainers.learners.lightning import fit, seeded
-from trainers.learners.linear import fit_logistic
+from trainers.learners.linear import fit_from, fit_logistic
 
 # The bars that the expert ``recent`` is fitted on: 10 minutes, half of the time in which a market
 # that has turned should be learned again.
@@ -79,6 +82,7 @@ class CNN:
             net, learning_rate=self.learning_rate, weight_decay=settings.weight_decay
         )
         self._rows = RowLearner(context.features)
+        self._start = _start_of(settings, context)
 
     def adjust(self, name: str, value: float) -> None:
         setattr(self, name, value)
@@ -171,15 +175,17 @@ class CNN:
 
     def _fit_experts(self, data: CNNDataModule) -> None:
         """Fit the moments and the linear experts on the snapshot."""
-        net, moved = self._module.net, data.moved
-        net.fit_moments(torch.from_numpy(data.rows))
-        newest = data.windows.x[:, -VIEW_ROWS:][moved]
-        seen = net.seen(torch.from_numpy(newest)).double().numpy()
-        up, at = data.windows.up[moved] > 0, data.windows.at[moved]
+        net = self._module.net
+        seen, up = fitted_moments(net, data)
+        at = data.windows.at[data.moved]
         since = {RECENT: len(data.rows) - RECENT_BARS, STEADY: 0}
         for expert, oldest in since.items():
-            found = fit_logistic(seen[at >= oldest], up[at >= oldest])
-            weights, bias = found or (np.zeros(seen.shape[1]), 0.0)
+            x, rose = seen[at >= oldest], up[at >= oldest]
+            if expert == STEADY and (start := self._start):
+                found, _ = fit_from(x, rose, np.array(start.mean), np.array(start.spread))
+                weights, bias = found[:-1], float(found[-1])
+            else:
+                weights, bias = fit_logistic(x, rose) or (np.zeros(seen.shape[1]), 0.0)
             net.weights[expert] = torch.from_numpy(weights)
             net.bias[expert] = bias
 
@@ -248,6 +254,19 @@ class CNN:
             self.serving.load_state_dict(state["serving"])
         self._served_from = state["served_from"]
         self._unlabelled = Unlabelled(**state["unlabelled"]) if self._horizon > 1 else NONE
+
+
+def _start_of(settings: CNNSettings, context: Context) -> Start | None:
+    if not settings.start:
+        return None
+    same = {name: getattr(context, name) for name in ("features", "label", "horizon")}
+    start, n = read_start(settings.start, **same), len(COLUMNS[context.features]) + VIEW_ROWS + 1
+    if len(start.mean) != n:
+        raise ConfigError(
+            f"cnn_start: got a file of {len(start.mean)} weights; expected {n}: make another by"
+            " -e pretrain"
+        )
+    return start
 
 
 def _is_enough(bars: Bars) -> bool:

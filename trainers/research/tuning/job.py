@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from streaming.bars import Bars
 from streaming.program.settings import typed
 from trainers.config import SessionConfig
+from trainers.config.pretraining.start import with_start
 from trainers.config.tune import TuneConfig
 from trainers.learners.registry import check_learners, learners_of, settings_of
 from trainers.research.backtest import seconds_of, span_of, tapes_of
@@ -56,7 +57,7 @@ def job_of(given: TuneConfig) -> Job:
     symbols = ",".join(tape.symbol for tape in tapes)
     quoted = any(part.quotes for tape in tapes for part in tape.parts)
     config = dataclasses.replace(given, symbols=symbols)
-    record = config.with_features(quotes=config.quotes and quoted).for_record()
+    record = with_start(config.with_features(quotes=config.quotes and quoted)).for_record()
     (learner,) = learners_of(record).values()
     span = span_of(config, tapes)
     return Job(
