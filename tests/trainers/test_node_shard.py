@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,8 +20,9 @@ from trainers.recording.files import (
     RECORD,
     of_market,
 )
+from trainers.recording.travel.parts import part_name
 from trainers.session.fleet.node.shard import NodeShard
-from trainers.tracking.outbox import Batch, Outbox
+from trainers.tracking.outbox import Batch, Outbox, left_in
 from trainers.tracking.runs.lifecycle import start_session
 from trainers.tracking.travel.epochs import Epochs, ReplacedError
 from trainers.tracking.travel.objects import objects_at
@@ -68,3 +71,13 @@ def test_who_was_replaced_delivers_nothing(client, shard):
     with pytest.raises(ReplacedError):
         shard.bring_the_rest()
     assert client.get_run(run).data.metrics == {}
+
+
+def test_metrics_of_a_record_that_cannot_travel_stay_with_it(client, shard):
+    run = shard.folder.name
+    record = Path(urlsplit(client.get_run(run).info.artifact_uri).path) / prefix_of(SYMBOL, 1)
+    (record / part_name(f"{SYMBOL}{DECISIONS}", 0)).mkdir()  # where the log would be put
+    with pytest.raises(OSError, match="part-"):
+        shard.bring_the_rest()
+    assert client.get_run(run).data.metrics == {}
+    assert len(left_in(of_market(shard.folder, SYMBOL, MARKET_OUTBOX))) == 1
