@@ -9,9 +9,11 @@ import sqlite3
 import pytest
 from mlflow.tracking import MlflowClient
 
+from streaming.tape import write_segment
+from streaming.ticks import make_ticks
 from trainers.config import SessionConfig
 from trainers.names import Tag
-from trainers.recording.files import DECISIONS, RECORD
+from trainers.recording.files import DECISIONS, FORMAT, RECORD, TAPE
 from trainers.recording.travel.parts import BASE, part_name
 from trainers.session.fleet.node.actor import Look
 from trainers.session.fleet.record_copy import RecordCopy
@@ -95,6 +97,21 @@ def test_copies_are_let_go_of_though_the_store_is_away_at_the_end(store, copy):
     with store.away():
         copy.close()
     assert copy.logs() == store.logs
+
+
+def test_a_market_whose_rows_are_not_found_at_a_look_holds_up_no_other_and_is_found_later(
+    store, copy, tmp_path
+):
+    """As when whoever has the market has just deleted rows that are on tape now."""
+    first, _ = MARKETS
+    segment = write_segment(tmp_path / "tape", first, 0, make_ticks(10))
+    store.ship(b'{"do":"began","format":%d}\n' % FORMAT)
+    log = store.logs[first] + f'{{"do":"segment","name":"{segment.name}"}}\n'.encode()
+    store.put(f"{prefix_of(first, 1)}/{part_name(f'{first}{DECISIONS}', 0)}", log)
+    assert "the store lacks this segment" in copy.go()
+    assert copy.logs() == {**store.logs, first: log}
+    store.put(f"{RECORD}/{TAPE}/{segment.name}", segment.read_bytes())
+    assert copy.go() == "the copy of the record goes on"
 
 
 # ---- the table of the shards

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from streaming.errors import reason_of
 from trainers.config import SessionConfig
+from trainers.recording.errors import RecordError
 from trainers.tracking.store import STORE_ERRORS
 from trainers.tracking.travel.market_mirror import MarketMirror
 from trainers.tracking.travel.objects import Objects
@@ -35,18 +36,23 @@ class RecordCopy:
         Returns:
             What is to be said: that the store has ceased to answer, or answers again; else "".
         """
-        try:
-            for mirror in self._mirrors:
+        why: Exception | None = None
+        for mirror in self._mirrors:
+            try:
                 mirror.go()
-        except (*STORE_ERRORS, OSError) as e:
-            waited, self._waits = self._waits, True
-            return "" if waited else f"the copy of the record waits: {reason_of(e)}"
-        waited, self._waits = self._waits, False
+            except RecordError as e:  # of this market; most often the next look finds what it lacks
+                why = why or e
+            except (*STORE_ERRORS, OSError) as e:
+                why = e
+                break
+        waited, self._waits = self._waits, why is not None
+        if why is not None:
+            return "" if waited else f"the copy of the record waits: {reason_of(why)}"
         return "the copy of the record goes on" if waited else ""
 
     def close(self) -> None:
         """Copy what only a whole record needs, as far as the store answers; let go of the files."""
         for mirror in self._mirrors:
-            with contextlib.suppress(*STORE_ERRORS, OSError):
+            with contextlib.suppress(*STORE_ERRORS, OSError, RecordError):
                 mirror.copy_the_rest()
             mirror.close()
