@@ -98,6 +98,7 @@ def wait_until_ready(node: Node) -> None:
     """Wait until a node has imported what shards need: until then one that comes to it waits."""
     path = str(socket_of(node.id))
     found = wait_for(lambda: connect(path, []), "the fork server", LIMIT_SECONDS)
+    assert found is not None
     with contextlib.closing(found) as connection:
         connection.settimeout(LIMIT_SECONDS)
         connection.recv(64)
