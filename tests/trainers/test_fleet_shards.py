@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.end_to_end.main_job import wait_for
 from trainers.session.processes.programs import FORKED
 
 ROOT = Path(__file__).parents[2]
-RUN = "r" * 32  # of which no store knows
+RUN = secrets.token_hex(16)  # of which no store knows, nor an earlier test
 
 # A head's part: it does what each line says and prints what each actor says of itself.
 HEAD = """
