@@ -134,6 +134,7 @@ def outages(markets: int) -> list[Row]:
     rows = []
     with fleet(markets) as session:
         session.wait_for_cycles(2)
+        time.sleep(AWAY_SECONDS)  # the minute with which the first outage is compared
         before = stored_now(session.objects, session.session, session.markets)
         spans = {}
         for server in ("postgres", "s3"):

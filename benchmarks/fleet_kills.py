@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from benchmarks.fleet_session import Fleet
 from benchmarks.processes import words_of
 from tests.end_to_end.main_job import wait_for
 from tests.trial_store import crash
+from trainers.session.fleet.node.forked import connect, socket_of
 
 TARGETS = ("node", "actor", "feed", "trainer", "head", "session", "postgres", "s3")
 SHARD = {"trainers.session.fleet.node.forked", "trainers.session.fleet.node.shard"}
@@ -88,8 +90,18 @@ def _kill_node(session: Fleet) -> Takeover:
     wait_for(lambda: node.id not in session.cluster.living(), "Ray to miss it", LIMIT_SECONDS)
     detected = time.monotonic() - at
     taken = _taken(session, markets, before, at) - detected
-    session.cluster.add()
+    wait_until_ready(session.cluster.add())
     return Takeover("node", detected, taken)
+
+
+def wait_until_ready(node: Node) -> None:
+    """Wait until a node has imported what shards need: until then one that comes to it waits."""
+    path = str(socket_of(node.id))
+    found = wait_for(lambda: connect(path, []), "the fork server", LIMIT_SECONDS)
+    assert found is not None
+    with contextlib.closing(found) as connection:
+        connection.settimeout(LIMIT_SECONDS)
+        connection.recv(64)
 
 
 def _taken(session: Fleet, markets: list[str], before: dict[str, int], at: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 
 import msgspec
 import numpy as np
@@ -26,6 +27,7 @@ from trainers.recording.travel.parts import PART_BYTES, Base
 from trainers.session.processes.shards import shares_of
 from trainers.tracking.travel.courier import Courier
 from trainers.tracking.travel.epochs import Epochs, ReplacedError
+from trainers.tracking.travel.market_mirror import MarketMirror
 from trainers.tracking.travel.objects import FolderObjects
 from trainers.tracking.travel.takeover import MAKERS, take_over
 from trainers.tracking.travel.travelled import prefix_of, travelled
@@ -154,6 +156,42 @@ def test_rows_that_are_on_tape_are_deleted_from_the_store(tmp_path):
         spans = travelled(fleet.store, MARKET).parts[f"{MARKET}.ticks"][1]
     assert len(spans) == 1
     assert spans[0].start > 0
+
+
+@pytest.mark.parametrize("kept", [180, 4000], ids=["more than a ring has", "less than a ring has"])
+def test_a_copy_that_was_long_away_goes_on_behind_rows_that_are_only_on_tape(tmp_path, kept):
+    fleet = Fleet(tmp_path)
+    fleet.config = dataclasses.replace(fleet.config, tick_cache=kept)
+    session, courier = fleet.take_over("first")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    mirror = MarketMirror(fleet.store, copy, MARKET, fleet.config, first=True)
+    with contextlib.closing(session):
+        session.push()
+        courier.go()
+        mirror.go()
+        for _ in range(18):
+            for _ in range(50):
+                session.push()
+            courier.go()
+            session.ingests[MARKET].write_tape()
+            for part in sorted((tmp_path / "first" / TAPE).glob("*.parquet")):
+                if not fleet.store.get(f"record/{TAPE}/{part.name}"):
+                    fleet.store.put(f"record/{TAPE}/{part.name}", part.read_bytes())
+                    session.shards[0].markets[MARKET].log.write(
+                        "segment", name=part.name, sha256=""
+                    )
+        courier.go()
+        courier.forget_what_is_on_tape()
+        for _ in range(2):
+            session.push()
+            courier.go()
+            mirror.go()
+            theirs, ours = tick_cache(tmp_path / "first", MARKET), tick_cache(copy, MARKET)
+            assert ours.committed == theirs.committed
+            for name in ROWS[TICKS].names:  # not the bytes between its fields
+                assert (ours.read().rows[name] == theirs.read().rows[name]).all()
+    mirror.close()
 
 
 @pytest.mark.parametrize("at", range(len(RINGS)), ids=["ticks", "quotes", "bars"])

@@ -175,8 +175,7 @@ def leave_nothing_behind(client: MlflowClient, session: Path) -> None:
     logs = sorted(session.glob(f"*{DECISIONS}"))
     if not logs:
         return  # the session ended before a trainer began
-    for path in (*session.glob(f"*{MARKET_OUTBOX}"), session / OUTBOX):
-        _deliver_all(client, path)
+    deliver_left(client, session)
     for market in SessionConfig.load(session / CONFIG).symbol_list:
         path = of_market(session, market, DECISIONS)
         if path.exists():
@@ -187,11 +186,18 @@ def leave_nothing_behind(client: MlflowClient, session: Path) -> None:
             client.log_artifact(session.name, str(path), RECORD)
 
 
-def _deliver_all(client: MlflowClient, path: Path) -> None:
-    with contextlib.closing(Outbox(path)) as outbox:
-        while batches := outbox.next():
-            deliver(client, batches)
-            outbox.delivered(batches)
+def deliver_left(client: MlflowClient, session: Path) -> None:
+    """Deliver the batches that trainers have left in a session's folder, whose processes are gone.
+
+    Raises:
+        MlflowException: if the store does not answer.
+        RecordError: if an outbox is damaged.
+    """
+    for path in (*session.glob(f"*{MARKET_OUTBOX}"), session / OUTBOX):
+        with contextlib.closing(Outbox(path)) as outbox:
+            while batches := outbox.next():
+                deliver(client, batches)
+                outbox.delivered(batches)
 
 
 def _record_files(session: Path) -> list[Path]:

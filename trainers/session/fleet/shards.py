@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,7 @@ from trainers.session.fleet.node.actor import Look, ShardActor, Standby
 from trainers.session.fleet.placement import ShardMove
 
 NAMESPACE = "tickloop"
-ANSWER_SECONDS, MOVE_SECONDS, POLL_SECONDS = 2.0, 60.0, 0.1
-
-Seen = Look
+ANSWER_SECONDS, MOVE_SECONDS, GONE_SECONDS, POLL_SECONDS = 2.0, 60.0, 10.0, 0.1
 
 
 class Shards:
@@ -65,26 +63,38 @@ class Shards:
     def _name(self, at: int) -> str:
         return f"{self._run}-{at + 1}"
 
-    def move(self, move: ShardMove) -> bool:
+    def move(self, move: ShardMove, seconds: float = MOVE_SECONDS) -> bool:
         """Move a shard to another node, once it has ended where it is.
 
+        One that does not end in time is taken from its node as if that were lost: it has been told
+        to end, so nothing would keep it going there.
+
+        Args:
+            move: the shard, and the node.
+            seconds: the time that it has to end.
+
         Returns:
-            Whether the shard ended with its whole record in the store, as it should; if not, it
-            goes on where it is.
+            Whether it ended in time.
         """
-        actor = self._actors[move.shard]
-        self._ray.get(actor.stop.remote(), timeout=ANSWER_SECONDS)
-        deadline = time.monotonic() + MOVE_SECONDS
-        while (seen := self._answer(actor.look.remote())) is None or seen.code is None:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(POLL_SECONDS)
+        actor, name = self._actors[move.shard], self._name(move.shard)
+        actor.stop.remote()
+        ended = self._until(lambda: self._has_ended(actor), seconds)
         self._ray.kill(actor, no_restart=True)
-        while self._is_there(self._name(move.shard)) and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
+        self._until(lambda: not self._is_there(name), GONE_SECONDS)
         # If that node is lost meanwhile, Ray may take any other.
         self._actors[move.shard] = self._make(move.shard, self._on(move.to, soft=True))
-        return True
+        return ended
+
+    def _until(self, true: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something is true, for so many seconds at most; return whether it is."""
+        deadline = time.monotonic() + seconds
+        while not (done := true()) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        return done
+
+    def _has_ended(self, actor: Any) -> bool:
+        seen = self._answer(actor.look.remote())
+        return seen is not None and seen.code is not None
 
     def _is_there(self, name: str) -> bool:
         try:
@@ -115,7 +125,7 @@ class Shards:
         done, _ = self._ray.wait([ref], timeout=ANSWER_SECONDS)
         return bool(done and self._answer_of(ref))
 
-    def look(self) -> list[Seen | None]:
+    def look(self) -> list[Look | None]:
         """Return what each actor says of itself; None of one that does not answer now."""
         refs = [actor.look.remote() for actor in self._actors]
         done, _ = self._ray.wait(refs, num_returns=len(refs), timeout=ANSWER_SECONDS)
@@ -132,12 +142,12 @@ class Shards:
             self._ray.kill(actor, no_restart=True)
         self._ray.shutdown()
 
-    def _answer(self, ref: Any) -> Seen | None:
+    def _answer(self, ref: Any) -> Look | None:
         told = self._answer_of(ref)
         return Look(*told) if told else None
 
     def _answer_of(self, ref: Any) -> Any:
         try:
-            return self._ray.get(ref)
+            return self._ray.get(ref, timeout=ANSWER_SECONDS)
         except self._ray.exceptions.RayError:
             return None

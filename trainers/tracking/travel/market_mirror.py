@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from trainers.tracking.travel.takeover import (
     set_stats,
     whole_files,
 )
-from trainers.tracking.travel.travelled import prefix_of
+from trainers.tracking.travel.travelled import Travelled, prefix_of
 
 
 class MarketMirror:
@@ -49,6 +50,8 @@ class MarketMirror:
 
         Raises:
             ArtifactStoreError: if S3 does not answer; the next call goes on there.
+            RecordError: if the store lacks something. Whoever has the market may just have deleted
+                rows that are on tape now: the next call finds them there.
         """
         before = self._files.found
         found = self._files.go()
@@ -57,12 +60,10 @@ class MarketMirror:
         if not self._rings:
             self._begin()
             return found.newest
-        for kind, ring in self._rings.items():
-            name, size = f"{file_name(self._market)}{kind}", ROWS[kind].itemsize
-            if before and before.newest != found.newest:
-                ring.take_back(found.bases[found.newest].sizes.get(name, 0) // size)
-            data = found.read(self._objects, name, ring.committed * size)
-            ring.append(np.frombuffer(data[: len(data) // size * size], ROWS[kind]))
+        if before and before.newest != found.newest:
+            self._take_back(found.bases[found.newest].sizes)
+        for kind in ROWS:
+            self._follow(found, kind)
         set_stats(self._rings[TICKS], self._stats(found.newest))
         return found.newest
 
@@ -87,13 +88,43 @@ class MarketMirror:
         for ring in self._rings.values():
             ring.close()
 
+    def _take_back(self, taken: Mapping[str, int]) -> None:
+        """Forget what the newest epoch has not taken over."""
+        for kind, ring in self._rings.items():
+            ring.take_back(taken.get(self._name(kind), 0) // ROWS[kind].itemsize)
+
+    def _follow(self, found: Travelled, kind: str) -> None:
+        """Append the new rows of a ring."""
+        ring, size = self._rings[kind], ROWS[kind].itemsize
+        data = found.read(self._objects, self._name(kind), ring.committed * size)
+        ring.append(np.frombuffer(data[: len(data) // size * size], ROWS[kind]))
+        if not data and found.has_later(self._name(kind), ring.committed * size):
+            self._catch_up(kind)
+
+    def _name(self, kind: str) -> str:
+        return f"{file_name(self._market)}{kind}"
+
+    def _catch_up(self, kind: str) -> None:
+        """Go on behind rows that are only on tape: the store, or who follows it, was long away."""
+        ring = self._rings[kind]
+        first, rows = self._of_store().newest(kind, capacities(self._config)[kind])
+        if first > ring.committed:
+            self.close()
+            self._begin()  # more than a ring has
+        else:
+            ring.append(rows[ring.committed - first :])
+
+    def _of_store(self) -> Rings:
+        assert self._files.found is not None
+        return Rings(self._objects, self._files.found, self._folder, self._config)
+
     def _begin(self) -> None:
         """Make the rings anew: an earlier copy may end anywhere."""
         found = self._files.found
         assert found is not None
         for kind in ROWS:
-            (self._folder / f"{file_name(self._market)}{kind}").unlink(missing_ok=True)
-        Rings(self._objects, found, self._folder, self._config).rebuild()
+            (self._folder / self._name(kind)).unlink(missing_ok=True)
+        self._of_store().rebuild()
         self._rings = {
             kind: MAKERS[kind](self._folder, self._market, capacity)
             for kind, capacity in capacities(self._config).items()

@@ -131,7 +131,7 @@ class Rings:
         """
         market, folder, sizes = self._found.market, self._folder, {}
         for kind, capacity in capacities(self._config).items():
-            first, rows = self._rows(kind, capacity)
+            first, rows = self.newest(kind, capacity)
             if not len(rows):
                 continue
             with contextlib.closing(MAKERS[kind](folder, market, capacity)) as ring:
@@ -142,8 +142,12 @@ class Rings:
             sizes[f"{file_name(market)}{kind}"] = (first + len(rows)) * ROWS[kind].itemsize
         return sizes
 
-    def _rows(self, kind: str, capacity: int) -> tuple[int, NDArray[np.void]]:
-        """Return the newest rows of a ring, with the number of the first."""
+    def newest(self, kind: str, capacity: int) -> tuple[int, NDArray[np.void]]:
+        """Return the newest rows of a ring, with the number of the first.
+
+        Raises:
+            RecordError: if the store lacks rows.
+        """
         name, size = f"{file_name(self._found.market)}{kind}", ROWS[kind].itemsize
         named = self._segments(kind)
         taped = named[-1].stop if named else 0

@@ -72,6 +72,11 @@ class Travelled(NamedTuple):
         """Return up to which byte a file is there without a hole, from byte ``since`` on."""
         return max((piece.stop for piece in self._pieces(file, since)), default=since)
 
+    def has_later(self, file: str, since: int) -> bool:
+        """Return whether the newest epoch has bytes of a file, but those only behind a hole."""
+        newest = self.parts.get(file, {}).get(self.newest, [])
+        return self.size(file, since) == since and any(span.start > since for span in newest)
+
     def read(self, objects: Objects, file: str, since: int = 0) -> bytes:
         """Return a file's bytes from ``since`` on.
 

@@ -61,6 +61,11 @@ def connect(path: str, argv: list[str]) -> socket.socket | None:
     return connection
 
 
+def socket_of(node: str) -> Path:
+    """Return where the fork server of a node of this machine listens, given the node's name."""
+    return Path(tempfile.gettempdir()) / f"tickloop-{os.getuid()}" / f"{node[:16]}.socket"
+
+
 def ensure_server(node: str) -> tuple[str, socket.socket | None]:
     """Start a node's fork server unless it is there.
 
@@ -70,12 +75,12 @@ def ensure_server(node: str) -> tuple[str, socket.socket | None]:
     Returns:
         The path of its socket, and a connection that keeps the server there.
     """
-    folder = Path(tempfile.gettempdir()) / f"tickloop-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
+    where = socket_of(node)
+    where.parent.mkdir(mode=0o700, exist_ok=True)
+    if where.parent.stat().st_uid != os.getuid():
         return "", None  # another user's: do without
-    path = str(folder / f"{node[:16]}.socket")
-    with (folder / f"{node[:16]}.lock").open("w") as lock:
+    path = str(where)
+    with where.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (found := connect(path, [])) is not None:
             return path, found

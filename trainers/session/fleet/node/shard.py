@@ -36,7 +36,7 @@ from trainers.tracking.travel.guard import OURS, Guard
 from trainers.tracking.travel.mirror import Mirror
 from trainers.tracking.travel.objects import Objects, objects_at
 from trainers.tracking.travel.takeover import take_over
-from trainers.tracking.uploads import Uploads
+from trainers.tracking.uploads import Uploads, deliver_left
 
 LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 20.0  # a trainer brings its record to the store before it ends
@@ -98,7 +98,7 @@ class NodeShard:
         on_end(lambda *_: supervisor.stop())
         code = supervisor.run(lambda: None)
         over.set()
-        return code or self._bring_the_rest()
+        return code or self.bring_the_rest()
 
     def _workers(self) -> list[Child]:
         """Return the processes that follow the markets and train them."""
@@ -119,8 +119,18 @@ class NodeShard:
             if over.wait(LOOK_SECONDS):
                 return
 
-    def _bring_the_rest(self) -> int:
-        """Bring what the processes have left behind to the store."""
+    def bring_the_rest(self) -> int:
+        """Bring what the processes have left behind to the store: nothing stays on this machine.
+
+        A trainer has little time to end, so MLflow may lack its newest metrics.
+
+        Returns:
+            The exit code.
+
+        Raises:
+            ReplacedError: if another has taken a market over.
+            MlflowException, SQLAlchemyError, OSError: if the store does not answer.
+        """
         guard = Guard(self._client, self.folder, self._markets, self._first)
         for market in self._markets:
             path = of_market(self.folder, market, DECISIONS)
@@ -128,6 +138,8 @@ class NodeShard:
                 with contextlib.closing(DecisionLog(path)) as log:
                     Uploads(self._client, self.folder, market, log).closed_segments()
         guard.go()
+        deliver_left(self._client, self.folder)
+        guard.go()  # checkpoints travel only now
         return 0
 
 

@@ -1,0 +1,115 @@
+"""The actors of a fleet on a real Ray of one node: found, looked at, moved. Their shards fail."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.processes import plain_environment, words_of
+from tests.end_to_end.main_job import wait_for
+from trainers.session.processes.programs import FORKED
+
+ROOT = Path(__file__).parents[2]
+RUN = secrets.token_hex(16)  # of which no store knows, nor an earlier test
+
+# A head's part: it does what each line says and prints what each actor says of itself.
+HEAD = """
+import json, os, sys
+from pathlib import Path
+from trainers.session.fleet.cluster import LocalRay
+from trainers.session.fleet.placement import ShardMove
+from trainers.session.fleet.shards import Shards
+
+answers, folder = os.fdopen(os.dup(1), "w"), Path(sys.argv[1])
+os.dup2(2, 1)
+ray = LocalRay(folder, cpus=1)
+shards = Shards(ray.address(), sys.argv[2], [["BTCUSDT"]], folder)
+for line in sys.stdin:
+    done = None
+    match line.split():
+        case ["make"]:
+            shards.make()
+        case ["move", node]:
+            done = shards.move(ShardMove(0, node), seconds=1)
+    print(json.dumps([done, *shards.look()]), file=answers, flush=True)
+shards.end()
+ray.stop()
+"""
+
+
+class Head:
+    def __init__(self, folder):
+        with (folder / "log").open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", HEAD, str(folder), RUN], cwd=ROOT, text=True, stderr=log,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=plain_environment(),
+            )  # fmt: skip
+
+    def asked(self, what):
+        """What came of it, and the look at the actor afterwards."""
+        self.process.stdin.write(f"{what}\n")
+        self.process.stdin.flush()
+        done, look = json.loads(self.process.stdout.readline())
+        return done, look
+
+    def look(self):
+        """The node and the start of the actor, once it answers."""
+        node, _, _, code, started = wait_for(lambda: self.asked("look")[1], "the actor")
+        assert code is None
+        return node, started
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory):
+    head = Head(tmp_path_factory.mktemp("fleet"))
+    try:
+        head.asked("make")
+        yield head
+    finally:
+        every = psutil.Process(head.process.pid).children(recursive=True)
+        head.process.communicate(timeout=120)
+        for left in psutil.wait_procs(every, 20)[1]:
+            left.kill()
+
+
+@pytest.fixture
+def actor(head):
+    """The actor's process: that of its shard is its child, and is started again as it fails."""
+
+    def found():
+        stand_ins = (one for one in psutil.process_iter() if {FORKED, RUN} <= set(words_of(one)))
+        return next((one.parent() for one in stand_ins), None)
+
+    process = wait_for(found, "the process of a shard")
+    yield process
+    if process.is_running():
+        process.resume()
+
+
+def test_an_actor_that_does_not_answer_for_a_moment_is_the_same_afterwards(head, actor):
+    before = head.look()
+    actor.suspend()
+    assert head.asked("look") == (None, None)
+    actor.resume()
+    assert head.look() == before
+
+
+def test_the_actors_of_an_earlier_head_are_found_and_not_made_again(head):
+    before = head.look()
+    head.asked("make")
+    assert head.look() == before
+
+
+def test_a_shard_that_does_not_end_in_time_is_made_again_where_it_should_be(head, actor):
+    node, started = head.look()
+    actor.suspend()
+    done, _ = head.asked(f"move {node}")
+    assert done is False
+    assert head.look()[1] > started
+    assert not psutil.wait_procs([actor], 60)[1]
