@@ -127,6 +127,23 @@ def spies(config, _):
     return Roster(config, [Spy(f"spy {i}") for i in range(3)], [])
 
 
+def test_a_bar_that_comes_while_others_are_forecast_waits_for_no_step(tmp_path, monkeypatch):
+    config = settings(learners="none")
+    with contextlib.closing(Session(tmp_path, config, [MARKETS], spies)) as session:
+        session.run(90)
+        (shard,) = session.shards
+        first, *_, last = shard.markets.values()
+        take, known = last.take, first.trainer.next_bar
+
+        def late():
+            session.push()  # the first market has been asked already
+            return take()
+
+        monkeypatch.setattr(last, "take", late)
+        shard.go_on()
+        assert first.trainer.next_bar == known + 1
+
+
 def test_bars_that_come_within_a_cycle_of_one_market_are_forecast_in_all(tmp_path):
     config = settings(learners="none")
     with contextlib.closing(Session(tmp_path, config, [MARKETS], spies)) as session:

@@ -17,7 +17,7 @@ from streaming.events import Code
 from tests.ports import free_port
 from trainers.tracking.outbox import Batch, Outbox
 from trainers.tracking.stores.delivery import deliver
-from trainers.tracking.tracker import FEW_OUTBOXES, RunWriter, Tracker
+from trainers.tracking.tracker import FEW_OUTBOXES, MOST_HELD_SECONDS, RunWriter, Tracker
 
 DEADLINE = 20
 
@@ -117,6 +117,31 @@ def test_with_many_markets_the_batches_of_a_cycle_go_in_one_request():
         store.stop()
     assert sorted(batch["run_id"] for batch in store.batches) == [f"r{i}" for i in range(6)]
     assert {batch["tags"][0]["value"] for batch in store.batches} == {"IDLE"}
+
+
+@pytest.fixture
+def answering():
+    store = Recorder()
+    store.start()
+    yield store
+    store.stop()
+
+
+def test_no_delivery_begins_while_it_is_held_back(answering):
+    tracker = Tracker(answering.client)
+    with tracker.held_back():
+        tracker.writer().log("r", 1, {"a": 1.0})
+        assert not eventually(lambda: answering.batches, MOST_HELD_SECONDS / 3)
+    assert tracker.close(DEADLINE)
+    assert len(answering.batches) == 1
+
+
+def test_a_delivery_is_held_back_for_a_second_at_most(answering):
+    tracker = Tracker(answering.client)
+    with tracker.held_back():
+        tracker.writer().log("r", 1, {"a": 1.0})
+        assert eventually(lambda: answering.batches)
+    assert tracker.close(DEADLINE)
 
 
 def test_nothing_is_written_that_came_after_what_is_done_first():

@@ -9,10 +9,11 @@ Each market has an outbox of its own, which the next process that trains the mar
 from __future__ import annotations
 
 import collections
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,6 +28,7 @@ from trainers.tracking.stores.refusals import is_refusal
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
+MOST_HELD_SECONDS = 1.0  # a batch is delivered then, whatever is being forecast
 RETRY_SECONDS = 1.0
 
 # With more outboxes than a few, a cycle's batches are gathered: half as many requests.
@@ -115,6 +117,8 @@ class Tracker:
         self._tasks: collections.deque[Callable[[], object]] = collections.deque()
         self._away_since: float | None = None  # monotonic seconds; None while the store answers
         self._wake, self._closed = threading.Event(), threading.Event()
+        self._may_write = threading.Event()
+        self._may_write.set()
         self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
         self._thread.start()
 
@@ -137,6 +141,19 @@ class Tracker:
         """Call ``work`` in the thread once, as soon as the store answers."""
         self._tasks.append(work)
         self._wake.set()
+
+    @contextlib.contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Begin no delivery within the ``with``, for a second at most.
+
+        Two threads share Python's lock: each call of torch gives it away, and a delivery then keeps
+        it for 5 ms.
+        """
+        self._may_write.clear()
+        try:
+            yield
+        finally:
+            self._may_write.set()
 
     @property
     def behind(self) -> int:
@@ -207,6 +224,7 @@ class Tracker:
         for outbox, n in known:
             while batches := outbox.next(n):
                 n -= len(batches)
+                self._may_write.wait(MOST_HELD_SECONDS)
                 started = time.perf_counter()
                 refused = deliver(self.client, batches)
                 self.write_seconds += time.perf_counter() - started

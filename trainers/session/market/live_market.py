@@ -108,12 +108,16 @@ class LiveMarket:
 
     # ---- bars
 
-    def take(self) -> None:
-        """Take the new bars and forecast; if that was all there is to do, let the market go on."""
+    def take(self) -> bool:
+        """Take the new bars and forecast; if that was all there is to do, let the market go on.
+
+        Returns:
+            Whether there were new bars.
+        """
         if self.over:
             self._credit.waive()
-            return
-        cycle = self._cycle
+            return False
+        cycle, before = self._cycle, self.trainer.next_bar
         stream_over = self.stream.ended  # asked first: no bar comes after it
         self._bars.take(cycle.after if cycle else BETWEEN)
         if stream_over and not self._stream_over:
@@ -121,6 +125,7 @@ class LiveMarket:
             self._last_cycle_due = self._has_new and self._may_train
         if cycle is None and not self.due:
             self._credit.look(max(0, self.trainer.newest_bar))
+        return self.trainer.next_bar > before
 
     @property
     def _seen(self) -> Watermark:

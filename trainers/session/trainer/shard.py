@@ -7,7 +7,8 @@ cycle runs at a time, in the order in which they became due: so each is as short
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from trainers.engine.commands import CycleDone
@@ -26,12 +27,18 @@ class Shard:
 
     Args:
         markets: the markets, in the session's order; ``add`` adds more.
+        forecasting: the forecasts are made within it.
 
     Attributes:
         markets: the markets by symbol.
     """
 
-    def __init__(self, markets: Iterable[LiveMarket] = ()) -> None:
+    def __init__(
+        self,
+        markets: Iterable[LiveMarket] = (),
+        forecasting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._forecasting = forecasting
         self.markets = {market.market: market for market in markets}
         self._due: deque[LiveMarket] = deque()
         self._running: LiveMarket | None = None
@@ -61,10 +68,11 @@ class Shard:
         Returns:
             The cycle's end, if that was its last step.
         """
-        for market in self.markets.values():
-            market.take()
-            if market.due and market not in self._due:
-                self._due.append(market)
+        with self._forecasting():
+            # A second's bars come while the first are forecast: none should wait for a step.
+            if self._take():
+                self._take()
+        self._due += [one for one in self.markets.values() if one.due and one not in self._due]
         while self._running is None:
             if not self._due:
                 return None
@@ -76,3 +84,7 @@ class Shard:
             return None
         self._running = None
         return CycleEnd(market, done)
+
+    def _take(self) -> bool:
+        """Take the new bars of each market once, and forecast; return whether there were any."""
+        return sum(market.take() for market in self.markets.values()) > 0

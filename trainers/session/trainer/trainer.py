@@ -93,7 +93,7 @@ class Trainer:
         self._states = StateTags(self.config.stale_seconds, self._part)
         self._requests = Requests(session, self.stop)
         self._warm_up = WarmUp(session, self.config.min_ticks)
-        self._shard = Shard()
+        self._shard = Shard(forecasting=self.tracker.held_back)
         self._left = False  # whether nothing is left to do in this trainer's own markets
         self._rest, self._taken = LOOP_SECONDS, 0
 
