@@ -25,8 +25,8 @@ NAMED = {
     "trainers.promotion.__main__": ["--model"],
     "trainers.promotion.at_end": ["--session"],
     "trainers.session.__main__": ["--page_port", "0", "--mlflow_ui_port", "0", "--resume"],
-    "trainers.research.backtest": ["--source", "tape:good.csv", "--cuts"],
-    "trainers.research.tune": ["--source", "tape:good.csv", "--resume"],
+    "trainers.research.backtest": ["--source", "tape:good.csv", "--symbols", "GOOD", "--cuts"],
+    "trainers.research.tune": ["--source", "tape:good.csv", "--symbols", "GOOD", "--resume"],
     "trainers.research.pretraining.__main__": ["--tapes"],
 }
 PARTS = {
