@@ -15,7 +15,7 @@ from mlflow.tracking import MlflowClient
 from streaming.errors import ConfigError
 from tests.oracles.drawn_bars import bars_of_path
 from tests.trainers.test_linear import drawn, logistic
-from tests.trainers.test_research import market, write_csv
+from tests.trainers.test_research import two_markets
 from trainers.config import SessionConfig
 from trainers.config.pretraining.settings import PretrainConfig
 from trainers.config.pretraining.start import Start, read_start, save_start, with_start
@@ -123,10 +123,7 @@ def test_steady_is_what_is_likeliest_given_the_file_and_the_bars(file):
 @pytest.fixture(scope="module")
 def tapes(tmp_path_factory):
     """Two markets of 12 minutes."""
-    folder = tmp_path_factory.mktemp("tapes")
-    for symbol, seed in (("AAA", 1), ("BBB", 2)):
-        write_csv(folder / f"{symbol}-trades-2023-11-14.csv", market(720, seed))
-    return folder
+    return two_markets(tmp_path_factory.mktemp("tapes"), 720)
 
 
 def test_the_same_tapes_give_the_same_file_to_the_byte(tapes, tmp_path, capsys):

@@ -69,6 +69,13 @@ def write_csv(path, ticks, *, ids=True):
     path.write_text("\n".join([head, *map(",".join, rows)]) + "\n")
 
 
+def two_markets(folder, seconds):
+    """Write a file of AAA and one of BBB; return their folder."""
+    for symbol, seed in (("AAA", 1), ("BBB", 2)):
+        write_csv(folder / f"{symbol}-trades-2023-11-14.csv", market(seconds, seed))
+    return folder
+
+
 def write_quotes(path, ticks):
     """A quote after each fourth trade."""
     rows = ["update_id,best_bid_price,best_bid_qty,best_ask_price,best_ask_qty,transaction_time"]

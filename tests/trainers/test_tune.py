@@ -19,8 +19,7 @@ from tests.trainers.test_research import (
     ROOT,
     backtested,
     looked_at,
-    market,
-    write_csv,
+    two_markets,
 )
 from trainers.config.tune import TuneConfig
 from trainers.names import Kind
@@ -44,10 +43,7 @@ BOLD = "tests.trainers.own_learner:Bold"
 @pytest.fixture(scope="module")
 def tapes(tmp_path_factory):
     """Two markets of 6 minutes."""
-    folder = tmp_path_factory.mktemp("tapes")
-    for symbol, seed in (("AAA", 1), ("BBB", 2)):
-        write_csv(folder / f"{symbol}-trades-2023-11-14.csv", market(360, seed))
-    return folder
+    return two_markets(tmp_path_factory.mktemp("tapes"), 360)
 
 
 @pytest.fixture(scope="module")
