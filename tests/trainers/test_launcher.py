@@ -128,6 +128,23 @@ def test_a_signal_that_comes_while_they_are_forked_ends_all(tmp_path, attempt):
     assert launcher.wait(30) == 0
 
 
+def test_nothing_is_forked_after_a_signal_that_comes_right_before(tmp_path):
+    code = CODE.replace("{does}", "time.sleep(60)").replace("{shares}", repr(TWO))
+    at_the_second = """
+import signal
+class Second(restarts.Restarts):
+    def started(self):
+        super().started()
+        signal.raise_signal(signal.SIGTERM)
+made = iter([restarts.Restarts, Second])
+launcher.Restarts = lambda: next(made)()
+sys.exit"""
+    code = code.replace("sys.exit", at_the_second)
+    started = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT)
+    assert started.wait(30) == 0
+    assert lives(tmp_path, "B") == 0
+
+
 def test_a_signal_reaches_all_of_them(tmp_path):
     launcher = start(tmp_path, "time.sleep(60)", TWO)
     while not (lives(tmp_path, "A") and lives(tmp_path, "B")):
