@@ -55,7 +55,8 @@ def carry_quotes(bars: NDArray[np.void], last: NDArray[np.void]) -> None:
     told = bars["quoted"] != 0
     at = np.maximum.accumulate(np.where(told, np.arange(len(bars)), -1))
     for name in (*QUOTED, "quoted"):
-        bars[name] = np.where(at >= 0, bars[name][at], last[name][0] * last["quoted"][0])
+        before: float = last[name][0] * last["quoted"][0]
+        bars[name] = np.where(at >= 0, bars[name][at], before)
     trades = bars["quoted"] == 0
     bars["bid"][trades] = bars["last_sold"][trades]
     bars["ask"][trades] = bars["last_bought"][trades]

@@ -63,7 +63,9 @@ def faults(
         quotes: the quotes, without marks.
         latest_ns: the latest event time that is possible, ns; one for all, or ``(n,)``.
     """
-    bid, ask, ts = quotes["bid"], quotes["ask"], quotes["ts_event"]
+    bid: NDArray[np.float64] = quotes["bid"]
+    ask: NDArray[np.float64] = quotes["ask"]
+    ts: NDArray[np.int64] = quotes["ts_event"]
     prices = (bid >= LEAST) & (ask > bid) & (ask <= MOST)
     sizes = [(quotes[name] >= 0) & (quotes[name] <= MOST) for name in ("bid_size", "ask_size")]
     yield "bad_quote", ~(prices & sizes[0] & sizes[1])
@@ -91,8 +93,10 @@ def imbalances(quotes: Quotes, before: Quotes) -> NDArray[np.float64]:
     if len(quotes) == 0:
         return np.zeros(0)
     rows = join(before if len(before) else quotes[:1], quotes)
-    bid, ask = rows["bid"][1:] - rows["bid"][:-1], rows["ask"][1:] - rows["ask"][:-1]
-    bids, asks = rows["bid_size"], rows["ask_size"]
+    bid: NDArray[np.float64] = np.diff(rows["bid"])
+    ask: NDArray[np.float64] = np.diff(rows["ask"])
+    bids: NDArray[np.float64] = rows["bid_size"]
+    asks: NDArray[np.float64] = rows["ask_size"]
     bought = np.where(bid >= 0, bids[1:], 0.0) - np.where(bid <= 0, bids[:-1], 0.0)
     sold = np.where(ask <= 0, asks[1:], 0.0) - np.where(ask >= 0, asks[:-1], 0.0)
     flow: NDArray[np.float64] = bought - sold

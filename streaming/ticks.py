@@ -82,7 +82,9 @@ def faults(
         ticks: the ticks.
         latest_ns: the latest event time that is possible, ns; one for all, or ``(n,)``.
     """
-    price, size, ts = ticks["price"], ticks["size"], ticks["ts_event"]
+    price: NDArray[np.float64] = ticks["price"]
+    size: NDArray[np.float64] = ticks["size"]
+    ts: NDArray[np.int64] = ticks["ts_event"]
     yield "bad_price", ~((price >= LEAST) & (price <= MOST))
     yield "bad_size", ~((size >= LEAST) & (size <= MOST))
     yield "bad_time", (ts < OLDEST_TS) | (ts > latest_ns)

@@ -44,7 +44,7 @@ def with_venue_times(quotes: Quotes, ticks: Ticks) -> Quotes:
     known = ticks[(ticks["ts_event"] > 0) & (ticks["ts_init"] > 0)]
     if not timeless.any() or len(known) == 0:
         return quotes
-    delays = known["ts_init"] - known["ts_event"]
+    delays: NDArray[np.int64] = known["ts_init"] - known["ts_event"]
     likely = delays[np.abs(delays - np.median(delays)) <= MAX_AHEAD_NS]
     off = int(np.quantile(likely, FASTEST, method="lower"))
     times = filled_times(ticks["ts_event"])

@@ -43,13 +43,12 @@ class RestAggTrade(msgspec.Struct):
 
 def trade_rows(trades: Trades, unit_ns: int) -> list[RestTrade]:
     """Return REST rows of ``trades`` ``(n,)``."""
-    times = (trades["ts_event"] // unit_ns).tolist()
-    quote = np.round(trades["price"] * trades["size"], 8).tolist()
+    times: list[int] = (trades["ts_event"] // unit_ns).tolist()
+    quote: list[float] = np.round(trades["price"] * trades["size"], 8).tolist()
+    rows: list[tuple[int, float, float, int]] = trades[["id", "price", "size", "side"]].tolist()
     return [
         RestTrade(id, decimal(price), decimal(size), decimal(value), time, MAKER[side])
-        for time, value, (id, price, size, side) in zip(
-            times, quote, trades[["id", "price", "size", "side"]].tolist(), strict=True
-        )
+        for time, value, (id, price, size, side) in zip(times, quote, rows, strict=True)
     ]
 
 
