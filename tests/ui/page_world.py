@@ -8,8 +8,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -32,6 +30,7 @@ from streaming.ticks import AFTER_GAP, NS_PER_S, Ticks, make_ticks
 from tests.ports import free_port
 from tests.stores import copy_store
 from tests.ui.ledger_writer import AGENTS, LedgerWriter
+from tests.ui.page_fork import PageFork
 from trainers.config import SessionConfig, session_folder
 from trainers.names import EXPERIMENT, Kind, LearnerKind, Status, Tag
 
@@ -231,12 +230,8 @@ class Page:
         env = {k: v for k, v in os.environ.items() if not k.startswith(own)} | dict(env or {})
         self.password = env.get("TICKLOOP_OPERATOR_PASSWORD", "")
         env |= {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": world.uri}
-        command = [sys.executable, "-m", "ui.app", "--session", world.run_id]
-        command += ["--page_port", str(self.port), *flags]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, cwd=world.root, env=env, stdout=log, stderr=log
-            )
+        words = ["--session", world.run_id, "--page_port", str(self.port), *flags]
+        self.process = PageFork(words, env, world.root, self.log)
         self.wait()
 
     def wait(self, seconds: float = PATIENCE) -> None:
