@@ -25,9 +25,12 @@ settings.register_profile(
 settings.load_profile("any machine")
 
 
+FIRST = ("tests/end_to_end/", "tests/ui/")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put first what takes longest a file; at the end one process would work on it alone."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/end_to_end/"))
+    """Put first what takes longest a file, then what waits most; short work is left for the end."""
+    items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in FIRST])
 
 
 def pytest_collection_finish() -> None:
