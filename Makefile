@@ -11,6 +11,8 @@ main: .venv/main
 
 # Three files at a time, as most of them wait most of the time; a file's tests stay together, as they
 # share what is costly to make. Those that take longest come first (tests/conftest.py).
+# Bytecode is kept, whatever the shell says: some 300 processes would each compile all anew.
+test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/dev
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
