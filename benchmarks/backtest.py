@@ -2,7 +2,8 @@
 
 BENCH_HOURS (default 2) is the length of the tape; the work of the first minute, which is imports
 and runs made in MLflow, is measured by itself and left out. All processes count: reading, training,
-scoring, the record, MLflow.
+scoring, the record, MLflow. BENCH_LONG_HOURS (default 60, 0 for none; 168 is a week) is the length
+of a second tape for memory alone: until 28 h it grows, as the agent's memory fills.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def run() -> list[Row]:
         tape = Path(folder) / "tape"
         seconds = write_tape(tape, hours)
         start = cost_of(Path(folder), tape, 30, until=60)
-        rows = []
+        rows = _memory_of_long(Path(folder))
         for cycle_seconds, wanted in WANTED.items():
             half = cost_of(Path(folder), tape, cycle_seconds, until=seconds // 2)
             whole = cost_of(Path(folder), tape, cycle_seconds)
@@ -57,6 +58,17 @@ def run() -> list[Row]:
                     "half of the tape"),
             ]  # fmt: skip
     return rows
+
+
+def _memory_of_long(root: Path) -> list[Row]:
+    """Measure whether memory is flat over a tape of days."""
+    hours, tape = float(os.environ.get("BENCH_LONG_HOURS", "60")), root / "long"
+    if not hours:
+        return []
+    seconds = write_tape(tape, hours)
+    half, whole = (cost_of(root, tape, 300, until=until) for until in (seconds // 2, 0))
+    what = f"backtest of {hours:g} h, a cycle every 300 s: memory"
+    return [Row(what, whole.memory, half.memory, "MB", "<=", 1.05, "half of the tape")]
 
 
 def write_tape(folder: Path, hours: float) -> int:

@@ -18,6 +18,7 @@ from trainers.learners.dqn.agent import Agent, ValueNet, inputs_of
 from trainers.learners.dqn.gradients import set_gradients
 from trainers.learners.dqn.learner import experiences_of, held_by
 from trainers.learners.dqn.module import DQNModule
+from trainers.learners.dqn.steps import stepper
 from trainers.learners.dqn.value_learner import SkillTest
 from trainers.learners.registry import learners_of
 
@@ -97,6 +98,25 @@ def test_the_written_gradients_are_those_of_autograd_to_the_bit(rows, seed):
     assert torch.equal(set_gradients(list(written.parameters()), x, y), loss.detach())
     for one, other in zip(written.parameters(), net.parameters(), strict=True):
         assert torch.equal(one.grad, other.grad)
+
+
+def test_a_step_is_the_optimisers_own_to_the_bit():
+    torch.manual_seed(3)
+    nets = [ValueNet(12, 8)]
+    nets.append(copy.deepcopy(nets[0]))
+    ours, theirs = (
+        torch.optim.AdamW(net.parameters(), lr=1e-2, weight_decay=0.5, fused=True) for net in nets
+    )
+    for _ in range(20):
+        x, y = torch.randn(16, 12), torch.randn(16)
+        for net in nets:
+            set_gradients(list(net.parameters()), x, y)
+        stepper(ours)()
+        theirs.step()
+    for one, other in zip(*(net.parameters() for net in nets), strict=True):
+        assert torch.equal(one, other)
+    kept, wanted = (one.state_dict()["state"] for one in (ours, theirs))
+    assert all(torch.equal(kept[i][name], part) for i in wanted for name, part in wanted[i].items())
 
 
 def agent_worth(worth, **about):

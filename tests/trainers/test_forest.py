@@ -84,7 +84,7 @@ def test_each_set_of_answers_leads_to_the_leaf_that_a_walk_from_the_root_leads_t
     model = HistGradientBoostingClassifier(max_iter=1, max_leaf_nodes=7, early_stopping=False)
     nodes = model.fit(x, up)._predictors[0][0].nodes
     splits = np.flatnonzero(nodes["is_leaf"] == 0).tolist()
-    for answers, leaf in enumerate(leaves_of(nodes).tolist()):
+    for answers, leaf in enumerate(leaves_of(nodes[None])[0].tolist()):
         at = 0
         while not nodes["is_leaf"][at]:
             yes = answers >> splits.index(at) & 1

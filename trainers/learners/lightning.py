@@ -71,8 +71,8 @@ def fit(
     trainer.fit_loop.max_epochs = epochs
     trainer.fit_loop.epoch_progress.reset()  # else it is at its limit after the first fit
     module.train()
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with torch.random.fork_rng(devices=()):
+        torch.default_generator.manual_seed(seed)  # torch's own also writes a traceback for CUDA
         try:
             trainer.fit(module, datamodule=data)
         except BaseException:

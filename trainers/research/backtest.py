@@ -28,6 +28,7 @@ from trainers.config import SessionConfig, session_folder
 from trainers.config.backtest import BacktestConfig
 from trainers.config.pretraining.start import with_start
 from trainers.learners.determinism import deterministic
+from trainers.learners.memory import keep_freed_memory
 from trainers.learners.registry import check_learners
 from trainers.names import Kind, Tag
 from trainers.recording.files import CONFIG, DECISIONS, TAPE, of_market
@@ -153,6 +154,7 @@ def cuts_of(session: str, symbols: Sequence[str], root: Path) -> dict[str, Path]
 
 def _run(runs: BacktestRuns, work: Mapping[str, Work], seconds: float, at_once: int) -> int:
     deterministic()  # only now all libraries are loaded: it reaches none that comes later
+    keep_freed_memory()
     played = dict.fromkeys(work, 0.0)
     progress = ProgressBar(seconds, "backtest")
 

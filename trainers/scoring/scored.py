@@ -6,6 +6,7 @@ is scored. A probability is about the label, a horizon ahead; an action is about
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -39,12 +40,8 @@ class Scored:
         signal: int8, 0 HOLD, 1 BUY, 2 SELL; HOLD where no forecast was made.
         status: uint8, as in the ledger.
 
-    Attributes:
-        known: bool, where what a forecast would be about is known.
-        matured: bool, where a probability was forecast and the move is known.
-        scored: bool, where a matured forecast is about a close that moved.
-        flat: bool, where a matured forecast is about a close that did not: it has no direction.
-        broken: bool, where a forecast was made whose label a gap took away.
+    Masks of these bars are made when they are asked for first: most parts that are cut are only
+    joined again.
     """
 
     def __init__(
@@ -55,13 +52,42 @@ class Scored:
         status: NDArray[np.uint8],
     ) -> None:
         self.moves, self.probability, self.signal, self.status = moves, probability, signal, status
-        moved, said = moves.moved != 0, ~np.isnan(probability)
-        lost = np.where(said, moves.lost, moves.broken)
-        self.known: NDArray[np.bool_] = ~(lost | np.where(said, moves.open, moves.waiting))
-        self.matured: NDArray[np.bool_] = self.known & said
-        self.scored: NDArray[np.bool_] = self.matured & moved
-        self.flat: NDArray[np.bool_] = self.matured & ~moved
-        self.broken: NDArray[np.bool_] = lost & (status == MADE)
+
+    @functools.cached_property
+    def _said(self) -> NDArray[np.bool_]:
+        return ~np.isnan(self.probability)
+
+    @functools.cached_property
+    def _lost(self) -> NDArray[np.bool_]:
+        return np.where(self._said, self.moves.lost, self.moves.broken)
+
+    @functools.cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """Where what a forecast would be about is known."""
+        return ~(self._lost | np.where(self._said, self.moves.open, self.moves.waiting))
+
+    @functools.cached_property
+    def matured(self) -> NDArray[np.bool_]:
+        """Where a probability was forecast and the move is known."""
+        return self.known & self._said
+
+    @functools.cached_property
+    def scored(self) -> NDArray[np.bool_]:
+        """Where a matured forecast is about a close that moved."""
+        those: NDArray[np.bool_] = self.matured & (self.moves.moved != 0)
+        return those
+
+    @functools.cached_property
+    def flat(self) -> NDArray[np.bool_]:
+        """Where a matured forecast is about a close that did not: it has no direction."""
+        those: NDArray[np.bool_] = self.matured & (self.moves.moved == 0)
+        return those
+
+    @functools.cached_property
+    def broken(self) -> NDArray[np.bool_]:
+        """Where a forecast was made whose label a gap took away."""
+        those: NDArray[np.bool_] = self._lost & (self.status == MADE)
+        return those
 
     def __len__(self) -> int:
         return len(self.status)

@@ -8,6 +8,7 @@ gradient boosting machine (2001); the histograms are those of LightGBM (G. Ke et
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -87,13 +88,12 @@ class Forest(nn.Module):
         )
         with _pools().limit(limits=1, user_api="openmp"):
             grown = boosting.fit(x, up)
+        nodes = padded([tree.nodes for (tree,) in grown._predictors])
         column, threshold = np.zeros((TREES, SPLITS), np.int64), np.zeros((TREES, SPLITS))
-        value = np.zeros((TREES, ANSWERS))
-        for i, (tree,) in enumerate(grown._predictors):
-            splits = tree.nodes[tree.nodes["is_leaf"] == 0]
-            column[i, : len(splits)] = splits["feature_idx"]
-            threshold[i, : len(splits)] = splits["num_threshold"]
-            value[i] = tree.nodes["value"][leaves_of(tree.nodes)]
+        splits = np.nonzero(nodes["is_leaf"] == 0)
+        at = splits[0], splits_before(nodes)[splits]
+        column[at], threshold[at] = nodes["feature_idx"][splits], nodes["num_threshold"][splits]
+        value = np.take_along_axis(nodes["value"], leaves_of(nodes), 1)
         self.column.copy_(torch.from_numpy(column))
         self.threshold.copy_(torch.from_numpy(threshold))
         self.value.copy_(torch.from_numpy(value))
@@ -110,18 +110,34 @@ def _pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+def padded(trees: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
+    """Return the nodes of at most 128 trees as ``(128, 13)``, leaves of value 0 for what is not."""
+    nodes = np.zeros((TREES, LEAVES + SPLITS), trees[0].dtype)
+    nodes["is_leaf"] = 1
+    for i, tree in enumerate(trees):
+        nodes[i, : len(tree)] = tree
+    return nodes
+
+
+def splits_before(nodes: NDArray[np.void]) -> NDArray[np.int64]:
+    """Return how many splits are before each node of trees, ``(T, M)``: a split's number."""
+    is_split = nodes["is_leaf"] == 0
+    before: NDArray[np.int64] = np.cumsum(is_split, 1) - is_split
+    return before
+
+
 def leaves_of(nodes: NDArray[np.void]) -> NDArray[np.int64]:
-    """Return the leaf that each of the 64 sets of answers leads to.
+    """Return the leaf that each of the 64 sets of answers leads to, ``(T, 64)``.
 
     Args:
-        nodes: ``(M,)`` the nodes of a tree as scikit-learn has them, the root first.
+        nodes: ``(T, M)`` the nodes of trees as scikit-learn has them, the root first.
     """
-    splits = np.flatnonzero(nodes["is_leaf"] == 0)
-    place = np.zeros(len(nodes), np.int64)  # of a split among the splits
-    place[splits] = np.arange(len(splits))
-    at = np.zeros(ANSWERS, np.int64)
-    for _ in range(len(splits)):  # the most that a leaf can be below the root
-        yes = np.arange(ANSWERS) & BITS[place[at]] != 0
-        below = np.where(yes, nodes["left"][at], nodes["right"][at])
-        at = np.where(nodes["is_leaf"][at], at, below.astype(np.int64))
+    asked = BITS[splits_before(nodes) % SPLITS]  # of a leaf it means nothing
+    leaf = nodes["is_leaf"] != 0
+    left, right = nodes["left"].astype(np.int64), nodes["right"].astype(np.int64)
+    answers, tree = np.arange(ANSWERS), np.arange(len(nodes))[:, None]
+    at = np.zeros((len(nodes), ANSWERS), np.int64)
+    for _ in range(SPLITS):  # the most that a leaf can be below the root
+        below = np.where(answers & asked[tree, at] != 0, left[tree, at], right[tree, at])
+        at = np.where(leaf[tree, at], at, below)
     return at

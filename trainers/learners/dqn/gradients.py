@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-relu_backward = torch.ops.aten.threshold_backward
+relu_backward = torch.ops.aten.threshold_backward.default
 
 
 @torch.no_grad()

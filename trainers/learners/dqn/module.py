@@ -28,6 +28,7 @@ from torch import Tensor
 from datamodules.dqn_datamodule import Batch
 from trainers.learners.dqn.agent import ValueNet
 from trainers.learners.dqn.gradients import set_gradients
+from trainers.learners.dqn.steps import stepper
 from trainers.learners.lightning import ContinualModule
 
 # The weight decay of AdamW. Most of a market is noise: without decay, the agent trades a martingale
@@ -70,12 +71,12 @@ class DQNModule(ContinualModule):
         target = self.td_target(after, ret)
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, torch.optim.Optimizer)
-        weights, losses = list(self.net.parameters()), []
+        weights, losses, step = list(self.net.parameters()), [], stepper(optimizer)
         for x, y in zip(state, target, strict=True):
             # Squared loss estimates the mean, which counts; the usual Huber loss would be pulled
             # towards the median, which differs as returns have heavy tails.
             losses.append(set_gradients(weights, x, y))
-            optimizer.step()
+            step()
         self._follow()
         self.loss_sum += float(torch.stack(losses).sum())
         self.updates += len(losses)

@@ -11,6 +11,7 @@ from streaming.program.console import say
 from streaming.program.process import on_end
 from trainers.config.tune import TuneConfig
 from trainers.learners.determinism import deterministic
+from trainers.learners.memory import keep_freed_memory
 from trainers.names import Tag
 from trainers.research.tuning import plots, report, runs
 from trainers.research.tuning.files import STUDY, TRIALS, StudyError, check_bars, study_folder
@@ -67,6 +68,7 @@ def _run(client: MlflowClient, folder: Path, job: Job) -> int:
     trials = runs.TrialRuns(client, folder.name, job)
     study = Study(job.space, job.default, given.seed, batch=given.batch, prune=given.prune)
     deterministic()  # only now all libraries are loaded: it reaches none that comes later
+    keep_freed_memory()
     on_end(lambda *_: players.stop())
     gc.freeze()  # what was imported stays one copy for all processes
     for batch in study.run(given.trials, players.play):
