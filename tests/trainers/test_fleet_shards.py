@@ -22,14 +22,29 @@ RUN = secrets.token_hex(16)  # of which no store knows, nor an earlier test
 HEAD = """
 import json, os, sys
 from pathlib import Path
-from trainers.session.fleet.cluster import LocalRay
+from trainers.session.fleet.cluster import STORE_BYTES, LocalRay
 from trainers.session.fleet.placement import ShardMove
 from trainers.session.fleet.shards import Shards
+
+def join(address):
+    from ray._private.node import Node  # after Ray's environment is set
+    from ray._private.parameter import RayParams
+    params = RayParams(gcs_address=address, node_ip_address="127.0.0.1", num_cpus=1, num_gpus=0,
+                       object_store_memory=STORE_BYTES, min_worker_port=0, max_worker_port=0,
+                       node_manager_port=0, include_log_monitor=False)
+    params.dashboard_agent_listen_port = None
+    return Node(params, head=False, shutdown_at_exit=False, spawn_reaper=False)
+
+def room_on(node):
+    from ray._private.state import available_resources_per_node
+    return available_resources_per_node().get(node, {}).get("CPU", 0)
 
 answers, folder = os.fdopen(os.dup(1), "w"), Path(sys.argv[1])
 os.dup2(2, 1)
 ray = LocalRay(folder, cpus=1)
-shards = Shards(ray.address(), sys.argv[2], [["BTCUSDT"]], folder)
+address = ray.address()
+shards = Shards(address, sys.argv[2], [["BTCUSDT"]], folder)
+known, joined = set(shards.stand_by()), []
 for line in sys.stdin:
     done = None
     match line.split():
@@ -37,8 +52,15 @@ for line in sys.stdin:
             shards.make()
         case ["move", node]:
             done = shards.move(ShardMove(0, node), seconds=1)
+        case ["join"]:
+            joined.append(join(address))
+        case ["room"]:
+            done = [(shards.is_ready(node), room_on(node)) for node in shards.stand_by()
+                    if node not in known]
     print(json.dumps([done, *shards.look()]), file=answers, flush=True)
 shards.end()
+for node in joined:
+    node.kill_all_processes(check_alive=False, allow_graceful=False)
 ray.stop()
 """
 
@@ -48,7 +70,8 @@ class Head:
         with (folder / "log").open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", HEAD, str(folder), RUN], cwd=ROOT, text=True, stderr=log,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=plain_environment(),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                env=plain_environment() | {"PYTHONPATH": str(ROOT)},  # for what its nodes start
             )  # fmt: skip
 
     def asked(self, what):
@@ -113,3 +136,17 @@ def test_a_shard_that_does_not_end_in_time_is_made_again_where_it_should_be(head
     assert done is False
     assert head.look()[1] > started
     assert not psutil.wait_procs([actor], 60)[1]
+
+
+def test_a_node_that_has_joined_takes_a_shard_only_once_it_is_ready(head):
+    """Ray puts a lost shard where there is room: it would wait for the imports there."""
+    head.look()
+    head.asked("join")
+
+    def room():
+        found = head.asked("room")[0]
+        return found[0] if found else None
+
+    assert wait_for(room, "the node", 300)[0] is False
+    wait_for(lambda: room() == [False, 0], "the node to be full", 300)
+    wait_for(lambda: room() == [True, 1], "the node to have room, as it is ready", 300)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import threading
 
 import msgspec
 import numpy as np
@@ -23,13 +24,13 @@ from trainers.recording.files import (
 )
 from trainers.recording.ledger import read_ledger
 from trainers.recording.travel.market_files import BARS, QUOTES, ROWS, TICKS, growing_files
-from trainers.recording.travel.parts import PART_BYTES, Base
+from trainers.recording.travel.parts import PART_BYTES, Base, part_name
 from trainers.session.processes.shards import shares_of
 from trainers.tracking.travel.courier import Courier
 from trainers.tracking.travel.epochs import Epochs, ReplacedError
 from trainers.tracking.travel.market_mirror import MarketMirror
 from trainers.tracking.travel.objects import FolderObjects
-from trainers.tracking.travel.takeover import MAKERS, take_over
+from trainers.tracking.travel.takeover import MAKERS, take_over, take_over_all
 from trainers.tracking.travel.travelled import prefix_of, travelled
 
 MARKET = MARKETS[0]
@@ -214,6 +215,40 @@ def test_rows_of_several_parts_arrive_byte_for_byte(tmp_path, at):
     name = f"{MARKET}{kinds[at][0]}"
     assert rows.nbytes > PART_BYTES
     assert travelled(store, MARKET).read(store, name) == rows.tobytes()
+
+
+class Slow(FolderObjects):
+    """A store that answers a request for some objects only while another is under way."""
+
+    def __init__(self, folder, word):
+        super().__init__(folder)
+        self._word, self._two = word, threading.Barrier(2)
+
+    def get(self, key):
+        if self._word in key:
+            self._two.wait(60)
+        return super().get(key)
+
+    def sizes(self, prefix):
+        if self._word in prefix:
+            self._two.wait(60)
+        return super().sizes(prefix)
+
+
+def test_parts_of_a_file_are_not_asked_for_one_after_the_other(tmp_path):
+    store, name = Slow(tmp_path, ".part-"), f"{MARKET}{TICKS}"
+    store.put(f"{prefix_of(MARKET, 1)}/base.json", msgspec.json.encode(Base(0, {})))
+    for at in range(4):
+        store.put(f"{prefix_of(MARKET, 1)}/{part_name(name, 3 * at)}", bytes(3 * [at]))
+    assert travelled(store, MARKET).read(store, name) == bytes([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3])
+
+
+def test_markets_of_a_shard_are_not_taken_over_one_after_the_other(tmp_path):
+    store, markets = Slow(tmp_path / "store", "record/epochs/"), MARKETS[:2]
+    config = settings(symbols=",".join(markets), learners="cnn")
+    epochs = Epochs(f"sqlite:///{tmp_path}/store.db", "session")
+    ours = take_over_all(epochs, store, markets, tmp_path, config, "us")
+    assert ours == epochs.now() == dict.fromkeys(markets, 1)
 
 
 def test_a_quote_waits_for_the_ticks_that_came_before_it(tmp_path):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainers.session.fleet.node.actor import Look, ShardActor, Standby
+from trainers.session.fleet.node.actor import Look, ShardActor, Standby, wait_until_ready
 from trainers.session.fleet.placement import ShardMove
 
 NAMESPACE = "tickloop"
@@ -104,12 +104,19 @@ class Shards:
         return True
 
     def stand_by(self) -> list[str]:
-        """Prepare every node that takes shards; return the ids of those that are ready."""
+        """Prepare every node that takes shards; return their ids.
+
+        Ray puts a lost shard where there is room: in one that has joined there is none until it is
+        ready. The first nodes are ready together, so shards go to all of them at once.
+        """
         living = [node for node in self._ray.nodes() if node["Alive"]]
-        there = [node["NodeID"] for node in living if node["Resources"].get("CPU", 0) >= 1]
+        cpus = {node["NodeID"]: node["Resources"].get("CPU", 0) for node in living}
+        there = [node for node, number in cpus.items() if number >= 1]
         kind = self._ray.remote(Standby)
         for node in there:
             if node not in self._standby:
+                if self._actors:
+                    self._fill(node, cpus[node])
                 self._standby[node] = kind.options(
                     name=f"{self._run}-standby-{node}",
                     get_if_exists=True,
@@ -118,6 +125,11 @@ class Shards:
                     scheduling_strategy=self._on(node, soft=False),
                 ).remote(str(self._root))
         return there
+
+    def _fill(self, node: str, cpus: float) -> None:
+        """Take all of a node until it is ready; if this head is killed, Ray ends the task."""
+        options = {"num_cpus": cpus, "scheduling_strategy": self._on(node, soft=False)}
+        self._ray.remote(wait_until_ready).options(max_retries=0, **options).remote(str(self._root))
 
     def is_ready(self, node: str) -> bool:
         """Return whether a node has imported all that a shard needs."""

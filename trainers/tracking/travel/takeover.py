@@ -8,6 +8,8 @@ Nothing of the older epochs is changed. The new one begins when its ``base.json`
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -41,6 +43,28 @@ from trainers.tracking.travel.travelled import Travelled, prefix_of, travelled
 
 MAKERS = {TICKS: write_tick_cache, QUOTES: write_quote_ring, BARS: write_bar_ring}
 KINDS = {TICKS: SegmentKind.TICKS, QUOTES: SegmentKind.QUOTES}
+TAKEN_AT_ONCE = 4  # markets: most of a takeover is waiting for the store
+
+
+def take_over_all(
+    epochs: Epochs,
+    objects: Objects,
+    markets: Sequence[str],
+    folder: Path,
+    config: StreamConfig,
+    holder: str,
+) -> dict[str, int]:
+    """Take some markets of a session over; return their new epochs.
+
+    Args and errors are those of ``take_over``.
+    """
+
+    def take(market: str) -> int:
+        first = market == config.symbol_list[0]
+        return take_over(epochs, objects, market, folder, config, holder, first=first)[0]
+
+    with ThreadPoolExecutor(TAKEN_AT_ONCE) as pool:
+        return dict(zip(markets, pool.map(take, markets), strict=True))
 
 
 def take_over(

@@ -100,6 +100,21 @@ class ShardActor:
         self._code = code
 
 
+def wait_until_ready(root: str) -> None:
+    """Return once this node's fork server has imported everything, or has ended.
+
+    Args:
+        root: the project's folder.
+    """
+    import ray  # noqa: PLC0415  (of the extra `fleet`)
+
+    os.chdir(root)
+    _, server = ensure_server(ray.get_runtime_context().get_node_id())
+    if server is not None:
+        with server:
+            server.recv(1)
+
+
 class Standby:
     """Keeps a node's fork server there before a shard comes to it.
 

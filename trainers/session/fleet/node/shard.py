@@ -35,7 +35,7 @@ from trainers.tracking.travel.epochs import Epochs
 from trainers.tracking.travel.guard import OURS, Guard
 from trainers.tracking.travel.mirror import Mirror
 from trainers.tracking.travel.objects import Objects, objects_at
-from trainers.tracking.travel.takeover import take_over
+from trainers.tracking.travel.takeover import take_over_all
 from trainers.tracking.uploads import Uploads, deliver_left
 
 LOOK_SECONDS = 1.0
@@ -72,11 +72,7 @@ class NodeShard:
         self._config = SessionConfig.load(self.folder / CONFIG)
         self._first = self._config.symbol_list[0]
         epochs = Epochs(client.tracking_uri, run)
-        ours = {}
-        for name in markets:
-            first = name == self._first
-            taken = take_over(epochs, objects, name, self.folder, self._config, holder, first=first)
-            ours[name] = taken[0]
+        ours = take_over_all(epochs, objects, markets, self.folder, self._config, holder)
         self._mirrors = self._others(objects)
         write_whole(self.folder / OURS, json.dumps(ours).encode())
 
