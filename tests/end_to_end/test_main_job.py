@@ -252,7 +252,7 @@ def test_any_server_of_binances_format_will_do(tmp_path):
     venue.start()
     wait_for(lambda: venue.addresses, "the venue")
     with MainJob(tmp_path, source="binance", learners="cnn", **venue.addresses) as job:
-        # Without history the CNN learns for the first time in the fourth, and is scored in the next.
+        # Without history the CNN learns first in the fourth, and is scored in the next.
         wait_for(lambda: job.cycles() >= 5, "five cycles")
         out, alive = job.interrupt()
         venue.ended.set()

@@ -15,7 +15,7 @@ from tests.streaming.samples import run_of_ids
 from trainers.names import model_name
 from trainers.promotion.candidate import folder_of
 from trainers.recording.files import CHECKPOINT, RECORD, TAPE, of_market
-from trainers.tracking.uploads import upload_segment
+from trainers.tracking.uploads import tape_address, upload_segment
 
 ODD = ["XBT/USD", "币安人生USDT", "btcusd", "tBTCF0:USTF0", "A&B=C%2F", "a'b\"c", "#1"]
 
@@ -37,7 +37,7 @@ def test_segments_and_models_of_any_symbol_are_found_again_in_mlflow(tmp_path, c
     for symbol in ODD:
         write_segment(tmp_path, symbol, 0, run_of_ids(0, 5))
         [segment] = segments(tmp_path, symbol)
-        upload_segment(client, run, segment)
+        upload_segment(client, run, segment, tape_address(client, run))
         name = model_name("sim", symbol, "cnn")
         client.create_registered_model(name)
         assert [model.name for model in client.search_registered_models(f"name = '{name}'")] == [

@@ -63,6 +63,19 @@ def test_each_segment_is_uploaded_once_and_the_folder_is_read_when_it_has_change
     assert len(client.list_artifacts(session.name, f"record/{TAPE}")) == 2
 
 
+def test_the_run_is_not_asked_for_again_with_each_segment(client, session, monkeypatch):
+    """MLflow then reads the datasets of all segments before it."""
+    asked, get_run = [], client.get_run
+    monkeypatch.setattr(client, "get_run", lambda run: asked.append(run) or get_run(run))
+    with contextlib.closing(DecisionLog(of_market(session, "BTCUSDT", DECISIONS))) as log:
+        made = Uploads(client, session, "BTCUSDT", log)
+        for first in range(0, 50, 10):
+            segment(session, first)
+            made.closed_segments()
+    assert asked == [session.name]
+    assert len(get_run(session.name).inputs.dataset_inputs) == 5
+
+
 def test_a_folder_that_has_changed_just_now_is_read_again(client, session):
     path = of_market(session, "BTCUSDT", DECISIONS)
     now = (time.time_ns() + 10**12,) * 2  # and it stays so, however slow the machine is

@@ -10,6 +10,7 @@ A segment of the tape is uploaded as soon as it is complete, the rest when the s
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
@@ -76,6 +77,11 @@ class Uploads:
         self._done = {entry["name"] for entry in log.entries if entry["do"] == "segment"}
         self._looked_at = 0  # when the folder had changed last, ns; 0 if it may have changed since
 
+    @functools.cached_property
+    def _address(self) -> str:
+        """The address of the tape in the store: to ask for it costs more with each segment."""
+        return tape_address(self._client, self._session.name)
+
     def closed_segments(self) -> None:
         """Upload the complete segments that are not in the store yet."""
         changed = self._changed()
@@ -96,7 +102,7 @@ class Uploads:
         every = (segments(self._session / TAPE, self._market, kind) for kind in SegmentKind)
         for segment in itertools.chain.from_iterable(every):
             if segment.path.name not in self._done:
-                digest = upload_segment(self._client, self._session.name, segment)
+                digest = upload_segment(self._client, self._session.name, segment, self._address)
                 self._log.write("segment", name=segment.path.name, sha256=digest)
                 self._done.add(segment.path.name)
         if self._keep_ns:
@@ -111,8 +117,8 @@ class Uploads:
         ]
         if not old:
             return
-        address = f"{self._client.get_run(self._session.name).info.artifact_uri}/{RECORD}/{TAPE}"
-        copies = Path(url2pathname(urlsplit(address).path)) if is_local(address) else None
+        address = urlsplit(self._address).path
+        copies = Path(url2pathname(address)) if is_local(self._address) else None
         for segment in old:
             name = segment.path.name
             if name not in self._dropped:  # a kill may have come between
@@ -129,14 +135,24 @@ class Uploads:
         )
 
 
-def upload_segment(client: MlflowClient, run_id: str, segment: Segment) -> str:
-    """Upload a segment and log it as a dataset; return the SHA-256 of its content."""
+def tape_address(client: MlflowClient, run_id: str) -> str:
+    """Return the address of a session's tape in the store."""
+    return f"{client.get_run(run_id).info.artifact_uri}/{RECORD}/{TAPE}"
+
+
+def upload_segment(client: MlflowClient, run_id: str, segment: Segment, address: str) -> str:
+    """Upload a segment and log it as a dataset; return the SHA-256 of its content.
+
+    Args:
+        client: the MLflow store's client.
+        run_id: the session's run.
+        segment: the segment.
+        address: ``tape_address`` of the run.
+    """
     digest = hashlib.sha256(segment.path.read_bytes()).hexdigest()
-    folder = f"{RECORD}/{TAPE}"
     with artifact_store():
-        client.log_artifact(run_id, str(segment.path), folder)
-    address = f"{client.get_run(run_id).info.artifact_uri}/{folder}/{segment.path.name}"
-    kind, source = dataset_source(address)
+        client.log_artifact(run_id, str(segment.path), f"{RECORD}/{TAPE}")
+    kind, source = dataset_source(f"{address}/{segment.path.name}")
     dataset = Dataset(
         name=segment.path.stem,
         digest=digest[:DIGEST_CHARS],
