@@ -132,17 +132,17 @@ class Launcher:
         fork.restarts.started()
         launcher, ends = os.getpid(), end_signals()
         # Held back, or one that comes now would be passed on to a fork that is not known yet, or
-        # be handled in the fork. After one that came before, nothing is forked.
+        # be handled in the fork.
         signal.pthread_sigmask(signal.SIG_BLOCK, ends)
-        in_fork = False
-        if not self._stopping:
-            fork.pid = os.fork()
-            in_fork = fork.pid == 0
-        if in_fork:
+        if self._stopping:  # one came just before: nothing is forked after it
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
+            return
+        fork.pid = os.fork()
+        if fork.pid == 0:
             for number in ends:
                 signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
-        if in_fork:
+        if fork.pid == 0:
             self._become_trainer(self._session, launcher, fork.markets)
 
     def _has_ended(self, fork: Fork, code: int) -> None:

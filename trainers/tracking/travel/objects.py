@@ -19,6 +19,7 @@ from trainers.tracking.stores.artifacts import ENDPOINT, EXTRA, artifact_store, 
 from trainers.tracking.stores.client import StoreError
 
 S3 = "s3"
+CONNECTIONS = 32  # kept open: a takeover asks for parts of several markets at once
 
 
 class Objects(Protocol):
@@ -118,8 +119,10 @@ class S3Objects:
 def _client(endpoint: str | None) -> Any:
     """Return boto3's client, made once: that takes 100 ms. It may be shared by threads."""
     import boto3  # noqa: PLC0415  (of the extra `cloud`)
+    from botocore.config import Config  # noqa: PLC0415  (likewise)
 
-    return boto3.client(S3, endpoint_url=endpoint or None)
+    kept = Config(max_pool_connections=CONNECTIONS)
+    return boto3.client(S3, endpoint_url=endpoint or None, config=kept)
 
 
 def objects_at(address: str) -> Objects:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -100,8 +101,8 @@ class ShardActor:
         self._code = code
 
 
-def wait_until_ready(root: str) -> None:
-    """Return once this node's fork server has imported everything, or has ended.
+def server_here(root: str) -> socket.socket | None:
+    """Return a connection that keeps this node's fork server there; None if there is none.
 
     Args:
         root: the project's folder.
@@ -109,8 +110,12 @@ def wait_until_ready(root: str) -> None:
     import ray  # noqa: PLC0415  (of the extra `fleet`)
 
     os.chdir(root)
-    _, server = ensure_server(ray.get_runtime_context().get_node_id())
-    if server is not None:
+    return ensure_server(ray.get_runtime_context().get_node_id())[1]
+
+
+def wait_until_ready(root: str) -> None:
+    """Return once this node's fork server has imported everything, or has ended."""
+    if (server := server_here(root)) is not None:
         with server:
             server.recv(1)
 
@@ -123,11 +128,7 @@ class Standby:
     """
 
     def __init__(self, root: str) -> None:
-        import ray  # noqa: PLC0415  (of the extra `fleet`)
-
-        os.chdir(root)
-        self._ready = False
-        _, self._server = ensure_server(ray.get_runtime_context().get_node_id())
+        self._ready, self._server = False, server_here(root)
 
     def is_ready(self) -> bool:
         """Return whether the fork server has imported everything, so that it answers."""
