@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy
+from mlflow.entities import Dataset, DatasetInput
 
 from tests.ports import free_port
 from tests.ui.mlflow_runs import typical
@@ -92,6 +95,34 @@ def test_direct_and_by_server_are_the_same(
         assert points == {cycle: 30.0 * cycle for cycle in range(after + 1, 6) if cycle}
 
 
+def test_a_run_is_read_without_the_datasets_of_its_tape(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    """It is read each second, and has a dataset more with each minute of each market."""
+    source = reader(monkeypatch, world.uri)
+    before = source.session_run(world.run_id)
+    segment = Dataset("BTCUSDT-0-9", "0", source_type="local", source="{}")
+    world.client.log_inputs(world.run_id, [DatasetInput(segment)])
+    engine, asked = source._client()._tracking_client.store.engine, []
+    with statements(engine, asked):
+        assert source.session_run(world.run_id) == before
+    assert asked
+    assert not [query for query in asked if "datasets" in query or "inputs" in query]
+    assert world.client.get_run(world.run_id).inputs.dataset_inputs
+
+
+@contextlib.contextmanager
+def statements(engine: sqlalchemy.Engine, into: list[str]) -> Iterator[None]:
+    """Collect the statements that an engine is asked to execute."""
+
+    def note(connection: object, cursor: object, query: str, *_: object) -> None:
+        into.append(query)
+
+    sqlalchemy.event.listen(engine, "before_cursor_execute", note)
+    yield
+    sqlalchemy.event.remove(engine, "before_cursor_execute", note)
+
+
 def test_run_has_names_steps_and_finite_metrics(
     monkeypatch: pytest.MonkeyPatch, world: World
 ) -> None:
@@ -116,7 +147,7 @@ def test_histories_of_many_runs_are_one_request(
         monkeypatch.setattr(
             reader_module,
             "sampled",
-            lambda c, u, ids, *a, r=read, n=asked: n.append(ids) or r(c, u, ids, *a),
+            lambda c, ids, *a, r=read, n=asked: n.append(ids) or r(c, ids, *a),
         )
         assert source.histories(runs, "live/accuracy", most=3) == each
         assert asked == [runs]

@@ -2,7 +2,7 @@
 
     MLflow (SQLite, or a server) -> SessionReader -> page
 
-A read is one ``get_run``, one ``search_runs`` and only the new points of a history: about 10 ms on
+A read is one run, one ``search_runs`` and only the new points of a history: about 10 ms on
 SQLite, however long the session has run. Values that are not finite are left out, so a metric is
 either a number or missing.
 """
@@ -25,7 +25,7 @@ from trainers.tracking.model_reader import ModelRecord, read_models
 from trainers.tracking.store import STORE_ERRORS, connect, sqlite_path, tracking_uri
 from trainers.tracking.stores.client import MlflowClient, MlflowException, Run, RunTag
 from trainers.tracking.stores.paging import PAGE, every_page
-from trainers.tracking.stores.sampling import file_stamps, sampled
+from trainers.tracking.stores.sampling import file_stamps, run_without_datasets, sampled
 
 LAST_STEP = 2**31 - 1
 RUNS_AT_ONCE = 100  # whose histories MLflow's server returns together
@@ -191,7 +191,7 @@ class SessionReader:
         with _answering():
             for first in range(0, len(run_ids), RUNS_AT_ONCE):
                 some = run_ids[first : first + RUNS_AT_ONCE]
-                points = sampled(self._client(), self.uri, some, key, after + 1, until, most)
+                points = sampled(self._client(), some, key, after + 1, until, most)
                 for run_id, step, value in points:
                     if _is_number(value):
                         found[run_id][step] = value
@@ -218,7 +218,7 @@ class SessionReader:
         """
         with _answering():
             try:
-                return _record(self._client().get_run(run_id))
+                return _record(run_without_datasets(self._client(), run_id))
             except MlflowException as e:
                 if e.error_code in NO_SUCH_RUN:
                     raise NoSuchRunError(f"there is no run {run_id!r}") from e

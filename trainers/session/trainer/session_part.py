@@ -18,6 +18,7 @@ from trainers.session.trainer.controls import ControlFile, ControlRequest, contr
 from trainers.session.trainer.totals.market_states import MarketStates
 from trainers.session.trainer.totals.sums import Sums
 from trainers.tracking.event_tag import EventTag
+from trainers.tracking.stores.sampling import run_without_datasets
 from trainers.tracking.tracker import Tracker
 
 
@@ -43,7 +44,7 @@ class SessionPart:
 
     def _relay(self) -> None:
         """Read the requests of operators from the run's tags; called by the tracker's thread."""
-        tags = self._client.get_run(self._run).data.tags
+        tags = run_without_datasets(self._client, self._run).data.tags
         # Answered requests whose tags are still set. The set is complete: only this thread
         # delivers, so no tag was removed since the run was read.
         answered = self._writer.clearing()

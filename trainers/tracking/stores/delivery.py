@@ -11,6 +11,7 @@ from streaming.errors import reason_of
 from trainers.tracking.outbox import Batch
 from trainers.tracking.stores.client import Metric, MlflowClient, MlflowException, RunTag
 from trainers.tracking.stores.refusals import is_refusal
+from trainers.tracking.stores.sampling import run_without_datasets
 
 
 def deliver(client: MlflowClient, batches: Sequence[Batch]) -> dict[str, str]:
@@ -72,7 +73,7 @@ def _is_active(client: MlflowClient, run: str) -> bool:
 
 
 def _clear(client: MlflowClient, batch: Batch) -> None:
-    there = client.get_run(batch.run).data.tags
+    there = run_without_datasets(client, batch.run).data.tags
     for name, value in batch.clears.items():
         if there.get(name) == value:  # otherwise it is a newer request by now
             client.delete_tag(batch.run, name)

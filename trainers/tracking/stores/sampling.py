@@ -1,7 +1,8 @@
-"""Reads a part of a metric's history, and tells whether a store has changed, each store its way.
+"""Reads a part of what a store has, and tells whether it has changed, each store its way.
 
-``MlflowClient`` only offers whole histories: 0.6 s for 30,000 points. What samples them is private:
-this is the one file that calls it.
+``MlflowClient`` only offers whole histories, 0.6 s for 30,000 points, and a run with all its
+datasets, 0.3 s for the 10,000 segments of a week's tape. What reads less is private: this is the
+one file that calls it.
 """
 
 from __future__ import annotations
@@ -12,14 +13,34 @@ from typing import Any
 
 from mlflow.utils.rest_utils import http_request_safe
 
-from trainers.tracking.stores.client import MlflowClient
+from trainers.tracking.stores.client import MlflowClient, Run
 
 HISTORY_INTERVAL = "/api/2.0/mlflow/metrics/get-history-bulk-interval"
 
 
+def run_without_datasets(client: MlflowClient, run_id: str) -> Run:
+    """Return a run without what it was given: what that takes does not grow with its tape.
+
+    Behind a server, which sends the datasets whether asked for or not, it is the whole run.
+
+    Raises:
+        MlflowException: if there is no such run, or the store does not answer.
+    """
+    if _is_server(client):
+        return client.get_run(run_id)
+    store = client._tracking_client.store
+    with store.ManagedSessionMaker() as session:
+        run: Run = store._get_run(session, run_id, eager=True).to_mlflow_entity()
+    return run
+
+
+def _is_server(client: MlflowClient) -> bool:
+    uri: str = client.tracking_uri
+    return uri.startswith("http")
+
+
 def sampled(
     client: MlflowClient,
-    uri: str,
     run_ids: Sequence[str],
     key: str,
     start: int,
@@ -32,7 +53,6 @@ def sampled(
 
     Args:
         client: the store's client.
-        uri: the store's URI.
         run_ids: the runs, at most 100, which is what MLflow's server returns together.
         key: the metric's name.
         start: the first step to read.
@@ -40,7 +60,7 @@ def sampled(
         most: the most points of a run to return.
     """
     store = client._tracking_client.store
-    if uri.startswith("http"):
+    if _is_server(client):
         yield from _sampled_by_server(store.get_host_creds(), run_ids, key, start, end, most)
         return
     for point in store.get_metric_history_bulk_interval([*run_ids], key, most, start, end):
