@@ -10,7 +10,7 @@ import pytest
 # Prints the page faults of 100 arrays of 16 MB, each freed before the next.
 PROGRAM = """
 import resource, numpy as np
-from trainers.learners.memory import keep_freed_memory
+from trainers.research.workers import keep_freed_memory
 {first}
 np.ones(2**21)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

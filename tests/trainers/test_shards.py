@@ -17,6 +17,7 @@ from trainers.config import SessionConfig
 from trainers.engine.events import ControlGiven
 from trainers.engine.market_trainer import MarketTrainer
 from trainers.engine.runners.roster import Roster, make_roster
+from trainers.learners.stacked import FEWEST
 from trainers.recording.decision_log import DecisionLog, read_decisions
 from trainers.recording.files import DECISIONS, of_market
 from trainers.recording.ledger import read_ledger
@@ -25,7 +26,7 @@ from trainers.session.market.live_market import LiveMarket
 from trainers.session.processes.shards import shares_of
 from trainers.session.trainer.shard import Shard
 
-MARKETS = ["AAAUSDT", "BBBUSDT", "CCCUSDT"]
+MARKETS = ["AAAUSDT", "BBBUSDT", "CCCUSDT", "DDDUSDT", "EEEUSDT"]
 SECONDS = 160
 
 
@@ -108,8 +109,20 @@ def records(tmp_path_factory):
         folder = tmp_path_factory.mktemp("session")
         with contextlib.closing(Session(folder, settings(), shares_of(MARKETS, shards))) as session:
             session.run(SECONDS)
+            assert together(session) == (len(MARKETS) // shards >= FEWEST)
         found[shards] = {market: record(folder, market) for market in MARKETS}
     return found
+
+
+def together(session):
+    """Whether the learners of a session's markets were asked together for the newest forecast."""
+    markets = [market for shard in session.shards for market in shard.markets.values()]
+    (asked,) = {
+        learner.answered.get(learner.question(market.trainer.bars)) is not None
+        for market in markets
+        for learner in (runner.learner for runner in market.trainer.roster.learners)
+    }
+    return asked
 
 
 @pytest.mark.parametrize("shards", [2, 3])
@@ -120,7 +133,7 @@ def test_a_market_has_the_same_bytes_however_many_trainers_there_are(records, sh
 
 def test_cycles_of_the_markets_are_spread_over_the_interval(records):
     begun = [[now // NS_PER_S % 30 for now, _ in records[1][market][2]] for market in MARKETS]
-    assert [set(seconds[1:]) for seconds in begun] == [{0}, {10}, {20}]
+    assert [set(seconds[1:]) for seconds in begun] == [{0}, {6}, {12}, {18}, {24}]
 
 
 def spies(config, _):
@@ -169,14 +182,14 @@ def test_a_paused_market_leaves_the_queue(tmp_path):
         (shard,) = session.shards
         for _ in range(40):
             session.push()
-        shard.go_on()  # all three are due, the first has begun
+        shard.go_on()  # all are due, the first has begun
         while shard.within_a_cycle:
             shard.go_on()
         for seq, market in enumerate(shard.markets.values(), 1):
             market.control(ControlGiven("pause", ""), seq)
         while shard.busy:
             shard.go_on()
-        assert [market.trainer.cycle for market in shard.markets.values()] == [1, 0, 0]
+        assert [market.trainer.cycle for market in shard.markets.values()] == [1, 0, 0, 0, 0]
 
 
 def test_requests_wait_only_for_the_running_cycle(tmp_path):

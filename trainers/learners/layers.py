@@ -54,6 +54,18 @@ class Linear(nn.Linear):
         return product(samples, self.weight, self.bias).reshape(*x.shape[:-1], self.out_features)
 
 
+class LayerNorm(nn.LayerNorm):
+    """A layer norm, ``(B, K)`` -> ``(B, K)``.
+
+    With its scale and shift in one operation, torch rounds otherwise where weights are stacked.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            return super().forward(x)
+        return F.layer_norm(x, self.normalized_shape, eps=self.eps) * self.weight + self.bias
+
+
 class Conv1d(nn.Conv1d):
     """A convolution without padding, ``(B, C, T)`` -> ``(B, M, (T - length) // stride + 1)``."""
 

@@ -12,6 +12,9 @@ status ERROR.
     TradesLike    trade_like                     a baseline that trades as often as an agent
     Batched       forecast_each                  forecasts many bars in one call, for a backtest
     Checked       check                          is tried before a session starts
+
+A built-in one is ``Stackable`` too (``trainers.learners.stacked``): a trainer of many markets asks
+the models of all at once.
 """
 
 from __future__ import annotations

@@ -28,7 +28,6 @@ from trainers.config import SessionConfig, session_folder
 from trainers.config.backtest import BacktestConfig
 from trainers.config.pretraining.start import with_start
 from trainers.learners.determinism import deterministic
-from trainers.learners.memory import keep_freed_memory
 from trainers.learners.registry import check_learners
 from trainers.names import Kind, Tag
 from trainers.recording.files import CONFIG, DECISIONS, TAPE, of_market
@@ -36,7 +35,7 @@ from trainers.replay.progress import ProgressBar
 from trainers.research.market import MarketBacktest, Tell
 from trainers.research.played import PlayedSpan
 from trainers.research.runs import BacktestRuns, begin
-from trainers.research.workers import Work, WorkerReport, Workers, cores
+from trainers.research.workers import Work, WorkerReport, Workers, cores, keep_freed_memory
 from trainers.session.end import finish
 from trainers.session.preflight import check_folder
 from trainers.states import State

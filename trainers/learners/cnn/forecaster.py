@@ -100,7 +100,7 @@ class WindowNet(nn.Module):
             layers.Conv1d(channels, channels, 5, stride=2),  # (B, C, 13)
             layers.GELU(),
             nn.Flatten(),
-            nn.LayerNorm(channels * 13),
+            layers.LayerNorm(channels * 13),
             nn.Dropout(dropout),
         )
         self.head = layers.Linear(channels * 13, 1)

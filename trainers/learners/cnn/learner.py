@@ -38,6 +38,7 @@ from trainers.learners.cnn.unlabelled import NONE, Unlabelled
 from trainers.learners.learner import Context, Model
 from trainers.learners.lightning import fit, seeded
 from trainers.learners.linear import fit_from, fit_logistic
+from trainers.learners.stacked import Answered, Question
 
 # The bars that the expert ``recent`` is fitted on: 10 minutes, half of the time in which a market
 # that has turned should be learned again.
@@ -62,6 +63,7 @@ class CNN:
         digests: hashes of the last training's inputs, by stage.
         epochs: the number of times that a window was drawn on average, over all cycles.
         serving: the model that forecasts; None before the first training.
+        answered: what it was asked together with models of other markets.
     """
 
     name, kind = "cnn", "forecaster"
@@ -83,15 +85,27 @@ class CNN:
         )
         self._rows = RowLearner(context.features)
         self._start = _start_of(settings, context)
+        self.answered = Answered()
 
     def adjust(self, name: str, value: float) -> None:
         setattr(self, name, value)
 
-    def forecast(self, bars: Bars) -> float | None:
+    def question(self, bars: Bars) -> Question | None:
         if self.serving is None or not _is_enough(bars):
             return None
+        return Question(self.serving, raw_columns(bars[-FORECASTER_BARS:]))
+
+    def forecast(self, bars: Bars) -> float | None:
+        if (question := self.question(bars)) is None:
+            return None
+        if (said := self.answered.get(question)) is not None:
+            return float(said[0])
+        return self._alone(question.raw)
+
+    def _alone(self, raw: NDArray[np.float64]) -> float:
+        """Return the probability of a rise after ``(109, 16)`` raw bars."""
+        assert self.serving is not None
         # As ``predict``: NumPy makes the same features in a fifth of torch's time.
-        raw = raw_columns(bars[-FORECASTER_BARS:])
         rows = torch.from_numpy(make_features(raw, self._features)[None])
         activity = torch.from_numpy(make_activity(raw[-WARMUP_BARS - 1 :])[-1:])
         with torch.inference_mode():

@@ -28,6 +28,7 @@ from trainers.learners.dqn.agent import WIDTH, Agent, ValueNet, inputs_of, state
 from trainers.learners.dqn.module import DQNModule
 from trainers.learners.dqn.value_learner import NAME, ValueLearner
 from trainers.learners.learner import Context, Model
+from trainers.learners.stacked import Answered, Question
 
 # The number of raw bars that an exported agent takes: its state, and the warm-up of the RSI in it.
 AGENT_BARS = STATE_BARS + RSI_BARS
@@ -48,6 +49,7 @@ class DQN:
         unit_bps: a typical move of one bar, bp: the unit of the network's inputs and output.
         core: the network, its memory and its training.
         serving: the model that acts; None before the first training.
+        answered: what it was asked together with models of other markets.
     """
 
     name, kind = NAME, "agent"
@@ -61,6 +63,7 @@ class DQN:
         self.unit_bps = 1.0
         self.core = ValueLearner(context, settings, WIDTH)
         self.serving: Agent | None = None
+        self.answered = Answered()
 
     @property
     def memory(self) -> ReplayBuffer:
@@ -76,11 +79,19 @@ class DQN:
     def _module(self) -> DQNModule:
         return self.core.module
 
-    def forecast(self, bars: Bars) -> tuple[int, tuple[float, float]] | None:
+    def question(self, bars: Bars) -> Question | None:
         if self.serving is None or not _is_enough(bars):
             return None
+        return Question(self.serving, raw_columns(bars[-AGENT_BARS:]))
+
+    def forecast(self, bars: Bars) -> tuple[int, tuple[float, float]] | None:
+        if (question := self.question(bars)) is None:
+            return None
+        if (said := self.answered.get(question)) is not None:
+            return _answer(said[None])
+        assert self.serving is not None
         # As ``predict``: NumPy makes the same state in a fifth of torch's time.
-        state = torch.from_numpy(state_of(raw_columns(bars[-AGENT_BARS:])[None], np))
+        state = torch.from_numpy(state_of(question.raw[None], np))
         with torch.inference_mode():
             return _answer(self.serving.decide(state))
 

@@ -11,13 +11,13 @@ from streaming.program.console import say
 from streaming.program.process import on_end
 from trainers.config.tune import TuneConfig
 from trainers.learners.determinism import deterministic
-from trainers.learners.memory import keep_freed_memory
 from trainers.names import Tag
 from trainers.research.tuning import plots, report, runs
 from trainers.research.tuning.files import STUDY, TRIALS, StudyError, check_bars, study_folder
 from trainers.research.tuning.job import Job, job_of
 from trainers.research.tuning.players import Players
 from trainers.research.tuning.search.study import Study
+from trainers.research.workers import keep_freed_memory
 from trainers.session.end import end
 from trainers.session.preflight import check_folder
 from trainers.states import State

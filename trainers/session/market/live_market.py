@@ -9,17 +9,22 @@ all of them between two steps of any.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
+from streaming.bars import Bars
 from streaming.events import Code
 from streaming.rings.credit import CreditWriter
 from trainers.config import TrainingConfig
 from trainers.engine.commands import CycleDone, Happened
 from trainers.engine.drivers.recorded import BETWEEN
 from trainers.engine.events import STREAMS, ChampionInstalled, ControlGiven, Watermark
+from trainers.engine.forecasting import HASHED_BARS
 from trainers.engine.market_trainer import MarketTrainer
+from trainers.learners.learner import Learner
 from trainers.names import Kind
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.ledger import Ledger
@@ -126,6 +131,14 @@ class LiveMarket:
         if cycle is None and not self.due:
             self._credit.look(max(0, self.trainer.newest_bar))
         return self.trainer.next_bar > before
+
+    def coming(self) -> Iterator[tuple[Learner, Bars]]:
+        """Yield each learner with the bars from which ``take`` will have it forecast, if any."""
+        if self.over or not self.trainer.cycle or (new := self._bars.coming()) is None:
+            return
+        bars = np.concatenate([self.trainer.bars[-HASHED_BARS:], new])
+        for runner in self.trainer.roster.learners:
+            yield runner.learner, bars
 
     @property
     def _seen(self) -> Watermark:

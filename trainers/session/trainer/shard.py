@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from trainers.engine.commands import CycleDone
+from trainers.learners.stacked import Stacks
 from trainers.session.market.live_market import LiveMarket
 
 
@@ -40,6 +41,7 @@ class Shard:
     ) -> None:
         self._forecasting = forecasting
         self.markets = {market.market: market for market in markets}
+        self._stacks = Stacks()
         self._due: deque[LiveMarket] = deque()
         self._running: LiveMarket | None = None
 
@@ -87,4 +89,6 @@ class Shard:
 
     def _take(self) -> bool:
         """Take the new bars of each market once, and forecast; return whether there were any."""
-        return sum(market.take() for market in self.markets.values()) > 0
+        markets = self.markets.values()
+        self._stacks.ask(asked for market in markets for asked in market.coming())
+        return sum(market.take() for market in markets) > 0
