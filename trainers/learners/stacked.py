@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -47,12 +48,11 @@ class Answered:
         return self._said if to.raw.tobytes() == question.raw.tobytes() else None
 
 
-@runtime_checkable
-class Stackable(Protocol):
+class Stackable:
     """A learner whose model can be asked together with those of other markets.
 
     Of two such learners of one name and type the models differ in parameters and buffers only, as
-    far as their answers are used.
+    far as their answers are used. A model does not change once it forecasts.
 
     Attributes:
         name: the learner's name.
@@ -60,10 +60,13 @@ class Stackable(Protocol):
     """
 
     name: str
-    answered: Answered
+
+    def __init__(self) -> None:
+        self.answered = Answered()
 
     def question(self, bars: Bars) -> Question | None:
         """Return what ``forecast`` asks of which model; None where it cannot forecast."""
+        raise NotImplementedError
 
 
 class Stacks:
@@ -72,6 +75,7 @@ class Stacks:
     def __init__(self) -> None:
         # Models to call with the weights of others; one that forecasts is never changed for it.
         self._shapes: dict[tuple[type, str], nn.Module] = {}
+        self._weights: WeakKeyDictionary[nn.Module, dict[str, Tensor]] = WeakKeyDictionary()
 
     def ask(self, asked: Iterable[tuple[object, Bars]]) -> None:
         """Give learners that are ``Stackable`` the answers that they will be asked for.
@@ -90,24 +94,34 @@ class Stacks:
             if kind not in self._shapes:
                 self._shapes[kind] = copy.deepcopy(models[0])
             raw = torch.from_numpy(np.stack([question.raw for _, question in group]))
-            said = said_by_each(models, raw, self._shapes[kind])
+            said = said_by_each(map(self._weights_of, models), raw, self._shapes[kind])
             for (answered, question), one in zip(group, said, strict=True):
                 answered.put(question, one)
 
+    def _weights_of(self, model: nn.Module) -> dict[str, Tensor]:
+        if (found := self._weights.get(model)) is None:  # to collect them takes as long as to ask
+            found = self._weights[model] = weights_of(model)
+        return found
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters and buffers of a model by name, those too that are not saved."""
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+
 
 @torch.no_grad()
-def said_by_each(models: Sequence[nn.Module], raw: Tensor, shape: nn.Module) -> Tensor:
-    """Return what each model says of its own raw bars.
+def said_by_each(weights: Iterable[Mapping[str, Tensor]], raw: Tensor, shape: nn.Module) -> Tensor:
+    """Return what each of several models says of its own raw bars.
 
     Args:
-        models: M models in evaluation mode, alike but for their parameters and buffers.
+        weights: ``weights_of`` M models that are alike but for these.
         raw: ``(M, T, 16)`` float64.
-        shape: another such model, to be called with the weights of each.
+        shape: another such model in evaluation mode, to be called with the weights of each.
 
     Returns:
         ``(M, K)``, the row of each model's output.
     """
-    each = [{**dict(model.named_parameters()), **dict(model.named_buffers())} for model in models]
+    each = list(weights)
     stacked = {name: torch.stack([one[name] for one in each]) for name in each[0]}
 
     def ask(weights: dict[str, Tensor], bars: Tensor) -> Tensor:

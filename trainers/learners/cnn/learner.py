@@ -38,7 +38,7 @@ from trainers.learners.cnn.unlabelled import NONE, Unlabelled
 from trainers.learners.learner import Context, Model
 from trainers.learners.lightning import fit, seeded
 from trainers.learners.linear import fit_from, fit_logistic
-from trainers.learners.stacked import Answered, Question
+from trainers.learners.stacked import Question, Stackable
 
 # The bars that the expert ``recent`` is fitted on: 10 minutes, half of the time in which a market
 # that has turned should be learned again.
@@ -53,7 +53,7 @@ def windows_of(bars: Bars) -> NDArray[np.float64]:
     )
 
 
-class CNN:
+class CNN(Stackable):
     """The learner; it forecasts with a copy of the network, never with the one being trained.
 
     Attributes:
@@ -63,13 +63,13 @@ class CNN:
         digests: hashes of the last training's inputs, by stage.
         epochs: the number of times that a window was drawn on average, over all cycles.
         serving: the model that forecasts; None before the first training.
-        answered: what it was asked together with models of other markets.
     """
 
     name, kind = "cnn", "forecaster"
     adjustable = ("learning_rate", "confidence")
 
     def __init__(self, context: Context, settings: CNNSettings = CNNSettings()) -> None:
+        super().__init__()
         self._settings, self._features = settings, context.features
         self._label, self._horizon = context.label, context.horizon
         self.learning_rate = settings.learning_rate
@@ -85,7 +85,6 @@ class CNN:
         )
         self._rows = RowLearner(context.features)
         self._start = _start_of(settings, context)
-        self.answered = Answered()
 
     def adjust(self, name: str, value: float) -> None:
         setattr(self, name, value)

@@ -28,7 +28,7 @@ from trainers.learners.dqn.agent import WIDTH, Agent, ValueNet, inputs_of, state
 from trainers.learners.dqn.module import DQNModule
 from trainers.learners.dqn.value_learner import NAME, ValueLearner
 from trainers.learners.learner import Context, Model
-from trainers.learners.stacked import Answered, Question
+from trainers.learners.stacked import Question, Stackable
 
 # The number of raw bars that an exported agent takes: its state, and the warm-up of the RSI in it.
 AGENT_BARS = STATE_BARS + RSI_BARS
@@ -38,7 +38,7 @@ AGENT_BARS = STATE_BARS + RSI_BARS
 UNIT_BARS = 600
 
 
-class DQN:
+class DQN(Stackable):
     """The learner; it acts with a copy of the network, never with the one being trained.
 
     Attributes:
@@ -49,13 +49,13 @@ class DQN:
         unit_bps: a typical move of one bar, bp: the unit of the network's inputs and output.
         core: the network, its memory and its training.
         serving: the model that acts; None before the first training.
-        answered: what it was asked together with models of other markets.
     """
 
     name, kind = NAME, "agent"
     adjustable = ("learning_rate", "epsilon")
 
     def __init__(self, context: Context, settings: DQNSettings = DQNSettings()) -> None:
+        super().__init__()
         self._settings, self._fee_bps = settings, context.fee_bps
         self.learning_rate = settings.learning_rate
         self.epsilon = 1.0
@@ -63,7 +63,6 @@ class DQN:
         self.unit_bps = 1.0
         self.core = ValueLearner(context, settings, WIDTH)
         self.serving: Agent | None = None
-        self.answered = Answered()
 
     @property
     def memory(self) -> ReplayBuffer:
