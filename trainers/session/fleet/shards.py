@@ -150,6 +150,8 @@ class Shards:
 
     def end(self) -> None:
         """Let the actors go for good, and the cluster."""
+        closed = [standby.close.remote() for standby in self._standby.values()]
+        self._ray.wait(closed, num_returns=len(closed), timeout=ANSWER_SECONDS)
         for actor in [*self._actors, *self._standby.values()]:
             self._ray.kill(actor, no_restart=True)
         self._ray.shutdown()

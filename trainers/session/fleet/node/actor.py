@@ -23,6 +23,7 @@ from streaming.program.environment import ONE_THREAD
 from streaming.program.process import PARENT
 from trainers.session.fleet.node.forked import SOCKET, ensure_server
 from trainers.session.fleet.node.homes import Home
+from trainers.session.fleet.node.spare import Spare
 from trainers.session.processes.programs import FORKED, SHARD
 
 FOLDER = Path("mlruns") / "fleet"  # of the project's folder on each node
@@ -121,7 +122,7 @@ def wait_until_ready(root: str) -> None:
 
 
 class Standby:
-    """Keeps a node's fork server there before a shard comes to it.
+    """Keeps a node's fork server there before a shard comes to it, and a process for its actor.
 
     Args:
         root: the project's folder.
@@ -129,6 +130,7 @@ class Standby:
 
     def __init__(self, root: str) -> None:
         self._ready, self._server = False, server_here(root)
+        self._spare = Spare()
 
     def is_ready(self) -> bool:
         """Return whether the fork server has imported everything, so that it answers."""
@@ -136,3 +138,7 @@ class Standby:
             return True  # there is none: a shard imports by itself
         self._ready = self._ready or bool(select.select([self._server], [], [], 0)[0])
         return self._ready
+
+    def close(self) -> None:
+        """End the process that is kept for an actor; the fork server ends by itself."""
+        self._spare.close()
