@@ -74,11 +74,11 @@ def rows(opened, folder):
 
 def test_the_copies_have_what_has_not_travelled_yet(copy, first):
     first.session.run(15)
+    first.session.ingests[MARKET].stats["reconnects"] += 1
     assert differing(copy, first)
     assert copy.go(told(copy, first)) == ""
     assert differing(copy, first) == []
-    stats = [tick_cache(folder, MARKET).stats for folder in (copy.folder, first.folder)]
-    assert stats[0] == stats[1]
+    assert tick_cache(copy.folder, MARKET).stats["reconnects"] == 1
 
 
 def test_the_store_is_not_asked_for_what_was_sent(fleet, copy, first):

@@ -85,7 +85,8 @@ class LocalRecord:
         """The stream's counters; empty before its first tick."""
         if not (self._folder / f"{file_name(self._market)}{TICKS}").exists():
             return b""
-        return tick_cache(self._folder, self._market).stats.tobytes()
+        stats: bytes = tick_cache(self._folder, self._market).stats.tobytes()
+        return stats
 
     def file(self, name: str, at: int) -> bytes:
         """Return a file's bytes from ``at`` on, up to its last whole entry."""

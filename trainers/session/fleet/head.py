@@ -34,7 +34,7 @@ from trainers.tracking.stores.client import MlflowClient
 from trainers.tracking.travel.epochs import Epochs
 from trainers.tracking.travel.objects import objects_at
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.5
 STOP_SECONDS = 60.0
 
 

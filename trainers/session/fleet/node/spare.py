@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from importlib import import_module
 
 import psutil
 
@@ -27,7 +28,8 @@ class Spare:
         import ray  # noqa: PLC0415  (of the extra `fleet`)
 
         here = ray.get_runtime_context().get_node_id()
-        (node,) = (each for each in ray.nodes() if each["NodeID"] == here)
+        nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray
+        (node,) = (each for each in nodes if each["NodeID"] == here)
         self._address = f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True)
@@ -81,15 +83,13 @@ def ask_for_one(address: str) -> None:
         grpc.RpcError: if it does not answer.
     """
     from ray._private.grpc_utils import init_grpc_channel  # noqa: PLC0415
-    from ray.core.generated import (  # noqa: PLC0415
-        common_pb2,
-        node_manager_pb2,
-        node_manager_pb2_grpc,
-    )
 
-    request = node_manager_pb2.PrestartWorkersRequest(
-        language=common_pb2.PYTHON, num_workers=1, keep_alive_duration_secs=KEEP_SECONDS
+    common, messages, services = (
+        import_module(f"ray.core.generated.{name}")  # they have no types
+        for name in ("common_pb2", "node_manager_pb2", "node_manager_pb2_grpc")
+    )
+    request = messages.PrestartWorkersRequest(
+        language=common.PYTHON, num_workers=1, keep_alive_duration_secs=KEEP_SECONDS
     )
     with init_grpc_channel(address) as channel:
-        stub = node_manager_pb2_grpc.NodeManagerServiceStub(channel)
-        stub.PrestartWorkers(request, timeout=ANSWER_SECONDS)
+        services.NodeManagerServiceStub(channel).PrestartWorkers(request, timeout=ANSWER_SECONDS)
