@@ -8,7 +8,6 @@ half-spread. Source: R. Roll, A simple implicit measure of the effective bid-ask
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from streaming.bars import Bars
@@ -32,6 +31,8 @@ def half_spread_bps(bars: Bars) -> NDArray[np.float64]:
     is_quoted = bars["quoted"] != 0
     spread: NDArray[np.float64] = (bars["ask"] - bars["bid"]) / bars["close"] * BP
     if not is_quoted.all():
+        import pandas as pd  # noqa: PLC0415  (80 MB, which an actor of a fleet does without)
+
         traded = pd.Series(_traded_spread_bps(bars))
         median = traded.rolling(SPREAD_BARS, min_periods=1).median().to_numpy()
         spread = np.where(is_quoted, spread, median)

@@ -47,6 +47,7 @@ OWNERS = {
     "optuna": ("trainers/research/tuning/",),
     "matplotlib": ("trainers/research/tuning/",),
     "ray": ("trainers/session/fleet/",),
+    "grpc": ("trainers/session/fleet/node/spare.py",),
     "boto3": ("trainers/tracking/travel/objects.py",),
 }  # fmt: skip
 

@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from benchmarks.processes import plain_environment, words_of
-from streaming.ticks import NS_PER_S
+from streaming.cache import tick_cache
+from streaming.ticks import NS_PER_S, TICK
 from tests.end_to_end.main_job import MainJob, replayed, wait_for
 from trainers.recording.decision_log import cycles_ended, read_decisions
 from trainers.recording.files import DECISIONS, of_market
@@ -22,6 +23,8 @@ from trainers.recording.ledger import read_ledger
 from trainers.scoring.ledger import MISSED
 from trainers.session.fleet.cluster import ENVIRONMENT
 from trainers.tracking.travel.epochs import Epochs
+from trainers.tracking.travel.objects import objects_at
+from trainers.tracking.travel.travelled import travelled
 
 MARKETS = ["AAAUSDT", "BBBUSDT"]
 PATIENCE = 400.0  # of a machine with load 30
@@ -101,6 +104,13 @@ def shard_processes(run):
     ]
 
 
+def copies_are_ahead(session, objects):
+    """Whether the head has ticks that the store has not: it has them from their node."""
+    had = tick_cache(session, MARKETS[0]).committed * TICK.itemsize
+    found = travelled(objects, MARKETS[0])
+    return bool(found.newest) and had > found.size(f"{MARKETS[0]}.ticks")
+
+
 def listening(processes):
     found = set()
     for process in processes:
@@ -122,6 +132,8 @@ def test_a_fleet_outlives_its_head_and_a_node_and_replays(tmp_path, cluster):
         session = job.session_folder()
         logs = [of_market(session, market, DECISIONS) for market in MARKETS]
         wait_for(lambda: all(cycles_ended(log) for log in logs), "a cycle in the copies", PATIENCE)
+        objects = objects_at(job.client.get_run(session.name).info.artifact_uri)
+        wait_for(lambda: copies_are_ahead(session, objects), "a copy's lead", PATIENCE)
         (shard,) = shard_processes(session.name)
         for process in job.processes():  # the head and all of its own are gone at once
             process.kill()

@@ -32,7 +32,8 @@ from trainers.recording.decision_log import DecisionLog
 from trainers.recording.files import DECISIONS, of_market
 from trainers.tracking.tracker import Tracker
 from trainers.tracking.travel.epochs import Epochs
-from trainers.tracking.travel.guard import OURS, Guard
+from trainers.recording.files import OURS
+from trainers.tracking.travel.guard import Guard
 from trainers.tracking.travel.objects import objects_at
 from trainers.tracking.travel.takeover import take_over
 

@@ -57,8 +57,12 @@ for line in sys.stdin:
         case ["room"]:
             done = [(shards.is_ready(node), room_on(node)) for node in shards.stand_by()
                     if node not in known]
+        case ["end"]:
+            break
     print(json.dumps([done, *shards.look()]), file=answers, flush=True)
 shards.end()
+print("ended", file=answers, flush=True)
+sys.stdin.read()
 for node in joined:
     node.kill_all_processes(check_alive=False, allow_graceful=False)
 ray.stop()
@@ -101,18 +105,40 @@ def head(tmp_path_factory):
             left.kill()
 
 
+def is_actor(process):
+    return " ".join(words_of(process)).startswith("ray::ShardActor")
+
+
 @pytest.fixture
 def actor(head):
     """The actor's process: that of its shard is its child, and is started again as it fails."""
 
     def found():
         stand_ins = (one for one in psutil.process_iter() if {FORKED, RUN} <= set(words_of(one)))
-        return next((one.parent() for one in stand_ins), None)
+        parents = [one.parent() for one in stand_ins]  # of one that its actor has left behind: init
+        return next((one for one in parents if one and is_actor(one)), None)
 
     process = wait_for(found, "the process of a shard")
     yield process
     if process.is_running():
         process.resume()
+
+
+def free_in(raylet):
+    """The processes of a node's Ray that have nothing to do."""
+    return [one for one in raylet.children() if words_of(one)[:1] == ["ray::IDLE"]]
+
+
+def test_an_actor_that_is_lost_begins_again_in_a_process_that_was_kept_free(head, actor):
+    """Ray would start one, which takes longer than all else on a busy machine."""
+    _, started = head.look()
+    raylet = actor.parent()
+    (spare,) = wait_for(lambda: free_in(raylet), "a free process", 60)
+    actor.kill()
+    wait_for(lambda: (head.asked("look")[1] or [0] * 5)[4] > started, "the actor", 60)
+    assert is_actor(spare)
+    (another,) = wait_for(lambda: free_in(raylet), "another free process", 60)
+    assert another != spare
 
 
 def test_an_actor_that_does_not_answer_for_a_moment_is_the_same_afterwards(head, actor):
@@ -150,3 +176,13 @@ def test_a_node_that_has_joined_takes_a_shard_only_once_it_is_ready(head):
     assert wait_for(room, "the node", 300)[0] is False
     wait_for(lambda: room() == [False, 0], "the node to be full", 300)
     wait_for(lambda: room() == [True, 1], "the node to have room, as it is ready", 300)
+
+
+def test_no_process_is_kept_free_once_the_fleet_has_ended(head, actor):
+    raylet = actor.parent()
+    assert wait_for(lambda: free_in(raylet), "a free process", 60)
+    head.process.stdin.write("end\n")
+    head.process.stdin.flush()
+    assert head.process.stdout.readline() == "ended\n"
+    assert raylet.is_running()
+    wait_for(lambda: not free_in(raylet), "the end of the free process", 60)

@@ -14,13 +14,13 @@ from tests.trainers.test_tracker import DEADLINE, Recorder, eventually
 from tests.trainers.world import SYMBOL
 from trainers.config import SessionConfig
 from trainers.recording.decision_log import DecisionLog
-from trainers.recording.files import DECISIONS, RECORD, TAPE, of_market
+from trainers.recording.files import DECISIONS, OURS, RECORD, TAPE, of_market
 from trainers.recording.travel.market_files import ROWS, TICKS
 from trainers.recording.travel.parts import PART_BYTES
 from trainers.tracking.runs.lifecycle import start_session
 from trainers.tracking.tracker import Tracker
 from trainers.tracking.travel.epochs import Epochs, ReplacedError
-from trainers.tracking.travel.guard import OURS, Guard
+from trainers.tracking.travel.guard import Guard
 from trainers.tracking.travel.objects import objects_at
 from trainers.tracking.travel.takeover import MAKERS, take_over
 from trainers.tracking.travel.travelled import travelled

@@ -25,6 +25,7 @@ SUMS = "sums.jsonl"  # the cycles of all markets that were combined into the ses
 OUTBOX = "outbox.jsonl"  # undelivered batches of the session's own run
 TAPE = "tape"
 SHARES = "shares.json"  # of a fleet: the markets of each shard, which a later head goes by
+OURS = "epochs.json"  # of a fleet: the epochs under which this machine has its markets
 
 # Files of a market: what follows its symbol.
 DECISIONS = ".decisions.jsonl"

@@ -101,16 +101,16 @@ class LocalRay:
         token = self._session / TOKEN
         token.touch(0o600)
         token.write_text(secrets.token_hex(32))
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port = probe.getsockname()[1]
+        # The second is where Ray's client would connect: by default another Ray here has that port.
+        port, unused = _free_ports(2)
         # Ray's sockets are files whose paths may have 107 bytes.
         files = tempfile.mkdtemp(prefix="tickloop-ray-")
         flags = {"node-ip-address": LOOPBACK, "port": port, "include-dashboard": "false",
+                 "include-log-monitor": "false", "ray-client-server-port": unused,
                  "object-store-memory": STORE_BYTES, "num-cpus": self._cpus, "temp-dir": files,
                  "system-config": json.dumps(SYSTEM)}  # fmt: skip
         argv = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block",
-                "--disable-usage-stats",
+                "--disable-usage-stats", "--no-monitor",
                 *(f"--{name}={value}" for name, value in flags.items())]  # fmt: skip
         with (self._session / LOG).open("ab") as log:
             process = self._process = subprocess.Popen(
@@ -133,3 +133,11 @@ class LocalRay:
                 return
         process.kill()
         raise ProgramError(f"Ray does not start; see {self._session / LOG}")
+
+
+def _free_ports(number: int) -> list[int]:
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(number)]
+        for probe in probes:
+            probe.bind((LOOPBACK, 0))
+        return [probe.getsockname()[1] for probe in probes]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from streaming.events import Code, EventWriter
@@ -20,6 +21,7 @@ from streaming.program.process import end_with_parent, on_end
 from streaming.program.whole_file import write_whole
 from trainers.config import SessionConfig
 from trainers.recording.files import CONFIG, RECORD, SHARES, read_json
+from trainers.recording.travel.local_record import News
 from trainers.session.fleet.cluster import LocalRay
 from trainers.session.fleet.placement import next_move
 from trainers.session.fleet.record_copy import RecordCopy
@@ -32,7 +34,7 @@ from trainers.tracking.stores.client import MlflowClient
 from trainers.tracking.travel.epochs import Epochs
 from trainers.tracking.travel.objects import objects_at
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.5
 STOP_SECONDS = 60.0
 
 
@@ -67,7 +69,7 @@ class Head:
         self._shards.make()
         while not self._stopped.is_set() and not self._sightings.all_ended:
             self._look()
-            self._copy()
+            self._copy(self._shards.news(self._record.sizes()))
             self._stopped.wait(LOOK_SECONDS)
         return self._end()
 
@@ -90,8 +92,8 @@ class Head:
         if not self._shards.move(move):
             self._say(f"{name} did not end in time: it goes on from what the store has")
 
-    def _copy(self) -> None:
-        if text := self._record.go():
+    def _copy(self, news: Mapping[str, News]) -> None:
+        if text := self._record.go(news):
             self._say(text)
 
     def _end(self) -> int:
@@ -102,7 +104,7 @@ class Head:
             self._sightings.add(self._shards.look(), time.monotonic())
             time.sleep(0.2)
         self._shards.end()
-        self._copy()
+        self._copy({})
         self._record.close()
         self._events.close()
         return self._sightings.code

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainers.recording.travel.local_record import News
 from trainers.session.fleet.node.actor import Look, ShardActor, Standby, wait_until_ready
 from trainers.session.fleet.placement import ShardMove
 
@@ -143,6 +144,19 @@ class Shards:
         done, _ = self._ray.wait(refs, num_returns=len(refs), timeout=ANSWER_SECONDS)
         return [self._answer(ref) if ref in done else None for ref in refs]
 
+    def news(self, asked: Mapping[str, Mapping[str, int]]) -> dict[str, News]:
+        """Return what is new on the nodes, without the markets of an actor that does not answer.
+
+        Args:
+            asked: by market: the files and rings, with the bytes of each that are known.
+        """
+        refs = [
+            actor.news.remote({name: asked[name] for name in markets if name in asked})
+            for actor, markets in zip(self._actors, self.shares, strict=True)
+        ]
+        done, _ = self._ray.wait(refs, num_returns=len(refs), timeout=ANSWER_SECONDS)
+        return {name: news for ref in done for name, news in (self._answer_of(ref) or {}).items()}
+
     def stop(self) -> None:
         """Ask all shards to end."""
         for actor in self._actors:
@@ -150,6 +164,8 @@ class Shards:
 
     def end(self) -> None:
         """Let the actors go for good, and the cluster."""
+        closed = [standby.close.remote() for standby in self._standby.values()]
+        self._ray.wait(closed, num_returns=len(closed), timeout=ANSWER_SECONDS)
         for actor in [*self._actors, *self._standby.values()]:
             self._ray.kill(actor, no_restart=True)
         self._ray.shutdown()

@@ -10,36 +10,28 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from streaming.cache import bar_ring, quote_ring, tick_cache
 from streaming.symbols import file_name
 from streaming.tape.segments import NAME
 from trainers.recording.files import (
     CHECKPOINT,
     DECISIONS,
-    FORECASTS,
     MARKET_OUTBOX,
     RUNS,
     of_market,
 )
-from trainers.recording.rows import read_names
+from trainers.recording.travel.local_record import LocalRecord
 from trainers.recording.travel.market_files import (
-    BARS,
     QUOTES,
     ROWS,
     STATS,
     TICKS,
     growing_files,
-    whole_bytes,
 )
 from trainers.recording.travel.parts import Base, ByteSpan, file_and_offset, part_name, to_write
-from trainers.scoring.ledger import FORECAST
 from trainers.tracking.travel.objects import Objects
 
 SEGMENT = b'{"do":"segment"'  # the first bytes of the entry of a segment of the tape
-RINGS = {TICKS: tick_cache, QUOTES: quote_ring, BARS: bar_ring}
 
 
 class Sent(NamedTuple):
@@ -76,10 +68,10 @@ class Courier:
     ) -> None:
         self._objects, self._prefix = objects, prefix
         self._folder, self._market = folder, market
+        self._here = LocalRecord(folder, market)
         self._growing = growing_files(market, first=first)
         self._sent = {name: Sent(size, size) for name, size in base.sizes.items()}
         self._whole: dict[str, bytes] = {}  # as they are in the store
-        self._learners: list[str] = []
         self._on_tape = {TICKS: 0, QUOTES: 0}  # rows that the tape in the store has
         self._row_parts: dict[str, list[ByteSpan]] = {}
         for name, size in sorted(objects.sizes(prefix).items()):  # of a trainer that was killed
@@ -96,9 +88,11 @@ class Courier:
             OSError: if the folder of the store does not.
         """
         whole = dict(self._whole_files())
-        new = {name: self._new_bytes(name) for name in reversed(self._growing)}
-        for kind, rows in self._new_rows():
-            self._put_rows(kind, rows)
+        new = {name: self._here.file(name, self._open_at(name)) for name in reversed(self._growing)}
+        for name, grown in self._here.rows({name: at.open_at for name, at in self._sent.items()}):
+            if grown.at > self._open_at(name):  # overwritten meanwhile: the tape has them
+                self._sent[name] = Sent(grown.at, grown.at)
+            self._put_rows(name, grown.data)
         for name in self._growing:
             self._put(name, new[name])
             if name.endswith(DECISIONS):
@@ -120,50 +114,16 @@ class Courier:
             # delivered, as the batches in the outbox stay on this machine.
             if kind != CHECKPOINT or self._is_delivered:
                 yield path.name, data
-        if (path := self._folder / self._ring_name(TICKS)).exists():
-            stats = tick_cache(self._folder, self._market).stats
-            yield f"{file_name(self._market)}{STATS}", stats.tobytes()
+        if stats := self._here.stats:
+            yield f"{file_name(self._market)}{STATS}", stats
 
     @property
     def _is_delivered(self) -> bool:
         outbox = of_market(self._folder, self._market, MARKET_OUTBOX)
         return not outbox.exists() or not outbox.stat().st_size
 
-    def _new_bytes(self, name: str) -> bytes:
-        """Return the bytes of a file from its open part on, up to its last whole entry."""
-        path = self._folder / name
-        if not path.exists():
-            return b""
-        sent = self._sent.get(name, Sent(0, 0))
-        with path.open("rb") as file:
-            file.seek(sent.open_at)
-            data = file.read()
-        if name.endswith(FORECASTS) and not self._learners:
-            self._learners = read_names(path, FORECAST)
-        return data[: max(0, whole_bytes(name, data, sent.open_at, self._learners) - sent.open_at)]
-
-    def _new_rows(self) -> Iterator[tuple[str, bytes]]:
-        """Return the new rows of each ring: none that refers to what came after the last look.
-
-        A quote says after how many ticks it came, a bar which ticks and quotes it has.
-        """
-        stops: dict[str, int] = {}
-        for kind, opened in RINGS.items():
-            if not (self._folder / self._ring_name(kind)).exists():
-                return
-            ring, size = opened(self._folder, self._market), ROWS[kind].itemsize
-            at = self._sent.get(self._ring_name(kind), Sent(0, 0)).open_at
-            first, rows = ring.read(at // size)
-            if kind == QUOTES:
-                rows = rows[: _leading(rows["after"] <= stops[TICKS])]
-            if kind == BARS:
-                known = (rows["final_seq"] <= stops[TICKS]) & (rows["final_quote"] <= stops[QUOTES])
-                rows = rows[: _leading(known)]
-            stops[kind] = first + len(rows)
-            if first * size > at and len(rows):  # overwritten meanwhile: the tape has them
-                self._sent[self._ring_name(kind)] = Sent(first * size, first * size)
-            # A part ends after so many bytes, the open one may begin within a row.
-            yield kind, rows.tobytes()[max(0, at - first * size) :]
+    def _open_at(self, name: str) -> int:
+        return self._sent.get(name, Sent(0, 0)).open_at
 
     # ---- what is put
 
@@ -178,8 +138,7 @@ class Courier:
             self._sent[name] = Sent(span.stop, span.start)
         return spans
 
-    def _put_rows(self, kind: str, data: bytes) -> None:
-        name = self._ring_name(kind)
+    def _put_rows(self, name: str, data: bytes) -> None:
         there = {span.start: span for span in self._row_parts.get(name, ())}
         there |= {span.start: span for span in self._put(name, data)}
         self._row_parts[name] = list(there.values())
@@ -208,7 +167,7 @@ class Courier:
         """
         for kind, stop in self._on_tape.items():
             name = self._ring_name(kind)
-            open_at = self._sent.get(name, Sent(0, 0)).open_at
+            open_at = self._open_at(name)
             gone = [
                 span
                 for span in self._row_parts.get(name, ())
@@ -217,12 +176,3 @@ class Courier:
             for span in gone:
                 self._objects.delete(f"{self._prefix}/{part_name(name, span.start)}")
                 self._row_parts[name].remove(span)
-
-
-def _leading(known: NDArray[np.bool]) -> int:
-    """Return how many are true before the first that is not.
-
-    >>> _leading(np.array([True, True, False, True]))
-    2
-    """
-    return int(np.logical_and.accumulate(known).sum())

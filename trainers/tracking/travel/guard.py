@@ -14,14 +14,12 @@ from pathlib import Path
 
 from streaming.program.console import say
 from trainers.recording.errors import RESTORE
-from trainers.recording.files import read_json
+from trainers.recording.files import OURS, read_json
 from trainers.tracking.stores.client import MlflowClient
 from trainers.tracking.travel.courier import Courier
 from trainers.tracking.travel.epochs import Epochs, ReplacedError
 from trainers.tracking.travel.objects import objects_at
 from trainers.tracking.travel.travelled import base_in, prefix_of
-
-OURS = "epochs.json"  # in the session's folder: the epochs under which it was taken over
 
 
 class Guard:

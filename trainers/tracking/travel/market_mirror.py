@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,9 @@ from streaming.rings.ring import RingWriter
 from streaming.symbols import file_name
 from trainers.recording.decision_log import read_decisions
 from trainers.recording.files import DECISIONS, RECORD, TAPE, of_market
+from trainers.recording.travel.local_record import Grown, News
 from trainers.recording.travel.market_files import ROWS, STATS, TICKS, growing_files
-from trainers.tracking.travel.mirror import Mirror
+from trainers.tracking.travel.mirror import Mirror, kept_of
 from trainers.tracking.travel.objects import Objects
 from trainers.tracking.travel.takeover import (
     MAKERS,
@@ -60,12 +60,41 @@ class MarketMirror:
         if not self._rings:
             self._begin()
             return found.newest
-        if before and before.newest != found.newest:
-            self._take_back(found.bases[found.newest].sizes)
+        for kind, ring in self._rings.items():
+            kept = kept_of(before, found, self._name(kind), self._size(kind))
+            ring.take_back(kept // ROWS[kind].itemsize)
         for kind in ROWS:
             self._follow(found, kind)
         set_stats(self._rings[TICKS], self._stats(found.newest))
         return found.newest
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes that each copy has, for who asks the market's machine for the rest."""
+        return self._files.sizes() | {self._name(kind): self._size(kind) for kind in self._rings}
+
+    def add(self, news: News) -> bool:
+        """Append what the market's machine itself has sent: the store has it a second later.
+
+        Should that machine be lost first, ``go`` takes back what the next epoch has not taken over.
+
+        Returns:
+            Whether all of it fits the copies; else the store has to be asked, by ``go``.
+        """
+        found = self._files.found
+        if found is None or news.epoch != found.newest or not self._rings:
+            return False
+        rings = {self._name(kind): kind for kind in self._rings}
+        fits = [
+            self._add_rows(rings[name], grown) if name in rings else self._files.append(name, grown)
+            for name, grown in news.grown.items()
+        ]
+        set_stats(self._rings[TICKS], news.stats)
+        return all(fits)
+
+    def _add_rows(self, kind: str, grown: Grown) -> bool:
+        if fits := grown.at == self._size(kind):
+            self._rings[kind].append(np.frombuffer(grown.data, ROWS[kind]))
+        return fits
 
     def copy_the_rest(self) -> None:
         """Copy what only a whole record needs: the files that are replaced whole, and the tape."""
@@ -88,10 +117,8 @@ class MarketMirror:
         for ring in self._rings.values():
             ring.close()
 
-    def _take_back(self, taken: Mapping[str, int]) -> None:
-        """Forget what the newest epoch has not taken over."""
-        for kind, ring in self._rings.items():
-            ring.take_back(taken.get(self._name(kind), 0) // ROWS[kind].itemsize)
+    def _size(self, kind: str) -> int:
+        return self._rings[kind].committed * ROWS[kind].itemsize
 
     def _follow(self, found: Travelled, kind: str) -> None:
         """Append the new rows of a ring."""

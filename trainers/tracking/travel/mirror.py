@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from trainers.recording.travel.local_record import Grown
 from trainers.recording.travel.parts import Base, lineage
 from trainers.tracking.travel.objects import Objects
 from trainers.tracking.travel.travelled import Travelled, travelled
@@ -43,29 +44,47 @@ class Mirror:
         self.found = found
         return found
 
-    def kept(self, found: Travelled, name: str, size: int) -> int:
-        """Return how many of a copy's bytes are still of the market's record.
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes that each copy has."""
+        return {name: self._size(name) for name in self._names}
 
-        What a holder wrote after it was replaced may have been copied before the next began.
-
-        Args:
-            found: what the store has now.
-            name: the file.
-            size: the bytes that the copy has.
-        """
-        before = self.found.newest if self.found else 0
-        later = [found.bases[epoch] for epoch in lineage(found.bases) if epoch > before]
-        return min([size, *(base.sizes.get(name, 0) for base in later)])
+    def append(self, name: str, grown: Grown) -> bool:
+        """Append what the market's machine itself has sent; return whether it fits the copy."""
+        if fits := grown.at == self._size(name):
+            self._write(name, grown.data)
+        return fits
 
     def _kept(self, found: Travelled, name: str) -> int:
-        path = self._folder / name
-        size = path.stat().st_size if path.exists() else 0
-        kept = self.kept(found, name, size)
+        size = self._size(name)
+        kept = kept_of(self.found, found, name, size)
         if kept < size:
-            os.truncate(path, kept)
+            os.truncate(self._folder / name, kept)
         return kept
 
+    def _size(self, name: str) -> int:
+        path = self._folder / name
+        return path.stat().st_size if path.exists() else 0
+
     def _append(self, found: Travelled, name: str, since: int) -> None:
-        if data := found.read(self._objects, name, since):
+        self._write(name, found.read(self._objects, name, since))
+
+    def _write(self, name: str, data: bytes) -> None:
+        if data:
             with (self._folder / name).open("ab") as file:
                 file.write(data)
+
+
+def kept_of(before: Travelled | None, now: Travelled, name: str, size: int) -> int:
+    """Return how many of a copy's bytes are still of the market's record.
+
+    What a holder wrote after it was replaced may have been copied before the next began.
+
+    Args:
+        before: what the store had at the last look; None before the first.
+        now: what it has now.
+        name: the file or ring.
+        size: the bytes that the copy has.
+    """
+    seen = before.newest if before else 0
+    later = [now.bases[epoch] for epoch in lineage(now.bases) if epoch > seen]
+    return min([size, *(base.sizes.get(name, 0) for base in later)])

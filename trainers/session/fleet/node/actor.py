@@ -15,15 +15,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from streaming.program.environment import ONE_THREAD
 from streaming.program.process import PARENT
 from trainers.session.fleet.node.forked import SOCKET, ensure_server
 from trainers.session.fleet.node.homes import Home
+from trainers.session.fleet.node.spare import Spare
 from trainers.session.processes.programs import FORKED, SHARD
+
+if TYPE_CHECKING:
+    from trainers.recording.travel.local_record import News
 
 FOLDER = Path("mlruns") / "fleet"  # of the project's folder on each node
 AGAIN_SECONDS = 1.0
@@ -68,7 +72,7 @@ class ShardActor:
         self._argv = [sys.executable, "-m", FORKED, SHARD, run,
                       "--markets", ",".join(markets),
                       "--holder", f"{name} on {self._node[:8]}"]  # fmt: skip
-        self._root, self._started = Path(root), time.time()
+        self._run, self._root, self._started = run, Path(root), time.time()
         self._stopping = threading.Event()
         self._code: int | None = None
         self._process = self._start()
@@ -77,6 +81,12 @@ class ShardActor:
     def look(self) -> tuple[object, ...]:
         """Return a ``Look``, as a plain tuple."""
         return Look(self._node, self._host, self._process.pid, self._code, self._started)
+
+    def news(self, asked: Mapping[str, Mapping[str, int]]) -> dict[str, News]:
+        """Return ``news_of`` what its shard has here."""
+        from trainers.recording.travel.local_record import news_of  # noqa: PLC0415  (NumPy)
+
+        return news_of(self._home.path / self._run, asked)
 
     def stop(self) -> None:
         """End the shard soon, with its record in the store; ``look`` then tells the exit code."""
@@ -121,7 +131,7 @@ def wait_until_ready(root: str) -> None:
 
 
 class Standby:
-    """Keeps a node's fork server there before a shard comes to it.
+    """Keeps a node's fork server there before a shard comes to it, and a process for its actor.
 
     Args:
         root: the project's folder.
@@ -129,6 +139,7 @@ class Standby:
 
     def __init__(self, root: str) -> None:
         self._ready, self._server = False, server_here(root)
+        self._spare = Spare()
 
     def is_ready(self) -> bool:
         """Return whether the fork server has imported everything, so that it answers."""
@@ -136,3 +147,7 @@ class Standby:
             return True  # there is none: a shard imports by itself
         self._ready = self._ready or bool(select.select([self._server], [], [], 0)[0])
         return self._ready
+
+    def close(self) -> None:
+        """End the process that is kept for an actor; the fork server ends by itself."""
+        self._spare.close()

@@ -25,14 +25,14 @@ from streaming.symbols import file_name
 from trainers.config import SessionConfig
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.errors import RecordError
-from trainers.recording.files import CONFIG, CONTROLS, DECISIONS, RECORD, of_market
+from trainers.recording.files import CONFIG, CONTROLS, DECISIONS, OURS, RECORD, of_market
 from trainers.session.fleet.node.homes import keep
 from trainers.session.processes.programs import FEED, FORKED, LAUNCHER
 from trainers.session.processes.supervisor import Child, Supervisor
 from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
 from trainers.tracking.stores.client import MlflowClient
 from trainers.tracking.travel.epochs import Epochs
-from trainers.tracking.travel.guard import OURS, Guard
+from trainers.tracking.travel.guard import Guard
 from trainers.tracking.travel.mirror import Mirror
 from trainers.tracking.travel.objects import Objects, objects_at
 from trainers.tracking.travel.takeover import take_over_all
