@@ -54,7 +54,7 @@ def bare_cnn(learner: CNN, snapshot: Snapshot, config: Context) -> nn.Module:
         batch_size=CNN_SETTINGS.batch_size, rng=rng,
     )  # fmt: skip
     learner._weigh_experts(snapshot.bars)
-    learner._fit_experts(data)
+    learner._fit_experts(data, snapshot.bars)
     torch.manual_seed(int(rng.integers(2**63)))  # dropout draws from torch's own generator
     net.train()
     total = 0.0

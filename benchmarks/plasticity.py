@@ -162,6 +162,7 @@ def _prepared(net: WindowNet, bars: Bars, seed: int) -> WindowNet:
     net.fit_moments(torch.from_numpy(_task(bars, seed, 1).rows))
     net.weights.zero_()
     net.bias.zero_()
+    net.distant.zero_()
     return net
 
 

@@ -181,11 +181,43 @@ def test_the_deep_view_begins_as_the_steady_one():
     assert not torch.equal(recent, steady)
 
 
+def test_the_deep_view_adds_the_signs_of_the_moves_further_back_than_the_others_see():
+    net = WindowNet("flow").eval()
+    net.distant.normal_()
+    x = torch.randn(3, WINDOW_BARS, 8)
+    _, steady, deep = net(x).unbind(1)
+    moves = x[:, :, COLUMNS["flow"].index("return")]
+    signs = (10 * moves[:, : WINDOW_BARS - VIEW_ROWS]).clip(-1, 1)
+    assert torch.allclose(deep - steady, signs @ net.distant[0], atol=1e-5)
+
+
+def test_what_is_further_back_is_fitted_anew_when_a_twentieth_of_its_rows_are_new():
+    bars, cnn, fitted = random_bars(900, flat=0.0), learner(), []
+    for cycle, t in enumerate((700, 720, 740), 1):  # 592, 612 and 632 windows
+        cnn.learn(snapshot_of(bars[:t], cycle=cycle))
+        fitted.append(cnn.serving.net.distant.clone())
+    assert fitted[0].any()
+    assert torch.equal(fitted[0], fitted[1])
+    assert not torch.equal(fitted[1], fitted[2])
+
+
+def test_who_resumes_fits_what_is_further_back_when_the_other_would_have():
+    bars, (stayed, resumed) = random_bars(900, flat=0.0), (learner(), learner())
+    stayed.learn(snapshot_of(bars[:700]))
+    resumed.load_state_dict(stayed.state_dict())
+    for cycle, t in enumerate((720, 740, 760), 2):
+        for cnn in (stayed, resumed):
+            cnn.learn(snapshot_of(bars[:t], cycle=cycle))
+        one, other = (cnn.serving.net.distant for cnn in (stayed, resumed))
+        assert torch.equal(one, other)
+        assert stayed.forecast(bars[:t]) == resumed.forecast(bars[:t])
+
+
 def test_what_is_descended_to_is_the_convolution_and_the_rest_is_fitted():
     net = WindowNet("flow")
     assert {name.partition(".")[0] for name, _ in net.named_parameters()} == {"body", "head"}
     assert {name for name, _ in net.named_buffers()} == {
-        "mean", "deviation", "fading", "weights", "bias", "log_weights",
+        "mean", "deviation", "fading", "weights", "bias", "distant", "log_weights",
     }  # fmt: skip
 
 
@@ -319,11 +351,12 @@ def test_two_markets_of_a_session_draw_from_generators_of_their_own():
     assert draws[0] == draws[2] != draws[1]
 
 
-def test_the_state_of_an_earlier_version_is_refused_in_a_line():
+@pytest.mark.parametrize("lacks", ["rows", "distant_until"])
+def test_the_state_of_an_earlier_version_is_refused_in_a_line(lacks):
     cnn = learner()
     cnn.learn(snapshot_of(random_bars(220)))
     state = cnn.state_dict()
-    del state["rows"]
+    del state[lacks]
     with pytest.raises(ValueError, match=r"^expected the state of 6 experts, got .*new session$"):
         learner().load_state_dict(state)
 

@@ -136,3 +136,14 @@ def test_that_a_move_follows_from_whether_the_two_before_agree_is_learned_within
     _, p = forecast(bars_of_path(rng, size * sign), cycle_seconds=120)
     up, last = sign[1:] > 0, slice(-1_200, None)
     assert gain(p[last], up[last]) >= 0.7 * gain(best[1:][last], up[last]) > 0.05
+
+
+def test_that_a_move_follows_the_one_20_s_before_is_learned_within_an_hour_and_a_half():
+    rng, n = np.random.default_rng(0), 5_400
+    size, sign, best = np.abs(rng.normal(size=n)), rng.choice([-1.0, 1.0], n), np.full(n, 0.5)
+    for i in range(20, n):
+        best[i] += 0.26 * sign[i - 20]
+        sign[i] = 1 if rng.random() < best[i] else -1
+    _, p = forecast(bars_of_path(rng, size * sign), cycle_seconds=120)
+    up, last = sign[1:] > 0, slice(-1_200, None)
+    assert gain(p[last], up[last]) >= 0.8 * gain(best[1:][last], up[last]) > 0.05

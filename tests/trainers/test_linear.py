@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from trainers.learners.linear import FEWEST_ROWS, RIDGE, fit_logistic
+from trainers.learners.linear import FEWEST_ROWS, RIDGE, fit_logistic, step_from
 
 
 def logistic(z):
@@ -94,3 +94,18 @@ def test_the_same_rows_twice_give_the_same_bits():
     (weights, bias), (again, bias_again) = fit_logistic(x, up), fit_logistic(x.copy(), up.copy())
     assert weights.tobytes() == again.tobytes()
     assert bias == bias_again
+
+
+def test_a_step_from_known_logits_finds_what_further_columns_add():
+    rng = np.random.default_rng(4)
+    known, x = rng.standard_normal(20_000), rng.standard_normal((20_000, 3))
+    wanted = np.array([0.1, -0.05, 0.0])
+    up = rng.random(len(x)) < logistic(known + x @ wanted)
+    np.testing.assert_allclose(step_from(x, up, known, 1.0), wanted, atol=0.04)
+
+
+def test_a_step_is_drawn_to_0_as_much_as_its_spread_says():
+    x, up = drawn(500, 3, seed=5, strength=0.0)
+    exact = LogisticRegression(C=0.06**2, fit_intercept=False, tol=1e-10).fit(x, up)
+    found = step_from(x, up, np.zeros(len(x)), 0.06)
+    np.testing.assert_allclose(found, exact.coef_[0], rtol=0.02)

@@ -90,6 +90,29 @@ def fit_from(
     return weights, np.diag(np.linalg.inv(bend))
 
 
+def step_from(
+    x: NDArray[np.float64], up: NDArray[np.bool], logits: NDArray[np.float64], spread: float
+) -> NDArray[np.float64]:
+    """Fit what to add to known logits, linear in further columns, by one step of Newton's method.
+
+    Exact while the weights are small.
+
+    Args:
+        x: ``(N, D)`` the further columns, about 0.
+        up: ``(N,)`` whether the close rose after each row.
+        logits: ``(N,)`` of a rise, without these columns.
+        spread: the standard deviation of the weights to expect, above 0.
+
+    Returns:
+        ``(D,)`` the weights.
+    """
+    likely = 1 / (1 + np.exp(-logits.clip(-MOST_LOGIT, MOST_LOGIT)))
+    bend = (x.T * (likely * (1 - likely))) @ x
+    bend.flat[:: x.shape[1] + 1] += spread**-2
+    weights: NDArray[np.float64] = np.linalg.solve(bend, x.T @ (up - likely))
+    return weights
+
+
 class OnlineLogistic:
     """Logistic regression by one pass over each row, with a running standardisation.
 

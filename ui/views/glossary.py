@@ -140,7 +140,7 @@ TRAIN = {
     "train/windows": Term("windows", "Training windows with a move."),
     "train/weight_steady": Term("share", "Weight of the expert that fits all bars."),
     "train/weight_recent": Term("share", "Weight of the expert that fits the newest bars."),
-    "train/weight_deep": Term("share", "Weight of the convolution."),
+    "train/weight_deep": Term("share", "Weight of the convolution, with the moves further back."),
     "train/weight_online": Term("share", "Weight of the expert that learns row by row."),
     "train/weight_forest": Term("share", "Weight of the boosted trees."),
     "train/weight_prior": Term(

@@ -7,7 +7,8 @@ A forecast is a mixture of six experts (``EXPERTS``), weighted by their past for
              the features have them, else one half
     recent   linear in the newest bars, fitted on the last 10 minutes: follows a market that turns
     steady   the same, fitted on the whole history: best while the market does not change
-    deep     steady plus the output of a convolution over the whole window
+    deep     steady plus what the moves further back add, linear in their signs, plus the output
+             of a convolution over the whole window
     online   linear in the newest row, learned row by row (``trainers.learners.cnn.rows``)
     forest   boosted trees on the newest row and on how busy the market is
 
@@ -26,8 +27,10 @@ from torch import Tensor, nn
 from datamodules.cnn_datamodule import CNNDataModule
 from datamodules.features import COLUMNS, WARMUP_BARS, make_activity, make_features
 from datamodules.scaling import HIGHEST, LOWEST
+from datamodules.windows import WINDOW_BARS
 from trainers.learners import layers
 from trainers.learners.cnn.rows import RowExperts
+from trainers.learners.linear import step_from
 
 WINDOW_EXPERTS = ("recent", "steady", "deep")
 EXPERTS = ("prior", *WINDOW_EXPERTS, "online", "forest")
@@ -48,6 +51,9 @@ AT_FIRST = {"deep": 0.1}
 VIEW_ROWS = 7
 FADING = tuple(0.5 * 0.7**lag for lag in range(VIEW_ROWS - 1))
 STEEP = 10.0  # a move of a tenth of a standard deviation has its whole sign, a flat one hardly any
+# How far from 0 the weight of the sign of a move further back is expected. There are 53 of them: so
+# narrow that some thousand moves are needed until one has half of its weight.
+DISTANT_SPREAD = 0.06
 MOVES = {"classic": "close", "flow": "return", "book": "return"}
 
 CLIP_SD = 4.0  # standard deviations at which a feature is clipped
@@ -58,7 +64,7 @@ class WindowNet(nn.Module):
     """The experts of windows: ``(B, 60, F)`` scaled windows -> ``(B, 3)`` logits of a rise.
 
     The moments and the linear weights are buffers: each cycle fits them exactly, without gradient
-    steps. The convolution's head starts at 0, so that ``deep`` begins as ``steady``.
+    steps. The convolution's head and ``distant`` start at 0, so that ``deep`` begins as ``steady``.
 
     Args:
         features: name of the feature set.
@@ -71,6 +77,7 @@ class WindowNet(nn.Module):
         fading: ``(6,)`` the weights of the earlier moves, newest first.
         weights: ``(2, F + 7)`` the weights of the linear experts ``recent`` and ``steady``.
         bias: ``(2,)`` their biases.
+        distant: ``(1, 53)`` the weights of the signs of the moves further back, oldest first.
         log_weights: ``(6,)`` float64 logarithms of the weights of all experts.
         move: the column of the move among the features.
     """
@@ -80,6 +87,7 @@ class WindowNet(nn.Module):
     fading: Tensor
     weights: Tensor
     bias: Tensor
+    distant: Tensor
     log_weights: Tensor
 
     def __init__(self, features: str, channels: int = 8, dropout: float = 0.5) -> None:
@@ -91,6 +99,7 @@ class WindowNet(nn.Module):
         self.register_buffer("fading", torch.tensor(FADING))
         self.register_buffer("weights", torch.zeros(2, n + VIEW_ROWS))
         self.register_buffer("bias", torch.zeros(2))
+        self.register_buffer("distant", torch.zeros(1, WINDOW_BARS - VIEW_ROWS))
         at_first = [AT_FIRST.get(expert, 1.0) for expert in EXPERTS]
         self.register_buffer("log_weights", torch.tensor(at_first, dtype=torch.float64).log())
         self.body = nn.Sequential(
@@ -120,18 +129,36 @@ class WindowNet(nn.Module):
         """
         x = self._standard(x[:, -VIEW_ROWS:])
         moves = x[:, :, self.move].flip(1)  # newest first
-        signs = (STEEP * moves[:, :2]).clip(-1, 1)
+        signs = _signs(moves[:, :2])
         agree = signs[:, :1] * signs[:, 1:]
         return torch.cat([x[:, -1], moves[:, 1:] * self.fading, agree], 1)
+
+    def seen_before(self, moves: Tensor) -> Tensor:
+        """Return the signs of the moves before those of ``seen``, from -1 to 1.
+
+        Args:
+            moves: ``(B, 60)`` the column ``move`` of windows, oldest first.
+
+        Returns:
+            ``(B, 53)``.
+        """
+        before = moves[:, :-VIEW_ROWS]
+        return _signs((before - self.mean[self.move]) / self.deviation[self.move])
 
     def forward(self, x: Tensor) -> Tensor:
         linear = layers.product(self.seen(x)[:, None], self.weights, self.bias)
         recent, steady = linear[:, 0].unbind(1)
+        before = self.seen_before(x[:, :, self.move])[:, None]
+        distant = layers.product(before, self.distant, self.bias.new_zeros(1)).flatten()
         added = self.head(self.body(self._standard(x).transpose(1, 2))).squeeze(1)
-        return torch.stack([recent, steady, steady + added], 1)
+        return torch.stack([recent, steady, steady + distant + added], 1)
 
     def _standard(self, x: Tensor) -> Tensor:
         return ((x - self.mean) / self.deviation).clip(-CLIP_SD, CLIP_SD)
+
+
+def _signs(moves: Tensor) -> Tensor:
+    return (STEEP * moves).clip(-1, 1)
 
 
 def fitted_moments(
@@ -146,6 +173,20 @@ def fitted_moments(
     newest = data.windows.x[:, -VIEW_ROWS:][data.moved]
     seen = net.seen(torch.from_numpy(newest)).double().numpy()
     return seen, data.windows.up[data.moved] > 0
+
+
+def fit_distant(net: WindowNet, data: CNNDataModule, steady: NDArray[np.float64]) -> None:
+    """Fit what the moves further back add to the expert ``steady``.
+
+    Args:
+        net: the network, its moments those of the snapshot.
+        data: the snapshot.
+        steady: ``(M,)`` the logits of that expert in the windows that moved.
+    """
+    moves = torch.from_numpy(data.windows.x[:, :, net.move][data.moved])
+    before = net.seen_before(moves).double().numpy()
+    up = data.windows.up[data.moved] > 0
+    net.distant[0] = torch.from_numpy(step_from(before, up, steady, DISTANT_SPREAD))
 
 
 class Forecaster(nn.Module):

@@ -29,11 +29,12 @@ from trainers.learners.cnn.forecaster import (
     VIEW_ROWS,
     Forecaster,
     WindowNet,
+    fit_distant,
     fitted_moments,
 )
 from trainers.learners.cnn.mixing import log_weights_after
 from trainers.learners.cnn.module import CNNModule
-from trainers.learners.cnn.rows import RowExperts, RowLearner
+from trainers.learners.cnn.rows import NEW_ROWS, RowExperts, RowLearner
 from trainers.learners.cnn.unlabelled import NONE, Unlabelled
 from trainers.learners.learner import Context, Model
 from trainers.learners.lightning import fit, seeded
@@ -78,6 +79,7 @@ class CNN(Stackable):
         self.epochs = 0.0
         self.serving: Forecaster | None = None
         self._served_from = 0  # open time of the newest bar that ``serving`` was trained on, ns
+        self._distant_until = 0  # open time of the newest bar when ``distant`` was fitted, ns
         self._unlabelled = NONE  # what the experts said of moves that are not known yet
         net = seeded(functools.partial(WindowNet, context.features), context, self.name)
         self._module = CNNModule(
@@ -152,7 +154,7 @@ class CNN(Stackable):
             return {"windows": 0.0}  # without a move there is nothing to learn from
         self.digests = {"features": digest(data.rows), "batches": digest(data.drawn)}
         self._weigh_experts(snapshot.bars)
-        self._fit_experts(data)
+        self._fit_experts(data, snapshot.bars)
         module.learning_rate = self.learning_rate
         fit(module, data, seed=int(rng.integers(2**63)))
         self._rows.learn(self._known_rows(data, snapshot.bars), rng)
@@ -186,8 +188,8 @@ class CNN(Stackable):
         weights = log_weights_after(net.log_weights.numpy(), said, up)
         net.log_weights.copy_(torch.from_numpy(weights))
 
-    def _fit_experts(self, data: CNNDataModule) -> None:
-        """Fit the moments and the linear experts on the snapshot."""
+    def _fit_experts(self, data: CNNDataModule, bars: Bars) -> None:
+        """Fit the moments, the linear experts and what is further back on the snapshot."""
         net = self._module.net
         seen, up = fitted_moments(net, data)
         at = data.windows.at[data.moved]
@@ -201,6 +203,11 @@ class CNN(Stackable):
                 weights, bias = fit_logistic(x, rose) or (np.zeros(seen.shape[1]), 0.0)
             net.weights[expert] = torch.from_numpy(weights)
             net.bias[expert] = bias
+        new = bars["ts_open"][WARMUP_BARS + at] > self._distant_until
+        if new.sum() >= NEW_ROWS * len(new):  # as rarely as the forest is grown anew
+            steady = seen @ net.weights[STEADY].double().numpy() + float(net.bias[STEADY])
+            fit_distant(net, data, steady)
+            self._distant_until = int(bars["ts_open"][-1])
 
     def _known_rows(self, data: CNNDataModule, bars: Bars) -> LabelledRows:
         """Return the last row of each window, its features as they are and the activity."""
@@ -238,12 +245,13 @@ class CNN(Stackable):
             "serving": None if self.serving is None else copied(self.serving.state_dict()),
             "serving_confidence": None if self.serving is None else self.serving.confidence,
             "served_from": self._served_from,
+            "distant_until": self._distant_until,
             # The next bar brings all labels: at horizon 1 none waits.
             **({"unlabelled": self._unlabelled._asdict()} if self._horizon > 1 else {}),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        if "rows" not in state:
+        if not {"rows", "distant_until"} <= state.keys():
             raise ValueError(
                 f"expected the state of {len(EXPERTS)} experts, got that of an earlier version of"
                 " the CNN; begin a new session"
@@ -266,6 +274,7 @@ class CNN(Stackable):
             ).eval()
             self.serving.load_state_dict(state["serving"])
         self._served_from = state["served_from"]
+        self._distant_until = state["distant_until"]
         self._unlabelled = Unlabelled(**state["unlabelled"]) if self._horizon > 1 else NONE
 
 
