@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from datamodules.digest import digest
 from datamodules.plain import not_plain
+from datamodules.snapshot import NotEnoughBarsError
 from streaming.errors import ConfigError
 from tests.datamodules.samples import random_bars, snapshot_of
 from tests.trainers.own_modules import scaled
@@ -18,6 +19,8 @@ from trainers.config import SessionConfig
 from trainers.config.entries import entry_of
 from trainers.learners.adapters import wrapped
 from trainers.learners.adapters.estimators.plain_state import plain, restored
+from trainers.learners.adapters.inputs import inputs_of
+from trainers.learners.learner import Context
 from trainers.learners.registry import check_learners, learners_of
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
 
@@ -149,6 +152,30 @@ def test_a_users_rows_are_what_the_model_sees():
     gap = BARS.copy()
     gap["gap"][-119] = 1
     assert learner.forecast(gap) is None
+
+
+@pytest.mark.parametrize("features", ["flow", f"{OWN}:last_moves"])
+@pytest.mark.parametrize("horizon", [1, 2, 15])
+def test_what_a_model_learns_is_the_move_over_the_horizon(features, horizon):
+    bars = BARS.copy()
+    bars["gap"][200] = 1
+    inputs = inputs_of(features, Context(horizon=horizon))
+    rows = inputs.labelled(bars)
+    assert len(rows.up) > 50
+    for row, up, ts in zip(*rows, strict=True):
+        brings = int(np.searchsorted(bars["ts_open"], ts))
+        at = brings - horizon
+        assert up == (bars["close"][brings] > bars["close"][at])
+        assert not at < 200 <= brings  # no label crosses the gap
+        (alone,), _ = inputs.newest(bars[: at + 1], 1)
+        assert np.array_equal(row, alone)
+
+
+@pytest.mark.parametrize("features", ["flow", f"{OWN}:last_moves"])
+def test_bars_without_one_label_are_not_enough(features):
+    inputs = inputs_of(features, Context(horizon=500))
+    with pytest.raises(NotEnoughBarsError, match="420"):
+        inputs.labelled(BARS)
 
 
 def test_rows_that_know_the_next_bar_are_found_out():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from datamodules.features import COLUMNS
 from datamodules.labelled_rows import LabelledRows, labelled_rows, newest_rows
-from datamodules.labels import label_prices
+from datamodules.labels import label_prices, moves_over
 from datamodules.snapshot import NotEnoughBarsError
 from datamodules.windows import gap_free
 from streaming.bars import Bars
@@ -33,7 +33,7 @@ class Inputs(Protocol):
     names: tuple[str, ...]
 
     def labelled(self, bars: Bars) -> LabelledRows:
-        """Return the rows whose price moved by the next bar; none crosses a gap."""
+        """Return the rows whose price moved by the horizon; none crosses a gap."""
 
     def newest(self, bars: Bars, n: int) -> tuple[Floats, NDArray[np.int64]]:
         """Return the rows ``(k, F)`` of the newest ``n`` bars, and which of them they are."""
@@ -44,27 +44,28 @@ def inputs_of(setting: str, context: Context) -> Inputs:
 
     Args:
         setting: a feature set, ``auto`` for the session's, or ``module:function``.
-        context: the session's feature set and label.
+        context: the session's feature set, label and horizon.
 
     Raises:
         ConfigError: if there is no such set or function.
     """
     if setting in COLUMNS or setting == "auto":
-        return FeatureSet(context.features if setting == "auto" else setting, context.label)
+        name = context.features if setting == "auto" else setting
+        return FeatureSet(name, context.label, context.horizon)
     allowed = f"allowed: auto, {', '.join(COLUMNS)}, or module:function"
     rows = imported("features", setting, allowed)
-    return UsersRows(rows, setting, context.label)
+    return UsersRows(rows, setting, context.label, context.horizon)
 
 
 class FeatureSet:
     """A feature set of the product."""
 
-    def __init__(self, name: str, label: str) -> None:
-        self._name, self._label = name, label
+    def __init__(self, name: str, label: str, horizon: int) -> None:
+        self._name, self._label, self._horizon = name, label, horizon
         self.names = COLUMNS[name]
 
     def labelled(self, bars: Bars) -> LabelledRows:
-        return labelled_rows(bars, self._name, self._label)
+        return labelled_rows(bars, self._name, self._label, self._horizon)
 
     def newest(self, bars: Bars, n: int) -> tuple[Floats, NDArray[np.int64]]:
         return newest_rows(bars, self._name, n)
@@ -79,11 +80,13 @@ class UsersRows:
     Args:
         rows: the function.
         name: its import path, for errors.
-        label: the price whose next move is the label.
+        label: the price whose move over the horizon is the label.
+        horizon: how many bars ahead the label is, >= 1.
     """
 
-    def __init__(self, rows: Callable[[Bars], Any], name: str, label: str) -> None:
+    def __init__(self, rows: Callable[[Bars], Any], name: str, label: str, horizon: int) -> None:
         self._rows, self._name, self._label = rows, name, label
+        self._horizon = horizon
         self.names: tuple[str, ...] = ()
 
     def labelled(self, bars: Bars) -> LabelledRows:
@@ -93,8 +96,9 @@ class UsersRows:
             ValueError: if a row of the newest bars is another one once later bars are known, or
                 without those older than ``REACH``: it could not be made at its own time.
         """
-        if len(bars) <= REACH:
-            raise NotEnoughBarsError(len(bars), REACH + 1)
+        horizon, needed = self._horizon, REACH + self._horizon
+        if len(bars) < needed:
+            raise NotEnoughBarsError(len(bars), needed)
         x = self._made(bars)
         for i in range(len(bars) - TRIED, len(bars)):
             alone = self._made(bars[i + 1 - REACH : i + 1])[-1]
@@ -103,11 +107,10 @@ class UsersRows:
                     f"{self._name}: the row of a bar differs if only the {REACH} bars up to it are"
                     " known; expected rows of the past alone, as far back as that"
                 )
-        moved = np.diff(label_prices(bars, self._label)[REACH - 1 :])
-        there = (moved != 0) & gap_free(bars["gap"], REACH + 1)
-        rows = x[REACH - 1 : -1]
-        there &= np.isfinite(rows).all(axis=1)
-        return LabelledRows(rows[there], moved[there] > 0, bars["ts_open"][REACH:][there])
+        moved = moves_over(label_prices(bars, self._label)[REACH - 1 :], horizon)
+        rows = x[REACH - 1 : -horizon]
+        there = (moved != 0) & gap_free(bars["gap"], needed) & np.isfinite(rows).all(axis=1)
+        return LabelledRows(rows[there], moved[there] > 0, bars["ts_open"][needed - 1 :][there])
 
     def newest(self, bars: Bars, n: int) -> tuple[Floats, NDArray[np.int64]]:
         found, at = [], []
