@@ -1,4 +1,4 @@
-"""Bars -> feature rows with a direction as label: what the logistic baselines learn from. Pure.
+"""Bars -> feature rows with a direction as label: what learners of single rows learn from. Pure.
 
 A label is known ``horizon`` bars after its row: rows whose label is not known yet are left out.
 """

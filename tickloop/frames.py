@@ -1,7 +1,7 @@
 """Rows of a record -> typed pandas frames, the one owner of their columns' names. Pure.
 
 The Parquet files of an export have the same columns. Every time is a UTC timestamp. A bar is named
-by the time at which it opens; a forecast made at its close is about the bar after it.
+by the time at which it opens; a forecast made at its close is about the move from there.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def bar_frame(bars: Bars) -> pd.DataFrame:
 
     Columns: ``open``, ``high``, ``low``, ``close``, ``bid``, ``ask`` in quote currency; ``volume``
     and ``signed_volume`` (bought less sold by takers) in base currency; ``notional`` in quote
-    currency; ``trades``, a count; ``gap``, whether trades are missing in the bar or before it;
+    currency; ``trades``, a count; ``gap``, whether trades are missing in the bar or before it, or a
+    price is broken;
     ``last_sold`` and ``last_bought``, the last prices at which takers sold and bought; of the book,
     ``bid_size``, ``ask_size`` and ``ofi`` in base currency, ``updates``, a count, and ``quoted``,
     whether ``bid`` and ``ask`` are quotes and not the last trades.

@@ -21,7 +21,7 @@ from trainers.config.pretraining.settings import PretrainConfig
 from trainers.config.pretraining.start import Start, read_start, save_start, with_start
 from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.cnn.forecaster import STEADY
-from trainers.learners.cnn.pretraining import USUAL_SPREAD, MarketWeights, in_common, weights_of
+from trainers.learners.cnn.pretraining import USUAL_SD, MarketWeights, in_common, weights_of
 from trainers.learners.linear import fit_from
 from trainers.learners.registry import learners_of
 from trainers.replay.__main__ import ReplayConfig, replay
@@ -85,7 +85,7 @@ def test_a_weight_that_is_alike_everywhere_gets_a_smaller_spread_than_one_that_d
 def test_two_markets_that_agree_leave_room_for_a_third_that_does_not():
     same = MarketWeights(np.full(3, 0.5), np.full(3, 1e-6), 100)
     _, spread = in_common([same, same])
-    assert (spread > USUAL_SPREAD / 2).all()
+    assert (spread > USUAL_SD / 2).all()
 
 
 def test_a_session_that_starts_from_such_markets_is_better_in_its_first_minutes(tmp_path):

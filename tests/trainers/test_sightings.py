@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainers.session.fleet.node.actor import Look
 from trainers.session.fleet.placement import next_move
-from trainers.session.fleet.sightings import CALM_SECONDS, Sightings
+from trainers.session.fleet.sightings import AFTER_ARRIVAL_SECONDS, Sightings
 
 
 def look(node, started=1.0, code=None):
@@ -52,11 +52,11 @@ def test_a_shard_that_fails_for_good_is_said_once():
 def test_none_is_moved_until_all_have_been_where_they_are_for_a_while():
     sightings = Sightings(2)
     sightings.add([look("a"), look("a")], 100)
-    assert sightings.movable(100 + CALM_SECONDS - 1) == []
-    assert sightings.movable(100 + CALM_SECONDS) == ["aaaaaaaa", "aaaaaaaa"]
+    assert sightings.movable(100 + AFTER_ARRIVAL_SECONDS - 1) == []
+    assert sightings.movable(100 + AFTER_ARRIVAL_SECONDS) == ["aaaaaaaa", "aaaaaaaa"]
     sightings.add([look("a"), look("b", started=7)], 130)
     assert sightings.movable(131) == []
-    assert sightings.movable(130 + CALM_SECONDS) == ["aaaaaaaa", "bbbbbbbb"]
+    assert sightings.movable(130 + AFTER_ARRIVAL_SECONDS) == ["aaaaaaaa", "bbbbbbbb"]
 
 
 def test_none_is_moved_while_one_does_not_answer_or_has_ended():

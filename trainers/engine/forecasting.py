@@ -65,7 +65,7 @@ class Forecasting:
         return self._asked is not None
 
     def take(self, event: BarsTaken, cycle: int) -> Iterator[Command]:
-        """Take bars; yield the rows of all but the newest, then forecast the bar after it.
+        """Take bars; yield the rows of all but the newest, then forecast from that one.
 
         Bars taken before the first cycle have no rows: no learner has learned yet, and they may be
         history from before the session.

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# The numbers that an elementwise function takes at a time, on any processor or a multiple of its
-# own. What is left over goes through scalar code, whose results differ in the last bit.
+# The numbers in the widest vector of any processor. What does not fill one goes through scalar
+# code, which rounds otherwise.
 AT_A_TIME = 32
 
 

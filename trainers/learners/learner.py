@@ -79,7 +79,7 @@ class Learner(Protocol):
                 ``gap`` is not 0 nothing should be learned or forecast.
 
         Returns:
-            The probability that the close at the horizon is higher, 0 to 1; or
+            The probability that the price at the horizon is higher, 0 to 1; or
             ``(action, values)`` with the action 0 HOLD, 1 BUY or 2 SELL and a sequence of
             numbers, which is not used; or None where it cannot forecast.
         """
@@ -191,7 +191,7 @@ class Checked(Protocol):
 class Forecast(NamedTuple):
     """A learner's answer, checked: a forecaster's probability or an agent's action."""
 
-    probability: float | None = None  # that the close at the horizon is higher
+    probability: float | None = None  # that the price at the horizon is higher
     action: int | None = None
 
 

@@ -49,7 +49,7 @@ def fit_logistic(
 
     Args:
         x: ``(N, D)`` standardised rows.
-        up: ``(N,)`` whether the close rose after each row.
+        up: ``(N,)`` whether the price forecast rose by the horizon.
 
     Returns:
         The weights ``(D,)`` and the bias; None if there is nothing to fit: fewer than 20 rows, or
@@ -71,7 +71,7 @@ def fit_from(
 
     Args:
         x: ``(N, D)`` standardised rows; none is allowed too.
-        up: ``(N,)`` whether the close rose after each row.
+        up: ``(N,)`` whether the price forecast rose by the horizon.
         mean: ``(D + 1,)`` the weights to expect, the bias last.
         spread: ``(D + 1,)`` their standard deviations, above 0.
 
@@ -99,7 +99,7 @@ def step_from(
 
     Args:
         x: ``(N, D)`` the further columns, about 0.
-        up: ``(N,)`` whether the close rose after each row.
+        up: ``(N,)`` whether the price forecast rose by the horizon.
         logits: ``(N,)`` of a rise, without these columns.
         spread: the standard deviation of the weights to expect, above 0.
 

@@ -1,4 +1,4 @@
-"""Asks models of one kind together, each of bars of its own, with the bits of each asked alone.
+"""Asks the models of many markets in one call; each answer has the bits of that model asked alone.
 
 Half a millisecond of a forecast is the calling of torch, not computing. A trainer of many markets
 asks all their models in one call, before it asks each learner: the learner then has its answer.
@@ -30,7 +30,7 @@ class Question(NamedTuple):
 
 
 class Answered:
-    """The answer to the question that comes next, where it was given before."""
+    """An answer that was given ahead, kept for the question that it belongs to."""
 
     def __init__(self) -> None:
         self._to: Question | None = None
@@ -51,8 +51,9 @@ class Answered:
 class Stackable:
     """A learner whose model can be asked together with those of other markets.
 
-    Of two such learners of one name and type the models differ in parameters and buffers only, as
-    far as their answers are used. A model does not change once it forecasts.
+    The models of one type and name have the same code and shapes, and differ in parameters and
+    buffers; what else they have, an answer that is used does not depend on. A model does not change
+    once it forecasts.
 
     Attributes:
         name: the learner's name.

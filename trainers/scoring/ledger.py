@@ -6,7 +6,7 @@ A forecast is written before its label exists and never changed. Pure; the files
 ``trainers.recording.ledger``. Rows have no padding, so that they compare byte for byte.
 
     bar          ts_open of the bar at whose close the row was made  | ns, UTC
-    probability  that the close at the horizon is higher, 0 to 1; NaN if the learner gave none
+    probability  that the price at the horizon is higher, 0 to 1; NaN if the learner gave none
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ OUTCOME = np.dtype(
         ("close", "<f8"),  # quote currency, > 0
         ("mid", "<f8"),  # between bid and ask at the close, quote currency, > 0
         ("half_spread_bps", "<f8"),  # bp of the mid, >= 0
-        ("gap", "<i8"),  # 1: trades are missing in this bar or between it and the one before
+        ("gap", "<i8"),  # 0, or flags of the bar: trades are missing, or a price is broken
     ]
 )
 

@@ -22,7 +22,7 @@ class Samples(NamedTuple):
 
     Attributes:
         probability: float64, the forecast probability of a rise.
-        up: float64, 1 if the close rose, 0 if it fell.
+        up: float64, 1 if the price forecast rose by the horizon, 0 if it fell.
         before: float64, the last direction known when the forecast was made: 1, -1, 0 none.
     """
 

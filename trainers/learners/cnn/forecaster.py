@@ -5,7 +5,7 @@ A forecast is a mixture of six experts (``EXPERTS``), weighted by their past for
 
     prior    what is known before anything is learned: the queues at the best bid and ask, where
              the features have them, else one half
-    recent   linear in the newest bars, fitted on the last 10 minutes: follows a market that turns
+    recent   linear in the newest bars, fitted on the last 600: follows a market that turns
     steady   the same, fitted on the whole history: best while the market does not change
     deep     steady plus what the moves further back add, linear in their signs, plus the output
              of a convolution over the whole window
@@ -53,7 +53,7 @@ FADING = tuple(0.5 * 0.7**lag for lag in range(VIEW_ROWS - 1))
 STEEP = 10.0  # a move of a tenth of a standard deviation has its whole sign, a flat one hardly any
 # How far from 0 the weight of the sign of a move further back is expected. There are 53 of them: so
 # narrow that some thousand moves are needed until one has half of its weight.
-DISTANT_SPREAD = 0.06
+DISTANT_SD = 0.06
 MOVES = {"classic": "close", "flow": "return", "book": "return"}
 
 CLIP_SD = 4.0  # standard deviations at which a feature is clipped
@@ -186,7 +186,7 @@ def fit_distant(net: WindowNet, data: CNNDataModule, steady: NDArray[np.float64]
     moves = torch.from_numpy(data.windows.x[:, :, net.move][data.moved])
     before = net.seen_before(moves).double().numpy()
     up = data.windows.up[data.moved] > 0
-    net.distant[0] = torch.from_numpy(step_from(before, up, steady, DISTANT_SPREAD))
+    net.distant[0] = torch.from_numpy(step_from(before, up, steady, DISTANT_SD))
 
 
 class Forecaster(nn.Module):
@@ -230,7 +230,7 @@ class Forecaster(nn.Module):
         self.register_buffer("offset", offset.clone())
 
     def forward(self, raw: Tensor) -> Tensor:
-        """Forecast the next bar.
+        """Forecast the move over the horizon.
 
         Args:
             raw: ``(B, 109, 16)`` float64, the ``RAW_COLUMNS`` of the newest bars.

@@ -72,7 +72,7 @@ class Forest(nn.Module):
 
         Args:
             x: ``(N, D)`` rows.
-            up: ``(N,)`` whether the close rose after each row.
+            up: ``(N,)`` whether the price forecast rose by the horizon.
             seed: of the columns that each split chooses from.
         """
         boosting = HistGradientBoostingClassifier(

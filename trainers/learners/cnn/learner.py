@@ -41,8 +41,8 @@ from trainers.learners.lightning import fit, seeded
 from trainers.learners.linear import fit_from, fit_logistic
 from trainers.learners.stacked import Question, Stackable
 
-# The bars that the expert ``recent`` is fitted on: 10 minutes, half of the time in which a market
-# that has turned should be learned again.
+# The bars that the expert ``recent`` is fitted on: of 1-s bars 10 minutes, half of the time in
+# which a market that has turned should be learned again.
 RECENT_BARS = 600
 
 
@@ -114,7 +114,7 @@ class CNN(Stackable):
 
     @staticmethod
     def predict(model: Model, bars: Bars) -> float | None:
-        """Return a model's probability that the close at its horizon is higher.
+        """Return a model's probability that the price at its horizon is higher.
 
         None if there are fewer than 109 bars, or a gap in them.
         """

@@ -33,7 +33,7 @@ def log_weights_after(
     Args:
         log_weights: ``(K,)`` logarithms of the weights before these bars; they may have any sum.
         forecasts: ``(n, K)`` the experts' forecasts, probabilities of a rise, oldest bar first.
-        up: ``(n,)`` whether the close rose.
+        up: ``(n,)`` whether the price forecast rose by the horizon.
 
     Returns:
         ``(K,)`` logarithms of weights that add up to 1.

@@ -22,7 +22,7 @@ from trainers.learners.cnn.forecaster import WindowNet, fitted_moments
 from trainers.learners.linear import FEWEST_ROWS, fit_from
 
 WIDE = 1.0  # the spread by which each market's own weights are fitted
-USUAL_SPREAD = 0.2  # as one more market would have it: two that agree by chance prove little
+USUAL_SD = 0.2  # as one more market would have it: two that agree by chance prove little
 ROUNDS = 200
 
 
@@ -75,13 +75,13 @@ def in_common(markets: list[MarketWeights]) -> tuple[NDArray[np.float64], NDArra
         of the bias is 0: no market is expected to rise.
     """
     weights, unsure = (np.stack([market[i] for market in markets]) for i in (0, 1))
-    variance = np.full(weights.shape[1], USUAL_SPREAD**2)
+    variance = np.full(weights.shape[1], USUAL_SD**2)
     for _ in range(ROUNDS):
         trust = 1 / (unsure + variance)
         mean = (trust * weights).sum(0) / trust.sum(0)
         left = 1 / (1 / unsure + 1 / variance)  # of a market's weights, given all that is known
         likely = left * (weights / unsure + mean / variance)
         found = ((likely - mean) ** 2 + left).sum(0)
-        variance = (found + USUAL_SPREAD**2) / (len(markets) + 1)
+        variance = (found + USUAL_SD**2) / (len(markets) + 1)
     mean[-1] = 0.0
     return mean, np.sqrt(variance)

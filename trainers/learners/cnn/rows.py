@@ -21,8 +21,8 @@ from trainers.learners import layers
 from trainers.learners.cnn.forest import FEWEST_ROWS, Forest
 from trainers.learners.linear import CLIP_SD, OnlineLogistic
 
-# The forest is grown anew when this share of its rows would be new: its cost then grows with the
-# logarithm of the history, and it is at most a few minutes behind.
+# The forest is grown anew when this share of its rows would be new: it lags by a twentieth of the
+# history at most, and its cost grows with the logarithm until that is full.
 NEW_ROWS = 0.05
 
 

@@ -1,6 +1,7 @@
 """What a market's files on this machine have, as far as other machines may see it.
 
-Lengths are taken in the opposite order of writing: what is given never refers to what is not.
+Files are read before rings, the ledger before the log; of the rings ticks, then quotes, then bars,
+cut to what was read of those before: nothing that is given refers to what is not.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Grown(NamedTuple):
     """Bytes of a file that grows.
 
     Attributes:
-        at: the first one's place in the file. Of a ring's rows that were overwritten before they
-            were read, it is that of the first row which is still there.
+        at: the first one's place in the file; later than what was asked for, if the ring has
+            overwritten rows since.
         data: the bytes.
     """
 
@@ -70,7 +71,7 @@ class LocalRecord:
         self._learners: list[str] = []
 
     def since(self, have: Mapping[str, int]) -> dict[str, Grown]:
-        """Return what is new, by the names of files and rings, in the order of writing.
+        """Return what is new, by the names of files and rings, as a copy appends it.
 
         Args:
             have: the files and rings that are asked for, with the bytes of each that are known.
@@ -101,7 +102,7 @@ class LocalRecord:
         return data[: max(0, whole_bytes(name, data, at, self._learners) - at)]
 
     def rows(self, have: Mapping[str, int]) -> Iterator[tuple[str, Grown]]:
-        """Yield the new rows of each ring: none that refers to what came after the last look.
+        """Yield the new rows of each ring: none that refers to rows of another behind these.
 
         A quote says after how many ticks it came, a bar which ticks and quotes it has.
 

@@ -5,8 +5,8 @@
     controls.jsonl  sums.jsonl              the session's own, with its first market
     SYMBOL.runs.json  .checkpoint.pt  .stats    replaced whole
 
-They are written to the store in this order, and their lengths are taken in the opposite one: what
-is in the store never refers to something that is not.
+They are put into the store in this order, and read so that what is there never refers to something
+that is not (``local_record``).
 """
 
 from __future__ import annotations

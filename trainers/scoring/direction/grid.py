@@ -18,7 +18,7 @@ class Grid(NamedTuple):
     """The forecasts of bars whose close moved, by cell of their probability, ``(CELLS,)`` each.
 
     Attributes:
-        up: float64, the number of those whose close rose.
+        up: float64, the number of those that rose.
         down: float64, the number of those whose close fell.
         error: float64, the sum of (1 or 0, as it rose or fell, less the probability).
     """

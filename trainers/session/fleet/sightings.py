@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from trainers.session.fleet.node.actor import Look
 
-CALM_SECONDS = 20.0  # after a shard has come to a node, before another is moved
+AFTER_ARRIVAL_SECONDS = 20.0  # after a shard has come to a node, before another is moved
 
 
 class Sightings:
@@ -53,7 +53,7 @@ class Sightings:
             now: the time, s of the monotonic clock.
         """
         places = [look.node for look in self._answered if look and look.code is None]
-        calm = now - self._changed >= CALM_SECONDS
+        calm = now - self._changed >= AFTER_ARRIVAL_SECONDS
         return places if calm and len(places) == len(self._answered) else []
 
     @property

@@ -114,7 +114,7 @@ class LiveMarket:
     # ---- bars
 
     def take(self) -> bool:
-        """Take the new bars and forecast; if that was all there is to do, let the market go on.
+        """Take the new bars and forecast; if that was all there is to do, tell who waits for that.
 
         Returns:
             Whether there were new bars.

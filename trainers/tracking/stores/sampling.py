@@ -19,7 +19,7 @@ HISTORY_INTERVAL = "/api/2.0/mlflow/metrics/get-history-bulk-interval"
 
 
 def run_without_datasets(client: MlflowClient, run_id: str) -> Run:
-    """Return a run without what it was given: what that takes does not grow with its tape.
+    """Return a run without its datasets, so that to read it takes no longer as its tape grows.
 
     Behind a server, which sends the datasets whether asked for or not, it is the whole run.
 

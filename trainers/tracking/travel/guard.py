@@ -33,6 +33,8 @@ class Guard:
 
     Raises:
         ReplacedError: if another process has taken one over.
+        RecordError: if the folder's epochs cannot be read.
+        MlflowException, SQLAlchemyError: if the store does not answer.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Guard:
         Raises:
             ReplacedError: if another process has taken a market over.
             MlflowException: if the artifact store does not answer.
+            OSError: if the folder of the artifact store does not.
             SQLAlchemyError: if the database does not answer.
         """
         for courier in self._couriers:

@@ -1,4 +1,4 @@
-"""Keeps a market's rings on this machine equal to those of the machine that has the market."""
+"""Keeps a market's files and rings here equal to those of the machine that has the market."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from trainers.recording.travel.parts import (
 )
 from trainers.tracking.travel.objects import Objects
 
-EPOCHS = f"{RECORD}/epochs"
+EPOCH_FOLDER = f"{RECORD}/epochs"
 READ_AT_ONCE = 8  # parts: a day of a market has hundreds, and a store elsewhere answers in 20 ms
 
 
@@ -33,7 +33,7 @@ def prefix_of(market: str, epoch: int) -> str:
     >>> prefix_of("BTC/USDT", 3)
     'record/epochs/BTC=2FUSDT/000003'
     """
-    return f"{EPOCHS}/{file_name(market)}/{epoch:06d}"
+    return f"{EPOCH_FOLDER}/{file_name(market)}/{epoch:06d}"
 
 
 def base_in(objects: Objects, prefix: str) -> Base:
@@ -113,7 +113,7 @@ def travelled(objects: Objects, market: str, known: Mapping[int, Base] | None = 
     """
     bases = dict(known or {})
     parts: dict[str, dict[int, list[ByteSpan]]] = {}
-    for key, size in objects.sizes(f"{EPOCHS}/{file_name(market)}").items():
+    for key, size in objects.sizes(f"{EPOCH_FOLDER}/{file_name(market)}").items():
         number, _, name = key.partition("/")
         epoch = int(number)
         if name == BASE and epoch not in bases:

@@ -1,8 +1,8 @@
 """A process of Ray that is kept free on a node: the actor of a lost shard begins in it at once.
 
 Ray starts a process for each actor, and has imported itself there after a second of CPU time: on a
-busy machine that is most of a takeover. It is asked for one that belongs to no job, as actors
-outlive the job of the head that has made them. Ray does not count it: it is no room for a shard.
+busy machine that is most of a takeover. The one asked for belongs to no job, so that it can take an
+actor of any; Ray does not count it as room for a shard.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TITLE, PROGRAM = "ray::IDLE", "default_worker.py"  # of a free process, and of o
 NO_JOB = "ffffffff"
 KEEP_SECONDS = 86_400  # then Ray may end it, and another is asked for
 LOOK_SECONDS, ANSWER_SECONDS = 2.0, 10.0
-CALM_SECONDS = 15.0  # after one was used: the shard that has come has more need of the processor
+AFTER_USE_SECONDS = 15.0  # the shard that has come has more need of the processor
 
 
 class Spare:
@@ -36,7 +36,7 @@ class Spare:
         self._thread.start()
 
     def close(self) -> None:
-        """End the process that is free."""
+        """End what is free on this node; a fleet that shares it asks for another."""
         self._over.set()
         self._thread.join()
         for process in free_processes(os.getppid()):
@@ -53,7 +53,7 @@ class Spare:
                     ask_for_one(self._address)
             while free_processes(os.getppid()) and not self._over.wait(LOOK_SECONDS):
                 pass
-            wait = CALM_SECONDS
+            wait = AFTER_USE_SECONDS
 
 
 def free_processes(raylet: int) -> list[psutil.Process]:
