@@ -81,3 +81,15 @@ def test_who_cannot_forecast_is_left_out(markets):
     Stacks().ask([(first, short), *others, (object(), bars)])
     assert first.forecast(short) is None
     assert all(learner.answered.get(learner.question(its)) is not None for learner, its in others)
+
+
+def test_a_learner_derived_from_ours_is_asked_alone_and_cannot_stop_others(markets):
+    class Derived(type(markets[0][0])):
+        def question(self, bars):
+            raise RuntimeError("a user's own code")
+
+    derived = copy.deepcopy(markets[0][0])
+    derived.__class__ = Derived
+    asked = [(learner, bars[:-3]) for learner, bars in markets]
+    Stacks().ask([(derived, markets[0][1]), *asked])
+    assert all(learner.answered.get(learner.question(bars)) is not None for learner, bars in asked)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -70,6 +70,14 @@ class Stackable:
         raise NotImplementedError
 
 
+def is_stackable(learner: object) -> TypeGuard[Stackable]:
+    """Return whether a learner is one of ours that can be asked with others.
+
+    One derived from it, which may be a user's, is asked alone: what that raises ends at its runner.
+    """
+    return Stackable in type(learner).__bases__
+
+
 class Stacks:
     """Forecasts ahead for learners of many markets."""
 
@@ -79,14 +87,14 @@ class Stacks:
         self._weights: WeakKeyDictionary[nn.Module, dict[str, Tensor]] = WeakKeyDictionary()
 
     def ask(self, asked: Iterable[tuple[object, Bars]]) -> None:
-        """Give learners that are ``Stackable`` the answers that they will be asked for.
+        """Give learners that are stackable the answers that they will be asked for.
 
         Args:
             asked: learners, each with the bars that it is to forecast from next.
         """
         groups = defaultdict(list)
         for learner, bars in asked:
-            if isinstance(learner, Stackable) and (question := learner.question(bars)):
+            if is_stackable(learner) and (question := learner.question(bars)):
                 groups[type(learner), learner.name].append((learner.answered, question))
         for kind, group in groups.items():
             if len(group) < FEWEST:
