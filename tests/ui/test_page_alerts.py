@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, Route, expect
 from playwright.sync_api import Page as Tab
 
 from streaming.events import Code
@@ -18,6 +18,7 @@ from tests.ui.page_world import Page, World
 from tests.ui.test_alert_sending import SECRET
 from tests.ui.test_page_login import log_in
 from tests.ui.test_page_look import LOW_CONTRAST, PHONE
+from tests.ui.test_page_reading import until
 from tests.ui.webhook import Webhook
 
 OpenTab = Callable[..., Tab]
@@ -172,6 +173,31 @@ def test_keyboard_alone_adds_a_rule(cleared: Page, open_tab: OpenTab) -> None:
     tab.keyboard.press("Tab")
     tab.keyboard.press("Enter")
     expect(rule_line(tab, "stream gaps rises").locator(".chip")).to_have_text("quiet")
+
+
+def test_an_answer_that_comes_late_does_not_hide_what_is_newer(
+    cleared: Page, open_tab: OpenTab
+) -> None:
+    tab = open_alerts(open_tab, cleared)
+    expect(tab.locator("#alert-rules")).to_contain_text("no rules")
+    held: list[Callable[[], None]] = []
+
+    def hold(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            answer = route.fetch()
+            held.append(lambda: route.fulfill(response=answer))
+
+    tab.route("**/live/alerts", hold)
+    with tab.expect_request("**/live/alerts"):
+        add(cleared, who="stream", what="gaps", how="rises")
+    until(tab, lambda: bool(held))
+    add(cleared, who="stream", what="lag_ms", how=">", value="9000")
+    until(tab, lambda: [rule["phase"] for rule in view(cleared)["rules"]] == ["quiet"] * 2)
+    held[0]()
+    for text in ("stream gaps rises", "stream lag_ms > 9000"):
+        expect(rule_line(tab, text).locator(".chip")).to_have_text("quiet")
 
 
 def test_the_form_asks_only_for_what_a_rule_needs(cleared: Page, open_tab: OpenTab) -> None:

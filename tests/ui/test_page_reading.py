@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
-from tests.ui.page_world import Page, World
+from tests.ui.page_world import PATIENCE, Page, World
 
 LAST_ROW = "[...Tickloop.candles.rows.values()].pop()"
 RANGE = "Tickloop.candles.chart.timeScale().getVisibleLogicalRange()"
@@ -17,6 +18,14 @@ OpenTab = Callable[..., Tab]
 
 def text_of(tab: Tab, key: str) -> str:
     return tab.locator(f'[data-k="{key}"]').first.inner_text()
+
+
+def until(tab: Tab, true: Callable[[], bool]) -> None:
+    """Wait until something is true, while the tab goes on."""
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end, "it did not come true"
+        tab.wait_for_timeout(50)
 
 
 def wait_for_bars(tab: Tab, bars: int) -> None:

@@ -72,8 +72,22 @@
       this.hideUnused();
     }
 
-    async load() {
-      const alerts = await Tickloop.request(ADDRESS);
+    /* One request at a time, and one more for what has changed meanwhile: of two answers on their way
+       the older one could come last, and would stay. */
+    load() {
+      this.changed = true;
+      this.loading ??= this.loadAll().finally(() => (this.loading = null));
+      return this.loading;
+    }
+
+    async loadAll() {
+      while (this.changed) {
+        this.changed = false;
+        this.show(await Tickloop.request(ADDRESS));
+      }
+    }
+
+    show(alerts) {
       if (alerts.error) return; // the page shows itself that its connection is lost
       byId("alerts-broken").hidden = !alerts.broken;
       byId("alerts-broken").textContent = alerts.broken;
