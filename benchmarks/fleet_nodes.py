@@ -23,8 +23,8 @@ from urllib.parse import urlsplit
 import psutil
 
 from benchmarks.processes import Worker, plain_environment, worker
-from benchmarks.system import free_ports
 from streaming.program.environment import LOOPBACK
+from trainers.session.addresses import free_ports
 from trainers.session.fleet.cluster import ENVIRONMENT, STORE_BYTES, SYSTEM
 
 SHARDS_A_NODE = 8

@@ -27,10 +27,11 @@ from mlflow.tracking import MlflowClient
 from benchmarks.kills import Session, faults_of
 from benchmarks.measuring import NotMeasuredError
 from benchmarks.processes import plain_environment
-from benchmarks.system import free_ports, replay_of
+from benchmarks.system import replay_of
 from benchmarks.table import Row
 from tests.end_to_end.main_job import wait_for
 from tests.streaming.tape.samples import csv, row
+from trainers.session.addresses import free_ports
 
 SIZE_MB = 192  # three markets take 60 before anything is learned
 PATIENCE = 300.0  # s

@@ -25,13 +25,14 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from benchmarks.processes import plain_environment, words_of
-from benchmarks.system import free_ports, replay_of
+from benchmarks.system import replay_of
 from benchmarks.table import Row
 from streaming.ticks import AFTER_GAP
 from trainers.recording.contents.stream_rows import read_rows
 from trainers.recording.decision_log import cycles_ended, read_decisions
 from trainers.recording.files import DECISIONS, of_market
 from trainers.recording.ledger import read_ledger
+from trainers.session.addresses import free_ports
 from trainers.session.processes.programs import EXCHANGE, FEED, PAGE, TRAINER
 from trainers.tracking.runs.search import runs_of
 

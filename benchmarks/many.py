@@ -19,12 +19,13 @@ import psutil
 
 from benchmarks.measuring import NotMeasuredError
 from benchmarks.processes import end, words_of
-from benchmarks.system import free_ports, start_main_job
+from benchmarks.system import start_main_job
 from benchmarks.table import Row
 from trainers.recording.decision_log import cycles_ended, last_end
 from trainers.recording.files import DECISIONS, MARKET_OUTBOX, of_market
 from trainers.recording.ledger import read_ledger
 from trainers.scoring.ledger import MADE, MISSED
+from trainers.session.addresses import free_ports
 
 MOST_MISSED = 0.001
 P99_MS = 250.0

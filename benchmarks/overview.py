@@ -16,9 +16,9 @@ import psutil
 
 from benchmarks.page import cpu_of, limit, wait_for
 from benchmarks.processes import ROOT, end, worker
-from benchmarks.system import free_ports
 from benchmarks.tab import Tab, open_tab
 from benchmarks.table import Row
+from trainers.session.addresses import free_ports
 
 WARM_SECONDS = 15.0
 WATCH_SECONDS = 60.0

@@ -19,12 +19,13 @@ import psutil
 
 from benchmarks.measuring import NotMeasuredError
 from benchmarks.processes import Worker, end, words_of, worker
-from benchmarks.system import free_ports, start_main_job
+from benchmarks.system import start_main_job
 from benchmarks.tab import LIVE, Tab, open_tab
 from benchmarks.table import Row
 from benchmarks.tracking_server import TrackingServer
 from trainers.recording.decision_log import cycles_ended
 from trainers.recording.files import DECISIONS
+from trainers.session.addresses import free_ports
 
 WARM_SECONDS = 45.0  # the first cycle and its charts
 FULL = "Tickloop.candles.strip.rows.size >= 900"  # forecasts begin with the session

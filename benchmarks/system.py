@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from benchmarks.processes import end, plain_environment, words_of
 from benchmarks.table import Row
 from trainers.recording.ledger import read_ledger
 from trainers.scoring.ledger import MADE
+from trainers.session.addresses import free_ports
 
 LIMIT_GB = 8.0
 FAR_UNDER = 0.5  # of the limit
@@ -136,18 +136,6 @@ def start_main_job(
             [sys.executable, *argv], cwd=folder, env=env, stdout=file, stderr=file,
             start_new_session=True,
         )  # fmt: skip
-
-
-def free_ports(n: int) -> list[int]:
-    """Return ports that nobody listens on now."""
-    probes = [socket.socket() for _ in range(n)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def _watch(process: subprocess.Popen[bytes], minutes: float, out: Path) -> tuple[list[Used], float]:

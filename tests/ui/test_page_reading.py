@@ -9,11 +9,12 @@ from collections.abc import Callable
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
-from tests.ui.page_world import PATIENCE, Page, World
+from tests.ui.page_world import Page, World
 
 LAST_ROW = "[...Tickloop.candles.rows.values()].pop()"
 RANGE = "Tickloop.candles.chart.timeScale().getVisibleLogicalRange()"
 OpenTab = Callable[..., Tab]
+SECONDS = 60  # until what a person waits for is there
 
 
 def text_of(tab: Tab, key: str) -> str:
@@ -22,7 +23,7 @@ def text_of(tab: Tab, key: str) -> str:
 
 def until(tab: Tab, true: Callable[[], bool]) -> None:
     """Wait until something is true, while the tab goes on."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + SECONDS
     while not true():
         assert time.monotonic() < end, "it did not come true"
         tab.wait_for_timeout(50)
@@ -30,7 +31,8 @@ def until(tab: Tab, true: Callable[[], bool]) -> None:
 
 def wait_for_bars(tab: Tab, bars: int) -> None:
     tab.wait_for_function(
-        f"{LAST_ROW}.time >= {tab.evaluate(LAST_ROW)['time'] + bars}", timeout=60_000 + 1000 * bars
+        f"{LAST_ROW}.time >= {tab.evaluate(LAST_ROW)['time'] + bars}",
+        timeout=1000 * (SECONDS + bars),
     )
 
 

@@ -38,6 +38,10 @@ def probabilities(
     logits = np.full(len(x), bias)
     for column, weight in zip(x.T, weights, strict=True):
         logits += column * weight
+    return _logistic(logits)
+
+
+def _logistic(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     found: NDArray[np.float64] = 1 / (1 + np.exp(-logits.clip(-MOST_LOGIT, MOST_LOGIT)))
     return found
 
@@ -80,7 +84,7 @@ def fit_from(
     """
     rows, weights = np.column_stack([x, np.ones(len(x))]), mean.copy()
     for _ in range(MOST_STEPS):
-        likely = 1 / (1 + np.exp(-(rows @ weights).clip(-MOST_LOGIT, MOST_LOGIT)))
+        likely = _logistic(rows @ weights)
         slope = rows.T @ (likely - up) + (weights - mean) / spread**2
         bend = (rows.T * (likely * (1 - likely))) @ rows + np.diag(spread**-2)
         step = np.linalg.solve(bend, slope)
@@ -106,11 +110,10 @@ def step_from(
     Returns:
         ``(D,)`` the weights.
     """
-    likely = 1 / (1 + np.exp(-logits.clip(-MOST_LOGIT, MOST_LOGIT)))
+    likely = _logistic(logits)
     bend = (x.T * (likely * (1 - likely))) @ x
     bend.flat[:: x.shape[1] + 1] += spread**-2
-    weights: NDArray[np.float64] = np.linalg.solve(bend, x.T @ (up - likely))
-    return weights
+    return np.asarray(np.linalg.solve(bend, x.T @ (up - likely)), np.float64)
 
 
 class OnlineLogistic:

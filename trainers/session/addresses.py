@@ -1,4 +1,4 @@
-"""Prints the addresses of a session's page and of MLflow's own UI, once they answer."""
+"""The addresses of a session's page and MLflow's own UI, printed once they answer; free ports."""
 
 from __future__ import annotations
 
@@ -52,3 +52,12 @@ def addresses_of(config: SessionConfig, experiment: str, session: str) -> dict[s
         view = f"/#/experiments/{experiment}/runs?{urlencode(asked, quote_via=quote)}"
         found["MLflow UI"] = f"http://{LOOPBACK}:{config.mlflow_ui_port}{view}"
     return found
+
+
+def free_ports(n: int) -> list[int]:
+    """Return ports of this machine that nobody listens on now."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(n)]
+        for probe in probes:
+            probe.bind((LOOPBACK, 0))
+        return [probe.getsockname()[1] for probe in probes]

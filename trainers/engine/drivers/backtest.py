@@ -204,8 +204,8 @@ def forecasts_of(
         first_cycle: the number of bars that are known when the first cycle begins.
 
     Returns:
-        ``T`` forecasts; forecast ``i`` was made when bar ``i`` closed. It
-        is None where the learner made none, and before the first cycle.
+        ``T`` forecasts; forecast ``i`` was made when bar ``i`` closed. It is None where the learner
+        made none, and before the first cycle.
     """
     trainer = MarketTrainer(config, "", Roster(config, [learner], []))
     found: list[Forecast | None] = [None] * len(bars)

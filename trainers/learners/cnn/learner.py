@@ -34,7 +34,7 @@ from trainers.learners.cnn.forecaster import (
 )
 from trainers.learners.cnn.mixing import log_weights_after
 from trainers.learners.cnn.module import CNNModule
-from trainers.learners.cnn.rows import NEW_ROWS, RowExperts, RowLearner
+from trainers.learners.cnn.rows import RowExperts, RowLearner, is_due
 from trainers.learners.cnn.unlabelled import NONE, Unlabelled
 from trainers.learners.learner import Context, Model
 from trainers.learners.lightning import fit, seeded
@@ -203,8 +203,7 @@ class CNN(Stackable):
                 weights, bias = fit_logistic(x, rose) or (np.zeros(seen.shape[1]), 0.0)
             net.weights[expert] = torch.from_numpy(weights)
             net.bias[expert] = bias
-        new = bars["ts_open"][WARMUP_BARS + at] > self._distant_until
-        if new.sum() >= NEW_ROWS * len(new):  # as rarely as the forest is grown anew
+        if is_due(bars["ts_open"][WARMUP_BARS + at], self._distant_until):
             steady = seen @ net.weights[STEADY].double().numpy() + float(net.bias[STEADY])
             fit_distant(net, data, steady)
             self._distant_until = int(bars["ts_open"][-1])

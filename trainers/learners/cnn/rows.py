@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from datamodules.features import COLUMNS
@@ -21,9 +22,20 @@ from trainers.learners import layers
 from trainers.learners.cnn.forest import FEWEST_ROWS, Forest
 from trainers.learners.linear import CLIP_SD, OnlineLogistic
 
-# The forest is grown anew when this share of its rows would be new: it lags by a twentieth of the
-# history at most, and its cost grows with the logarithm until that is full.
 NEW_ROWS = 0.05
+
+
+def is_due(ts: NDArray[np.int64], until: int) -> bool:
+    """Return whether a twentieth of the rows is new to what is fitted rarely.
+
+    So it lags by a twentieth of the history at most, and its cost grows with the logarithm of the
+    history until that is full.
+
+    Args:
+        ts: ``(N,)`` times of all rows, ns.
+        until: the newest time that it has seen, ns.
+    """
+    return bool((ts > until).sum() >= NEW_ROWS * len(ts))
 
 
 class RowExperts(nn.Module):
@@ -84,7 +96,7 @@ class RowLearner:
             for name, numbers in self._online.numbers().items():
                 getattr(self.experts, name).copy_(torch.from_numpy(numbers))
         both = len(up) >= FEWEST_ROWS and up.any() and not up.all()
-        if both and (ts > self._grown_until).sum() >= NEW_ROWS * len(ts):
+        if both and is_due(ts, self._grown_until):
             self.experts.forest.grow(x, up, int(rng.integers(2**31)))
             self._grown_until = int(ts[-1])
 

@@ -102,7 +102,7 @@ class LocalRecord:
         return data[: max(0, whole_bytes(name, data, at, self._learners) - at)]
 
     def rows(self, have: Mapping[str, int]) -> Iterator[tuple[str, Grown]]:
-        """Yield the new rows of each ring: none that refers to rows of another behind these.
+        """Yield the new rows of each ring: none that refers to what is not read here.
 
         A quote says after how many ticks it came, a bar which ticks and quotes it has.
 

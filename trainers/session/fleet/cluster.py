@@ -27,6 +27,7 @@ from streaming.errors import ProgramError
 from streaming.program.environment import LOOPBACK
 from streaming.program.process import identity
 from streaming.program.whole_file import write_whole
+from trainers.session.addresses import free_ports
 
 NOTE, TOKEN, LOG = "ray.json", "ray.token", "ray.log"
 STORE_BYTES = 75 << 20  # the least that Ray takes; nothing of ours is in its object store
@@ -102,7 +103,7 @@ class LocalRay:
         token.touch(0o600)
         token.write_text(secrets.token_hex(32))
         # The second is where Ray's client would connect: by default another Ray here has that port.
-        port, unused = _free_ports(2)
+        port, unused = free_ports(2)
         # Ray's sockets are files whose paths may have 107 bytes.
         files = tempfile.mkdtemp(prefix="tickloop-ray-")
         flags = {"node-ip-address": LOOPBACK, "port": port, "include-dashboard": "false",
@@ -133,11 +134,3 @@ class LocalRay:
                 return
         process.kill()
         raise ProgramError(f"Ray does not start; see {self._session / LOG}")
-
-
-def _free_ports(number: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(number)]
-        for probe in probes:
-            probe.bind((LOOPBACK, 0))
-        return [probe.getsockname()[1] for probe in probes]

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from trainers.engine.commands import CycleDone
-from trainers.learners.stacked import Stacks
+from trainers.learners.stacked import FEWEST, Stacks
 from trainers.session.market.live_market import LiveMarket
 
 
@@ -90,5 +90,6 @@ class Shard:
     def _take(self) -> bool:
         """Take the new bars of each market once, and forecast; return whether there were any."""
         markets = self.markets.values()
-        self._stacks.ask(asked for market in markets for asked in market.coming())
+        if len(markets) >= FEWEST:
+            self._stacks.ask(asked for market in markets for asked in market.coming())
         return sum(market.take() for market in markets) > 0
