@@ -34,12 +34,22 @@ def trainer(session, launcher, markets):
     {does}
     os._exit(0)
 
-sys.exit(launcher.Launcher(Path(sys.argv[1]), {shares}, trainer).run())
+def candidate(session, launcher, markets):
+    lives.with_name("candidate " + "".join(markets)).open("a").write("x")
+    {registers}
+    os._exit(0)
+
+sys.exit(launcher.Launcher(Path(sys.argv[1]), {shares}, trainer, candidate).run())
 """
 
 
-def start(folder, does, shares=(("A",),)):
+def code_of(does, shares, registers="pass"):
     code = CODE.replace("{does}", does).replace("{shares}", repr(shares))
+    return code.replace("{registers}", registers)
+
+
+def start(folder, does, shares=(("A",),), registers="pass"):
+    code = code_of(does, shares, registers)
     return subprocess.Popen([sys.executable, "-c", code, str(folder)], cwd=ROOT)
 
 
@@ -129,14 +139,14 @@ def test_a_signal_that_comes_while_they_are_forked_ends_all(tmp_path, attempt):
 
 
 def test_nothing_is_forked_after_a_signal_that_comes_right_before(tmp_path):
-    code = CODE.replace("{does}", "time.sleep(60)").replace("{shares}", repr(TWO))
+    code = code_of("time.sleep(60)", TWO)
     at_the_second = """
 import signal
 class Second(restarts.Restarts):
     def started(self):
         super().started()
         signal.raise_signal(signal.SIGTERM)
-made = iter([restarts.Restarts, Second])
+made = iter([restarts.Restarts, Second, restarts.Restarts])
 launcher.Restarts = lambda: next(made)()
 sys.exit"""
     code = code.replace("sys.exit", at_the_second)
@@ -152,3 +162,26 @@ def test_a_signal_reaches_all_of_them(tmp_path):
     launcher.send_signal(signal.SIGTERM)
     assert launcher.wait(30) == 0
     assert (lives(tmp_path, "A"), lives(tmp_path, "B")) == (1, 1)
+
+
+def test_candidates_are_registered_by_one_fork_at_a_time_until_none_waits(tmp_path):
+    waiting = tmp_path / "candidates" / "C" / "cnn" / "1.pt"
+    waiting.parent.mkdir(parents=True)
+    waiting.touch()
+    forks = tmp_path / "candidate ACB"
+    does = "while not lives.with_name('go').exists(): time.sleep(0.01)"
+    registers = f"""
+    if lives.with_name("candidate ACB").read_text() == "x":
+        os._exit(1)  # the store is away
+    time.sleep(0.3)
+    os.unlink({str(waiting)!r})"""
+    launcher = start(tmp_path, does, TWO, registers)
+    children = psutil.Process(launcher.pid).children
+    most = 0
+    while waiting.exists():
+        most = max(most, len(children()))
+    assert forks.read_text() == "xx", "it was forked again after it failed"
+    assert most == 3, "two trainers and one fork for candidates"
+    (tmp_path / "go").touch()
+    assert launcher.wait(30) == 0
+    assert forks.read_text() == "xx", "none is forked while none waits"

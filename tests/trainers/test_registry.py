@@ -22,7 +22,7 @@ from trainers.promotion import alias_watcher
 from trainers.promotion.__main__ import PromoteConfig
 from trainers.promotion.__main__ import run as by_hand
 from trainers.promotion.alias_watcher import AliasWatcher, Versions
-from trainers.promotion.candidate import candidates, register, write_candidate
+from trainers.promotion.candidate import is_put_aside, register, register_all, write_candidate
 from trainers.promotion.registry import (
     AliasMove,
     RegistryError,
@@ -35,7 +35,7 @@ from trainers.promotion.registry import (
     versions_of,
 )
 from trainers.promotion.versions import log_version
-from trainers.recording.files import CONFIG
+from trainers.recording.files import CONFIG, waiting_candidates
 from trainers.scoring.promotion.verdict import Verdict
 from trainers.tracking.model_reader import audit_of
 from trainers.tracking.runs.lifecycle import start_learner, start_session
@@ -308,12 +308,44 @@ def test_a_candidate_becomes_the_champion_that_the_learner_was(client, root, tmp
     assert CNN.predict(champion, BARS) == said
 
 
+def test_a_candidate_that_cannot_be_registered_is_put_aside_and_the_others_go_on(
+    client, root, tmp_path
+):
+    model = Model(client, root)
+    session = tmp_path / model.session
+    session.mkdir()
+    model.config.save(session / CONFIG)
+    example = raw_columns(BARS[-model.learner.export()[1] - 1 :])
+    for learner, state in {"cnn": model.learner.state_dict(), "cnn-2": {}}.items():
+        wanted = CandidateWanted(learner, 4, "hand", None, state, example)
+        write_candidate(session, model.symbol, model.run, wanted)
+    good, bad = waiting_candidates(session, model.symbol)
+    assert register_all(client, session, [model.symbol]), "none waits any more"
+    assert (model.alias("champion"), good.exists(), bad.exists()) == (1, False, False)
+    assert (is_put_aside(good), is_put_aside(bad)) == (False, True)
+
+
+def test_a_candidate_waits_while_the_store_refuses_it(client, root, tmp_path):
+    model = Model(client, root)
+    session = tmp_path / model.session
+    session.mkdir()
+    model.config.save(session / CONFIG)
+    example = raw_columns(BARS[-model.learner.export()[1] - 1 :])
+    wanted = CandidateWanted("cnn", 4, "hand", None, model.learner.state_dict(), example)
+    file = write_candidate(session, model.symbol, "a run that nobody has made", wanted)
+    assert not register_all(client, session, [model.symbol])
+    assert file.exists()
+    assert not is_put_aside(file)
+
+
 def test_candidates_of_one_learner_are_not_those_of_another_whose_name_begins_the_same(tmp_path):
     for learner in ("cnn", "cnn-2"):
         wanted = CandidateWanted(learner, 4, "hand", None, {}, np.zeros((2, 10)))
         write_candidate(tmp_path, "BTCUSDT", "run", wanted)
-    assert [file.parent.name for file in candidates(tmp_path, "BTCUSDT", "cnn")] == ["cnn"]
-    assert [file.parent.name for file in candidates(tmp_path, "BTCUSDT", "cnn-2")] == ["cnn-2"]
+    assert [file.parent.name for file in waiting_candidates(tmp_path, "BTCUSDT")] == [
+        "cnn",
+        "cnn-2",
+    ]
 
 
 # ---- pruning

@@ -13,8 +13,7 @@ from streaming.symbols import is_symbol
 from streaming.tape import read_tape, segments, write_segment
 from tests.streaming.samples import run_of_ids
 from trainers.names import model_name
-from trainers.promotion.candidate import folder_of
-from trainers.recording.files import CHECKPOINT, RECORD, TAPE, of_market
+from trainers.recording.files import CHECKPOINT, RECORD, TAPE, candidates_folder, of_market
 from trainers.tracking.uploads import tape_address, upload_segment
 
 ODD = ["XBT/USD", "币安人生USDT", "btcusd", "tBTCF0:USTF0", "A&B=C%2F", "a'b\"c", "#1"]
@@ -26,7 +25,7 @@ def test_every_file_of_a_market_lies_in_the_session_s_folder(tmp_path: Path, sym
     assert tick_cache(tmp_path, symbol).committed == 0
     for path in (
         of_market(tmp_path, symbol, CHECKPOINT),
-        folder_of(tmp_path, symbol, "cnn").parent,
+        candidates_folder(tmp_path, symbol),
     ):
         assert path.resolve().relative_to(tmp_path).name.isascii()
     assert [path.parent for path in tmp_path.iterdir()] == [tmp_path]

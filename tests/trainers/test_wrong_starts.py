@@ -35,7 +35,7 @@ PARTS = {
     "trainers.session.trainer.__main__": [],
     "trainers.session.processes.launcher": [],
     "trainers.session.fleet.head": [],
-    "trainers.promotion.candidate": ["candidates/1.pt"],
+    "trainers.promotion.candidate": [],
 }
 PROGRAMS = {**NAMED, **PARTS, "trainers.session.fleet.node.shard": []}
 NOWHERE = ["nope", "a b", "a\nb", "/etc/passwd", "\udcff", "0" * 32]

@@ -1,26 +1,25 @@
-"""Registers a learner, as it was at a cycle's end, as a model version and makes it champion.
+"""Registers learners, as they were at a cycle's end, as model versions and makes them champions.
 
-    python -m trainers.promotion.candidate SESSION_FOLDER FILE
+    python -m trainers.promotion.candidate SESSION_FOLDER [--markets SYMBOL,...]
 
-An export takes a second, in which a trainer would miss a bar: hence a process of its own. The
-trainer writes FILE; this process removes it once the version is champion. A kill in between loses
-nothing: the next trainer starts the process again.
+An export takes a second, in which a trainer would miss a bar: hence a process of its own, which the
+launcher forks while files wait. The trainer writes them; this process removes each once its version
+is champion. A kill in between loses nothing: the launcher forks another. What the store does not
+take now waits, too; a candidate that cannot be registered at all is put aside, as ``.failed``.
 """
 
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from streaming.errors import ConfigError
+from streaming.errors import ConfigError, reason_of
 from streaming.program.console import Parser
 from streaming.program.entry_point import entry_point
-from streaming.symbols import file_name
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted
 from trainers.learners.determinism import deterministic
@@ -29,13 +28,13 @@ from trainers.names import model_name
 from trainers.promotion.registry import AliasMove, promote, version_of_candidate
 from trainers.promotion.versions import log_version
 from trainers.recording.checkpoint import load_checkpoint, save_checkpoint
-from trainers.recording.files import CONFIG
+from trainers.recording.files import CONFIG, candidates_folder, waiting_candidates
 from trainers.tracking.store import STORE_ERRORS, begin_process, tracking_uri
 from trainers.tracking.stores.client import MlflowClient
 
 log = logging.getLogger(__name__)
 
-CANDIDATES = "candidates"
+FAILED = ".failed"
 
 
 def write_candidate(session: Path, market: str, run_id: str, wanted: CandidateWanted) -> Path:
@@ -47,8 +46,10 @@ def write_candidate(session: Path, market: str, run_id: str, wanted: CandidateWa
         run_id: the learner's MLflow run.
         wanted: the engine's command, with the learner's state.
     """
-    folder = folder_of(session, market, wanted.learner)
+    folder = candidates_folder(session, market) / wanted.learner
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob(f"*{FAILED}"):
+        old.unlink()
     path = folder / f"{wanted.cycle}.pt"
     request = {
         "symbol": market,
@@ -64,20 +65,9 @@ def write_candidate(session: Path, market: str, run_id: str, wanted: CandidateWa
     return path
 
 
-def folder_of(session: Path, market: str, learner: str) -> Path:
-    """Return the folder for the candidates of one learner of one market."""
-    return session / CANDIDATES / file_name(market) / learner
-
-
-def candidates(session: Path, market: str, learner: str) -> list[Path]:
-    """Return the files of the candidates that are not champion yet."""
-    return sorted(folder_of(session, market, learner).glob("*.pt"))
-
-
-def start(session: Path, file: Path) -> subprocess.Popen[bytes]:
-    """Start the process that registers the candidate in ``file``."""
-    words = [sys.executable, "-m", "trainers.promotion.candidate", str(session), str(file)]
-    return subprocess.Popen(words)
+def is_put_aside(file: Path) -> bool:
+    """Return whether a candidate, given the file that it was written to, cannot be registered."""
+    return file.with_suffix(FAILED).exists()
 
 
 def register(client: MlflowClient, session: Path, file: Path) -> int:
@@ -115,17 +105,41 @@ def register(client: MlflowClient, session: Path, file: Path) -> int:
     return version
 
 
+def register_all(client: MlflowClient, session: Path, markets: Iterable[str]) -> bool:
+    """Register the candidates that wait; return whether none waits any more.
+
+    Args:
+        client: of the store.
+        session: the session's folder.
+        markets: the markets whose candidates are looked at.
+    """
+    done = True
+    for file in [file for market in markets for file in waiting_candidates(session, market)]:
+        try:
+            register(client, session, file)
+            file.unlink()
+        except (*STORE_ERRORS, OSError) as e:
+            log.warning("%s waits: %s", file, reason_of(e))
+            done = False
+        except Exception:  # a learner's own code, too: the others are not to wait for it
+            log.exception("%s cannot be registered and is put aside", file)
+            file.rename(file.with_suffix(FAILED))
+    return done
+
+
 @entry_point("candidate", outside=STORE_ERRORS)
-def main() -> None:
+def main() -> int:
     """Run as a process of a session."""
     begin_process("candidate")
     deterministic()
     parser = Parser(prog="candidate")
     parser.add_argument("session", type=Path, help="the session's folder")
-    parser.add_argument("file", type=Path, help="the candidate's file in it")
+    parser.add_argument("--markets", default="", help="the markets to look at, if not all")
     given = parser.parse_args()
-    register(MlflowClient(tracking_uri(Path.cwd())), given.session, given.file)
-    given.file.unlink()
+    config = SessionConfig.load(given.session / CONFIG)
+    markets = given.markets.split(",") if given.markets else config.symbol_list
+    client = MlflowClient(tracking_uri(Path.cwd()))
+    return 0 if register_all(client, given.session, markets) else 1
 
 
 if __name__ == "__main__":

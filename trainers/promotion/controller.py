@@ -1,27 +1,29 @@
 """The champions of a trainer's markets: verdicts and people move aliases, the markets follow.
 
-The alias in the registry is the single source of truth. The process ``candidate`` and the tracker's
-thread move it, so that training never waits. The alias watcher sees every move, whoever made it,
-and the new champion is installed in its market between two bars.
+The alias in the registry is the single source of truth. The process ``candidate``, which the
+launcher forks, and the tracker's thread move it, so that training never waits. The alias watcher
+sees every move, whoever made it, and the new champion is installed in its market between two bars.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-import subprocess
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from trainers.engine.commands import CandidateWanted, RollbackWanted
 from trainers.promotion.alias_watcher import AliasWatcher, Arrival
-from trainers.promotion.candidate import candidates, start, write_candidate
+from trainers.promotion.candidate import is_put_aside, write_candidate
 from trainers.promotion.registry import AliasMove
+from trainers.recording.files import waiting_candidates
 
 log = logging.getLogger(__name__)
 
-CANDIDATE_SECONDS = 60.0  # how long to wait at the end for a candidate to be registered
+CANDIDATE_SECONDS = 60.0  # how long to wait at the end for candidates to be registered
+POLL_SECONDS = 0.1
 
 # How many learners' aliases are looked at each time, besides those that wait for a candidate: of
 # fifty markets all of them took a tenth of a trainer's CPU.
@@ -54,7 +56,7 @@ class PromotionController:
         self._roll_back, self._later = roll_back, later
         self._turns: deque[tuple[str, str]] = deque()
         self._looked = False  # whether all aliases have been looked at once
-        self._coming: dict[tuple[str, str], list[subprocess.Popen[bytes]]] = {}
+        self._coming: dict[tuple[str, str], Path] = {}  # candidates until they are champion
 
     def begin(self, known: Known) -> None:
         """Begin, or continue from an earlier trainer: with its champions and its candidates."""
@@ -62,8 +64,9 @@ class PromotionController:
         for (market, learner), version in known.items():
             if version is not None:
                 self._watcher.know(market, learner, version)
-            waiting = candidates(self._session, market, learner)
-            self._coming[market, learner] = [start(self._session, file) for file in waiting]
+        for market in {market for market, _ in known}:
+            for file in waiting_candidates(self._session, market):
+                self._coming[market, file.parent.name] = file
 
     def look(self) -> None:
         """Check the registry's aliases; for a thread that may wait for the store.
@@ -72,7 +75,7 @@ class PromotionController:
         """
         n = A_TURN if self._looked else len(self._turns)
         few = [self._turns[i] for i in range(min(n, len(self._turns)))]
-        soon = [one for one, waiting in self._coming.items() if waiting and one not in few]
+        soon = [one for one in self._coming if one not in few]
         self._watcher.look([*few, *soon])
         self._turns.rotate(-len(few))
         self._looked = True
@@ -81,16 +84,15 @@ class PromotionController:
         """Yield the versions that have become champion since the last call."""
         while not self._watcher.arrivals.empty():
             arrival = self._watcher.arrivals.get()
-            self._coming[arrival.symbol, arrival.learner] = []
+            self._coming.pop((arrival.symbol, arrival.learner), None)
             yield arrival
 
     def promote(self, market: str, run_id: str, wanted: CandidateWanted) -> None:
-        """Start registering a learner as champion, unless a candidate of it is on its way."""
-        coming = self._coming[market, wanted.learner]
-        if any(process.poll() in (None, 0) for process in coming):
-            return
-        file = write_candidate(self._session, market, run_id, wanted)
-        self._coming[market, wanted.learner] = [start(self._session, file)]
+        """Write a candidate, which becomes champion, unless one of its learner is on its way."""
+        coming = self._coming.get((market, wanted.learner))
+        if coming is None or is_put_aside(coming):
+            file = write_candidate(self._session, market, run_id, wanted)
+            self._coming[market, wanted.learner] = file
 
     def roll_back(self, market: str, wanted: RollbackWanted) -> None:
         """Make the previous champion the champion again, as soon as the store answers."""
@@ -100,13 +102,13 @@ class PromotionController:
         self._later(functools.partial(self._roll_back, name, move))
 
     def wait(self) -> None:
-        """Wait until the candidates on their way are registered, a minute each at most.
+        """Wait until the candidates on their way are registered, a minute at most.
 
-        One that takes longer is registered by its own process, or by the session when it resumes.
+        One that takes longer is registered when the session is resumed.
         """
-        for processes in self._coming.values():
-            for process in processes:
-                try:
-                    process.wait(CANDIDATE_SECONDS)
-                except subprocess.TimeoutExpired:
-                    log.warning("a candidate is not registered after %.0f s", CANDIDATE_SECONDS)
+        deadline = time.monotonic() + CANDIDATE_SECONDS
+        while any(file.exists() for file in self._coming.values()):
+            if time.monotonic() > deadline:
+                log.warning("candidates are not registered after %.0f s", CANDIDATE_SECONDS)
+                return
+            time.sleep(POLL_SECONDS)

@@ -34,6 +34,7 @@ MARKET_OUTBOX = ".outbox.jsonl"
 RUNS = ".runs.json"
 OUTCOMES, FORECASTS = ".outcomes", ".forecasts"
 
+CANDIDATES = "candidates"  # a folder: learners on their way into the registry
 RECORD = "record"  # the artifact folder of the session's run that holds its record
 
 T = TypeVar("T")
@@ -45,6 +46,16 @@ JOURNAL = "journal.jsonl"  # a file of format 1, which tickloop 0.1 wrote
 def of_market(session: Path, market: str, kind: str) -> Path:
     """Return the path of a market's file; ``kind`` is one of the endings, as ``CHECKPOINT``."""
     return session / f"{file_name(market)}{kind}"
+
+
+def candidates_folder(session: Path, market: str) -> Path:
+    """Return the folder of a market's candidates: a folder a learner, a file a cycle."""
+    return session / CANDIDATES / file_name(market)
+
+
+def waiting_candidates(session: Path, market: str) -> list[Path]:
+    """Return the files of a market's candidates that are not champion yet."""
+    return sorted(candidates_folder(session, market).glob("*/*.pt"))
 
 
 def check_format(session: Path) -> None:

@@ -3,16 +3,19 @@
     python -m trainers.session.processes.launcher SESSION_FOLDER [--markets SYMBOL,...]
 
     session ── launcher: imports torch, Lightning, MLflow ─┬─ trainer ── trainer, again
-                                                           └─ trainer of other markets
+                                                           ├─ trainer of other markets
+                                                           └─ candidate, while files wait for it
 
 Imports take longer than anything else a trainer does before its first forecast. The launcher does
-them once, so that a trainer that was killed is back within a second or two. The launcher has one
-thread and keeps no file or socket open, so that a fork of it is as good as a new process.
+them once, so that a trainer that was killed is back within a second or two, and models register
+without imports of their own. The launcher has one thread and keeps no file or socket open, so that
+a fork of it is as good as a new process.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import signal
@@ -28,17 +31,23 @@ from streaming.program.console import Parser, say
 from streaming.program.entry_point import entry_point, import_all
 from streaming.program.process import PARENT, end_signals, on_end
 from trainers.config import SessionConfig
-from trainers.recording.files import CONFIG
+from trainers.recording.files import CONFIG, waiting_candidates
 from trainers.session.processes.fork import exit_after, run_program
-from trainers.session.processes.programs import TRAINER
+from trainers.session.processes.programs import CANDIDATE, TRAINER
 from trainers.session.processes.restarts import GAVE_UP, MOST_FAILURES, Restarts, how_it_ended
 from trainers.session.processes.shards import shares_of
 
 POLL_SECONDS = 0.05
+CANDIDATES_SECONDS = 1.0  # how often is looked whether candidates wait
+
+# Becomes a program, given the session's folder, the launcher's process id and markets; it must not
+# return.
+Become = Callable[[Path, int, Sequence[str]], NoReturn]
 
 # The modules that a trainer imports, directly or when it makes its learners.
 PRELOADED = (
     f"{TRAINER}.__main__",
+    CANDIDATE,
     "trainers.learners.cnn.learner",
     "trainers.learners.dqn.learner",
     "trainers.learners.baselines.logistic",
@@ -48,11 +57,12 @@ PRELOADED = (
 
 
 class Fork:
-    """One of the trainers: a process that is forked again if it dies.
+    """A trainer, or what registers candidates: a process that is forked again if it dies.
 
     Args:
         name: the name in events.
-        markets: the markets that it trains.
+        markets: the markets that it is for.
+        become: called in the fork.
 
     Attributes:
         restarts: its backoff.
@@ -60,8 +70,8 @@ class Fork:
         done: whether it has nothing left to do.
     """
 
-    def __init__(self, name: str, markets: Sequence[str]) -> None:
-        self.name, self.markets = name, markets
+    def __init__(self, name: str, markets: Sequence[str], become: Become) -> None:
+        self.name, self.markets, self.become = name, markets, become
         self.restarts = Restarts()
         self.pid = 0
         self.done = False
@@ -83,22 +93,28 @@ class Launcher:
     Args:
         session: the session's folder.
         shares: the markets of each training process.
-        become_trainer: called in the fork with the folder, the launcher's process id and the
-            markets; it must not return.
+        become_trainer: called in the fork of a trainer.
+        become_candidate: called in a fork while candidates wait; it registers them.
     """
 
     def __init__(
         self,
         session: Path,
         shares: Sequence[Sequence[str]],
-        become_trainer: Callable[[Path, int, Sequence[str]], NoReturn],
+        become_trainer: Become,
+        become_candidate: Become,
     ) -> None:
-        self._session, self._become_trainer = session, become_trainer
+        self._session = session
         self._parent = int(os.environ.get(PARENT) or os.getppid())
         names = ["the trainer"] if len(shares) == 1 else [
             f"trainer {i} of {len(shares)}" for i in range(1, len(shares) + 1)
         ]  # fmt: skip
-        self._forks = [Fork(name, share) for name, share in zip(names, shares, strict=True)]
+        self._forks = [
+            Fork(name, share, become_trainer) for name, share in zip(names, shares, strict=True)
+        ]
+        markets = [market for share in shares for market in share]
+        self._candidate = Fork("candidate", markets, become_candidate)
+        self._look_at = 0.0  # time.monotonic() from which on is looked for candidates
         self._stopping = False
         self._code = 0
 
@@ -121,12 +137,24 @@ class Launcher:
                     self._has_ended(fork, code)
                 elif not (fork.pid or fork.done or self._stopping) and fork.restarts.due:
                     self._start(fork)
+            self._register_candidates()
             time.sleep(POLL_SECONDS)
         return self._code
 
     @property
     def _are_done(self) -> bool:
         return all(fork.done for fork in self._forks)
+
+    def _register_candidates(self) -> None:
+        """Fork a process for candidates that wait, one at a time; later again if it failed."""
+        fork, now = self._candidate, time.monotonic()
+        if fork.ended():
+            fork.restarts.later()
+        if fork.pid or self._stopping or now < self._look_at or not fork.restarts.due:
+            return
+        self._look_at = now + CANDIDATES_SECONDS
+        if any(waiting_candidates(self._session, market) for market in fork.markets):
+            self._start(fork)
 
     def _start(self, fork: Fork) -> None:
         fork.restarts.started()
@@ -143,7 +171,7 @@ class Launcher:
                 signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
         if fork.pid == 0:
-            self._become_trainer(self._session, launcher, fork.markets)
+            fork.become(self._session, launcher, fork.markets)
 
     def _has_ended(self, fork: Fork, code: int) -> None:
         """Fork a trainer that died again; end the others if that is hopeless."""
@@ -178,10 +206,12 @@ class Launcher:
             events.close()
 
 
-def _become_trainer(session: Path, launcher: int, markets: Sequence[str]) -> NoReturn:
-    """Run a trainer in this process, then exit."""
+def _become(
+    program: str, main: str, session: Path, launcher: int, markets: Sequence[str]
+) -> NoReturn:
+    """Run a program for some of a session's markets in this process, then exit."""
     words = [str(session), "--markets", ",".join(markets)]
-    exit_after(lambda: run_program(TRAINER, words, launcher, f"{TRAINER}.__main__"))
+    exit_after(lambda: run_program(program, words, launcher, main))
 
 
 @entry_point("launcher")
@@ -197,7 +227,9 @@ def main() -> int:
     shares = shares_of(config.symbol_list, config.shards)
     if given.markets:
         shares = [given.markets.split(",")]
-    return Launcher(given.session, shares, _become_trainer).run()
+    trainer = functools.partial(_become, TRAINER, f"{TRAINER}.__main__")
+    candidate = functools.partial(_become, CANDIDATE, CANDIDATE)
+    return Launcher(given.session, shares, trainer, candidate).run()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ EXCHANGE = "streaming.exchange"
 FEED = "streaming.feed"
 LAUNCHER = "trainers.session.processes.launcher"
 TRAINER = "trainers.session.trainer"
+CANDIDATE = "trainers.promotion.candidate"
 PAGE = "ui.app"
 
 # Of a fleet only.
