@@ -18,8 +18,8 @@ from benchmarks.table import Row, render, save
 NAMES = (
     "feed", "ccxt", "pipeline", "lightning", "sb3", "mlflow", "agent", "learning",
     "plasticity", "tapes", "own_columns", "pretraining", "books", "changes", "promotion",
-    "scoring", "kills", "full_disk", "system", "many", "page", "overview", "backtest", "tune",
-    "arena", "fleet",
+    "scoring", "kills", "full_disk", "system", "many", "day", "page", "overview", "backtest",
+    "tune", "arena", "fleet",
 )  # fmt: skip
 
 

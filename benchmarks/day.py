@@ -1,10 +1,12 @@
-"""A day of many markets from a tape, faults at the venue all along: leaks, misses, and its replay.
+"""A day of many markets from a tape, faults at the venue all along: misses, leaks, its replay.
 
 Runs the real main job on a made tape of BENCH_MARKETS markets (default 100), a trade each two
 seconds, for BENCH_HOURS hours of market time (default 24) in bars of BENCH_BAR_SECONDS (default
 10), a cycle each ten minutes, as fast as no forecast is missed: the exchange waits for the trainers
-(BENCH_SPEED, default 60, is only the most). Each five market minutes the venue has a fault. A day
-takes about an hour, and its replay another; BENCH_REPLAY=0 leaves that out, BENCH_FOLDER keeps all.
+(BENCH_SPEED, default 60, is only the most). Learners look back four hours, as by default. Each five
+market minutes the venue has a fault. Memory is looked at from the half of the day on, when all that
+is kept for a while is full. A day takes an hour or more, and its replay another; BENCH_REPLAY=0
+leaves that out, BENCH_FOLDER keeps all.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ FAULT_SECONDS = 300
 SAMPLE_SECONDS = 1800
 LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 300.0
+BACK_SECONDS = 4 * 3600  # how far learners look back
 MOST_MB_AN_HOUR = 1.0
 FAULTS = (
     {"kind": "drop"},
@@ -110,10 +113,12 @@ def make_tape(path: Path, markets: list[str], hours: float) -> None:
 
 def _measure(folder: Path, markets: list[str], hours: float) -> list[Row]:
     out = folder / "out.txt"
+    bar_seconds = int(os.environ.get("BENCH_BAR_SECONDS", "10"))
+    back = BACK_SECONDS // bar_seconds
     process = start_main_job(
         folder, out, source=f"tape:{folder / 'day.parquet'}", symbols=",".join(markets),
         speed=os.environ.get("BENCH_SPEED", "60"), cycle_seconds=CYCLE_SECONDS,
-        bar_seconds=os.environ.get("BENCH_BAR_SECONDS", "10"), parity="false",
+        bar_seconds=bar_seconds, history_bars=back, dqn_memory=back, parity="false",
         page_port=free_ports(1)[0], mlflow_ui_port=0,
     )  # fmt: skip
     begun, load = time.monotonic(), os.getloadavg()[0]
@@ -124,7 +129,7 @@ def _measure(folder: Path, markets: list[str], hours: float) -> list[Row]:
     took, load_after = time.monotonic() - begun, os.getloadavg()[0]
     (config,) = folder.glob("mlruns/sessions/*/config.json")
     n, missed, cycles, p99 = _found(config.parent, markets)
-    late = [sample for sample in samples if sample.hour >= hours / 4]
+    late = [sample for sample in samples if sample.hour >= hours / 2]
     slopes = _slopes(late)
     first, last = late[0], late[-1]
     title = f"{len(markets)} markets, {hours:g} h"
