@@ -3,7 +3,7 @@
 BENCH_HOURS (default 2) is the length of the tape; the work of the first minute, which is imports
 and runs made in MLflow, is measured by itself and left out. All processes count: reading, training,
 scoring, the record, MLflow. BENCH_LONG_HOURS (default 60, 0 for none; 168 is a week) is the length
-of a second tape for memory alone: until 28 h it grows, as the agent's memory fills.
+of a second tape for memory alone: for 4 h it grows, as the learners' memories fill.
 """
 
 from __future__ import annotations

@@ -43,7 +43,9 @@ class DQNSettings(Settings):
     tau: float = setting(
         0.4, "Polyak step of the target network, made every 50 updates", low=0, high=1
     )
-    memory: int = setting(100_000, "transitions kept for replay", low=100, high=10**8)
+    memory: int = setting(
+        14_400, "transitions kept for replay: 4 h of 1-s bars", low=100, high=10**8
+    )
     epsilon_decay: float = setting(
         0.9, "factor per cycle on epsilon, the chance of a random action in a training episode",
         low=0, high=1,
