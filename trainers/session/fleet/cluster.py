@@ -28,6 +28,7 @@ from streaming.program.environment import LOOPBACK
 from streaming.program.process import identity
 from streaming.program.whole_file import write_whole
 from trainers.session.addresses import free_ports
+from trainers.session.processes.programs import DAEMONS
 
 NOTE, TOKEN, LOG = "ray.json", "ray.token", "ray.log"
 STORE_BYTES = 75 << 20  # the least that Ray takes; nothing of ours is in its object store
@@ -110,8 +111,8 @@ class LocalRay:
                  "include-log-monitor": "false", "ray-client-server-port": unused,
                  "object-store-memory": STORE_BYTES, "num-cpus": self._cpus, "temp-dir": files,
                  "system-config": json.dumps(SYSTEM)}  # fmt: skip
-        argv = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block",
-                "--disable-usage-stats", "--no-monitor",
+        ray = [str(Path(sys.executable).with_name("ray")), "start", "--head"]
+        argv = [sys.executable, "-m", DAEMONS, *ray, "--disable-usage-stats", "--no-monitor",
                 *(f"--{name}={value}" for name, value in flags.items())]  # fmt: skip
         with (self._session / LOG).open("ab") as log:
             process = self._process = subprocess.Popen(

@@ -15,6 +15,7 @@ PAGE = "ui.app"
 # Of a fleet only.
 HEAD = "trainers.session.fleet.head"
 SHARD = "trainers.session.fleet.node.shard"
+DAEMONS = "trainers.session.fleet.node.daemons"
 FORKED = "trainers.session.fleet.node.forked"
 FORK_SERVER = "trainers.session.fleet.node.fork_server"
 
