@@ -135,6 +135,14 @@ def test_what_is_pure_touches_no_file_clock_socket_or_process(here):
         assert "open" not in {call.id for call in calls if isinstance(call, ast.Name)}
 
 
+def test_what_tests_share_is_in_no_test_file():
+    """Scripts that a test gives to another process count too."""
+    shared = re.compile(r"^ *(?:from|import) tests\b.*\btest_\w+", re.MULTILINE)
+    places = [path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    found = {path.name: shared.findall(path.read_text(encoding="utf-8")) for path in places}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
 def room_of(module):
     """The room of a module of trainers/, None of any other."""
     parts = module.split(".")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from tests.trainers.test_tracker import DEADLINE, Recorder, eventually
+from tests.trainers.recorder import DEADLINE, Recorder, eventually
 from tests.trainers.world import SYMBOL
 from trainers.config import SessionConfig
 from trainers.recording.decision_log import DecisionLog

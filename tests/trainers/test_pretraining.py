@@ -13,9 +13,9 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from streaming.errors import ConfigError
+from tests.datamodules.samples import drawn, logistic
 from tests.oracles.drawn_bars import bars_of_path
-from tests.trainers.test_linear import drawn, logistic
-from tests.trainers.test_research import two_markets
+from tests.trainers.tapes import two_markets
 from trainers.config import SessionConfig
 from trainers.config.pretraining.settings import PretrainConfig
 from trainers.config.pretraining.start import Start, read_start, save_start, with_start

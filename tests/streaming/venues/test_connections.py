@@ -22,10 +22,10 @@ from tests.streaming.venues.binance import (
     BinanceUsdMStandIn,
 )
 from tests.streaming.venues.bybit import BybitStandIn
+from tests.streaming.venues.cases import CASES, SHUTDOWN, Case, check, followed, has
 from tests.streaming.venues.coinbase import CoinbaseStandIn
 from tests.streaming.venues.kraken import KrakenStandIn
 from tests.streaming.venues.okx import OkxStandIn, OkxSwapStandIn
-from tests.streaming.venues.test_contract import CASES, SHUTDOWN, Case, check, followed, has
 
 CASE = {case.name: case for case in CASES if case.symbol.isascii()}
 
