@@ -28,11 +28,11 @@ from trainers.learners.baselines.naive import (
 from trainers.learners.baselines.permuted_labels import PermutedLabels
 from trainers.learners.learner import Context
 
-CONTEXT = Context()
+CONTEXT = Context.of(SessionConfig())
 
 
 def learned(kind, bars, **settings):
-    learner = kind(Context(**settings))
+    learner = kind(Context.of(SessionConfig(**settings)))
     learner.learn(snapshot_of(bars))
     return learner
 
