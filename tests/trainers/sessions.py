@@ -22,7 +22,7 @@ from trainers.tracking.travel.courier import Courier
 from trainers.tracking.travel.epochs import Epochs
 from trainers.tracking.travel.objects import FolderObjects
 from trainers.tracking.travel.takeover import take_over
-from trainers.tracking.travel.travelled import prefix_of
+from trainers.tracking.travel.travelled import base_in, prefix_of
 
 MARKETS = ["AAAUSDT", "BBBUSDT", "CCCUSDT", "DDDUSDT", "EEEUSDT"]
 MARKET = MARKETS[0]
@@ -110,11 +110,10 @@ class Fleet:
     def take_over(self, machine):
         home = self.folder / machine
         home.mkdir()
-        epoch, base = take_over(
-            self.epochs, self.store, MARKET, home, self.config, machine, first=True
-        )
+        epoch = take_over(self.epochs, self.store, MARKET, home, self.config, machine, first=True)
         session = Session(home, self.config, [[MARKET]])
         prefix = prefix_of(MARKET, epoch)
+        base = base_in(self.store, prefix)
         return session, Courier(self.store, prefix, base, home, MARKET, first=True)
 
 

@@ -37,7 +37,7 @@ class Machine:
         self.record = Path(urlsplit(address).path) / RECORD
         self.objects = objects_at(address)
         self.epochs = Epochs(client.tracking_uri, self.run)
-        epoch, _ = take_over(
+        epoch = take_over(
             self.epochs, self.objects, SYMBOL, self.folder, SessionConfig(), "us", first=True
         )
         (self.folder / OURS).write_text(json.dumps({SYMBOL: epoch}))
