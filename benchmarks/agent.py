@@ -25,6 +25,7 @@ from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.processes import Martingale, Momentum
 from tests.oracles.signal import Signal
 from tests.oracles.trading import earned, positions_of
+from trainers.config import SessionConfig
 from trainers.config.learners import DQNSettings
 from trainers.learners.dqn.learner import DQN, held_by
 from trainers.learners.dqn.value_learner import ValueLearner
@@ -70,7 +71,7 @@ def signal_share(seed: int, *, bars: int = 5 * HOUR, cycle: int = CYCLE) -> Shar
     signal, returns = market.draw(np.random.default_rng(seed), bars + 1)
     state = signal.astype(np.float32)[:, None]
     every = Experiences(state[:-1], state[1:], returns[:-1].astype(np.float32), np.arange(bars))
-    learner = ValueLearner(Context(seed=seed), DQNSettings(), 1)
+    learner = ValueLearner(Context.of(SessionConfig(seed=seed)), DQNSettings(), 1)
     actions = np.full(bars, Action.SELL)
     for start in range(0, bars, cycle):
         now = slice(start, start + cycle)
@@ -130,7 +131,8 @@ def traded(
     path = process.draw(rng, bars)
     tape = bars_of_path(rng, path.returns, half_spread=half_spread)
     fee_bps = (cost - half_spread) * SIGMA * BP
-    learner = DQN(Context(seed=seed, fee_bps=fee_bps), DQNSettings(updates=updates))
+    context = Context.of(SessionConfig(seed=seed, fee_bps=fee_bps))
+    learner = DQN(context, DQNSettings(updates=updates))
     states = make_transitions(tape)
     bar = (states.ts - tape["ts_open"][0]) // NS_PER_S  # that each state's action is held over
     actions = np.full(bars, Action.SELL)

@@ -25,8 +25,8 @@ from tests.oracles.bayes import Predictable
 from tests.oracles.bounce import up_after
 from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.processes import Momentum, Switch
+from tests.trainers.whole import forecasts_of
 from trainers.config import SessionConfig
-from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.registry import learners_of
 from trainers.scoring.direction.cases import log_losses
 

@@ -24,6 +24,7 @@ from datamodules.dqn_datamodule import DQNDataModule, transitions_of
 from datamodules.mids import SPREAD_BARS, half_spread_bps
 from datamodules.snapshot import Snapshot
 from datamodules.transitions import typical_move
+from trainers.config import SessionConfig
 from trainers.config.learners import CNNSettings, DQNSettings
 from trainers.learners.cnn.forecaster import DEEP
 from trainers.learners.cnn.learner import CNN
@@ -111,7 +112,7 @@ def compare(
     net_of: Callable[[Any], nn.Module],
 ) -> tuple[float, float]:
     """Return the seconds of a cycle: ours, bare; the weights must agree."""
-    config = Context()
+    config = Context.of(SessionConfig())
     bars = bars_for(BARS + STEP)
     first = Snapshot("BTCUSDT", 1, bars[:BARS], config.seed)
     second = Snapshot("BTCUSDT", 2, bars[STEP:], config.seed)

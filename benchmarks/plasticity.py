@@ -32,6 +32,7 @@ from datamodules.windows import make_windows
 from streaming.bars import Bars
 from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.processes import Momentum
+from trainers.config import SessionConfig
 from trainers.config.learners import CNNSettings
 from trainers.learners.cnn.forecaster import WindowNet
 from trainers.learners.cnn.learner import CNN
@@ -99,7 +100,7 @@ def aged(cycles: int, seed: int) -> CNN:
     rng = np.random.default_rng([seed, 1])
     returns = next(Momentum().blocks(rng, HISTORY + STEP * cycles))
     bars = bars_of_path(rng, returns)
-    learner = CNN(Context(seed=seed))
+    learner = CNN(Context.of(SessionConfig(seed=seed)))
     for cycle in range(cycles):
         at = cycle * STEP
         learner.learn(Snapshot("", cycle + 1, bars[at : at + HISTORY], seed))
@@ -110,7 +111,7 @@ def probe(cycles: int, seed: int = 0, updates: int = UPDATES) -> Probe:
     """Compare a learner of ``cycles`` cycles with a fresh one on the task."""
     rng = np.random.default_rng([seed, 2])
     bars = bars_of_path(rng, product_moves(rng, KNOWN + HELD_OUT))
-    live, fresh = aged(cycles, seed)._module, CNN(Context(seed=seed))._module
+    live, fresh = aged(cycles, seed)._module, CNN(Context.of(SessionConfig(seed=seed)))._module
     x, _ = _held_out(bars, _task(bars, seed, updates))
     states = [_state(_prepared(module.net, bars, seed), x) for module in (live, fresh)]
     losses = [_learned(module, bars, seed, updates) for module in (live, fresh)]
@@ -143,7 +144,7 @@ def run() -> list[Row]:
 def _task(bars: Bars, seed: int, updates: int) -> CNNDataModule:
     return CNNDataModule(
         Snapshot("", 1, bars[:KNOWN], seed),
-        features=Context().features,
+        features=SessionConfig().feature_set,
         updates=updates,
         batch_size=CNNSettings().batch_size,
         rng=np.random.default_rng([seed, 3]),
@@ -152,7 +153,7 @@ def _task(bars: Bars, seed: int, updates: int) -> CNNDataModule:
 
 def _held_out(bars: Bars, data: CNNDataModule) -> tuple[Tensor, Tensor]:
     later = bars[KNOWN:]
-    rows = scale(features_of(later, Context().features), data.scaler)
+    rows = scale(features_of(later, SessionConfig().feature_set), data.scaler)
     windows = make_windows(rows, later["close"][WARMUP_BARS:], later["gap"][WARMUP_BARS:])
     return torch.from_numpy(windows.x.copy()), torch.from_numpy(windows.up)
 

@@ -20,6 +20,7 @@ from benchmarks.table import Row
 from datamodules.snapshot import Snapshot
 from datamodules.transitions import make_transitions
 from streaming.bars import Bars
+from trainers.config import SessionConfig
 from trainers.config.learners import DQNSettings
 from trainers.learners.dqn.learner import DQN
 from trainers.learners.learner import Context
@@ -32,6 +33,7 @@ SB3_STEPS = 2000
 OURS = ("pandas", "scikit-learn", "pytorch-lightning")  # that the trading environment imports
 
 SETTINGS = DQNSettings()
+CONTEXT = Context.of(SessionConfig())
 
 SCRIPT = "benchmarks/peers/sb3_dqn.py"
 
@@ -40,7 +42,7 @@ class Cycles:
     """Our DQN, learning cycle after cycle as in a session."""
 
     def __init__(self, bars: Bars) -> None:
-        self._bars, self._learner = bars, DQN(Context())
+        self._bars, self._learner = bars, DQN(CONTEXT)
         self._cycle = 0
         self.rate()  # warm up
 
@@ -64,7 +66,7 @@ def run() -> list[Row]:
         path = Path(folder) / "transitions.npz"
         np.savez(path, **make_transitions(bars[:BARS])._asdict())
         for train_freq in (4, 1):
-            argv = [str(path), str(Context().fee_bps), str(SETTINGS.batch_size), str(SB3_STEPS)]
+            argv = [str(path), str(CONTEXT.fee_bps), str(SETTINGS.batch_size), str(SB3_STEPS)]
             cycles = Cycles(bars)
             with worker([SCRIPT, *argv, str(train_freq)], python) as peer:
                 ours, theirs = interleave(ROUNDS, cycles.rate, peer.ask)

@@ -135,6 +135,14 @@ def test_what_is_pure_touches_no_file_clock_socket_or_process(here):
         assert "open" not in {call.id for call in calls if isinstance(call, ast.Name)}
 
 
+def test_what_tests_share_is_in_no_test_file():
+    """Scripts that a test gives to another process count too."""
+    shared = re.compile(r"^ *(?:from|import) tests\b.*\btest_\w+", re.MULTILINE)
+    places = [path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    found = {path.name: shared.findall(path.read_text(encoding="utf-8")) for path in places}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
 def room_of(module):
     """The room of a module of trainers/, None of any other."""
     parts = module.split(".")
@@ -226,11 +234,10 @@ def test_the_engine_knows_of_the_record_tracking_and_sessions_nothing():
 
 
 @EACH
-def test_print_stays_in_entry_points(here):
-    if here.startswith(("datamodules/", "trainers/learners/", "trainers/scoring/")):
-        tree = ast.parse(SOURCES[here].read_text(encoding="utf-8"))
-        calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-        assert "print" not in {call.id for call in calls if isinstance(call, ast.Name)}
+def test_nothing_prints_but_by_way_of_the_console(here):
+    """``streaming.program.console`` writes for all, entry points too."""
+    calls = [node.func for node in ast.walk(tree_of(here)) if isinstance(node, ast.Call)]
+    assert "print" not in {call.id for call in calls if isinstance(call, ast.Name)}
 
 
 def test_each_error_of_types_that_is_ignored_has_its_code_and_its_reason():

@@ -478,5 +478,6 @@ def test_no_learner_sees_the_settings_of_the_page_or_of_another():
 
 @pytest.mark.parametrize("name", ["cnn.champion", "a b", "ü", "", "x" * 41])
 def test_a_name_that_is_none_for_a_file_or_a_run_is_refused(name):
+    context = Context.of(SessionConfig())
     with pytest.raises(ConfigError, match=r"allowed: up to 40 letters, digits, _, . and -"):
-        make_learners(["tests.trainers.own_learner:Named"], {"Named": {"name": name}}, Context())
+        make_learners(["tests.trainers.own_learner:Named"], {"Named": {"name": name}}, context)

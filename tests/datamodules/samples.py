@@ -1,4 +1,4 @@
-"""Bars for tests: from closes, from a seed, and drawn by hypothesis."""
+"""Bars for tests: from closes, from a seed, and drawn by hypothesis; rows of a logistic law."""
 
 from __future__ import annotations
 
@@ -64,3 +64,15 @@ def markets(draw, low: int = 50, high: int = 100) -> Bars:
 def gaps_of(n: int, most: int = 6):
     """Positions of gaps in ``n`` bars."""
     return st.lists(st.integers(0, n - 1), max_size=most, unique=True)
+
+
+def logistic(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def drawn(n, d, seed, strength=1.0):
+    """Standard normal rows and directions that are logistic in them."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, d))
+    up = rng.random(n) < logistic(strength * x @ rng.standard_normal(d) + 0.3)
+    return x, up

@@ -1,4 +1,4 @@
-"""Ticks for tests: by hand, and drawn by hypothesis."""
+"""Ticks and rows of rings for tests: by hand, and drawn by hypothesis."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ START = 1_700_000_000 * NS_PER_S  # a whole second
 
 # A market's step in ms: mostly the same second, sometimes seconds of silence.
 STEPS = st.one_of(st.integers(0, 700), st.sampled_from([0, 999, 1000, 1001, 4000, 11_500]))
+
+# Rows of rings.
+ROW = np.dtype([("seq", "<i8"), ("text", "S5"), ("x", "<f8")])
+WIDE = np.dtype([(f"f{i}", "<i8") for i in range(16)])
 
 
 def ticks_at(*seconds: float, price: float = 100.0, size: float = 1.0, first_id: int = 1) -> Ticks:
@@ -93,3 +97,11 @@ def quotes_among(draw, ticks):
         quote["bid_size"], quote["ask_size"] = draw(st.sampled_from([(0, 1), (0.1, 7)]))
         quote["ofi"], quote["updates"] = draw(st.sampled_from([(0.1, 1), (-0.7, 3), (5, 2)]))
     return quotes
+
+
+def rows_from(first: int, n: int) -> np.ndarray:
+    rows = np.zeros(n, ROW)
+    rows["seq"] = np.arange(first, first + n)
+    rows["text"] = [str(i % 1000).encode() for i in rows["seq"]]
+    rows["x"] = rows["seq"] / 7
+    return rows

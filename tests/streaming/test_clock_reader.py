@@ -13,6 +13,7 @@ from streaming.feed.clock.clock_reader import ClockReader
 from streaming.feed.rest.rest_client import RestClient
 from streaming.ticks import NS_PER_S
 from streaming.venues.kraken import Kraken
+from tests.streaming.feed_session import until
 from tests.streaming.venues.kraken import KrakenStandIn
 
 
@@ -35,7 +36,7 @@ def test_a_clock_of_whole_seconds_is_known_better_with_each_reading(monkeypatch)
             config = StreamConfig(source="kraken", symbols="BTC/USD")
             reader = ClockReader(venue, RestClient(venue), config, Said())
             task = asyncio.create_task(reader.read())
-            await asyncio.sleep(1.4)
+            await until(lambda: len(server.asked) >= 10)  # 9 replies, over more than a second
             task.cancel()
             return (time.time_ns() - reader.now()) / NS_PER_S
 

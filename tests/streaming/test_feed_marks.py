@@ -90,7 +90,7 @@ async def test_a_silent_venue_that_answers_no_ping_has_no_marks(folder, venue):
         [socket] = venue.followers
         socket.transport.pause_reading()  # it is deaf from now on
         n = len(bars_of(folder))
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(2.5)  # two seconds end; nothing comes that could tell that they did
         assert len(bars_of(folder)) <= n + 1  # one may have been proven before
         socket.transport.resume_reading()
         await until(lambda: len(bars_of(folder)) > n + 1)

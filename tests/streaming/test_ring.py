@@ -15,18 +15,10 @@ from hypothesis import strategies as st
 
 from streaming.errors import RingError
 from streaming.rings.ring import HEADER, HEADER_BYTES, Ring, RingWriter
+from tests.streaming.samples import ROW, WIDE, rows_from
 
-ROW = np.dtype([("seq", "<i8"), ("text", "S5"), ("x", "<f8")])
 STATS = np.dtype([("seen", "<i8"), ("lag", "<f8")])
 PROJECT = Path(__file__).parents[2]
-
-
-def rows_from(first: int, n: int) -> np.ndarray:
-    rows = np.zeros(n, ROW)
-    rows["seq"] = np.arange(first, first + n)
-    rows["text"] = [str(i % 1000).encode() for i in rows["seq"]]
-    rows["x"] = rows["seq"] / 7
-    return rows
 
 
 def spawn(code: str, *args: object) -> subprocess.Popen[str]:
@@ -92,7 +84,7 @@ def test_a_reader_cannot_write(tmp_path, closing):
 
 KILLED_WRITER = """
 import sys, pathlib, numpy as np
-from tests.streaming.test_ring import ROW, rows_from
+from tests.streaming.samples import ROW, rows_from
 from streaming.rings.ring import RingWriter
 writer = RingWriter(pathlib.Path(sys.argv[1]), ROW, 1000)
 while True:
@@ -219,11 +211,9 @@ def test_counters_larger_than_the_header_page_are_refused(tmp_path):
     assert not (tmp_path / "ring").exists()
 
 
-WIDE = np.dtype([(f"f{i}", "<i8") for i in range(16)])
-
 BUSY_WRITER = """
 import sys, pathlib, itertools, numpy as np
-from tests.streaming.test_ring import WIDE
+from tests.streaming.samples import WIDE
 from streaming.rings.ring import RingWriter
 writer = RingWriter(pathlib.Path(sys.argv[1]), WIDE, 512)
 print("ready", flush=True)

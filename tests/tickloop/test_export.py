@@ -19,7 +19,7 @@ from streaming.errors import ConfigError
 from streaming.tape.segments import segments, write_segment
 from streaming.ticks import make_ticks
 from tests.end_to_end.main_job import PATIENCE
-from tests.trainers.test_research import market, write_csv, write_quotes
+from tests.trainers.tapes import market, write_csv, write_quotes
 from tickloop.export.__main__ import export
 from tickloop.runs import runs_of
 from trainers.config import session_folder

@@ -10,36 +10,11 @@ from hypothesis import strategies as st
 
 from datamodules.transitions import Action
 from tests.datamodules.samples import random_bars
-from tests.trainers.ledger_rows import forecasts_of, outcomes_of
+from tests.trainers.ledger_rows import STEPS, ledger_of
 from tickloop.accounts import equity_frame, trade_frame
 from tickloop.frames import bar_frame, forecast_frame
 from trainers.recording.ledger import LedgerContents
 from trainers.scoring.ledger import MISSED
-
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from([Action.HOLD, Action.BUY, Action.SELL]),
-        st.sampled_from([0.5, 1.0, 2.0]),  # the next mid over this one: exact sums
-        st.booleans() | st.just(False),  # whether the next bar comes after a gap
-    ),
-    min_size=1,
-    max_size=30,
-)
-
-
-def ledger_of(*learners):
-    """The ledger of learners who gave ``learners[i]``, steps as above, on the first's market."""
-    growth = [step[1] for step in learners[0]]
-    mids = np.cumprod([1.0, *growth])
-    gaps = [i + 1 for i, step in enumerate(learners[0]) if step[2]]
-    rows = [
-        forecasts_of(
-            [0.7] * len(mids), signals=[*(step[0] for step in steps), Action.HOLD], learner=i
-        )
-        for i, steps in enumerate(learners)
-    ]
-    merged = np.sort(np.concatenate(rows), order=["bar", "learner"])
-    return LedgerContents([f"l{i}" for i in range(len(rows))], outcomes_of(mids, gaps=gaps), merged)
 
 
 def time(second):

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from datamodules.target import NEXT_BAR, Target
 from streaming.bars import BarBuilder
 from streaming.quotes import MARK, make_quotes
-from tests.tickloop.test_frames import STEPS, ledger_of
-from tests.trainers.test_research import market
+from tests.trainers.ledger_rows import STEPS, ledger_of
+from tests.trainers.tapes import market
 from tickloop.accounts import Accounts, trade_frame
 from tickloop.frames import forecast_frame
 from tickloop.pieces import built_bars

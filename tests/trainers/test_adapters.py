@@ -159,7 +159,7 @@ def test_a_users_rows_are_what_the_model_sees():
 def test_what_a_model_learns_is_the_move_over_the_horizon(features, horizon):
     bars = BARS.copy()
     bars["gap"][200] = 1
-    inputs = inputs_of(features, Context(horizon=horizon))
+    inputs = inputs_of(features, Context.of(SessionConfig(horizon=horizon)))
     rows = inputs.labelled(bars)
     assert len(rows.up) > 50
     for row, up, ts in zip(*rows, strict=True):
@@ -173,7 +173,7 @@ def test_what_a_model_learns_is_the_move_over_the_horizon(features, horizon):
 
 @pytest.mark.parametrize("features", ["flow", f"{OWN}:last_moves"])
 def test_bars_without_one_label_are_not_enough(features):
-    inputs = inputs_of(features, Context(horizon=500))
+    inputs = inputs_of(features, Context.of(SessionConfig(horizon=500)))
     with pytest.raises(NotEnoughBarsError, match="420"):
         inputs.labelled(BARS)
 

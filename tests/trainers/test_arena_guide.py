@@ -15,7 +15,7 @@ import pytest
 
 from datamodules.target import NEXT_BAR
 from tests.end_to_end.main_job import PATIENCE
-from tests.trainers.test_research import market, write_csv
+from tests.trainers.tapes import market, write_csv
 from trainers.config.arena import ArenaConfig
 from trainers.config.entries import entry_of
 from trainers.recording.ledger import read_ledger

@@ -7,8 +7,8 @@ import pytest
 
 from datamodules.snapshot import NotEnoughBarsError
 from tests.datamodules.samples import random_bars
+from tests.trainers.whole import forecasts_of
 from trainers.config import SessionConfig
-from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.baselines.logistic import Logistic
 from trainers.learners.cnn.learner import CNN
 from trainers.learners.learner import Forecast

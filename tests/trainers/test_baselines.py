@@ -13,8 +13,8 @@ from datamodules.transitions import Action
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.processes import Momentum, Signs
+from tests.trainers.whole import forecasts_of
 from trainers.config import SessionConfig
-from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.baselines.logistic import Logistic
 from trainers.learners.baselines.naive import (
     BuyAndHold,
@@ -28,11 +28,11 @@ from trainers.learners.baselines.naive import (
 from trainers.learners.baselines.permuted_labels import PermutedLabels
 from trainers.learners.learner import Context
 
-CONTEXT = Context()
+CONTEXT = Context.of(SessionConfig())
 
 
 def learned(kind, bars, **settings):
-    learner = kind(Context(**settings))
+    learner = kind(Context.of(SessionConfig(**settings)))
     learner.learn(snapshot_of(bars))
     return learner
 

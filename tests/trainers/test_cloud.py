@@ -19,7 +19,7 @@ from mlflow.tracking import MlflowClient
 
 from benchmarks.processes import plain_environment
 from tests.ports import free_port
-from tests.trainers.test_store import AT_ONCE, PROJECT
+from tests.stores import AT_ONCE
 from tests.trial_store import address_with_password, trial_store
 from trainers.config import SessionConfig
 from trainers.names import EXPERIMENT
@@ -36,6 +36,8 @@ from trainers.tracking.stores.client import StoreError
 from trainers.tracking.travel.epochs import Epochs, ReplacedError
 from trainers.tracking.travel.objects import objects_at
 from trainers.tracking.trial.store import KEY, PASSWORD, SECRET, TrialStore
+
+PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from datamodules.scaling import scale
 from datamodules.windows import FORECASTER_BARS, WINDOW_BARS, make_windows
 from tests.datamodules.samples import bars_from, random_bars, snapshot_of
 from tests.trainers.ledger_rows import score
+from tests.trainers.whole import forecasts_of
 from trainers.config import SessionConfig
-from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.cnn.forecaster import (
     EXPERTS,
     FADING,

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from tests.trainers.test_tracker import DEADLINE, Recorder, eventually
+from tests.trainers.recorder import DEADLINE, Recorder, eventually
 from tests.trainers.world import SYMBOL
 from trainers.config import SessionConfig
 from trainers.recording.decision_log import DecisionLog
@@ -37,7 +37,7 @@ class Machine:
         self.record = Path(urlsplit(address).path) / RECORD
         self.objects = objects_at(address)
         self.epochs = Epochs(client.tracking_uri, self.run)
-        epoch, _ = take_over(
+        epoch = take_over(
             self.epochs, self.objects, SYMBOL, self.folder, SessionConfig(), "us", first=True
         )
         (self.folder / OURS).write_text(json.dumps({SYMBOL: epoch}))

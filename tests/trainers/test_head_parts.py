@@ -15,9 +15,9 @@ from trainers.config import SessionConfig
 from trainers.names import Tag
 from trainers.recording.files import DECISIONS, FORMAT, RECORD, TAPE
 from trainers.recording.travel.parts import BASE, part_name
-from trainers.session.fleet.node.actor import Look
 from trainers.session.fleet.record_copy import RecordCopy
 from trainers.session.fleet.shard_table import MOST_MOVES, ShardTable
+from trainers.session.fleet.sightings import Look
 from trainers.tracking.runs.lifecycle import start_session
 from trainers.tracking.travel.epochs import Epochs
 from trainers.tracking.travel.objects import FolderObjects

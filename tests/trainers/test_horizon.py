@@ -14,9 +14,8 @@ from datamodules.target import Target
 from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.processes import Martingale
 from tests.trainers.ledger_rows import outcomes_of, score
-from tests.trainers.whole import judge_control
+from tests.trainers.whole import forecasts_of, judge_control
 from trainers.config import SessionConfig
-from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.cnn.unlabelled import NONE, Unlabelled
 from trainers.learners.registry import PERMUTED_LABELS, baselines_of, learners_of
 from trainers.scoring.batches import Batches

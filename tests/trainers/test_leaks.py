@@ -21,10 +21,9 @@ from streaming.ticks import NS_PER_S
 from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.processes import Martingale
 from tests.trainers.ledger_rows import score
-from tests.trainers.whole import judge_control
+from tests.trainers.whole import forecasts_of, judge_control
 from tests.trainers.world import SYMBOL, Spy, World, second
 from trainers.config import SessionConfig
-from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.registry import BASELINES, PERMUTED_LABELS, baselines_of, learners_of
 from trainers.recording.ledger import read_ledger
 from trainers.scoring.direction.cases import Directions

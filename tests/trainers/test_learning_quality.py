@@ -18,8 +18,8 @@ from benchmarks.plasticity import probe, product_moves
 from tests.oracles.bounce import up_after
 from tests.oracles.drawn_bars import bars_of_path
 from tests.oracles.processes import Martingale, Momentum, Switch
+from tests.trainers.whole import forecasts_of
 from trainers.config import SessionConfig
-from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.cnn.forecaster import EXPERTS
 from trainers.learners.registry import learners_of
 

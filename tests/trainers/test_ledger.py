@@ -11,20 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.trainers.ledger_rows import SECOND, forecasts_of, outcomes_of
+from tests.trainers.ledger_rows import NAMES, SECOND, bar_of, forecasts_of, outcomes_of
 from trainers.recording.errors import LedgerError
 from trainers.recording.ledger import Ledger, newest_forecasts, read_ledger
 from trainers.recording.rows import PAGE
 from trainers.scoring.ledger import FORECAST, OUTCOME
 
 PROJECT = Path(__file__).parents[2]
-NAMES = ["cnn", "dqn", "majority"]
 
 # Appends bars for ever and says the number of each only when it is safe.
 WRITER = """
 import sys
 from pathlib import Path
-from tests.trainers.test_ledger import NAMES, bar_of
+from tests.trainers.ledger_rows import NAMES, bar_of
 from trainers.recording.ledger import Ledger
 ledger = Ledger(Path(sys.argv[1]), "BTC", NAMES)
 second = ledger.last_bar // 10**9 + 1
@@ -33,14 +32,6 @@ while True:
     print(second, flush=True)
     second += 1
 """
-
-
-def bar_of(second):
-    """One bar: its outcome and a forecast of each learner, all told by its number."""
-    outcome = outcomes_of([100.0 + second], bars=[second])
-    forecasts = forecasts_of([second / 1e6] * len(NAMES), bars=[second] * len(NAMES))
-    forecasts["learner"], forecasts["version"] = range(len(NAMES)), second
-    return outcome, forecasts
 
 
 def expected(n):

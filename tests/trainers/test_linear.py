@@ -6,19 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
+from tests.datamodules.samples import drawn, logistic
 from trainers.learners.linear import FEWEST_ROWS, RIDGE, fit_logistic, step_from
-
-
-def logistic(z):
-    return 1 / (1 + np.exp(-z))
-
-
-def drawn(n, d, seed, strength=1.0):
-    """Standard normal rows and directions that are logistic in them."""
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((n, d))
-    up = rng.random(n) < logistic(strength * x @ rng.standard_normal(d) + 0.3)
-    return x, up
 
 
 def penalised(x, up, weights, bias):

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from streaming.cache import bar_ring, quote_ring, tick_cache
-from tests.trainers.test_travel import MARKET, Fleet, run
+from tests.trainers.sessions import MARKET, Fleet, run
 from trainers.recording.files import OURS
 from trainers.recording.travel.local_record import news_of
 from trainers.recording.travel.market_files import growing_files

@@ -233,7 +233,7 @@ def test_a_wrong_print_is_told_once_and_rules_no_account_memory_or_score():
     ],
 )
 def test_a_learner_that_cannot_be_had_is_refused_in_one_line(entry, said):
-    for make in (check_learners, lambda *given: make_learners(*given, Context())):
+    for make in (check_learners, lambda *given: make_learners(*given, Context.of(SessionConfig()))):
         with pytest.raises(ConfigError) as refused:
             make([entry], {})
         text = str(refused.value)

@@ -13,13 +13,13 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from streaming.errors import ConfigError
+from tests.datamodules.samples import drawn, logistic
 from tests.oracles.drawn_bars import bars_of_path
-from tests.trainers.test_linear import drawn, logistic
-from tests.trainers.test_research import two_markets
+from tests.trainers.tapes import two_markets
+from tests.trainers.whole import forecasts_of
 from trainers.config import SessionConfig
 from trainers.config.pretraining.settings import PretrainConfig
 from trainers.config.pretraining.start import Start, read_start, save_start, with_start
-from trainers.engine.drivers.backtest import forecasts_of
 from trainers.learners.cnn.forecaster import STEADY
 from trainers.learners.cnn.pretraining import USUAL_SD, MarketWeights, in_common, weights_of
 from trainers.learners.linear import fit_from

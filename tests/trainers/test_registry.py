@@ -54,7 +54,7 @@ class Model:
         self.config = SessionConfig(symbols=self.symbol)
         self.session = start_session(client, self.config, root)
         self.run = start_learner(client, self.config, self.session, self.symbol, "cnn")
-        self.learner = CNN(Context(self.symbol))
+        self.learner = CNN(Context.of(self.config, self.symbol))
         self.learner.learn(snapshot_of(BARS))
         self.name = model_name("sim", self.symbol, "cnn")
 

@@ -3,102 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
-from streaming.feed.market.ingest import Ingest
 from streaming.rings.credit import Credits
-from streaming.ticks import NS_PER_S, make_ticks
-from tests.trainers.world import START, Silent, Spy
-from trainers.config import SessionConfig
+from streaming.ticks import NS_PER_S
+from tests.trainers.sessions import MARKETS, Session, record, settings
+from tests.trainers.world import START, Spy
 from trainers.engine.events import ControlGiven
-from trainers.engine.market_trainer import MarketTrainer
-from trainers.engine.runners.roster import Roster, make_roster
+from trainers.engine.runners.roster import Roster
 from trainers.learners.stacked import FEWEST
-from trainers.recording.decision_log import DecisionLog, read_decisions
+from trainers.recording.decision_log import read_decisions
 from trainers.recording.files import DECISIONS, of_market
 from trainers.recording.ledger import read_ledger
 from trainers.scoring.ledger import MADE
-from trainers.session.market.live_market import LiveMarket
 from trainers.session.processes.shards import shares_of
-from trainers.session.trainer.shard import Shard
 
-MARKETS = ["AAAUSDT", "BBBUSDT", "CCCUSDT", "DDDUSDT", "EEEUSDT"]
 SECONDS = 160
-
-
-def settings(**changed):
-    quick = {"backfill_seconds": 0, "cycle_seconds": 30, "min_ticks": 60, "cnn_updates": 1,
-             "dqn_updates": 2, "symbols": ",".join(MARKETS)}  # fmt: skip
-    return SessionConfig.of(**{**quick, **changed})
-
-
-class Session:
-    """The markets of a session, shared out among trainers without processes."""
-
-    def __init__(self, folder, config, shares, roster=make_roster):
-        self.folder, self.config = folder, config
-        self.ingests = {name: Ingest(folder, name, config) for name in config.symbol_list}
-        self.shards = [Shard(self.take_up(name, roster) for name in share) for share in shares]
-        self.seconds = 0
-
-    def take_up(self, name, roster):
-        return LiveMarket(
-            self.folder,
-            DecisionLog(of_market(self.folder, name, DECISIONS)),
-            MarketTrainer(self.config, name, roster(self.config, name), self.config.phase_of(name)),
-            SimpleNamespace(make=lambda learner, *_: learner),
-            Silent(),
-            lambda learner, version: None,
-            lambda code, text: None,
-        )
-
-    def push(self):
-        """A second of every market, at prices of its own."""
-        for name, ingest in self.ingests.items():
-            rng = np.random.default_rng([self.seconds, ord(name[0])])
-            ticks = make_ticks(2)
-            ticks["id"] = 2 * self.seconds + np.arange(2) + 1
-            ticks["ts_event"] = START + self.seconds * NS_PER_S + np.arange(2) * NS_PER_S // 2
-            ticks["ts_init"] = time.time_ns()
-            ticks["price"], ticks["size"], ticks["side"] = 100 + rng.random(2), 1.0, (1, -1)
-            ingest.push(ticks)
-        self.seconds += 1
-
-    def run(self, seconds):
-        """Second by second, as where the market waits for its trainers."""
-        for _ in range(seconds):
-            self.push()
-            for shard in self.shards:
-                shard.go_on()
-                while shard.busy:
-                    shard.go_on()
-
-    def close(self):
-        for shard in self.shards:
-            for market in shard.markets.values():
-                market.close()
-        for ingest in self.ingests.values():
-            ingest.close()
-
-
-def record(folder, market):
-    """The ledger's rows without their latencies, the cycles and what their stages came to."""
-    _, outcomes, forecasts = read_ledger(folder, market)
-    rows = {
-        name: forecasts[name].tobytes() for name in forecasts.dtype.names if name != "latency_us"
-    }
-    entries = read_decisions(of_market(folder, market, DECISIONS))
-    cycles = [(entry["now"], entry["watermark"]) for entry in entries if entry["do"] == "cycle"]
-    hashes = [
-        {stage: found for stage, found in entry["hashes"].items() if stage != "ticks"}
-        for entry in entries
-        if entry["do"] == "end"
-    ]  # fmt: skip  (when a tick was received is another time in each session)
-    return outcomes.tobytes(), rows, cycles, hashes
 
 
 @pytest.fixture(scope="module")

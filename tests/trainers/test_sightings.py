@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from trainers.session.fleet.node.actor import Look
 from trainers.session.fleet.placement import next_move
-from trainers.session.fleet.sightings import AFTER_ARRIVAL_SECONDS, Sightings
+from trainers.session.fleet.sightings import AFTER_ARRIVAL_SECONDS, Look, Sightings
 
 
 def look(node, started=1.0, code=None):

@@ -10,29 +10,12 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
+from tests.stores import AT_ONCE
 from trainers.names import EXPERIMENT
 from trainers.tracking.store import StoreError, ensure_store, tracking_uri
 from trainers.tracking.stores.half_made import emptied
 
 PROJECT = Path(__file__).parents[2]
-
-
-# Importing MLflow four times would take long, so that one process does and then becomes four.
-AT_ONCE = """
-import os, pathlib, sys
-from trainers.tracking.store import ensure_store
-go, ready = os.pipe()
-children = []
-for _ in range(4):
-    if (child := os.fork()) == 0:
-        os.close(ready)
-        os.read(go, 1)  # until the parent closes its end: now
-        print(ensure_store(pathlib.Path(sys.argv[1])), flush=True)
-        os._exit(0)
-    children.append(child)
-os.close(ready)
-sys.exit(max(os.waitpid(child, 0)[1] for child in children) != 0)
-"""
 
 
 def test_four_processes_at_once_make_one_whole_store(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from streaming.cache import bar_ring, quote_ring, tick_cache
-from tests.trainers.test_shards import MARKETS, Session, record, settings
+from tests.trainers.sessions import MARKET, MARKETS, Fleet, Session, record, run, settings
 from trainers.recording.decision_log import read_decisions
 from trainers.recording.files import (
     CHECKPOINT,
@@ -30,37 +30,10 @@ from trainers.tracking.travel.courier import Courier
 from trainers.tracking.travel.epochs import Epochs, ReplacedError
 from trainers.tracking.travel.market_mirror import MarketMirror
 from trainers.tracking.travel.objects import FolderObjects
-from trainers.tracking.travel.takeover import MAKERS, take_over, take_over_all
+from trainers.tracking.travel.takeover import MAKERS, take_over_all
 from trainers.tracking.travel.travelled import prefix_of, travelled
 
-MARKET = MARKETS[0]
 RINGS = (tick_cache, quote_ring, bar_ring)
-
-
-class Fleet:
-    """A store in a folder, and machines that take one market over, one after the other."""
-
-    def __init__(self, folder):
-        self.folder, self.store = folder, FolderObjects(folder / "store")
-        self.epochs = Epochs(f"sqlite:///{folder}/store.db", "session")
-        self.config = settings(symbols=MARKET, tick_cache=180, bar_ring=600, learners="cnn")
-
-    def take_over(self, machine):
-        home = self.folder / machine
-        home.mkdir()
-        epoch, base = take_over(
-            self.epochs, self.store, MARKET, home, self.config, machine, first=True
-        )
-        session = Session(home, self.config, [[MARKET]])
-        prefix = prefix_of(MARKET, epoch)
-        return session, Courier(self.store, prefix, base, home, MARKET, first=True)
-
-
-def run(session, courier, seconds, every=7):
-    for second in range(seconds):
-        session.run(1)
-        if second % every == 0:
-            courier.go()
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from streaming.errors import ConfigError
-from tests.trainers.test_research import (
-    ALWAYS,
-    QUICK,
-    ROOT,
-    backtested,
-    looked_at,
-    two_markets,
-)
+from tests.trainers.tapes import ALWAYS, QUICK, backtested, looked_at, two_markets
 from trainers.config.tune import TuneConfig
 from trainers.names import Kind
 from trainers.recording.ledger import read_ledger
@@ -37,6 +30,7 @@ from trainers.scoring.search.bar_scores import bar_scores, mean_gain
 from trainers.tracking.runs.search import search
 from trainers.tracking.store import ensure_store
 
+ROOT = Path(__file__).parents[2]
 BOLD = "tests.trainers.own_learner:Bold"
 
 

@@ -1,4 +1,4 @@
-"""Scores, edges and verdicts of all bars at once, as a trainer has them that began just now."""
+"""Forecasts, scores, edges and verdicts of all bars at once, as of a trainer that just began."""
 
 from __future__ import annotations
 
@@ -6,11 +6,21 @@ import copy
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from datamodules.target import NEXT_BAR, Target
+from streaming.bars import Bars
+from trainers.config import TrainingConfig
+from trainers.engine.commands import LedgerRows
+from trainers.engine.drivers.backtest import Backtest
+from trainers.engine.market_trainer import MarketTrainer
+from trainers.engine.runners.roster import Roster
+from trainers.learners.learner import Forecast, Learner
 from trainers.scoring.batches import Batches
 from trainers.scoring.direction.edge import Edge, savings
 from trainers.scoring.direction.edge import edge_of as best_edge_of
 from trainers.scoring.interval import Estimate
+from trainers.scoring.ledger import MADE, NO_ACTION
 from trainers.scoring.metrics import LONGEST, WINDOWS, named, start_of
 from trainers.scoring.metrics import scores_of as scores_of_tally
 from trainers.scoring.profit.edge import edge_bps as best_edge_bps
@@ -24,6 +34,37 @@ from trainers.scoring.promotion.pairwise import CHAMPION, Comparisons, Pairwise
 from trainers.scoring.promotion.verdict import Verdict
 from trainers.scoring.scored import Scored
 from trainers.scoring.tally import tally_of
+
+FIRST_CYCLE = 200  # bars: enough for a few windows with their labels
+
+
+def forecasts_of(
+    learner: Learner, bars: Bars, config: TrainingConfig, *, first_cycle: int = FIRST_CYCLE
+) -> list[Forecast | None]:
+    """Backtest one learner alone.
+
+    Args:
+        learner: the learner; it is trained.
+        bars: ``(T,)`` of dtype ``BAR``, consecutive, oldest first.
+        config: the interval between cycles and the number of bars that each learns from.
+        first_cycle: the number of bars that are known when the first cycle begins.
+
+    Returns:
+        ``T`` forecasts; forecast ``i`` was made when bar ``i`` closed. It is None where the learner
+        made none, and before the first cycle.
+    """
+    trainer = MarketTrainer(config, "", Roster(config, [learner], []))
+    found: list[Forecast | None] = [None] * len(bars)
+    for command in Backtest(trainer, min_bars=first_cycle).take(bars):
+        if not isinstance(command, LedgerRows):
+            continue
+        rows = command.forecasts[command.forecasts["learner"] == 0]
+        for row in rows[rows["status"] == MADE]:
+            i = int(np.searchsorted(bars["ts_open"], row["bar"]))
+            agent = row["action"] != NO_ACTION
+            action, probability = int(row["action"]), float(row["probability"])
+            found[i] = Forecast(action=action) if agent else Forecast(probability)
+    return found
 
 
 def scores_of(scored: Scored, fee_bps: float, overlap: int = 0) -> dict[str, float]:

@@ -33,11 +33,16 @@ from tests.ui.ledger_writer import AGENTS, LedgerWriter
 from tests.ui.page_fork import PageFork
 from trainers.config import SessionConfig, session_folder
 from trainers.names import EXPERIMENT, Kind, LearnerKind, Status, Tag
+from ui.market_reader import Counters
 
 ROOT = Path(__file__).parents[2]
 TICKS_A_SECOND = 20
 PATIENCE = 180.0  # s until a process has to be there: a busy machine takes over a minute
 T = TypeVar("T")
+COUNTERS = Counters(
+    connection="CONNECTED", ticks=700, bars=40, ticks_per_second=None, span_seconds=40.0, gaps=2,
+    repaired=140, late=0, reconnects=1, rejected=0, lag_ms=None, silent_seconds=0.5,
+)  # fmt: skip
 
 
 def answer_of(request: urllib.request.Request | str) -> tuple[int, str, Message]:

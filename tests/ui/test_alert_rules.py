@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streaming.errors import ConfigError
 from streaming.events import Code
-from tests.ui.test_page_views import COUNTERS
+from tests.ui.page_world import COUNTERS
 from trainers.config import SessionConfig
 from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord

@@ -14,8 +14,8 @@ import pytest
 from streaming.errors import ConfigError
 from streaming.events import Code
 from tests.ports import free_port
-from tests.ui.test_page_views import COUNTERS
-from tests.ui.webhook import Webhook
+from tests.ui.page_world import COUNTERS
+from tests.ui.webhook import SECRET, Webhook
 from trainers.config import SessionConfig
 from trainers.tracking.model_reader import ModelRecord, VersionRecord
 from trainers.tracking.reader import RunRecord
@@ -32,7 +32,6 @@ from ui.alerts.rules import DEFAULTS, Rule
 from ui.alerts.sender import MOST, RULE_MOST, RULE_SECONDS, Limits, check_address, masked
 from ui.mlflow.session_metrics import SessionMetrics
 
-SECRET = "5eCr3t"
 EDGE_RULE = Rule(who="cnn", value="0")
 
 

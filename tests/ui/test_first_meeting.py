@@ -17,8 +17,8 @@ from playwright.sync_api import expect
 
 from tests.ui.ledger_writer import EVERYBODY
 from tests.ui.mlflow_runs import register, typical
+from tests.ui.page_tab import THEMES
 from tests.ui.page_world import Page, World
-from tests.ui.test_page_colours import THEMES
 from trainers.names import Tag
 from trainers.recording.ledger import read_ledger
 from trainers.scoring.moves import moves_of

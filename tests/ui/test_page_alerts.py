@@ -14,12 +14,9 @@ from playwright.sync_api import Page as Tab
 
 from streaming.events import Code
 from tests.ui.conftest import FLAGS, MARKUP, OPERATOR, VIEWER, WHOLE_CHROMIUM, new_tab
+from tests.ui.page_tab import LOW_CONTRAST, PHONE, log_in, until
 from tests.ui.page_world import Page, World
-from tests.ui.test_alert_sending import SECRET
-from tests.ui.test_page_login import log_in
-from tests.ui.test_page_look import LOW_CONTRAST, PHONE
-from tests.ui.test_page_reading import until
-from tests.ui.webhook import Webhook
+from tests.ui.webhook import SECRET, Webhook
 
 OpenTab = Callable[..., Tab]
 

@@ -11,8 +11,8 @@ from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
 from streaming.program.process import PARENT
+from tests.ui.page_tab import LAST_ROW, text_of
 from tests.ui.page_world import Page, World
-from tests.ui.test_page_reading import LAST_ROW, text_of
 
 OpenTab = Callable[..., Tab]
 # The widest gap between two lines of a text, px.

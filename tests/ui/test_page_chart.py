@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
+from tests.ui.page_tab import LAST_ROW, RANGE
 from tests.ui.page_world import Page, World
-from tests.ui.test_page_reading import LAST_ROW, RANGE
 
 OpenTab = Callable[..., Tab]
 ROWS = "[...Tickloop.candles.rows.values()]"

@@ -6,13 +6,10 @@ import re
 
 import pytest
 
+from tests.ui.page_tab import THEMES
 from ui.server.assets import STATIC, style
 
 TEXT, GRAPHIC = 4.5, 3.0
-THEMES = {
-    name: dict(re.findall(r"--tl-([\w-]+): (#\w+);", block))
-    for name, block in re.findall(r"^body(\.dark)? \{(.*?)\}", style(), re.DOTALL | re.MULTILINE)
-}
 CHIPS = [(word, f"{word}-soft") for word in ("good", "warn", "bad", "calm")]
 ON_CARD = ("text", "muted", "up", "down", "a", "b", "good", "warn", "bad")
 SERIES = tuple(f"c{i}" for i in range(6))

@@ -11,8 +11,8 @@ from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
 from tests.ui.ledger_writer import AGENTS, BASELINES
+from tests.ui.page_tab import LOW_CONTRAST
 from tests.ui.page_world import Page
-from tests.ui.test_page_look import LOW_CONTRAST
 
 OpenTab = Callable[..., Tab]
 

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, BrowserContext, expect
 from playwright.sync_api import Page as Tab
 
 from tests.ui.conftest import OPERATOR, PASSWORDS, VIEWER
+from tests.ui.page_tab import LOW_CONTRAST, PHONE, log_in
 from tests.ui.page_world import Page, World
-from tests.ui.test_page_look import LOW_CONTRAST, PHONE
 
 OpenLogin = Callable[..., Tab]
 LIVE = "body.tl-ready:not(.tl-stale)"
@@ -40,12 +40,6 @@ def visit(browser: Browser, locked: Page) -> Iterator[OpenLogin]:
     yield visit
     for context in contexts:
         context.close()
-
-
-def log_in(tab: Tab, who: tuple[str, str]) -> Tab:
-    tab.get_by_label("Password").fill(who[1])
-    tab.get_by_role("button", name="Log in").click()
-    return tab
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

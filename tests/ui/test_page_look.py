@@ -10,36 +10,12 @@ import pytest
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
+from tests.ui.page_tab import LOW_CONTRAST, PHONE
 from tests.ui.page_world import Page
 from trainers.states import State
 
 OpenTab = Callable[..., Tab]
-PHONE = {"width": 390, "height": 844}
 
-# Contrast of each visible text with the nearest background behind it (WCAG 2.1).
-LOW_CONTRAST = """
-() => {
-  const channels = (text) => text.match(/[\\d.]+/g).map(Number);
-  const behind = (node) => {
-    for (; node; node = node.parentElement) {
-      const found = channels(getComputedStyle(node).backgroundColor);
-      if (found.length === 3 || found[3] > 0.99) return found;
-    }
-    return [255, 255, 255];
-  };
-  const light = ([r, g, b]) => {
-    const part = (v) => ((v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
-  };
-  const nodes = [...document.querySelectorAll("#bar *, #over *, .card *, #legend *, #tools *")];
-  return nodes.filter((node) => [...node.childNodes].some((c) => c.nodeType === 3 && c.data.trim()))
-    .map((node) => {
-      const [a, b] = [light(channels(getComputedStyle(node).color)), light(behind(node))];
-      return [node.textContent, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
-    })
-    .filter(([, ratio]) => ratio < 4.5);
-}
-"""
 IS_DARK = "document.body.classList.contains('dark')"
 CHART_BACKGROUND = "Tickloop.candles.chart.options().layout.background.color"
 VIEWS = {

@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 
 from tests.ui.conftest import new_tab
+from tests.ui.page_tab import LOW_CONTRAST
 from tests.ui.page_world import Page, World
-from tests.ui.test_page_look import LOW_CONTRAST
 from trainers.states import State
 
 OpenTab = Callable[..., Tab]

@@ -11,8 +11,8 @@ from playwright.sync_api import expect
 
 from streaming.ticks import NS_PER_S
 from tests.ui.ledger_writer import CHAMPION_VERSION
+from tests.ui.page_tab import until, wait_for_bars
 from tests.ui.page_world import World
-from tests.ui.test_page_reading import until, wait_for_bars
 from trainers.recording.ledger import read_ledger
 
 OpenTab = Callable[..., Tab]

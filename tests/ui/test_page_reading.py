@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
+from tests.ui.page_tab import LAST_ROW, RANGE, text_of, wait_for_bars
 from tests.ui.page_world import Page, World
 
-LAST_ROW = "[...Tickloop.candles.rows.values()].pop()"
-RANGE = "Tickloop.candles.chart.timeScale().getVisibleLogicalRange()"
 OpenTab = Callable[..., Tab]
-SECONDS = 60  # until what a person waits for is there
-
-
-def text_of(tab: Tab, key: str) -> str:
-    return tab.locator(f'[data-k="{key}"]').first.inner_text()
-
-
-def until(tab: Tab, true: Callable[[], bool]) -> None:
-    """Wait until something is true, while the tab goes on."""
-    end = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < end, "it did not come true"
-        tab.wait_for_timeout(50)
-
-
-def wait_for_bars(tab: Tab, bars: int) -> None:
-    tab.wait_for_function(
-        f"{LAST_ROW}.time >= {tab.evaluate(LAST_ROW)['time'] + bars}",
-        timeout=1000 * (SECONDS + bars),
-    )
 
 
 def test_price_is_the_last_tick_s(busy: World, tab: Tab) -> None:

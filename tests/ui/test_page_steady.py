@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 
 from tests.ui.ledger_writer import EVERYBODY, LedgerWriter
+from tests.ui.page_tab import LAST_ROW, wait_for_bars
 from tests.ui.page_world import Page, World
-from tests.ui.test_page_reading import LAST_ROW, wait_for_bars
 
 OpenTab = Callable[..., Tab]
 

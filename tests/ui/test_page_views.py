@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from streaming.bars import BarBuilder, bars_of
 from streaming.market_clock import CLOCK, MarketClock
 from streaming.ticks import NS_PER_S, make_ticks
-from tests.ui.page_world import Stream, apart
+from tests.ui.page_world import COUNTERS, Stream, apart
 from trainers.config import SessionConfig
 from trainers.names import Tag
 from trainers.tracking.reader import RunRecord
@@ -28,11 +28,6 @@ from ui.server.broadcaster import Broadcaster, Subscriber, Topic
 from ui.views.formatting import bp, clock, duration, exact_duration, plain
 from ui.views.metric_cards import CARDS
 from ui.views.view_model import ViewModel, changes, merged
-
-COUNTERS = Counters(
-    connection="CONNECTED", ticks=700, bars=40, ticks_per_second=None, span_seconds=40.0, gaps=2,
-    repaired=140, late=0, reconnects=1, rejected=0, lag_ms=None, silent_seconds=0.5,
-)  # fmt: skip
 
 
 def shown(counters: Counters | None = COUNTERS, metrics: SessionMetrics | None = None) -> ViewModel:

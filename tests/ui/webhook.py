@@ -9,6 +9,8 @@ import threading
 from types import TracebackType
 from typing import Any
 
+SECRET = "5eCr3t"  # a part of addresses, which must not show where they are masked
+
 
 class Webhook:
     """Keeps the messages that were posted to it.
@@ -33,7 +35,7 @@ class Webhook:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"json://127.0.0.1:{self.server.server_port}/token-5eCr3t"
+        self.address = f"json://127.0.0.1:{self.server.server_port}/token-{SECRET}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def next(self, seconds: float = 15.0) -> dict[str, Any]:

@@ -27,9 +27,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 from datamodules.snapshot import Snapshot
-from datamodules.target import CLOSE
 from streaming.bars import Bars
-from trainers.config import TrainingConfig
+from trainers.config import SessionConfig
 
 # The model of a version: raw bars (B, T, 16) float64 -> a tensor (B, ...).
 Model = Callable[[Any], Any]
@@ -50,13 +49,26 @@ class Context:
             action is about the next bar.
     """
 
-    market: str = ""
-    seed: int = 0
-    features: str = "flow"
-    confidence: float = TrainingConfig.confidence
-    fee_bps: float = 1.0
-    label: str = CLOSE
-    horizon: int = 1
+    market: str
+    seed: int
+    features: str
+    confidence: float
+    fee_bps: float
+    label: str
+    horizon: int
+
+    @classmethod
+    def of(cls, config: SessionConfig, market: str = "") -> Context:
+        """Return a market's part of a session's settings."""
+        return cls(
+            market=market,
+            seed=config.seed,
+            features=config.feature_set,
+            confidence=config.confidence,
+            fee_bps=config.fee_bps,
+            label=config.label,
+            horizon=config.horizon,
+        )
 
 
 @runtime_checkable

@@ -78,24 +78,12 @@ def make_learners(
 
 def learners_of(config: SessionConfig, market: str = "") -> dict[str, Learner]:
     """Make the learners of a session on one market, as ``make_learners`` does."""
-    return make_learners(config.learner_list, config.learner, _context(config, market))
+    return make_learners(config.learner_list, config.learner, Context.of(config, market))
 
 
 def baselines_of(config: SessionConfig, market: str = "") -> dict[str, Learner]:
     """Make the baselines of a session on one market; return them by name."""
-    return make_baselines(_context(config, market))
-
-
-def _context(config: SessionConfig, market: str) -> Context:
-    return Context(
-        market=market,
-        seed=config.seed,
-        features=config.feature_set,
-        confidence=config.confidence,
-        fee_bps=config.fee_bps,
-        label=config.label,
-        horizon=config.horizon,
-    )
+    return make_baselines(Context.of(config, market))
 
 
 def make_baselines(context: Context) -> dict[str, Learner]:
@@ -114,7 +102,7 @@ def check_learners(entries: Sequence[str], sections: Sections) -> None:
     for entry in entries:
         name = entry
         if entry not in KNOWN:
-            learner = _make(entry, sections, Context())
+            learner = _make(entry, sections, Context.of(SessionConfig()))
             _try_out(entry, learner)
             name = learner.name
             known |= _sections_of(entry, learner)

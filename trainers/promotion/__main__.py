@@ -14,6 +14,7 @@ import json
 import time
 from pathlib import Path
 
+from streaming.config import StreamConfig
 from streaming.errors import ConfigError, TickloopError
 from streaming.program.console import say
 from streaming.program.entry_point import entry_point
@@ -53,7 +54,7 @@ class PromoteConfig(Settings):
 
     model: str = setting("cnn", "the learner's name")
     action: str = setting("status", "what to do", choices=ACTIONS)
-    symbol: str = setting("BTCUSDT", "the market")
+    symbol: str = setting(StreamConfig.symbols, "the market")
     source: str = setting(
         "", "the market's source: sim, sim:MARKET, tape or a venue; empty for that of the running"
         " session, or else of the last",

@@ -22,10 +22,10 @@ from tests.streaming.venues.binance import (
     BinanceUsdMStandIn,
 )
 from tests.streaming.venues.bybit import BybitStandIn
+from tests.streaming.venues.cases import CASES, SHUTDOWN, Case, check, followed, has
 from tests.streaming.venues.coinbase import CoinbaseStandIn
 from tests.streaming.venues.kraken import KrakenStandIn
 from tests.streaming.venues.okx import OkxStandIn, OkxSwapStandIn
-from tests.streaming.venues.test_contract import CASES, SHUTDOWN, Case, check, followed, has
 
 CASE = {case.name: case for case in CASES if case.symbol.isascii()}
 
@@ -179,7 +179,7 @@ def test_a_connection_without_its_heartbeats_is_replaced_within_10_s(
         async with followed(tmp_path, case, server, backfill_seconds=0) as session:
             await server.trade(10)
             await has(session, case, server)
-            await asyncio.sleep(1.7)
+            await asyncio.sleep(1.7)  # past silent_s; nothing happens where heartbeats come
             assert session.stat("reconnects", case.symbol) == 0  # heartbeats and pongs came
             connections, server.mute = server.connections, True
             server.receive = nothing

@@ -22,7 +22,7 @@ from streaming.rings.counters import REJECTED
 from streaming.tape.values import MAX_ID
 from streaming.ticks import VOID, faults, make_ticks
 from streaming.venues import Span
-from tests.streaming.venues.test_contract import CASES, NOTICE, SHUTDOWN
+from tests.streaming.venues.cases import CASES, NOTICE, SHUTDOWN
 
 EXAMPLES = settings.default.max_examples // 3  # for each of a dozen venues
 LATEST = 2**62

@@ -21,8 +21,7 @@ from datamodules.digest import digest
 from streaming.bars import BAR, Bars
 from streaming.rings.counters import STATS
 from streaming.ticks import FOR_EVER, NS_PER_MS
-from trainers.config import TrainingConfig
-from trainers.engine.commands import CandidateWanted, Command, LedgerRows, RollbackWanted
+from trainers.engine.commands import CandidateWanted, Command, RollbackWanted
 from trainers.engine.drivers.champions import OwnChampions
 from trainers.engine.drivers.recorded import BETWEEN
 from trainers.engine.drivers.streams import Stream, digests
@@ -35,11 +34,7 @@ from trainers.engine.events import (
     Watermark,
 )
 from trainers.engine.market_trainer import MarketTrainer
-from trainers.engine.runners.roster import Roster
-from trainers.learners.learner import Forecast, Learner
-from trainers.scoring.ledger import MADE, NO_ACTION
 
-FIRST_CYCLE = 200  # bars: enough for a few windows with their labels
 ALL: Watermark = dict.fromkeys(STREAMS, FOR_EVER)
 NOTHING_COUNTED = dict.fromkeys(STATS.names or (), 0.0)
 
@@ -190,32 +185,3 @@ def _seen_at(bars: Bars) -> Watermark:
     """Return the rows that the newest of ``bars`` implies."""
     newest = bars[-1] if len(bars) else np.zeros(1, BAR)[0]
     return {"ticks": int(newest["final_seq"]), "quotes": int(newest["final_quote"])}
-
-
-def forecasts_of(
-    learner: Learner, bars: Bars, config: TrainingConfig, *, first_cycle: int = FIRST_CYCLE
-) -> list[Forecast | None]:
-    """Backtest one learner alone.
-
-    Args:
-        learner: the learner; it is trained.
-        bars: ``(T,)`` of dtype ``BAR``, consecutive, oldest first.
-        config: the interval between cycles and the number of bars that each learns from.
-        first_cycle: the number of bars that are known when the first cycle begins.
-
-    Returns:
-        ``T`` forecasts; forecast ``i`` was made when bar ``i`` closed. It is None where the learner
-        made none, and before the first cycle.
-    """
-    trainer = MarketTrainer(config, "", Roster(config, [learner], []))
-    found: list[Forecast | None] = [None] * len(bars)
-    for command in Backtest(trainer, min_bars=first_cycle).take(bars):
-        if not isinstance(command, LedgerRows):
-            continue
-        rows = command.forecasts[command.forecasts["learner"] == 0]
-        for row in rows[rows["status"] == MADE]:
-            i = int(np.searchsorted(bars["ts_open"], row["bar"]))
-            agent = row["action"] != NO_ACTION
-            action, probability = int(row["action"]), float(row["probability"])
-            found[i] = Forecast(action=action) if agent else Forecast(probability)
-    return found

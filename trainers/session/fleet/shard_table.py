@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from trainers.names import Tag
-from trainers.session.fleet.node.actor import Look
+from trainers.session.fleet.sightings import Look
 from trainers.tracking.store import STORE_ERRORS
 from trainers.tracking.stores.client import MlflowClient
 from trainers.tracking.travel.epochs import Epochs

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from trainers.recording.travel.local_record import News
-from trainers.session.fleet.node.actor import Look, ShardActor, Standby, wait_until_ready
+from trainers.session.fleet.node.actor import ShardActor, Standby, wait_until_ready
 from trainers.session.fleet.placement import ShardMove
+from trainers.session.fleet.sightings import Look
 
 NAMESPACE = "tickloop"
 ANSWER_SECONDS, MOVE_SECONDS, GONE_SECONDS, POLL_SECONDS = 2.0, 60.0, 10.0, 0.1

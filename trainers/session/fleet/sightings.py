@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from trainers.session.fleet.node.actor import Look
+from typing import NamedTuple
 
 AFTER_ARRIVAL_SECONDS = 20.0  # after a shard has come to a node, before another is moved
+
+
+class Look(NamedTuple):
+    """What an actor says of itself.
+
+    Attributes:
+        node: the id of its Ray node.
+        host: that node's address.
+        pid: the process id of its shard.
+        code: the exit code of a shard that will not be started again; None while it runs.
+        started: when the actor was made, s since the Unix epoch.
+    """
+
+    node: str
+    host: str
+    pid: int
+    code: int | None
+    started: float
 
 
 class Sightings:

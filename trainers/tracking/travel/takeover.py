@@ -61,7 +61,7 @@ def take_over_all(
 
     def take(market: str) -> int:
         first = market == config.symbol_list[0]
-        return take_over(epochs, objects, market, folder, config, holder, first=first)[0]
+        return take_over(epochs, objects, market, folder, config, holder, first=first)
 
     with ThreadPoolExecutor(TAKEN_AT_ONCE) as pool:
         return dict(zip(markets, pool.map(take, markets), strict=True))
@@ -76,8 +76,8 @@ def take_over(
     holder: str,
     *,
     first: bool,
-) -> tuple[int, Base]:
-    """Take a market over; return its new epoch and where that begins.
+) -> int:
+    """Take a market over; return its new epoch, which begins where its ``base.json`` says.
 
     Args:
         epochs: the session's epochs.
@@ -105,12 +105,11 @@ def take_over(
             write_whole(folder / name, data)
     stats = whole.get(f"{file_name(market)}{STATS}", b"")
     sizes |= Rings(objects, found, folder, config).rebuild(stats)
-    base = Base(found.newest, sizes)
     prefix = prefix_of(market, epoch)
     for name, data in whole.items():
         objects.put(f"{prefix}/{name}", data)
-    objects.put(f"{prefix}/{BASE}", msgspec.json.encode(base))
-    return epoch, base
+    objects.put(f"{prefix}/{BASE}", msgspec.json.encode(Base(found.newest, sizes)))
+    return epoch
 
 
 def whole_files(objects: Objects, found: Travelled) -> dict[str, bytes]:

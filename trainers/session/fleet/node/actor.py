@@ -17,13 +17,14 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from streaming.program.environment import ONE_THREAD
 from streaming.program.process import PARENT
 from trainers.session.fleet.node.forked import SOCKET, ensure_server
 from trainers.session.fleet.node.homes import Home
 from trainers.session.fleet.node.spare import Spare
+from trainers.session.fleet.sightings import Look
 from trainers.session.processes.programs import FORKED, SHARD
 
 if TYPE_CHECKING:
@@ -32,24 +33,6 @@ if TYPE_CHECKING:
 FOLDER = Path("mlruns") / "fleet"  # of the project's folder on each node
 AGAIN_SECONDS = 1.0
 FINAL = (0, 2)  # exit codes after which another start would be of no use
-
-
-class Look(NamedTuple):
-    """What an actor says of itself.
-
-    Attributes:
-        node: the id of its Ray node.
-        host: that node's address.
-        pid: the process id of its shard.
-        code: the exit code of a shard that will not be started again; None while it runs.
-        started: when the actor was made, s since the Unix epoch.
-    """
-
-    node: str
-    host: str
-    pid: int
-    code: int | None
-    started: float
 
 
 class ShardActor:
