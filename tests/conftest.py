@@ -3,11 +3,17 @@ from __future__ import annotations
 import gc
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from trainers.learners.determinism import deterministic
+
+# What tests share asserts too: a failure shows its values there as well.
+pytest.register_assert_rewrite(
+    *(f"tests.{folder.name}" for folder in Path(__file__).parent.iterdir() if folder.is_dir())
+)
 
 # What is imported and collected stays: looking through it for garbage would take seconds each time.
 gc.disable()
