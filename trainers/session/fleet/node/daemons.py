@@ -18,6 +18,7 @@ from typing import NoReturn
 
 import psutil
 
+from streaming.program.entry_point import entry_point
 from streaming.program.process import on_end
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -57,7 +58,8 @@ def _stop(number: int, _frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def main() -> None:
+@entry_point("ray")
+def main() -> int:
     """Start them, wait until one of them or this process is ended, end the others."""
     on_end(_stop)
     adopt_orphans()
@@ -66,7 +68,7 @@ def main() -> None:
         if code == 0:
             wait_for_any({child.pid for child in psutil.Process().children()})
             code = 1  # they are not meant to end
-        sys.exit(code)
+        return code
     finally:
         end_all()
 
