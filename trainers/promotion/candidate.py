@@ -10,6 +10,7 @@ take now waits, too; a candidate that cannot be registered at all is put aside, 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -123,7 +124,8 @@ def register_all(client: MlflowClient, session: Path, markets: Iterable[str]) ->
             done = False
         except Exception:  # a learner's own code, too: the others are not to wait for it
             log.exception("%s cannot be registered and is put aside", file)
-            file.rename(file.with_suffix(FAILED))
+            with contextlib.suppress(FileNotFoundError):  # one that outlived its launcher did it
+                file.rename(file.with_suffix(FAILED))
     return done
 
 
