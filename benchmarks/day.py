@@ -12,7 +12,6 @@ leaves that out, BENCH_FOLDER keeps all.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import random
@@ -28,15 +27,13 @@ import numpy as np
 import pandas as pd
 import psutil
 
+from benchmarks.many import forecasts_in
 from benchmarks.measuring import NotMeasuredError
 from benchmarks.processes import end
 from benchmarks.system import replay_of, start_main_job
 from benchmarks.table import Row
-from streaming.ticks import NS_PER_MS, NS_PER_S
-from trainers.recording.decision_log import cycles_ended
-from trainers.recording.files import DECISIONS, of_market
+from streaming.ticks import NS_PER_S
 from trainers.recording.ledger import read_ledger
-from trainers.scoring.ledger import MADE, MISSED
 from trainers.session.addresses import free_ports
 
 DAY = 1_704_067_200  # s; 2024-01-01
@@ -126,23 +123,15 @@ def _measure(folder: Path, markets: list[str], hours: float) -> list[Row]:
         samples, faults = _look_on(process, folder, markets[0], out)
     finally:
         end(process, timeout=60)
-    took, load_after = time.monotonic() - begun, os.getloadavg()[0]
+    took = time.monotonic() - begun
     (config,) = folder.glob("mlruns/sessions/*/config.json")
-    n, missed, cycles, p99 = _found(config.parent, markets)
-    late = [sample for sample in samples if sample.hour >= hours / 2]
-    slopes = _slopes(late)
-    first, last = late[0], late[-1]
-    title = f"{len(markets)} markets, {hours:g} h"
+    found, title = forecasts_in(config.parent, markets), f"{len(markets)} markets, {hours:g} h"
     rows = [
-        Row(f"{title}: missed forecasts", 100 * missed, 0.1, "%", "<=", 1, "the limit",
-            f"of {n:,}; {faults} faults at the venue, {cycles:,} cycles, "
-            f"{3600 * hours / took:.1f} x real time, p99 to the ledger {p99:.0f} ms; "
-            f"load {load:.1f}, then {load_after:.1f}"),
-        Row(f"{title}: memory that no file has", slopes[0], MOST_MB_AN_HOUR, "MB an hour", "<=", 1,
-            "the limit", f"from {first.own_mb:,.0f} MB at hour {first.hour:.0f} to "
-            f"{last.own_mb:,.0f}; all PSS {first.pss_mb:,.0f} to {last.pss_mb:,.0f}"),
-        Row(f"{title}: descriptors", float(last.descriptors), float(first.descriptors), "", "<=",
-            1.02, f"hour {first.hour:.0f}", f"{slopes[1]:+.2f} an hour"),
+        Row(f"{title}: missed forecasts", 100 * found.missed, 0.1, "%", "<=", 1, "the limit",
+            f"of {found.count:,}; {faults} faults at the venue, {found.cycles:,} cycles, "
+            f"{3600 * hours / took:.1f} x real time, p99 to the ledger {found.p99_ms:.0f} ms; "
+            f"load {load:.1f}, then {os.getloadavg()[0]:.1f}"),
+        *_leaks(title, [sample for sample in samples if sample.hour >= hours / 2]),
     ]  # fmt: skip
     if os.environ.get("BENCH_REPLAY") != "0":
         code, (speed, said) = replay_of(folder)
@@ -151,13 +140,25 @@ def _measure(folder: Path, markets: list[str], hours: float) -> list[Row]:
     return rows
 
 
+def _leaks(title: str, samples: list[Sample]) -> list[Row]:
+    """Return what an hour of market time adds."""
+    hours, own = [sample.hour for sample in samples], [sample.own_mb for sample in samples]
+    first, last = samples[0], samples[-1]
+    return [
+        Row(f"{title}: memory that no file has", float(np.polyfit(hours, own, 1)[0]),
+            MOST_MB_AN_HOUR, "MB an hour", "<=", 1, "the limit",
+            f"from {first.own_mb:,.0f} MB at hour {first.hour:.0f} to {last.own_mb:,.0f}; "
+            f"all PSS {first.pss_mb:,.0f} to {last.pss_mb:,.0f}"),
+        Row(f"{title}: descriptors", float(last.descriptors), float(first.descriptors), "", "<=",
+            1.02, f"hour {first.hour:.0f}"),
+    ]  # fmt: skip
+
+
 def _look_on(
     process: subprocess.Popen[bytes], folder: Path, market: str, out: Path
 ) -> tuple[list[Sample], int]:
     """Look on until the tape is over, and give the venue faults; return samples and faults."""
-    rng, samples, faults = random.Random(0), [], 0
-    ahead = itertools.count(1)
-    due, sampled = next(ahead) * FAULT_SECONDS, 0.0
+    rng, samples, tried, faults = random.Random(0), [], 0, 0
     progress, at = time.monotonic(), 0
     while process.poll() is None:
         time.sleep(LOOK_SECONDS)
@@ -167,11 +168,10 @@ def _look_on(
         elif time.monotonic() - progress > PATIENCE_SECONDS:
             said = out.read_text(encoding="utf-8", errors="replace")
             raise NotMeasuredError(f"no bar for {PATIENCE_SECONDS:g} s: {said[-300:].strip()}")
-        while at >= due:
+        while at >= (tried + 1) * FAULT_SECONDS:
+            tried += 1
             faults += _fault(folder, rng.choice(FAULTS))
-            due = next(ahead) * FAULT_SECONDS
-        if at >= sampled + SAMPLE_SECONDS:
-            sampled = at
+        if at >= (len(samples) + 1) * SAMPLE_SECONDS:
             samples.append(_sample(process, at / 3600))
             print(f"  {samples[-1]}, {faults} faults", flush=True)
     return samples, faults
@@ -210,26 +210,3 @@ def _sample(process: subprocess.Popen[bytes], hour: float) -> Sample:
         pss += int(lines["Pss"][1])
         own += int(lines["Pss_Anon"][1])
     return Sample(hour, pss / 1e3, own / 1e3, descriptors)
-
-
-def _slopes(samples: list[Sample]) -> tuple[float, float]:
-    """Return what an hour of market time adds: MB that no file has, and descriptors."""
-    hours = [sample.hour for sample in samples]
-    own, descriptors = (
-        float(np.polyfit(hours, [float(sample[i]) for sample in samples], 1)[0]) for i in (2, 3)
-    )
-    return own, descriptors
-
-
-def _found(session: Path, markets: list[str]) -> tuple[int, float, int, float]:
-    """Return the forecasts, the share missed, the cycles, and p99 from bar to ledger, ms."""
-    statuses, latencies, cycles = [], [], 0
-    for name in markets:
-        rows = read_ledger(session, name).forecasts
-        rows = rows[rows["learner"] == 0]
-        statuses.append(rows["status"])
-        latencies.append(rows["latency_us"][rows["status"] == MADE])
-        cycles += cycles_ended(of_market(session, name, DECISIONS))
-    status = np.concatenate(statuses)
-    p99 = float(np.percentile(np.concatenate(latencies), 99)) * 1e3 / NS_PER_MS
-    return len(status), float((status == MISSED).mean()), cycles, p99

@@ -46,12 +46,14 @@ class Forecasts(NamedTuple):
     """The forecasts of all markets since a time.
 
     Attributes:
+        count: how many there are, of the first learner.
         missed: the share that was not made in time.
         p99_ms: from a bar's last row to its rows in the ledger.
         cycles: the number of cycles that have ended.
         overruns: the number of those that took longer than the interval.
     """
 
+    count: int
     missed: float
     p99_ms: float
     cycles: int
@@ -77,7 +79,7 @@ def run() -> list[Row]:
             since, load = time.time_ns(), os.getloadavg()[0]
             costs, peak = _watch(process, 60 * minutes)
             left = sum(of_market(session, name, MARKET_OUTBOX).stat().st_size for name in markets)
-            found = _forecasts(session, markets, since)
+            found = forecasts_in(session, markets, since)
         finally:
             end(process, timeout=30)
     parts = ", ".join(f"{name} {cost.cores:.2f} cores {cost.pss_gb:.2f} GB"
@@ -152,7 +154,7 @@ def _kind(process: psutil.Process) -> str:
     return name.removeprefix("trainers.session.") or name
 
 
-def _forecasts(session: Path, markets: list[str], since: int) -> Forecasts:
+def forecasts_in(session: Path, markets: list[str], since: int = 0) -> Forecasts:
     """Return what the ledgers and logs hold of the forecasts of bars from ``since``, ns, on."""
     statuses, latencies, cycles, overruns = [], [], 0, 0.0
     for name in markets:
@@ -168,4 +170,4 @@ def _forecasts(session: Path, markets: list[str], since: int) -> Forecasts:
     if not len(status):
         raise NotMeasuredError("no market had a forecast")
     p99 = float(np.percentile(np.concatenate(latencies), 99)) / 1e3
-    return Forecasts(float((status == MISSED).mean()), p99, cycles, int(overruns))
+    return Forecasts(len(status), float((status == MISSED).mean()), p99, cycles, int(overruns))

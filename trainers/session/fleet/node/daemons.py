@@ -14,12 +14,11 @@ import os
 import signal
 import subprocess
 import sys
-from typing import NoReturn
 
 import psutil
 
+from streaming.program import interrupt
 from streaming.program.entry_point import entry_point
-from streaming.program.process import on_end
 
 PR_SET_CHILD_SUBREAPER = 36
 END_SECONDS = 2.0  # some of Ray's processes hear no SIGTERM
@@ -54,14 +53,10 @@ def end_all() -> None:
     psutil.wait_procs(deaf, END_SECONDS)
 
 
-def _stop(number: int, _frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
-
-
 @entry_point("ray")
 def main() -> int:
     """Start them, wait until one of them or this process is ended, end the others."""
-    on_end(_stop)
+    interrupt.install()
     adopt_orphans()
     try:
         code = subprocess.run(sys.argv[1:]).returncode
