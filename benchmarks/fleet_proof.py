@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from mlflow.tracking import MlflowClient
 
 from trainers.recording.decision_log import read_decisions
@@ -70,37 +69,32 @@ def _digest(data: bytes) -> str:
 
 
 class Compared(NamedTuple):
-    """The forecasts of two sessions.
+    """The forecasts that one session has made in time, beside those of another.
 
     Attributes:
-        same: made in both, after the same cycles, and the same bits.
-        different: made in both, after the same cycles, and not the same bits.
-        apart: made in both by weights that had learned at other moments.
-        alone: made in one of them only.
+        same: made in both, and the same bits.
+        different: made in both, and not the same bits.
+        alone: made in the first only.
     """
 
     same: int
     different: int
-    apart: int
     alone: int
 
 
 def compared(one: Path, other: Path, markets: Sequence[str]) -> Compared:
-    """Compare the ledgers of two sessions of the same markets, where both have the bar."""
-    total = np.zeros(4, int)
+    """Compare the ledgers of two sessions of the same markets."""
+    counts = dict.fromkeys(Compared._fields, 0)
     for market in markets:
         ours, theirs = _made(one, market), _made(other, market)
-        bars = [{bar for bar, _ in rows} for rows in (ours, theirs)]
-        until = same_cycles(one, other, market)
-        for key in ours.keys() | theirs.keys():
-            a, b = ours.get(key), theirs.get(key)
-            if a is None or b is None:
-                total[3] += key[0] in bars[0] & bars[1]
-            elif a["version"] != b["version"] or a["version"] > until:
-                total[2] += 1
+        for key, a in ours.items():
+            b = theirs.get(key)
+            if b is None:
+                counts["alone"] += 1
             else:
-                total[0 if all(a[name].tobytes() == b[name].tobytes() for name in SAME) else 1] += 1
-    return Compared(*(int(n) for n in total))
+                same = all(a[name].tobytes() == b[name].tobytes() for name in SAME)
+                counts["same" if same else "different"] += 1
+    return Compared(**counts)
 
 
 def _made(folder: Path, market: str) -> Mapping[tuple[int, str], Forecasts]:
@@ -108,22 +102,6 @@ def _made(folder: Path, market: str) -> Mapping[tuple[int, str], Forecasts]:
     names, _, forecasts = read_ledger(folder, market)
     made = forecasts[forecasts["status"] == MADE]
     return {(int(row["bar"]), names[row["learner"]]): row for row in made}
-
-
-def same_cycles(one: Path, other: Path, market: str) -> int:
-    """Return how many cycles of a market saw the same in both sessions, from the first on."""
-    seen = [
-        [(e["cycle"], e["now"], e["watermark"]) for e in entries if e["do"] == "cycle"]
-        for entries in (
-            read_decisions(of_market(folder, market, DECISIONS)) for folder in (one, other)
-        )
-    ]
-    n = 0
-    for a, b in zip(*seen, strict=False):
-        if a != b:
-            break
-        n += 1
-    return n
 
 
 def doubled(client: MlflowClient, session: str) -> list[str]:
