@@ -18,13 +18,12 @@ from benchmarks.own_columns import ALL, FEATURES, compared
 from benchmarks.table import Row
 from benchmarks.tapes import Tape, bars_on
 from datamodules.target import CLOSE
-from streaming.ticks import NS_PER_S
+from streaming.ticks import NS_PER_DAY
 from trainers.config import SessionConfig
 from trainers.config.pretraining.start import Start, save_start
 from trainers.learners.cnn.pretraining import MarketWeights, in_common, weights_of
 
 FIRST = 1200  # bars after the first cycle: 20 min
-DAY_NS = 86_400 * NS_PER_S
 PEER = "the same from nothing"
 
 
@@ -35,7 +34,7 @@ def learned(tape: Tape) -> tuple[int, MarketWeights] | None:
     except NotMeasuredError:
         return None
     market = weights_of(bars, FEATURES, CLOSE, 1)
-    return None if market is None else (int(bars["ts_open"][-1]) // DAY_NS, market)
+    return None if market is None else (int(bars["ts_open"][-1]) // NS_PER_DAY, market)
 
 
 def measured(tape: Tape, others: list[MarketWeights]) -> Floats:

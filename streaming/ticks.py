@@ -48,6 +48,7 @@ class Side(enum.IntEnum):
     UNKNOWN = 0
 
 
+NS_PER_DAY = 86_400_000_000_000
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 NS_PER_US = 1_000

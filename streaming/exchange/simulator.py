@@ -15,7 +15,7 @@ from streaming.exchange.sources import market_chunks, market_of, recordings, tap
 from streaming.market_clock import CLOCK, LONG_AGO_NS, MarketClock
 from streaming.rings.credit import Credits
 from streaming.tape import Recording
-from streaming.tape.times import DAY_NS
+from streaming.tape.tables.times import AHEAD_NS
 from streaming.ticks import NS_PER_MS, NS_PER_S
 
 MIN_BEFORE_S = 60  # history that a market has at its start, at least
@@ -94,7 +94,7 @@ class MarketSimulator:
         found = recordings(config)
         if self._clock is None:
             self._tell(found)
-        recorded = tape_chunks(found, self._grace_ns, self._wall_ns() + DAY_NS)
+        recorded = tape_chunks(found, self._grace_ns, self._wall_ns() + AHEAD_NS)
         self._first_due = min(int(chunk.due[0]) for chunk, _ in recorded.values())
         self._last_due = max(int(chunk.due[-1]) for chunk, _ in recorded.values())
         return {symbol: iter([timed]) for symbol, timed in recorded.items()}

@@ -21,7 +21,7 @@ from streaming.exchange.protocol.trades import FIRST_AGG_ID, with_aggregates
 from streaming.program.console import say
 from streaming.records import join
 from streaming.tape import Recording, open_tape, parse_address, release_memory
-from streaming.tape.order import has_receive_times
+from streaming.tape.foreign.order import has_receive_times
 from streaming.ticks import FOR_EVER, NS_PER_S, filled_times
 
 PAST_SECONDS = 60  # that are made at once

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streaming.errors import ConfigError
-from streaming.tape.columns import FIELDS, UNUSED
-from streaming.tape.times import UNITS
+from streaming.tape.tables.columns import FIELDS, UNUSED
+from streaming.tape.tables.times import UNITS
 
 SORTS = ("id", "time", "file")
 OPTIONS = ("venue", "columns", "unit", "sort")

@@ -20,12 +20,12 @@ from streaming.quotes import LATE as LATE_QUOTE
 from streaming.quotes import MARK, NO_QUOTES, Quotes
 from streaming.symbols import same_but_for_case
 from streaming.tape.address import TapeAddress
-from streaming.tape.containers import ASIDE
-from streaming.tape.quote_table import FORMS, names_beside
+from streaming.tape.foreign.quote_table import FORMS, names_beside
 from streaming.tape.reading import open_tape
 from streaming.tape.recording import Recording, spelled
 from streaming.tape.segment_tape import read_segment
 from streaming.tape.segments import NAME, Segment, SegmentKind, segment_symbol, segments
+from streaming.tape.tables.containers import ASIDE
 from streaming.ticks import AFTER_GAP, LATE, Ticks
 
 TABLES = (*FORMS, ".csv.bz2", ".csv.xz", ".tsv", ".txt", ".zst", ".gz")

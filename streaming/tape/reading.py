@@ -11,17 +11,17 @@ import pyarrow as pa
 
 from streaming.errors import TapeError
 from streaming.tape.address import TapeAddress
-from streaming.tape.capture import CaptureTape, is_capture
-from streaming.tape.columns import QUOTES, TRADES, Schema
-from streaming.tape.containers import Member, is_folder, members
-from streaming.tape.csv_table import csv_table
-from streaming.tape.parquet_table import MAGIC, parquet_table, read_parquet
-from streaming.tape.quote_table import QuoteTable, beside
+from streaming.tape.foreign.capture import CaptureTape, is_capture
+from streaming.tape.foreign.quote_table import QuoteTable, beside
+from streaming.tape.foreign.table_tape import TableTape
 from streaming.tape.recording import Tape
-from streaming.tape.rows import Table
 from streaming.tape.segment_tape import SegmentTape, folder_tape, is_segment
 from streaming.tape.segments import segment_symbol
-from streaming.tape.table_tape import TableTape
+from streaming.tape.tables.columns import QUOTES, TRADES, Schema
+from streaming.tape.tables.containers import Member, is_folder, members
+from streaming.tape.tables.csv_table import csv_table
+from streaming.tape.tables.parquet_table import MAGIC, parquet_table, read_parquet
+from streaming.tape.tables.rows import Table
 from streaming.ticks import Ticks
 
 

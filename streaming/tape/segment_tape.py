@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from streaming.errors import TapeError
 from streaming.quotes import MARK, NO_QUOTES, Quotes
-from streaming.tape.containers import members
-from streaming.tape.parquet_table import read_parquet
 from streaming.tape.recording import Recording, spelled
 from streaming.tape.segments import NAME, Segment, SegmentKind, segment_symbol, segments
+from streaming.tape.tables.containers import members
+from streaming.tape.tables.parquet_table import read_parquet
 from streaming.ticks import TICK
 
 

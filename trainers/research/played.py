@@ -23,7 +23,7 @@ from streaming.exchange.protocol.trades import Trades, with_aggregates
 from streaming.feed.market.conflation import Conflation
 from streaming.quotes import MARK, Quotes, make_quotes
 from streaming.tape.parts import SymbolTape, read_parts
-from streaming.tape.times import DAY_NS
+from streaming.tape.tables.times import AHEAD_NS
 from streaming.ticks import Ticks, faults, make_ticks
 from streaming.venues import Rejected
 from streaming.venues.gathering import mark_faults
@@ -62,7 +62,7 @@ class PlayedTape:
         wanted = [part for part in tape.parts if part.first < span.stop and part.last >= span.first]
         self._tape, self._span = tape._replace(parts=tuple(wanted)), span
         self._grace_ns, self._quotes = grace_ns, quotes
-        self._latest = time.time_ns() + DAY_NS
+        self._latest = time.time_ns() + AHEAD_NS
         self._conflation = Conflation()
         self.rejected: Rejected = Counter()
 

@@ -22,7 +22,7 @@ from urllib.request import url2pathname
 
 from streaming.events import Code
 from streaming.tape.segments import Segment, SegmentKind, outdated, segments
-from streaming.tape.times import DAY_NS
+from streaming.ticks import NS_PER_DAY
 from trainers.config import SessionConfig
 from trainers.recording.decision_log import DecisionLog
 from trainers.recording.errors import DecisionLogError
@@ -127,7 +127,7 @@ class Uploads:
             segment.path.unlink(missing_ok=True)
             if copies is not None:
                 (copies / name).unlink(missing_ok=True)
-        days = self._keep_ns / DAY_NS
+        days = self._keep_ns / NS_PER_DAY
         self._say(
             Code.TAPE_DROPPED,
             f"{self._market}: {len(old)} of the tape's segments, older than {days:g} days, were"

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 
 from streaming.tape import open_tape, parse_address, tape_symbols
-from streaming.tape.containers import MAX_BYTES
+from streaming.tape.tables.containers import MAX_BYTES
 from tests.streaming.tape.samples import csv, file, read, refusal, refused, row
 
 TEXT = csv(*(row(i) for i in range(6))).encode()
@@ -135,7 +135,7 @@ def test_a_tar_is_named_packed_or_not(tmp_path: Path) -> None:
 
 def test_a_file_that_unpacks_to_more_than_fits_is_refused(tmp_path: Path, monkeypatch) -> None:
     assert MAX_BYTES == 2 * 2**30
-    monkeypatch.setattr("streaming.tape.containers.MAX_BYTES", 100)
+    monkeypatch.setattr("streaming.tape.tables.containers.MAX_BYTES", 100)
     for content in (TEXT, gzip.compress(TEXT), zipped({"a.csv": TEXT})):
         refused(file(tmp_path, content), "split it by day")
 

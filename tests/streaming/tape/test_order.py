@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming.feed.market.sequence import Sequencer
-from streaming.tape.order import BY_ID, BY_TIME, REVERSED, OrderError, order_of
+from streaming.tape.foreign.order import BY_ID, BY_TIME, REVERSED, OrderError, order_of
 from streaming.ticks import NS_PER_MS, NS_PER_S, Ticks, make_ticks
 from tests.streaming.samples import run_of_ids
 from tests.streaming.tape.samples import START_MS, csv, file, read, refused, row

@@ -12,7 +12,7 @@ import pytest
 from streaming.exchange.sources import tape_chunks
 from streaming.quotes import MARK, RECEIVED, make_quotes
 from streaming.tape import SegmentKind, open_tape, parse_address, read_tape, write_segment
-from streaming.tape.placing import placed, with_venue_times
+from streaming.tape.foreign.placing import placed, with_venue_times
 from streaming.ticks import NS_PER_MS, NS_PER_S
 from tests.streaming.samples import START, ticks_at
 from tests.streaming.tape.samples import START_MS, csv, file, read, refusal, refused, row

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from streaming.tape import read_tape, tape_symbols
 from streaming.tape.address import OPTIONS, SORTS
-from streaming.tape.columns import FIELDS
-from streaming.tape.times import UNITS
+from streaming.tape.tables.columns import FIELDS
+from streaming.tape.tables.times import UNITS
 from tests.streaming.tape.samples import (
     HEADER,
     NAME,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.tape.times import UNITS, unit_of
+from streaming.tape.tables.times import UNITS, unit_of
 from streaming.ticks import NS_PER_S, OLDEST_TS
 from tests.streaming.tape.samples import START_MS, csv, file, read, refusal, refused, row
 

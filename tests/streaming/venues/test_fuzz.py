@@ -19,7 +19,7 @@ from streaming.feed.market.conflation import Conflation
 from streaming.feed.market.ingest import Ingest
 from streaming.quotes import MARK, NO_QUOTES
 from streaming.rings.counters import REJECTED
-from streaming.tape.values import MAX_ID
+from streaming.tape.tables.values import MAX_ID
 from streaming.ticks import VOID, faults, make_ticks
 from streaming.venues import Span
 from tests.streaming.venues.cases import CASES, NOTICE, SHUTDOWN

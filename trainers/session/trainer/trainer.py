@@ -12,7 +12,7 @@ from streaming.events import Code
 from streaming.market_clock import played_of
 from streaming.program.console import say
 from streaming.symbols import file_name
-from streaming.tape.times import DAY_NS
+from streaming.ticks import NS_PER_DAY
 from trainers.config import SessionConfig
 from trainers.engine.commands import CandidateWanted
 from trainers.engine.events import ChampionInstalled
@@ -203,7 +203,7 @@ class Trainer:
             self.session,
             symbol,
             market.log,
-            int(self.config.keep_days * DAY_NS),
+            int(self.config.keep_days * NS_PER_DAY),
             self._reports.note,
         )
         self.tracker.each_second(uploads.closed_segments)

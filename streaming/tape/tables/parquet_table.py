@@ -17,9 +17,9 @@ import pyarrow.parquet
 
 from streaming.errors import TapeError, reason_of
 from streaming.program.process import memory_for
-from streaming.tape.columns import TRADES, UNUSED, Schema, in_header
-from streaming.tape.containers import MAX_BYTES, Member, too_large
-from streaming.tape.rows import Table, plain
+from streaming.tape.tables.columns import TRADES, UNUSED, Schema, in_header
+from streaming.tape.tables.containers import MAX_BYTES, Member, too_large
+from streaming.tape.tables.rows import Table, plain
 
 MAGIC = b"PAR1"
 ROWS_AT_ONCE = 2**18

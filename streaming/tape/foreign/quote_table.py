@@ -12,11 +12,11 @@ import numpy as np
 from streaming.errors import TapeError
 from streaming.quotes import RECEIVED, Quotes, faults, make_quotes
 from streaming.symbols import same_but_for_case
-from streaming.tape.placing import placed, with_venue_times
-from streaming.tape.remarks import MOST_DROPPED, TRIFLE, share
-from streaming.tape.rows import Table, TapeRows, rows_of, unique
-from streaming.tape.times import DAY_NS, times
-from streaming.tape.values import ids, numbers
+from streaming.tape.foreign.placing import placed, with_venue_times
+from streaming.tape.foreign.remarks import MOST_DROPPED, TRIFLE, share
+from streaming.tape.tables.rows import Table, TapeRows, rows_of, unique
+from streaming.tape.tables.times import AHEAD_NS, times
+from streaming.tape.tables.values import ids, numbers
 from streaming.ticks import Ticks
 
 # How the file of the quotes is named after that of the trades: Tardis, Binance, and by hand.
@@ -73,7 +73,7 @@ class QuoteTable:
 
     def __init__(self, path: Path, table: Table, symbol: str) -> None:
         self._path, self._table, self._symbol = path, table, symbol
-        self._latest_ns = time.time_ns() + DAY_NS
+        self._latest_ns = time.time_ns() + AHEAD_NS
 
     def read(self, symbol: str, venue: str, ticks: Ticks) -> tuple[Quotes, list[str]]:
         """Return a symbol's quotes in their places, and what a person should know of them.

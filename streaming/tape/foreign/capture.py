@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from streaming.errors import TapeError
 from streaming.quotes import NO_QUOTES
-from streaming.tape.containers import Member
-from streaming.tape.placing import with_venue_times
+from streaming.tape.foreign.placing import with_venue_times
+from streaming.tape.foreign.remarks import TRIFLE, dropped_of, remarks, share
 from streaming.tape.recording import Recording, spelled
-from streaming.tape.remarks import TRIFLE, dropped_of, remarks, share
-from streaming.tape.times import DAY_NS
+from streaming.tape.tables.containers import Member
+from streaming.tape.tables.times import AHEAD_NS
 from streaming.venues.binance import Binance
 
 FIRST = re.compile(rb"\s*\d{16,19} +\{")
@@ -44,7 +44,7 @@ class CaptureTape:
 
     def __init__(self, member: Member, *, quotes: bool = True) -> None:
         self._where, self._wanted = member.where, quotes
-        self._latest_ns = time.time_ns() + DAY_NS
+        self._latest_ns = time.time_ns() + AHEAD_NS
         stamps: list[int] = []
         frames: list[bytes] = []
         rows: list[int] = []

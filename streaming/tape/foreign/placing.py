@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.quotes import RECEIVED, Quotes
-from streaming.tape.order import has_receive_times
+from streaming.tape.foreign.order import has_receive_times
 from streaming.ticks import FOR_EVER, MAX_AHEAD_NS, Ticks, filled_times
 
 FASTEST = 0.01  # the share of trades that came with no delay

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from streaming.errors import TapeError
 from streaming.quotes import make_quotes
 from streaming.tape.address import TapeAddress
-from streaming.tape.order import Order, OrderError, order_of
-from streaming.tape.quote_table import QuoteTable
+from streaming.tape.foreign.order import Order, OrderError, order_of
+from streaming.tape.foreign.quote_table import QuoteTable
+from streaming.tape.foreign.remarks import MOST_DROPPED, TRIFLE, dropped_of, remarks, share
 from streaming.tape.recording import Recording, spelled
-from streaming.tape.remarks import MOST_DROPPED, TRIFLE, dropped_of, remarks, share
-from streaming.tape.rows import Table, TapeRows, rows_of, unique
-from streaming.tape.times import DAY_NS, have_zone, times
-from streaming.tape.values import ids, numbers, sides
+from streaming.tape.tables.rows import Table, TapeRows, rows_of, unique
+from streaming.tape.tables.times import AHEAD_NS, have_zone, times
+from streaming.tape.tables.values import ids, numbers, sides
 from streaming.ticks import MOST, Ticks, faults, make_ticks
 
 # The field that a fault is about, and what it should be.
@@ -64,7 +64,7 @@ class TableTape:
             if "" in self.symbols:
                 at = int(np.searchsorted(self._there, rows_of(table, "symbol", "", self._there)[0]))
                 raise TapeRows(table, self._there).wrong("symbol", at, "a symbol in each row")
-        self._latest_ns = time.time_ns() + DAY_NS
+        self._latest_ns = time.time_ns() + AHEAD_NS
 
     def read(self, symbol: str) -> Recording:
         """Return a symbol's trades, and its quotes if there are any.

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from streaming.tape.rows import TapeRows
-from streaming.ticks import NS_PER_MS, NS_PER_S, NS_PER_US, OLDEST_TS
+from streaming.tape.tables.rows import TapeRows
+from streaming.ticks import NS_PER_DAY, NS_PER_MS, NS_PER_S, NS_PER_US, OLDEST_TS
 
 UNITS = {"s": NS_PER_S, "ms": NS_PER_MS, "us": NS_PER_US, "ns": 1}
-DAY_NS = 86_400 * NS_PER_S  # so far ahead a time may be: a tape may come from another machine
+AHEAD_NS = NS_PER_DAY  # so far ahead a time may be: a tape may come from another machine
 
 DIGITS = 9  # of a fraction that are read
 NUMBER = r"^-?\d+(\.\d*)?$"

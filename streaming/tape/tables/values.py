@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from streaming.tape.columns import MAKERS, SIDES
-from streaming.tape.rows import SPREADSHEET, TapeRows
+from streaming.tape.tables.columns import MAKERS, SIDES
+from streaming.tape.tables.rows import SPREADSHEET, TapeRows
 
 # The feed refuses larger ids: a program that keeps numbers as floats would have rounded them.
 MAX_ID = 2**53

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from streaming.errors import TapeError, reason_of
-from streaming.tape.columns import (
+from streaming.tape.tables.columns import (
     TRADES,
     UNUSED,
     Columns,
@@ -21,8 +21,8 @@ from streaming.tape.columns import (
     is_header,
     without_header,
 )
-from streaming.tape.containers import FORMATS, Member
-from streaming.tape.rows import Table, plain
+from streaming.tape.tables.containers import FORMATS, Member
+from streaming.tape.tables.rows import Table, plain
 
 SEPARATORS = ",;\t|"
 MAX_LINE_BYTES = 10_000
