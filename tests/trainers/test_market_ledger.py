@@ -11,13 +11,12 @@ import pytest
 from datamodules.target import NEXT_BAR
 from datamodules.transitions import Action
 from streaming.events import Code
-from streaming.ticks import AFTER_GAP
 from tests.trainers.whole import edge_bps, edges_of, scores_of
 from tests.trainers.world import SYMBOL, Failing, Spy, World, second, seconds_of
 from trainers.config import SessionConfig
 from trainers.learners.registry import baselines_of
 from trainers.recording.files import CHECKPOINT, of_market
-from trainers.recording.ledger import read_ledger
+from trainers.recording.ledger import Ledger, read_ledger
 from trainers.scoring.arena.board import standings_of
 from trainers.scoring.ledger import FAILED, MADE, MISSED, NO_ACTION, SILENT
 from trainers.scoring.metrics import named
@@ -121,16 +120,16 @@ def test_no_forecast_is_appended_after_its_label_was_in_the_ring(make, monkeypat
             return super().learn(snapshot)
 
     world = make(Slow("slow"), Spy())
-    write, written = world.live._ledger.write, []
+    write, written = Ledger.write, []
 
-    def watched(outcome, forecasts):
+    def watched(ledger, outcome, forecasts):
         newest = int(world.trainer.bars[-1:]["ts_open"][0])
         for row in forecasts:
             written.append(int(row["status"]))
             assert row["status"] == MISSED or row["bar"] == newest
-        return write(outcome, forecasts)
+        return write(ledger, outcome, forecasts)
 
-    monkeypatch.setattr(world.live._ledger, "write", watched)
+    monkeypatch.setattr(Ledger, "write", watched)
     world.run(60)
     assert set(written) == {MADE, MISSED}
 
@@ -317,16 +316,8 @@ def test_an_agents_row_has_its_action_and_no_probability(make):
 def test_a_gap_flags_its_bar_in_the_outcome_and_in_every_row(make):
     world = make(Spy(), Spy("other"))
     world.run(25)
-    keep = world.ingest._keep
-
-    def with_gap(ticks, **how):
-        ticks["flags"] |= AFTER_GAP
-        keep(ticks, **how)
-
-    world.ingest._keep = with_gap
-    world.run(1)
-    world.ingest._keep = keep
-    world.run(5)
+    world.lost = 7
+    world.run(6)
     _, outcomes, forecasts = read_ledger(world.folder, SYMBOL)
     assert seconds_of(outcomes[outcomes["gap"] != 0]) == [24, 25]
     assert seconds_of(forecasts[forecasts["gap"] != 0]) == [24, 24, 25, 25]
@@ -375,15 +366,9 @@ def test_inputs_tell_whether_the_bars_were_the_same(make):
     for world in (once, again):
         world.run(30)
     other.run(10)
-    keep = other.ingest._keep
-
-    def dearer(ticks, **how):
-        ticks["price"] += 0.01
-        keep(ticks, **how)
-
-    other.ingest._keep = dearer
+    other.price += 0.01
     other.run(1)
-    other.ingest._keep = keep
+    other.price -= 0.01
     other.run(19)
     inputs = [world.rows("spy")["inputs"].tolist() for world in (once, again, other)]
     assert inputs[0] == inputs[1]

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 import sys
 import time
 
@@ -46,7 +45,7 @@ def counting(lives, how):
 
 
 def test_a_trainer_that_raises_again_and_again_ends_the_session(tmp_path, monkeypatch):
-    monkeypatch.setattr(Restarts, "_new_delays", staticmethod(lambda: itertools.repeat(0.0)))
+    monkeypatch.setattr(restarts, "FIRST_SECONDS", 0.0)
     lives = tmp_path / "lives"
     code, events = run(tmp_path, [child("trainer", counting(lives, "raise SystemExit(7)"))])
     assert (code, len(lives.read_text())) == (1, MOST_FAILURES)
@@ -58,7 +57,7 @@ def test_a_launcher_that_has_given_up_its_trainer_ends_the_session_with_1(tmp_pa
 
 
 def test_a_trainer_that_is_killed_is_started_again_however_often(tmp_path, monkeypatch):
-    monkeypatch.setattr(Restarts, "_new_delays", staticmethod(lambda: itertools.repeat(0.0)))
+    monkeypatch.setattr(restarts, "FIRST_SECONDS", 0.0)
     lives = tmp_path / "lives"
     often = MOST_FAILURES + 2
     code, events = run(
@@ -72,7 +71,7 @@ def test_a_trainer_that_is_killed_is_started_again_however_often(tmp_path, monke
 
 
 def test_a_child_that_somebody_else_ends_is_started_again_however_often(tmp_path, monkeypatch):
-    monkeypatch.setattr(Restarts, "_new_delays", staticmethod(lambda: itertools.repeat(0.0)))
+    monkeypatch.setattr(restarts, "FIRST_SECONDS", 0.0)
     lives, often = tmp_path / "lives", MOST_FAILURES + 2
     ended = "import sys; from streaming.program.process import code_after; sys.exit(code_after(15))"
     code, events = run(

@@ -106,6 +106,8 @@ class World:
         self.seq = 0
         self.live = self.take_up(learners, baselines)
         self.seconds = 0
+        self.lost = 0  # trades that the venue had and nobody has received
+        self.price = 100.0
         self.done = None  # what the last cycle came to
 
     @property
@@ -157,12 +159,13 @@ class World:
         """Go on by so many seconds, a tick in each; they are received now."""
         ticks = make_ticks(seconds)
         at = self.seconds + np.arange(seconds)
-        ticks["id"] = at + 1
+        ticks["id"] = at + 1 + self.lost
         ticks["ts_event"] = START + at * NS_PER_S
         ticks["ts_init"] = time.time_ns()
-        ticks["price"] = 100 + at % 3
+        ticks["price"] = self.price + at % 3
         ticks["size"], ticks["side"] = 1.0, 1
         self.ingest.push(ticks)
+        self.ingest.give_up()  # nobody has what is missing
         self.seconds += seconds
 
     def run(self, seconds):

@@ -16,6 +16,8 @@ PROVEN_SECONDS = 60.0
 MOST_FAILURES = 6
 SIGNALLED = 128  # exit codes above it say which signal, see ``code_after``
 
+FIRST_SECONDS, MOST_SECONDS = 0.5, 15.0  # the first and the highest limit of the backoff
+
 # The exit code of a process that has given up its child (EX_SOFTWARE of sysexits.h).
 GAVE_UP = 70
 
@@ -24,7 +26,7 @@ class Restarts:
     """The backoff and the count of failures of one process."""
 
     def __init__(self) -> None:
-        self._delays = self._new_delays()
+        self._delays = _delays()
         self._started = self._start_at = 0.0
         self._failures = 0
 
@@ -46,7 +48,7 @@ class Restarts:
     def later(self) -> float:
         """Begin the backoff after an exit; return its length, s."""
         if self._proven:
-            self._delays = self._new_delays()
+            self._delays = _delays()
         delay = next(self._delays)
         self._start_at = time.monotonic() + delay
         return delay
@@ -55,9 +57,9 @@ class Restarts:
     def _proven(self) -> bool:
         return time.monotonic() - self._started >= PROVEN_SECONDS
 
-    @staticmethod
-    def _new_delays() -> Iterator[float]:
-        return full_jitter(random.Random(), base=0.5, cap=15.0)
+
+def _delays() -> Iterator[float]:
+    return full_jitter(random.Random(), base=FIRST_SECONDS, cap=MOST_SECONDS)
 
 
 def how_it_ended(code: int) -> str:
