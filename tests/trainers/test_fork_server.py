@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from trainers.session.fleet.node.forked import SOCKET, connect
+from benchmarks.processes import words_of
+from trainers.session.fleet.node.forked import SOCKET, connect, socket_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,6 +87,34 @@ def test_a_program_ends_with_who_has_asked_for_it(server, folder):
         process.kill()
     program.wait(180)
     assert not program.is_running()
+
+
+# As a process of Ray, which ends its children with itself.
+STARTER = """
+import sys
+import psutil
+from trainers.session.fleet.node.forked import ensure_server
+ensure_server(sys.argv[1])
+for child in psutil.Process().children():
+    child.kill()
+    child.wait()
+"""
+
+
+def test_a_server_outlives_the_process_that_has_started_it():
+    """All shards of a node are its forks, and any of their actors may have started it."""
+    node = secrets.token_hex(8)
+    try:
+        subprocess.run([sys.executable, "-c", STARTER, node], cwd=ROOT, check=True, timeout=180)
+        connection = connect(str(socket_of(node)), [])
+        assert connection is not None
+        connection.close()
+    finally:
+        for process in psutil.process_iter():
+            if str(socket_of(node)) in words_of(process):
+                process.kill()
+        for left in socket_of(node).parent.glob(f"{node}.*"):
+            left.unlink()
 
 
 def test_without_a_server_the_program_runs_all_the_same(server, folder):

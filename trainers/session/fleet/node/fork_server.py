@@ -142,7 +142,12 @@ def _run(request: ForkRequest, server: int) -> None:
 
 
 def main() -> None:
-    """Listen first: who asks while the imports go on waits for them, as for its own."""
+    """Leave who has started this, then listen: who asks while the imports go on waits for them.
+
+    A process of Ray ends its children with itself, and every shard of the node is a fork of ours.
+    """
+    if os.fork():
+        return
     path = Path(sys.argv[1])
     setproctitle(getproctitle())  # before a fork clears the environment, whose place titles take
     path.unlink(missing_ok=True)

@@ -84,7 +84,7 @@ def ensure_server(node: str) -> tuple[str, socket.socket | None]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (found := connect(path, [])) is not None:
             return path, found
-        subprocess.Popen(
+        subprocess.run(
             [sys.executable, "-m", FORK_SERVER, path],
             env={**os.environ, **ONE_THREAD},
             start_new_session=True,
