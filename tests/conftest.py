@@ -35,8 +35,13 @@ FIRST = ("tests/end_to_end/", "tests/ui/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put first what takes longest a file, then what waits most; short work is left for the end."""
-    items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in FIRST])
+    """Put first what takes longest a file: sessions among pages, which wait while those compute."""
+    folders = [
+        list(dict.fromkeys(item.path for item in items if item.nodeid.startswith(folder)))
+        for folder in FIRST
+    ]
+    places = {path: n / len(paths) for paths in folders for n, path in enumerate(paths)}
+    items.sort(key=lambda item: places.get(item.path, 1.0))
 
 
 def pytest_collection_finish() -> None:
