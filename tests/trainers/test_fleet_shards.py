@@ -35,6 +35,19 @@ def join(address):
     params.dashboard_agent_listen_port = None
     return Node(params, head=False, shutdown_at_exit=False, spawn_reaper=False)
 
+def interrupted_move(node):
+    # As a head does that is killed before it takes the actor away.
+    import ray
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+    kill, ray.kill = ray.kill, killed
+    try:
+        shards.move(ShardMove(0, node), seconds=60)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        ray.kill = kill
+
 def room_on(node):
     from ray._private.state import available_resources_per_node
     return available_resources_per_node().get(node, {}).get("CPU", 0)
@@ -52,6 +65,8 @@ for line in sys.stdin:
             shards.make()
         case ["move", node]:
             done = shards.move(ShardMove(0, node), seconds=1)
+        case ["leave", node]:
+            done = interrupted_move(node)
         case ["join"]:
             joined.append(join(address))
         case ["room"]:
@@ -162,6 +177,14 @@ def test_a_shard_that_does_not_end_in_time_is_made_again_where_it_should_be(head
     assert done is False
     assert head.look()[1] > started
     assert not psutil.wait_procs([actor], 60)[1]
+
+
+def test_a_shard_whose_head_was_lost_while_it_was_moved_goes_on_where_it_was(head):
+    before = head.look()
+    done, look = head.asked(f"leave {before[0]}")
+    assert done is True
+    wait_for(lambda: head.asked("look")[1][2] != look[2], "another process of the shard")
+    assert head.look() == before
 
 
 def test_a_node_that_has_joined_takes_a_shard_only_once_it_is_ready(head):

@@ -79,7 +79,7 @@ class Shards:
             Whether it ended in time.
         """
         actor, name = self._actors[move.shard], self._name(move.shard)
-        actor.stop.remote()
+        actor.stop.remote(to_move=True)
         ended = self._until(lambda: self._has_ended(actor), seconds)
         self._ray.kill(actor, no_restart=True)
         self._until(lambda: not self._is_there(name), GONE_SECONDS)
@@ -95,8 +95,7 @@ class Shards:
         return done
 
     def _has_ended(self, actor: Any) -> bool:
-        seen = self._answer(actor.look.remote())
-        return seen is not None and seen.code is not None
+        return bool(self._answer_of(actor.has_ended.remote()))
 
     def _is_there(self, name: str) -> bool:
         try:

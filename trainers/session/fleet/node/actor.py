@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path("mlruns") / "fleet"  # of the project's folder on each node
 AGAIN_SECONDS = 1.0
+MOVED_SECONDS = 10.0  # within which whoever moves a shard takes its actor away
 FINAL = (0, 2)  # exit codes after which another start would be of no use
 
 
@@ -56,7 +57,8 @@ class ShardActor:
                       "--markets", ",".join(markets),
                       "--holder", f"{name} on {self._node[:8]}"]  # fmt: skip
         self._run, self._root, self._started = run, Path(root), time.time()
-        self._stopping = threading.Event()
+        self._ended, self._over = threading.Event(), threading.Event()
+        self._moving = False
         self._code: int | None = None
         self._process = self._start()
         threading.Thread(target=self._keep, daemon=True).start()
@@ -71,10 +73,22 @@ class ShardActor:
 
         return news_of(self._home.path / self._run, asked)
 
-    def stop(self) -> None:
-        """End the shard soon, with its record in the store; ``look`` then tells the exit code."""
-        self._stopping.set()
+    def stop(self, *, to_move: bool = False) -> None:
+        """End the shard soon, with its record in the store; ``look`` then tells the exit code.
+
+        Args:
+            to_move: it ends to be made on another node. If this actor is still there a while later,
+                whoever wanted that was lost meanwhile, and the shard goes on here.
+        """
+        if to_move:
+            self._moving = True
+        else:
+            self._over.set()
         self._process.send_signal(signal.SIGTERM)
+
+    def has_ended(self) -> bool:
+        """Return whether the shard has no process now: it has ended, or is about to start again."""
+        return self._ended.is_set()
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._home = Home(self._root / FOLDER)
@@ -86,11 +100,20 @@ class ShardActor:
         )
 
     def _keep(self) -> None:
-        while (code := self._process.wait()) not in FINAL and not self._stopping.is_set():
-            time.sleep(AGAIN_SECONDS)
+        """Start the shard again after a failure, and after a move that nobody has made."""
+        while True:
+            code = self._process.wait()
             self._home.close()
+            self._ended.set()
+            moving = self._moving
+            if code in FINAL and not moving:
+                break
+            if self._over.wait(MOVED_SECONDS if moving else AGAIN_SECONDS):
+                break
+            if moving:
+                self._moving = False
+            self._ended.clear()
             self._process = self._start()
-        self._home.close()
         self._code = code
 
 
