@@ -1,7 +1,8 @@
 """A fleet of three nodes beside PostgreSQL and S3: same bits as on one machine, kills, a partition.
 
 BENCH_FLEET names the parts (all of them by default), BENCH_MARKETS the markets (6), BENCH_KILLS
-the kills (20), BENCH_SEED what is killed when.
+the kills (20), BENCH_TARGETS what is killed, BENCH_SEED when. What is left of a run with faults is
+kept in `build/fleet-faults`.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from trainers.session.processes.programs import TRAINER
 
 AWAY_SECONDS = 60.0
 TAKEN_SECONDS, DETECTED_SECONDS = 5.0, 3.0  # the limits of a takeover and of its detection
+RAY_LOGS = Path("/tmp/ray/session_latest/logs")
+IGNORED = shutil.ignore_patterns("*.socket", "sockets")
 WITHIN_SECONDS = (0.5, 5.0)  # from a calm moment to the next kill: also within a cycle's training
 
 
@@ -34,7 +37,19 @@ def settle(session: Fleet, before: list[Stored]) -> tuple[list[str], str]:
     folder, client = session.session, session.client
     faults = lost(before, folder) + doubled(client, folder.name) + faults_of(folder, client)
     text = replayed(session)
-    return faults + ([] if text.startswith("identical: ") else [text]), text
+    faults += [] if text.startswith("identical: ") else [text]
+    if faults:
+        keep(session)
+    return faults, text
+
+
+def keep(session: Fleet) -> None:
+    """Keep what tells how a fault came about: the record, the objects, what was printed."""
+    folder = Path("build") / "fleet-faults" / session.session.name
+    shutil.copytree(session.folder, folder / "project", ignore=IGNORED)
+    shutil.copytree(session.store.s3.folder, folder / "s3")
+    shutil.copytree(RAY_LOGS, folder / "ray", ignore=IGNORED)
+    print(f"  what is left of it is in {folder}", flush=True)
 
 
 def found_rows(what: str, faults: list[str], note: str) -> list[Row]:
@@ -47,6 +62,7 @@ def found_rows(what: str, faults: list[str], note: str) -> list[Row]:
 def kills(markets: int) -> list[Row]:
     """Kill something again and again; see that nothing was lost, and how long it took."""
     number = int(os.environ.get("BENCH_KILLS", "20"))
+    targets = os.environ.get("BENCH_TARGETS", ",".join(TARGETS)).split(",")
     before: list[Stored] = []
     takeovers: list[Takeover] = []
     with fleet(markets, seed=int(os.environ.get("BENCH_SEED", "0"))) as session:
@@ -56,10 +72,10 @@ def kills(markets: int) -> list[Row]:
             session.wait_for_cycles(1)
             before += stored_now(session.objects, session.session, session.markets)
             time.sleep(session.rng.uniform(*WITHIN_SECONDS))
-            target = session.rng.choice(TARGETS)
+            target, at = session.rng.choice(targets), time.strftime("%H:%M:%S", time.gmtime())
             taken = kill(session, target)
             takeovers += [taken] if taken else []
-            print(f"  {nth + 1} {target} {taken and taken[1:]} {load()}", flush=True)
+            print(f"  {nth + 1} {at} {target} {taken and taken[1:]} {load()}", flush=True)
         minutes = (time.monotonic() - begun) / 60
         faults, text = settle(session, before)
         counts = ", ".join(f"{session.killed.count(name)} {name}" for name in TARGETS)

