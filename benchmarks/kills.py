@@ -30,7 +30,7 @@ from benchmarks.table import Row
 from streaming.ticks import AFTER_GAP
 from trainers.recording.contents.stream_rows import read_rows
 from trainers.recording.decision_log import cycles_ended, read_decisions
-from trainers.recording.files import DECISIONS, of_market
+from trainers.recording.files import DECISIONS, RUNS, of_market
 from trainers.recording.ledger import read_ledger
 from trainers.session.addresses import free_ports
 from trainers.session.processes.programs import EXCHANGE, FEED, PAGE, TRAINER
@@ -168,9 +168,9 @@ def faults_of(session: Path, client: MlflowClient) -> list[str]:
         if len(symbols) > 1:  # then the session's own run is that of no market
             of_it = [run for run in runs if run.data.tags.get("symbol") == symbol]
             ours = [run for run in of_it if run.info.run_id != session.name]
-        names, found = _faults_of_market(session, symbol, client, ours)
+        found = _faults_of_market(session, symbol, client, ours)
         faults += [fault if symbols == [symbol] else f"{symbol}: {fault}" for fault in found]
-        learners += len(names)
+        learners += len(json.loads(of_market(session, symbol, RUNS).read_text()))
     if len(runs) != learners + 1:
         faults.append(f"{len(runs)} runs for {learners} learners")
     return faults
@@ -178,8 +178,8 @@ def faults_of(session: Path, client: MlflowClient) -> list[str]:
 
 def _faults_of_market(
     session: Path, symbol: str, client: MlflowClient, runs: list[Run]
-) -> tuple[list[str], list[str]]:
-    """Return the names of a market's learners, and what is wrong with its record and runs."""
+) -> list[str]:
+    """Return what is wrong with a market's record and runs."""
     entries = read_decisions(of_market(session, symbol, DECISIONS))
     ticks = read_rows(session, symbol, entries, "ticks")  # raises if a tick that was seen is gone
     faults = []
@@ -199,7 +199,7 @@ def _faults_of_market(
             steps = [point.step for point in client.get_metric_history(run.info.run_id, key)]
             if steps and sorted(steps) != cycles:
                 faults.append(f"{run.info.run_name} {key}: steps {steps}, cycles {cycles}")
-    return list(names), faults
+    return faults
 
 
 def run() -> list[Row]:

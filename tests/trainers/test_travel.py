@@ -12,6 +12,7 @@ import pytest
 
 from streaming.cache import bar_ring, quote_ring, tick_cache
 from tests.trainers.sessions import MARKET, MARKETS, Fleet, Session, record, run, settings
+from trainers.recording.checkpoint import load_checkpoint
 from trainers.recording.decision_log import read_decisions
 from trainers.recording.files import (
     CHECKPOINT,
@@ -26,6 +27,7 @@ from trainers.recording.ledger import read_ledger
 from trainers.recording.travel.market_files import BARS, QUOTES, ROWS, TICKS, growing_files
 from trainers.recording.travel.parts import PART_BYTES, Base, part_name
 from trainers.session.processes.shards import shares_of
+from trainers.tracking.stores.artifacts import ArtifactStoreError
 from trainers.tracking.travel.courier import Courier
 from trainers.tracking.travel.epochs import Epochs, ReplacedError
 from trainers.tracking.travel.market_mirror import MarketMirror
@@ -104,6 +106,63 @@ def test_rows_of_a_holder_that_was_replaced_are_in_nobodys_record(fleet, tmp_pat
     log = read_decisions(of_market(fleet.folder / "second", MARKET, DECISIONS))
     assert sum(entry["do"] == "began" for entry in log) == 2
     assert found.newest == 2
+
+
+class SlowListing(FolderObjects):
+    """A store whose listing takes so long that a holder writes within it, a few times."""
+
+    def __init__(self, folder, write, times):
+        super().__init__(folder)
+        self.write, self.left = write, times
+
+    def sizes(self, prefix):
+        # As a store lists names: bars and log come first.
+        before, late = super().sizes(prefix), f"{MARKET}{FORECASTS}"
+        if not self.left or not any(late in name for name in before):
+            return before
+        self.left -= 1
+        self.write()
+        return super().sizes(prefix) | {
+            name: size for name, size in before.items() if late not in name
+        }
+
+
+def test_a_takeover_refers_to_nothing_that_it_lacks_though_the_holder_still_writes(tmp_path):
+    fleet = Fleet(tmp_path)
+    first, courier = fleet.take_over("first")
+
+    def write():
+        first.run(15)
+        courier.go()
+
+    with contextlib.closing(first):
+        run(first, courier, 40)
+        fleet.store = SlowListing(tmp_path / "store", write, 3)
+        second, _ = fleet.take_over("second")
+    with contextlib.closing(second):
+        folder = tmp_path / "second"
+        newest_bar = bar_ring(folder, MARKET).read().rows["ts_open"][-1]
+        outcomes, forecasts = (rows["bar"][-1] for rows in read_ledger(folder, MARKET)[1:])
+        assert forecasts <= outcomes <= newest_bar
+        bars = [e["to"] for e in read_decisions(of_market(folder, MARKET, DECISIONS)) if "to" in e]
+        taken = len(read_ledger(folder, MARKET).outcomes)
+        assert load_checkpoint(of_market(folder, MARKET, CHECKPOINT))["state"]["next_bar"] <= taken
+        assert taken <= bars[-1]
+
+
+def test_a_record_that_is_another_at_each_look_is_not_taken(tmp_path):
+    fleet = Fleet(tmp_path)
+    first, courier = fleet.take_over("first")
+
+    def write():
+        first.run(1)
+        courier.go()
+
+    with contextlib.closing(first):
+        run(first, courier, 30)
+        fleet.store = SlowListing(tmp_path / "store", write, 1000)
+        with pytest.raises(ArtifactStoreError, match="was another at each of 20 looks"):
+            fleet.take_over("second")
 
 
 def test_a_holder_that_was_replaced_finds_out(fleet):

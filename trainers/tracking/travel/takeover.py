@@ -39,7 +39,7 @@ from trainers.recording.travel.market_files import (
 from trainers.recording.travel.parts import BASE, Base
 from trainers.tracking.travel.epochs import Epochs
 from trainers.tracking.travel.objects import Objects
-from trainers.tracking.travel.travelled import Travelled, prefix_of, travelled
+from trainers.tracking.travel.travelled import Travelled, prefix_of, travelled, travelled_at_once
 
 MAKERS = {TICKS: write_tick_cache, QUOTES: write_quote_ring, BARS: write_bar_ring}
 KINDS = {TICKS: SegmentKind.TICKS, QUOTES: SegmentKind.QUOTES}
@@ -91,15 +91,17 @@ def take_over(
     Raises:
         ReplacedError: if another process has taken it at the same moment.
         RecordError: if the store lacks something.
+        ArtifactStoreError: if the store does not answer, or another process still writes.
     """
     epoch = epochs.take(market, holder)
-    found = travelled(objects, market)
+    # Read in the opposite order of writing: nothing that is taken refers to what is not.
+    whole = whole_files(objects, travelled(objects, market))
+    found = travelled_at_once(objects, market)
     sizes = {}
     for name in growing_files(market, first=first):
         if data := found.read(objects, name):
             (folder / name).write_bytes(data)
             sizes[name] = len(data)
-    whole = whole_files(objects, found)
     for name, data in whole.items():
         if not name.endswith(STATS):
             write_whole(folder / name, data)

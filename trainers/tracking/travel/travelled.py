@@ -21,9 +21,11 @@ from trainers.recording.travel.parts import (
     part_name,
     pieces,
 )
+from trainers.tracking.stores.artifacts import ArtifactStoreError
 from trainers.tracking.travel.objects import Objects
 
 EPOCH_FOLDER = f"{RECORD}/epochs"
+MOST_LISTINGS = 20  # a holder writes once a second, and ends once it finds that it was replaced
 READ_AT_ONCE = 8  # parts: a day of a market has hundreds, and a store elsewhere answers in 20 ms
 
 
@@ -122,3 +124,27 @@ def travelled(objects: Objects, market: str, known: Mapping[int, Base] | None = 
             span = ByteSpan(part[1], part[1] + size)
             parts.setdefault(part[0], {}).setdefault(epoch, []).append(span)
     return Travelled(market, bases, parts)
+
+
+def travelled_at_once(objects: Objects, market: str) -> Travelled:
+    """Return what the store has of a market at one moment, though its holder may still write.
+
+    A listing takes a while: it may have the old size of one file and the new one of another that
+    refers to it. Sizes only grow, so what two listings agree on is what was there between them.
+
+    Args:
+        objects: the objects of the session's run.
+        market: its symbol.
+
+    Raises:
+        ArtifactStoreError: if no two agree.
+    """
+    found = travelled(objects, market)
+    for _ in range(MOST_LISTINGS):
+        before, found = found, travelled(objects, market, found.bases)
+        if found == before:
+            return found
+    raise ArtifactStoreError(
+        f"{market}: the record in the artifact store was another at each of {MOST_LISTINGS} looks;"
+        " whoever had the market still writes it: try again"
+    )
