@@ -33,7 +33,7 @@ from trainers.tracking.travel.epochs import Epochs, ReplacedError
 from trainers.tracking.travel.market_mirror import MarketMirror
 from trainers.tracking.travel.objects import FolderObjects
 from trainers.tracking.travel.takeover import MAKERS, take_over_all
-from trainers.tracking.travel.travelled import prefix_of, travelled
+from trainers.tracking.travel.travelled import base_in, prefix_of, travelled
 
 RINGS = (tick_cache, quote_ring, bar_ring)
 
@@ -148,6 +148,38 @@ def test_a_takeover_refers_to_nothing_that_it_lacks_though_the_holder_still_writ
         taken = len(read_ledger(folder, MARKET).outcomes)
         assert load_checkpoint(of_market(folder, MARKET, CHECKPOINT))["state"]["next_bar"] <= taken
         assert taken <= bars[-1]
+
+
+class Aside(FolderObjects):
+    """A store of whose holder the folder is put aside once it has put something."""
+
+    def __init__(self, folder, holder):
+        super().__init__(folder)
+        self.holder = holder
+
+    def put(self, key, data):
+        super().put(key, data)
+        if self.holder.exists():
+            self.holder.rename(self.holder.with_name("kept"))
+
+
+def test_a_holder_whose_folder_is_put_aside_brings_no_ledger_without_its_bars(tmp_path):
+    """The next shard on a machine does that, and the trainer of a killed actor may still go on."""
+    fleet = Fleet(tmp_path)
+    first, courier = fleet.take_over("first")
+    with contextlib.closing(first):
+        run(first, courier, 40)
+        first.run(5)
+        base = base_in(fleet.store, prefix_of(MARKET, 1))
+        folder, aside = tmp_path / "first", Aside(tmp_path / "store", tmp_path / "first")
+        late = Courier(aside, prefix_of(MARKET, 1), base, folder, MARKET, first=True)
+        late.go()
+        with pytest.raises(FileNotFoundError, match="put this folder aside"):
+            late.go()
+        second, _ = fleet.take_over("second")
+    with contextlib.closing(second):
+        newest_bar = bar_ring(tmp_path / "second", MARKET).read().rows["ts_open"][-1]
+        assert read_ledger(tmp_path / "second", MARKET).outcomes["bar"][-1] <= newest_bar
 
 
 def test_a_record_that_is_another_at_each_look_is_not_taken(tmp_path):

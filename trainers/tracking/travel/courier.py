@@ -85,11 +85,14 @@ class Courier:
 
         Raises:
             ArtifactStoreError: if S3 does not take something; the next call goes on there.
-            OSError: if the folder of the store does not.
+            OSError: if the folder of the store does not, or this machine's folder is gone.
         """
         whole = dict(self._whole_files())
         new = {name: self._here.file(name, self._open_at(name)) for name in reversed(self._growing)}
-        for name, grown in self._here.rows({name: at.open_at for name, at in self._sent.items()}):
+        rows = list(self._here.rows({name: at.open_at for name, at in self._sent.items()}))
+        if not self._folder.exists():  # it went meanwhile: what was read may lack what it refers to
+            raise FileNotFoundError(f"{self._folder}: another process has put this folder aside")
+        for name, grown in rows:
             if grown.at > self._open_at(name):  # overwritten meanwhile: the tape has them
                 self._sent[name] = Sent(grown.at, grown.at)
             self._put_rows(name, grown.data)

@@ -13,9 +13,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+GONE = "gone-"
 PREFIX, KEPT = "shard-", "kept-"  # kept: a record that could not be brought to the store
 LOCK = ".lock"
 
@@ -37,14 +38,16 @@ class Home:
         with _alone(parent):  # between making a folder and holding it, nobody may look
             for path in parent.glob(f"{PREFIX}*"):
                 if (held := _hold(path)) is not None:
-                    shutil.rmtree(path, ignore_errors=True)
+                    _delete(path)
                     os.close(held)
+            for path in parent.glob(f"{GONE}*"):  # of a process that was killed meanwhile
+                shutil.rmtree(path, ignore_errors=True)
             self.path = Path(tempfile.mkdtemp(dir=parent, prefix=PREFIX))
             self._held = _hold(self.path)
 
     def close(self) -> None:
         """Let go of the folder, and delete it unless it was kept."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        _delete(self.path)
         if self._held is not None:
             os.close(self._held)
             self._held = None
@@ -53,6 +56,14 @@ class Home:
 def keep(home: Path) -> Path:
     """Keep a shard's folder for people, under another name; return it."""
     return home.rename(home.with_name(KEPT + home.name.removeprefix(PREFIX)))
+
+
+def _delete(path: Path) -> None:
+    """Delete a folder, for whoever looks at once: its trainer may live on for a moment."""
+    gone = path.with_name(GONE + path.name)
+    with suppress(OSError):  # it was kept
+        path.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _hold(path: Path) -> int | None:
