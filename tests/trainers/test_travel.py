@@ -111,9 +111,10 @@ def test_rows_of_a_holder_that_was_replaced_are_in_nobodys_record(fleet, tmp_pat
 class SlowListing(FolderObjects):
     """A store whose listing takes so long that a holder writes within it, a few times."""
 
-    def __init__(self, folder, write, times):
+    def __init__(self, folder, holder, seconds, times):
         super().__init__(folder)
-        self.write, self.left = write, times
+        self.session, self.courier = holder
+        self.seconds, self.left = seconds, times
 
     def sizes(self, prefix):
         # As a store lists names: bars and log come first.
@@ -121,7 +122,8 @@ class SlowListing(FolderObjects):
         if not self.left or not any(late in name for name in before):
             return before
         self.left -= 1
-        self.write()
+        self.session.run(self.seconds)
+        self.courier.go()
         return super().sizes(prefix) | {
             name: size for name, size in before.items() if late not in name
         }
@@ -130,14 +132,9 @@ class SlowListing(FolderObjects):
 def test_a_takeover_refers_to_nothing_that_it_lacks_though_the_holder_still_writes(tmp_path):
     fleet = Fleet(tmp_path)
     first, courier = fleet.take_over("first")
-
-    def write():
-        first.run(15)
-        courier.go()
-
     with contextlib.closing(first):
         run(first, courier, 40)
-        fleet.store = SlowListing(tmp_path / "store", write, 3)
+        fleet.store = SlowListing(tmp_path / "store", (first, courier), seconds=15, times=3)
         second, _ = fleet.take_over("second")
     with contextlib.closing(second):
         folder = tmp_path / "second"
@@ -185,14 +182,9 @@ def test_a_holder_whose_folder_is_put_aside_brings_no_ledger_without_its_bars(tm
 def test_a_record_that_is_another_at_each_look_is_not_taken(tmp_path):
     fleet = Fleet(tmp_path)
     first, courier = fleet.take_over("first")
-
-    def write():
-        first.run(1)
-        courier.go()
-
     with contextlib.closing(first):
         run(first, courier, 30)
-        fleet.store = SlowListing(tmp_path / "store", write, 1000)
+        fleet.store = SlowListing(tmp_path / "store", (first, courier), seconds=1, times=1000)
         with pytest.raises(ArtifactStoreError, match="was another at each of 20 looks"):
             fleet.take_over("second")
 

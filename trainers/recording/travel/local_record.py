@@ -108,11 +108,18 @@ class LocalRecord:
 
         Args:
             have: the bytes of each ring that are known, from its first row ever on.
+
+        Raises:
+            FileNotFoundError: if the folder is gone.
         """
         stops: dict[str, int] = {}
         for kind, opened in RINGS.items():
             name = f"{file_name(self._market)}{kind}"
             if not (self._folder / name).exists():
+                if not self._folder.exists():  # files read before may refer to the rows
+                    raise FileNotFoundError(
+                        f"{self._folder}: another process has put this folder aside"
+                    )
                 return
             at, size = have.get(name, 0), ROWS[kind].itemsize
             first, rows = opened(self._folder, self._market).read(at // size)

@@ -90,8 +90,6 @@ class Courier:
         whole = dict(self._whole_files())
         new = {name: self._here.file(name, self._open_at(name)) for name in reversed(self._growing)}
         rows = list(self._here.rows({name: at.open_at for name, at in self._sent.items()}))
-        if not self._folder.exists():  # it went meanwhile: what was read may lack what it refers to
-            raise FileNotFoundError(f"{self._folder}: another process has put this folder aside")
         for name, grown in rows:
             if grown.at > self._open_at(name):  # overwritten meanwhile: the tape has them
                 self._sent[name] = Sent(grown.at, grown.at)

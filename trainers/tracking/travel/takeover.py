@@ -95,8 +95,9 @@ def take_over(
     """
     epoch = epochs.take(market, holder)
     # Read in the opposite order of writing: nothing that is taken refers to what is not.
-    whole = whole_files(objects, travelled(objects, market))
-    found = travelled_at_once(objects, market)
+    found = travelled(objects, market)
+    whole = whole_files(objects, found)
+    found = travelled_at_once(objects, found)
     sizes = {}
     for name in growing_files(market, first=first):
         if data := found.read(objects, name):

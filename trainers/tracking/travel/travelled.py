@@ -126,7 +126,7 @@ def travelled(objects: Objects, market: str, known: Mapping[int, Base] | None = 
     return Travelled(market, bases, parts)
 
 
-def travelled_at_once(objects: Objects, market: str) -> Travelled:
+def travelled_at_once(objects: Objects, found: Travelled) -> Travelled:
     """Return what the store has of a market at one moment, though its holder may still write.
 
     A listing takes a while: it may have the old size of one file and the new one of another that
@@ -134,17 +134,16 @@ def travelled_at_once(objects: Objects, market: str) -> Travelled:
 
     Args:
         objects: the objects of the session's run.
-        market: its symbol.
+        found: a listing of the market; what was read since is older than what is returned.
 
     Raises:
         ArtifactStoreError: if no two agree.
     """
-    found = travelled(objects, market)
     for _ in range(MOST_LISTINGS):
-        before, found = found, travelled(objects, market, found.bases)
+        before, found = found, travelled(objects, found.market, found.bases)
         if found == before:
             return found
     raise ArtifactStoreError(
-        f"{market}: the record in the artifact store was another at each of {MOST_LISTINGS} looks;"
-        " whoever had the market still writes it: try again"
+        f"{found.market}: its record in the artifact store was another at each of {MOST_LISTINGS}"
+        " looks; whoever had the market still writes it: try again"
     )

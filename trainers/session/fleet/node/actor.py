@@ -110,8 +110,7 @@ class ShardActor:
                 break
             if self._over.wait(MOVED_SECONDS if moving else AGAIN_SECONDS):
                 break
-            if moving:
-                self._moving = False
+            self._moving = self._moving and not moving  # asked meanwhile, it stays
             self._ended.clear()
             self._process = self._start()
         self._code = code

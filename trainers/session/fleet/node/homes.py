@@ -1,6 +1,7 @@
 """Folders in which the shards of a machine work, one for each start of a shard.
 
     mlruns/fleet/shard-*    held (flock) by the actor that has made it; without a holder it is waste
+    mlruns/fleet/gone-*     waste that is being deleted
 
 What a shard that has ended leaves there is in the store, or refused by whoever took its markets
 over: nobody reads it again.
